@@ -1,0 +1,1 @@
+"""Is the whole better than its parts, and at what price?"""

@@ -1,0 +1,108 @@
+"""Every error that Coterie raises, with what a client needs to know about it.
+
+CoterieError
+├── ConfigError            the file is wrong; exit code 2, never at request time
+├── RequestError           the caller's fault
+│   └── UnknownModel       no expert or composition has that name
+├── ExpertError            an expert failed; another one may do better
+│   ├── ExpertUnavailable  it can not be reached, loaded or restarted in time
+│   ├── ExpertTimeout      it did not answer within the deadline
+│   ├── ExpertOverloaded   its queue is full
+│   └── ExpertRefused      it answered with an error of its own, which is passed on
+├── RoutingError           no router could decide
+└── ServiceError           the service could not start (port, Ray, slot); exit code 1
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class CoterieError(Exception):
+    """The root: `code` is stable, `retryable` says whether the same call may succeed later."""
+
+    code = "internal_error"
+    retryable = False
+
+    def __init__(self, message: str, *, hint: str = "", param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.param = param
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class ConfigError(CoterieError):
+    """A configuration file is wrong; `problems` names each place and what to do."""
+
+    code = "invalid_config"
+
+    def __init__(self, message: str, *, problems: tuple[str, ...] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.problems = problems
+
+
+class RequestError(CoterieError):
+    """The request can not be served as it was sent."""
+
+    code = "invalid_request"
+
+
+class UnknownModel(RequestError):
+    """No expert and no composition has the name that was asked for."""
+
+    code = "model_not_found"
+
+
+class ExpertError(CoterieError):
+    """An expert failed; `expert` names it."""
+
+    code = "expert_error"
+    retryable = True
+
+    def __init__(self, message: str, *, expert: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.expert = expert
+
+
+class ExpertUnavailable(ExpertError):
+    """The expert can not be reached, or could not be loaded."""
+
+    code = "expert_unavailable"
+
+
+class ExpertTimeout(ExpertError):
+    """The expert did not answer within the deadline."""
+
+    code = "expert_timeout"
+
+
+class ExpertOverloaded(ExpertError):
+    """More requests wait for the expert than the configuration allows."""
+
+    code = "expert_overloaded"
+
+
+class ExpertRefused(ExpertError):
+    """The expert answered with an error; `status` and `body` are its own words."""
+
+    code = "expert_refused"
+    retryable = False
+
+    def __init__(self, message: str, *, expert: str, status: int, body: Mapping[str, Any]) -> None:
+        super().__init__(message, expert=expert)
+        self.status = status
+        self.body = body
+
+
+class RoutingError(CoterieError):
+    """No router could decide who should answer."""
+
+    code = "routing_failed"
+
+
+class ServiceError(CoterieError):
+    """The service could not start."""
+
+    code = "service_error"

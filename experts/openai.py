@@ -1,0 +1,151 @@
+"""Any OpenAI-compatible URL as an engine: our own slots, and other people's servers."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from experts.errors import ExpertRefused, ExpertTimeout, ExpertUnavailable
+from experts.types import Chunk, Request, Usage
+
+ASKED_MODEL_HEADER = "x-coterie-model"
+"""Tells a slot which model name the client used, so that its answer carries that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an expert answers: `base_url` ends before `/chat/completions`."""
+
+    expert: str
+    base_url: str
+    model: str
+    api_key: str | None = None
+    timeout_s: float = 600.0
+
+    def headers(self) -> dict[str, str]:
+        """What every call carries."""
+        headers = {"content-type": "application/json"}
+        if self.api_key:
+            headers["authorization"] = f"Bearer {self.api_key}"
+        return headers
+
+
+def make_client(max_connections: int = 1024) -> httpx.AsyncClient:
+    """The HTTP client for experts; aiohttp below httpx costs a third per token (docs/log.md)."""
+    limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=256)
+    return httpx.AsyncClient(
+        transport=AiohttpTransport(limits=limits, retries=0), timeout=None, trust_env=False
+    )
+
+
+class OpenAIEngine:
+    """One expert behind an OpenAI-compatible endpoint."""
+
+    def __init__(self, endpoint: Endpoint, client: httpx.AsyncClient) -> None:
+        self.name = endpoint.expert
+        self.endpoint = endpoint
+        self._client = client
+
+    @asynccontextmanager
+    async def open(self, request: Request, asked_model: str) -> AsyncIterator[httpx.Response]:
+        """The expert's raw answer to `request`, its status known to be below 400.
+
+        Leaving the context closes the connection, which aborts the generation.
+        Raises ExpertUnavailable, ExpertTimeout, or ExpertRefused with the expert's own error.
+        """
+        body = {**request.body, "model": self.endpoint.model}
+        headers = {
+            **self.endpoint.headers(),
+            "x-request-id": request.id,
+            ASKED_MODEL_HEADER: asked_model,
+        }
+        outgoing = self._client.build_request(
+            "POST",
+            f"{self.endpoint.base_url}/{request.operation}",
+            content=json.dumps(body).encode(),
+            headers=headers,
+            timeout=httpx.Timeout(self.endpoint.timeout_s, connect=10.0, pool=None),
+        )
+        with _transport_errors(self.name):
+            response = await self._client.send(outgoing, stream=True)
+        try:
+            if response.status_code >= 400:
+                with _transport_errors(self.name):
+                    raise _refusal(self.name, response.status_code, await response.aread())
+            yield response
+        finally:
+            await response.aclose()
+
+    async def raw(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        """The bytes of an opened answer as they arrive; raises ExpertUnavailable if they stop."""
+        with _transport_errors(self.name):
+            async for piece in response.aiter_raw():
+                yield piece
+
+    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        """The answer, parsed piece by piece."""
+        body = {**request.body, "stream": True, "stream_options": {"include_usage": True}}
+        streamed = Request(request.id, request.operation, body)
+        async with self.open(streamed, self.endpoint.model) as response:
+            with _transport_errors(self.name):
+                async for line in response.aiter_lines():
+                    if not line.startswith("data: "):
+                        continue
+                    if line == "data: [DONE]":
+                        return
+                    yield _parse(self.name, line[6:])
+        raise ExpertUnavailable(f"Expert {self.name} broke off its answer.", expert=self.name)
+
+
+class _transport_errors:
+    """Turns the HTTP library's errors into ours, naming the expert."""
+
+    def __init__(self, expert: str) -> None:
+        self.expert = expert
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, httpx.TimeoutException):
+            raise ExpertTimeout(
+                f"Expert {self.expert} did not answer in time.", expert=self.expert
+            ) from error
+        if isinstance(error, httpx.TransportError | httpx.StreamError):
+            raise ExpertUnavailable(
+                f"Expert {self.expert} is not reachable ({type(error).__name__}).",
+                expert=self.expert,
+            ) from error
+
+
+def _refusal(expert: str, status: int, raw: bytes) -> ExpertRefused:
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        body = {"error": {"message": raw[:500].decode(errors="replace")}}
+    error = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(error, dict):
+        error = {"message": str(error or body)}
+    return ExpertRefused(
+        str(error.get("message") or f"Expert {expert} answered with status {status}."),
+        expert=expert,
+        status=status,
+        body=error,
+    )
+
+
+def _parse(expert: str, data: str) -> Chunk:
+    event: Mapping[str, Any] = json.loads(data)
+    if "error" in event:
+        raise _refusal(expert, 502, data.encode())
+    usage = event.get("usage")
+    counted = usage and Usage(usage["prompt_tokens"], usage.get("completion_tokens", 0))
+    choices = event.get("choices") or []
+    if not choices:
+        return Chunk("", None, counted)
+    choice = choices[0]
+    text = choice["delta"].get("content") if "delta" in choice else choice.get("text")
+    return Chunk(text or "", choice.get("finish_reason"), counted)

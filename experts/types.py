@@ -1,0 +1,75 @@
+"""The nouns that every package shares: requests, chunks, completions, usage."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Operation = Literal["chat/completions", "completions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that one call cost, as the engine counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call: `body` is the OpenAI body as parsed from JSON, less the fields that are ours."""
+
+    id: str
+    operation: Operation
+    body: Mapping[str, Any]
+
+    @property
+    def stream(self) -> bool:
+        """Whether the caller wants server-sent events."""
+        return bool(self.body.get("stream"))
+
+    @property
+    def query(self) -> str:
+        """The text a router looks at: the last user message, or the (first) prompt."""
+        if self.operation == "chat/completions":
+            return _last_user_text(self.body.get("messages") or [])
+        prompt = self.body.get("prompt", "")
+        if isinstance(prompt, list):
+            prompt = prompt[0] if prompt else ""
+        return prompt if isinstance(prompt, str) else ""
+
+
+def _last_user_text(messages: list[Mapping[str, Any]]) -> str:
+    for message in reversed(messages):
+        if message.get("role") != "user":
+            continue
+        content = message.get("content") or ""
+        if isinstance(content, str):
+            return content
+        return "\n".join(part["text"] for part in content if part.get("type") == "text")
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of an answer; the last one of a stream carries the finish reason and the usage."""
+
+    text: str
+    finish_reason: str | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer of one expert."""
+
+    expert: str
+    text: str
+    finish_reason: str | None = None
+    usage: Usage = field(default_factory=Usage)

@@ -1,0 +1,1 @@
+"""Serving experts with vLLM: the only folder that imports it."""

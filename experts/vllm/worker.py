@@ -1,0 +1,186 @@
+"""The inside of a slot: resident vLLM experts, each served under /e/<expert>/ on one port."""
+
+import asyncio
+import gc
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import torch
+import uvicorn
+
+from experts.openai import ASKED_MODEL_HEADER
+from experts.vllm import inproc
+from experts.vllm.launch import (
+    ASKED_MODEL,
+    EngineLoad,
+    build_application,
+    build_engine,
+    parse_engine_args,
+    register_architectures,
+)
+
+GIB = float(1 << 30)
+_HEADER = ASKED_MODEL_HEADER.encode()
+
+CPU_DEFAULTS: dict[str, Any] = {
+    # One process, no compiler, a small KV pool: what suits small models on CPU cores.
+    "enforce_eager": True,
+    "distributed_executor_backend": "uni",
+    "kv_cache_memory_bytes": 64 << 20,
+    # vLLM's statistics live in one registry per process, which several engines would fight over.
+    "disable_log_stats": True,
+}
+
+
+def prepare_environment(threads: int, log_level: str = "ERROR") -> None:
+    """What vLLM reads from the environment; must run before it is imported."""
+    os.environ["VLLM_LOGGING_LEVEL"] = log_level
+    os.environ["HF_HUB_OFFLINE"] = os.environ.get("HF_HUB_OFFLINE", "1")
+    os.environ["VLLM_NO_USAGE_STATS"] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    if not torch.cuda.is_available():
+        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+        # The gateway and other slots share the cores: do not pin threads to the first ones.
+        os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        # A few sampling helpers are compiled at first use: 16 s that no client should wait for.
+        os.environ["TORCH_COMPILE_DISABLE"] = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What a load cost: seconds, and the process's memory growth in GiB."""
+
+    seconds: float
+    memory_gb: float
+
+
+@dataclass(slots=True)
+class _Resident:
+    load: EngineLoad
+    engine: Any
+    app: Any
+
+
+class Worker:
+    """Loads, serves and drops experts. One instance per process."""
+
+    def __init__(self, threads: int) -> None:
+        self._cuda = torch.cuda.is_available()
+        self._residents: dict[str, _Resident] = {}
+        self._apps: dict[str, Any] = {}
+        self._loading = asyncio.Lock()
+        self._server: uvicorn.Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+        # What is imported by now stays: later collections need not look at its million objects.
+        gc.freeze()
+        if not self._cuda:
+            torch.set_num_threads(threads)
+            self._thread = inproc.EngineThread()
+            inproc.install(self._thread, asyncio.get_running_loop())
+
+    async def serve(self, host: str) -> int:
+        """Start the HTTP server; returns its port."""
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, 0))
+        config = uvicorn.Config(
+            self._dispatch,
+            interface="asgi3",
+            log_level="error",
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=60,
+        )
+        self._server = uvicorn.Server(config)
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+        return int(listener.getsockname()[1])
+
+    async def load(self, load: EngineLoad) -> LoadReport:
+        """Make an engine resident; returns what it cost. Raises what vLLM raises."""
+        async with self._loading:
+            started, before = time.perf_counter(), _rss_gb()
+            defaults = {} if self._cuda else CPU_DEFAULTS
+            merged = EngineLoad(
+                load.expert, load.model, {**defaults, **load.engine_args}, load.adapters
+            )
+            engine, args = await self._build(merged)
+            app = await build_application(engine, args)
+            self._residents[load.expert] = _Resident(load, engine, app)
+            for expert in load.experts:
+                self._apps[expert] = app
+            return LoadReport(time.perf_counter() - started, max(_rss_gb() - before, 0.0))
+
+    async def unload(self, expert: str) -> float:
+        """Drop an engine and return the seconds it took."""
+        async with self._loading:
+            started = time.perf_counter()
+            resident = self._residents.pop(expert)
+            for name in resident.load.experts:
+                self._apps.pop(name, None)
+            await self._on_engine_thread(resident.engine.shutdown)
+            return time.perf_counter() - started
+
+    @property
+    def residents(self) -> dict[str, tuple[str, ...]]:
+        """Engine -> the experts it answers for."""
+        return {name: resident.load.experts for name, resident in self._residents.items()}
+
+    def memory_gb(self) -> float:
+        """Resident memory of this process in GiB (device memory where there is a GPU)."""
+        if self._cuda:
+            free, total = torch.cuda.mem_get_info()
+            return float(total - free) / GIB
+        return _rss_gb()
+
+    async def _build(self, load: EngineLoad) -> tuple[Any, Any]:
+        args = parse_engine_args(load)
+
+        def build() -> Any:
+            if not self._cuda:
+                register_architectures(load.model)
+            return build_engine(args)
+
+        if self._cuda:
+            return build(), args
+        return await self._on_engine_thread(build), args
+
+    async def _on_engine_thread(self, function: Callable[[], Any]) -> Any:
+        if self._cuda:
+            return function()
+        return await self._thread.submit(function)
+
+    async def _dispatch(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI: /e/<expert>/rest goes to the expert's application as /rest."""
+        _, prefix, expert, rest = (scope["path"].split("/", 3) + ["", "", ""])[:4]
+        app = self._apps.get(expert) if prefix == "e" else None
+        if app is None:
+            await _not_resident(expert, send)
+            return
+        asked = dict(scope["headers"]).get(_HEADER)
+        ASKED_MODEL.set(asked.decode("latin-1") if asked else None)
+        path = "/" + rest
+        await app({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+
+
+async def _not_resident(expert: str, send: Any) -> None:
+    body = f'{{"error":{{"message":"Expert {expert} is not resident.","code":"not_resident"}}}}'
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body.encode()})
+
+
+def _rss_gb() -> float:
+    return float(psutil.Process().memory_info().rss) / GIB
+
+
+def quiet_libraries() -> None:
+    """Only errors from the engine's libraries; our own words are printed by the service."""
+    for name in ("vllm", "transformers", "torch", "gloo"):
+        logging.getLogger(name).setLevel(logging.ERROR)

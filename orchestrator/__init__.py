@@ -1,0 +1,1 @@
+"""Run it: configuration, planning, the pool of experts, the server and the command line."""

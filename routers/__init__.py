@@ -1,0 +1,1 @@
+"""Who should answer: routers score the experts for a request."""
