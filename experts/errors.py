@@ -3,9 +3,12 @@
 CoterieError
 ├── ConfigError            the file is wrong; exit code 2, never at request time
 ├── RequestError           the caller's fault
-│   └── UnknownModel       no expert or composition has that name
+│   ├── UnknownModel       no expert or composition has that name
+│   ├── BodyTooLarge       more bytes than the configuration allows
+│   └── TooManyRequests    more requests under way than the configuration allows
 ├── ExpertError            an expert failed; another one may do better
-│   ├── ExpertUnavailable  it can not be reached, loaded or restarted in time
+│   ├── ExpertUnavailable  it could not be loaded
+│   ├── ExpertLost         its connection or its process broke
 │   ├── ExpertTimeout      it did not answer within the deadline
 │   ├── ExpertOverloaded   its queue is full
 │   └── ExpertRefused      it answered with an error of its own, which is passed on
@@ -55,6 +58,19 @@ class UnknownModel(RequestError):
     code = "model_not_found"
 
 
+class BodyTooLarge(RequestError):
+    """The body has more bytes than `server.max_body_mb` allows."""
+
+    code = "body_too_large"
+
+
+class TooManyRequests(RequestError):
+    """More requests are under way than `server.max_in_flight` allows."""
+
+    code = "too_many_requests"
+    retryable = True
+
+
 class ExpertError(CoterieError):
     """An expert failed; `expert` names it."""
 
@@ -67,9 +83,15 @@ class ExpertError(CoterieError):
 
 
 class ExpertUnavailable(ExpertError):
-    """The expert can not be reached, or could not be loaded."""
+    """The expert could not be loaded."""
 
     code = "expert_unavailable"
+
+
+class ExpertLost(ExpertError):
+    """The connection to the expert, or its process, broke."""
+
+    code = "expert_lost"
 
 
 class ExpertTimeout(ExpertError):
@@ -94,6 +116,7 @@ class ExpertRefused(ExpertError):
         super().__init__(message, expert=expert)
         self.status = status
         self.body = body
+        self.retryable = status >= 500
 
 
 class RoutingError(CoterieError):

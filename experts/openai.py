@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from experts.errors import ExpertRefused, ExpertTimeout, ExpertUnavailable
+from experts.errors import ExpertLost, ExpertRefused, ExpertTimeout
 from experts.types import Chunk, Request, Usage
 
 ASKED_MODEL_HEADER = "x-coterie-model"
@@ -55,7 +55,7 @@ class OpenAIEngine:
         """The expert's raw answer to `request`, its status known to be below 400.
 
         Leaving the context closes the connection, which aborts the generation.
-        Raises ExpertUnavailable, ExpertTimeout, or ExpertRefused with the expert's own error.
+        Raises ExpertLost, ExpertTimeout, or ExpertRefused with the expert's own error.
         """
         body = {**request.body, "model": self.endpoint.model}
         headers = {
@@ -81,7 +81,7 @@ class OpenAIEngine:
             await response.aclose()
 
     async def raw(self, response: httpx.Response) -> AsyncIterator[bytes]:
-        """The bytes of an opened answer as they arrive; raises ExpertUnavailable if they stop."""
+        """The bytes of an opened answer as they arrive; raises ExpertLost if they stop."""
         with _transport_errors(self.name):
             async for piece in response.aiter_raw():
                 yield piece
@@ -98,7 +98,7 @@ class OpenAIEngine:
                     if line == "data: [DONE]":
                         return
                     yield _parse(self.name, line[6:])
-        raise ExpertUnavailable(f"Expert {self.name} broke off its answer.", expert=self.name)
+        raise ExpertLost(f"Expert {self.name} broke off its answer.", expert=self.name)
 
 
 class _transport_errors:
@@ -115,8 +115,8 @@ class _transport_errors:
                 f"Expert {self.expert} did not answer in time.", expert=self.expert
             ) from error
         if isinstance(error, httpx.TransportError | httpx.StreamError):
-            raise ExpertUnavailable(
-                f"Expert {self.expert} is not reachable ({type(error).__name__}).",
+            raise ExpertLost(
+                f"The connection to expert {self.expert} broke ({type(error).__name__}).",
                 expert=self.expert,
             ) from error
 

@@ -59,5 +59,6 @@ class OpenAISpec(ExpertSpecBase):
         return value.rstrip("/")
 
 
-# A new kind of expert is one class above and its name here.
+# A new kind of expert is one class above, and its name in these two lines.
+SPEC_KINDS: dict[str, type[ExpertSpecBase]] = {"vllm": VllmSpec, "openai": OpenAISpec}
 ExpertSpec = Annotated[VllmSpec | OpenAISpec, Field(discriminator="type")]

@@ -4,7 +4,6 @@ import json
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,24 +17,10 @@ from vllm.usage.usage_lib import UsageContext
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.async_llm import AsyncLLM
 
+from experts.vllm.loads import EngineLoad
+
 ASKED_MODEL: ContextVar[str | None] = ContextVar("asked_model", default=None)
 """The model name that the client of the current request used."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineLoad:
-    """What to load: a base model and the adapters that share its engine."""
-
-    expert: str
-    model: str
-    engine_args: Mapping[str, Any] = field(default_factory=dict)
-    adapters: Mapping[str, str] = field(default_factory=dict)
-    """Expert name -> folder of its LoRA adapter."""
-
-    @property
-    def experts(self) -> tuple[str, ...]:
-        """Every expert that the engine answers for."""
-        return (self.expert, *self.adapters)
 
 
 def parse_engine_args(load: EngineLoad) -> Namespace:
@@ -47,7 +32,8 @@ def parse_engine_args(load: EngineLoad) -> Namespace:
     words += ["--enable-tokenizer-info-endpoint", "--disable-uvicorn-access-log"]
     for name, value in {**_adapter_args(load), **load.engine_args}.items():
         words += _as_words(name, value)
-    return _parser().parse_args(words)
+    args: Namespace = _parser().parse_args(words)
+    return args
 
 
 class _Parser(FlexibleArgumentParser):  # type: ignore[misc]

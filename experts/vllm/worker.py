@@ -2,8 +2,6 @@
 
 import asyncio
 import gc
-import logging
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -18,12 +16,12 @@ from experts.openai import ASKED_MODEL_HEADER
 from experts.vllm import inproc
 from experts.vllm.launch import (
     ASKED_MODEL,
-    EngineLoad,
     build_application,
     build_engine,
     parse_engine_args,
     register_architectures,
 )
+from experts.vllm.loads import EngineLoad, LoadReport
 
 GIB = float(1 << 30)
 _HEADER = ASKED_MODEL_HEADER.encode()
@@ -36,29 +34,6 @@ CPU_DEFAULTS: dict[str, Any] = {
     # vLLM's statistics live in one registry per process, which several engines would fight over.
     "disable_log_stats": True,
 }
-
-
-def prepare_environment(threads: int, log_level: str = "ERROR") -> None:
-    """What vLLM reads from the environment; must run before it is imported."""
-    os.environ["VLLM_LOGGING_LEVEL"] = log_level
-    os.environ["HF_HUB_OFFLINE"] = os.environ.get("HF_HUB_OFFLINE", "1")
-    os.environ["VLLM_NO_USAGE_STATS"] = "1"
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    if not torch.cuda.is_available():
-        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-        # The gateway and other slots share the cores: do not pin threads to the first ones.
-        os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
-        os.environ["OMP_NUM_THREADS"] = str(threads)
-        # A few sampling helpers are compiled at first use: 16 s that no client should wait for.
-        os.environ["TORCH_COMPILE_DISABLE"] = "1"
-
-
-@dataclass(frozen=True, slots=True)
-class LoadReport:
-    """What a load cost: seconds, and the process's memory growth in GiB."""
-
-    seconds: float
-    memory_gb: float
 
 
 @dataclass(slots=True)
@@ -158,7 +133,7 @@ class Worker:
 
     async def _dispatch(self, scope: Any, receive: Any, send: Any) -> None:
         """ASGI: /e/<expert>/rest goes to the expert's application as /rest."""
-        _, prefix, expert, rest = (scope["path"].split("/", 3) + ["", "", ""])[:4]
+        _, prefix, expert, rest = [*scope["path"].split("/", 3), "", "", ""][:4]
         app = self._apps.get(expert) if prefix == "e" else None
         if app is None:
             await _not_resident(expert, send)
@@ -178,9 +153,3 @@ async def _not_resident(expert: str, send: Any) -> None:
 
 def _rss_gb() -> float:
     return float(psutil.Process().memory_info().rss) / GIB
-
-
-def quiet_libraries() -> None:
-    """Only errors from the engine's libraries; our own words are printed by the service."""
-    for name in ("vllm", "transformers", "torch", "gloo"):
-        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,62 @@
+# Every target does its own set-up; a second run does no work twice. `make help` lists them.
+PYTHON ?= python3.11
+CONFIG ?= examples/zoo.yaml
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# The engine: CUDA where an NVIDIA GPU answers, else CPU.
+ENGINE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
+LOCK := deploy/locks/$(ENGINE).txt
+
+.PHONY: help setup redis demo serve eval bench zoo profile test check fmt lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## make .venv from the pinned lock (TORCH_INDEX=URL where torch is found nowhere else)
+
+$(READY): $(LOCK) pyproject.toml deploy/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" LOCK="$(LOCK)" TORCH_INDEX="$(TORCH_INDEX)" sh deploy/setup.sh
+	@touch $@
+
+demo: $(READY) ## the main job: route held-out questions over the zoo, print one table
+	@$(BIN)/coterie demo --config $(CONFIG)
+
+serve: $(READY) ## start the service on CONFIG
+	@$(BIN)/coterie serve --config $(CONFIG)
+
+eval: $(READY) ## accuracy of every expert on every skill
+	@$(BIN)/coterie zoo report --config $(CONFIG)
+
+bench: $(READY) ## the gateway beside the expert's own endpoint, side by side
+	@$(BIN)/coterie bench --config $(CONFIG)
+
+profile: $(READY) ## ask every expert every probe question, write the outcome table
+	@$(BIN)/coterie profile --config $(CONFIG)
+
+zoo: $(READY) ## retrain every specialist from its seed
+	@$(BIN)/python -m experts.zoo
+
+test: $(READY) redis ## all tests, the real engine included
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+redis:
+	@command -v redis-server >/dev/null || sh deploy/install-redis.sh
+
+check: $(READY) ## formatting, lint, types, layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fmt: $(READY) ## format and fix
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: ## resolve the locks again (cpu and cuda), from pyproject.toml
+	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" sh deploy/lock.sh
+
+clean: ## remove what the targets made
+	@rm -rf $(VENV) out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

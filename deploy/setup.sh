@@ -1,0 +1,26 @@
+#!/bin/sh
+# Make the virtual environment from the pinned lock. Called by `make`; reads PYTHON, VENV, LOCK, TORCH_INDEX.
+set -eu
+python=$PYTHON
+command -v "$python" >/dev/null || python=python3
+"$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || {
+    echo "setup: Python 3.11 is needed (the lock is pinned for it); set PYTHON=/path/to/python3.11" >&2
+    exit 1
+}
+echo "setup: $VENV from $LOCK (a few minutes the first time)"
+[ -x "$VENV/bin/python" ] || "$python" -m venv "$VENV"
+pip="$VENV/bin/python -m pip -qq --disable-pip-version-check"
+extra=${TORCH_INDEX:+--extra-index-url $TORCH_INDEX}
+
+# torch first: whatever depends on it must find this build, not fetch another one.
+grep '^torch==' "$LOCK" >"$VENV/torch.txt"
+# shellcheck disable=SC2086
+$pip install --no-deps $extra -r "$VENV/torch.txt" || {
+    echo "setup: $(cat "$VENV/torch.txt") was not found; pass the URL of PyTorch's package index: make setup TORCH_INDEX=URL" >&2
+    exit 1
+}
+echo "setup: torch is in"
+# The lock is complete, and leaves out what the engine declares but does not need for text.
+$pip install --no-deps -r "$LOCK"
+$pip install --no-deps --no-build-isolation -e .
+echo "setup: done"

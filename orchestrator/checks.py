@@ -1,0 +1,76 @@
+"""Checks of a configuration that look at several keys, or at files, at once."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from experts.errors import ConfigError
+from experts.spec import ExpertSpecBase, VllmSpec
+from routers.registry import check as check_router
+
+
+class _Composition(Protocol):
+    @property
+    def router(self) -> str: ...
+
+
+def cross_check(
+    experts: Mapping[str, ExpertSpecBase],
+    compositions: Mapping[str, _Composition],
+    routers: Mapping[str, Mapping[str, Any]],
+) -> list[str]:
+    """Every problem that a single key can not show, each with its path."""
+    problems: list[str] = []
+    for name, spec in experts.items():
+        if isinstance(spec, VllmSpec):
+            problems += _check_weights(name, spec) + _check_adapter(name, spec, experts)
+    for name, composition in compositions.items():
+        if composition.router not in routers:
+            known = ", ".join(routers) or "none is configured"
+            problems.append(
+                f"compositions.{name}.router: no router is called `{composition.router}`"
+                f" (known: {known})."
+            )
+    for name, settings in routers.items():
+        try:
+            check_router(name, settings, tuple(experts))
+        except ConfigError as error:
+            problems += error.problems or (str(error),)
+    return problems
+
+
+def _check_weights(name: str, spec: VllmSpec) -> list[str]:
+    where = f"experts.{name}.model"
+    folder = Path(spec.model)
+    if not folder.is_absolute():
+        return []  # A hub id: only the engine can tell.
+    config = "adapter_config.json" if spec.adapter_of else "config.json"
+    if not folder.is_dir():
+        return [f"{where}: there is no folder {spec.model}."]
+    if not (folder / config).is_file():
+        return [f"{where}: {spec.model} has no {config}."]
+    try:
+        json.loads((folder / config).read_text(encoding="utf-8"))
+    except ValueError as error:
+        return [f"{where}: {folder / config} is not JSON ({error})."]
+    if not any(any(folder.glob(pattern)) for pattern in ("*.safetensors", "*.bin", "*.pt")):
+        return [f"{where}: {spec.model} has no weights (*.safetensors, *.bin or *.pt)."]
+    return []
+
+
+def _check_adapter(name: str, spec: VllmSpec, experts: Mapping[str, ExpertSpecBase]) -> list[str]:
+    if spec.adapter_of is None:
+        return []
+    where = f"experts.{name}"
+    base = experts.get(spec.adapter_of)
+    if base is None:
+        return [f"{where}.adapter_of: no expert is called `{spec.adapter_of}`."]
+    if not isinstance(base, VllmSpec) or base.adapter_of is not None:
+        return [f"{where}.adapter_of: `{spec.adapter_of}` is not a vllm expert with own weights."]
+    if spec.engine_args:
+        return [
+            f"{where}.engine_args: an adapter shares the engine of `{spec.adapter_of}`;"
+            " put the arguments there."
+        ]
+    return []

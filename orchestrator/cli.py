@@ -1,0 +1,133 @@
+"""The command line of the service: serve, validate, models, route, schema."""
+
+import asyncio
+import json
+import sys
+import time
+import uuid
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from experts.errors import ConfigError, CoterieError
+from experts.types import Request
+from orchestrator.config import Config, load_config
+from orchestrator.plan import plan_decision
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A circle of specialist language models behind one OpenAI endpoint.",
+)
+CONFIG = typer.Option(Path("examples/zoo.yaml"), "--config", "-c", help="The YAML file.")
+
+
+@app.command()
+def serve(
+    config: Path = CONFIG,
+    host: str | None = typer.Option(None, help="Overrides server.host."),
+    port: int | None = typer.Option(None, help="Overrides server.port; 0 takes a free one."),
+) -> None:
+    """Start the pool and the OpenAI-compatible gateway; Ctrl-C ends both."""
+    asyncio.run(_serve(load_config(config), host, port))
+
+
+async def _serve(config: Config, host: str | None, port: int | None) -> None:
+    started = time.perf_counter()
+
+    def say(event: str) -> None:
+        typer.echo(f"[{time.perf_counter() - started:6.1f} s] {event}")
+
+    say(f"starting {len(config.experts)} experts, {config.slots.count} slot(s)")
+    # Imported late: `coterie validate` must not wait for Ray and torch.
+    service_module = import_module("orchestrator.service")
+    service = await service_module.start_service(config, on_event=say, host=host, port=port)
+    say(f"models: {', '.join([*config.compositions, *config.experts])}")
+    say(f"ready: {service.base_url}/v1")
+    try:
+        await service.wait()
+    finally:
+        await service.stop()
+        say("stopped")
+
+
+@app.command()
+def validate(file: Path = typer.Argument(help="The YAML file.")) -> None:
+    """Check a configuration; every mistake is named with its path. Exit code 2 if there is one."""
+    config = load_config(file)
+    typer.echo(
+        f"{file}: {len(config.experts)} experts, {len(config.compositions)} compositions: all right"
+    )
+
+
+@app.command()
+def models(config: Path = CONFIG) -> None:
+    """List the model names that a client can use."""
+    tree = load_config(config)
+    table = Table("model", "kind", "what it is good at", box=None, pad_edge=False)
+    for name, composition in tree.compositions.items():
+        table.add_row(name, f"router {composition.router}", composition.about)
+    for name, spec in tree.experts.items():
+        adapter = getattr(spec, "adapter_of", None)
+        table.add_row(name, f"adapter of {adapter}" if adapter else spec.type, spec.about)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+@app.command()
+def route(
+    question: str = typer.Argument(help="What a client would ask."),
+    config: Path = CONFIG,
+    model: str = typer.Option("pool/auto", help="The composition that routes."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Show who would answer a question, and why; nothing is loaded."""
+    tree = load_config(config)
+    composition = tree.compositions.get(model)
+    if composition is None:
+        known = ", ".join(tree.compositions) or "none"
+        raise ConfigError(f"{config} has no composition `{model}` (known: {known}).")
+    decision = _decide(tree, composition.router, question)
+    plan = plan_decision(decision)
+    if as_json:
+        body = {"plan": plan.expert, "scores": dict(decision.scores), "reason": decision.reason}
+        typer.echo(json.dumps({**body, "evidence": dict(decision.evidence)}, indent=2))
+        return
+    typer.echo(f"plan    ask {plan.expert}\nwhy     {plan.reason}\nscores")
+    for expert, score in decision.scores:
+        typer.echo(f"        {score:5.2f}  {expert}")
+
+
+def _decide(tree: Config, router: str, question: str) -> Any:
+    registry, features = import_module("routers.registry"), import_module("routers.features")
+    built = registry.build(
+        router, tree.routers[router], tuple(tree.experts), features.MiniLMEncoder
+    )
+    body = {"messages": [{"role": "user", "content": question}]}
+    return built.route([Request(f"route-{uuid.uuid4().hex}", "chat/completions", body)])[0]
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    typer.echo(json.dumps(Config.model_json_schema(), indent=2))
+
+
+def run(application: typer.Typer = app) -> None:
+    """Run the command line: errors of ours are one clear line and an exit code, no traceback."""
+    try:
+        application()
+    except ConfigError as error:
+        typer.echo(f"error: {error}", err=True)
+        for problem in error.problems:
+            typer.echo(f"  {problem}", err=True)
+        raise SystemExit(2) from None
+    except CoterieError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

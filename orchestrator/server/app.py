@@ -1,0 +1,59 @@
+"""The ASGI application: routes, and the one place where errors become responses."""
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+
+from experts.errors import CoterieError
+from orchestrator.server import expert_routes, openai_routes, service_routes
+from orchestrator.server.context import Context, request_id_of
+from orchestrator.server.errors import RETRY_AFTER_S, body_of, envelope, status_of
+
+
+def make_app(context: Context) -> FastAPI:
+    """The gateway over a running pool."""
+    app = FastAPI(title="Coterie", version=version("coterie"), docs_url=None, redoc_url=None)
+    app.state.context = context
+    for module in (service_routes, openai_routes, expert_routes):
+        app.include_router(module.router)
+    app.add_exception_handler(CoterieError, _ours)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
+    return app
+
+
+async def _ours(http: HttpRequest, error: Exception) -> Response:
+    assert isinstance(error, CoterieError)
+    status = status_of(error)
+    headers = {"x-request-id": request_id_of(http)}
+    if status in RETRY_AFTER_S:
+        headers["retry-after"] = str(RETRY_AFTER_S[status])
+    return JSONResponse(body_of(error), status, headers)
+
+
+async def _http(http: HttpRequest, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = f"{http.method} {http.url.path}: {error.detail}."
+    code = {404: "unknown_url", 405: "method_not_allowed"}.get(error.status_code)
+    headers = {**(error.headers or {}), "x-request-id": request_id_of(http)}
+    body = envelope(message, error.status_code, code=code)
+    return JSONResponse(body, error.status_code, headers)
+
+
+async def _invalid(http: HttpRequest, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    param = ".".join(map(str, first["loc"]))
+    body = envelope(f"{param}: {first['msg']}.", 400, code="invalid_request", param=param)
+    return JSONResponse(body, 400, {"x-request-id": request_id_of(http)})
+
+
+async def _unexpected(http: HttpRequest, error: Exception) -> Response:
+    """A fault of ours: the server's log has the traceback, the client gets our word for it."""
+    body = envelope("The server failed to answer; its log says why.", 500, code="internal_error")
+    return JSONResponse(body, 500, {"x-request-id": request_id_of(http)})

@@ -1,0 +1,84 @@
+"""The only file that knows HTTP status: every error leaves in OpenAI's shape."""
+
+from typing import Any
+
+from experts.errors import (
+    BodyTooLarge,
+    CoterieError,
+    ExpertError,
+    ExpertLost,
+    ExpertOverloaded,
+    ExpertRefused,
+    ExpertTimeout,
+    ExpertUnavailable,
+    RequestError,
+    RoutingError,
+    TooManyRequests,
+    UnknownModel,
+)
+
+# The most specific class first: the first match counts.
+_STATUS: tuple[tuple[type[CoterieError], int], ...] = (
+    (UnknownModel, 404),
+    (BodyTooLarge, 413),
+    (TooManyRequests, 429),
+    (RequestError, 400),
+    (ExpertOverloaded, 429),
+    (ExpertTimeout, 504),
+    (ExpertUnavailable, 503),
+    (ExpertLost, 502),
+    (ExpertError, 502),
+    (RoutingError, 500),
+)
+RETRY_AFTER_S = {429: 1, 503: 5}
+"""Seconds a client should wait; the OpenAI SDK obeys it."""
+
+
+def status_of(error: CoterieError) -> int:
+    """The HTTP status of an error; an expert's own 4xx keeps its number."""
+    if isinstance(error, ExpertRefused):
+        return error.status if 400 <= error.status < 500 else 502
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def envelope(
+    message: str,
+    status: int,
+    *,
+    code: str | None,
+    param: str | None = None,
+    source: str = "coterie",
+) -> dict[str, Any]:
+    """OpenAI's error body; `source` tells whose error it is."""
+    kind = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}.get(
+        status, "invalid_request_error" if status < 500 else "server_error"
+    )
+    error = {"message": message, "type": kind, "param": param, "code": code, "source": source}
+    return {"error": error}
+
+
+def body_of(error: CoterieError) -> dict[str, Any]:
+    """The body of any of our errors."""
+    status = status_of(error)
+    if isinstance(error, ExpertRefused):
+        own = error.body
+        param = own.get("param")
+        return envelope(
+            error.message,
+            status,
+            code=_refusal_code(error),
+            param=param if isinstance(param, str) else None,
+            source=error.expert,
+        )
+    source = error.expert if isinstance(error, ExpertError) else "coterie"
+    return envelope(str(error), status, code=error.code, param=error.param, source=source)
+
+
+def _refusal_code(error: ExpertRefused) -> str:
+    """The expert's own code; engines that put the HTTP status there get a telling one."""
+    code = error.body.get("code")
+    if isinstance(code, str):
+        return code
+    if "context length" in error.message:
+        return "context_length_exceeded"
+    return {400: "invalid_request", 404: "not_found"}.get(error.status, error.code)

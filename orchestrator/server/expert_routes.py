@@ -1,0 +1,126 @@
+"""One expert's own base path, /e/<expert>: what evaluation harnesses need of a single model."""
+
+import json
+from typing import Any
+
+import httpx
+from fastapi import APIRouter
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+
+from experts.errors import ExpertLost, RequestError, UnknownModel
+from experts.openai import Endpoint
+from orchestrator.server.context import Context, context_of, read_body, request_id_of
+from orchestrator.server.openai_routes import model_cards, relay
+from orchestrator.server.schemas import parse_object
+
+router = APIRouter(prefix="/e/{expert}", tags=["expert"])
+
+
+@router.post("/v1/chat/completions")
+async def chat_completions(http: HttpRequest, expert: str) -> Response:
+    """A chat answer of this expert, whatever model the body names."""
+    _known(http, expert)
+    return await relay(http, "chat/completions", expert)
+
+
+@router.post("/v1/completions")
+async def completions(http: HttpRequest, expert: str) -> Response:
+    """A completion of this expert; harnesses ask for likelihoods with echo and logprobs."""
+    _known(http, expert)
+    return await relay(http, "completions", expert)
+
+
+@router.get("/v1/models")
+async def models(http: HttpRequest, expert: str) -> dict[str, Any]:
+    """This expert as the only model."""
+    context = _known(http, expert)
+    cards = [card for card in model_cards(context.config) if card["id"] == expert]
+    return {"object": "list", "data": cards}
+
+
+@router.post("/tokenize")
+async def tokenize(http: HttpRequest, expert: str) -> Response:
+    """Text or messages to token ids."""
+    return await _pass_on(http, expert, "tokenize")
+
+
+@router.post("/detokenize")
+async def detokenize(http: HttpRequest, expert: str) -> Response:
+    """Token ids to text."""
+    return await _pass_on(http, expert, "detokenize")
+
+
+@router.get("/tokenizer_info")
+async def tokenizer_info(http: HttpRequest, expert: str) -> Response:
+    """The tokenizer's configuration and chat template."""
+    return await _pass_on(http, expert, "tokenizer_info")
+
+
+@router.get("/version")
+async def version(http: HttpRequest, expert: str) -> Response:
+    """The version of the engine."""
+    return await _pass_on(http, expert, "version")
+
+
+@router.get("/openapi.json")
+async def openapi(http: HttpRequest, expert: str) -> Response:
+    """The engine's own OpenAPI document."""
+    return await _pass_on(http, expert, "openapi.json")
+
+
+@router.get("/health")
+async def health(http: HttpRequest, expert: str) -> dict[str, str]:
+    """Whether this expert is configured; loads nothing."""
+    _known(http, expert)
+    return {"status": "ok"}
+
+
+@router.get("/health/readiness")
+async def readiness(http: HttpRequest, expert: str) -> Response:
+    """200 while the expert would answer without a load, else 503; loads nothing."""
+    ready = _known(http, expert).pool.expert_url(expert) is not None
+    return JSONResponse({"status": "ready" if ready else "not resident"}, 200 if ready else 503)
+
+
+def _known(http: HttpRequest, expert: str) -> Context:
+    context = context_of(http)
+    if expert not in context.config.experts:
+        raise UnknownModel(
+            f"There is no expert `{expert}`.",
+            hint=f"Experts: {', '.join(context.config.experts)}.",
+            param="expert",
+        )
+    return context
+
+
+async def _pass_on(http: HttpRequest, expert: str, path: str) -> Response:
+    """The same call to the engine, which is loaded for it if need be."""
+    context = _known(http, expert)
+    raw = await read_body(http, context.config.server.max_body_mb)
+    async with context.pool.lease(expert) as lease:
+        endpoint = lease.engine.endpoint
+        body = json.dumps({**parse_object(raw), "model": endpoint.model}) if raw else None
+        answer = await _call(context, endpoint, http.method, path, body)
+    if answer.status_code == 404:
+        raise RequestError(f"Expert {expert} does not offer /{path}.")
+    headers = {
+        "content-type": answer.headers.get("content-type", "application/json"),
+        "x-request-id": request_id_of(http),
+        "x-coterie-expert": expert,
+    }
+    return Response(answer.content, answer.status_code, headers)
+
+
+async def _call(
+    context: Context, endpoint: Endpoint, method: str, path: str, body: str | None
+) -> httpx.Response:
+    url = f"{endpoint.base_url.removesuffix('/v1')}/{path}"
+    try:
+        return await context.client.request(
+            method, url, content=body, headers=endpoint.headers(), timeout=endpoint.timeout_s
+        )
+    except httpx.TransportError as error:
+        raise ExpertLost(
+            f"Expert {endpoint.expert} did not answer on /{path}.", expert=endpoint.expert
+        ) from error

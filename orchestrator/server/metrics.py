@@ -1,0 +1,60 @@
+"""What Prometheus can scrape: requests, their waiting times, and broken streams."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from orchestrator.trace import Trace
+
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
+
+
+class Metrics:
+    """The counters of one server, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.in_flight = 0
+        by_expert = ["expert"]
+        self.requests = Counter(
+            "coterie_requests",
+            "Requests by outcome.",
+            ["model", "expert", "status"],
+            registry=self.registry,
+        )
+        self.broken_streams = Counter(
+            "coterie_broken_streams",
+            "Streams that ended with an error.",
+            by_expert,
+            registry=self.registry,
+        )
+        self.retries = Counter(
+            "coterie_retries",
+            "New tries before the first token.",
+            by_expert,
+            registry=self.registry,
+        )
+        self._route = self._histogram("coterie_route_seconds", "Routing time.", "router")
+        self._queue = self._histogram("coterie_queue_seconds", "Wait for a turn.", "expert")
+        self._load = self._histogram("coterie_load_seconds", "Wait for a load.", "expert")
+        self._first_byte = self._histogram(
+            "coterie_first_byte_seconds", "From the request to the expert's first byte.", "expert"
+        )
+
+    def begun(self, trace: Trace, first_byte_s: float) -> None:
+        """Record a request whose answer has begun."""
+        if trace.plan is None:
+            return
+        expert = trace.plan.expert
+        if trace.decision is not None:
+            self._route.labels(trace.decision.router).observe(trace.route_ms / 1000)
+        self._queue.labels(expert).observe(trace.queue_ms / 1000)
+        self._load.labels(expert).observe(trace.load_ms / 1000)
+        self._first_byte.labels(expert).observe(first_byte_s)
+        if trace.retried:
+            self.retries.labels(expert).inc(len(trace.retried))
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self.registry)
+
+    def _histogram(self, name: str, about: str, label: str) -> Histogram:
+        return Histogram(name, about, [label], buckets=_SECONDS, registry=self.registry)

@@ -1,0 +1,128 @@
+"""OpenAI's endpoints over the whole pool: chat, completions, embeddings, models."""
+
+import asyncio
+import base64
+import time
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import ValidationError
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+
+from experts.errors import RequestError, TooManyRequests, UnknownModel
+from experts.types import Operation
+from orchestrator.config import Config
+from orchestrator.server.context import Context, context_of, read_body, request_id_of
+from orchestrator.server.relay import Relay
+from orchestrator.server.schemas import EmbeddingsBody, parse, parse_object
+
+router = APIRouter(tags=["openai"])
+EMBEDDING_MODEL = "coterie/embed"
+STARTED = int(time.time())
+
+
+@router.post("/v1/chat/completions")
+async def chat_completions(http: HttpRequest) -> Response:
+    """A chat answer of an expert or a composition, streamed or whole."""
+    return await relay(http, "chat/completions")
+
+
+@router.post("/v1/completions")
+async def completions(http: HttpRequest) -> Response:
+    """A text completion; echo, logprobs and token-id prompts reach the engine unchanged."""
+    return await relay(http, "completions")
+
+
+async def relay(http: HttpRequest, operation: Operation, expert: str | None = None) -> Relay:
+    """Validate, and hand over to the pipeline; `expert` overrides the model in the body."""
+    context = context_of(http)
+    raw = await read_body(http, context.config.server.max_body_mb)
+    request, model, extension = parse(raw, operation, request_id_of(http), expert)
+    if context.metrics.in_flight >= context.config.server.max_in_flight:
+        raise TooManyRequests("Too many requests are under way (server.max_in_flight).")
+    return Relay(context.pipeline, request, model, extension, context.metrics)
+
+
+@router.get("/v1/models")
+async def models(http: HttpRequest) -> dict[str, Any]:
+    """Every expert, every composition, and the embedding model."""
+    return {"object": "list", "data": model_cards(context_of(http).config)}
+
+
+@router.get("/v1/models/{model:path}")
+async def model(http: HttpRequest, model: str) -> dict[str, Any]:
+    """One of them."""
+    for card in model_cards(context_of(http).config):
+        if card["id"] == model:
+            return card
+    raise UnknownModel(f"The model `{model}` does not exist.", param="model")
+
+
+@router.post("/v1/embeddings")
+async def embeddings(http: HttpRequest) -> Response:
+    """Sentence embeddings from the encoder that the routers use."""
+    context = context_of(http)
+    raw = await read_body(http, context.config.server.max_body_mb)
+    body = _embeddings_body(raw, context)
+    texts = [body.input] if isinstance(body.input, str) else body.input
+    vectors = await asyncio.to_thread(context.encoder.encode, texts)
+    as_base64 = body.encoding_format == "base64"
+    data = [
+        {
+            "object": "embedding",
+            "index": i,
+            "embedding": base64.b64encode(v.astype("<f4").tobytes()).decode()
+            if as_base64
+            else [float(x) for x in v],
+        }
+        for i, v in enumerate(vectors)
+    ]
+    tokens = sum(len(text.split()) for text in texts)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    answer = {"object": "list", "data": data, "model": body.model, "usage": usage}
+    return JSONResponse(answer, headers={"x-request-id": request_id_of(http)})
+
+
+def model_cards(config: Config) -> list[dict[str, Any]]:
+    """OpenAI's model objects; what is beyond them lies under `metadata`."""
+    cards = [
+        _card(name, "coterie", c.about, "composition") for name, c in config.compositions.items()
+    ]
+    cards += [_card(name, "coterie", s.about, s.type) for name, s in config.experts.items()]
+    return [*cards, _card(EMBEDDING_MODEL, "coterie", "sentence embeddings", "embedding")]
+
+
+def _card(name: str, owner: str, about: str, kind: str) -> dict[str, Any]:
+    return {
+        "id": name,
+        "object": "model",
+        "created": STARTED,
+        "owned_by": owner,
+        "metadata": {"about": about, "type": kind},
+    }
+
+
+def _embeddings_body(raw: bytes, context: Context) -> EmbeddingsBody:
+    try:
+        body = EmbeddingsBody.model_validate(parse_object(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(map(str, first["loc"]))
+        raise RequestError(f"{path}: {first['msg']}.", param=path) from error
+    if body.model != EMBEDDING_MODEL:
+        raise UnknownModel(
+            f"The model `{body.model}` gives no embeddings; `{EMBEDDING_MODEL}` does.",
+            param="model",
+        )
+    limit = context.config.server.max_embedding_inputs
+    if isinstance(body.input, list) and not 0 < len(body.input) <= limit:
+        raise RequestError(f"`input` must hold 1 to {limit} texts.", param="input")
+    if body.encoding_format not in ("float", "base64"):
+        raise RequestError("`encoding_format` must be float or base64.", param="encoding_format")
+    if body.dimensions not in (None, context.encoder.dimension):
+        raise RequestError(
+            f"`dimensions` must be {context.encoder.dimension}, which the encoder has.",
+            param="dimensions",
+        )
+    return body

@@ -1,0 +1,138 @@
+"""Sends an expert's answer to the client: bytes untouched, errors as OpenAI words them."""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from experts.errors import CoterieError
+from experts.types import Request
+from orchestrator.pipeline import Answer, Pipeline
+from orchestrator.server.errors import RETRY_AFTER_S, body_of, status_of
+from orchestrator.server.metrics import Metrics
+from orchestrator.server.schemas import Extension
+
+EVENT_STREAM = "text/event-stream"
+
+
+class Relay(Response):
+    """An ASGI response that runs the pipeline while it is sent; a client that leaves aborts it."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        request: Request,
+        model: str,
+        extension: Extension,
+        metrics: Metrics,
+    ) -> None:
+        super().__init__()
+        self.pipeline = pipeline
+        self.request = request
+        self.model = model
+        self.extension = extension
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.metrics.in_flight += 1
+        work = asyncio.create_task(self._run(send))
+        watch = asyncio.create_task(_disconnected(receive))
+        try:
+            await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (work, watch):
+                task.cancel()
+            await asyncio.gather(work, watch, return_exceptions=True)
+            self.metrics.in_flight -= 1
+        if not work.cancelled():
+            work.result()
+
+    async def _run(self, send: Send) -> None:
+        started = time.perf_counter()
+        status, expert = 500, ""
+        try:
+            async with self.pipeline.answer(self.request, self.model) as answer:
+                plan = answer.trace.plan
+                status, expert = 200, plan.expert if plan else ""
+                self.metrics.begun(answer.trace, time.perf_counter() - started)
+                await self._send(answer, send)
+        except CoterieError as error:
+            status = status_of(error)
+            await send_error(error, self.request.id, send)
+        finally:
+            model = self.model if status != 404 else ""  # Clients must not invent label values.
+            self.metrics.requests.labels(model, expert, status).inc()
+
+    async def _send(self, answer: Answer, send: Send) -> None:
+        streaming = answer.content_type.startswith(EVENT_STREAM)
+        first = answer.first
+        if streaming and self.extension.explain:
+            first = _explanation(answer, self.request) + first
+        elif not streaming:
+            first = _with_extension(first, answer, self.extension.explain)
+        headers = answer.trace.headers() | {"content-type": answer.content_type}
+        if streaming:
+            headers |= {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        else:
+            headers["content-length"] = str(len(first))
+        await send(_start(200, headers))
+        await send({"type": "http.response.body", "body": first, "more_body": True})
+        try:
+            async for piece in answer.rest:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except CoterieError as error:
+            # The status is gone already: the SDKs raise on an event with `error`.
+            self.metrics.broken_streams.labels(answer.trace.headers()["x-coterie-expert"]).inc()
+            event = f"data: {json.dumps(body_of(error))}\n\ndata: [DONE]\n\n"
+            await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def send_error(error: CoterieError, request_id: str, send: Send) -> None:
+    """A whole error response."""
+    status = status_of(error)
+    body = json.dumps(body_of(error)).encode()
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "x-request-id": request_id,
+    }
+    if status in RETRY_AFTER_S:
+        headers["retry-after"] = str(RETRY_AFTER_S[status])
+    await send(_start(status, headers))
+    await send({"type": "http.response.body", "body": body})
+
+
+def _start(status: int, headers: dict[str, str]) -> Message:
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": status, "headers": raw}
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _explanation(answer: Answer, request: Request) -> bytes:
+    """A first chunk without choices, which clients of the protocol must skip."""
+    chunk: dict[str, Any] = {
+        "id": request.id,
+        "object": "chat.completion.chunk",
+        "created": int(time.time()),
+        "model": answer.trace.model,
+        "choices": [],
+        "coterie": answer.trace.extension(explain=True),
+    }
+    return f"data: {json.dumps(chunk)}\n\n".encode()
+
+
+def _with_extension(body: bytes, answer: Answer, explain: bool) -> bytes:
+    """Add our field to a JSON object without parsing it."""
+    head = body.rstrip()
+    if not head.endswith(b"}"):
+        return body
+    extension = json.dumps(answer.trace.extension(explain)).encode()
+    return head[:-1] + b',"coterie":' + extension + b"}"

@@ -1,0 +1,94 @@
+"""Validation of request bodies: what we must understand, and which fields may pass."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from experts.errors import RequestError
+from experts.types import Operation, Request
+from orchestrator.server.fields import FIELDS
+
+
+class Extension(BaseModel):
+    """The body field `coterie`: what a client may ask of us beyond OpenAI's protocol."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    explain: bool = False
+    """Tell why this expert was chosen; in a stream, as a first chunk without choices."""
+
+
+def parse(
+    raw: bytes, operation: Operation, request_id: str, expert: str | None = None
+) -> tuple[Request, str, Extension]:
+    """The request, the model it asks for, and our extension. Raises RequestError.
+
+    On an expert's own path (`expert`) the model may be missing and is not looked at.
+    """
+    body = parse_object(raw)
+    model = expert or body.get("model")
+    if not isinstance(model, str) or not model:
+        raise RequestError("`model` must be a non-empty string.", param="model")
+    extension = _extension(body.pop("coterie", None))
+    for field in body:
+        if field not in FIELDS[operation]:
+            raise RequestError(f"Unrecognized request argument supplied: {field}.", param=field)
+    _check_input(body, operation)
+    if not isinstance(body.get("stream", False), bool | None):
+        raise RequestError("`stream` must be true or false.", param="stream")
+    return Request(request_id, operation, body), model, extension
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """The body as a JSON object. Raises RequestError."""
+    try:
+        body = json.loads(raw)
+    except ValueError as error:
+        raise RequestError(f"The body is not valid JSON: {error}.") from error
+    if not isinstance(body, dict):
+        raise RequestError("The body must be a JSON object.")
+    return body
+
+
+def _check_input(body: dict[str, Any], operation: Operation) -> None:
+    if operation == "completions":
+        if "prompt" not in body and "prompt_embeds" not in body:
+            raise RequestError("`prompt` is required.", param="prompt")
+        return
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise RequestError("`messages` must be a non-empty list.", param="messages")
+    for i, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise RequestError(
+                f"`messages[{i}]` must be an object with a `role`.", param=f"messages[{i}]"
+            )
+        if not isinstance(message.get("content"), str | list | None):
+            raise RequestError(
+                f"`messages[{i}].content` must be a string or a list of parts.",
+                param=f"messages[{i}].content",
+            )
+
+
+def _extension(value: Any) -> Extension:
+    if value is None:
+        return Extension()
+    try:
+        return Extension.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(["coterie", *map(str, first["loc"])])
+        raise RequestError(f"{path}: {first['msg']}.", param=path) from error
+
+
+class EmbeddingsBody(BaseModel):
+    """The body of /v1/embeddings, as OpenAI documents it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    input: str | list[str]
+    encoding_format: str = "float"
+    dimensions: int | None = None
+    user: str | None = None

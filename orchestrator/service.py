@@ -1,0 +1,169 @@
+"""A running coterie in this process: Ray, slots, pool, routers and the gateway's listener."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+import orchestrator
+from experts.errors import ServiceError
+from experts.openai import make_client
+from orchestrator import ray_pool
+from orchestrator.config import Config
+from orchestrator.pipeline import Pipeline
+from orchestrator.pool import ExpertPool
+from orchestrator.server.app import make_app
+from orchestrator.server.context import Context
+from routers.base import Router
+from routers.features import MiniLMEncoder
+from routers.registry import build
+
+SHUTDOWN_S = 5
+
+
+class Service:
+    """What `start_service` has started; `stop` ends all of it."""
+
+    def __init__(
+        self,
+        config: Config,
+        pool: ExpertPool,
+        client: httpx.AsyncClient,
+        server: uvicorn.Server,
+        base_url: str,
+    ) -> None:
+        self.config = config
+        self.base_url = base_url
+        self._pool = pool
+        self._client = client
+        self._server = server
+        self._serving: asyncio.Task[None] | None = None
+
+    def listen(self, listener: socket.socket) -> None:
+        """Begin to accept connections."""
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+
+    def expert_base_url(self, expert: str) -> str | None:
+        """The expert's own endpoint in its slot (ends with /v1); None when it is not resident."""
+        return self._pool.expert_url(expert)
+
+    async def wait(self) -> None:
+        """Return when the listener has ended, as it does on SIGINT and SIGTERM."""
+        if self._serving is not None:
+            await self._serving
+
+    async def stop(self) -> None:
+        """Finish what is under way within seconds, then end every process that was started."""
+        self._server.should_exit = True
+        await self.wait()
+        await self._pool.stop()
+        await self._client.aclose()
+        await asyncio.to_thread(ray_pool.disconnect)
+
+
+async def start_service(
+    config: Config,
+    *,
+    on_event: Callable[[str], None],
+    host: str | None = None,
+    port: int | None = None,
+) -> Service:
+    """Start everything; `on_event` gets a short sentence for each step.
+
+    Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError,
+    ExpertUnavailable (an expert that should be resident can not be loaded).
+    """
+    refuse_shadowing_folder(Path.cwd())
+    listener = _bind(
+        config.server.host if host is None else host, config.server.port if port is None else port
+    )
+    encoder = MiniLMEncoder()
+    routers = asyncio.create_task(asyncio.to_thread(_make_routers, config, encoder))
+    client = make_client()
+    pool: ExpertPool | None = None
+    try:
+        pool = await _start_pool(config, client, on_event)
+        pipeline = Pipeline(config, pool, await routers)
+    except BaseException:
+        listener.close()
+        await client.aclose()
+        if pool is not None:
+            await pool.stop()
+        await asyncio.to_thread(ray_pool.disconnect)
+        raise
+    context = Context(config, pool, pipeline, encoder, client)
+    address = "http://{}:{}".format(*listener.getsockname()[:2])
+    service = Service(config, pool, client, _make_server(context), address)
+    service.listen(listener)
+    return service
+
+
+async def _start_pool(
+    config: Config, client: httpx.AsyncClient, on_event: Callable[[str], None]
+) -> ExpertPool:
+    slots: list[ray_pool.RaySlot] = []
+    if config.hosted():
+        started = time.perf_counter()
+        await asyncio.to_thread(ray_pool.connect, config.ray, config.slots)
+        on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
+        slots = ray_pool.make_slots(config.ray, config.slots)
+    pool = ExpertPool(config, list(slots), client, on_event)
+    try:
+        await pool.start()
+    except BaseException:
+        await pool.stop()
+        raise
+    return pool
+
+
+def _make_routers(config: Config, encoder: MiniLMEncoder) -> dict[str, Router]:
+    names = tuple(config.experts)
+    routers = {
+        name: build(name, settings, names, lambda: encoder)
+        for name, settings in config.routers.items()
+    }
+    if routers:
+        encoder.encode(["The first text pays for loading the encoder."])
+    return routers
+
+
+def _make_server(context: Context) -> uvicorn.Server:
+    settings = uvicorn.Config(
+        make_app(context),
+        log_level="error",
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        server_header=False,
+    )
+    return uvicorn.Server(settings)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ServiceError(
+            f"Can not listen on {host}:{port}: {error.strerror}.",
+            hint="Choose another one with --port or server.port.",
+        ) from error
+    return listener
+
+
+def refuse_shadowing_folder(folder: Path) -> None:
+    """Ray's workers import from the working directory first: it must not hide our packages."""
+    home = Path(orchestrator.__file__).parent.parent
+    for name in ("experts", "routers", "aggregators", "orchestrator", "evals"):
+        if folder != home and (folder / name / "__init__.py").exists():
+            raise ServiceError(
+                f"{folder} has a Python package `{name}`, which would hide Coterie's own.",
+                hint="Start from another directory.",
+            )

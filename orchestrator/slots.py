@@ -1,0 +1,39 @@
+"""What the pool needs of a slot: a process that hosts experts on one device group."""
+
+from typing import Protocol
+
+from experts.vllm.loads import EngineLoad, LoadReport
+
+
+class SlotLost(Exception):
+    """The slot's process ended; what was resident in it is gone."""
+
+
+class Slot(Protocol):
+    """One device group. Every method raises SlotLost when its process dies meanwhile."""
+
+    id: str
+
+    async def start(self) -> str:
+        """Bring the process up (again); returns the URL under which it serves /e/<expert>/."""
+        ...
+
+    async def load(self, load: EngineLoad) -> LoadReport:
+        """Make an engine resident. Raises RuntimeError with the engine's own words."""
+        ...
+
+    async def unload(self, engine: str) -> float:
+        """Drop an engine; returns seconds."""
+        ...
+
+    async def memory_gb(self) -> float:
+        """Memory of the process in GiB, or of its GPU."""
+        ...
+
+    async def lost(self) -> None:
+        """Return when the process has died."""
+        ...
+
+    async def stop(self) -> None:
+        """End the process."""
+        ...
