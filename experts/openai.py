@@ -1,6 +1,7 @@
 """Any OpenAI-compatible URL as an engine: our own slots, and other people's servers."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from experts.types import Chunk, Request, Usage
 
 ASKED_MODEL_HEADER = "x-coterie-model"
 """Tells a slot which model name the client used, so that its answer carries that name."""
+
+_CONTEXT = re.compile(r"maximum context length is (\d+) tokens.* at least \d+ input tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,38 @@ class OpenAIEngine:
         try:
             if response.status_code >= 400:
                 with _transport_errors(self.name):
-                    raise _refusal(self.name, response.status_code, await response.aread())
+                    refusal = _refusal(self.name, response.status_code, await response.aread())
+                raise await self._with_length(refusal, request)
             yield response
         finally:
             await response.aclose()
+
+    async def _with_length(self, refusal: ExpertRefused, request: Request) -> ExpertRefused:
+        """vLLM stops counting just past its limit; its tokenizer tells the prompt's real length."""
+        limit = _CONTEXT.search(refusal.message)
+        if limit is None:
+            return refusal
+        fields = ("messages", "prompt", "tools", "chat_template", "chat_template_kwargs")
+        body = {k: v for k, v in request.body.items() if k in fields}
+        try:
+            answer = await self._client.post(
+                f"{self.endpoint.base_url.removesuffix('/v1')}/tokenize",
+                json={**body, "model": self.endpoint.model},
+                headers=self.endpoint.headers(),
+                timeout=10.0,
+            )
+        except httpx.TransportError:
+            return refusal
+        count = answer.json().get("count") if answer.status_code == 200 else None
+        if not isinstance(count, int) or count <= int(limit.group(1)):
+            return refusal
+        message = (
+            f"This model's maximum context length is {limit.group(1)} tokens."
+            f" However, your prompt has {count} tokens. Please shorten it."
+        )
+        return ExpertRefused(
+            message, expert=self.name, status=refusal.status, body={**refusal.body, "param": None}
+        )
 
     async def raw(self, response: httpx.Response) -> AsyncIterator[bytes]:
         """The bytes of an opened answer as they arrive; raises ExpertLost if they stop."""

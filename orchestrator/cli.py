@@ -1,6 +1,5 @@
 """The command line of the service: serve, validate, models, route, schema."""
 
-import asyncio
 import json
 import sys
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -34,7 +34,7 @@ def serve(
     port: int | None = typer.Option(None, help="Overrides server.port; 0 takes a free one."),
 ) -> None:
     """Start the pool and the OpenAI-compatible gateway; Ctrl-C ends both."""
-    asyncio.run(_serve(load_config(config), host, port))
+    uvloop.run(_serve(load_config(config), host, port))
 
 
 async def _serve(config: Config, host: str | None, port: int | None) -> None:

@@ -130,6 +130,7 @@ class ExpertPool:
                 "memory_gb": round(state.used_gb, 3),
                 "budget_gb": state.budget_gb,
                 "restarts": state.restarts,
+                "running": state.running,
                 "residents": [n for e in engines if e.slot is state for n in e.load.experts],
             }
             for state in self._slots
@@ -141,11 +142,12 @@ class ExpertPool:
         queued = {name: gate.queued for name, gate in self._gates.items()}
         return {"slots": slots, "loads": loads, "queued": queued}
 
-    async def refresh_memory(self) -> None:
-        """Ask every slot that is up how much memory it holds."""
+    async def refresh(self) -> None:
+        """Ask every slot that is up how much memory it holds and what runs in it."""
         for state in self._slots:
             if state.up.is_set():
                 state.used_gb = await state.slot.memory_gb()
+                state.running = await state.slot.running()
 
     @asynccontextmanager
     async def _hold(self, expert: str, queue_ms: float) -> AsyncIterator[Lease]:

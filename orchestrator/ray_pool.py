@@ -19,6 +19,7 @@ from orchestrator.slots import SlotLost
 OBJECT_STORE_BYTES = 80 << 20
 """Control messages only: tokens never pass through Ray."""
 RESTART_POLL_S = 0.2
+CALL_TIMEOUT_S = 10.0
 
 
 class SlotActor:
@@ -50,6 +51,10 @@ class SlotActor:
 
     async def memory_gb(self) -> float:
         return float(self._worker.memory_gb())
+
+    async def running(self) -> dict[str, int]:
+        running: dict[str, int] = self._worker.running()
+        return running
 
     async def process_id(self) -> int:
         return os.getpid()
@@ -101,11 +106,15 @@ class RaySlot:
         return float(await self._call(self._actor.unload.remote(engine), self._load_timeout_s))
 
     async def memory_gb(self) -> float:
-        return float(await self._call(self._actor.memory_gb.remote(), 10.0))
+        return float(await self._call(self._actor.memory_gb.remote(), CALL_TIMEOUT_S))
+
+    async def running(self) -> dict[str, int]:
+        running: dict[str, int] = await self._call(self._actor.running.remote(), CALL_TIMEOUT_S)
+        return running
 
     async def process_id(self) -> int:
         """The operating system's id of the slot's process."""
-        return int(await self._call(self._actor.process_id.remote(), 10.0))
+        return int(await self._call(self._actor.process_id.remote(), CALL_TIMEOUT_S))
 
     async def lost(self) -> None:
         try:

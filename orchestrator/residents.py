@@ -22,6 +22,7 @@ class SlotState:
     url: str = ""
     used_gb: float = 0.0
     reserved_gb: float = 0.0
+    running: dict[str, int] = field(default_factory=dict)
     up: asyncio.Event = field(default_factory=asyncio.Event)
     restarts: int = 0
 

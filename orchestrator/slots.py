@@ -30,6 +30,10 @@ class Slot(Protocol):
         """Memory of the process in GiB, or of its GPU."""
         ...
 
+    async def running(self) -> dict[str, int]:
+        """Requests under way in each resident engine."""
+        ...
+
     async def lost(self) -> None:
         """Return when the process has died."""
         ...

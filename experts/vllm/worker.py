@@ -107,6 +107,13 @@ class Worker:
         """Engine -> the experts it answers for."""
         return {name: resident.load.experts for name, resident in self._residents.items()}
 
+    def running(self) -> dict[str, int]:
+        """Requests under way in each engine."""
+        return {
+            name: resident.engine.get_num_unfinished_requests()
+            for name, resident in self._residents.items()
+        }
+
     def memory_gb(self) -> float:
         """Resident memory of this process in GiB (device memory where there is a GPU)."""
         if self._cuda:

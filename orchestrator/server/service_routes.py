@@ -38,7 +38,7 @@ async def version() -> dict[str, str]:
 async def pool(http: HttpRequest) -> dict[str, Any]:
     """Slots with their memory and residents, loads per engine, queue lengths."""
     context = context_of(http)
-    await context.pool.refresh_memory()
+    await context.pool.refresh()
     return context.pool.snapshot()
 
 
