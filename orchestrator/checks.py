@@ -74,3 +74,13 @@ def _check_adapter(name: str, spec: VllmSpec, experts: Mapping[str, ExpertSpecBa
             " put the arguments there."
         ]
     return []
+
+
+def missing_files(routers: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Files that routers read and that are not there (yet: `coterie profile` writes them)."""
+    return [
+        f"routers.{name}.outcomes: there is no file {settings['outcomes']}."
+        " `coterie profile --config FILE` writes it."
+        for name, settings in routers.items()
+        if "outcomes" in settings and not Path(str(settings["outcomes"])).is_file()
+    ]

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from experts.errors import ConfigError, CoterieError
 from experts.types import Request
+from orchestrator.checks import missing_files
 from orchestrator.config import Config, load_config
 from orchestrator.plan import plan_decision
 
@@ -60,6 +61,8 @@ async def _serve(config: Config, host: str | None, port: int | None) -> None:
 def validate(file: Path = typer.Argument(help="The YAML file.")) -> None:
     """Check a configuration; every mistake is named with its path. Exit code 2 if there is one."""
     config = load_config(file)
+    if problems := missing_files(config.routers):
+        raise ConfigError(f"{file} names files that are missing.", problems=tuple(problems))
     typer.echo(
         f"{file}: {len(config.experts)} experts, {len(config.compositions)} compositions: all right"
     )

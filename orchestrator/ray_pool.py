@@ -20,6 +20,7 @@ OBJECT_STORE_BYTES = 80 << 20
 """Control messages only: tokens never pass through Ray."""
 RESTART_POLL_S = 0.2
 CALL_TIMEOUT_S = 10.0
+MAX_ERROR_CHARACTERS = 400
 
 
 class SlotActor:
@@ -43,7 +44,7 @@ class SlotActor:
             report: LoadReport = await self._worker.load(load)
         except Exception as error:
             # Engines raise classes that the driver can not unpickle; their words are what counts.
-            raise RuntimeError(f"{type(error).__name__}: {error}") from None
+            raise RuntimeError(one_line(error)) from None
         return report
 
     async def unload(self, engine: str) -> float:
@@ -62,6 +63,12 @@ class SlotActor:
     async def lifetime(self) -> None:
         """Never returns: its failure tells the driver that this process has died."""
         await self._ended.wait()
+
+
+def one_line(error: BaseException) -> str:
+    """An engine's error in a line that a person can read."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words[:MAX_ERROR_CHARACTERS]}"
 
 
 class RaySlot:
@@ -162,9 +169,9 @@ def connect(ray_config: RayConfig, slots: SlotsConfig) -> None:
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         where = ray_config.address or "on this machine"
         raise ServiceError(
-            f"Ray is not reachable at {where}: {error}"
+            f"Ray is not reachable at {where}: {error}."
             if ray_config.address
-            else f"Ray did not start {where}: {error}",
+            else f"Ray did not start {where}: {error}.",
             hint="Check `ray.address`; without it, Ray is started locally.",
         ) from error
 

@@ -87,7 +87,10 @@ async def start_service(
     pool: ExpertPool | None = None
     try:
         pool = await _start_pool(config, client, on_event)
-        pipeline = Pipeline(config, pool, await routers)
+        made = await routers
+        for warning in (w for router in made.values() for w in getattr(router, "warnings", ())):
+            on_event(warning)
+        pipeline = Pipeline(config, pool, made)
     except BaseException:
         listener.close()
         await client.aclose()
