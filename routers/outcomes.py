@@ -1,0 +1,226 @@
+"""The outcome table: what each expert scored on each question. Every router is fitted from it."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from experts.errors import ConfigError
+from routers.base import Encoder
+
+SCHEMA = pa.schema(
+    [
+        ("query_id", pa.string()),
+        ("task", pa.string()),
+        ("query", pa.string()),
+        ("expert", pa.string()),
+        ("expert_version", pa.string()),
+        ("score", pa.float64()),
+        ("completion_tokens", pa.int64()),
+        ("seconds", pa.float64()),
+        ("text", pa.string()),
+    ]
+)
+KEY = ["query_id", "expert", "expert_version"]
+QUERY = ["query_id", "task", "query"]
+
+VECTOR = "embedding"
+"""The column with a query's embedding, in the first of its rows only: it is stored once."""
+
+ENCODER = b"coterie.encoder"
+"""The file's metadata key that names the encoder of the embeddings."""
+
+HINT = "`coterie profile --config FILE` writes a new one."
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One expert's answer to one question, scored 0 (wrong) to 1 (right)."""
+
+    query_id: str
+    task: str
+    query: str
+    expert: str
+    expert_version: str
+    score: float
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question of the table; `task` is the skill or category it belongs to."""
+
+    id: str
+    task: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class OutcomeTable:
+    """Outcomes, unique on (query_id, expert, expert_version); later rows win. Never changes.
+
+    `rows` is an arrow table of SCHEMA, oldest first. `vectors` are the embeddings known so far
+    (query id -> float32 [dimension]), made by the encoder that is called `encoder`.
+    Raises ConfigError, naming `source`, where the rows break a rule.
+    """
+
+    rows: pa.Table
+    vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    encoder: str = ""
+    source: str = "The outcome table"
+
+    def __post_init__(self) -> None:
+        rows = _last_of_each_key(_checked(self.rows, self.source))
+        object.__setattr__(self, "rows", rows)
+
+    def __len__(self) -> int:
+        return int(self.rows.num_rows)
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Outcome]) -> "OutcomeTable":
+        """A table of these rows, at least one."""
+        return cls(_arrow(rows))
+
+    @classmethod
+    def read(cls, path: Path) -> "OutcomeTable":
+        """The table in a parquet file. Raises ConfigError, with the path and what to do."""
+        try:
+            stored = pq.read_table(path, partitioning=None)  # A folder `a=1` is no column.
+        except FileNotFoundError as error:
+            raise ConfigError(f"{path}: there is no outcome table.", hint=HINT) from error
+        except (OSError, pa.ArrowException) as error:
+            message = f"{path} can not be read as parquet ({_one_line(error)})."
+            raise ConfigError(message, hint=HINT) from error
+        missing = [name for name in SCHEMA.names if name not in stored.column_names]
+        if missing:
+            raise ConfigError(f"{path} lacks the columns {', '.join(missing)}.", hint=HINT)
+        encoder = (stored.schema.metadata or {}).get(ENCODER, b"").decode("utf-8")
+        vectors = _stored_vectors(stored) if encoder else {}
+        return cls(stored.select(SCHEMA.names), vectors, encoder, str(path))
+
+    def write(self, path: Path) -> None:
+        """Replace the file in one step, so that a reader sees the old table or the new one."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            pq.write_table(self._with_vector_column(), temporary, compression="zstd")
+            temporary.chmod(0o644)  # mkstemp makes files that only their owner may read.
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)  # Still there only where something failed.
+
+    def append(self, rows: Iterable[Outcome]) -> "OutcomeTable":
+        """This table and newer rows."""
+        added = _arrow(rows)
+        return replace(self, rows=pa.concat_tables([self.rows, added])) if added else self
+
+    def merge(self, newer: "OutcomeTable") -> "OutcomeTable":
+        """Both tables; where both have a row, the newer one's stays."""
+        same = self.encoder == newer.encoder
+        return replace(
+            self,
+            rows=pa.concat_tables([self.rows, newer.rows]),
+            vectors={**self.vectors, **newer.vectors} if same else self.vectors,
+        )
+
+    def queries(self) -> list[Query]:
+        """Every question once, ordered by id, so that the order of the rows does not matter."""
+        distinct = self.rows.select(QUERY).group_by(QUERY).aggregate([]).sort_by("query_id")
+        return [Query(*row) for row in zip(*distinct.to_pydict().values(), strict=True)]
+
+    def matrix(self) -> tuple[list[Query], list[str], NDArray[np.float64]]:
+        """Questions, experts (by name), and scores [questions, experts], NaN where missing.
+
+        Of each expert only the version of its newest row counts: a changed model is another.
+        """
+        rows = self.rows.select(["query_id", "expert", "expert_version", "score"]).to_pydict()
+        newest = dict(zip(rows["expert"], rows["expert_version"], strict=True))
+        queries, experts = self.queries(), sorted(newest)
+        row_of = {query.id: row for row, query in enumerate(queries)}
+        column_of = {expert: column for column, expert in enumerate(experts)}
+        scores = np.full((len(queries), len(experts)), np.nan)
+        for query, expert, version, score in zip(*rows.values(), strict=True):
+            if version == newest[expert]:
+                scores[row_of[query], column_of[expert]] = score
+        return queries, experts, scores
+
+    def with_embeddings(self, encoder: Encoder) -> "OutcomeTable":
+        """This table with this encoder's vector of every query; computes only what it lacks."""
+        stored = self.vectors if self.encoder == encoder.name else {}
+        known = {id: vector for id, vector in stored.items() if len(vector) == encoder.dimension}
+        missing = [query for query in self.queries() if query.id not in known]
+        if not missing:
+            return self
+        computed = encoder.encode([query.text for query in missing])
+        added = {query.id: vector for query, vector in zip(missing, computed, strict=True)}
+        return replace(self, vectors={**known, **added}, encoder=encoder.name)
+
+    def embeddings(self) -> NDArray[np.float32]:
+        """Float32 [questions, dimension] in the order of `queries`; `with_embeddings` first."""
+        return np.stack([self.vectors[query.id] for query in self.queries()])
+
+    def _with_vector_column(self) -> pa.Table:
+        if not self.vectors:
+            return self.rows
+        waiting = dict(self.vectors)
+        column = [waiting.pop(query, None) for query in self.rows["query_id"].to_pylist()]
+        stored = self.rows.append_column(VECTOR, pa.array(column, pa.list_(pa.float32())))
+        return stored.replace_schema_metadata({ENCODER: self.encoder.encode("utf-8")})
+
+
+def _arrow(rows: Iterable[Outcome]) -> pa.Table:
+    return pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA)
+
+
+def _checked(rows: pa.Table, source: str) -> pa.Table:
+    if rows.num_rows == 0:
+        raise ConfigError(f"{source} has no rows.", hint=HINT)
+    try:
+        rows = rows.cast(SCHEMA)
+    except (pa.ArrowException, ValueError) as error:
+        message = f"{source} has a column of the wrong type ({_one_line(error)})."
+        raise ConfigError(message, hint=HINT) from error
+    empty = [name for name in SCHEMA.names if rows[name].null_count]
+    if empty:
+        raise ConfigError(f"{source} has empty cells in {', '.join(empty)}.", hint=HINT)
+    scores = rows["score"].to_numpy()
+    wrong = np.flatnonzero(~((scores >= 0) & (scores <= 1)))  # NaN is wrong, too.
+    if wrong.size:
+        row = int(wrong[0])
+        message = f"{source} has a score outside 0..1: {scores[row]:g} in row {row}"
+        raise ConfigError(f"{message} (query {rows['query_id'][row]}).", hint=HINT)
+    distinct = rows.select(QUERY).group_by(QUERY).aggregate([])["query_id"].to_pylist()
+    if len(distinct) != len(set(distinct)):
+        twice = next(query for query in distinct if distinct.count(query) > 1)
+        message = f"{source} gives the query_id {twice} to different questions or tasks."
+        raise ConfigError(message, hint=HINT)
+    return rows
+
+
+def _last_of_each_key(rows: pa.Table) -> pa.Table:
+    numbered = rows.select(KEY).append_column("row", pa.array(np.arange(rows.num_rows)))
+    last = numbered.group_by(KEY).aggregate([("row", "max")])["row_max"]
+    return rows if len(last) == rows.num_rows else rows.take(np.sort(last.to_numpy()))
+
+
+def _stored_vectors(stored: pa.Table) -> dict[str, NDArray[np.float32]]:
+    if VECTOR not in stored.column_names:
+        return {}
+    present = stored.select(["query_id", VECTOR]).filter(pc.field(VECTOR).is_valid())
+    pairs = zip(present["query_id"].to_pylist(), present[VECTOR], strict=True)
+    return {query: np.asarray(vector.values, dtype=np.float32) for query, vector in pairs}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

