@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,11 @@ def _slot_process() -> psutil.Process:
         if "SlotActor" in " ".join(process.cmdline()):
             return process
     raise AssertionError("no slot process")
+
+
+async def _read(stream: AsyncIterator[Any]) -> None:
+    async for _ in stream:
+        pass
 
 
 async def _until(http: httpx.AsyncClient, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
@@ -71,10 +76,10 @@ async def test_a_slot_that_dies_in_mid_stream_comes_back(
     client: AsyncOpenAI, http: httpx.AsyncClient, service: Service
 ) -> None:
     stream = await client.chat.completions.create(**LONG, extra_body=FOREVER)
+    await anext(aiter(stream))
+    _slot_process().send_signal(signal.SIGKILL)
     with pytest.raises(openai.APIError) as caught:
-        async for _ in stream:
-            if _slot_process().is_running():
-                _slot_process().send_signal(signal.SIGKILL)
+        await _read(stream)
     again = await client.chat.completions.create(
         **{**LONG, "stream": False, "max_tokens": 8}, temperature=0
     )
