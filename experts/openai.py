@@ -141,7 +141,9 @@ class _transport_errors:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, httpx.TimeoutException):
+        # The aiohttp transport calls a refused connection a timeout.
+        connecting = isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
+        if isinstance(error, httpx.TimeoutException) and not connecting:
             raise ExpertTimeout(
                 f"Expert {self.expert} did not answer in time.", expert=self.expert
             ) from error

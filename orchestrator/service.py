@@ -62,7 +62,7 @@ class Service:
         await self.wait()
         await self._pool.stop()
         await self._client.aclose()
-        await asyncio.to_thread(ray_pool.disconnect)
+        ray_pool.disconnect()
 
 
 async def start_service(
@@ -96,7 +96,7 @@ async def start_service(
         await client.aclose()
         if pool is not None:
             await pool.stop()
-        await asyncio.to_thread(ray_pool.disconnect)
+        ray_pool.disconnect()
         raise
     context = Context(config, pool, pipeline, encoder, client)
     address = "http://{}:{}".format(*listener.getsockname()[:2])
@@ -111,7 +111,10 @@ async def _start_pool(
     slots: list[ray_pool.RaySlot] = []
     if config.hosted():
         started = time.perf_counter()
-        await asyncio.to_thread(ray_pool.connect, config.ray, config.slots)
+        # In this thread, though it blocks for seconds: Ray's processes die with the thread that
+        # started them, and nothing is served yet.
+        ray_pool.connect(config.ray, config.slots)
+        await asyncio.sleep(0)  # A Ctrl-C that came meanwhile is raised here.
         on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
         slots = ray_pool.make_slots(config.ray, config.slots)
     pool = ExpertPool(config, list(slots), client, on_event)

@@ -1,0 +1,85 @@
+"""The console script `coterie`: the orchestrator's commands and those of the evaluation."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+
+from evals.progress import Progress
+from evals.table import make_console
+from orchestrator.cli import app, run
+from orchestrator.config import load_config
+
+DEFAULT_CONFIG = Path("examples/zoo.yaml")
+
+zoo = typer.Typer(no_args_is_help=True, help="The small specialists of the repository.")
+app.add_typer(zoo, name="zoo")
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="The YAML file that describes the pool.")
+]
+
+
+@app.command()
+def demo(
+    config: ConfigOption = DEFAULT_CONFIG,
+    questions: Annotated[
+        int, typer.Option("--questions", "-n", min=1, help="Held-out questions per skill.")
+    ] = 24,
+) -> None:
+    """Ask the pool and every expert the same questions; exit 1 if the pool is not the best."""
+    _run("demo", config, questions)
+
+
+@app.command()
+def profile(
+    config: ConfigOption = DEFAULT_CONFIG,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", "-t", help="Only this task; may be repeated.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The outcome table; else the one the routers read."),
+    ] = None,
+) -> None:
+    """Ask every expert every probe question and write the outcome table for the routers."""
+    _run("profile", config, tuple(task or ()), out)
+
+
+@app.command()
+def bench(
+    config: ConfigOption = DEFAULT_CONFIG,
+    expert: Annotated[str | None, typer.Option(help="Whom to ask; else the first.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 5,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write every sample to this file.")
+    ] = None,
+) -> None:
+    """Measure what the gateway costs; exit 1 if a target is missed."""
+    _run("bench", config, expert, rounds, json_out)
+
+
+@zoo.command()
+def report(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Print the accuracy of every expert on every task; exit 1 if one breaks the zoo's rules."""
+    _run("report", config)
+
+
+def main() -> None:
+    """Run a command; what is wrong becomes one clear message and an exit code, no traceback."""
+    run(app)
+
+
+def _run(function: str, config: Path, *arguments: Any) -> None:
+    """Run a coroutine function of `evals.launch` and exit with what it returns."""
+    settings = load_config(config)
+    console = make_console()
+    with Progress(console) as progress:
+        progress.say("starting")
+        progress.doing("loading the code")
+        # Imported late: `coterie --help` must not wait for Ray and torch.
+        launch = import_module("evals.launch")
+        finish = uvloop.run(getattr(launch, function)(progress, settings, *arguments))
+    raise typer.Exit(finish(console))

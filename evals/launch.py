@@ -1,0 +1,122 @@
+"""Starts the service for a command of the evaluation, runs it, and stops the service again.
+
+The command line imports this file only when such a command runs: the service is heavy.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from evals.bench import Sides, run_bench
+from evals.bench_report import print_bench, write_json
+from evals.demo import POOL, print_result, run_demo
+from evals.profile import print_profile, probes_of, run_profile
+from evals.progress import Progress
+from evals.report import print_report, run_report
+from evals.tasks import load_tasks
+from evals.versions import expert_version
+from experts.errors import ConfigError, ServiceError
+from experts.spec import VllmSpec
+from orchestrator.config import Config
+from orchestrator.service import Service, start_service
+from routers.features import MiniLMEncoder
+
+Finish = Callable[[Console], int]
+"""Prints what was found, once the service has stopped, and returns the exit code."""
+
+
+async def demo(progress: Progress, settings: Config, questions: int) -> Finish:
+    """`coterie demo`."""
+    tasks = tuple(load_tasks().values())
+    if POOL not in settings.compositions:
+        raise ConfigError(f"The configuration has no composition `{POOL}`, which the demo asks.")
+    experts = tuple(settings.experts)
+    async with _serving(settings, progress) as service:
+        result = await run_demo(service.base_url, experts, tasks, questions, progress)
+    return partial(print_result, result=result, experts=experts)
+
+
+async def report(progress: Progress, settings: Config) -> Finish:
+    """`coterie zoo report`."""
+    tasks = tuple(load_tasks().values())
+    settings = _without_routers(settings)
+    folders = {
+        name: Path(spec.model) if isinstance(spec, VllmSpec) else None
+        for name, spec in settings.experts.items()
+    }
+    async with _serving(settings, progress) as service:
+        result = await run_report(service.base_url, folders, tasks, progress)
+    return partial(print_report, report=result)
+
+
+async def profile(
+    progress: Progress, settings: Config, names: tuple[str, ...], out: Path | None
+) -> Finish:
+    """`coterie profile`."""
+    probes = probes_of(tuple(load_tasks(names).values()))
+    path = out or _outcomes(settings)
+    versions = {name: expert_version(name, settings.experts) for name in settings.experts}
+    async with _serving(_without_routers(settings), progress) as service:
+        result = await run_profile(
+            service.base_url, versions, probes, path, MiniLMEncoder(), progress
+        )
+    return partial(print_profile, profile=result)
+
+
+async def bench(
+    progress: Progress, settings: Config, expert: str | None, rounds: int, json_out: Path | None
+) -> Finish:
+    """`coterie bench`."""
+    expert = expert or next(iter(settings.hosted()), None)
+    if expert is None or expert not in settings.experts:
+        known = ", ".join(settings.experts)
+        raise ConfigError(f"No expert to measure is called `{expert}`.", hint=f"Known: {known}.")
+    questions = tuple(
+        sample.question for task in load_tasks().values() for sample in task.samples("test")
+    )
+    async with _serving(settings, progress) as service:
+        endpoint = service.expert_base_url(expert)
+        if endpoint is None:
+            raise ServiceError(f"Expert {expert} has no endpoint of its own here.")
+        sides = Sides(expert, endpoint, f"{service.base_url}/v1", questions)
+        result = await run_bench(
+            sides, service.base_url, len(settings.experts), _knn(settings), rounds, progress
+        )
+    if json_out:
+        write_json(json_out, result)
+    return partial(print_bench, bench=result)
+
+
+@asynccontextmanager
+async def _serving(settings: Config, progress: Progress) -> AsyncIterator[Service]:
+    progress.doing("starting the service")
+    service = await start_service(settings, on_event=progress.say, host="127.0.0.1", port=0)
+    try:
+        yield service
+    finally:
+        progress.doing("stopping the service")
+        await service.stop()
+
+
+def _without_routers(settings: Config) -> Config:
+    """Only experts are asked: no router needs its outcome table."""
+    return settings.model_copy(update={"routers": {}, "compositions": {}})
+
+
+def _outcomes(settings: Config) -> Path:
+    """The table that the configuration's routers read."""
+    for router in settings.routers.values():
+        if "outcomes" in router:
+            return Path(router["outcomes"])
+    raise ConfigError("No router of the configuration reads an outcome table; name one with --out.")
+
+
+def _knn(settings: Config) -> str | None:
+    """The first composition whose router is kNN."""
+    for name, composition in settings.compositions.items():
+        if settings.routers[composition.router].get("type") == "knn":
+            return name
+    return None

@@ -1,0 +1,39 @@
+"""What tells one version of an expert from another, so that old outcomes are not taken for new."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from experts.spec import ExpertSpec, OpenAISpec
+
+# Weights can be tens of gigabytes; a retrained model differs in these bytes as well.
+EDGE_BYTES = 1 << 20
+_PATTERNS = ("*.json", "*.jinja", "*.safetensors", "*.bin", "*.pt")
+
+
+def expert_version(name: str, experts: Mapping[str, ExpertSpec]) -> str:
+    """A short text that changes when the expert's weights, tokenizer or remote model do."""
+    spec = experts[name]
+    if isinstance(spec, OpenAISpec):
+        return f"{spec.model} at {spec.base_url}"
+    folder = Path(spec.model)
+    own = _fingerprint(folder) if folder.is_dir() else spec.model
+    return f"{own} on {expert_version(spec.adapter_of, experts)}" if spec.adapter_of else own
+
+
+def _fingerprint(folder: Path) -> str:
+    """Of the names, sizes, first and last bytes of a model's files; never of their dates."""
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in _PATTERNS for path in folder.glob(pattern)):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        for piece in _edges(path):
+            digest.update(piece)
+    return digest.hexdigest()[:12]
+
+
+def _edges(path: Path) -> Iterator[bytes]:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        yield file.read(EDGE_BYTES)
+        file.seek(max(size - EDGE_BYTES, 0))
+        yield file.read(EDGE_BYTES)
