@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
@@ -31,7 +32,8 @@ class Endpoint:
 
     def headers(self) -> dict[str, str]:
         """What every call carries."""
-        headers = {"content-type": "application/json"}
+        # Bytes are passed on as they come, so they must not come compressed.
+        headers = {"content-type": "application/json", "accept-encoding": "identity"}
         if self.api_key:
             headers["authorization"] = f"Bearer {self.api_key}"
         return headers
@@ -94,13 +96,13 @@ class OpenAIEngine:
         try:
             answer = await self._client.post(
                 f"{self.endpoint.base_url.removesuffix('/v1')}/tokenize",
-                json={**body, "model": self.endpoint.model},
+                content=json.dumps({**body, "model": self.endpoint.model}).encode(),
                 headers=self.endpoint.headers(),
                 timeout=10.0,
             )
-        except httpx.TransportError:
-            return refusal
-        count = answer.json().get("count") if answer.status_code == 200 else None
+            count = answer.json()["count"]
+        except (httpx.TransportError, ValueError, KeyError, TypeError):
+            return refusal  # It has no tokenizer to ask: its own words must do.
         if not isinstance(count, int) or count <= int(limit.group(1)):
             return refusal
         message = (
@@ -147,7 +149,7 @@ class _transport_errors:
             raise ExpertTimeout(
                 f"Expert {self.expert} did not answer in time.", expert=self.expert
             ) from error
-        if isinstance(error, httpx.TransportError | httpx.StreamError):
+        if isinstance(error, httpx.TransportError | httpx.StreamError | aiohttp.ClientError):
             raise ExpertLost(
                 f"The connection to expert {self.expert} broke ({type(error).__name__}).",
                 expert=self.expert,

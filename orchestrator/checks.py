@@ -10,6 +10,9 @@ from experts.spec import ExpertSpecBase, VllmSpec
 from routers.registry import check as check_router
 
 
+RESERVED = "coterie/"
+
+
 class _Composition(Protocol):
     @property
     def router(self) -> str: ...
@@ -19,13 +22,19 @@ def cross_check(
     experts: Mapping[str, ExpertSpecBase],
     compositions: Mapping[str, _Composition],
     routers: Mapping[str, Mapping[str, Any]],
+    declared: frozenset[str],
 ) -> list[str]:
-    """Every problem that a single key can not show, each with its path."""
+    """Every problem that a single key can not show, each with its path.
+
+    `declared` are the names of all experts in the file, also of those with mistakes of their own.
+    """
     problems: list[str] = []
     for name, spec in experts.items():
         if isinstance(spec, VllmSpec):
-            problems += _check_weights(name, spec) + _check_adapter(name, spec, experts)
+            problems += _check_weights(name, spec) + _check_adapter(name, spec, experts, declared)
     for name, composition in compositions.items():
+        if name.startswith(RESERVED):
+            problems.append(f"compositions.{name}: names under {RESERVED} are the service's own.")
         if composition.router not in routers:
             known = ", ".join(routers) or "none is configured"
             problems.append(
@@ -34,7 +43,7 @@ def cross_check(
             )
     for name, settings in routers.items():
         try:
-            check_router(name, settings, tuple(experts))
+            check_router(name, settings, tuple(declared))
         except ConfigError as error:
             problems += error.problems or (str(error),)
     return problems
@@ -59,11 +68,18 @@ def _check_weights(name: str, spec: VllmSpec) -> list[str]:
     return []
 
 
-def _check_adapter(name: str, spec: VllmSpec, experts: Mapping[str, ExpertSpecBase]) -> list[str]:
+def _check_adapter(
+    name: str,
+    spec: VllmSpec,
+    experts: Mapping[str, ExpertSpecBase],
+    declared: frozenset[str],
+) -> list[str]:
     if spec.adapter_of is None:
         return []
     where = f"experts.{name}"
     base = experts.get(spec.adapter_of)
+    if base is None and spec.adapter_of in declared:
+        return []
     if base is None:
         return [f"{where}.adapter_of: no expert is called `{spec.adapter_of}`."]
     if not isinstance(base, VllmSpec) or base.adapter_of is not None:

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 import uvloop
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from experts.errors import ConfigError, CoterieError
@@ -74,10 +75,10 @@ def models(config: Path = CONFIG) -> None:
     tree = load_config(config)
     table = Table("model", "kind", "what it is good at", box=None, pad_edge=False)
     for name, composition in tree.compositions.items():
-        table.add_row(name, f"router {composition.router}", composition.about)
+        table.add_row(name, f"router {composition.router}", escape(composition.about))
     for name, spec in tree.experts.items():
         adapter = getattr(spec, "adapter_of", None)
-        table.add_row(name, f"adapter of {adapter}" if adapter else spec.type, spec.about)
+        table.add_row(name, f"adapter of {adapter}" if adapter else spec.type, escape(spec.about))
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 

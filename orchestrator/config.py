@@ -1,19 +1,25 @@
 """One YAML file becomes one frozen tree; every mistake is named with its path in the file."""
 
 import difflib
-import os
-import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 from experts.errors import ConfigError
 from experts.spec import SPEC_KINDS, ExpertSpec, VllmSpec
 from orchestrator.checks import cross_check
+from orchestrator.yaml_tree import anchor_paths, fill_environment, read_tree
 
-ExpertName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 CompositionName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._+-]+$")
 ]
@@ -75,8 +81,8 @@ class Config(_Section):
     """The whole file."""
 
     version: Literal[1] = 1
-    experts: dict[ExpertName, ExpertSpec] = Field(min_length=1)
-    routers: dict[str, dict[str, Any]] = Field(
+    experts: dict[Name, ExpertSpec] = Field(min_length=1)
+    routers: dict[Name, dict[str, Any]] = Field(
         default_factory=dict, description="Name -> {type: ..., and the router's own keys}."
     )
     compositions: dict[CompositionName, CompositionConfig] = Field(default_factory=dict)
@@ -91,83 +97,39 @@ class Config(_Section):
 
 def load_config(path: Path) -> Config:
     """Read and check a file. Raises ConfigError with every problem found."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}.") from error
-    try:
-        tree = yaml.load(text, Loader=_UniqueKeyLoader)
-    except yaml.YAMLError as error:
-        raise ConfigError(
-            f"{path} is not YAML.", problems=(" ".join(str(error).split()),)
-        ) from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path} must be a mapping with the key `experts`.")
     problems: list[str] = []
-    tree = _fill_environment(tree, (), problems)
-    _anchor_paths(tree, path.parent)
+    tree = fill_environment(read_tree(path), problems)
+    anchor_paths(tree, path.parent)
+    config: Config | None = None
     try:
         config = Config.model_validate(tree)
     except ValidationError as error:
         problems += [_explain(tree, problem) for problem in error.errors()]
-    else:
-        problems += cross_check(config.experts, config.compositions, config.routers)
-    if problems:
-        raise ConfigError(_headline(path, problems), problems=tuple(problems))
+    problems += _between_keys(tree)
+    if problems or config is None:
+        count = f"{len(problems)} mistake{'s' if len(problems) > 1 else ''}"
+        raise ConfigError(f"{path} has {count}.", problems=tuple(problems))
     return config
 
 
-def _headline(path: Path, problems: list[str]) -> str:
-    return f"{path} has {len(problems)} mistake{'s' if len(problems) > 1 else ''}."
+def _between_keys(tree: dict[str, Any]) -> list[str]:
+    """The checks that look at several keys, over the entries that are right by themselves."""
+    sections = [tree.get(name) for name in ("experts", "compositions", "routers")]
+    experts, compositions, routers = (s if isinstance(s, dict) else {} for s in sections)
+    return cross_check(
+        _valid(TypeAdapter(ExpertSpec), experts),
+        _valid(TypeAdapter(CompositionConfig), compositions),
+        {str(name): entry for name, entry in routers.items() if isinstance(entry, dict)},
+        declared=frozenset(map(str, experts)),
+    )
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML silently keeps the last of two equal keys; a config file must not."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} appears twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_ENVIRONMENT = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
-
-
-def _fill_environment(value: Any, path: tuple[str, ...], problems: list[str]) -> Any:
-    if isinstance(value, dict):
-        return {k: _fill_environment(v, (*path, str(k)), problems) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_fill_environment(v, (*path, str(i)), problems) for i, v in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    def fill(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in os.environ:
-            problems.append(f"{'.'.join(path)}: the environment variable {name} is not set.")
-        return os.environ.get(name, "")
-
-    return _ENVIRONMENT.sub(fill, value)
-
-
-def _anchor_paths(tree: dict[str, Any], folder: Path) -> None:
-    """Make the paths of models and router files absolute: relative ones start at the file."""
-    sections = ((tree.get("experts"), "model"), (tree.get("routers"), "outcomes"))
-    for section, key in sections:
-        for entry in section.values() if isinstance(section, dict) else ():
-            value = entry.get(key) if isinstance(entry, dict) else None
-            if not isinstance(value, str) or (key == "model" and entry.get("type") != "vllm"):
-                continue
-            candidate = folder / Path(value).expanduser()
-            looks_local = value.startswith((".", "/", "~")) or key != "model"
-            if looks_local or candidate.exists():
-                entry[key] = str(candidate.resolve())
+def _valid(kind: TypeAdapter[Any], entries: dict[Any, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, entry in entries.items():
+        with suppress(ValidationError):  # It is reported already.
+            found[str(name)] = kind.validate_python(entry)
+    return found
 
 
 def _explain(tree: Any, problem: Any) -> str:
@@ -199,17 +161,19 @@ def _path_in_file(tree: Any, location: tuple[Any, ...]) -> list[str]:
         last = i == len(location) - 1
         if part == "[key]":
             continue
-        if isinstance(node, dict) and part in node:
-            node = node[part]
-        elif isinstance(node, dict) and part == node.get("type") and not last:
+        is_tag = isinstance(node, dict) and part == node.get("type") and len(path) == 2
+        if is_tag and not last:
             continue
+        if isinstance(node, dict):
+            node = {str(key): value for key, value in node.items()}.get(str(part))
         path.append(str(part))
     return path
 
 
 def _known_keys(path: list[str], tree: Any) -> list[str]:
     if path[:1] == ["experts"] and len(path) == 2:
-        return sorted(SPEC_KINDS[tree["experts"][path[1]]["type"]].model_fields)
+        entries = {str(name): entry for name, entry in tree["experts"].items()}
+        return sorted(SPEC_KINDS[entries[path[1]]["type"]].model_fields)
     sections: dict[str, type[BaseModel]] = {
         "slots": SlotsConfig,
         "ray": RayConfig,

@@ -38,24 +38,22 @@ class Pipeline:
         self._queues = {name: RoutingQueue(router) for name, router in routers.items()}
         self._suspicions: set[asyncio.Task[None]] = set()
 
-    async def decide(self, request: Request, model: str) -> Trace:
-        """Route and plan without asking anyone. Raises UnknownModel, RoutingError."""
-        trace = Trace(request.id, model)
-        trace.plan = await self._plan(request, trace)
-        return trace
-
     @asynccontextmanager
-    async def answer(self, request: Request, model: str) -> AsyncIterator[Answer]:
-        """Ask the planned expert; leaving the context aborts what is not finished.
+    async def answer(self, request: Request, trace: Trace) -> AsyncIterator[Answer]:
+        """Ask the expert that `trace.model` means; leaving the context aborts what is unfinished.
 
-        An expert that fails before its first byte is asked again, `server.retries` times; a
-        failure after that is raised by `Answer.rest`. Raises ExpertError, UnknownModel,
-        RoutingError.
+        `trace` fills up on the way, also when this raises. An expert that fails before its first
+        byte is asked again, `server.retries` times; a failure after that is raised by
+        `Answer.rest`. Raises ExpertError, UnknownModel, RoutingError.
         """
-        trace = await self.decide(request, model)
-        assert trace.plan is not None
+        plan = await self.decide(request, trace)
         async with AsyncExitStack() as stack:
-            yield await self._ask(request, trace, trace.plan.expert, stack)
+            yield await self._ask(request, trace, plan.expert, stack)
+
+    async def decide(self, request: Request, trace: Trace) -> Plan:
+        """Route and plan without asking anyone. Raises UnknownModel, RoutingError."""
+        trace.plan = await self._plan(request, trace)
+        return trace.plan
 
     async def _plan(self, request: Request, trace: Trace) -> Plan:
         if trace.model in self._config.experts:
@@ -86,7 +84,8 @@ class Pipeline:
                 answer = await self._begin(request, trace, lease, attempt)
             except ExpertError as error:
                 await attempt.aclose()
-                if lease is None or not error.retryable:
+                # Who was silent for minutes would be so again.
+                if lease is None or not error.retryable or isinstance(error, ExpertTimeout):
                     raise
                 await self._pool.suspect(lease)
                 if trace.attempts > retries:
@@ -100,14 +99,7 @@ class Pipeline:
                 return answer
 
     async def _lease(self, expert: str, trace: Trace, attempt: AsyncExitStack) -> Lease:
-        limit_s = self._config.server.lease_timeout_s
-        try:
-            async with asyncio.timeout(limit_s):
-                lease = await attempt.enter_async_context(self._pool.lease(expert))
-        except TimeoutError as error:
-            raise ExpertTimeout(
-                f"Expert {expert} was not free and loaded within {limit_s:g} s.", expert=expert
-            ) from error
+        lease = await attempt.enter_async_context(self._pool.lease(expert))
         trace.queue_ms += lease.queue_ms
         trace.load_ms += lease.load_ms
         trace.slot = lease.slot

@@ -31,13 +31,15 @@ class SlotActor:
         self._threads = threads
         self._host = "127.0.0.1" if local else ray.util.get_node_ip_address()
         self._worker: Any = None
+        self._port = 0
         self._ended = asyncio.Event()
 
     async def start(self) -> str:
-        module = importlib.import_module("experts.vllm.worker")
-        self._worker = module.Worker(self._threads)
-        port = await self._worker.serve(self._host)
-        return f"http://{self._host}:{port}"
+        if self._worker is None:  # A driver that lost patience may ask again.
+            module = importlib.import_module("experts.vllm.worker")
+            self._worker = module.Worker(self._threads)
+            self._port = await self._worker.serve(self._host)
+        return f"http://{self._host}:{self._port}"
 
     async def load(self, load: EngineLoad) -> LoadReport:
         try:
@@ -101,12 +103,7 @@ class RaySlot:
                 return url
 
     async def load(self, load: EngineLoad) -> LoadReport:
-        try:
-            report: LoadReport = await self._call(
-                self._actor.load.remote(load), self._load_timeout_s
-            )
-        except ray.exceptions.RayTaskError as error:
-            raise RuntimeError(str(error.cause)) from None
+        report: LoadReport = await self._call(self._actor.load.remote(load), self._load_timeout_s)
         return report
 
     async def unload(self, engine: str) -> float:
@@ -135,6 +132,8 @@ class RaySlot:
     async def _call(self, reference: Any, timeout_s: float) -> Any:
         try:
             return await asyncio.wait_for(_wrap(reference), timeout_s)
+        except ray.exceptions.RayTaskError as error:
+            raise RuntimeError(str(error.cause)) from None
         except ray.exceptions.ActorDiedError as error:
             if error.actor_init_failed:
                 raise RuntimeError(str(error).strip().splitlines()[-1]) from error

@@ -61,4 +61,11 @@ def _evictions(need_gb: float, slot: SlotView) -> tuple[ResidentView, ...] | Non
             break
         leaving.append(resident)
         missing -= resident.memory_gb
-    return tuple(leaving) if missing <= 0 else None
+    if missing > 0:
+        return None
+    # A large one that left late may have made an earlier, smaller one superfluous.
+    for resident in tuple(reversed(leaving)):
+        if missing + resident.memory_gb <= 0:
+            leaving.remove(resident)
+            missing += resident.memory_gb
+    return tuple(leaving)

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from experts.spec import VllmSpec
 from experts.vllm.loads import EngineLoad
@@ -25,6 +26,29 @@ class SlotState:
     running: dict[str, int] = field(default_factory=dict)
     up: asyncio.Event = field(default_factory=asyncio.Event)
     restarts: int = 0
+    to_reload: "list[EngineState]" = field(default_factory=list)
+
+    def distrust(self, restarts: int) -> bool:
+        """A call found the process dead that had been restarted `restarts` times.
+
+        It is chosen no more, unless its watcher was quicker and has restarted it already
+        (False); the watcher sets `up` again.
+        """
+        if self.restarts == restarts:
+            self.up.clear()
+        return self.restarts == restarts
+
+    def snapshot(self, engines: "list[EngineState]") -> dict[str, Any]:
+        """This slot as plain JSON."""
+        return {
+            "id": self.slot.id,
+            "up": self.up.is_set(),
+            "memory_gb": round(self.used_gb, 3),
+            "budget_gb": self.budget_gb,
+            "restarts": self.restarts,
+            "running": self.running,
+            "residents": [n for e in engines if e.slot is self for n in e.load.experts],
+        }
 
     def view(self, engines: "list[EngineState]") -> SlotView:
         """This slot for the residency policy."""
@@ -44,6 +68,7 @@ class EngineState:
     slot: SlotState | None = None
     ready: bool = False
     in_use: int = 0
+    waiting: int = 0
     last_used: float = 0.0
     loads: int = 0
     load_seconds: float = 0.0
@@ -52,6 +77,26 @@ class EngineState:
 
     def __post_init__(self) -> None:
         self.idle.set()
+
+    @property
+    def name(self) -> str:
+        """The base expert."""
+        return self.load.expert
+
+    def arrive(self, slot: SlotState, seconds: float, measured_gb: float) -> None:
+        """It is resident in `slot` now; `measured_gb` replaces the estimate where it is known."""
+        self.slot, self.ready = slot, True
+        self.loads += 1
+        self.load_seconds = seconds
+        self.memory_gb = measured_gb or self.memory_gb
+
+    def snapshot(self) -> dict[str, Any]:
+        """What loading it has cost, as plain JSON."""
+        return {
+            "count": self.loads,
+            "seconds": round(self.load_seconds, 3),
+            "memory_gb": round(self.memory_gb, 3),
+        }
 
     def acquire(self, now: float) -> None:
         """Count a request in."""
@@ -90,5 +135,5 @@ def _estimate_gb(load: EngineLoad) -> float:
     """Weights (doubled: half-precision files may be served in float32) and KV cache, in GiB."""
     folder = Path(load.model)
     weights = sum(f.stat().st_size for f in folder.glob("*.safetensors")) if folder.is_dir() else 0
-    cache = load.engine_args.get("kv_cache_memory_bytes", DEFAULT_KV_CACHE_BYTES)
-    return (2 * weights + int(str(cache))) / GIB
+    cache = load.engine_args.get("kv_cache_memory_bytes")
+    return (2 * weights + (cache if isinstance(cache, int) else DEFAULT_KV_CACHE_BYTES)) / GIB

@@ -10,9 +10,10 @@ import httpx
 import uvicorn
 
 import orchestrator
-from experts.errors import ServiceError
+from experts.errors import ConfigError, ServiceError
 from experts.openai import make_client
 from orchestrator import ray_pool
+from orchestrator.checks import missing_files
 from orchestrator.config import Config
 from orchestrator.pipeline import Pipeline
 from orchestrator.pool import ExpertPool
@@ -23,6 +24,7 @@ from routers.features import MiniLMEncoder
 from routers.registry import build
 
 SHUTDOWN_S = 5
+BACKLOG = 2048
 
 
 class Service:
@@ -78,6 +80,10 @@ async def start_service(
     ExpertUnavailable (an expert that should be resident can not be loaded).
     """
     refuse_shadowing_folder(Path.cwd())
+    if problems := missing_files(config.routers):
+        raise ConfigError(
+            "The configuration names files that are missing.", problems=tuple(problems)
+        )
     listener = _bind(
         config.server.host if host is None else host, config.server.port if port is None else port
     )
@@ -93,13 +99,15 @@ async def start_service(
         pipeline = Pipeline(config, pool, made)
     except BaseException:
         listener.close()
+        await asyncio.gather(routers, return_exceptions=True)
         await client.aclose()
         if pool is not None:
             await pool.stop()
         ray_pool.disconnect()
         raise
     context = Context(config, pool, pipeline, encoder, client)
-    address = "http://{}:{}".format(*listener.getsockname()[:2])
+    name, number = listener.getsockname()[:2]
+    address = f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
     service = Service(config, pool, client, _make_server(context), address)
     service.listen(listener)
     return service
@@ -155,10 +163,13 @@ def _bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+        # At once: a second service that starts meanwhile must find the port taken.
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError, UnicodeError, TypeError) as error:
         listener.close()
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise ServiceError(
-            f"Can not listen on {host}:{port}: {error.strerror}.",
+            f"Can not listen on {host}:{port}: {reason}.",
             hint="Choose another one with --port or server.port.",
         ) from error
     return listener

@@ -1,5 +1,6 @@
 """The ASGI application: routes, and the one place where errors become responses."""
 
+import json
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -33,7 +34,8 @@ async def _ours(http: HttpRequest, error: Exception) -> Response:
     headers = {"x-request-id": request_id_of(http)}
     if status in RETRY_AFTER_S:
         headers["retry-after"] = str(RETRY_AFTER_S[status])
-    return JSONResponse(body_of(error), status, headers)
+    # Not JSONResponse: it can not encode half a surrogate, which a client may have sent.
+    return Response(json.dumps(body_of(error)), status, headers, "application/json")
 
 
 async def _http(http: HttpRequest, error: Exception) -> Response:

@@ -37,6 +37,7 @@ def context_of(http: HttpRequest) -> Context:
 def request_id_of(http: HttpRequest) -> str:
     """The client's `x-request-id`, or a new one."""
     given = http.headers.get("x-request-id", "")
+    given = "".join(letter for letter in given if letter.isascii() and letter.isprintable())
     return given[:MAX_REQUEST_ID] or f"req-{uuid.uuid4().hex}"
 
 

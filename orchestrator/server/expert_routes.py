@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from experts.errors import ExpertLost, RequestError, UnknownModel
+from experts.errors import ExpertLost, ExpertTimeout, RequestError, UnknownModel
 from experts.openai import Endpoint
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
 from orchestrator.server.openai_routes import model_cards, relay
@@ -120,6 +120,10 @@ async def _call(
         return await context.client.request(
             method, url, content=body, headers=endpoint.headers(), timeout=endpoint.timeout_s
         )
+    except httpx.ReadTimeout as error:
+        raise ExpertTimeout(
+            f"Expert {endpoint.expert} did not answer on /{path} in time.", expert=endpoint.expert
+        ) from error
     except httpx.TransportError as error:
         raise ExpertLost(
             f"Expert {endpoint.expert} did not answer on /{path}.", expert=endpoint.expert

@@ -49,6 +49,16 @@ class Metrics:
         self._queue.labels(expert).observe(trace.queue_ms / 1000)
         self._load.labels(expert).observe(trace.load_ms / 1000)
         self._first_byte.labels(expert).observe(first_byte_s)
+
+    def broken(self, trace: Trace) -> None:
+        """Record a stream that ended with an error after it had begun."""
+        self.broken_streams.labels(trace.plan.expert if trace.plan else "").inc()
+
+    def ended(self, trace: Trace, status: int) -> None:
+        """Record a request's outcome."""
+        expert = trace.plan.expert if trace.plan else ""
+        # Without a plan the model is whatever the client wrote: no label for that.
+        self.requests.labels(trace.model if trace.plan else "", expert, status).inc()
         if trace.retried:
             self.retries.labels(expert).inc(len(trace.retried))
 

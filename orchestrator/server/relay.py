@@ -14,8 +14,11 @@ from orchestrator.pipeline import Answer, Pipeline
 from orchestrator.server.errors import RETRY_AFTER_S, body_of, status_of
 from orchestrator.server.metrics import Metrics
 from orchestrator.server.schemas import Extension
+from orchestrator.trace import Trace
 
 EVENT_STREAM = "text/event-stream"
+CLIENT_LEFT = 499
+"""What proxies log for a client that closed the connection; nobody receives it."""
 
 
 class Relay(Response):
@@ -52,19 +55,18 @@ class Relay(Response):
 
     async def _run(self, send: Send) -> None:
         started = time.perf_counter()
-        status, expert = 500, ""
+        trace = Trace(self.request.id, self.model)
+        status = CLIENT_LEFT
         try:
-            async with self.pipeline.answer(self.request, self.model) as answer:
-                plan = answer.trace.plan
-                status, expert = 200, plan.expert if plan else ""
-                self.metrics.begun(answer.trace, time.perf_counter() - started)
+            async with self.pipeline.answer(self.request, trace) as answer:
+                self.metrics.begun(trace, time.perf_counter() - started)
                 await self._send(answer, send)
+            status = 200
         except CoterieError as error:
             status = status_of(error)
             await send_error(error, self.request.id, send)
         finally:
-            model = self.model if status != 404 else ""  # Clients must not invent label values.
-            self.metrics.requests.labels(model, expert, status).inc()
+            self.metrics.ended(trace, status)
 
     async def _send(self, answer: Answer, send: Send) -> None:
         streaming = answer.content_type.startswith(EVENT_STREAM)
@@ -85,7 +87,7 @@ class Relay(Response):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         except CoterieError as error:
             # The status is gone already: the SDKs raise on an event with `error`.
-            self.metrics.broken_streams.labels(answer.trace.headers()["x-coterie-expert"]).inc()
+            self.metrics.broken(answer.trace)
             event = f"data: {json.dumps(body_of(error))}\n\ndata: [DONE]\n\n"
             await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -120,7 +122,9 @@ def _explanation(answer: Answer, request: Request) -> bytes:
     """A first chunk without choices, which clients of the protocol must skip."""
     chunk: dict[str, Any] = {
         "id": request.id,
-        "object": "chat.completion.chunk",
+        "object": "text_completion"
+        if request.operation == "completions"
+        else "chat.completion.chunk",
         "created": int(time.time()),
         "model": answer.trace.model,
         "choices": [],
@@ -131,8 +135,8 @@ def _explanation(answer: Answer, request: Request) -> bytes:
 
 def _with_extension(body: bytes, answer: Answer, explain: bool) -> bytes:
     """Add our field to a JSON object without parsing it."""
-    head = body.rstrip()
-    if not head.endswith(b"}"):
-        return body
-    extension = json.dumps(answer.trace.extension(explain)).encode()
-    return head[:-1] + b',"coterie":' + extension + b"}"
+    head = body.rstrip().removesuffix(b"}")
+    extension = b'"coterie":' + json.dumps(answer.trace.extension(explain)).encode() + b"}"
+    if head.rstrip() == b"{":
+        return head + extension
+    return head + b"," + extension

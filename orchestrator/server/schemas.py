@@ -44,7 +44,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     """The body as a JSON object. Raises RequestError."""
     try:
         body = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"The body is not valid JSON: {error}.") from error
     if not isinstance(body, dict):
         raise RequestError("The body must be a JSON object.")
@@ -64,11 +64,21 @@ def _check_input(body: dict[str, Any], operation: Operation) -> None:
             raise RequestError(
                 f"`messages[{i}]` must be an object with a `role`.", param=f"messages[{i}]"
             )
-        if not isinstance(message.get("content"), str | list | None):
+        if not _is_content(message.get("content")):
             raise RequestError(
                 f"`messages[{i}].content` must be a string or a list of parts.",
                 param=f"messages[{i}].content",
             )
+
+
+def _is_content(content: Any) -> bool:
+    """What routers read: a text, or parts of which the text ones have a text."""
+    if not isinstance(content, list):
+        return isinstance(content, str | None)
+    return all(
+        isinstance(part, dict) and (part.get("type") != "text" or isinstance(part.get("text"), str))
+        for part in content
+    )
 
 
 def _extension(value: Any) -> Extension:

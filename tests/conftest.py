@@ -1,0 +1,213 @@
+"""What all tests share: no network but this machine's, and a scripted OpenAI-compatible server."""
+
+import asyncio
+import gzip
+import json
+import socket
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+LOOPBACK = ("127.", "localhost", "::1", "::ffff:127.")
+PATIENCE_S = 10.0
+"""No event of a test takes longer; one that does is a failure, not a hang."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def only_loopback() -> Iterator[None]:
+    """A test that reaches for another machine fails. UDP's connect sends nothing and may pass."""
+    connect = socket.socket.connect
+
+    def guarded(sock: socket.socket, address: Any) -> None:
+        internet = sock.family in (socket.AF_INET, socket.AF_INET6)
+        if internet and sock.type == socket.SOCK_STREAM and not address[0].startswith(LOOPBACK):
+            raise RuntimeError(f"A test wants to connect to {address}.")
+        connect(sock, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        yield
+
+
+class Upstream:
+    """An OpenAI-compatible server that does what the last user message, or the prompt, says.
+
+    `stream N`: N chunks (also the default, with 3); `hold KEY`: headers and one chunk, then
+    silence; `silent KEY`: not even headers; `drop`: the connection breaks before the first byte;
+    `drop-once KEY`: only the first time; `cut`: it breaks after two chunks; `cut-error`: an error
+    event after one chunk; `unfinished`: two chunks and an orderly end without [DONE]; `refuse
+    NAME`: an error from REFUSALS; `packed`: gzip for a client that accepts it.
+    """
+
+    def __init__(self) -> None:
+        self.base_url = ""
+        self.asked: Counter[str] = Counter()
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self._events: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def saw(self, event: str) -> None:
+        """Wait for `began KEY` or `aborted KEY`."""
+        await asyncio.wait_for(self._events[event].wait(), PATIENCE_S)
+
+    def release(self, key: str) -> None:
+        """Let `hold KEY` or `silent KEY` go on."""
+        self._events[f"release {key}"].set()
+
+    async def answer(self, http: web.Request) -> web.StreamResponse:
+        """Chat completions and completions."""
+        body = await http.json()
+        self.bodies.append(body)
+        self.headers.append(dict(http.headers))
+        script = _script_of(body)
+        self.asked[script] += 1
+        verb, _, argument = script.partition(" ")
+        if verb == "drop" or (verb == "drop-once" and self.asked[script] == 1):
+            assert http.transport is not None
+            http.transport.abort()
+            return web.Response()
+        if verb == "refuse":
+            status, error = REFUSALS[argument]
+            return web.json_response(error, status=status)
+        if verb == "silent":
+            await self._wait(argument)
+        if not body.get("stream"):
+            return await self._whole(http, body, verb, argument)
+        return await self._stream(http, body, verb, argument)
+
+    async def _whole(
+        self, http: web.Request, body: dict[str, Any], verb: str, argument: str
+    ) -> web.StreamResponse:
+        if verb == "hold":
+            await self._wait(argument)
+        if verb == "packed" and "gzip" in http.headers.get("accept-encoding", ""):
+            headers = {"content-type": "application/json", "content-encoding": "gzip"}
+            return web.Response(body=gzip.compress(WHOLE), headers=headers)
+        if verb == "cut":
+            response = web.StreamResponse(headers={"content-length": str(len(WHOLE))})
+            await response.prepare(http)
+            await response.write(WHOLE[:20])
+            assert http.transport is not None
+            http.transport.abort()
+            return response
+        return web.Response(body=WHOLE, content_type="application/json")
+
+    async def _stream(
+        self, http: web.Request, body: dict[str, Any], verb: str, argument: str
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(http)
+        count = int(argument) if verb == "stream" else 3
+        chat = "messages" in body
+        for number in range(count):
+            await response.write(_chunk(number, chat))
+            if verb == "hold":
+                await self._wait(argument)
+            if verb == "cut" and number == 1:
+                assert http.transport is not None
+                http.transport.abort()
+                return response
+            if verb == "cut-error":
+                await response.write(b'data: {"error": {"message": "engine died"}}\n\n')
+                return response
+            if verb == "unfinished" and number == 1:
+                return response
+        await response.write(_last_chunk(count, chat))
+        if (body.get("stream_options") or {}).get("include_usage"):
+            await response.write(_event({"choices": [], "usage": USAGE}))
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
+    async def _wait(self, key: str) -> None:
+        self._events[f"began {key}"].set()
+        try:
+            await asyncio.wait_for(self._events[f"release {key}"].wait(), PATIENCE_S)
+        except asyncio.CancelledError:
+            self._events[f"aborted {key}"].set()
+            raise
+
+
+USAGE = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
+WHOLE = (
+    b'{"id": "cmpl-1", "object": "chat.completion", "created": 1700000000, "model": "tiny-model",'
+    b' "choices": [{"index": 0, "message": {"role": "assistant", "content": "w\xc3\xb6rd"},'
+    b' "finish_reason": "stop"}], "usage": {"prompt_tokens": 5, "completion_tokens": 3,'
+    b' "total_tokens": 8}, "kv_transfer_params": null}\n'
+)
+CONTEXT_MESSAGE = (
+    "This model's maximum context length is 1024 tokens. However, you requested 8 output tokens"
+    " and your prompt contains 1030 input tokens."
+)
+COUNTING_STOPPED = (
+    "This model's maximum context length is 1024 tokens. However, you requested 8 output tokens"
+    " and your prompt contains at least 1025 input tokens."
+)
+REFUSALS: dict[str, tuple[int, Any]] = {
+    "field": (
+        400,
+        {"error": {"message": "bad n", "type": "BadRequestError", "param": "n", "code": 400}},
+    ),
+    "context": (
+        400,
+        {
+            "error": {
+                "message": CONTEXT_MESSAGE,
+                "type": "BadRequestError",
+                "param": None,
+                "code": 400,
+            }
+        },
+    ),
+    "context-at-least": (400, {"error": {"message": COUNTING_STOPPED, "code": 400}}),
+    "coded": (429, {"error": {"message": "slow down", "code": "rate_limited"}}),
+    "broken": (500, {"error": {"message": "it broke", "type": "InternalServerError"}}),
+    "plain": (400, "not what you think"),
+}
+
+
+def _script_of(body: dict[str, Any]) -> str:
+    if "messages" in body:
+        return str(body["messages"][-1]["content"])
+    return str(body["prompt"])
+
+
+def _event(body: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(body).encode() + b"\n\n"
+
+
+def _chunk(number: int, chat: bool) -> bytes:
+    text = f"w\u00f6rd{number} "
+    piece = {"delta": {"content": text}} if chat else {"text": text}
+    choice = {"index": 0, **piece, "finish_reason": None}
+    return _event({"id": "cmpl-1", "created": 1, "model": "tiny-model", "choices": [choice]})
+
+
+def _last_chunk(count: int, chat: bool) -> bytes:
+    piece: dict[str, Any] = {"delta": {}} if chat else {"text": ""}
+    choice = {"index": 0, **piece, "finish_reason": "stop" if count else "length"}
+    return _event({"id": "cmpl-1", "created": 1, "model": "tiny-model", "choices": [choice]})
+
+
+async def _tokenize(http: web.Request) -> web.Response:
+    body = await http.json()
+    return web.json_response({"tokens": [1, 2, 3], "count": 1500, "model": body["model"]})
+
+
+@pytest.fixture(scope="session")
+async def upstream() -> AsyncIterator[Upstream]:
+    """The scripted server, running; its `base_url` ends with /v1."""
+    scripted = Upstream()
+    application = web.Application()
+    for prefix in ("/v1", "/e/{expert}/v1"):  # As a remote server, and as a slot.
+        application.router.add_post(f"{prefix}/chat/completions", scripted.answer)
+        application.router.add_post(f"{prefix}/completions", scripted.answer)
+    application.router.add_post("/tokenize", _tokenize)
+    runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    scripted.base_url = "http://{}:{}/v1".format(*runner.addresses[0][:2])
+    yield scripted
+    await runner.cleanup()

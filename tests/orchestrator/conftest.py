@@ -1,0 +1,296 @@
+"""Slots without processes, configurations made in memory, and gateways over them."""
+
+import asyncio
+import socket
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from numpy.typing import NDArray
+from openai import AsyncOpenAI
+
+from experts.openai import make_client
+from experts.vllm.loads import EngineLoad, LoadReport
+from orchestrator.config import Config
+from orchestrator.pipeline import Pipeline
+from orchestrator.pool import ExpertPool, Lease
+from orchestrator.server.app import make_app
+from orchestrator.server.context import Context
+from orchestrator.slots import SlotLost
+from routers.base import Router
+from routers.registry import build
+
+PATIENCE_S = 5.0
+
+
+class ScriptedSlot:
+    """A `Slot` in memory: its loads wait where a test holds them, and `die` ends its process."""
+
+    def __init__(self, slot_id: str, sizes: Mapping[str, float]) -> None:
+        self.id = slot_id
+        self.url = f"http://{slot_id}.test"
+        self.loads: list[str] = []
+        self.unloads: list[str] = []
+        self.starts = 0
+        self.stopped = False
+        self.load_errors: dict[str, list[Exception]] = defaultdict(list)
+        self.start_errors: list[Exception] = []
+        self.memory_errors: list[Exception] = []
+        self.unload_errors: list[Exception] = []
+        self.may_start = asyncio.Event()
+        self.may_start.set()
+        self._sizes = sizes
+        self._residents: list[str] = []
+        self._dead = asyncio.Event()
+        self._holds: dict[str, asyncio.Event] = {}
+        self._seen: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def start(self) -> str:
+        self._see("start")
+        await self.may_start.wait()
+        _raise_next(self.start_errors)
+        self.starts += 1
+        self._dead = asyncio.Event()
+        return self.url
+
+    async def load(self, load: EngineLoad) -> LoadReport:
+        self.loads.append(load.expert)
+        self._see(f"load {load.expert}")
+        await self._alive_until(self._holds.get(load.expert))
+        _raise_next(self.load_errors[load.expert])
+        self._residents.append(load.expert)
+        return LoadReport(0.5, self._sizes[load.expert])
+
+    async def unload(self, engine: str) -> float:
+        await self._alive_until(None)
+        _raise_next(self.unload_errors)
+        self.unloads.append(engine)
+        self._residents.remove(engine)
+        return 0.1
+
+    async def memory_gb(self) -> float:
+        await self._alive_until(None)
+        _raise_next(self.memory_errors)
+        return sum(self._sizes[engine] for engine in self._residents)
+
+    async def running(self) -> dict[str, int]:
+        await self._alive_until(None)
+        return dict.fromkeys(self._residents, 0)
+
+    async def lost(self) -> None:
+        await self._dead.wait()
+
+    async def stop(self) -> None:
+        self.stopped = True
+        self.die()
+
+    def die(self) -> None:
+        """End the process, with all that was resident."""
+        self._residents.clear()
+        self._dead.set()
+
+    def hold(self, engine: str) -> None:
+        """Loads of this engine wait until `release`."""
+        self._holds[engine] = asyncio.Event()
+
+    def release(self, engine: str) -> None:
+        self._holds.pop(engine).set()
+
+    async def saw(self, call: str) -> None:
+        """Wait for the next `start` or `load ENGINE`, or take the one that was."""
+        await asyncio.wait_for(self._seen[call].wait(), PATIENCE_S)
+        self._seen[call].clear()
+
+    def _see(self, call: str) -> None:
+        self._seen[call].set()
+
+    async def _alive_until(self, go_on: asyncio.Event | None) -> None:
+        dead = self._dead  # A restart makes a new one, and this call dies with its process.
+        if go_on is not None:
+            ends = [asyncio.create_task(e.wait()) for e in (go_on, dead)]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for task in ends:
+                task.cancel()
+        if dead.is_set():
+            raise SlotLost(f"Slot {self.id} lost its process.")
+
+
+def _raise_next(errors: list[Exception]) -> None:
+    if errors:
+        raise errors.pop(0)
+
+
+class Rig:
+    """A pool over scripted slots, with what a test needs to drive it."""
+
+    def __init__(self, config: Config, sizes: Mapping[str, float]) -> None:
+        self.slots = [ScriptedSlot(f"slot-{n}", sizes) for n in range(config.slots.count)]
+        self.slot = self.slots[0]
+        self.events: list[str] = []
+        self.health = 200
+        self._tasks: list[asyncio.Task[Lease]] = []
+        self.client = httpx.AsyncClient(transport=httpx.MockTransport(self._health))
+        self.pool = ExpertPool(config, list(self.slots), self.client, self.events.append)
+
+    def _health(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(self.health)
+
+    async def use(self, expert: str) -> Lease:
+        """Lease and give back at once."""
+        async with asyncio.timeout(PATIENCE_S), self.pool.lease(expert) as lease:
+            return lease
+
+    def using(self, expert: str) -> "asyncio.Task[Lease]":
+        self._tasks.append(asyncio.create_task(self.use(expert)))
+        return self._tasks[-1]
+
+    async def close(self) -> None:
+        """End what a failed test left behind, too."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.pool.stop()
+        await self.client.aclose()
+
+    def residents(self) -> list[list[str]]:
+        return [slot["residents"] for slot in self.pool.snapshot()["slots"]]
+
+
+@pytest.fixture
+def make_config() -> Callable[..., Config]:
+    """A configuration of hosted experts: name -> GB, or name -> the keys of any expert."""
+
+    def make(experts: Mapping[str, Any], **sections: Any) -> Config:
+        specs = {
+            name: {"type": "vllm", "model": f"org/{name}", "memory_gb": keys}
+            if isinstance(keys, int | float)
+            else keys
+            for name, keys in experts.items()
+        }
+        return Config.model_validate({"experts": specs, **sections})
+
+    return make
+
+
+@pytest.fixture
+async def make_rig(make_config: Callable[..., Config]) -> AsyncIterator[Callable[..., Any]]:
+    """Starts a pool: `await make_rig({"a": 1}, memory_gb=4, count=1, preload=False)`."""
+    async with AsyncExitStack() as stack:
+
+        async def make(experts: Mapping[str, Any], **slots: Any) -> Rig:
+            config = make_config(experts, slots={"preload": False, **slots})
+            sizes = {n: getattr(s, "memory_gb", None) or 1.0 for n, s in config.experts.items()}
+            rig = Rig(config, sizes)
+            stack.push_async_callback(rig.close)
+            await rig.pool.start()
+            return rig
+
+        yield make
+
+
+class LengthEncoder:
+    """Two numbers per text, of which the test knows the values."""
+
+    name = "length"
+    dimension = 2
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        angles = np.array([len(text) for text in texts], dtype=np.float32)
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+class Gateway:
+    """The application over its pool, served on a port of its own."""
+
+    def __init__(
+        self, config: Config, slots: list[ScriptedSlot], routers: Mapping[str, Router]
+    ) -> None:
+        self.slots = slots
+        self.client = make_client()
+        self.pool = ExpertPool(config, list(slots), self.client, lambda event: None)
+        self.pipeline = Pipeline(config, self.pool, routers)
+        encoder = LengthEncoder()
+        self.context = Context(config, self.pool, self.pipeline, encoder, self.client)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.base_url = "http://{}:{}".format(*self._listener.getsockname())
+        self._server = uvicorn.Server(
+            uvicorn.Config(make_app(self.context), lifespan="off", ws="none", log_config=None)
+        )
+        self.http = httpx.AsyncClient(base_url=self.base_url, timeout=PATIENCE_S, trust_env=False)
+        self.openai = AsyncOpenAI(
+            base_url=f"{self.base_url}/v1", api_key="none", max_retries=0, timeout=PATIENCE_S
+        )
+
+    async def start(self) -> None:
+        await self.pool.start()
+        # What `serve` does, less its signal handlers and its clock.
+        self._server.config.load()
+        self._server.lifespan = self._server.config.lifespan_class(self._server.config)
+        await self._server.startup(sockets=[self._listener])
+
+    async def stop(self) -> None:
+        await self.http.aclose()
+        await self.openai.close()
+        self._server.force_exit = True
+        await self._server.shutdown(sockets=[self._listener])
+        await self.pool.stop()
+        await self.client.aclose()
+
+    async def chat(self, script: str, model: str = "tiny", **body: Any) -> httpx.Response:
+        """One chat completion, whole."""
+        asked = {"model": model, "messages": [{"role": "user", "content": script}], **body}
+        return await self.http.post("/v1/chat/completions", json=asked)
+
+    async def settled(self) -> None:
+        """Wait until no request is under way."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.context.metrics.in_flight:
+                await asyncio.sleep(0)
+
+
+@pytest.fixture(scope="session")
+async def serve(upstream: Any) -> AsyncIterator[Callable[..., Any]]:
+    """Starts a gateway: `await serve(experts={...}, routers={...}, server={...}, slots={...})`.
+
+    Without arguments: the expert `tiny` on the scripted upstream, and `pool/auto` that asks it.
+    A slot serves, as far as HTTP goes, from the upstream, too.
+    """
+    gateways: list[Gateway] = []
+
+    async def start(
+        experts: Mapping[str, Any] | None = None,
+        routers: Mapping[str, Router] | None = None,
+        **sections: Any,
+    ) -> Gateway:
+        tiny = {"type": "openai", "base_url": upstream.base_url, "model": "tiny-model"}
+        config = Config.model_validate(
+            {
+                "experts": {"tiny": {**tiny, "about": "says words"}, **(experts or {})},
+                "routers": {"one": {"type": "static", "expert": "tiny"}},
+                "compositions": {"pool/auto": {"router": "one", "about": "asks tiny"}},
+                **sections,
+            }
+        )
+        count = config.slots.count if config.hosted() else 0
+        slots = [ScriptedSlot(f"slot-{n}", defaultdict(lambda: 1.0)) for n in range(count)]
+        for slot in slots:
+            slot.url = upstream.base_url.removesuffix("/v1")
+        names = tuple(config.experts)
+        built = {n: build(n, s, names, LengthEncoder) for n, s in config.routers.items()}
+        gateways.append(Gateway(config, slots, {**built, **(routers or {})}))
+        await gateways[-1].start()
+        return gateways[-1]
+
+    yield start
+    await asyncio.gather(*(gateway.stop() for gateway in gateways))
+
+
+@pytest.fixture(scope="session")
+async def gateway(serve: Callable[..., Any]) -> Any:
+    """The gateway that most tests share."""
+    return await serve()

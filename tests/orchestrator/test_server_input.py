@@ -1,0 +1,148 @@
+"""What bad requests get from the gateway: an error in OpenAI's shape that names the mistake."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from routers.base import Decision
+
+HI = [{"role": "user", "content": "stream 3"}]
+
+
+def _error(response: httpx.Response) -> dict[str, Any]:
+    """The error, its shape checked."""
+    error = response.json()["error"]
+    assert {"message", "type", "param", "code"} <= error.keys()
+    assert response.headers["x-request-id"]
+    return dict(error)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_unknown_model_is_not_found(gateway: Any, stream: bool) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        await gateway.openai.chat.completions.create(model="gpt-9", messages=HI, stream=stream)
+    assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+    assert "Known models: pool/auto, tiny" in caught.value.message
+
+
+async def test_an_unknown_expert_path_is_not_found(gateway: Any) -> None:
+    answer = await gateway.http.post("/e/other/v1/completions", json={"prompt": "x"})
+    assert answer.status_code == 404
+    assert _error(answer)["code"] == "model_not_found"
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"temprature": 1}, "temprature"),
+        ({"coterie": {"explian": True}}, "coterie.explian"),
+        ({"coterie": {"explain": "perhaps"}}, "coterie.explain"),
+        ({"coterie": []}, "coterie"),
+        ({"model": ""}, "model"),
+        ({"model": None}, "model"),
+        ({"messages": []}, "messages"),
+        ({"messages": "hi"}, "messages"),
+        ({"messages": ["hi"]}, "messages[0]"),
+        ({"messages": [{"content": "hi"}]}, "messages[0]"),
+        ({"messages": [{"role": "user", "content": 3}]}, "messages[0].content"),
+        ({"stream": "yes"}, "stream"),
+    ],
+)
+async def test_a_bad_field_is_named(gateway: Any, change: dict[str, Any], param: str) -> None:
+    answer = await gateway.chat("x", **change) if "model" not in change else None
+    if answer is None:
+        body = {"messages": HI, **change}
+        answer = await gateway.http.post("/v1/chat/completions", json=body)
+    assert answer.status_code == 400
+    error = _error(answer)
+    assert error["param"] == param
+    assert error["type"] == "invalid_request_error"
+
+
+async def test_a_completion_needs_a_prompt(gateway: Any) -> None:
+    answer = await gateway.http.post("/v1/completions", json={"model": "tiny"})
+    assert answer.status_code == 400
+    assert _error(answer)["param"] == "prompt"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{", b"[]", b"3", b"\xff", b'{"model": "tiny", "\\ud800": 1}', b"[" * 100_000],
+    ids=["empty", "cut off", "list", "number", "not UTF-8", "half a surrogate", "deep"],
+)
+async def test_a_body_that_is_no_object_is_refused(gateway: Any, raw: bytes) -> None:
+    answer = await gateway.http.post("/v1/chat/completions", content=raw)
+    assert answer.status_code == 400
+    assert _error(answer)["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("part", ["text", {"type": "text"}, {"type": "text", "text": None}, 3])
+async def test_a_broken_message_part_harms_neither_the_server_nor_the_other_requests(
+    serve: Any, part: Any
+) -> None:
+    class Reader:
+        name = "one"
+
+        def route(self, requests: Any) -> list[Decision]:
+            queries = [request.query for request in requests]
+            return [Decision("one", (("tiny", 1.0),), query) for query in queries]
+
+    gateway = await serve(routers={"one": Reader()})
+    broken = {"model": "pool/auto", "messages": [{"role": "user", "content": [part]}]}
+    answers = await asyncio.gather(
+        gateway.chat("x", "pool/auto"),
+        gateway.http.post("/v1/chat/completions", json=broken),
+        gateway.chat("y", "pool/auto"),
+    )
+    assert answers[1].status_code < 500
+    assert [answers[0].status_code, answers[2].status_code] == [200, 200]
+
+
+async def test_a_body_over_the_bound_is_too_large(serve: Any) -> None:
+    gateway = await serve(server={"max_body_mb": 0.01})
+    answer = await gateway.chat("x" * 20_000)
+    assert answer.status_code == 413
+    assert _error(answer)["code"] == "body_too_large"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/nothing", 404, "unknown_url"),
+        ("POST", "/v2/chat/completions", 404, "unknown_url"),
+        ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
+        ("DELETE", "/v1/models", 405, "method_not_allowed"),
+    ],
+)
+async def test_an_url_that_does_not_exist_is_answered_in_openais_shape(
+    gateway: Any, method: str, path: str, status: int, code: str
+) -> None:
+    answer = await gateway.http.request(method, path)
+    assert answer.status_code == status
+    assert _error(answer)["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "param"),
+    [
+        ({"model": "tiny"}, 404, "model"),
+        ({"input": []}, 400, "input"),
+        ({"input": ["a"] * 4}, 400, "input"),
+        ({"input": 3}, 400, None),
+        ({"encoding_format": "hex"}, 400, "encoding_format"),
+        ({"dimensions": 3}, 400, "dimensions"),
+        ({"colour": 1}, 400, "colour"),
+    ],
+)
+async def test_a_bad_embeddings_request_is_refused(
+    serve: Any, change: dict[str, Any], status: int, param: str | None
+) -> None:
+    gateway = await serve(server={"max_embedding_inputs": 3})
+    body = {"model": "coterie/embed", "input": "a", **change}
+    answer = await gateway.http.post("/v1/embeddings", json=body)
+    assert answer.status_code == status
+    error = _error(answer)
+    assert error["param"] == param or (param is None and error["param"].startswith("input"))

@@ -1,0 +1,87 @@
+"""A whole service without slots: it comes up, answers, and leaves nothing behind."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from experts.errors import ConfigError, ServiceError
+from orchestrator.config import Config
+from orchestrator.service import _bind, refuse_shadowing_folder, start_service
+
+
+@pytest.fixture
+def config(upstream: Any) -> Config:
+    tiny = {"type": "openai", "base_url": upstream.base_url, "model": "tiny-model"}
+    return Config.model_validate({"experts": {"tiny": tiny}, "server": {"port": 0}})
+
+
+async def test_a_service_answers_until_it_is_stopped(config: Config) -> None:
+    service = await start_service(config, on_event=lambda event: None)
+    body = {"model": "tiny", "messages": [{"role": "user", "content": "x"}]}
+    async with httpx.AsyncClient(base_url=service.base_url, trust_env=False) as client:
+        answer = await client.post("/v1/chat/completions", json=body)
+        assert answer.status_code == 200
+        await service.stop()
+        with pytest.raises(httpx.ConnectError):
+            await client.get("/health")
+
+
+async def test_an_experts_own_endpoint_is_known(config: Config, upstream: Any) -> None:
+    service = await start_service(config, on_event=lambda event: None)
+    assert service.expert_base_url("tiny") == upstream.base_url
+    await service.stop()
+
+
+async def test_a_router_that_can_not_be_built_frees_the_port(
+    config: Config, unused_port: int, tmp_path: Path
+) -> None:
+    router = {"type": "knn", "outcomes": str(tmp_path / "none.parquet")}
+    broken = config.model_copy(update={"routers": {"k": router}})
+    with pytest.raises(ConfigError, match=r"none\.parquet"):
+        await start_service(broken, on_event=lambda event: None, port=unused_port)
+    _bind("127.0.0.1", unused_port).close()
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def test_a_port_on_which_somebody_listens_is_refused() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ServiceError, match="Address already in use"),
+    ):
+        _bind("127.0.0.1", taken.getsockname()[1]).close()
+
+
+def test_a_port_that_another_service_has_bound_is_refused_before_it_listens() -> None:
+    with (
+        _bind("127.0.0.1", 0) as first,
+        pytest.raises(ServiceError, match="Address already in use"),
+    ):
+        _bind("127.0.0.1", first.getsockname()[1]).close()
+
+
+@pytest.mark.parametrize(
+    "host", ["no such host", "256.0.0.1", "ü" * 70], ids=["words", "number", "long"]
+)
+def test_a_host_that_does_not_exist_is_refused(host: str) -> None:
+    with pytest.raises(ServiceError, match="Can not listen on"):
+        _bind(host, 0)
+
+
+def test_our_own_folder_hides_nothing() -> None:
+    refuse_shadowing_folder(Path(__file__).parent.parent.parent)
+
+
+@pytest.mark.parametrize("package", ["experts", "routers", "aggregators", "orchestrator", "evals"])
+def test_a_folder_with_a_package_called_like_ours_is_refused(tmp_path: Path, package: str) -> None:
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").touch()
+    with pytest.raises(ServiceError, match=package):
+        refuse_shadowing_folder(tmp_path)
