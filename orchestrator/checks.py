@@ -9,7 +9,6 @@ from experts.errors import ConfigError
 from experts.spec import ExpertSpecBase, VllmSpec
 from routers.registry import check as check_router
 
-
 RESERVED = "coterie/"
 
 

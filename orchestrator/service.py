@@ -81,9 +81,7 @@ async def start_service(
     """
     refuse_shadowing_folder(Path.cwd())
     if problems := missing_files(config.routers):
-        raise ConfigError(
-            "The configuration names files that are missing.", problems=tuple(problems)
-        )
+        raise ConfigError(" ".join(problems))
     listener = _bind(
         config.server.host if host is None else host, config.server.port if port is None else port
     )
