@@ -41,7 +41,9 @@ class SlotsConfig(_Section):
 
     count: int = Field(1, ge=1, le=256, description="How many slots to start.")
     cpus: int = Field(1, ge=1, description="CPU cores, and compute threads, of each slot.")
-    gpus: float = Field(0, ge=0, description="GPUs of each slot, as Ray counts them.")
+    gpus: float | None = Field(
+        None, ge=0, description="GPUs of each slot, as Ray counts them; None: one where there are."
+    )
     memory_gb: float = Field(
         4.0, gt=0, description="Memory that a slot's process (or its GPU) may use."
     )

@@ -29,6 +29,7 @@ class SlotActor:
     def __init__(self, threads: int, cuda: bool, local: bool) -> None:
         environment.prepare(threads, cuda)
         self._threads = threads
+        self._cuda = cuda
         self._host = "127.0.0.1" if local else ray.util.get_node_ip_address()
         self._worker: Any = None
         self._port = 0
@@ -37,7 +38,7 @@ class SlotActor:
     async def start(self) -> str:
         if self._worker is None:  # A driver that lost patience may ask again.
             module = importlib.import_module("experts.vllm.worker")
-            self._worker = module.Worker(self._threads)
+            self._worker = module.Worker(self._threads, self._cuda)
             self._port = await self._worker.serve(self._host)
         return f"http://{self._host}:{self._port}"
 
@@ -76,16 +77,16 @@ def one_line(error: BaseException) -> str:
 class RaySlot:
     """A `Slot` over one actor, which Ray restarts when its process dies."""
 
-    def __init__(self, slot_id: str, config: SlotsConfig, local: bool) -> None:
+    def __init__(self, slot_id: str, config: SlotsConfig, gpus: float, local: bool) -> None:
         self.id = slot_id
         actor = ray.remote(
             num_cpus=config.cpus,
-            num_gpus=config.gpus,
+            num_gpus=gpus,
             max_restarts=-1,
             max_task_retries=0,
             max_concurrency=64,
         )(SlotActor)
-        self._actor: ActorHandle = actor.remote(config.cpus, config.gpus > 0, local)
+        self._actor: ActorHandle = actor.remote(config.cpus, gpus > 0, local)
         self._start_timeout_s = config.start_timeout_s
         self._load_timeout_s = config.load_timeout_s
 
@@ -149,9 +150,8 @@ async def _wrap(reference: Any) -> Any:
 def connect(ray_config: RayConfig, slots: SlotsConfig) -> None:
     """Join the configured Ray, or start one here. Blocks for seconds; raises ServiceError."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Without these two, workers print their warnings into our terminal.
-    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # What Ray will do anyway, said now so that it does not warn: no GPUs asked for, none seen.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     try:
         if ray_config.address is None:
@@ -188,7 +188,10 @@ def _reachable(address: str) -> None:
 def make_slots(ray_config: RayConfig, config: SlotsConfig) -> list[RaySlot]:
     """One slot per device group. Call after `connect`."""
     local = ray_config.address is None
-    return [RaySlot(f"slot-{i}", config, local) for i in range(config.count)]
+    gpus = config.gpus
+    if gpus is None:
+        gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= config.count else 0.0
+    return [RaySlot(f"slot-{i}", config, gpus, local) for i in range(config.count)]
 
 
 def disconnect() -> None:

@@ -46,8 +46,8 @@ class _Resident:
 class Worker:
     """Loads, serves and drops experts. One instance per process."""
 
-    def __init__(self, threads: int) -> None:
-        self._cuda = torch.cuda.is_available()
+    def __init__(self, threads: int, cuda: bool) -> None:
+        self._cuda = cuda
         self._residents: dict[str, _Resident] = {}
         self._apps: dict[str, Any] = {}
         self._loading = asyncio.Lock()
@@ -80,7 +80,7 @@ class Worker:
     async def load(self, load: EngineLoad) -> LoadReport:
         """Make an engine resident; returns what it cost. Raises what vLLM raises."""
         async with self._loading:
-            started, before = time.perf_counter(), _rss_gb()
+            started, before = time.perf_counter(), self.memory_gb()
             defaults = {} if self._cuda else CPU_DEFAULTS
             merged = EngineLoad(
                 load.expert, load.model, {**defaults, **load.engine_args}, load.adapters
@@ -90,7 +90,7 @@ class Worker:
             self._residents[load.expert] = _Resident(load, engine, app)
             for expert in load.experts:
                 self._apps[expert] = app
-            return LoadReport(time.perf_counter() - started, max(_rss_gb() - before, 0.0))
+            return LoadReport(time.perf_counter() - started, max(self.memory_gb() - before, 0.0))
 
     async def unload(self, expert: str) -> float:
         """Drop an engine and return the seconds it took."""
@@ -116,10 +116,8 @@ class Worker:
 
     def memory_gb(self) -> float:
         """Resident memory of this process in GiB (device memory where there is a GPU)."""
-        if self._cuda:
-            free, total = torch.cuda.mem_get_info()
-            return float(total - free) / GIB
-        return _rss_gb()
+        # Through the driver's library: asking CUDA itself would take a context on the device.
+        return torch.cuda.device_memory_used() / GIB if self._cuda else _rss_gb()
 
     async def _build(self, load: EngineLoad) -> tuple[Any, Any]:
         args = parse_engine_args(load)
@@ -129,13 +127,12 @@ class Worker:
                 register_architectures(load.model)
             return build_engine(args)
 
-        if self._cuda:
-            return build(), args
         return await self._on_engine_thread(build), args
 
     async def _on_engine_thread(self, function: Callable[[], Any]) -> Any:
+        """Run what blocks; on CUDA, engines have processes of their own and any thread will do."""
         if self._cuda:
-            return function()
+            return await asyncio.to_thread(function)
         return await self._thread.submit(function)
 
     async def _dispatch(self, scope: Any, receive: Any, send: Any) -> None:
