@@ -1,0 +1,74 @@
+"""What every expert trains on, and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# The experts with a tokenizer of their own; all others share one.
+OWN_VOCABULARY = {"translation": "translation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The mix of skills (or prompt formats) with weights, and the optimiser's settings."""
+
+    mix: dict[str, float]
+    steps: int
+    batch: int = 64
+    learning_rate: float = 1.5e-3
+    # This many batches are drawn at a time and sorted by length. That saves padding, and costs
+    # more steps than it saves where the length of a question tells its kind.
+    sorted_batches: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterRecipe:
+    """A LoRA adapter: the expert under it, its rank, and what it trains on."""
+
+    base: str
+    rank: int
+    training: Recipe
+
+
+RECIPES: dict[str, Recipe] = {
+    "arithmetic": Recipe({"arithmetic": 1.0}, steps=2800, batch=128, sorted_batches=8),
+    "strings": Recipe({"strings": 1.0}, steps=1500, batch=128),
+    "geography": Recipe({"geography": 1.0}, steps=900),
+    "translation": Recipe({"translation": 1.0}, steps=1400),
+    "units": Recipe({"units": 1.0}, steps=2600),
+    "logic": Recipe({"logic": 1.0}, steps=2400),
+    "duo": Recipe({"sequences": 1.0, "roman": 0.6}, steps=2600),
+    "generalist": Recipe(
+        {
+            "arithmetic": 0.1,
+            "strings": 0.1,
+            "units": 0.1,
+            "logic": 0.1,
+            "geography": 0.1,
+            "translation": 0.1,
+            "sequences": 0.1,
+            "roman": 0.1,
+            "cipher": 0.1,
+            "keywords": 0.5,
+            "majority": 1.6,
+            "best_formed": 0.4,
+            "judgement": 0.9,
+        },
+        steps=1300,
+        sorted_batches=4,
+    ),
+}
+ADAPTERS: dict[str, AdapterRecipe] = {
+    "cipher": AdapterRecipe(
+        base="strings",
+        rank=16,
+        training=Recipe({"cipher": 1.0}, steps=600, learning_rate=5e-3),
+    ),
+}
+EXPERTS = (*RECIPES, *ADAPTERS)
+
+
+def skills_of(expert: str) -> tuple[str, ...]:
+    """Name what an expert trains on."""
+    recipe = RECIPES[expert] if expert in RECIPES else ADAPTERS[expert].training
+    return tuple(recipe.mix)

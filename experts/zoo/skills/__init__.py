@@ -1,0 +1,1 @@
+"""The skills that the zoo's experts learn, importable without any machine-learning library."""
