@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+import torch
+from vllm.distributed import parallel_state
 from vllm.v1.engine.core_client import EngineCoreClient, InprocClient
 
 Result = TypeVar("Result")
@@ -173,6 +175,23 @@ def _on_engine_thread(name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
 for _name in dir(EngineCoreClient):
     if _name.endswith("_async") and _name not in InprocEngineClient.__dict__:
         setattr(InprocEngineClient, _name, _on_engine_thread(_name.removesuffix("_async")))
+
+
+def add_expert_group() -> None:
+    """Make the process group that mixture-of-experts models need.
+
+    vLLM makes its groups with the first engine of a process, this one only if that engine is a
+    mixture of experts; a later one would fail. Call it on the engine thread, before a load.
+    """
+    if not parallel_state.model_parallel_is_initialized() or parallel_state._EP is not None:
+        return
+    world = parallel_state.get_world_group()
+    parallel_state._EP = parallel_state.init_model_parallel_group(
+        [[0]],
+        world.local_rank,
+        torch.distributed.get_backend(world.device_group),
+        group_name="ep",
+    )
 
 
 def install(thread: EngineThread, loop: asyncio.AbstractEventLoop) -> None:

@@ -125,6 +125,7 @@ class Worker:
         def build() -> Any:
             if not self._cuda:
                 register_architectures(load.model)
+                inproc.add_expert_group()
             return build_engine(args)
 
         return await self._on_engine_thread(build), args
