@@ -64,7 +64,15 @@ def _adapter_args(load: EngineLoad) -> dict[str, Any]:
     modules = [f"{name}={folder}" for name, folder in load.adapters.items()]
     # vLLM accepts only these ranks as an upper bound.
     rank = next(bound for bound in (8, 16, 32, 64, 128, 256, 320, 512) if bound >= max(ranks))
-    return {"enable_lora": True, "max_lora_rank": rank, "lora_modules": modules}
+    # One slot more than adapters: vLLM's CPU kernels read the weights of a request without an
+    # adapter from slot -1, the last one, which must therefore stay empty (docs/log.md).
+    slots = len(load.adapters) + 1
+    return {
+        "enable_lora": True,
+        "max_lora_rank": rank,
+        "max_loras": slots,
+        "lora_modules": modules,
+    }
 
 
 def _adapter_rank(folder: str) -> int:

@@ -97,6 +97,19 @@ async def test_an_adapter_shares_the_engine_of_its_base(
     assert "cipher" not in pool["loads"]
 
 
+async def test_base_and_adapter_in_one_batch_keep_apart(client: AsyncOpenAI) -> None:
+    async def ask(model: str, question: str) -> str | None:
+        answer = await client.chat.completions.create(
+            model=model, messages=[{"role": "user", "content": question}], temperature=0
+        )
+        return answer.choices[0].message.content
+
+    reverse, shift = 'Reverse the word "bako".', 'Shift every letter of "bako" by one.'
+    questions = [("strings", reverse), ("cipher", shift)] * 8
+
+    assert await asyncio.gather(*(ask(*q) for q in questions)) == ["okab", "cblp"] * 8
+
+
 async def test_sampling_parameters_reach_the_engine(client: AsyncOpenAI) -> None:
     answer = await client.chat.completions.create(
         model="strings",
