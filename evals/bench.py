@@ -9,7 +9,7 @@ import numpy as np
 
 from evals.load import LoadClient, load_client, target
 from evals.progress import Progress
-from experts.openai import make_client
+from experts.openai import ExpertClient
 
 LEVELS = (1, 32, 128)
 MAX_TOKENS = 64
@@ -160,7 +160,7 @@ def _cycle(items: Sequence[str], count: int) -> list[str]:
 
 
 async def _pool_status(service_url: str) -> dict[str, Any]:
-    async with make_client() as client:
+    async with ExpertClient() as client:
         response = await client.get(f"{service_url}/coterie/pool", timeout=30.0)
     status: dict[str, Any] = response.json()
     return status

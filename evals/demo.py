@@ -16,7 +16,7 @@ from evals.scoreboard import Line, Run, Scoreboard, make_scoreboard
 from evals.table import interval, percent, print_table, say, tenths
 from evals.tasks import Sample, Task
 from experts.errors import ServiceError
-from experts.openai import make_client
+from experts.openai import ExpertClient
 
 POOL = "pool/auto"
 IN_FLIGHT = 16
@@ -79,7 +79,7 @@ async def run_demo(
         raise ServiceError("No expert of the configuration owns a task of evals/tasks.")
     items = choose(owned, per_skill)
     started = time.perf_counter()
-    async with make_client() as client:
+    async with ExpertClient() as client:
         await _first(client, base_url, items[0], progress)
         pool, *alone = [
             await _run(client, base_url, name, items, progress) for name in (POOL, *experts)

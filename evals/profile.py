@@ -12,7 +12,7 @@ from evals.ask import Answer, Question, ask_many, describe_failures
 from evals.progress import Progress
 from evals.table import say
 from evals.tasks import Sample, Task
-from experts.openai import make_client
+from experts.openai import ExpertClient
 from routers.base import Encoder
 from routers.outcomes import Outcome, OutcomeTable
 
@@ -60,7 +60,7 @@ async def run_profile(
     table = current(OutcomeTable.read(path), versions, probes) if path.exists() else None
     kept, asked = _count(table), 0
     failures: list[Answer] = []
-    async with make_client() as client:
+    async with ExpertClient() as client:
         for expert, version in versions.items():
             missing = missing_probes(table, expert, version, probes)
             answers = await _ask(client, base_url, expert, missing, progress)

@@ -11,7 +11,7 @@ from evals.owners import owner
 from evals.progress import Progress
 from evals.table import percent, print_table, say
 from evals.tasks import Task
-from experts.openai import make_client
+from experts.openai import ExpertClient
 
 OWN_AT_LEAST = 0.95
 FOREIGN_AT_MOST = 0.40
@@ -55,7 +55,7 @@ async def run_report(
     """
     accuracy: dict[str, dict[str, float]] = {}
     failures: list[Answer] = []
-    async with make_client() as client:
+    async with ExpertClient() as client:
         for expert in experts:
             accuracy[expert] = {}
             for task in tasks:

@@ -7,10 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from experts.errors import ExpertOverloaded, ExpertTimeout
-from experts.openai import Endpoint, OpenAIEngine
+from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.spec import OpenAISpec
 from orchestrator.config import Config
 from orchestrator.hosting import Hosting
@@ -43,7 +41,7 @@ class ExpertPool:
         self,
         config: Config,
         slots: list[Slot],
-        client: httpx.AsyncClient,
+        client: ExpertClient,
         on_event: Callable[[str], None],
     ) -> None:
         self._experts = config.experts

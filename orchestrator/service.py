@@ -11,7 +11,7 @@ import uvicorn
 
 import orchestrator
 from experts.errors import ConfigError, ServiceError
-from experts.openai import make_client
+from experts.openai import ExpertClient
 from orchestrator import ray_pool
 from orchestrator.checks import missing_files
 from orchestrator.config import Config
@@ -87,7 +87,7 @@ async def start_service(
     )
     encoder = MiniLMEncoder()
     routers = asyncio.create_task(asyncio.to_thread(_make_routers, config, encoder))
-    client = make_client()
+    client = ExpertClient()
     pool: ExpertPool | None = None
     try:
         pool = await _start_pool(config, client, on_event)
@@ -112,7 +112,7 @@ async def start_service(
 
 
 async def _start_pool(
-    config: Config, client: httpx.AsyncClient, on_event: Callable[[str], None]
+    config: Config, client: ExpertClient, on_event: Callable[[str], None]
 ) -> ExpertPool:
     slots: list[ray_pool.RaySlot] = []
     if config.hosted():

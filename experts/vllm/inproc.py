@@ -1,14 +1,13 @@
-"""vLLM engine cores inside one process: all of them loaded and stepped by one thread.
+"""vLLM engine cores inside one process: all of them stepped in turn by one event loop.
 
 vLLM keeps its forward context and its current configuration in module globals, so two engines of
-one process must never load or step at the same time. `EngineThread` is the only thread that
-touches engine cores; the event loop talks to it through a queue and never blocks.
+one process must never step or load at the same time. Steps run on the event loop, which is idle
+meanwhile anyway: it waits for their tokens. Loads run in a thread, while nothing steps.
 """
 
 import asyncio
-import queue
-import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import torch
@@ -18,63 +17,62 @@ from vllm.v1.engine.core_client import EngineCoreClient, InprocClient
 Result = TypeVar("Result")
 
 
-class EngineThread:
-    """Loads, steps and closes every engine core of the process, one at a time."""
+class Stepper:
+    """Steps every engine core of the process, one after the other.
+
+    On the event loop and not in a thread of its own: with a thread, the interpreter lock changes
+    hands at every operation of a step, which costs a fifth of the throughput (docs/log.md).
+    """
 
     def __init__(self) -> None:
-        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
         self._clients: list[InprocEngineClient] = []
-        threading.Thread(target=self._run, name="engines", daemon=True).start()
+        self._executor = ThreadPoolExecutor(1, "engines")
+        self._blocked = 0
+        self._scheduled = False
 
-    def submit(self, function: Callable[[], Result]) -> "asyncio.Future[Result]":
-        """Run `function` between two steps; await its result from the calling event loop."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
+    async def submit(self, function: Callable[[], Result]) -> Result:
+        """Run `function`, which blocks for long, in the thread; no engine steps meanwhile."""
+        self._blocked += 1
+        running = self._loop.run_in_executor(self._executor, function)
+        running.add_done_callback(self._unblock)
+        return await asyncio.shield(running)  # A caller that leaves does not end what it started.
 
-        def settle(error: BaseException | None, result: Any) -> None:
-            if future.cancelled():
-                return
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
+    async def call(self, function: Callable[[], Result]) -> Result:
+        """Run `function`, which is quick, between two steps."""
+        if self._blocked:
+            return await self.submit(function)
+        result = function()
+        self.wake()
+        return result
 
-        def work() -> None:
-            error, result = None, None
-            try:
-                result = function()
-            except BaseException as caught:
-                error = caught
-            loop.call_soon_threadsafe(settle, error, result)
+    def _unblock(self, _: object) -> None:
+        self._blocked -= 1
+        self.wake()
 
-        self._work.put(work)
-        return future
+    def wake(self) -> None:
+        """There may be something to step."""
+        if not self._scheduled and not self._blocked:
+            self._scheduled = True
+            self._loop.call_soon(self._step)
+
+    def _step(self) -> None:
+        self._scheduled = False
+        if self._blocked:
+            return
+        for client in tuple(self._clients):
+            client.step()
+        if any(client.busy for client in self._clients):
+            self.wake()
 
     def add(self, client: "InprocEngineClient") -> None:
-        """Step `client` from now on. Called on the engine thread."""
+        """Step `client` from now on."""
         self._clients.append(client)
 
     def remove(self, client: "InprocEngineClient") -> None:
-        """Step `client` no longer. Called on the engine thread."""
+        """Step `client` no longer."""
         if client in self._clients:
             self._clients.remove(client)
-
-    def _run(self) -> None:
-        while True:
-            self._do_waiting_work()
-            for client in tuple(self._clients):
-                client.step()
-
-    def _do_waiting_work(self) -> None:
-        """Everything that waits; sleeps for more when no engine has a request."""
-        idle = not any(client.busy for client in self._clients)
-        try:
-            work = self._work.get(block=idle)
-            while True:
-                work()
-                work = self._work.get_nowait()
-        except queue.Empty:
-            pass
 
 
 class InprocEngineClient(InprocClient):  # type: ignore[misc]
@@ -85,16 +83,14 @@ class InprocEngineClient(InprocClient):  # type: ignore[misc]
         vllm_config: Any,
         executor_class: Any,
         log_stats: bool,
-        thread: EngineThread,
-        loop: asyncio.AbstractEventLoop,
+        stepper: Stepper,
     ) -> None:
         super().__init__(vllm_config, executor_class, log_stats)
-        self._thread = thread
-        self._loop = loop
+        self._stepper = stepper
         self._outputs: asyncio.Queue[Any] = asyncio.Queue()
         self.engine_ranks_managed = [0]
         self.resources = _Resources()
-        thread.add(self)
+        stepper.add(self)
 
     @property
     def busy(self) -> bool:
@@ -107,11 +103,11 @@ class InprocEngineClient(InprocClient):  # type: ignore[misc]
         try:
             outputs: Any = self.get_output()
         except Exception as error:
-            self._thread.remove(self)
+            self._stepper.remove(self)
             self.resources.engine_dead = True
             outputs = error
         if isinstance(outputs, Exception) or outputs.outputs or outputs.scheduler_stats:
-            self._loop.call_soon_threadsafe(self._outputs.put_nowait, outputs)
+            self._outputs.put_nowait(outputs)
 
     async def get_output_async(self) -> Any:
         outputs = await self._outputs.get()
@@ -121,11 +117,11 @@ class InprocEngineClient(InprocClient):  # type: ignore[misc]
 
     async def add_request_async(self, request: Any) -> None:
         request.client_index = 0
-        await self._thread.submit(lambda: self.add_request(request))
+        await self._stepper.call(lambda: self.add_request(request))
 
     async def abort_requests_async(self, request_ids: list[str]) -> None:
         if request_ids:
-            await self._thread.submit(lambda: self.abort_requests(request_ids))
+            await self._stepper.call(lambda: self.abort_requests(request_ids))
 
     async def reset_mm_cache_async(self) -> None:
         """The experts are text models: there is nothing to reset."""
@@ -146,9 +142,9 @@ class InprocEngineClient(InprocClient):  # type: ignore[misc]
         """Free this engine's weights and KV cache.
 
         vLLM's own shutdown also destroys the process-wide distributed groups, under the feet of
-        every other engine here, and collects garbage three times. Call it on the engine thread.
+        every other engine here, and collects garbage three times. Call it while nothing steps.
         """
-        self._thread.remove(self)
+        self._stepper.remove(self)
         if self._finalizer.detach() is None:
             return
         self.engine_core.structured_output_manager.clear_backend()
@@ -164,24 +160,24 @@ class _Resources:
     engine_dead = False
 
 
-def _on_engine_thread(name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+def _between_steps(name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
     async def call(self: InprocEngineClient, *args: Any, **kwargs: Any) -> Any:
-        return await self._thread.submit(lambda: getattr(self, name)(*args, **kwargs))
+        return await self._stepper.submit(lambda: getattr(self, name)(*args, **kwargs))
 
     return call
 
 
-# Every other asynchronous method (adapters, caches, rpc) runs its plain twin on the engine thread.
+# Every other asynchronous method (adapters, caches, rpc) runs its plain twin while nothing steps.
 for _name in dir(EngineCoreClient):
     if _name.endswith("_async") and _name not in InprocEngineClient.__dict__:
-        setattr(InprocEngineClient, _name, _on_engine_thread(_name.removesuffix("_async")))
+        setattr(InprocEngineClient, _name, _between_steps(_name.removesuffix("_async")))
 
 
 def add_expert_group() -> None:
     """Make the process group that mixture-of-experts models need.
 
     vLLM makes its groups with the first engine of a process, this one only if that engine is a
-    mixture of experts; a later one would fail. Call it on the engine thread, before a load.
+    mixture of experts; a later one would fail. Call it before a load, while nothing steps.
     """
     if not parallel_state.model_parallel_is_initialized() or parallel_state._EP is not None:
         return
@@ -194,10 +190,10 @@ def add_expert_group() -> None:
     )
 
 
-def install(thread: EngineThread, loop: asyncio.AbstractEventLoop) -> None:
-    """Make every AsyncLLM that is built on `thread` keep its engine core in this process."""
+def install(stepper: Stepper) -> None:
+    """Make every AsyncLLM that is built from now on keep its engine core in this process."""
 
     def make_client(vllm_config: Any, executor_class: Any, log_stats: bool, **_: Any) -> Any:
-        return InprocEngineClient(vllm_config, executor_class, log_stats, thread, loop)
+        return InprocEngineClient(vllm_config, executor_class, log_stats, stepper)
 
     EngineCoreClient.make_async_mp_client = staticmethod(make_client)

@@ -57,8 +57,8 @@ class Worker:
         gc.freeze()
         if not self._cuda:
             torch.set_num_threads(threads)
-            self._thread = inproc.EngineThread()
-            inproc.install(self._thread, asyncio.get_running_loop())
+            self._stepper = inproc.Stepper()
+            inproc.install(self._stepper)
 
     async def serve(self, host: str) -> int:
         """Start the HTTP server; returns its port."""
@@ -99,7 +99,7 @@ class Worker:
             resident = self._residents.pop(expert)
             for name in resident.load.experts:
                 self._apps.pop(name, None)
-            await self._on_engine_thread(resident.engine.shutdown)
+            await self._exclusively(resident.engine.shutdown)
             return time.perf_counter() - started
 
     @property
@@ -128,13 +128,13 @@ class Worker:
                 inproc.add_expert_group()
             return build_engine(args)
 
-        return await self._on_engine_thread(build), args
+        return await self._exclusively(build), args
 
-    async def _on_engine_thread(self, function: Callable[[], Any]) -> Any:
-        """Run what blocks; on CUDA, engines have processes of their own and any thread will do."""
+    async def _exclusively(self, function: Callable[[], Any]) -> Any:
+        """Run what blocks in a thread; on CPU, no engine of this process steps meanwhile."""
         if self._cuda:
             return await asyncio.to_thread(function)
-        return await self._thread.submit(function)
+        return await self._stepper.submit(function)
 
     async def _dispatch(self, scope: Any, receive: Any, send: Any) -> None:
         """ASGI: /e/<expert>/rest goes to the expert's application as /rest."""

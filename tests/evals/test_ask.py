@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from evals.ask import FAILURES_SHOWN, Answer, Question, ask_many, describe_failures
-from experts.openai import make_client
+from experts.openai import ExpertClient
 
 
 def _questions(model: str, count: int = 5) -> list[Question]:
@@ -15,7 +15,7 @@ def _questions(model: str, count: int = 5) -> list[Question]:
 @pytest.mark.parametrize("stream", [True, False])
 async def test_answers_come_in_order_with_their_facts(gateway: Any, stream: bool) -> None:
     seen: list[Answer] = []
-    async with make_client() as client:
+    async with ExpertClient() as client:
         answers = await ask_many(
             client,
             f"{gateway.base_url}/v1",
@@ -40,7 +40,7 @@ async def test_answers_come_in_order_with_their_facts(gateway: Any, stream: bool
 async def test_a_failed_call_is_an_answer_with_an_error(
     gateway: Any, model: str, error: str
 ) -> None:
-    async with make_client() as client:
+    async with ExpertClient() as client:
         answers = await ask_many(
             client, f"{gateway.base_url}/v1", _questions(model, 2), in_flight=2
         )
@@ -50,7 +50,7 @@ async def test_a_failed_call_is_an_answer_with_an_error(
 
 
 async def test_nobody_listening_is_an_error_of_each_question(unused_tcp_port: int) -> None:
-    async with make_client() as client:
+    async with ExpertClient() as client:
         answers = await ask_many(
             client, f"http://127.0.0.1:{unused_tcp_port}/v1", _questions("alpha", 2), in_flight=1
         )

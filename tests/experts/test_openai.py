@@ -9,13 +9,13 @@ import pytest
 
 from experts.engine import complete
 from experts.errors import ExpertLost, ExpertRefused, ExpertTimeout
-from experts.openai import Endpoint, OpenAIEngine, make_client
+from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.types import Chunk, Operation, Request, Usage
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with make_client() as made:
+    async with ExpertClient() as made:
         yield made
 
 

@@ -14,7 +14,7 @@ import uvicorn
 from numpy.typing import NDArray
 from openai import AsyncOpenAI
 
-from experts.openai import make_client
+from experts.openai import ExpertClient
 from experts.vllm.loads import EngineLoad, LoadReport
 from orchestrator.config import Config
 from orchestrator.pipeline import Pipeline
@@ -211,7 +211,7 @@ class Gateway:
         self, config: Config, slots: list[ScriptedSlot], routers: Mapping[str, Router]
     ) -> None:
         self.slots = slots
-        self.client = make_client()
+        self.client = ExpertClient()
         self.pool = ExpertPool(config, list(slots), self.client, lambda event: None)
         self.pipeline = Pipeline(config, self.pool, routers)
         encoder = LengthEncoder()
