@@ -154,7 +154,7 @@ class Hosting:
                 await self._load_once(engine)
         except (SlotLost, TimeoutError, RuntimeError) as error:
             raise ExpertUnavailable(
-                f"Expert {name} could not be loaded: {error or 'it took too long'}", expert=name
+                f"Expert {name} could not be loaded: {str(error) or 'it took too long'}", expert=name
             ) from error
 
     async def _load_once(self, engine: EngineState) -> None:
@@ -233,7 +233,7 @@ class Hosting:
             state.used_gb = await state.slot.memory_gb()
         except (SlotLost, TimeoutError, RuntimeError) as error:
             raise ServiceError(
-                f"Slot {state.slot.id} did not start: {error or 'it took too long'}.",
+                f"Slot {state.slot.id} did not start: {str(error) or 'it took too long'}.",
                 hint="Does Ray have the CPUs and GPUs that `slots` asks for?",
             ) from error
         state.up.set()

@@ -152,6 +152,8 @@ def connect(ray_config: RayConfig, slots: SlotsConfig) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # What Ray will do anyway, said now so that it does not warn: no GPUs asked for, none seen.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+    # Ray would run workers at niceness 15, and everything else on the machine before them.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     try:
         if ray_config.address is None:
