@@ -154,7 +154,8 @@ class Hosting:
                 await self._load_once(engine)
         except (SlotLost, TimeoutError, RuntimeError) as error:
             raise ExpertUnavailable(
-                f"Expert {name} could not be loaded: {str(error) or 'it took too long'}", expert=name
+                f"Expert {name} could not be loaded: {str(error) or 'it took too long'}",
+                expert=name,
             ) from error
 
     async def _load_once(self, engine: EngineState) -> None:

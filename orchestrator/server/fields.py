@@ -13,17 +13,25 @@ _SHARED = """
     spaces_between_special_tokens truncate_prompt_tokens allowed_token_ids bad_words
     prompt_logprobs add_special_tokens response_format structured_outputs priority request_id
     return_tokens_as_token_ids return_token_ids cache_salt vllm_xargs use_beam_search
-    repetition_detection echo
+    repetition_detection echo logprob_token_ids truncation_side return_prompt_text
+    stream_interval session_id return_token_offsets thinking_token_budget
 """
 _CHAT = """
     messages max_completion_tokens top_logprobs tools tool_choice parallel_tool_calls functions
     function_call metadata modalities prediction reasoning_effort service_tier store audio
     verbosity web_search_options safety_identifier prompt_cache_key add_generation_prompt
     continue_final_message documents chat_template chat_template_kwargs mm_processor_kwargs
-    include_reasoning thinking_token_budget
+    include_reasoning media_io_kwargs
 """
 _COMPLETIONS = "prompt prompt_embeds suffix"
 
+# How engines talk to each other, and what only images need: not for clients of the gateway.
+WITHHELD = frozenset(
+    """
+    kv_transfer_params ec_transfer_params mm_payload return_mm_kwargs watermarking
+    routed_experts_prompt_start
+    """.split()
+)
 FIELDS: dict[Operation, frozenset[str]] = {
     "chat/completions": frozenset((_SHARED + _CHAT).split()),
     "completions": frozenset(f"{_SHARED} {_COMPLETIONS}".split()),
