@@ -25,13 +25,14 @@ _CHAT = """
 """
 _COMPLETIONS = "prompt prompt_embeds suffix"
 
-# How engines talk to each other, and what only images need: not for clients of the gateway.
-WITHHELD = frozenset(
-    """
+_WITHHELD = """
     kv_transfer_params ec_transfer_params mm_payload return_mm_kwargs watermarking
     routed_experts_prompt_start
-    """.split()
-)
+"""
+
+WITHHELD = frozenset(_WITHHELD.split())
+"""How engines talk to each other, and what only images need: not for clients of the gateway."""
+
 FIELDS: dict[Operation, frozenset[str]] = {
     "chat/completions": frozenset((_SHARED + _CHAT).split()),
     "completions": frozenset(f"{_SHARED} {_COMPLETIONS}".split()),

@@ -41,17 +41,24 @@ class Relay(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.metrics.in_flight += 1
-        work = asyncio.create_task(self._run(send))
-        watch = asyncio.create_task(_disconnected(receive))
+        work = asyncio.current_task()
+        assert work is not None
+        watch = asyncio.create_task(_cancel_when_gone(receive, work))
+
+        async def sender(message: Message) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                watch.cancel()  # After the last byte, the connection may be reported as gone.
+            await send(message)
+
         try:
-            await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
+            await self._run(sender)
+        except asyncio.CancelledError:
+            if watch.cancelled() or not watch.done():
+                raise  # The server stops.
+            work.uncancel()
         finally:
-            for task in (work, watch):
-                task.cancel()
-            await asyncio.gather(work, watch, return_exceptions=True)
+            watch.cancel()
             self.metrics.in_flight -= 1
-        if not work.cancelled():
-            work.result()
 
     async def _run(self, send: Send) -> None:
         started = time.perf_counter()
@@ -81,7 +88,9 @@ class Relay(Response):
         else:
             headers["content-length"] = str(len(first))
         await send(_start(200, headers))
-        await send({"type": "http.response.body", "body": first, "more_body": True})
+        await send({"type": "http.response.body", "body": first, "more_body": streaming})
+        if not streaming:
+            return
         try:
             async for piece in answer.rest:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -113,9 +122,10 @@ def _start(status: int, headers: dict[str, str]) -> Message:
     return {"type": "http.response.start", "status": status, "headers": raw}
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _cancel_when_gone(receive: Receive, work: "asyncio.Task[Any]") -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+    work.cancel()
 
 
 def _explanation(answer: Answer, request: Request) -> bytes:
