@@ -62,9 +62,8 @@ class Service:
         """Finish what is under way within seconds, then end every process that was started."""
         self._server.should_exit = True
         await self.wait()
-        await self._pool.stop()
+        await _stop_pool(self.config, self._pool)
         await self._client.aclose()
-        ray_pool.disconnect()
 
 
 async def start_service(
@@ -100,8 +99,7 @@ async def start_service(
         await asyncio.gather(routers, return_exceptions=True)
         await client.aclose()
         if pool is not None:
-            await pool.stop()
-        ray_pool.disconnect()
+            await _stop_pool(config, pool)
         raise
     context = Context(config, pool, pipeline, encoder, client)
     name, number = listener.getsockname()[:2]
@@ -114,22 +112,27 @@ async def start_service(
 async def _start_pool(
     config: Config, client: ExpertClient, on_event: Callable[[str], None]
 ) -> ExpertPool:
-    slots: list[ray_pool.RaySlot] = []
     if config.hosted():
         started = time.perf_counter()
         # In this thread, though it blocks for seconds: Ray's processes die with the thread that
         # started them, and nothing is served yet.
         ray_pool.connect(config.ray, config.slots)
-        await asyncio.sleep(0)  # A Ctrl-C that came meanwhile is raised here.
         on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
-        slots = ray_pool.make_slots(config.ray, config.slots)
+    slots = ray_pool.make_slots(config.ray, config.slots) if config.hosted() else []
     pool = ExpertPool(config, list(slots), client, on_event)
     try:
+        await asyncio.sleep(0)  # A Ctrl-C that came while Ray started is raised here.
         await pool.start()
     except BaseException:
-        await pool.stop()
+        await _stop_pool(config, pool)
         raise
     return pool
+
+
+async def _stop_pool(config: Config, pool: ExpertPool) -> None:
+    await pool.stop()
+    if config.hosted():  # Another service of this process may use Ray.
+        ray_pool.disconnect()
 
 
 def _make_routers(config: Config, encoder: MiniLMEncoder) -> dict[str, Router]:
