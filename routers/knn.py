@@ -102,8 +102,10 @@ class KnnRouter:
 
     def _find(self, vectors: Floats) -> tuple[Indices, Floats]:
         """Rows and similarities of the neighbours, each [requests, neighbours], best first."""
-        # Rounded, because the last bits depend on how many requests are multiplied together.
-        similarities = np.round(vectors @ self._embeddings.T, 5)
+        # One by one: the last bits of a product depend on how many rows are multiplied together,
+        # and a request must be routed the same alone and in a batch. 30 us for the zoo's table.
+        products = np.stack([self._embeddings @ vector for vector in vectors])
+        similarities = np.round(products, 5)
         found = np.argpartition(-similarities, self._neighbours - 1, axis=1)
         found = np.sort(found[:, : self._neighbours], axis=1)
         ranks = np.argsort(-np.take_along_axis(similarities, found, axis=1), axis=1, kind="stable")
