@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from hypothesis import settings
 
 LOOPBACK = ("127.", "localhost", "::1", "::ffff:127.")
 PATIENCE_S = 10.0
@@ -211,3 +212,8 @@ async def upstream() -> AsyncIterator[Upstream]:
     scripted.base_url = "http://{}:{}/v1".format(*runner.addresses[0][:2])
     yield scripted
     await runner.cleanup()
+
+
+# The same examples on every machine and in every run.
+settings.register_profile("fixed", derandomize=True, database=None)
+settings.load_profile("fixed")
