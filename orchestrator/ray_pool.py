@@ -60,9 +60,6 @@ class SlotActor:
         running: dict[str, int] = self._worker.running()
         return running
 
-    async def process_id(self) -> int:
-        return os.getpid()
-
     async def lifetime(self) -> None:
         """Never returns: its failure tells the driver that this process has died."""
         await self._ended.wait()
@@ -116,10 +113,6 @@ class RaySlot:
     async def running(self) -> dict[str, int]:
         running: dict[str, int] = await self._call(self._actor.running.remote(), CALL_TIMEOUT_S)
         return running
-
-    async def process_id(self) -> int:
-        """The operating system's id of the slot's process."""
-        return int(await self._call(self._actor.process_id.remote(), CALL_TIMEOUT_S))
 
     async def lost(self) -> None:
         try:
