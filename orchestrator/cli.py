@@ -107,9 +107,9 @@ def route(
 
 
 def _decide(tree: Config, router: str, question: str) -> Any:
-    registry, features = import_module("routers.registry"), import_module("routers.features")
+    registry = import_module("routers.registry")
     built = registry.build(
-        router, tree.routers[router], tuple(tree.experts), features.MiniLMEncoder
+        router, tree.routers[router], tuple(tree.experts), registry.shared_encoder()
     )
     body = {"messages": [{"role": "user", "content": question}]}
     return built.route([Request(f"route-{uuid.uuid4().hex}", "chat/completions", body)])[0]
