@@ -1,4 +1,4 @@
-"""Decision in, plan out: which expert to ask, and who stands in. Pure."""
+"""Decision in, plan out: which expert to ask, and why. Pure."""
 
 from dataclasses import dataclass
 
