@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -76,11 +76,10 @@ class OpenAIEngine:
         self.endpoint = endpoint
         self._client = client
 
-    @asynccontextmanager
-    async def open(self, request: Request, asked_model: str) -> AsyncIterator[httpx.Response]:
+    async def open(self, request: Request, asked_model: str) -> httpx.Response:
         """The expert's raw answer to `request`, its status known to be below 400.
 
-        Leaving the context closes the connection, which aborts the generation.
+        It must be closed, which aborts what is not generated yet.
         Raises ExpertLost, ExpertTimeout, or ExpertRefused with the expert's own error.
         """
         body = {**request.body, "model": self.endpoint.model}
@@ -98,14 +97,12 @@ class OpenAIEngine:
         )
         with _transport_errors(self.name):
             response = await self._client.exchange(outgoing)
-        try:
-            if response.status_code >= 400:
-                with _transport_errors(self.name):
-                    refusal = _refusal(self.name, response.status_code, await response.aread())
-                raise await self._with_length(refusal, request)
-            yield response
-        finally:
-            await response.aclose()
+        if response.status_code < 400:
+            return response
+        async with aclosing(response):
+            with _transport_errors(self.name):
+                refusal = _refusal(self.name, response.status_code, await response.aread())
+            raise await self._with_length(refusal, request)
 
     async def _with_length(self, refusal: ExpertRefused, request: Request) -> ExpertRefused:
         """vLLM stops counting just past its limit; its tokenizer tells the prompt's real length."""
@@ -145,7 +142,7 @@ class OpenAIEngine:
         """The answer, parsed piece by piece."""
         body = {**request.body, "stream": True, "stream_options": {"include_usage": True}}
         streamed = Request(request.id, request.operation, body)
-        async with self.open(streamed, self.endpoint.model) as response:
+        async with aclosing(await self.open(streamed, self.endpoint.model)) as response:
             with _transport_errors(self.name):
                 async for line in response.aiter_lines():
                     if not line.startswith("data: "):

@@ -50,6 +50,11 @@ class SlotsConfig(_Section):
     engine_args: dict[str, Any] = Field(
         default_factory=dict, description="vLLM engine arguments for every expert, unchanged."
     )
+    gather_ms: float = Field(
+        10.0,
+        ge=0,
+        description="Longest wait of a CPU engine's step for requests that have just come in.",
+    )
     start_timeout_s: float = Field(120.0, gt=0, description="Longest wait for a slot's process.")
     load_timeout_s: float = Field(600.0, gt=0, description="Longest wait for one load.")
     preload: bool = Field(True, description="Load every expert that fits when the service starts.")

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ HEALTH_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a held expert answers, and how long it had to be loaded for that."""
+    """Where an acquired expert answers, and how long it had to be loaded for that."""
 
     url: str
     slot: str
@@ -30,7 +30,7 @@ class Place:
 
 
 class Hosting:
-    """The experts that our slots run. `hold` is the one way to use one."""
+    """The experts that our slots run. `acquire` is the one way to use one."""
 
     def __init__(
         self,
@@ -69,9 +69,8 @@ class Hosting:
         await asyncio.gather(*self._watchers, *loading, return_exceptions=True)
         await asyncio.gather(*(state.slot.stop() for state in self._slots))
 
-    @asynccontextmanager
-    async def hold(self, expert: str) -> AsyncIterator[Place]:
-        """Make the expert resident, and keep it so until the context ends."""
+    async def acquire(self, expert: str) -> Place:
+        """Make the expert resident; it stays so until `release`."""
         engine = self._engine_of(expert)
         started = time.perf_counter()
         engine.waiting += 1
@@ -80,13 +79,14 @@ class Hosting:
             engine.acquire(time.monotonic())
         finally:
             engine.waiting -= 1
+        slot = engine.slot
+        assert slot is not None, "a ready engine has a slot"
         load_ms = 1000 * (time.perf_counter() - started) if loaded else 0.0
-        try:
-            slot = engine.slot
-            assert slot is not None, "a ready engine has a slot"
-            yield Place(f"{slot.url}/e/{expert}", slot.slot.id, load_ms)
-        finally:
-            engine.release(time.monotonic())
+        return Place(f"{slot.url}/e/{expert}", slot.slot.id, load_ms)
+
+    def release(self, expert: str) -> None:
+        """One that was acquired is no longer in use."""
+        self._engine_of(expert).release(time.monotonic())
 
     async def suspect(self, expert: str, slot_id: str) -> None:
         """A request failed below HTTP: find out whether the slot or the engine is gone."""

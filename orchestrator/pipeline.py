@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+
+import httpx
 
 from experts.errors import ExpertError, ExpertLost, ExpertTimeout, UnknownModel
 from experts.types import Request
@@ -20,13 +21,23 @@ from routers.base import Router
 class Answer:
     """An expert's answer that has begun: the first bytes are here, the rest follows.
 
-    For a request without `stream`, `first` is the whole body.
+    For a request without `stream`, `first` is the whole body. Leaving the context aborts what is
+    unfinished and gives the lease back.
     """
 
     trace: Trace
     content_type: str
     first: bytes
     rest: AsyncIterator[bytes]
+    response: httpx.Response
+    lease: Lease
+
+    async def __aenter__(self) -> "Answer":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with self.lease:
+            await self.response.aclose()
 
 
 class Pipeline:
@@ -38,17 +49,27 @@ class Pipeline:
         self._queues = {name: RoutingQueue(router) for name, router in routers.items()}
         self._suspicions: set[asyncio.Task[None]] = set()
 
-    @asynccontextmanager
-    async def answer(self, request: Request, trace: Trace) -> AsyncIterator[Answer]:
-        """Ask the expert that `trace.model` means; leaving the context aborts what is unfinished.
+    async def answer(self, request: Request, trace: Trace) -> Answer:
+        """Ask the expert that `trace.model` means; the answer is a context that must be left.
 
         `trace` fills up on the way, also when this raises. An expert that fails before its first
         byte is asked again, `server.retries` times; a failure after that is raised by
         `Answer.rest`. Raises ExpertError, UnknownModel, RoutingError.
         """
         plan = await self.decide(request, trace)
-        async with AsyncExitStack() as stack:
-            yield await self._ask(request, trace, plan.expert, stack)
+        while True:
+            trace.attempts += 1
+            lease = await self._lease(plan.expert, trace)
+            try:
+                return await self._begin(request, trace, lease)
+            except ExpertError as error:
+                # Who was silent for minutes would be so again.
+                if not error.retryable or isinstance(error, ExpertTimeout):
+                    raise
+                await self._pool.suspect(lease)
+                if trace.attempts > self._config.server.retries:
+                    raise
+                trace.retried.append(error.message)
 
     async def decide(self, request: Request, trace: Trace) -> Plan:
         """Route and plan without asking anyone. Raises UnknownModel, RoutingError."""
@@ -71,54 +92,34 @@ class Pipeline:
         trace.route_ms = 1000 * (time.perf_counter() - started)
         return plan_decision(trace.decision)
 
-    async def _ask(
-        self, request: Request, trace: Trace, expert: str, stack: AsyncExitStack
-    ) -> Answer:
-        retries = self._config.server.retries
-        while True:
-            trace.attempts += 1
-            attempt = AsyncExitStack()
-            lease: Lease | None = None
-            try:
-                lease = await self._lease(expert, trace, attempt)
-                answer = await self._begin(request, trace, lease, attempt)
-            except ExpertError as error:
-                await attempt.aclose()
-                # Who was silent for minutes would be so again.
-                if lease is None or not error.retryable or isinstance(error, ExpertTimeout):
-                    raise
-                await self._pool.suspect(lease)
-                if trace.attempts > retries:
-                    raise
-                trace.retried.append(error.message)
-            except BaseException:
-                await attempt.aclose()
-                raise
-            else:
-                stack.push_async_exit(attempt)
-                return answer
-
-    async def _lease(self, expert: str, trace: Trace, attempt: AsyncExitStack) -> Lease:
-        lease = await attempt.enter_async_context(self._pool.lease(expert))
+    async def _lease(self, expert: str, trace: Trace) -> Lease:
+        lease = await self._pool.lease(expert)
         trace.queue_ms += lease.queue_ms
         trace.load_ms += lease.load_ms
         trace.slot = lease.slot
         return lease
 
-    async def _begin(
-        self, request: Request, trace: Trace, lease: Lease, attempt: AsyncExitStack
-    ) -> Answer:
-        engine = lease.engine
-        response = await attempt.enter_async_context(engine.open(request, trace.model))
-        content_type = response.headers.get("content-type", "application/json")
-        pieces = engine.raw(response)
-        if not request.stream:
-            body = b"".join([piece async for piece in pieces])
-            return Answer(trace, content_type, body, _nothing())
-        first = await anext(pieces, None)
-        if first is None:
-            raise ExpertLost(f"Expert {engine.name} sent no answer.", expert=engine.name)
-        return Answer(trace, content_type, first, self._watched(pieces, lease))
+    async def _begin(self, request: Request, trace: Trace, lease: Lease) -> Answer:
+        """Send the request; when this raises, the lease has been given back."""
+        response: httpx.Response | None = None
+        try:
+            response = await lease.engine.open(request, trace.model)
+            content_type = response.headers.get("content-type", "application/json")
+            pieces = lease.engine.raw(response)
+            rest = self._watched(pieces, lease)
+            if request.stream:
+                first = await anext(pieces, b"")
+                if not first:
+                    name = lease.engine.name
+                    raise ExpertLost(f"Expert {name} sent no answer.", expert=name)
+            else:
+                first = b"".join([piece async for piece in pieces])
+            return Answer(trace, content_type, first, rest, response, lease)
+        except BaseException:
+            with lease:
+                if response is not None:
+                    await response.aclose()
+            raise
 
     async def _watched(self, pieces: AsyncIterator[bytes], lease: Lease) -> AsyncIterator[bytes]:
         """The rest of a stream; if it breaks, the pool learns which slot to look at."""
@@ -130,9 +131,3 @@ class Pipeline:
             self._suspicions.add(suspicion)
             suspicion.add_done_callback(self._suspicions.discard)
             raise
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    empty: tuple[bytes, ...] = ()
-    for piece in empty:
-        yield piece

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,15 @@ class Lease:
     engine: OpenAIEngine
     queue_ms: float
     load_ms: float
-    slot: str | None = None
+    slot: str | None
+    release: Callable[[], None]
+    """Gives the right back; call it once."""
+
+    def __enter__(self) -> "Lease":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 @dataclass(slots=True)
@@ -61,25 +68,22 @@ class ExpertPool:
         """End the slots' processes."""
         await self._hosting.stop()
 
-    @asynccontextmanager
-    async def lease(self, expert: str) -> AsyncIterator[Lease]:
-        """Wait for a turn, load the expert if need be, and hold it until the context ends.
+    async def lease(self, expert: str) -> Lease:
+        """Wait for a turn, load the expert if need be, and hold it until the lease is released.
 
         Raises ExpertOverloaded when its queue is full, ExpertUnavailable when it can not load,
         ExpertTimeout when both together take longer than `server.lease_timeout_s`.
         """
-        async with AsyncExitStack() as stack:
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    lease = await self._take(expert, stack)
-            except TimeoutError as error:
-                raise ExpertTimeout(
-                    f"Expert {expert} was not free and loaded within {self._timeout_s:g} s.",
-                    expert=expert,
-                ) from error
-            yield lease
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._take(expert)
+        except TimeoutError as error:
+            raise ExpertTimeout(
+                f"Expert {expert} was not free and loaded within {self._timeout_s:g} s.",
+                expert=expert,
+            ) from error
 
-    async def _take(self, expert: str, stack: AsyncExitStack) -> Lease:
+    async def _take(self, expert: str) -> Lease:
         gate = self._gates[expert]
         if gate.permits.locked() and gate.queued >= gate.max_queued:
             raise ExpertOverloaded(
@@ -91,9 +95,27 @@ class ExpertPool:
             await gate.permits.acquire()
         finally:
             gate.queued -= 1
-        stack.callback(gate.permits.release)
         queue_ms = 1000 * (time.perf_counter() - started)
-        return await stack.enter_async_context(self._open(expert, queue_ms))
+        try:
+            return await self._open(expert, queue_ms, gate.permits)
+        except BaseException:
+            gate.permits.release()
+            raise
+
+    async def _open(self, expert: str, queue_ms: float, permits: asyncio.Semaphore) -> Lease:
+        spec = self._experts[expert]
+        if isinstance(spec, OpenAISpec):
+            endpoint = Endpoint(expert, spec.base_url, spec.model, spec.api_key, spec.timeout_s)
+            engine = OpenAIEngine(endpoint, self._client)
+            return Lease(engine, queue_ms, 0.0, None, permits.release)
+        place = await self._hosting.acquire(expert)
+
+        def release() -> None:
+            self._hosting.release(expert)
+            permits.release()
+
+        engine = OpenAIEngine(Endpoint(expert, f"{place.url}/v1", expert), self._client)
+        return Lease(engine, queue_ms, place.load_ms, place.slot, release)
 
     async def suspect(self, lease: Lease) -> None:
         """A request failed below HTTP: find out whether a slot or an engine of ours is gone."""
@@ -116,15 +138,3 @@ class ExpertPool:
     async def refresh(self) -> None:
         """Bring the numbers of `snapshot` up to date."""
         await self._hosting.refresh()
-
-    @asynccontextmanager
-    async def _open(self, expert: str, queue_ms: float) -> AsyncIterator[Lease]:
-        spec = self._experts[expert]
-        if isinstance(spec, OpenAISpec):
-            endpoint = Endpoint(expert, spec.base_url, spec.model, spec.api_key, spec.timeout_s)
-            yield Lease(OpenAIEngine(endpoint, self._client), queue_ms, 0.0)
-            return
-        async with self._hosting.hold(expert) as place:
-            endpoint = Endpoint(expert, f"{place.url}/v1", expert)
-            engine = OpenAIEngine(endpoint, self._client)
-            yield Lease(engine, queue_ms, place.load_ms, place.slot)

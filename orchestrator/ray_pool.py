@@ -26,10 +26,11 @@ MAX_ERROR_CHARACTERS = 400
 class SlotActor:
     """The slot's process: owns the worker, which owns the engines. Asynchronous actor."""
 
-    def __init__(self, threads: int, cuda: bool, local: bool) -> None:
+    def __init__(self, threads: int, cuda: bool, gather_ms: float, local: bool) -> None:
         environment.prepare(threads, cuda)
         self._threads = threads
         self._cuda = cuda
+        self._gather_ms = gather_ms
         self._host = "127.0.0.1" if local else ray.util.get_node_ip_address()
         self._worker: Any = None
         self._port = 0
@@ -38,7 +39,7 @@ class SlotActor:
     async def start(self) -> str:
         if self._worker is None:  # A driver that lost patience may ask again.
             module = importlib.import_module("experts.vllm.worker")
-            self._worker = module.Worker(self._threads, self._cuda)
+            self._worker = module.Worker(self._threads, self._cuda, self._gather_ms)
             self._port = await self._worker.serve(self._host)
         return f"http://{self._host}:{self._port}"
 
@@ -83,7 +84,7 @@ class RaySlot:
             max_task_retries=0,
             max_concurrency=64,
         )(SlotActor)
-        self._actor: ActorHandle = actor.remote(config.cpus, gpus > 0, local)
+        self._actor: ActorHandle = actor.remote(config.cpus, gpus > 0, config.gather_ms, local)
         self._start_timeout_s = config.start_timeout_s
         self._load_timeout_s = config.load_timeout_s
 

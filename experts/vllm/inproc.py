@@ -8,6 +8,7 @@ meanwhile anyway: it waits for their tokens. Loads run in a thread, while nothin
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import torch
@@ -24,12 +25,15 @@ class Stepper:
     hands at every operation of a step, which costs a fifth of the throughput (docs/log.md).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gather_s: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._clients: list[InprocEngineClient] = []
         self._executor = ThreadPoolExecutor(1, "engines")
         self._blocked = 0
         self._scheduled = False
+        self._arriving = 0
+        self._gather_s = gather_s
+        self._gathering: asyncio.TimerHandle | None = None
 
     async def submit(self, function: Callable[[], Result]) -> Result:
         """Run `function`, which blocks for long, in the thread; no engine steps meanwhile."""
@@ -56,8 +60,36 @@ class Stepper:
             self._scheduled = True
             self._loop.call_soon(self._step)
 
+    def expect(self) -> "Arrival":
+        """A request is on its way to an engine: steps wait for it, for `gather_s` at most.
+
+        Requests that come together then start in the same step, and end in the same step. Else
+        the last of them would drag a row of nearly empty steps behind (docs/log.md).
+        """
+        self._arriving += 1
+        return Arrival(self)
+
+    def arrived(self) -> None:
+        """One that was expected is here, or is no longer coming."""
+        self._arriving -= 1
+        if not self._arriving and self._gathering is not None:
+            self._gathering.cancel()
+            self._stop_gathering()
+
     def _step(self) -> None:
         self._scheduled = False
+        if self._gathering is not None:
+            return
+        if self._arriving:
+            self._gathering = self._loop.call_later(self._gather_s, self._stop_gathering)
+        else:
+            self._step_all()
+
+    def _stop_gathering(self) -> None:
+        self._gathering = None
+        self._step_all()
+
+    def _step_all(self) -> None:
         if self._blocked:
             return
         for client in tuple(self._clients):
@@ -73,6 +105,29 @@ class Stepper:
         """Step `client` no longer."""
         if client in self._clients:
             self._clients.remove(client)
+
+
+ARRIVAL: ContextVar["Arrival | None"] = ContextVar("ARRIVAL", default=None)
+"""The request that the current task is bringing to an engine."""
+
+
+class Arrival:
+    """A request between the socket and its engine: a context around its whole handling."""
+
+    def __init__(self, stepper: Stepper) -> None:
+        self._stepper: Stepper | None = stepper
+
+    def over(self) -> None:
+        """It has reached the engine, or never will. Later calls do nothing."""
+        if self._stepper is not None:
+            stepper, self._stepper = self._stepper, None
+            stepper.arrived()
+
+    def __enter__(self) -> None:
+        ARRIVAL.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        self.over()
 
 
 class InprocEngineClient(InprocClient):  # type: ignore[misc]
@@ -118,6 +173,8 @@ class InprocEngineClient(InprocClient):  # type: ignore[misc]
     async def add_request_async(self, request: Any) -> None:
         request.client_index = 0
         await self._stepper.call(lambda: self.add_request(request))
+        if arrival := ARRIVAL.get():
+            arrival.over()
 
     async def abort_requests_async(self, request_ids: list[str]) -> None:
         if request_ids:

@@ -46,7 +46,7 @@ class _Resident:
 class Worker:
     """Loads, serves and drops experts. One instance per process."""
 
-    def __init__(self, threads: int, cuda: bool) -> None:
+    def __init__(self, threads: int, cuda: bool, gather_ms: float) -> None:
         self._cuda = cuda
         self._residents: dict[str, _Resident] = {}
         self._apps: dict[str, Any] = {}
@@ -57,7 +57,7 @@ class Worker:
         gc.freeze()
         if not self._cuda:
             torch.set_num_threads(threads)
-            self._stepper = inproc.Stepper()
+            self._stepper = inproc.Stepper(gather_ms / 1000)
             inproc.install(self._stepper)
 
     async def serve(self, host: str) -> int:
@@ -146,7 +146,12 @@ class Worker:
         asked = dict(scope["headers"]).get(_HEADER)
         ASKED_MODEL.set(asked.decode("latin-1") if asked else None)
         path = "/" + rest
-        await app({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+        scope = {**scope, "path": path, "raw_path": path.encode()}
+        if self._cuda or scope["method"] != "POST":
+            await app(scope, receive, send)
+            return
+        with self._stepper.expect():
+            await app(scope, receive, send)
 
 
 async def _not_resident(expert: str, send: Any) -> None:

@@ -19,6 +19,8 @@ def make_app(context: Context) -> FastAPI:
     """The gateway over a running pool."""
     app = FastAPI(title="Coterie", version=version("coterie"), docs_url=None, redoc_url=None)
     app.state.context = context
+    for module in (openai_routes, expert_routes):
+        app.include_router(module.tokens_router)
     for module in (service_routes, openai_routes, expert_routes):
         app.include_router(module.router)
     app.add_exception_handler(CoterieError, _ours)

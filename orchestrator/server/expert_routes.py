@@ -11,20 +11,22 @@ from starlette.responses import JSONResponse, Response
 from experts.errors import ExpertLost, ExpertTimeout, RequestError, UnknownModel
 from experts.openai import Endpoint
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
+from orchestrator.server.direct import DirectRoute
 from orchestrator.server.openai_routes import model_cards, relay
 from orchestrator.server.schemas import parse_object
 
 router = APIRouter(prefix="/e/{expert}", tags=["expert"])
+tokens_router = APIRouter(prefix="/e/{expert}", tags=["expert"], route_class=DirectRoute)
 
 
-@router.post("/v1/chat/completions")
+@tokens_router.post("/v1/chat/completions")
 async def chat_completions(http: HttpRequest, expert: str) -> Response:
     """A chat answer of this expert, whatever model the body names."""
     _known(http, expert)
     return await relay(http, "chat/completions", expert)
 
 
-@router.post("/v1/completions")
+@tokens_router.post("/v1/completions")
 async def completions(http: HttpRequest, expert: str) -> Response:
     """A completion of this expert; harnesses ask for likelihoods with echo and logprobs."""
     _known(http, expert)
@@ -98,7 +100,7 @@ async def _pass_on(http: HttpRequest, expert: str, path: str) -> Response:
     """The same call to the engine, which is loaded for it if need be."""
     context = _known(http, expert)
     raw = await read_body(http, context.config.server.max_body_mb)
-    async with context.pool.lease(expert) as lease:
+    with await context.pool.lease(expert) as lease:
         endpoint = lease.engine.endpoint
         body = json.dumps({**parse_object(raw), "model": endpoint.model}) if raw else None
         answer = await _call(context, endpoint, http.method, path, body)

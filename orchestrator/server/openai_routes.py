@@ -14,21 +14,23 @@ from experts.errors import RequestError, TooManyRequests, UnknownModel
 from experts.types import Operation
 from orchestrator.config import Config
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
+from orchestrator.server.direct import DirectRoute
 from orchestrator.server.relay import Relay
 from orchestrator.server.schemas import EmbeddingsBody, parse, parse_object
 
 router = APIRouter(tags=["openai"])
+tokens_router = APIRouter(tags=["openai"], route_class=DirectRoute)
 EMBEDDING_MODEL = "coterie/embed"
 STARTED = int(time.time())
 
 
-@router.post("/v1/chat/completions")
+@tokens_router.post("/v1/chat/completions")
 async def chat_completions(http: HttpRequest) -> Response:
     """A chat answer of an expert or a composition, streamed or whole."""
     return await relay(http, "chat/completions")
 
 
-@router.post("/v1/completions")
+@tokens_router.post("/v1/completions")
 async def completions(http: HttpRequest) -> Response:
     """A text completion; echo, logprobs and token-id prompts reach the engine unchanged."""
     return await relay(http, "completions")

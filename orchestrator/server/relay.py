@@ -65,7 +65,7 @@ class Relay(Response):
         trace = Trace(self.request.id, self.model)
         status = CLIENT_LEFT
         try:
-            async with self.pipeline.answer(self.request, trace) as answer:
+            async with await self.pipeline.answer(self.request, trace) as answer:
                 self.metrics.begun(trace, time.perf_counter() - started)
                 await self._send(answer, send)
             status = 200

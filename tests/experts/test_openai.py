@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import httpx
@@ -145,6 +146,6 @@ async def test_closing_the_stream_aborts_the_generation(make_engine: Any, upstre
 
 async def test_nothing_is_compressed_on_the_way(make_engine: Any, upstream: Any) -> None:
     engine = make_engine()
-    async with engine.open(_ask("packed"), "tiny") as response:
+    async with aclosing(await engine.open(_ask("packed"), "tiny")) as response:
         body = b"".join([piece async for piece in engine.raw(response)])
     assert body.startswith(b'{"id"')

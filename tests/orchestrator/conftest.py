@@ -142,8 +142,9 @@ class Rig:
 
     async def use(self, expert: str) -> Lease:
         """Lease and give back at once."""
-        async with asyncio.timeout(PATIENCE_S), self.pool.lease(expert) as lease:
-            return lease
+        async with asyncio.timeout(PATIENCE_S):
+            with await self.pool.lease(expert) as lease:
+                return lease
 
     def using(self, expert: str) -> "asyncio.Task[Lease]":
         self._tasks.append(asyncio.create_task(self.use(expert)))

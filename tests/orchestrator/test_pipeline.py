@@ -23,13 +23,15 @@ async def _whole(answer: Answer) -> bytes:
 
 
 async def test_a_named_expert_is_asked_without_routing(gateway: Any) -> None:
-    async with gateway.pipeline.answer(_request("stream 1"), Trace("test", "tiny")) as answer:
+    async with await gateway.pipeline.answer(_request("stream 1"), Trace("test", "tiny")) as answer:
         assert answer.trace.decision is None
         assert answer.trace.plan.expert == "tiny"
 
 
 async def test_a_composition_asks_its_router(gateway: Any) -> None:
-    async with gateway.pipeline.answer(_request("stream 1"), Trace("test", "pool/auto")) as answer:
+    async with await gateway.pipeline.answer(
+        _request("stream 1"), Trace("test", "pool/auto")
+    ) as answer:
         assert answer.trace.decision.router == "one"
         assert answer.trace.headers()["x-coterie-router"] == "one"
         assert answer.trace.headers()["x-coterie-expert"] == "tiny"
@@ -62,13 +64,13 @@ async def test_a_router_without_an_answer_is_a_routing_error(serve: Any) -> None
 
 
 async def test_the_whole_body_comes_first_when_it_is_not_streamed(gateway: Any) -> None:
-    async with gateway.pipeline.answer(_request("x"), Trace("test", "tiny")) as answer:
+    async with await gateway.pipeline.answer(_request("x"), Trace("test", "tiny")) as answer:
         assert answer.first.startswith(b'{"id"')
         assert [piece async for piece in answer.rest] == []
 
 
 async def test_a_stream_comes_in_pieces(gateway: Any) -> None:
-    async with gateway.pipeline.answer(
+    async with await gateway.pipeline.answer(
         _request("stream 4", stream=True), Trace("test", "tiny")
     ) as answer:
         assert answer.content_type == "text/event-stream"
@@ -80,7 +82,7 @@ async def test_a_break_before_the_first_byte_is_tried_again(
     gateway: Any, upstream: Any, stream: bool
 ) -> None:
     script = f"drop-once pipeline-{stream}"
-    async with gateway.pipeline.answer(
+    async with await gateway.pipeline.answer(
         _request(script, stream=stream), Trace("test", "tiny")
     ) as answer:
         assert answer.trace.attempts == 2
@@ -93,7 +95,7 @@ async def test_tries_are_bounded(serve: Any, upstream: Any) -> None:
     gateway = await serve(server={"retries": 3})
     asked = upstream.asked["drop"]
     with pytest.raises(ExpertLost):
-        async with gateway.pipeline.answer(_request("drop"), Trace("test", "tiny")):
+        async with await gateway.pipeline.answer(_request("drop"), Trace("test", "tiny")):
             pass
     assert upstream.asked["drop"] - asked == 4
 
@@ -101,7 +103,7 @@ async def test_tries_are_bounded(serve: Any, upstream: Any) -> None:
 async def test_an_experts_own_failure_is_tried_again(gateway: Any, upstream: Any) -> None:
     asked = upstream.asked["refuse broken"]
     with pytest.raises(ExpertRefused):
-        async with gateway.pipeline.answer(_request("refuse broken"), Trace("test", "tiny")):
+        async with await gateway.pipeline.answer(_request("refuse broken"), Trace("test", "tiny")):
             pass
     assert upstream.asked["refuse broken"] - asked == 2
 
@@ -109,7 +111,7 @@ async def test_an_experts_own_failure_is_tried_again(gateway: Any, upstream: Any
 async def test_a_refusal_is_not_tried_again(gateway: Any, upstream: Any) -> None:
     asked = upstream.asked["refuse field"]
     with pytest.raises(ExpertRefused):
-        async with gateway.pipeline.answer(_request("refuse field"), Trace("test", "tiny")):
+        async with await gateway.pipeline.answer(_request("refuse field"), Trace("test", "tiny")):
             pass
     assert upstream.asked["refuse field"] - asked == 1
 
@@ -118,7 +120,7 @@ async def test_a_break_in_mid_stream_is_raised_and_not_tried_again(
     gateway: Any, upstream: Any
 ) -> None:
     asked = upstream.asked["cut"]
-    async with gateway.pipeline.answer(
+    async with await gateway.pipeline.answer(
         _request("cut", stream=True), Trace("test", "tiny")
     ) as answer:
         with pytest.raises(ExpertLost, match="tiny"):
@@ -127,7 +129,7 @@ async def test_a_break_in_mid_stream_is_raised_and_not_tried_again(
 
 
 async def test_leaving_the_answer_aborts_it(gateway: Any, upstream: Any) -> None:
-    async with gateway.pipeline.answer(
+    async with await gateway.pipeline.answer(
         _request("hold leaving", stream=True), Trace("test", "tiny")
     ):
         pass
@@ -140,13 +142,13 @@ async def test_an_expert_that_is_not_loaded_in_time_is_a_timeout(serve: Any) -> 
     )
     gateway.slots[0].hold("hosted")
     with pytest.raises(ExpertTimeout, match=r"hosted was not free and loaded within 0\.05 s"):
-        async with gateway.pipeline.answer(_request("x"), Trace("test", "hosted")):
+        async with await gateway.pipeline.answer(_request("x"), Trace("test", "hosted")):
             pass
 
 
 async def test_a_trace_tells_slot_and_load(serve: Any) -> None:
     gateway = await serve({"hosted": HOSTED}, slots={"preload": False})
-    async with gateway.pipeline.answer(_request("x"), Trace("test", "hosted")) as answer:
+    async with await gateway.pipeline.answer(_request("x"), Trace("test", "hosted")) as answer:
         assert answer.trace.slot == "slot-0"
         assert answer.trace.load_ms > 0
 
@@ -156,7 +158,7 @@ async def test_an_engine_that_drops_a_request_and_is_not_healthy_is_loaded_again
 ) -> None:
     # The upstream has no /health, so that the pool finds the engine broken.
     gateway = await serve({"hosted": HOSTED})
-    async with gateway.pipeline.answer(
+    async with await gateway.pipeline.answer(
         _request("drop-once hosted"), Trace("test", "hosted")
     ) as answer:
         assert answer.trace.attempts == 2
@@ -166,7 +168,7 @@ async def test_an_engine_that_drops_a_request_and_is_not_healthy_is_loaded_again
 async def test_a_slot_that_dies_under_a_request_is_waited_for(serve: Any) -> None:
     gateway = await serve({"hosted": HOSTED})
     gateway.slots[0].die()
-    async with gateway.pipeline.answer(
+    async with await gateway.pipeline.answer(
         _request("drop-once slot"), Trace("test", "hosted")
     ) as answer:
         assert answer.first.startswith(b'{"id"')

@@ -77,7 +77,7 @@ async def test_the_least_recently_used_leaves(make_rig: Any) -> None:
 
 async def test_an_engine_in_use_leaves_only_when_it_is_given_back(make_rig: Any) -> None:
     rig = await make_rig({"a": 3, "b": 3}, memory_gb=4)
-    async with rig.pool.lease("a"):
+    with await rig.pool.lease("a"):
         waiter = rig.using("b")
         await _let_others_run()
         assert rig.slot.unloads == []
@@ -87,7 +87,7 @@ async def test_an_engine_in_use_leaves_only_when_it_is_given_back(make_rig: Any)
 
 async def test_requests_for_an_engine_that_is_leaving_load_it_again(make_rig: Any) -> None:
     rig = await make_rig({"a": 3, "b": 3}, memory_gb=4)
-    async with rig.pool.lease("a"):
+    with await rig.pool.lease("a"):
         other = rig.using("b")
         await _let_others_run()
         again = rig.using("a")
@@ -141,7 +141,7 @@ async def test_experts_spread_over_the_slots(make_rig: Any) -> None:
 async def test_a_full_queue_refuses_further_requests(make_rig: Any) -> None:
     spec = {"type": "vllm", "model": "org/a", "max_in_flight": 1, "max_queued": 1}
     rig = await make_rig({"a": spec})
-    async with rig.pool.lease("a"):
+    with await rig.pool.lease("a"):
         waiter = rig.using("a")
         await _let_others_run()
         with pytest.raises(ExpertOverloaded, match="1 requests wait for expert a"):
@@ -153,16 +153,15 @@ async def test_a_queue_of_zero_still_lets_one_request_in(make_rig: Any) -> None:
     spec = {"type": "vllm", "model": "org/a", "max_in_flight": 1, "max_queued": 0}
     rig = await make_rig({"a": spec})
     await rig.use("a")
-    async with rig.pool.lease("a"):
-        with pytest.raises(ExpertOverloaded):
-            await rig.use("a")
+    with await rig.pool.lease("a"), pytest.raises(ExpertOverloaded):
+        await rig.use("a")
 
 
 async def test_no_more_than_max_in_flight_are_under_way(make_rig: Any) -> None:
     spec = {"type": "vllm", "model": "org/a", "max_in_flight": 2}
     rig = await make_rig({"a": spec})
-    async with rig.pool.lease("a"):
-        async with rig.pool.lease("a"):
+    with await rig.pool.lease("a"):
+        with await rig.pool.lease("a"):
             third = rig.using("a")
             await _let_others_run()
             assert not third.done()
@@ -173,7 +172,7 @@ async def test_no_more_than_max_in_flight_are_under_way(make_rig: Any) -> None:
 async def test_a_waiter_that_leaves_the_queue_frees_its_place(make_rig: Any) -> None:
     spec = {"type": "vllm", "model": "org/a", "max_in_flight": 1, "max_queued": 1}
     rig = await make_rig({"a": spec})
-    async with rig.pool.lease("a"):
+    with await rig.pool.lease("a"):
         leaves = rig.using("a")
         await _let_others_run()
         leaves.cancel()
@@ -218,7 +217,7 @@ async def test_adapters_share_the_engine_of_their_base(make_rig: Any) -> None:
 async def test_an_adapter_in_use_keeps_its_base_resident(make_rig: Any) -> None:
     adapter = {"type": "vllm", "model": "/adapter", "adapter_of": "a"}
     rig = await make_rig({"a": 3, "tuned": adapter, "b": 3}, memory_gb=4)
-    async with rig.pool.lease("tuned"):
+    with await rig.pool.lease("tuned"):
         waiter = rig.using("b")
         await _let_others_run()
         assert rig.slot.unloads == []
@@ -333,7 +332,7 @@ async def test_a_lease_whose_slot_dies_during_the_load_gets_the_next_one(make_ri
 
 async def test_a_slot_that_dies_while_an_engine_drains_serves_who_waited(make_rig: Any) -> None:
     rig = await make_rig({"a": 3, "b": 3}, memory_gb=4)
-    async with rig.pool.lease("a"):
+    with await rig.pool.lease("a"):
         waiter = rig.using("b")
         await _let_others_run()
         rig.slot.die()
