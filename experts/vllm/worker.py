@@ -22,6 +22,7 @@ from experts.vllm.launch import (
     register_architectures,
 )
 from experts.vllm.loads import EngineLoad, LoadReport
+from experts.vllm.stepper import Stepper
 
 GIB = float(1 << 30)
 _HEADER = ASKED_MODEL_HEADER.encode()
@@ -57,7 +58,7 @@ class Worker:
         gc.freeze()
         if not self._cuda:
             torch.set_num_threads(threads)
-            self._stepper = inproc.Stepper(gather_ms / 1000)
+            self._stepper = Stepper(gather_ms / 1000)
             inproc.install(self._stepper)
 
     async def serve(self, host: str) -> int:

@@ -1,0 +1,135 @@
+"""Steps the engine cores of one process in turn, on its event loop.
+
+vLLM keeps its forward context and its current configuration in module globals, so two engines of
+one process must never step or load at the same time. Steps run on the event loop, which is idle
+meanwhile anyway: it waits for their tokens. Loads run in a thread, while nothing steps.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from typing import Protocol, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Steppable(Protocol):
+    """An engine core."""
+
+    @property
+    def busy(self) -> bool: ...
+
+    def step(self) -> None: ...
+
+
+class Stepper:
+    """Steps every engine core of the process, one after the other.
+
+    On the event loop and not in a thread of its own: with a thread, the interpreter lock changes
+    hands at every operation of a step, which costs a fifth of the throughput (docs/log.md).
+    """
+
+    def __init__(self, gather_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._clients: list[Steppable] = []
+        self._executor = ThreadPoolExecutor(1, "engines")
+        self._blocked = 0
+        self._scheduled = False
+        self._arriving = 0
+        self._gather_s = gather_s
+        self._gathering: asyncio.TimerHandle | None = None
+
+    async def submit(self, function: Callable[[], Result]) -> Result:
+        """Run `function`, which blocks for long, in the thread; no engine steps meanwhile."""
+        self._blocked += 1
+        running = self._loop.run_in_executor(self._executor, function)
+        running.add_done_callback(self._unblock)
+        return await asyncio.shield(running)  # A caller that leaves does not end what it started.
+
+    async def call(self, function: Callable[[], Result]) -> Result:
+        """Run `function`, which is quick, between two steps."""
+        if self._blocked:
+            return await self.submit(function)
+        result = function()
+        self.wake()
+        return result
+
+    def _unblock(self, _: object) -> None:
+        self._blocked -= 1
+        self.wake()
+
+    def wake(self) -> None:
+        """There may be something to step."""
+        if not self._scheduled and not self._blocked:
+            self._scheduled = True
+            self._loop.call_soon(self._step)
+
+    def expect(self) -> "Arrival":
+        """A request is on its way to an engine: steps wait for it, for `gather_s` at most.
+
+        Requests that come together then start in the same step, and end in the same step. Else
+        the last of them would drag a row of nearly empty steps behind (docs/log.md).
+        """
+        self._arriving += 1
+        return Arrival(self)
+
+    def arrived(self) -> None:
+        """One that was expected is here, or is no longer coming."""
+        self._arriving -= 1
+        if not self._arriving and self._gathering is not None:
+            self._gathering.cancel()
+            self._stop_gathering()
+
+    def _step(self) -> None:
+        self._scheduled = False
+        if self._gathering is not None:
+            return
+        if self._arriving:
+            self._gathering = self._loop.call_later(self._gather_s, self._stop_gathering)
+        else:
+            self._step_all()
+
+    def _stop_gathering(self) -> None:
+        self._gathering = None
+        self._step_all()
+
+    def _step_all(self) -> None:
+        if self._blocked:
+            return
+        for client in tuple(self._clients):
+            client.step()
+        if any(client.busy for client in self._clients):
+            self.wake()
+
+    def add(self, client: Steppable) -> None:
+        """Step `client` from now on."""
+        self._clients.append(client)
+
+    def remove(self, client: Steppable) -> None:
+        """Step `client` no longer."""
+        if client in self._clients:
+            self._clients.remove(client)
+
+
+ARRIVAL: ContextVar["Arrival | None"] = ContextVar("ARRIVAL", default=None)
+"""The request that the current task is bringing to an engine."""
+
+
+class Arrival:
+    """A request between the socket and its engine: a context around its whole handling."""
+
+    def __init__(self, stepper: Stepper) -> None:
+        self._stepper: Stepper | None = stepper
+
+    def over(self) -> None:
+        """It has reached the engine, or never will. Later calls do nothing."""
+        if self._stepper is not None:
+            stepper, self._stepper = self._stepper, None
+            stepper.arrived()
+
+    def __enter__(self) -> None:
+        ARRIVAL.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        self.over()

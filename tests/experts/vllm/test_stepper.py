@@ -1,0 +1,99 @@
+"""Engines take turns, loads stop them, and requests that come together start together."""
+
+import asyncio
+
+from experts.vllm.stepper import ARRIVAL, Stepper
+
+PATIENCE_S = 5.0
+NEVER_S = 3600.0
+
+
+class Core:
+    """An engine core that notes the requests of every step; each request takes one step."""
+
+    def __init__(self) -> None:
+        self.waiting: list[str] = []
+        self.steps: list[list[str]] = []
+        self.stepped = asyncio.Event()
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.waiting)
+
+    def step(self) -> None:
+        if self.waiting:
+            self.steps.append(self.waiting)
+            self.waiting = []
+            self.stepped.set()
+
+    async def next_step(self) -> list[str]:
+        await asyncio.wait_for(self.stepped.wait(), PATIENCE_S)
+        self.stepped.clear()
+        return self.steps[-1]
+
+
+def _stepper(core: Core, gather_s: float = NEVER_S) -> Stepper:
+    stepper = Stepper(gather_s)
+    stepper.add(core)
+    return stepper
+
+
+async def test_a_request_that_is_on_its_way_is_waited_for() -> None:
+    core = Core()
+    stepper = _stepper(core)
+    with stepper.expect():
+        await stepper.call(lambda: core.waiting.append("first"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert core.steps == []
+        await stepper.call(lambda: core.waiting.append("second"))
+    assert await core.next_step() == ["first", "second"]
+
+
+async def test_the_wait_ends_when_the_request_has_reached_its_engine() -> None:
+    core = Core()
+    stepper = _stepper(core)
+    with stepper.expect():
+        await stepper.call(lambda: core.waiting.append("first"))
+        arrival = ARRIVAL.get()
+        assert arrival is not None
+        arrival.over()
+        assert await core.next_step() == ["first"]
+
+
+async def test_the_wait_has_an_end() -> None:
+    core = Core()
+    stepper = _stepper(core, gather_s=0.001)
+    with stepper.expect():
+        await stepper.call(lambda: core.waiting.append("first"))
+        assert await core.next_step() == ["first"]
+
+
+async def test_nobody_on_the_way_nothing_to_wait_for() -> None:
+    core = Core()
+    stepper = _stepper(core)
+    with stepper.expect():
+        pass
+    await stepper.call(lambda: core.waiting.append("only"))
+    assert await core.next_step() == ["only"]
+
+
+async def test_no_engine_steps_during_a_load() -> None:
+    core = Core()
+    stepper = _stepper(core)
+    loop = asyncio.get_running_loop()
+    load_may_end = asyncio.Event()
+    core.waiting.append("early")
+
+    def load() -> None:
+        waiting = asyncio.run_coroutine_threadsafe(load_may_end.wait(), loop)
+        waiting.result(PATIENCE_S)
+
+    loading = asyncio.create_task(stepper.submit(load))
+    await asyncio.sleep(0)
+    stepper.wake()
+    await asyncio.sleep(0)
+    assert core.steps == []
+    load_may_end.set()
+    await loading
+    assert await core.next_step() == ["early"]
