@@ -1,71 +1,309 @@
-"""Pure policy: which slot takes an engine, and what must leave for it."""
+"""Pure policy: which slot loads what, who leaves for it, and when. No clock, no I/O.
 
-from collections.abc import Sequence
+Requests queue by engine. A load must be worth it, or due:
+
+- **Worth it**: it holds up no more requests than wait for it. Held up are those of the engine that
+  leaves, for as long as coming back takes, and, where a load blocks its slot, those of everybody
+  else there. So an idle slot loads at once, and a busy one first finishes what it has.
+- **Due**: a request would else wait longer than its class's age bound. Deadlines are met earliest
+  first; since loads take turns in the slots, work begins as early as the sum of them demands.
+- Requests without an age bound have patience instead: `stage_loads` times what the load takes. An
+  engine that has served all that waited when it came, and for as long, then makes room.
+
+Grouping follows: what waits meanwhile is served by one load. `decide` is called whenever
+something changed and at `Verdict.recheck_at`; the books must not change during a call.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class ResidentView:
-    """An engine that is loaded somewhere; `last_used` is any clock, later is larger."""
-
-    engine: str
-    memory_gb: float
-    in_use: int
-    last_used: float
+from orchestrator.books import CopyBook, EngineBook, Phase, SlotBook
 
 
 @dataclass(frozen=True, slots=True)
-class SlotView:
-    """A slot as the policy sees it; `free_gb` is what its budget leaves."""
+class Rules:
+    """The policy's settings."""
 
-    slot: str
-    free_gb: float
-    residents: tuple[ResidentView, ...]
+    stage_loads: float = 20.0
+    rate_window_s: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
-    """Load into `slot` after the engines `evict` have drained and left, in this order."""
+class Move:
+    """What a slot does next: `leaving` drain and go, then `engine`, if any, comes.
 
-    slot: str
-    evict: tuple[str, ...]
-
-
-def place(need_gb: float, slots: Sequence[SlotView]) -> Placement | None:
-    """The slot that gives up least for an engine of `need_gb`; None if it fits in no slot.
-
-    A slot with room wins, the emptiest first. Otherwise the fewest engines leave, those that
-    are idle before those in use, and the least recently used first.
+    A wake is a move whose engine is in `slot.asleep`; `reason` is a few words for people.
     """
-    options = [(slot, _evictions(need_gb, slot)) for slot in slots]
-    feasible = [(slot, evict) for slot, evict in options if evict is not None]
-    if not feasible:
-        return None
 
-    def cost(option: tuple[SlotView, tuple[ResidentView, ...]]) -> tuple[float, ...]:
-        slot, evict = option
-        in_use = sum(resident.in_use > 0 for resident in evict)
-        newest = max((resident.last_used for resident in evict), default=0.0)
-        return (len(evict), in_use, newest, -slot.free_gb)
-
-    slot, evict = min(feasible, key=cost)
-    return Placement(slot.slot, tuple(resident.engine for resident in evict))
+    slot: SlotBook
+    leaving: tuple[CopyBook, ...]
+    engine: EngineBook | None
+    reason: str
 
 
-def _evictions(need_gb: float, slot: SlotView) -> tuple[ResidentView, ...] | None:
-    missing = need_gb - slot.free_gb
-    leaving: list[ResidentView] = []
-    order = sorted(slot.residents, key=lambda r: (r.in_use > 0, r.last_used))
-    for resident in order:
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do now, and when to ask again at the latest. Slots without a move serve, or wait."""
+
+    moves: tuple[Move, ...]
+    recheck_at: float = math.inf
+
+
+KeepValue = Callable[[CopyBook, float], float]
+"""(copy, seconds that it would be gone) -> requests that would have to wait for it."""
+
+Policy = Callable[[Sequence[SlotBook], Iterable[EngineBook], float, Rules], Verdict]
+
+
+def decide(
+    slots: Sequence[SlotBook],
+    waiting: Iterable[EngineBook],
+    now: float,
+    rules: Rules,
+    keep_value: KeepValue | None = None,
+) -> Verdict:
+    """The next moves; at most one per slot, and none for a slot that moves already.
+
+    `waiting` are the engines that requests wait for (others do no harm). `keep_value` replaces the
+    estimate from arrival rates, for comparisons with one that knows the future.
+    """
+    return _Decision(slots, now, rules, keep_value).run(tuple(waiting))
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    slot: SlotBook
+    leaving: tuple[CopyBook, ...]
+    held_up: float
+    seconds: float
+
+
+class _Decision:
+    """One call of the policy."""
+
+    def __init__(
+        self,
+        slots: Sequence[SlotBook],
+        now: float,
+        rules: Rules,
+        keep_value: KeepValue | None,
+    ) -> None:
+        self._now = now
+        self._rules = rules
+        self._value = keep_value or self._expected_requests
+        self._parallel = max(1, sum(slot.up for slot in slots))
+        self._free = [slot for slot in slots if slot.up and not slot.moving]
+        self._moves: list[Move] = []
+        self._recheck = math.inf
+
+    def run(self, waiting: Sequence[EngineBook]) -> Verdict:
+        self._tidy()
+        contenders = [e for e in waiting if e.waiting and not e.resident]
+        spread = [e for e in waiting if e.waiting and e.resident]
+        if contenders and self._free:
+            later = [e for e in contenders if e.retry_at > self._now]
+            self._again_at(min((e.retry_at for e in later), default=math.inf))
+            ready = [e for e in contenders if e.retry_at <= self._now]
+            due = self._due(ready)
+            for engine in due:
+                self._place_due(engine)
+            chosen = set(map(id, due))
+            for engine in self._by_worth([e for e in ready if id(e) not in chosen]):
+                self._place_if_worth(engine)
+        for engine in spread:
+            self._replicate(engine)
+        return Verdict(tuple(self._moves), self._recheck)
+
+    # What must leave whoever comes.
+
+    def _tidy(self) -> None:
+        for slot in tuple(self._free):
+            if slot.free_gb < 0 and (leaving := self._make_room(slot, 0.0, self._spare(slot))):
+                self._move(slot, leaving, None, "over its memory budget")
+                continue
+            stale = [copy for copy in slot.copies if self._stale(copy)]
+            if stale:
+                self._move(slot, tuple(stale), None, "idle for max_idle_s")
+
+    def _stale(self, copy: CopyBook) -> bool:
+        limit = copy.engine.max_idle_s
+        if limit == math.inf or copy.phase is not Phase.READY or not copy.idle:
+            return False
+        self._again_at(copy.last_used + limit)
+        return self._now - copy.last_used >= limit and not copy.engine.pinned
+
+    # Loads that are due.
+
+    def _due(self, contenders: list[EngineBook]) -> list[EngineBook]:
+        """Those that must begin now for every deadline to be met, the earliest first."""
+        bounded = sorted(
+            (e for e in contenders if e.deadline < math.inf), key=lambda e: (e.deadline, e.name)
+        )
+        work_s, due = 0.0, 0
+        for position, engine in enumerate(bounded, start=1):
+            work_s += self._cost_s(engine)
+            # The last round of parallel loads takes a whole load, however many slots there are.
+            ahead_s = max(work_s / self._parallel, self._cost_s(engine))
+            begin_at = engine.deadline - ahead_s
+            if begin_at <= self._now:
+                due = position
+            else:
+                self._again_at(begin_at)
+        return bounded[:due]
+
+    def _place_due(self, engine: EngineBook) -> None:
+        def must_yield(copy: CopyBook) -> bool:
+            return self._movable(copy) and copy.engine.deadline > engine.deadline
+
+        if option := self._cheapest(engine, must_yield):
+            self._take(option, engine, "its age bound is near")
+
+    # Loads that are worth it.
+
+    def _by_worth(self, contenders: list[EngineBook]) -> list[EngineBook]:
+        """Who has lost patience first, then the most work first (it is the last to finish)."""
+
+        def order(engine: EngineBook) -> tuple[float, ...]:
+            work = engine.waiting * engine.costs.service_s
+            return (engine.oldest, 0.0) if self._impatient(engine) else (math.inf, -work)
+
+        return sorted(contenders, key=lambda e: (*order(e), e.name))
+
+    def _place_if_worth(self, engine: EngineBook) -> None:
+        impatient = self._impatient(engine)
+
+        def may_yield(copy: CopyBook) -> bool:
+            if not self._movable(copy):
+                return False
+            return copy.idle or (impatient and self._stage_over(copy, engine))
+
+        option = self._cheapest(engine, may_yield)
+        if option is None:
+            return
+        if option.held_up <= engine.waiting:
+            self._take(option, engine, "worth it")
+        elif impatient:
+            self._take(option, engine, "waited long enough")
+
+    def _impatient(self, engine: EngineBook) -> bool:
+        patient_until = engine.oldest + self._rules.stage_loads * self._cost_s(engine)
+        if patient_until > self._now:
+            self._again_at(patient_until)
+        return patient_until <= self._now
+
+    def _stage_over(self, copy: CopyBook, contender: EngineBook) -> bool:
+        """It has served what waited when it came, and long enough to be worth its load."""
+        both_s = self._cost_s(contender) + self._cost_s(copy.engine)
+        ends_at = copy.since + self._rules.stage_loads * both_s
+        if ends_at > self._now:
+            self._again_at(ends_at)
+        return ends_at <= self._now and copy.engine.oldest >= copy.since
+
+    # Further copies.
+
+    def _replicate(self, engine: EngineBook) -> None:
+        """Every copy is full and the queue outlasts a load: use a slot that has nothing to do."""
+        copies = engine.copies
+        if any(copy.phase is not Phase.READY or copy.admits for copy in copies):
+            return
+        queue_s = engine.waiting * engine.costs.service_s / (engine.max_in_flight * len(copies))
+        if queue_s <= self._cost_s(engine):
+            return
+        option = self._cheapest(engine, lambda copy: self._movable(copy) and copy.idle)
+        if option and all(c.in_use == 0 for c in option.slot.copies) and option.held_up < 1:
+            self._take(option, engine, "another copy")
+
+    # Finding room.
+
+    def _cheapest(
+        self, engine: EngineBook, may_leave: Callable[[CopyBook], bool]
+    ) -> _Option | None:
+        options = [o for slot in self._free if (o := self._option(engine, slot, may_leave))]
+        return min(
+            options,
+            key=lambda o: (o.held_up, o.seconds, len(o.leaving), -o.slot.free_gb, o.slot.id),
+            default=None,
+        )
+
+    def _option(
+        self, engine: EngineBook, slot: SlotBook, may_leave: Callable[[CopyBook], bool]
+    ) -> _Option | None:
+        if any(copy.slot is slot for copy in engine.copies):
+            return None
+        leaving = self._make_room(slot, engine.memory_gb, may_leave)
+        if leaving is None:
+            return None
+        seconds = slot.move_s(engine)
+        held_up = 0.0
+        for copy in slot.copies:
+            if copy in leaving:
+                gone_s = seconds + copy.engine.costs.wake_s
+                held_up += copy.engine.waiting + self._value(copy, gone_s)
+            elif slot.load_blocks:
+                held_up += copy.in_use + self._expected_requests(copy, seconds)
+        drain_s = max((c.engine.costs.service_s for c in leaving if c.in_use), default=0.0)
+        return _Option(slot, leaving, held_up, seconds + drain_s)
+
+    def _make_room(
+        self, slot: SlotBook, need_gb: float, may_leave: Callable[[CopyBook], bool]
+    ) -> tuple[CopyBook, ...] | None:
+        """The copies of least value whose going leaves `need_gb` free; None if nothing does."""
+        missing = need_gb - slot.free_gb
         if missing <= 0:
-            break
-        leaving.append(resident)
-        missing -= resident.memory_gb
-    if missing > 0:
-        return None
-    # A large one that left late may have made an earlier, smaller one superfluous.
-    for resident in tuple(reversed(leaving)):
-        if missing + resident.memory_gb <= 0:
-            leaving.remove(resident)
-            missing += resident.memory_gb
-    return tuple(leaving)
+            return ()
+        leaving: list[CopyBook] = []
+        candidates = [copy for copy in slot.copies if may_leave(copy)]
+        for copy in sorted(candidates, key=self._loss):
+            leaving.append(copy)
+            missing -= copy.engine.memory_gb
+            if missing <= 0:
+                break
+        if missing > 0:
+            return None
+        # A large one that left late may have made an earlier, smaller one superfluous.
+        for copy in tuple(reversed(leaving)):
+            if missing + copy.engine.memory_gb <= 0:
+                leaving.remove(copy)
+                missing += copy.engine.memory_gb
+        return tuple(leaving)
+
+    def _loss(self, copy: CopyBook) -> tuple[float, float, str]:
+        """Who leaves first: few requests lost per GiB won, then unused for long."""
+        engine = copy.engine
+        lost = engine.waiting + self._value(copy, engine.costs.load_s)
+        return (lost / max(engine.memory_gb, 1e-9), copy.last_used, engine.name)
+
+    def _expected_requests(self, copy: CopyBook, seconds: float) -> float:
+        rate = copy.engine.rate(self._now, self._rules.rate_window_s)
+        return rate * seconds / len(copy.engine.copies)
+
+    def _movable(self, copy: CopyBook) -> bool:
+        return copy.phase is Phase.READY and not copy.engine.pinned
+
+    def _spare(self, slot: SlotBook) -> Callable[[CopyBook], bool]:
+        """To get below the budget, anyone may leave but the last one."""
+        return lambda copy: self._movable(copy) and len(slot.copies) > 1
+
+    def _cost_s(self, engine: EngineBook) -> float:
+        """Load, and what must drain and leave before."""
+        return engine.costs.load_s + engine.costs.leave_s + engine.costs.service_s
+
+    # Books of this call.
+
+    def _take(self, option: _Option, engine: EngineBook, reason: str) -> None:
+        self._move(option.slot, option.leaving, engine, reason)
+
+    def _move(
+        self,
+        slot: SlotBook,
+        leaving: tuple[CopyBook, ...],
+        engine: EngineBook | None,
+        reason: str,
+    ) -> None:
+        self._moves.append(Move(slot, leaving, engine, reason))
+        self._free.remove(slot)
+
+    def _again_at(self, when: float) -> None:
+        if when > self._now:
+            self._recheck = min(self._recheck, when)
