@@ -83,9 +83,15 @@ class ExpertError(CoterieError):
 
 
 class ExpertUnavailable(ExpertError):
-    """The expert could not be loaded."""
+    """The expert could not be loaded; `retry_after_s` says when that will be tried again."""
 
     code = "expert_unavailable"
+
+    def __init__(
+        self, message: str, *, expert: str, hint: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, expert=expert, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class ExpertLost(ExpertError):

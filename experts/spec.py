@@ -40,6 +40,10 @@ class VllmSpec(ExpertSpecBase):
         None, gt=0, description="Memory it takes in a slot; measured at first load when not given."
     )
     preload: bool = Field(False, description="Load it when the service starts.")
+    pin: bool = Field(False, description="Never evict it; implies preload.")
+    max_idle_s: float | None = Field(
+        None, gt=0, description="Let it leave after so many seconds without a request."
+    )
 
 
 class OpenAISpec(ExpertSpecBase):

@@ -1,7 +1,7 @@
 """Checks of a configuration that look at several keys, or at files, at once."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +15,15 @@ RESERVED = "coterie/"
 class _Composition(Protocol):
     @property
     def router(self) -> str: ...
+    @property
+    def request_class(self) -> str | None: ...
+
+
+class _ApiKey(Protocol):
+    @property
+    def key(self) -> str: ...
+    @property
+    def request_class(self) -> str: ...
 
 
 def cross_check(
@@ -45,6 +54,27 @@ def cross_check(
             check_router(name, settings, tuple(declared))
         except ConfigError as error:
             problems += error.problems or (str(error),)
+    return problems
+
+
+def check_classes(
+    classes: Sequence[str],
+    compositions: Mapping[str, _Composition],
+    api_keys: Mapping[str, _ApiKey],
+) -> list[str]:
+    """Request classes that do not exist, and API keys that two names share; shows no key."""
+    named = {f"compositions.{name}": c.request_class for name, c in compositions.items()}
+    named |= {f"server.api_keys.{name}": k.request_class for name, k in api_keys.items()}
+    known = ", ".join(dict.fromkeys(classes))
+    problems = [
+        f"{path}.class: no request class is called `{name}` (known: {known})."
+        for path, name in named.items()
+        if name is not None and name not in classes
+    ]
+    owners: dict[str, str] = {}
+    for name, entry in api_keys.items():
+        if (owner := owners.setdefault(entry.key, name)) != name:
+            problems.append(f"server.api_keys.{name}.key: `{owner}` has the same key.")
     return problems
 
 

@@ -1,6 +1,7 @@
 """One YAML file becomes one frozen tree; every mistake is named with its path in the file."""
 
 import difflib
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,11 +13,12 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    field_validator,
 )
 
 from experts.errors import ConfigError
 from experts.spec import SPEC_KINDS, ExpertSpec, VllmSpec
-from orchestrator.checks import cross_check
+from orchestrator.checks import check_classes, cross_check
 from orchestrator.yaml_tree import anchor_paths, fill_environment, read_tree
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -29,11 +31,40 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+DEFAULT_CLASS = "interactive"
+BATCH_CLASS = "batch"
+
+
+class RequestClass(_Section):
+    """How long the requests of one kind of client may be made to wait."""
+
+    max_wait_s: float | None = Field(
+        gt=0, description="Age bound: the pool serves them before it; null: no bound."
+    )
+
+
+DEFAULT_CLASSES = {
+    DEFAULT_CLASS: RequestClass(max_wait_s=10.0),
+    BATCH_CLASS: RequestClass(max_wait_s=None),
+}
+
+
 class CompositionConfig(_Section):
     """A model name behind which a router decides."""
 
     router: str = Field(description="A name from `routers`.")
     about: str = Field("", description="Shown by /v1/models.")
+    request_class: str | None = Field(
+        None,
+        alias="class",
+        description="A name from `classes`, for clients that choose none; null: interactive.",
+    )
+    load_price: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Predicted quality that one second of waiting for a load may cost.",
+    )
 
 
 class SlotsConfig(_Section):
@@ -58,6 +89,30 @@ class SlotsConfig(_Section):
     start_timeout_s: float = Field(120.0, gt=0, description="Longest wait for a slot's process.")
     load_timeout_s: float = Field(600.0, gt=0, description="Longest wait for one load.")
     preload: bool = Field(True, description="Load every expert that fits when the service starts.")
+    stage_loads: float = Field(
+        20.0,
+        ge=0,
+        description="Patience of requests without an age bound, in load times of their expert.",
+    )
+    rate_window_s: float = Field(
+        120.0, gt=0, description="Over how many seconds arrival rates forget."
+    )
+    sleep_level: Literal[0, 1, 2] = Field(
+        1, description="vLLM's sleep level for experts that leave a GPU; 0 drops them."
+    )
+    host_memory_gb: float = Field(
+        32.0, ge=0, description="Host memory of each slot for experts that sleep (level 1)."
+    )
+    canary_tokens: int = Field(
+        8, ge=0, description="Tokens that must come back unchanged after a load; 0: no check."
+    )
+    leak_tolerance_gb: float = Field(
+        0.25, ge=0, description="Memory that may stay taken when an expert has left."
+    )
+    retry_load_s: float = Field(
+        1.0, gt=0, description="Wait after a failed load; doubled for every further one."
+    )
+    retry_load_max_s: float = Field(120.0, gt=0, le=120, description="Longest such wait.")
 
 
 class RayConfig(_Section):
@@ -66,6 +121,24 @@ class RayConfig(_Section):
     address: str | None = Field(
         None, description="None starts Ray here; else `auto`, `ray://HOST:PORT` or HOST:PORT."
     )
+
+
+class ApiKey(_Section):
+    """A key that clients may use."""
+
+    key: str = Field(description="The key itself, usually ${env:NAME}.", repr=False)
+    request_class: str = Field(
+        DEFAULT_CLASS,
+        alias="class",
+        description="A name from `classes`, for requests that choose none.",
+    )
+
+    @field_validator("key")
+    @classmethod
+    def _fits_a_header(cls, value: str) -> str:
+        if not re.fullmatch(r"[!-~]+", value):
+            raise ValueError("must be visible ASCII letters without spaces, at least one")
+        return value
 
 
 class ServerConfig(_Section):
@@ -82,6 +155,19 @@ class ServerConfig(_Section):
         1, ge=0, le=5, description="New tries when an expert fails before its first token."
     )
     max_embedding_inputs: int = Field(2048, ge=1, description="Texts in one embeddings call.")
+    comment_after_s: float | None = Field(
+        1.0,
+        gt=0,
+        description="A stream that has not begun by then tells in comments what it waits for;"
+        " null: it never does.",
+    )
+    comment_interval_s: float = Field(
+        5.0, gt=0, description="Seconds from one such comment to the next."
+    )
+    api_keys: dict[Name, ApiKey] = Field(
+        default_factory=dict,
+        description="Name -> {key, class}; where there is any, requests need one of them.",
+    )
 
 
 class Config(_Section):
@@ -93,9 +179,23 @@ class Config(_Section):
         default_factory=dict, description="Name -> {type: ..., and the router's own keys}."
     )
     compositions: dict[CompositionName, CompositionConfig] = Field(default_factory=dict)
+    classes: dict[Name, RequestClass] = Field(
+        default_factory=lambda: dict(DEFAULT_CLASSES),
+        description="Request classes; `interactive` (10 s) and `batch` (no bound) always exist.",
+    )
     slots: SlotsConfig = SlotsConfig()
     ray: RayConfig = RayConfig()
+    store: str = Field(
+        "memory",
+        pattern=r"^(memory|rediss?://.+)$",
+        description="`memory`, or `redis://HOST:PORT/DB`: what must survive a restart.",
+    )
     server: ServerConfig = ServerConfig()
+
+    @field_validator("classes")
+    @classmethod
+    def _beside_the_defaults(cls, value: dict[str, RequestClass]) -> dict[str, RequestClass]:
+        return DEFAULT_CLASSES | value
 
     def hosted(self) -> dict[str, VllmSpec]:
         """The experts that our slots run."""
@@ -121,14 +221,23 @@ def load_config(path: Path) -> Config:
 
 def _between_keys(tree: dict[str, Any]) -> list[str]:
     """The checks that look at several keys, over the entries that are right by themselves."""
-    sections = [tree.get(name) for name in ("experts", "compositions", "routers")]
-    experts, compositions, routers = (s if isinstance(s, dict) else {} for s in sections)
-    return cross_check(
-        _valid(TypeAdapter(ExpertSpec), experts),
-        _valid(TypeAdapter(CompositionConfig), compositions),
-        {str(name): entry for name, entry in routers.items() if isinstance(entry, dict)},
-        declared=frozenset(map(str, experts)),
+    names = ("experts", "compositions", "routers", "classes", "server")
+    sections = [tree.get(name) for name in names]
+    experts, compositions, routers, classes, server = (
+        s if isinstance(s, dict) else {} for s in sections
     )
+    api_keys = server.get("api_keys")
+    parts = _valid(TypeAdapter(CompositionConfig), compositions)
+    keys = _valid(TypeAdapter(ApiKey), api_keys if isinstance(api_keys, dict) else {})
+    return [
+        *cross_check(
+            _valid(TypeAdapter(ExpertSpec), experts),
+            parts,
+            {str(name): entry for name, entry in routers.items() if isinstance(entry, dict)},
+            declared=frozenset(map(str, experts)),
+        ),
+        *check_classes([*DEFAULT_CLASSES, *map(str, classes)], parts, keys),
+    ]
 
 
 def _valid(kind: TypeAdapter[Any], entries: dict[Any, Any]) -> dict[str, Any]:
@@ -181,10 +290,17 @@ def _known_keys(path: list[str], tree: Any) -> list[str]:
     if path[:1] == ["experts"] and len(path) == 2:
         entries = {str(name): entry for name, entry in tree["experts"].items()}
         return sorted(SPEC_KINDS[entries[path[1]]["type"]].model_fields)
+    if path[:2] == ["server", "api_keys"]:
+        return _keys_of(ApiKey)
     sections: dict[str, type[BaseModel]] = {
+        "classes": RequestClass,
         "slots": SlotsConfig,
         "ray": RayConfig,
         "server": ServerConfig,
         "compositions": CompositionConfig,
     }
-    return sorted((sections[path[0]] if path else Config).model_fields)
+    return _keys_of(sections[path[0]] if path else Config)
+
+
+def _keys_of(section: type[BaseModel]) -> list[str]:
+    return sorted(field.alias or name for name, field in section.model_fields.items())

@@ -1,32 +1,42 @@
-"""Keeps hosted experts resident: loads what is asked for, evicts, brings dead slots back."""
+"""Experts in our own slots: requests queue by engine, and the policy says what to load."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from experts.errors import ExpertUnavailable, ServiceError
+from experts.errors import ExpertOverloaded, ExpertUnavailable
 from experts.spec import VllmSpec
+from orchestrator.books import CopyBook, Costs, EngineBook, Phase, SlotBook
+from orchestrator.canary import Canary
 from orchestrator.config import SlotsConfig
-from orchestrator.residency import place
-from orchestrator.residents import EngineState, SlotState, engine_states
-from orchestrator.slots import Slot, SlotLost
+from orchestrator.estimates import Estimates
+from orchestrator.hosted import HostedEngine, HostedSlot, Waiter, engine_loads, estimate_gb
+from orchestrator.moves import Mover, unavailable
+from orchestrator.residency import Move, Policy, Rules, decide
+from orchestrator.shadow import ShadowLru
+from orchestrator.slot_care import SlotCare
+from orchestrator.slots import Slot
+from orchestrator.store import Store
 
-RESTART_DELAY_S, RESTART_DELAY_MAX_S = 0.05, 5.0
 HEALTH_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an acquired expert answers, and how long it had to be loaded for that."""
+    """Where a request may run, and what getting there took."""
 
+    expert: str
     url: str
     slot: str
-    load_ms: float
+    copy: CopyBook
+    began: float
+    queue_ms: float = 0.0
+    load_ms: float = 0.0
 
 
 class Hosting:
@@ -38,256 +48,315 @@ class Hosting:
         config: SlotsConfig,
         slots: list[Slot],
         client: httpx.AsyncClient,
+        store: Store,
         on_event: Callable[[str], None],
+        policy: Policy = decide,
     ) -> None:
         self._specs = specs
         self._config = config
         self._client = client
-        self._say = on_event
-        self._slots = [SlotState(slot, config.memory_gb) for slot in slots]
-        self._engines = engine_states(specs, config.engine_args)
-        self._placing = asyncio.Lock()
-        self._load_ended = asyncio.Event()
-        self._watchers: list[asyncio.Task[None]] = []
+        self._policy = policy
+        self._rules = Rules(config.stage_loads, config.rate_window_s)
+        self._slots = [
+            HostedSlot(slot, SlotBook(slot.id, config.memory_gb, load_blocks=slot.load_blocks))
+            for slot in slots
+        ]
+        self._engines = {
+            name: self._engine(name, load, store, on_event)
+            for name, load in engine_loads(specs, config.engine_args).items()
+        }
+        self._waiting: set[HostedEngine] = set()
+        self._shadow = ShadowLru(0.0)
+        self._replan_handle: asyncio.Handle | None = None
+        self._stopped = False
+        canary = Canary(client, config.canary_tokens, config.load_timeout_s)
+        by_id = {slot.slot.id: slot for slot in self._slots}
+        self._mover = Mover(self._engines, by_id, config, canary, on_event, self._changed)
+        self._care = SlotCare(self._slots, on_event, self._reload, self._changed)
+
+    def _engine(
+        self, name: str, load: Any, store: Store, on_event: Callable[[str], None]
+    ) -> HostedEngine:
+        spec, costs = self._specs[name], Costs()
+        limits = {expert: self._specs[expert].max_in_flight for expert in load.experts}
+        book = EngineBook(
+            name,
+            spec.memory_gb or estimate_gb(load),
+            max_in_flight=sum(limits.values()),
+            pinned=spec.pin,
+            max_idle_s=spec.max_idle_s or math.inf,
+            costs=costs,
+        )
+        estimates = Estimates(name, costs, store, on_event)
+        return HostedEngine(load, book, estimates, limits, measure_gb=spec.memory_gb is None)
 
     async def start(self) -> None:
         """Bring every slot up, then load what should be resident.
 
         Raises ServiceError, or ExpertUnavailable where a load fails.
         """
-        await asyncio.gather(*map(self._bring_up, self._slots))
-        self._watchers = [asyncio.create_task(self._watch(state)) for state in self._slots]
+        await asyncio.gather(*(engine.estimates.recall() for engine in self._engines.values()))
+        await self._care.start()
+        room = [slot.book.budget_gb - slot.base_gb for slot in self._slots]
+        self._shadow = ShadowLru(sum(room))
+        plan: dict[str, list[HostedEngine]] = {slot.slot.id: [] for slot in self._slots}
         for name, engine in self._engines.items():
-            if self._wanted_at_start(name, engine):
-                await self._ensure(engine)
+            spec, best = self._specs[name], max(range(len(room)), key=room.__getitem__)
+            fits = room[best] >= engine.book.memory_gb
+            if spec.preload or spec.pin or (self._config.preload and fits):
+                room[best] -= engine.book.memory_gb
+                plan[self._slots[best].slot.id].append(engine)
+        await asyncio.gather(*(self._preload(slot, plan[slot.slot.id]) for slot in self._slots))
 
     async def stop(self) -> None:
         """End what is under way, and the slots' processes."""
-        loading = [e.loading for e in self._engines.values() if e.loading is not None]
-        for task in (*self._watchers, *loading):
-            task.cancel()
-        await asyncio.gather(*self._watchers, *loading, return_exceptions=True)
-        await asyncio.gather(*(state.slot.stop() for state in self._slots))
+        self._stopped = True
+        if self._replan_handle is not None:
+            self._replan_handle.cancel()
+        await self._mover.stop()
+        for engine in self._engines.values():
+            engine.failed = "the service stops"
+            engine.reject(lambda engine=engine: unavailable(engine, None))  # type: ignore[misc]
+            await engine.estimates.keep()
+        await self._care.stop()
 
-    async def acquire(self, expert: str) -> Place:
-        """Make the expert resident; it stays so until `release`."""
-        engine = self._engine_of(expert)
-        started = time.perf_counter()
-        engine.waiting += 1
+    async def acquire(self, expert: str, max_wait_s: float | None) -> Place:
+        """Wait for a turn in a copy of the expert; the place must be released.
+
+        `max_wait_s` is the age bound of the request's class. Raises ExpertOverloaded when the
+        queue is full, ExpertUnavailable when the expert can not be loaded.
+        """
+        engine, now = self._engine_of(expert), time.monotonic()
+        engine.book.arrived(now, self._rules.rate_window_s)
+        self._shadow.request(engine.name, engine.book.memory_gb)
+        copy = None if engine.lines[expert] else engine.admitting(expert)
+        if copy is not None:
+            return self._place(expert, engine.begin(expert, copy, now), now)
+        self._refuse(engine, expert, now)
+        bound = math.inf if max_wait_s is None else max_wait_s
+        future: asyncio.Future[CopyBook] = asyncio.get_running_loop().create_future()
+        waiter = Waiter(expert, now, now + bound, future)
+        engine.enqueue(waiter)
+        self._waiting.add(engine)
+        self._changed()
         try:
-            loaded = await self._ensure(engine)
-            engine.acquire(time.monotonic())
-        finally:
-            engine.waiting -= 1
-        slot = engine.slot
-        assert slot is not None, "a ready engine has a slot"
-        load_ms = 1000 * (time.perf_counter() - started) if loaded else 0.0
-        return Place(f"{slot.url}/e/{expert}", slot.slot.id, load_ms)
+            copy = await future
+        except asyncio.CancelledError:
+            self._give_up(engine, waiter)
+            raise
+        began = time.monotonic()
+        load_s = max(0.0, copy.since - max(now, engine.load_began))
+        return self._place(expert, copy, began, 1000 * (began - now - load_s), 1000 * load_s)
 
-    def release(self, expert: str) -> None:
-        """One that was acquired is no longer in use."""
-        self._engine_of(expert).release(time.monotonic())
+    def release(self, place: Place) -> None:
+        """A request is over."""
+        now, copy = time.monotonic(), place.copy
+        engine = self._engine_of(place.expert)
+        copy.in_use -= 1
+        copy.last_used = now
+        engine.in_use[place.expert] -= 1
+        engine.estimates.measured("service_s", now - place.began)
+        if copy.phase is Phase.DRAINING and not copy.in_use:
+            self._slot_of(copy).drained.set()
+        elif self._waiting:
+            if engine.book.waiting:
+                engine.serve(now)
+            if copy.idle:
+                self._changed()
+        elif copy.idle and engine.book.max_idle_s < math.inf:
+            self._changed()
 
     async def suspect(self, expert: str, slot_id: str) -> None:
         """A request failed below HTTP: find out whether the slot or the engine is gone."""
-        state = next(s for s in self._slots if s.slot.id == slot_id)
-        restarts = state.restarts
-        if not state.up.is_set():
+        slot = next(s for s in self._slots if s.slot.id == slot_id)
+        if await self._care.gone(slot):
             return
-        try:
-            await state.slot.memory_gb()
-        except TimeoutError:
-            return  # It is busy; if it were dead, its watcher would know.
-        except SlotLost:
-            if state.distrust(restarts):
-                self._forget(state)
+        name = self._engine_of(expert).name
+        copy = next((c for c in slot.book.copies if c.engine.name == name), None)
+        if copy is None or copy.phase is not Phase.READY or slot.book.moving:
             return
-        engine = self._engine_of(expert)
-        async with self._placing:
-            if engine.slot is state and engine.ready and not await self._healthy(state, engine):
-                await self._evict(engine)
+        if not await self._healthy(slot, name) and copy.phase is Phase.READY:
+            await self._mover.begin(Move(slot.book, (copy,), None, "not healthy"))
 
     async def refresh(self) -> None:
         """Ask every slot that is up how much memory it holds and what runs in it."""
-        for state in self._slots:
-            if state.up.is_set():
-                with suppress(SlotLost, TimeoutError):  # The numbers from before stay.
-                    state.used_gb = await state.slot.memory_gb()
-                    state.running = await state.slot.running()
+        await self._care.refresh()
 
     def url(self, expert: str) -> str | None:
         """Where the expert answers right now; None while it is not resident."""
-        engine = self._engine_of(expert)
-        return f"{engine.slot.url}/e/{expert}" if engine.ready and engine.slot else None
+        copies = self._engine_of(expert).book.copies
+        ready = (copy for copy in copies if copy.phase is Phase.READY)
+        copy = next(ready, None)
+        return None if copy is None else f"{self._slot_of(copy).url}/e/{expert}"
+
+    def delay_s(self, expert: str) -> float:
+        """Predicted seconds until a request could begin: 0 while a copy is ready."""
+        book, now = self._engine_of(expert).book, time.monotonic()
+        if any(copy.phase is Phase.READY for copy in book.copies):
+            return 0.0
+        moves_s = [slot.book.move_s(book) for slot in self._slots]
+        load_s = min(moves_s, default=book.costs.load_s)
+        if book.copies:
+            load_s = max(0.0, load_s - (now - self._engine_of(expert).load_began))
+        return load_s + max(0.0, book.retry_at - now)
+
+    def doing(self, expert: str) -> str:
+        """What keeps a request to the expert waiting, in a few words."""
+        engine, now = self._engine_of(expert), time.monotonic()
+        for slot in self._slots:
+            if slot.doing and any(copy.engine is engine.book for copy in slot.book.copies):
+                return f"{slot.doing} {now - slot.doing_since:.1f}s"
+        waited_s = now - min(engine.book.oldest, now)
+        return f"{expert} waits for its turn {waited_s:.1f}s"
+
+    def queued(self) -> dict[str, int]:
+        """Expert -> requests that wait for it."""
+        return {n: len(line) for e in self._engines.values() for n, line in e.lines.items()}
 
     def snapshot(self) -> dict[str, Any]:
-        """Slots with their residents, and loads per engine, as plain JSON."""
-        engines = list(self._engines.values())
+        """Slots with what lies in them, and engines with what they have cost, as plain JSON."""
+        now = time.monotonic()
         return {
-            "slots": [state.snapshot(engines) for state in self._slots],
-            "loads": {name: engine.snapshot() for name, engine in self._engines.items()},
+            "slots": [_show_slot(slot, self._engines, now) for slot in self._slots],
+            "loads": {
+                name: _show_engine(engine, self._shadow.loads.get(name, 0), now)
+                for name, engine in self._engines.items()
+            },
         }
 
-    async def _ensure(self, engine: EngineState) -> bool:
-        """Return once `engine` is ready, and whether that took a load.
+    # Deciding.
 
-        The load is a task of its own, shared by all who wait: a client that gives up does not
-        leave a half-known engine behind. Nothing is awaited after the last check, so a caller
-        that counts itself in at once can not be overtaken by an eviction.
-        """
-        loaded = False
-        while not engine.ready:
-            if engine.loading is None or engine.loading.done():
-                engine.loading = asyncio.create_task(self._load(engine))
-                engine.loading.add_done_callback(_retrieve)
-            loaded = True
-            await asyncio.shield(engine.loading)
-        return loaded
-
-    async def _load(self, engine: EngineState) -> None:
-        name = engine.name
-        try:
-            try:
-                await self._load_once(engine)
-            except SlotLost:
-                # Nobody has seen a token yet: once more, in another slot or when this one is back.
-                await self._load_once(engine)
-        except (SlotLost, TimeoutError, RuntimeError) as error:
-            raise ExpertUnavailable(
-                f"Expert {name} could not be loaded: {str(error) or 'it took too long'}",
-                expert=name,
-            ) from error
-
-    async def _load_once(self, engine: EngineState) -> None:
-        state = await self._make_room(engine)
-        reserved, restarts = engine.memory_gb, state.restarts
-        try:
-            report = await state.slot.load(engine.load)
-            state.used_gb = await state.slot.memory_gb()
-        except SlotLost:
-            state.distrust(restarts)
-            raise
-        finally:
-            state.reserved_gb -= reserved
-            self._load_ended.set()
-        measured = report.memory_gb if self._specs[engine.name].memory_gb is None else 0.0
-        engine.arrive(state, report.seconds, measured)
-        self._say(
-            f"{state.slot.id}: {', '.join(engine.load.experts)} loaded in {report.seconds:.1f} s"
-        )
-
-    async def _make_room(self, engine: EngineState) -> SlotState:
-        """Choose a slot, evict what must leave, and reserve the memory there."""
-        async with self._placing:
-            while True:
-                await self._any_slot_up()
-                self._load_ended.clear()
-                engines = list(self._engines.values())
-                views = [state.view(engines) for state in self._slots if state.up.is_set()]
-                placement = place(engine.memory_gb, views)
-                if placement is not None:
-                    break
-                if not any(state.reserved_gb > 0 for state in self._slots):
-                    raise ExpertUnavailable(
-                        f"Expert {engine.name} needs {engine.memory_gb:.2f} GB, more than any slot"
-                        " has left.",
-                        expert=engine.name,
-                        hint="Raise slots.memory_gb.",
-                    )
-                await self._load_ended.wait()  # What is being loaded can leave after it has served.
-            state = next(s for s in self._slots if s.slot.id == placement.slot)
-            for leaving in placement.evict:
-                await self._evict(self._engines[leaving])
-            state.reserved_gb += engine.memory_gb
-            return state
-
-    async def _any_slot_up(self) -> None:
-        waits = [asyncio.create_task(state.up.wait()) for state in self._slots]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
-    async def _evict(self, engine: EngineState) -> None:
-        """Drain, then drop. Requests that come meanwhile wait for `_placing` and load it again."""
-        while engine.waiting and engine.ready:
-            await asyncio.sleep(0)  # Who waited for its load is about to be woken: let them in.
-        engine.ready = False
-        await engine.idle.wait()
-        state = engine.slot
-        if state is None:
+    def _changed(self) -> None:
+        """Ask the policy again, once for all that changes in this turn of the event loop."""
+        if self._stopped:
             return
+        if self._replan_handle is not None:
+            self._replan_handle.cancel()
+        self._replan_handle = asyncio.get_running_loop().call_soon(self._replan)
+
+    def _replan(self) -> None:
+        self._replan_handle = None
+        now = time.monotonic()
+        for engine in tuple(self._waiting):
+            engine.serve(now)
+            if not engine.book.waiting:
+                self._waiting.discard(engine)
+        books = [engine.book for engine in self._waiting]
+        verdict = self._policy([slot.book for slot in self._slots], books, now, self._rules)
+        for move in verdict.moves:
+            self._mover.begin(move)
+        if verdict.recheck_at < math.inf:
+            loop = asyncio.get_running_loop()
+            delay_s = max(0.0, verdict.recheck_at - time.monotonic())
+            self._replan_handle = loop.call_later(delay_s, self._replan)
+
+    def _refuse(self, engine: HostedEngine, expert: str, now: float) -> None:
+        """Raise for a request that would wait in vain."""
+        line, spec = engine.lines[expert], self._specs[expert]
+        if len(line) + engine.in_use[expert] >= spec.max_in_flight + spec.max_queued:
+            raise ExpertOverloaded(
+                f"{len(line)} requests wait for expert {expert} already.", expert=expert
+            )
+        if engine.book.resident:
+            return
+        if engine.failed is not None and engine.book.retry_at > now:
+            raise unavailable(engine, engine.book.retry_at - now)
+        if not any(self._room_gb(slot) >= engine.book.memory_gb for slot in self._slots):
+            raise ExpertUnavailable(
+                f"Expert {engine.name} needs {engine.book.memory_gb:.2f} GB, more than any slot"
+                " has left.",
+                expert=engine.name,
+                hint="Raise slots.memory_gb.",
+            )
+
+    def _room_gb(self, slot: HostedSlot) -> float:
+        """What a slot could offer if all that may leave had left."""
+        pinned_gb = sum(c.engine.memory_gb for c in slot.book.copies if c.engine.pinned)
+        return slot.book.budget_gb - slot.base_gb - pinned_gb
+
+    def _give_up(self, engine: HostedEngine, waiter: Waiter) -> None:
+        """A client left the queue, perhaps in the very moment that its turn came."""
+        if waiter.granted.done() and not waiter.granted.cancelled():
+            if waiter.granted.exception() is None:
+                self.release(self._place(waiter.expert, waiter.granted.result(), time.monotonic()))
+            return
+        engine.leave(waiter)
+        self._changed()
+
+    # Loading without being asked.
+
+    async def _preload(self, slot: HostedSlot, engines: list[HostedEngine]) -> None:
+        for engine in engines:
+            await self._mover.begin(Move(slot.book, (), engine.book, "preload"))
+            if engine.failed is not None:
+                raise unavailable(engine, None)
+
+    async def _reload(self, slot: HostedSlot, held: list[CopyBook]) -> None:
+        """What a slot held before it died, as far as nobody else has it by now."""
+        for book in sorted({copy.engine for copy in held}, key=lambda b: (-b.waiting, b.name)):
+            if not slot.up.is_set() or book.copies or slot.book.free_gb < book.memory_gb:
+                continue
+            await self._mover.begin(Move(slot.book, (), book, "was here before"))
+
+    async def _healthy(self, slot: HostedSlot, engine: str) -> bool:
         try:
-            seconds = await state.slot.unload(engine.name)
-            state.used_gb = await state.slot.memory_gb()
-        except SlotLost:
-            return  # It took everything with it: nothing is left to drop.
-        finally:
-            engine.forget()
-        self._say(f"{state.slot.id}: {engine.name} left in {seconds:.2f} s")
-
-    async def _bring_up(self, state: SlotState) -> None:
-        started = time.perf_counter()
-        try:
-            state.url = await state.slot.start()
-            state.used_gb = await state.slot.memory_gb()
-        except (SlotLost, TimeoutError, RuntimeError) as error:
-            raise ServiceError(
-                f"Slot {state.slot.id} did not start: {str(error) or 'it took too long'}.",
-                hint="Does Ray have the CPUs and GPUs that `slots` asks for?",
-            ) from error
-        state.up.set()
-        self._say(f"{state.slot.id}: engine process ready in {time.perf_counter() - started:.1f} s")
-
-    async def _watch(self, state: SlotState) -> None:
-        """Whenever the slot's process dies: forget its residents, restart it, load them again."""
-        while True:
-            await state.slot.lost()
-            state.up.clear()
-            state.restarts += 1
-            self._say(f"{state.slot.id}: process lost, restarting")
-            self._forget(state)
-            await self._bring_back(state)
-            residents, state.to_reload = state.to_reload, []
-            for engine in residents:
-                try:
-                    await self._ensure(engine)
-                except ExpertUnavailable as error:
-                    self._say(f"{state.slot.id}: {error}")
-
-    async def _bring_back(self, state: SlotState) -> None:
-        delay_s = RESTART_DELAY_S
-        while True:
-            try:
-                return await self._bring_up(state)
-            except ServiceError as error:
-                self._say(str(error))
-            await asyncio.sleep(delay_s)
-            delay_s = min(2 * delay_s, RESTART_DELAY_MAX_S)
-
-    def _forget(self, state: SlotState) -> None:
-        residents = [engine for engine in self._engines.values() if engine.slot is state]
-        for engine in residents:
-            engine.forget()
-        state.to_reload += residents
-
-    async def _healthy(self, state: SlotState, engine: EngineState) -> bool:
-        url = f"{state.url}/e/{engine.name}/health"
-        try:
+            url = f"{slot.url}/e/{engine}/health"
             return (await self._client.get(url, timeout=HEALTH_TIMEOUT_S)).status_code == 200
         except httpx.TransportError:
             return False
 
-    def _engine_of(self, expert: str) -> EngineState:
+    def _place(
+        self, expert: str, copy: CopyBook, began: float, queue_ms: float = 0.0, load_ms: float = 0.0
+    ) -> Place:
+        slot = self._slot_of(copy)
+        url = f"{slot.url}/e/{expert}"
+        return Place(expert, url, slot.slot.id, copy, began, queue_ms, load_ms)
+
+    def _slot_of(self, copy: CopyBook) -> HostedSlot:
+        return next(slot for slot in self._slots if slot.book is copy.slot)
+
+    def _engine_of(self, expert: str) -> HostedEngine:
         return self._engines[self._specs[expert].adapter_of or expert]
 
-    def _wanted_at_start(self, name: str, engine: EngineState) -> bool:
-        fits = any(s.budget_gb - s.used_gb >= engine.memory_gb for s in self._slots)
-        return self._specs[name].preload or (self._config.preload and fits)
+
+def _show_slot(slot: HostedSlot, engines: dict[str, HostedEngine], now: float) -> dict[str, Any]:
+    ready = [copy.engine.name for copy in slot.book.copies if copy.phase is Phase.READY]
+    resident = {copy.engine.name for copy in slot.book.copies}
+    return {
+        "id": slot.slot.id,
+        "up": slot.up.is_set(),
+        "memory_gb": round(slot.memory_gb, 3),
+        "budget_gb": slot.book.budget_gb,
+        "restarts": slot.restarts,
+        "running": slot.running,
+        "residents": [expert for name in ready for expert in engines[name].load.experts],
+        "copies": [
+            {"engine": c.engine.name, "phase": c.phase.value, "in_use": c.in_use}
+            for c in slot.book.copies
+        ],
+        "asleep": sorted(slot.book.asleep - resident),
+        "doing": slot.doing and f"{slot.doing} {now - slot.doing_since:.1f} s",
+    }
 
 
-def _retrieve(task: "asyncio.Task[None]") -> None:
-    """Every waiter gets the error; when all have left, nobody needs to hear of it."""
-    if not task.cancelled():
-        task.exception()
+def _show_engine(engine: HostedEngine, first_come_loads: int, now: float) -> dict[str, Any]:
+    book, costs = engine.book, engine.book.costs
+    return {
+        "count": engine.loads,
+        "seconds": round(engine.load_seconds, 3),
+        "memory_gb": round(book.memory_gb, 3),
+        "experts": list(engine.load.experts),
+        "waiting": book.waiting,
+        "oldest_s": round(now - book.oldest, 3) if book.waiting else 0.0,
+        "load_s": round(costs.load_s, 3),
+        "wake_s": round(costs.wake_s, 3),
+        "leave_s": round(costs.leave_s, 3),
+        "service_s": round(costs.service_s, 3),
+        "evictions": engine.evictions,
+        "failures": engine.failures,
+        "failed": engine.failed,
+        "retry_in_s": round(max(0.0, book.retry_at - now), 1) if engine.failed else 0.0,
+        "first_come_loads": first_come_loads,
+        "saved": max(0, first_come_loads - engine.loads),
+        "leaked_gb": round(engine.leaked_gb, 3),
+    }

@@ -59,7 +59,9 @@ class Pipeline:
         plan = await self.decide(request, trace)
         while True:
             trace.attempts += 1
+            trace.asked = False
             lease = await self._lease(plan.expert, trace)
+            trace.asked = True
             try:
                 return await self._begin(request, trace, lease)
             except ExpertError as error:
@@ -76,6 +78,14 @@ class Pipeline:
         trace.plan = await self._plan(request, trace)
         return trace.plan
 
+    def doing(self, trace: Trace) -> str:
+        """A few words for a client whose answer has not begun."""
+        if trace.plan is None:
+            return "choosing an expert"
+        if trace.asked:
+            return f"{trace.plan.expert} has the request"
+        return self._pool.doing(trace.plan.expert)
+
     async def _plan(self, request: Request, trace: Trace) -> Plan:
         if trace.model in self._config.experts:
             return plan_expert(trace.model)
@@ -90,10 +100,13 @@ class Pipeline:
         started = time.perf_counter()
         trace.decision = await self._queues[composition.router].route(request)
         trace.route_ms = 1000 * (time.perf_counter() - started)
-        return plan_decision(trace.decision)
+        if not composition.load_price:
+            return plan_decision(trace.decision)
+        delays = {expert: self._pool.delay_s(expert) for expert, _ in trace.decision.scores}
+        return plan_decision(trace.decision, delays, composition.load_price)
 
     async def _lease(self, expert: str, trace: Trace) -> Lease:
-        lease = await self._pool.lease(expert)
+        lease = await self._pool.lease(expert, trace.request_class)
         trace.queue_ms += lease.queue_ms
         trace.load_ms += lease.load_ms
         trace.slot = lease.slot

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from experts.errors import ExpertOverloaded, ExpertTimeout
@@ -11,7 +12,9 @@ from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.spec import OpenAISpec
 from orchestrator.config import Config
 from orchestrator.hosting import Hosting
+from orchestrator.residency import Policy, decide
 from orchestrator.slots import Slot
+from orchestrator.store import MemoryStore, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,20 @@ class ExpertPool:
         slots: list[Slot],
         client: ExpertClient,
         on_event: Callable[[str], None],
+        store: Store | None = None,
+        policy: Policy = decide,
     ) -> None:
         self._experts = config.experts
+        self._classes = config.classes
         self._client = client
         self._timeout_s = config.server.lease_timeout_s
-        self._hosting = Hosting(config.hosted(), config.slots, slots, client, on_event)
+        self._hosting = Hosting(
+            config.hosted(), config.slots, slots, client, store or MemoryStore(), on_event, policy
+        )
         self._gates = {
             name: _Gate(asyncio.Semaphore(spec.max_in_flight), spec.max_queued)
             for name, spec in config.experts.items()
+            if isinstance(spec, OpenAISpec)
         }
 
     async def start(self) -> None:
@@ -68,7 +77,7 @@ class ExpertPool:
         """End the slots' processes."""
         await self._hosting.stop()
 
-    async def lease(self, expert: str) -> Lease:
+    async def lease(self, expert: str, request_class: str = "interactive") -> Lease:
         """Wait for a turn, load the expert if need be, and hold it until the lease is released.
 
         Raises ExpertOverloaded when its queue is full, ExpertUnavailable when it can not load,
@@ -76,14 +85,23 @@ class ExpertPool:
         """
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._take(expert)
+                return await self._take(expert, request_class)
         except TimeoutError as error:
             raise ExpertTimeout(
                 f"Expert {expert} was not free and loaded within {self._timeout_s:g} s.",
                 expert=expert,
             ) from error
 
-    async def _take(self, expert: str) -> Lease:
+    async def _take(self, expert: str, request_class: str) -> Lease:
+        spec = self._experts[expert]
+        if isinstance(spec, OpenAISpec):
+            return await self._take_remote(expert, spec)
+        place = await self._hosting.acquire(expert, self._classes[request_class].max_wait_s)
+        engine = OpenAIEngine(Endpoint(expert, f"{place.url}/v1", expert), self._client)
+        release = partial(self._hosting.release, place)
+        return Lease(engine, place.queue_ms, place.load_ms, place.slot, release)
+
+    async def _take_remote(self, expert: str, spec: OpenAISpec) -> Lease:
         gate = self._gates[expert]
         if gate.permits.locked() and gate.queued >= gate.max_queued:
             raise ExpertOverloaded(
@@ -96,26 +114,9 @@ class ExpertPool:
         finally:
             gate.queued -= 1
         queue_ms = 1000 * (time.perf_counter() - started)
-        try:
-            return await self._open(expert, queue_ms, gate.permits)
-        except BaseException:
-            gate.permits.release()
-            raise
-
-    async def _open(self, expert: str, queue_ms: float, permits: asyncio.Semaphore) -> Lease:
-        spec = self._experts[expert]
-        if isinstance(spec, OpenAISpec):
-            endpoint = Endpoint(expert, spec.base_url, spec.model, spec.api_key, spec.timeout_s)
-            engine = OpenAIEngine(endpoint, self._client)
-            return Lease(engine, queue_ms, 0.0, None, permits.release)
-        place = await self._hosting.acquire(expert)
-
-        def release() -> None:
-            self._hosting.release(expert)
-            permits.release()
-
-        engine = OpenAIEngine(Endpoint(expert, f"{place.url}/v1", expert), self._client)
-        return Lease(engine, queue_ms, place.load_ms, place.slot, release)
+        endpoint = Endpoint(expert, spec.base_url, spec.model, spec.api_key, spec.timeout_s)
+        engine = OpenAIEngine(endpoint, self._client)
+        return Lease(engine, queue_ms, 0.0, None, gate.permits.release)
 
     async def suspect(self, lease: Lease) -> None:
         """A request failed below HTTP: find out whether a slot or an engine of ours is gone."""
@@ -130,10 +131,20 @@ class ExpertPool:
         url = self._hosting.url(expert)
         return url and f"{url}/v1"
 
+    def delay_s(self, expert: str) -> float:
+        """Predicted seconds until a request to the expert could begin: 0 when it is resident."""
+        return 0.0 if expert in self._gates else self._hosting.delay_s(expert)
+
+    def doing(self, expert: str) -> str:
+        """What keeps a request to the expert waiting, in a few words."""
+        if gate := self._gates.get(expert):
+            return f"{expert} waits for its turn, {gate.queued} in the queue"
+        return self._hosting.doing(expert)
+
     def snapshot(self) -> dict[str, Any]:
         """Slots, residents, loads and queues as plain JSON."""
-        queued = {name: gate.queued for name, gate in self._gates.items()}
-        return {**self._hosting.snapshot(), "queued": queued}
+        remote = {name: gate.queued for name, gate in self._gates.items()}
+        return {**self._hosting.snapshot(), "queued": {**self._hosting.queued(), **remote}}
 
     async def refresh(self) -> None:
         """Bring the numbers of `snapshot` up to date."""

@@ -26,10 +26,13 @@ MAX_ERROR_CHARACTERS = 400
 class SlotActor:
     """The slot's process: owns the worker, which owns the engines. Asynchronous actor."""
 
-    def __init__(self, threads: int, cuda: bool, gather_ms: float, local: bool) -> None:
+    def __init__(
+        self, threads: int, cuda: bool, sleeps: bool, gather_ms: float, local: bool
+    ) -> None:
         environment.prepare(threads, cuda)
         self._threads = threads
         self._cuda = cuda
+        self._sleeps = sleeps
         self._gather_ms = gather_ms
         self._host = "127.0.0.1" if local else ray.util.get_node_ip_address()
         self._worker: Any = None
@@ -39,7 +42,7 @@ class SlotActor:
     async def start(self) -> str:
         if self._worker is None:  # A driver that lost patience may ask again.
             module = importlib.import_module("experts.vllm.worker")
-            self._worker = module.Worker(self._threads, self._cuda, self._gather_ms)
+            self._worker = module.Worker(self._threads, self._cuda, self._sleeps, self._gather_ms)
             self._port = await self._worker.serve(self._host)
         return f"http://{self._host}:{self._port}"
 
@@ -53,6 +56,12 @@ class SlotActor:
 
     async def unload(self, engine: str) -> float:
         return float(await self._worker.unload(engine))
+
+    async def sleep(self, engine: str, level: int) -> float:
+        return float(await self._worker.sleep(engine, level))
+
+    async def wake(self, engine: str) -> float:
+        return float(await self._worker.wake(engine))
 
     async def memory_gb(self) -> float:
         return float(self._worker.memory_gb())
@@ -77,6 +86,8 @@ class RaySlot:
 
     def __init__(self, slot_id: str, config: SlotsConfig, gpus: float, local: bool) -> None:
         self.id = slot_id
+        self.sleeps = gpus > 0 and config.sleep_level > 0
+        self.load_blocks = gpus == 0  # On CPU, the engines of a slot share one thread.
         actor = ray.remote(
             num_cpus=config.cpus,
             num_gpus=gpus,
@@ -84,7 +95,9 @@ class RaySlot:
             max_task_retries=0,
             max_concurrency=64,
         )(SlotActor)
-        self._actor: ActorHandle = actor.remote(config.cpus, gpus > 0, config.gather_ms, local)
+        self._actor: ActorHandle = actor.remote(
+            config.cpus, gpus > 0, self.sleeps, config.gather_ms, local
+        )
         self._start_timeout_s = config.start_timeout_s
         self._load_timeout_s = config.load_timeout_s
 
@@ -107,6 +120,13 @@ class RaySlot:
 
     async def unload(self, engine: str) -> float:
         return float(await self._call(self._actor.unload.remote(engine), self._load_timeout_s))
+
+    async def sleep(self, engine: str, level: int) -> float:
+        reference = self._actor.sleep.remote(engine, level)
+        return float(await self._call(reference, self._load_timeout_s))
+
+    async def wake(self, engine: str) -> float:
+        return float(await self._call(self._actor.wake.remote(engine), self._load_timeout_s))
 
     async def memory_gb(self) -> float:
         return float(await self._call(self._actor.memory_gb.remote(), CALL_TIMEOUT_S))

@@ -176,7 +176,8 @@ class _Decision:
         def may_yield(copy: CopyBook) -> bool:
             if not self._movable(copy):
                 return False
-            return copy.idle or (impatient and self._stage_over(copy, engine))
+            # Who has nothing left to begin can drain at once.
+            return not copy.engine.waiting or (impatient and self._stage_over(copy, engine))
 
         option = self._cheapest(engine, may_yield)
         if option is None:
@@ -238,7 +239,8 @@ class _Decision:
         held_up = 0.0
         for copy in slot.copies:
             if copy in leaving:
-                gone_s = seconds + copy.engine.costs.wake_s
+                drain_s = copy.engine.costs.service_s if copy.in_use else 0.0
+                gone_s = drain_s + seconds + copy.engine.costs.wake_s
                 held_up += copy.engine.waiting + self._value(copy, gone_s)
             elif slot.load_blocks:
                 held_up += copy.in_use + self._expected_requests(copy, seconds)
@@ -268,11 +270,12 @@ class _Decision:
                 missing += copy.engine.memory_gb
         return tuple(leaving)
 
-    def _loss(self, copy: CopyBook) -> tuple[float, float, str]:
-        """Who leaves first: few requests lost per GiB won, then unused for long."""
+    def _loss(self, copy: CopyBook) -> tuple[float, bool, float, str]:
+        """Who leaves first: few requests lost per GiB won, then idle, then unused for long."""
         engine = copy.engine
         lost = engine.waiting + self._value(copy, engine.costs.load_s)
-        return (lost / max(engine.memory_gb, 1e-9), copy.last_used, engine.name)
+        per_gb = lost / max(engine.memory_gb, 1e-9)
+        return (per_gb, copy.in_use > 0, copy.last_used, engine.name)
 
     def _expected_requests(self, copy: CopyBook, seconds: float) -> float:
         rate = copy.engine.rate(self._now, self._rules.rate_window_s)

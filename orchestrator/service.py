@@ -18,8 +18,10 @@ from orchestrator.checks import missing_files
 from orchestrator.config import Config
 from orchestrator.pipeline import Pipeline
 from orchestrator.pool import ExpertPool
+from orchestrator.residency import Policy, decide
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
+from orchestrator.store import Store, open_store
 from routers.base import Router
 from routers.features import MiniLMEncoder
 from routers.registry import build
@@ -35,6 +37,7 @@ class Service:
         self,
         config: Config,
         pool: ExpertPool,
+        store: Store,
         client: httpx.AsyncClient,
         server: uvicorn.Server,
         base_url: str,
@@ -42,6 +45,7 @@ class Service:
         self.config = config
         self.base_url = base_url
         self._pool = pool
+        self._store = store
         self._client = client
         self._server = server
         self._serving: asyncio.Task[None] | None = None
@@ -64,6 +68,7 @@ class Service:
         self._server.should_exit = True
         await self.wait()
         await _stop_pool(self.config, self._pool)
+        await self._store.close()
         await self._client.aclose()
 
 
@@ -73,8 +78,11 @@ async def start_service(
     on_event: Callable[[str], None],
     host: str | None = None,
     port: int | None = None,
+    policy: Policy = decide,
 ) -> Service:
     """Start everything; `on_event` gets a short sentence for each step.
+
+    `policy` decides what the slots load; another one than ours is for comparisons.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError,
     ExpertUnavailable (an expert that should be resident can not be loaded).
@@ -82,6 +90,7 @@ async def start_service(
     refuse_shadowing_folder(Path.cwd())
     if problems := missing_files(config.routers):
         raise ConfigError(" ".join(problems))
+    store = await open_store(config.store)
     listener = _bind(
         config.server.host if host is None else host, config.server.port if port is None else port
     )
@@ -90,7 +99,7 @@ async def start_service(
     client = ExpertClient()
     pool: ExpertPool | None = None
     try:
-        pool = await _start_pool(config, client, on_event)
+        pool = await _start_pool(config, client, store, policy, on_event)
         made = await routers
         for warning in (w for router in made.values() for w in getattr(router, "warnings", ())):
             on_event(warning)
@@ -98,22 +107,27 @@ async def start_service(
     except BaseException:
         listener.close()
         await asyncio.gather(routers, return_exceptions=True)
-        await client.aclose()
         if pool is not None:
             await _stop_pool(config, pool)
+        await store.close()
+        await client.aclose()
         raise
     context = Context(config, pool, pipeline, encoder, client)
     # What exists by now stays: collections that look at it took a fifth of the gateway's time.
     gc.freeze()
     name, number = listener.getsockname()[:2]
     address = f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
-    service = Service(config, pool, client, _make_server(context), address)
+    service = Service(config, pool, store, client, _make_server(context), address)
     service.listen(listener)
     return service
 
 
 async def _start_pool(
-    config: Config, client: ExpertClient, on_event: Callable[[str], None]
+    config: Config,
+    client: ExpertClient,
+    store: Store,
+    policy: Policy,
+    on_event: Callable[[str], None],
 ) -> ExpertPool:
     if config.hosted():
         started = time.perf_counter()
@@ -122,7 +136,7 @@ async def _start_pool(
         ray_pool.connect(config.ray, config.slots)
         on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
     slots = ray_pool.make_slots(config.ray, config.slots) if config.hosted() else []
-    pool = ExpertPool(config, list(slots), client, on_event)
+    pool = ExpertPool(config, list(slots), client, on_event, store, policy)
     try:
         await asyncio.sleep(0)  # A Ctrl-C that came while Ray started is raised here.
         await pool.start()

@@ -13,6 +13,10 @@ class Slot(Protocol):
     """One device group. Every method raises SlotLost when its process dies meanwhile."""
 
     id: str
+    sleeps: bool
+    """Whether an engine can sleep here, its weights in host memory, and wake."""
+    load_blocks: bool
+    """Whether the residents stand still during a load."""
 
     async def start(self) -> str:
         """Bring the process up (again); returns the URL under which it serves /e/<expert>/."""
@@ -24,6 +28,14 @@ class Slot(Protocol):
 
     async def unload(self, engine: str) -> float:
         """Drop an engine; returns seconds."""
+        ...
+
+    async def sleep(self, engine: str, level: int) -> float:
+        """Free the device's memory, keep the engine; returns seconds. Only where it `sleeps`."""
+        ...
+
+    async def wake(self, engine: str) -> float:
+        """Make an engine that sleeps resident again; returns seconds."""
         ...
 
     async def memory_gb(self) -> float:

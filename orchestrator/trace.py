@@ -1,8 +1,10 @@
 """One record per request: metrics, headers and explanations all read from it."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.config import DEFAULT_CLASS
 from orchestrator.plan import Plan
 from routers.base import Decision
 
@@ -13,9 +15,12 @@ class Trace:
 
     request_id: str
     model: str
+    request_class: str = DEFAULT_CLASS
     decision: Decision | None = None
     plan: Plan | None = None
     attempts: int = 0
+    asked: bool = False
+    """Whether the expert has the request: what it waits for now is the first byte."""
     route_ms: float = 0.0
     queue_ms: float = 0.0
     load_ms: float = 0.0
@@ -24,14 +29,20 @@ class Trace:
 
     def headers(self) -> dict[str, str]:
         """The response headers that tell who answered and what it took."""
+        headers = self.early_headers()
+        headers["x-coterie-queue-ms"] = f"{self.queue_ms:.2f}"
+        headers["x-coterie-load-ms"] = f"{self.load_ms:.2f}"
+        return headers
+
+    def early_headers(self) -> dict[str, str]:
+        """Those of them that are known before the expert's turn has come."""
         headers = {
             "x-request-id": self.request_id,
             "x-coterie-model": self.model,
-            "x-coterie-route-ms": f"{self.route_ms:.2f}",
-            "x-coterie-queue-ms": f"{self.queue_ms:.2f}",
-            "x-coterie-load-ms": f"{self.load_ms:.2f}",
+            "x-coterie-class": self.request_class,
         }
         if self.plan is not None:
+            headers["x-coterie-route-ms"] = f"{self.route_ms:.2f}"
             headers["x-coterie-expert"] = self.plan.expert
         if self.decision is not None:
             headers["x-coterie-router"] = self.decision.router
@@ -42,6 +53,7 @@ class Trace:
         body: dict[str, Any] = {
             "expert": self.plan and self.plan.expert,
             "router": self.decision and self.decision.router,
+            "class": self.request_class,
             "route_ms": round(self.route_ms, 2),
             "queue_ms": round(self.queue_ms, 2),
             "load_ms": round(self.load_ms, 2),
@@ -49,7 +61,17 @@ class Trace:
             "attempts": self.attempts,
         }
         if explain:
-            body["reason"] = self.plan and self.plan.reason
+            body |= _why(self.plan) if self.plan else {}
             body["scores"] = dict(self.decision.scores) if self.decision else None
             body["evidence"] = dict(self.decision.evidence) if self.decision else None
         return body
+
+
+def _why(plan: Plan) -> dict[str, Any]:
+    return {
+        "reason": plan.reason,
+        "preferred": plan.preferred,
+        "quality_cost": round(plan.quality_cost, 4),
+        # JSON knows no infinity: who can not be loaded now has no number.
+        "saved_s": round(plan.saved_s, 3) if math.isfinite(plan.saved_s) else None,
+    }

@@ -1,10 +1,12 @@
 """The inside of a slot: resident vLLM experts, each served under /e/<expert>/ on one port."""
 
 import asyncio
+import ctypes
 import gc
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,9 +49,11 @@ class _Resident:
 class Worker:
     """Loads, serves and drops experts. One instance per process."""
 
-    def __init__(self, threads: int, cuda: bool, gather_ms: float) -> None:
+    def __init__(self, threads: int, cuda: bool, sleeps: bool, gather_ms: float) -> None:
         self._cuda = cuda
+        self._sleeps = sleeps
         self._residents: dict[str, _Resident] = {}
+        self._asleep: dict[str, tuple[_Resident, int]] = {}
         self._apps: dict[str, Any] = {}
         self._loading = asyncio.Lock()
         self._server: uvicorn.Server | None = None
@@ -82,7 +86,7 @@ class Worker:
         """Make an engine resident; returns what it cost. Raises what vLLM raises."""
         async with self._loading:
             started, before = time.perf_counter(), self.memory_gb()
-            defaults = {} if self._cuda else CPU_DEFAULTS
+            defaults = {"enable_sleep_mode": self._sleeps} if self._cuda else CPU_DEFAULTS
             merged = EngineLoad(
                 load.expert, load.model, {**defaults, **load.engine_args}, load.adapters
             )
@@ -101,6 +105,38 @@ class Worker:
             for name in resident.load.experts:
                 self._apps.pop(name, None)
             await self._exclusively(resident.engine.shutdown)
+            del resident
+            await self._exclusively(_give_back_memory)
+            return time.perf_counter() - started
+
+    async def sleep(self, expert: str, level: int) -> float:
+        """Free the device's memory but keep the engine; returns seconds. CUDA only.
+
+        Level 1 keeps the weights in host memory, level 2 reads them from disk again.
+        """
+        async with self._loading:
+            started = time.perf_counter()
+            resident = self._residents.pop(expert)
+            for name in resident.load.experts:
+                self._apps.pop(name, None)
+            await resident.engine.sleep(level)
+            self._asleep[expert] = (resident, level)
+            return time.perf_counter() - started
+
+    async def wake(self, expert: str) -> float:
+        """Make an engine that sleeps resident again; returns seconds."""
+        async with self._loading:
+            started = time.perf_counter()
+            resident, level = self._asleep[expert]
+            await resident.engine.wake_up(["weights"])
+            if level == 2:
+                await resident.engine.collective_rpc("reload_weights")
+            await resident.engine.wake_up(["kv_cache"])
+            await resident.engine.reset_prefix_cache()
+            del self._asleep[expert]
+            self._residents[expert] = resident
+            for name in resident.load.experts:
+                self._apps[name] = resident.app
             return time.perf_counter() - started
 
     @property
@@ -160,6 +196,13 @@ async def _not_resident(expert: str, send: Any) -> None:
     headers = [(b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": body.encode()})
+
+
+def _give_back_memory() -> None:
+    """Collect the engine's cycles, and hand free pages back to the system (glibc keeps them)."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _rss_gb() -> float:

@@ -11,18 +11,25 @@ from starlette.responses import JSONResponse, Response
 
 from experts.errors import CoterieError
 from orchestrator.server import expert_routes, openai_routes, service_routes
+from orchestrator.server.auth import KeyGate
+from orchestrator.server.classes import BATCH_PATH
 from orchestrator.server.context import Context, request_id_of
-from orchestrator.server.errors import RETRY_AFTER_S, body_of, envelope, status_of
+from orchestrator.server.errors import body_of, envelope, headers_of, status_of
 
 
 def make_app(context: Context) -> FastAPI:
     """The gateway over a running pool."""
     app = FastAPI(title="Coterie", version=version("coterie"), docs_url=None, redoc_url=None)
     app.state.context = context
+    context.metrics.watch(context.pool.snapshot)
     for module in (openai_routes, expert_routes):
         app.include_router(module.tokens_router)
     for module in (service_routes, openai_routes, expert_routes):
         app.include_router(module.router)
+    app.include_router(openai_routes.tokens_router, prefix=BATCH_PATH)
+    app.include_router(openai_routes.router, prefix=BATCH_PATH)
+    if api_keys := context.config.server.api_keys:
+        app.add_middleware(KeyGate, api_keys=api_keys)
     app.add_exception_handler(CoterieError, _ours)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -32,12 +39,9 @@ def make_app(context: Context) -> FastAPI:
 
 async def _ours(http: HttpRequest, error: Exception) -> Response:
     assert isinstance(error, CoterieError)
-    status = status_of(error)
-    headers = {"x-request-id": request_id_of(http)}
-    if status in RETRY_AFTER_S:
-        headers["retry-after"] = str(RETRY_AFTER_S[status])
+    headers = headers_of(error, request_id_of(http))
     # Not JSONResponse: it can not encode half a surrogate, which a client may have sent.
-    return Response(json.dumps(body_of(error)), status, headers, "application/json")
+    return Response(json.dumps(body_of(error)), status_of(error), headers, "application/json")
 
 
 async def _http(http: HttpRequest, error: Exception) -> Response:

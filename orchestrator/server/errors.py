@@ -1,5 +1,6 @@
 """The only file that knows HTTP status: every error leaves in OpenAI's shape."""
 
+import math
 from typing import Any
 
 from experts.errors import (
@@ -32,6 +33,8 @@ _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
 )
 RETRY_AFTER_S = {429: 1, 503: 5}
 """Seconds a client should wait; the OpenAI SDK obeys it."""
+MAX_RETRY_AFTER_S = 120
+"""The OpenAI SDK does not try again at all when it is told to wait for longer."""
 
 
 def status_of(error: CoterieError) -> int:
@@ -39,6 +42,16 @@ def status_of(error: CoterieError) -> int:
     if isinstance(error, ExpertRefused):
         return error.status if 400 <= error.status < 500 else 502
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def headers_of(error: CoterieError, request_id: str) -> dict[str, str]:
+    """The headers of an error's response, less those of its body."""
+    status = status_of(error)
+    wait_s: float | None = RETRY_AFTER_S.get(status)
+    if isinstance(error, ExpertUnavailable) and error.retry_after_s is not None:
+        wait_s = min(max(error.retry_after_s, 1), MAX_RETRY_AFTER_S)
+    headers = {"x-request-id": request_id}
+    return headers if wait_s is None else headers | {"retry-after": str(math.ceil(wait_s))}
 
 
 def envelope(

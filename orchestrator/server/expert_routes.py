@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from experts.errors import ExpertLost, ExpertTimeout, RequestError, UnknownModel
 from experts.openai import Endpoint
+from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.openai_routes import model_cards, relay
@@ -100,7 +101,8 @@ async def _pass_on(http: HttpRequest, expert: str, path: str) -> Response:
     """The same call to the engine, which is loaded for it if need be."""
     context = _known(http, expert)
     raw = await read_body(http, context.config.server.max_body_mb)
-    with await context.pool.lease(expert) as lease:
+    request_class = class_of(context.config, http.scope, None, expert)
+    with await context.pool.lease(expert, request_class) as lease:
         endpoint = lease.engine.endpoint
         body = json.dumps({**parse_object(raw), "model": endpoint.model}) if raw else None
         answer = await _call(context, endpoint, http.method, path, body)

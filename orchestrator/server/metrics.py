@@ -1,7 +1,11 @@
-"""What Prometheus can scrape: requests, their waiting times, and broken streams."""
+"""What Prometheus can scrape: requests, their waiting times, broken streams, and the pool."""
+
+from collections.abc import Callable
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
+from orchestrator.server.pool_metrics import PoolCollector
 from orchestrator.trace import Trace
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
@@ -17,7 +21,7 @@ class Metrics:
         self.requests = Counter(
             "coterie_requests",
             "Requests by outcome.",
-            ["model", "expert", "status"],
+            ["model", "expert", "class", "status"],
             registry=self.registry,
         )
         self.broken_streams = Counter(
@@ -32,23 +36,28 @@ class Metrics:
             by_expert,
             registry=self.registry,
         )
-        self._route = self._histogram("coterie_route_seconds", "Routing time.", "router")
-        self._queue = self._histogram("coterie_queue_seconds", "Wait for a turn.", "expert")
-        self._load = self._histogram("coterie_load_seconds", "Wait for a load.", "expert")
+        by_class = ["expert", "class"]
+        self._route = self._histogram("coterie_route_seconds", "Routing time.", ["router"])
+        self._queue = self._histogram("coterie_queue_seconds", "Wait for a turn.", by_class)
+        self._load = self._histogram("coterie_load_seconds", "Wait for a load.", by_class)
         self._first_byte = self._histogram(
-            "coterie_first_byte_seconds", "From the request to the expert's first byte.", "expert"
+            "coterie_first_byte_seconds", "From the request to the expert's first byte.", by_class
         )
+
+    def watch(self, snapshot: Callable[[], dict[str, Any]]) -> None:
+        """Show the pool, too: `snapshot` is asked whenever somebody scrapes."""
+        self.registry.register(PoolCollector(snapshot))
 
     def begun(self, trace: Trace, first_byte_s: float) -> None:
         """Record a request whose answer has begun."""
         if trace.plan is None:
             return
-        expert = trace.plan.expert
+        labels = (trace.plan.expert, trace.request_class)
         if trace.decision is not None:
             self._route.labels(trace.decision.router).observe(trace.route_ms / 1000)
-        self._queue.labels(expert).observe(trace.queue_ms / 1000)
-        self._load.labels(expert).observe(trace.load_ms / 1000)
-        self._first_byte.labels(expert).observe(first_byte_s)
+        self._queue.labels(*labels).observe(trace.queue_ms / 1000)
+        self._load.labels(*labels).observe(trace.load_ms / 1000)
+        self._first_byte.labels(*labels).observe(first_byte_s)
 
     def broken(self, trace: Trace) -> None:
         """Record a stream that ended with an error after it had begun."""
@@ -58,7 +67,8 @@ class Metrics:
         """Record a request's outcome."""
         expert = trace.plan.expert if trace.plan else ""
         # Without a plan the model is whatever the client wrote: no label for that.
-        self.requests.labels(trace.model if trace.plan else "", expert, status).inc()
+        model = trace.model if trace.plan else ""
+        self.requests.labels(model, expert, trace.request_class, status).inc()
         if trace.retried:
             self.retries.labels(expert).inc(len(trace.retried))
 
@@ -66,5 +76,5 @@ class Metrics:
         """The exposition format."""
         return generate_latest(self.registry)
 
-    def _histogram(self, name: str, about: str, label: str) -> Histogram:
-        return Histogram(name, about, [label], buckets=_SECONDS, registry=self.registry)
+    def _histogram(self, name: str, about: str, labels: list[str]) -> Histogram:
+        return Histogram(name, about, labels, buckets=_SECONDS, registry=self.registry)

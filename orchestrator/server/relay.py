@@ -10,13 +10,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from experts.errors import CoterieError
 from experts.types import Request
-from orchestrator.pipeline import Answer, Pipeline
-from orchestrator.server.errors import RETRY_AFTER_S, body_of, status_of
-from orchestrator.server.metrics import Metrics
-from orchestrator.server.schemas import Extension
+from orchestrator.pipeline import Answer
+from orchestrator.server.context import Context
+from orchestrator.server.errors import body_of, headers_of, status_of
+from orchestrator.server.waiting import WaitNotes
 from orchestrator.trace import Trace
 
 EVENT_STREAM = "text/event-stream"
+STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 CLIENT_LEFT = 499
 """What proxies log for a client that closed the connection; nobody receives it."""
 
@@ -24,20 +25,15 @@ CLIENT_LEFT = 499
 class Relay(Response):
     """An ASGI response that runs the pipeline while it is sent; a client that leaves aborts it."""
 
-    def __init__(
-        self,
-        pipeline: Pipeline,
-        request: Request,
-        model: str,
-        extension: Extension,
-        metrics: Metrics,
-    ) -> None:
+    def __init__(self, context: Context, request: Request, trace: Trace, explain: bool) -> None:
         super().__init__()
-        self.pipeline = pipeline
+        self.pipeline = context.pipeline
+        self.metrics = context.metrics
         self.request = request
-        self.model = model
-        self.extension = extension
-        self.metrics = metrics
+        self.trace = trace
+        self.explain = explain
+        self._comment_after_s = context.config.server.comment_after_s
+        self._comment_interval_s = context.config.server.comment_interval_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.metrics.in_flight += 1
@@ -62,32 +58,45 @@ class Relay(Response):
 
     async def _run(self, send: Send) -> None:
         started = time.perf_counter()
-        trace = Trace(self.request.id, self.model)
         status = CLIENT_LEFT
+        notes = WaitNotes(send, self._early_head, self._doing, self._comment_interval_s)
+        if self.request.stream and self._comment_after_s is not None:
+            notes.begin(self._comment_after_s)  # A whole answer has no place for them.
         try:
-            async with await self.pipeline.answer(self.request, trace) as answer:
-                self.metrics.begun(trace, time.perf_counter() - started)
-                await self._send(answer, send)
+            async with await self.pipeline.answer(self.request, self.trace) as answer:
+                await notes.end()
+                self.metrics.begun(self.trace, time.perf_counter() - started)
+                await self._send(answer, send, notes.head_sent)
             status = 200
         except CoterieError as error:
             status = status_of(error)
-            await send_error(error, self.request.id, send)
+            await notes.end()
+            if notes.head_sent:
+                await _send_error_event(error, send)
+            else:
+                await send_error(error, self.request.id, send)
         finally:
-            self.metrics.ended(trace, status)
+            notes.stop()
+            self.metrics.ended(self.trace, status)
 
-    async def _send(self, answer: Answer, send: Send) -> None:
-        streaming = answer.content_type.startswith(EVENT_STREAM)
+    def _early_head(self) -> Message:
+        headers = {"content-type": f"{EVENT_STREAM}; charset=utf-8", **STREAM_HEADERS}
+        return _start(200, self.trace.early_headers() | headers)
+
+    def _doing(self) -> str:
+        return self.pipeline.doing(self.trace)
+
+    async def _send(self, answer: Answer, send: Send, head_sent: bool) -> None:
+        streaming = head_sent or answer.content_type.startswith(EVENT_STREAM)
         first = answer.first
-        if streaming and self.extension.explain:
+        if streaming and self.explain:
             first = _explanation(answer, self.request) + first
         elif not streaming:
-            first = _with_extension(first, answer, self.extension.explain)
-        headers = answer.trace.headers() | {"content-type": answer.content_type}
-        if streaming:
-            headers |= {"cache-control": "no-cache", "x-accel-buffering": "no"}
-        else:
-            headers["content-length"] = str(len(first))
-        await send(_start(200, headers))
+            first = _with_extension(first, answer, self.explain)
+        if not head_sent:
+            headers = answer.trace.headers() | {"content-type": answer.content_type}
+            headers |= STREAM_HEADERS if streaming else {"content-length": str(len(first))}
+            await send(_start(200, headers))
         await send({"type": "http.response.body", "body": first, "more_body": streaming})
         if not streaming:
             return
@@ -95,26 +104,25 @@ class Relay(Response):
             async for piece in answer.rest:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         except CoterieError as error:
-            # The status is gone already: the SDKs raise on an event with `error`.
             self.metrics.broken(answer.trace)
-            event = f"data: {json.dumps(body_of(error))}\n\ndata: [DONE]\n\n"
-            await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await _send_error_event(error, send)
+        else:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def send_error(error: CoterieError, request_id: str, send: Send) -> None:
     """A whole error response."""
-    status = status_of(error)
     body = json.dumps(body_of(error)).encode()
-    headers = {
-        "content-type": "application/json",
-        "content-length": str(len(body)),
-        "x-request-id": request_id,
-    }
-    if status in RETRY_AFTER_S:
-        headers["retry-after"] = str(RETRY_AFTER_S[status])
-    await send(_start(status, headers))
+    headers = {"content-type": "application/json", "content-length": str(len(body))}
+    await send(_start(status_of(error), headers | headers_of(error, request_id)))
     await send({"type": "http.response.body", "body": body})
+
+
+async def _send_error_event(error: CoterieError, send: Send) -> None:
+    """The end of a stream whose status is gone already: the SDKs raise on such an event."""
+    event = f"data: {json.dumps(body_of(error))}\n\ndata: [DONE]\n\n".encode()
+    await send({"type": "http.response.body", "body": event, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _start(status: int, headers: dict[str, str]) -> Message:

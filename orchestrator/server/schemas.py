@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from experts.errors import RequestError
 from experts.types import Operation, Request
@@ -18,6 +18,9 @@ class Extension(BaseModel):
     explain: bool = False
     """Tell why this expert was chosen; in a stream, as a first chunk without choices."""
 
+    request_class: str | None = Field(None, alias="class")
+    """The request class, which says how long the request may be made to wait."""
+
 
 def parse(
     raw: bytes, operation: Operation, request_id: str, expert: str | None = None
@@ -26,7 +29,13 @@ def parse(
 
     On an expert's own path (`expert`) the model may be missing and is not looked at.
     """
-    body = parse_object(raw)
+    return parse_body(parse_object(raw), operation, request_id, expert)
+
+
+def parse_body(
+    body: dict[str, Any], operation: Operation, request_id: str, expert: str | None = None
+) -> tuple[Request, str, Extension]:
+    """`parse` for a body that is an object already; takes our field out of it."""
     model = expert or body.get("model")
     if not isinstance(model, str) or not model:
         raise RequestError("`model` must be a non-empty string.", param="model")

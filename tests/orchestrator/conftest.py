@@ -33,9 +33,14 @@ class ScriptedSlot:
 
     def __init__(self, slot_id: str, sizes: Mapping[str, float]) -> None:
         self.id = slot_id
+        self.sleeps = False
+        self.load_blocks = True
         self.url = f"http://{slot_id}.test"
         self.loads: list[str] = []
         self.unloads: list[str] = []
+        self.sleeping: list[tuple[str, int]] = []
+        self.woken: list[str] = []
+        self.leaks_gb = 0.0
         self.starts = 0
         self.stopped = False
         self.load_errors: dict[str, list[Exception]] = defaultdict(list)
@@ -73,10 +78,21 @@ class ScriptedSlot:
         self._residents.remove(engine)
         return 0.1
 
+    async def sleep(self, engine: str, level: int) -> float:
+        self.sleeping.append((engine, level))
+        self._residents.remove(engine)
+        return 0.05
+
+    async def wake(self, engine: str) -> float:
+        self.woken.append(engine)
+        await self._alive_until(self._holds.get(engine))
+        self._residents.append(engine)
+        return 0.2
+
     async def memory_gb(self) -> float:
         await self._alive_until(None)
         _raise_next(self.memory_errors)
-        return sum(self._sizes[engine] for engine in self._residents)
+        return self.leaks_gb + sum(self._sizes[engine] for engine in self._residents)
 
     async def running(self) -> dict[str, int]:
         await self._alive_until(None)
@@ -133,12 +149,16 @@ class Rig:
         self.slot = self.slots[0]
         self.events: list[str] = []
         self.health = 200
+        self.songs: list[str] = []
         self._tasks: list[asyncio.Task[Lease]] = []
         self.client = httpx.AsyncClient(transport=httpx.MockTransport(self._health))
         self.pool = ExpertPool(config, list(self.slots), self.client, self.events.append)
 
     def _health(self, request: httpx.Request) -> httpx.Response:
-        return httpx.Response(self.health)
+        if request.url.path.endswith("/health"):
+            return httpx.Response(self.health)
+        song = self.songs.pop(0) if self.songs else "tweet"
+        return httpx.Response(200, json={"choices": [{"text": song}]})
 
     async def use(self, expert: str) -> Lease:
         """Lease and give back at once."""

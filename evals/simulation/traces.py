@@ -1,0 +1,108 @@
+"""Traces of requests: drawn from a Zipf law, all at once, or read from a file."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experts.errors import ConfigError
+
+CLASSES = ("interactive", "batch")
+INTERACTIVE, BATCH = range(2)
+MAX_PROBLEMS = 10
+"""Of a file with many bad lines, so many are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Requests in the order of their arrival; a request is its number in the three lists."""
+
+    experts: tuple[str, ...]
+    at_s: Sequence[float]
+    expert: Sequence[int]
+    """Positions in `experts`."""
+    kind: Sequence[int]
+    """INTERACTIVE (has an age bound) or BATCH."""
+
+    def __len__(self) -> int:
+        return len(self.at_s)
+
+
+def zipf_trace(
+    *,
+    experts: int,
+    requests: int,
+    rate: float,
+    alpha: float = 1.0,
+    batch_share: float = 0.0,
+    seed: int = 0,
+) -> Trace:
+    """Poisson arrivals at `rate` requests/s; the k-th expert is asked in proportion to k^-alpha.
+
+    With an infinite rate all requests arrive at once.
+    """
+    rng = np.random.default_rng(seed)
+    weights = np.arange(1, experts + 1, dtype=float) ** -alpha
+    chosen = rng.choice(experts, size=requests, p=weights / weights.sum())
+    gaps = rng.exponential(1.0, size=requests)
+    at_s = np.zeros(requests) if math.isinf(rate) else np.cumsum(gaps / rate)
+    batch = rng.random(requests) < batch_share
+    names = tuple(f"expert-{number:0{len(str(experts))}d}" for number in range(1, experts + 1))
+    kinds = np.where(batch, BATCH, INTERACTIVE)
+    return Trace(names, at_s.tolist(), chosen.tolist(), kinds.tolist())
+
+
+def read_trace(path: Path) -> Trace:
+    """Read a JSON object per line: `at_s`, `expert` and, if it is not interactive, `class`.
+
+    Raises ConfigError that names every bad line (the first ten of them).
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} can not be read: {error}.") from error
+    rows: list[tuple[float, str, int]] = []
+    problems: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(_row(line))
+        except ValueError as error:
+            problems.append(f"{path}:{number}: {error}")
+    if len(problems) > MAX_PROBLEMS:
+        problems[MAX_PROBLEMS:] = [f"and {len(problems) - MAX_PROBLEMS} further lines"]
+    if problems:
+        raise ConfigError(f"{path} has lines that are no requests.", problems=tuple(problems))
+    if not rows:
+        raise ConfigError(f"{path} has no requests.", hint='Write {"at_s": 0.5, "expert": "law"}.')
+    rows.sort(key=lambda row: row[0])
+    names = tuple(sorted({expert for _, expert, _ in rows}))
+    position = {name: number for number, name in enumerate(names)}
+    at_s, asked, kinds = zip(*rows, strict=True)
+    return Trace(names, at_s, [position[name] for name in asked], kinds)
+
+
+def _row(line: str) -> tuple[float, str, int]:
+    try:
+        row: Any = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no JSON ({error.msg}); write one object per line") from error
+    if not isinstance(row, dict):
+        raise ValueError('write an object like {"at_s": 0.5, "expert": "law"}')
+    if unknown := sorted(set(row) - {"at_s", "expert", "class"}):
+        raise ValueError(f"unknown key {unknown[0]!r}; known are at_s, expert, class")
+    at_s, expert, kind = row.get("at_s"), row.get("expert"), row.get("class", CLASSES[0])
+    # NaN compares false with everything, so it fails here, too.
+    number = isinstance(at_s, int | float) and not isinstance(at_s, bool)
+    if not (number and 0 <= at_s < math.inf):
+        raise ValueError("at_s must be a number of seconds, 0 or more")
+    if not isinstance(expert, str) or not expert:
+        raise ValueError("expert must be a name")
+    if kind not in CLASSES:
+        raise ValueError(f"class must be {' or '.join(CLASSES)}, not {kind!r}")
+    return float(at_s), expert, CLASSES.index(kind)

@@ -1,0 +1,37 @@
+"""A prompt with a known answer: an engine that has come back must still give it."""
+
+import httpx
+
+PROMPT = "The canary in this mine sings"
+
+
+class Canary:
+    """Asks engines for a few greedy tokens."""
+
+    def __init__(self, client: httpx.AsyncClient, tokens: int, timeout_s: float) -> None:
+        self._client = client
+        self._tokens = tokens
+        self._timeout_s = timeout_s
+
+    @property
+    def wanted(self) -> bool:
+        """Whether engines are checked at all."""
+        return self._tokens > 0
+
+    async def sing(self, url: str, engine: str) -> str:
+        """The answer of the engine under `url`. Raises RuntimeError when it gives none."""
+        body = {
+            "model": engine,
+            "prompt": PROMPT,
+            "max_tokens": self._tokens,
+            "temperature": 0,
+            "ignore_eos": True,
+        }
+        try:
+            answer = await self._client.post(
+                f"{url}/v1/completions", json=body, timeout=self._timeout_s
+            )
+            text: str = answer.raise_for_status().json()["choices"][0]["text"]
+        except (httpx.HTTPError, ValueError, KeyError, IndexError) as error:
+            raise RuntimeError(f"it did not answer its first prompt ({error!r})") from error
+        return text

@@ -1,0 +1,62 @@
+"""The pool as Prometheus sees it: read from its snapshot whenever somebody scrapes."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+GIB = 1 << 30
+
+# Metric, key of the snapshot's entry, factor to the base unit, what it tells.
+_ENGINE_COUNTERS = (
+    ("coterie_loads", "count", "Loads of an engine into a slot."),
+    ("coterie_evictions", "evictions", "Times that an engine left a slot."),
+    ("coterie_load_failures", "failures", "Loads that failed."),
+    ("coterie_saved_loads", "saved", "Loads that first-come with LRU had needed beyond ours."),
+)
+_ENGINE_GAUGES = (
+    ("coterie_load_estimate_seconds", "load_s", 1, "What a load takes, as far as it is known."),
+    ("coterie_wake_estimate_seconds", "wake_s", 1, "What a wake takes, as far as it is known."),
+    ("coterie_queue_depth", "waiting", 1, "Requests that wait for an engine."),
+    ("coterie_queue_oldest_seconds", "oldest_s", 1, "How long the first of them has waited."),
+    ("coterie_leaked_bytes", "leaked_gb", GIB, "Memory that an engine left behind."),
+)
+_SLOT_GAUGES = (
+    ("coterie_slot_memory_bytes", "memory_gb", GIB, "Memory of a slot in use."),
+    ("coterie_slot_budget_bytes", "budget_gb", GIB, "Memory that a slot may use."),
+    ("coterie_slot_up", "up", 1, "Whether the slot's process runs."),
+)
+
+
+class PoolCollector(Collector):
+    """Engines and slots of one pool."""
+
+    def __init__(self, snapshot: Callable[[], Mapping[str, Any]]) -> None:
+        self._snapshot = snapshot
+        self._highest: dict[tuple[str, str], float] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        """Called at every scrape."""
+        shown = self._snapshot()
+        engines: Mapping[str, Mapping[str, Any]] = shown["loads"]
+        slots = {slot["id"]: slot for slot in shown["slots"]}
+        for name, key, about in _ENGINE_COUNTERS:
+            counter = CounterMetricFamily(name, about, labels=["engine"])
+            for engine, entry in engines.items():
+                counter.add_metric([engine], self._never_less(name, engine, entry[key]))
+            yield counter
+        for label, entries, gauges in (
+            ("engine", engines, _ENGINE_GAUGES),
+            ("slot", slots, _SLOT_GAUGES),
+        ):
+            for name, key, factor, about in gauges:
+                gauge = GaugeMetricFamily(name, about, labels=[label])
+                for owner, entry in entries.items():
+                    gauge.add_metric([owner], float(entry[key]) * factor)
+                yield gauge
+
+    def _never_less(self, name: str, engine: str, value: float) -> float:
+        """Saved loads may shrink again; a counter that does is taken for a restart."""
+        self._highest[name, engine] = max(value, self._highest.get((name, engine), 0.0))
+        return self._highest[name, engine]
