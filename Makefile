@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 ENGINE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 LOCK := deploy/locks/$(ENGINE).txt
 
-.PHONY: help setup redis demo serve eval bench zoo profile test check fmt lock clean
+.PHONY: help setup redis demo serve eval bench bench-swap zoo profile test check fmt lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,6 +31,9 @@ eval: $(READY) ## accuracy of every expert on every skill
 
 bench: $(READY) ## the gateway beside the expert's own endpoint, side by side
 	@$(BIN)/coterie bench --config $(CONFIG)
+
+bench-swap: $(READY) ## more experts than memory: ours, first come + LRU, a load per request
+	@$(BIN)/coterie bench-swap --config $(CONFIG)
 
 profile: $(READY) ## ask every expert every probe question, write the outcome table
 	@$(BIN)/coterie profile --config $(CONFIG)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 EXPERT_HEADER = "x-coterie-expert"
-LOAD_HEADER = "x-coterie-load-ms"
+WAIT_HEADERS = ("x-coterie-queue-ms", "x-coterie-load-ms")
 # Longer than any load of an expert; a service that is silent for longer is stuck.
 SILENCE_S = 300.0
 FAILURES_SHOWN = 10
@@ -40,6 +40,8 @@ class Answer:
     seconds: float = 0.0
     first_token_s: float | None = None
     error: str | None = None
+    waited_s: float = 0.0
+    """In the pool's queue and for loads, as the response's headers tell."""
 
 
 class BadAnswer(Exception):
@@ -110,6 +112,7 @@ async def ask(
         time.perf_counter() - reading.started,
         reading.first_token_s,
         error,
+        reading.waited_s,
     )
 
 
@@ -122,6 +125,7 @@ class _Reading:
     expert: str = ""
     completion_tokens: int = 0
     first_token_s: float | None = None
+    waited_s: float = 0.0
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Add one event of a stream, or a whole answer."""
@@ -143,6 +147,8 @@ async def _read(
     timeout = httpx.Timeout(SILENCE_S, pool=None)
     async with client.stream("POST", url, json=body, timeout=timeout) as response:
         reading.expert = response.headers.get(EXPERT_HEADER, "")
+        waits_ms = (response.headers.get(name, 0) for name in WAIT_HEADERS)
+        reading.waited_s = sum(map(float, waits_ms)) / 1000
         if response.status_code >= 400:
             refusal = (await response.aread()).decode(errors="replace")
             raise BadAnswer(f"HTTP {response.status_code}: {_refusal(refusal)}")

@@ -61,6 +61,24 @@ def bench(
     _run("bench", config, expert, rounds, json_out)
 
 
+@app.command("bench-swap")
+def bench_swap(
+    config: ConfigOption = DEFAULT_CONFIG,
+    experts: Annotated[int, typer.Option(min=3, help="Copies of the models, by names.")] = 16,
+    requests: Annotated[int, typer.Option(min=1, help="Requests of the batch.")] = 640,
+    age_bound: Annotated[
+        float, typer.Option(min=0.1, help="Age bound beside the hostile stream, in seconds.")
+    ] = 5.0,
+    seed: Annotated[int, typer.Option(help="Of the order of the requests.")] = 0,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write every measurement to this file.")
+    ] = None,
+) -> None:
+    """Serve more experts than memory in three ways; exit 1 if a target is missed."""
+    arguments = (experts, requests, age_bound, seed, json_out)
+    _run("swap", config, *arguments, module="evals.swap.command")
+
+
 @zoo.command()
 def report(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Print the accuracy of every expert on every task; exit 1 if one breaks the zoo's rules."""
@@ -72,14 +90,14 @@ def main() -> None:
     run(app)
 
 
-def _run(function: str, config: Path, *arguments: Any) -> None:
-    """Run a coroutine function of `evals.launch` and exit with what it returns."""
+def _run(function: str, config: Path, *arguments: Any, module: str = "evals.launch") -> None:
+    """Run a coroutine function of `module` and exit with what it returns."""
     settings = load_config(config)
     console = make_console()
     with Progress(console) as progress:
         progress.say("starting")
         progress.doing("loading the code")
         # Imported late: `coterie --help` must not wait for Ray and torch.
-        launch = import_module("evals.launch")
-        finish = uvloop.run(getattr(launch, function)(progress, settings, *arguments))
+        commands = import_module(module)
+        finish = uvloop.run(getattr(commands, function)(progress, settings, *arguments))
     raise typer.Exit(finish(console))

@@ -13,6 +13,7 @@ from rich.console import Console
 from evals.bench import Sides, run_bench
 from evals.bench_report import print_bench, write_json
 from evals.demo import POOL, print_result, run_demo
+from evals.own_service import without_keys
 from evals.profile import print_profile, probes_of, run_profile
 from evals.progress import Progress
 from evals.report import print_report, run_report
@@ -93,6 +94,7 @@ async def bench(
 @asynccontextmanager
 async def _serving(settings: Config, progress: Progress) -> AsyncIterator[Service]:
     progress.doing("starting the service")
+    settings = without_keys(settings)
     service = await start_service(settings, on_event=progress.say, host="127.0.0.1", port=0)
     try:
         yield service

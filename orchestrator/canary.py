@@ -32,6 +32,6 @@ class Canary:
                 f"{url}/v1/completions", json=body, timeout=self._timeout_s
             )
             text: str = answer.raise_for_status().json()["choices"][0]["text"]
-        except (httpx.HTTPError, ValueError, KeyError, IndexError) as error:
+        except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
             raise RuntimeError(f"it did not answer its first prompt ({error!r})") from error
         return text

@@ -121,6 +121,33 @@ def _check_adapter(
     return []
 
 
+def check_memory(experts: Mapping[str, ExpertSpecBase], slot_gb: float) -> list[str]:
+    """Experts that no slot can hold, or that should both stay and leave.
+
+    Where no size is given, the files of the weights tell the least that it can be.
+    """
+    hosted = {n: s for n, s in experts.items() if isinstance(s, VllmSpec)}
+    sizes = {
+        n: s.memory_gb or _weights_gb(s.model) for n, s in hosted.items() if s.adapter_of is None
+    }
+    problems = [
+        f"experts.{name}.memory_gb: {size:.2f} GB do not fit into a slot of {slot_gb:g} GB"
+        " (slots.memory_gb)."
+        for name, size in sizes.items()
+        if size > slot_gb
+    ]
+    return problems + [
+        f"experts.{name}.max_idle_s: a pinned expert never leaves; drop `pin` or `max_idle_s`."
+        for name, spec in hosted.items()
+        if spec.pin and spec.max_idle_s is not None
+    ]
+
+
+def _weights_gb(model: str) -> float:
+    files = Path(model).glob("*.safetensors") if Path(model).is_absolute() else ()
+    return float(sum(file.stat().st_size for file in files)) / (1 << 30)
+
+
 def missing_files(routers: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Files that routers read and that are not there (yet: `coterie profile` writes them)."""
     return [

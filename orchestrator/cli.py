@@ -1,7 +1,6 @@
-"""The command line of the service: serve, validate, models, route, schema."""
+"""The command line of the service: serve, validate, models, route, plan, ps, schema."""
 
 import json
-import sys
 import time
 import uuid
 from importlib import import_module
@@ -10,15 +9,13 @@ from typing import Any
 
 import typer
 import uvloop
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from experts.errors import ConfigError, CoterieError
 from experts.types import Request
 from orchestrator.checks import missing_files
 from orchestrator.config import Config, load_config
 from orchestrator.plan import plan_decision
+from orchestrator.tables import print_table
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +24,7 @@ app = typer.Typer(
     help="A circle of specialist language models behind one OpenAI endpoint.",
 )
 CONFIG = typer.Option(Path("examples/zoo.yaml"), "--config", "-c", help="The YAML file.")
+API_KEY = typer.Option(None, help="A key of that service, where it wants one.")
 
 
 @app.command()
@@ -73,13 +71,11 @@ def validate(file: Path = typer.Argument(help="The YAML file.")) -> None:
 def models(config: Path = CONFIG) -> None:
     """List the model names that a client can use."""
     tree = load_config(config)
-    table = Table("model", "kind", "what it is good at", box=None, pad_edge=False)
-    for name, composition in tree.compositions.items():
-        table.add_row(name, f"router {composition.router}", escape(composition.about))
+    rows = [(name, f"router {c.router}", c.about) for name, c in tree.compositions.items()]
     for name, spec in tree.experts.items():
         adapter = getattr(spec, "adapter_of", None)
-        table.add_row(name, f"adapter of {adapter}" if adapter else spec.type, escape(spec.about))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+        rows.append((name, f"adapter of {adapter}" if adapter else spec.type, spec.about))
+    print_table(("model", "kind", "what it is good at"), rows)
 
 
 @app.command()
@@ -107,12 +103,32 @@ def route(
 
 
 def _decide(tree: Config, router: str, question: str) -> Any:
-    registry = import_module("routers.registry")
-    built = registry.build(
-        router, tree.routers[router], tuple(tree.experts), registry.shared_encoder()
-    )
+    built = import_module("orchestrator.preview").make_router(tree, router)
     body = {"messages": [{"role": "user", "content": question}]}
     return built.route([Request(f"route-{uuid.uuid4().hex}", "chat/completions", body)])[0]
+
+
+@app.command()
+def plan(
+    file: Path = typer.Argument(help="One request a line: OpenAI batch lines, or bare bodies."),
+    config: Path = CONFIG,
+    url: str | None = typer.Option(None, help="Take what loads cost from this running service."),
+    api_key: str | None = API_KEY,
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Show what a batch would do: who answers, what is loaded, how long it takes; runs nothing."""
+    preview = import_module("orchestrator.preview")
+    preview.plan_file(file, load_config(config), url, api_key, as_json)
+
+
+@app.command()
+def ps(
+    url: str = typer.Option("http://127.0.0.1:8000", help="Where the service runs."),
+    api_key: str | None = API_KEY,
+    as_json: bool = typer.Option(False, "--json", help="Print what the service tells, as it is."),
+) -> None:
+    """Show what a running service holds: slots, experts, queues, and what loads cost."""
+    import_module("orchestrator.ps").ps(url, api_key, as_json)
 
 
 @app.command()

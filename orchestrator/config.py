@@ -18,7 +18,7 @@ from pydantic import (
 
 from experts.errors import ConfigError
 from experts.spec import SPEC_KINDS, ExpertSpec, VllmSpec
-from orchestrator.checks import check_classes, cross_check
+from orchestrator.checks import check_classes, check_memory, cross_check
 from orchestrator.yaml_tree import anchor_paths, fill_environment, read_tree
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -227,15 +227,19 @@ def _between_keys(tree: dict[str, Any]) -> list[str]:
         s if isinstance(s, dict) else {} for s in sections
     )
     api_keys = server.get("api_keys")
+    slots = tree.get("slots")
+    slot_gb = (slots if isinstance(slots, dict) else {}).get("memory_gb", SlotsConfig().memory_gb)
+    specs = _valid(TypeAdapter(ExpertSpec), experts)
     parts = _valid(TypeAdapter(CompositionConfig), compositions)
     keys = _valid(TypeAdapter(ApiKey), api_keys if isinstance(api_keys, dict) else {})
     return [
         *cross_check(
-            _valid(TypeAdapter(ExpertSpec), experts),
+            specs,
             parts,
             {str(name): entry for name, entry in routers.items() if isinstance(entry, dict)},
             declared=frozenset(map(str, experts)),
         ),
+        *(check_memory(specs, slot_gb) if isinstance(slot_gb, int | float) else ()),
         *check_classes([*DEFAULT_CLASSES, *map(str, classes)], parts, keys),
     ]
 

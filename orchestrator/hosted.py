@@ -79,6 +79,8 @@ class HostedEngine:
     failed: str | None = None
     lost_loads: int = 0
     leaked_gb: float = 0.0
+    taken_gb: float = 0.0
+    """What the last load took: what must be free again when it has left."""
     largest_gb: float = 0.0
     canary: str | None = None
 
@@ -93,10 +95,15 @@ class HostedEngine:
 
     def admitting(self, expert: str) -> CopyBook | None:
         """The copy with the fewest requests that takes one more; None if there is none."""
-        if self.in_use[expert] >= self.limits[expert] * max(1, len(self.book.copies)):
+        if self.in_use[expert] >= self.limit(expert):
             return None
         open_copies = [copy for copy in self.book.copies if copy.admits]
         return min(open_copies, key=lambda copy: copy.in_use, default=None)
+
+    def limit(self, expert: str) -> int:
+        """Requests of the expert that all copies together serve at once."""
+        loaded = sum(copy.phase is not Phase.LOADING for copy in self.book.copies)
+        return self.limits[expert] * max(1, loaded)
 
     def begin(self, expert: str, copy: CopyBook, now: float) -> CopyBook:
         """A request of `expert` begins in `copy`."""
@@ -120,6 +127,9 @@ class HostedEngine:
         while self.book.waiting:
             heads = [h for line in self.lines.values() for h in line.heads()]
             for waiter in sorted(heads, key=lambda w: (w.deadline, w.since)):
+                if waiter.granted.done():  # Its client left in this very turn of the loop.
+                    self.leave(waiter)
+                    break
                 copy = self.admitting(waiter.expert)
                 if copy is not None:
                     self.leave(waiter)
@@ -141,7 +151,8 @@ class HostedEngine:
         """Nobody who waits can be served."""
         for line in self.lines.values():
             for waiter in line.clear():
-                waiter.granted.set_exception(error())
+                if not waiter.granted.done():
+                    waiter.granted.set_exception(error())
         self._recount()
 
     def _recount(self) -> None:

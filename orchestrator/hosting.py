@@ -68,7 +68,7 @@ class Hosting:
         self._waiting: set[HostedEngine] = set()
         self._shadow = ShadowLru(0.0)
         self._replan_handle: asyncio.Handle | None = None
-        self._stopped = False
+        self._deciding = False
         canary = Canary(client, config.canary_tokens, config.load_timeout_s)
         by_id = {slot.slot.id: slot for slot in self._slots}
         self._mover = Mover(self._engines, by_id, config, canary, on_event, self._changed)
@@ -99,18 +99,14 @@ class Hosting:
         await self._care.start()
         room = [slot.book.budget_gb - slot.base_gb for slot in self._slots]
         self._shadow = ShadowLru(sum(room))
-        plan: dict[str, list[HostedEngine]] = {slot.slot.id: [] for slot in self._slots}
-        for name, engine in self._engines.items():
-            spec, best = self._specs[name], max(range(len(room)), key=room.__getitem__)
-            fits = room[best] >= engine.book.memory_gb
-            if spec.preload or spec.pin or (self._config.preload and fits):
-                room[best] -= engine.book.memory_gb
-                plan[self._slots[best].slot.id].append(engine)
+        plan = self._plan_preload(room)
         await asyncio.gather(*(self._preload(slot, plan[slot.slot.id]) for slot in self._slots))
+        self._deciding = True
+        self._changed()
 
     async def stop(self) -> None:
         """End what is under way, and the slots' processes."""
-        self._stopped = True
+        self._deciding = False
         if self._replan_handle is not None:
             self._replan_handle.cancel()
         await self._mover.stop()
@@ -150,18 +146,23 @@ class Hosting:
 
     def release(self, place: Place) -> None:
         """A request is over."""
-        now, copy = time.monotonic(), place.copy
-        engine = self._engine_of(place.expert)
+        now = time.monotonic()
+        self._engine_of(place.expert).estimates.measured("service_s", now - place.began)
+        self._free(place.expert, place.copy, now)
+
+    def _free(self, expert: str, copy: CopyBook, now: float) -> None:
+        engine = self._engine_of(expert)
         copy.in_use -= 1
         copy.last_used = now
-        engine.in_use[place.expert] -= 1
-        engine.estimates.measured("service_s", now - place.began)
+        engine.in_use[expert] -= 1
         if copy.phase is Phase.DRAINING and not copy.in_use:
             self._slot_of(copy).drained.set()
         elif self._waiting:
-            if engine.book.waiting:
+            waited = engine.book.waiting
+            if waited:
                 engine.serve(now)
-            if copy.idle:
+            # It may leave now: nobody uses it, or at least nobody waits for it any more.
+            if copy.idle or (waited and not engine.book.waiting):
                 self._changed()
         elif copy.idle and engine.book.max_idle_s < math.inf:
             self._changed()
@@ -173,10 +174,12 @@ class Hosting:
             return
         name = self._engine_of(expert).name
         copy = next((c for c in slot.book.copies if c.engine.name == name), None)
-        if copy is None or copy.phase is not Phase.READY or slot.book.moving:
+        if copy is None or await self._healthy(slot, name):
             return
-        if not await self._healthy(slot, name) and copy.phase is Phase.READY:
-            await self._mover.begin(Move(slot.book, (copy,), None, "not healthy"))
+        # Not while it moves, and not once it is gone.
+        still = copy in slot.book.copies and copy.phase is Phase.READY
+        if still and slot.book.up and not slot.book.moving:
+            self._mover.begin(Move(slot.book, (copy,), None, "not healthy"), may_sleep=False)
 
     async def refresh(self) -> None:
         """Ask every slot that is up how much memory it holds and what runs in it."""
@@ -228,7 +231,7 @@ class Hosting:
 
     def _changed(self) -> None:
         """Ask the policy again, once for all that changes in this turn of the event loop."""
-        if self._stopped:
+        if not self._deciding:
             return
         if self._replan_handle is not None:
             self._replan_handle.cancel()
@@ -252,8 +255,8 @@ class Hosting:
 
     def _refuse(self, engine: HostedEngine, expert: str, now: float) -> None:
         """Raise for a request that would wait in vain."""
-        line, spec = engine.lines[expert], self._specs[expert]
-        if len(line) + engine.in_use[expert] >= spec.max_in_flight + spec.max_queued:
+        line, queued = engine.lines[expert], self._specs[expert].max_queued
+        if len(line) + engine.in_use[expert] >= engine.limit(expert) + queued:
             raise ExpertOverloaded(
                 f"{len(line)} requests wait for expert {expert} already.", expert=expert
             )
@@ -261,32 +264,44 @@ class Hosting:
             return
         if engine.failed is not None and engine.book.retry_at > now:
             raise unavailable(engine, engine.book.retry_at - now)
-        if not any(self._room_gb(slot) >= engine.book.memory_gb for slot in self._slots):
-            raise ExpertUnavailable(
-                f"Expert {engine.name} needs {engine.book.memory_gb:.2f} GB, more than any slot"
-                " has left.",
-                expert=engine.name,
-                hint="Raise slots.memory_gb.",
-            )
+        if not any(self._room_gb(slot, engine) >= engine.book.memory_gb for slot in self._slots):
+            raise _too_large(engine)
 
-    def _room_gb(self, slot: HostedSlot) -> float:
-        """What a slot could offer if all that may leave had left."""
-        pinned_gb = sum(c.engine.memory_gb for c in slot.book.copies if c.engine.pinned)
+    def _room_gb(self, slot: HostedSlot, engine: HostedEngine) -> float:
+        """What a slot could offer an engine if all that may leave had left."""
+        others = (copy.engine for copy in slot.book.copies if copy.engine is not engine.book)
+        pinned_gb = sum(other.memory_gb for other in others if other.pinned)
         return slot.book.budget_gb - slot.base_gb - pinned_gb
 
     def _give_up(self, engine: HostedEngine, waiter: Waiter) -> None:
         """A client left the queue, perhaps in the very moment that its turn came."""
         if waiter.granted.done() and not waiter.granted.cancelled():
             if waiter.granted.exception() is None:
-                self.release(self._place(waiter.expert, waiter.granted.result(), time.monotonic()))
+                self._free(waiter.expert, waiter.granted.result(), time.monotonic())
             return
         engine.leave(waiter)
         self._changed()
 
     # Loading without being asked.
 
+    def _plan_preload(self, room: list[float]) -> dict[str, list[HostedEngine]]:
+        """Slot -> what to load there: first what must be there, then what still fits."""
+        plan: dict[str, list[HostedEngine]] = {slot.slot.id: [] for slot in self._slots}
+        asked = {name: self._specs[name].preload or self._specs[name].pin for name in self._engines}
+        for name in sorted(self._engines, key=lambda name: not asked[name]):
+            engine, best = self._engines[name], max(range(len(room)), key=room.__getitem__)
+            fits = room[best] >= engine.book.memory_gb
+            if asked[name] and not fits:
+                raise _too_large(engine)
+            if fits and (asked[name] or self._config.preload):
+                room[best] -= engine.book.memory_gb
+                plan[self._slots[best].slot.id].append(engine)
+        return plan
+
     async def _preload(self, slot: HostedSlot, engines: list[HostedEngine]) -> None:
         for engine in engines:
+            if slot.restarts or not slot.up.is_set():
+                return  # Its watcher moves there now; the rest comes when it is asked for.
             await self._mover.begin(Move(slot.book, (), engine.book, "preload"))
             if engine.failed is not None:
                 raise unavailable(engine, None)
@@ -294,7 +309,8 @@ class Hosting:
     async def _reload(self, slot: HostedSlot, held: list[CopyBook]) -> None:
         """What a slot held before it died, as far as nobody else has it by now."""
         for book in sorted({copy.engine for copy in held}, key=lambda b: (-b.waiting, b.name)):
-            if not slot.up.is_set() or book.copies or slot.book.free_gb < book.memory_gb:
+            fits = slot.book.free_gb >= book.memory_gb and book.retry_at <= time.monotonic()
+            if not slot.up.is_set() or book.copies or not fits:
                 continue
             await self._mover.begin(Move(slot.book, (), book, "was here before"))
 
@@ -319,6 +335,14 @@ class Hosting:
         return self._engines[self._specs[expert].adapter_of or expert]
 
 
+def _too_large(engine: HostedEngine) -> ExpertUnavailable:
+    return ExpertUnavailable(
+        f"Expert {engine.name} needs {engine.book.memory_gb:.2f} GB, more than any slot has left.",
+        expert=engine.name,
+        hint="Raise slots.memory_gb.",
+    )
+
+
 def _show_slot(slot: HostedSlot, engines: dict[str, HostedEngine], now: float) -> dict[str, Any]:
     ready = [copy.engine.name for copy in slot.book.copies if copy.phase is Phase.READY]
     resident = {copy.engine.name for copy in slot.book.copies}
@@ -334,7 +358,8 @@ def _show_slot(slot: HostedSlot, engines: dict[str, HostedEngine], now: float) -
             {"engine": c.engine.name, "phase": c.phase.value, "in_use": c.in_use}
             for c in slot.book.copies
         ],
-        "asleep": sorted(slot.book.asleep - resident),
+        # In other slots it says only whose files are warm.
+        "asleep": sorted(slot.book.asleep - resident) if slot.slot.sleeps else [],
         "doing": slot.doing and f"{slot.doing} {now - slot.doing_since:.1f} s",
     }
 

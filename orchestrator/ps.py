@@ -67,15 +67,16 @@ def _print_slots(snapshot: Snapshot) -> None:
             str(slot["restarts"]),
             slot["doing"] or "",
         ]
+        held = [(c["engine"], c["phase"], str(c["in_use"])) for c in slot["copies"]]
+        held += [(name, "asleep", "") for name in slot["asleep"]]
         copies = [
-            (", ".join(snapshot["loads"][c["engine"]]["experts"]), c["phase"], str(c["in_use"]))
-            for c in slot["copies"]
+            (", ".join(snapshot["loads"][name]["experts"]), phase, in_use)
+            for name, phase, in_use in held
         ]
-        copies += [(name, "asleep", "0") for name in slot["asleep"]]
         for number, copy in enumerate(copies or [("", "", "")]):
             rows.append([*(about if number == 0 else [""] * len(about)), *copy])
     if rows:
-        columns = ("slot", "is", "memory GB", "restarts", "doing", "resident", "phase", "in use")
+        columns = ("slot", "is", "memory GB", "restarts", "doing", "holds", "phase", "in use")
         print_table(columns, rows)
 
 

@@ -17,6 +17,7 @@ something changed and at `Verdict.recheck_at`; the books must not change during 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from orchestrator.books import CopyBook, EngineBook, Phase, SlotBook
 
@@ -76,7 +77,11 @@ class _Option:
     slot: SlotBook
     leaving: tuple[CopyBook, ...]
     held_up: float
-    seconds: float
+    rank: tuple[float, float, int, float, str]
+    """The lowest one is taken."""
+
+
+_RANK = attrgetter("rank")
 
 
 class _Decision:
@@ -96,22 +101,26 @@ class _Decision:
         self._free = [slot for slot in slots if slot.up and not slot.moving]
         self._moves: list[Move] = []
         self._recheck = math.inf
+        # The books stand still during a call, so what is found out once holds.
+        self._rates: dict[int, float] = {}
+        self._ranked: dict[int, list[CopyBook]] = {}
+        self._resting: dict[tuple[str, float, float], _Option | None] = {}
 
     def run(self, waiting: Sequence[EngineBook]) -> Verdict:
         self._tidy()
-        contenders = [e for e in waiting if e.waiting and not e.resident]
-        spread = [e for e in waiting if e.waiting and e.resident]
+        wanted = [e for e in waiting if e.waiting]
+        for engine in wanted:
+            self._again_at(engine.retry_at)
+        ready = [e for e in wanted if e.retry_at <= self._now]
+        contenders = [e for e in ready if not e.resident]
         if contenders and self._free:
-            later = [e for e in contenders if e.retry_at > self._now]
-            self._again_at(min((e.retry_at for e in later), default=math.inf))
-            ready = [e for e in contenders if e.retry_at <= self._now]
-            due = self._due(ready)
+            due = self._due(contenders)
             for engine in due:
                 self._place_due(engine)
             chosen = set(map(id, due))
-            for engine in self._by_worth([e for e in ready if id(e) not in chosen]):
+            for engine in self._by_worth([e for e in contenders if id(e) not in chosen]):
                 self._place_if_worth(engine)
-        for engine in spread:
+        for engine in (e for e in ready if e.resident):
             self._replicate(engine)
         return Verdict(tuple(self._moves), self._recheck)
 
@@ -174,12 +183,10 @@ class _Decision:
         impatient = self._impatient(engine)
 
         def may_yield(copy: CopyBook) -> bool:
-            if not self._movable(copy):
-                return False
-            # Who has nothing left to begin can drain at once.
-            return not copy.engine.waiting or (impatient and self._stage_over(copy, engine))
+            rests = self._at_rest(copy)
+            return rests or (self._movable(copy) and self._stage_over(copy, engine))
 
-        option = self._cheapest(engine, may_yield)
+        option = self._cheapest(engine, may_yield if impatient else self._at_rest)
         if option is None:
             return
         if option.held_up <= engine.waiting:
@@ -197,22 +204,27 @@ class _Decision:
         """It has served what waited when it came, and long enough to be worth its load."""
         both_s = self._cost_s(contender) + self._cost_s(copy.engine)
         ends_at = copy.since + self._rules.stage_loads * both_s
-        if ends_at > self._now:
-            self._again_at(ends_at)
-        return ends_at <= self._now and copy.engine.oldest >= copy.since
+        if ends_at <= self._now and copy.engine.oldest >= copy.since:
+            return True
+        # Its queue may never run empty, so nobody else would say when the last of them began.
+        self._again_at(ends_at if ends_at > self._now else self._now + both_s)
+        return False
 
     # Further copies.
 
     def _replicate(self, engine: EngineBook) -> None:
-        """Every copy is full and the queue outlasts a load: use a slot that has nothing to do."""
+        """Every copy is full and the queue outlasts a load: its share of it must be worth it."""
         copies = engine.copies
         if any(copy.phase is not Phase.READY or copy.admits for copy in copies):
+            return
+        if engine.retry_at > self._now:
+            self._again_at(engine.retry_at)
             return
         queue_s = engine.waiting * engine.costs.service_s / (engine.max_in_flight * len(copies))
         if queue_s <= self._cost_s(engine):
             return
-        option = self._cheapest(engine, lambda copy: self._movable(copy) and copy.idle)
-        if option and all(c.in_use == 0 for c in option.slot.copies) and option.held_up < 1:
+        option = self._cheapest(engine, self._at_rest)
+        if option and option.held_up <= engine.waiting / (len(copies) + 1):
             self._take(option, engine, "another copy")
 
     # Finding room.
@@ -221,17 +233,24 @@ class _Decision:
         self, engine: EngineBook, may_leave: Callable[[CopyBook], bool]
     ) -> _Option | None:
         options = [o for slot in self._free if (o := self._option(engine, slot, may_leave))]
-        return min(
-            options,
-            key=lambda o: (o.held_up, o.seconds, len(o.leaving), -o.slot.free_gb, o.slot.id),
-            default=None,
-        )
+        return min(options, key=_RANK, default=None)
 
     def _option(
         self, engine: EngineBook, slot: SlotBook, may_leave: Callable[[CopyBook], bool]
     ) -> _Option | None:
-        if any(copy.slot is slot for copy in engine.copies):
+        if engine.copies and any(copy.slot is slot for copy in engine.copies):
             return None
+        if may_leave != self._at_rest:
+            return self._work_out(engine, slot, may_leave)
+        # Everybody who waits asks for this one, and it is often the same for many of them.
+        key = (slot.id, engine.memory_gb, slot.move_s(engine))
+        if key not in self._resting:
+            self._resting[key] = self._work_out(engine, slot, may_leave)
+        return self._resting[key]
+
+    def _work_out(
+        self, engine: EngineBook, slot: SlotBook, may_leave: Callable[[CopyBook], bool]
+    ) -> _Option | None:
         leaving = self._make_room(slot, engine.memory_gb, may_leave)
         if leaving is None:
             return None
@@ -245,7 +264,8 @@ class _Decision:
             elif slot.load_blocks:
                 held_up += copy.in_use + self._expected_requests(copy, seconds)
         drain_s = max((c.engine.costs.service_s for c in leaving if c.in_use), default=0.0)
-        return _Option(slot, leaving, held_up, seconds + drain_s)
+        rank = (held_up, seconds + drain_s, len(leaving), -slot.free_gb, slot.id)
+        return _Option(slot, leaving, held_up, rank)
 
     def _make_room(
         self, slot: SlotBook, need_gb: float, may_leave: Callable[[CopyBook], bool]
@@ -255,8 +275,9 @@ class _Decision:
         if missing <= 0:
             return ()
         leaving: list[CopyBook] = []
-        candidates = [copy for copy in slot.copies if may_leave(copy)]
-        for copy in sorted(candidates, key=self._loss):
+        for copy in self._by_loss(slot):
+            if not may_leave(copy):
+                continue
             leaving.append(copy)
             missing -= copy.engine.memory_gb
             if missing <= 0:
@@ -270,6 +291,12 @@ class _Decision:
                 missing += copy.engine.memory_gb
         return tuple(leaving)
 
+    def _by_loss(self, slot: SlotBook) -> list[CopyBook]:
+        found = self._ranked.get(id(slot))
+        if found is None:
+            found = self._ranked[id(slot)] = sorted(slot.copies, key=self._loss)
+        return found
+
     def _loss(self, copy: CopyBook) -> tuple[float, bool, float, str]:
         """Who leaves first: few requests lost per GiB won, then idle, then unused for long."""
         engine = copy.engine
@@ -278,11 +305,19 @@ class _Decision:
         return (per_gb, copy.in_use > 0, copy.last_used, engine.name)
 
     def _expected_requests(self, copy: CopyBook, seconds: float) -> float:
-        rate = copy.engine.rate(self._now, self._rules.rate_window_s)
-        return rate * seconds / len(copy.engine.copies)
+        engine = copy.engine
+        rate = self._rates.get(id(engine))
+        if rate is None:
+            rate = engine.rate(self._now, self._rules.rate_window_s)
+            self._rates[id(engine)] = rate
+        return rate * seconds / len(engine.copies)
 
     def _movable(self, copy: CopyBook) -> bool:
         return copy.phase is Phase.READY and not copy.engine.pinned
+
+    def _at_rest(self, copy: CopyBook) -> bool:
+        """It has nothing left to begin, so it can drain at once."""
+        return not copy.engine.waiting and self._movable(copy)
 
     def _spare(self, slot: SlotBook) -> Callable[[CopyBook], bool]:
         """To get below the budget, anyone may leave but the last one."""

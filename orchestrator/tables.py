@@ -17,7 +17,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(box=None, pad_edge=False)
     for number, name in enumerate(columns):
         column = [row[number] for row in cells if row[number]]
-        numeric = bool(column) and all(cell[0].isdigit() for cell in column)
+        numeric = bool(column) and all(c.replace(".", "", 1).isdigit() for c in column)
         table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
     for row in cells:
         table.add_row(*map(escape, row))

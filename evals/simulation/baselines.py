@@ -70,5 +70,5 @@ class Belady:
         arrivals = self._arrivals[copy.engine.name]
         nxt = bisect_right(arrivals, self._now)
         if nxt == len(arrivals):
-            return 0.0
-        return seconds / (arrivals[nxt] - self._now)
+            return 1e6
+        return 1e6+seconds / (arrivals[nxt] - self._now)

@@ -22,6 +22,7 @@ from orchestrator.pool import ExpertPool, Lease
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
 from orchestrator.slots import SlotLost
+from orchestrator.store import Store
 from routers.base import Router
 from routers.registry import build
 
@@ -41,16 +42,23 @@ class ScriptedSlot:
         self.sleeping: list[tuple[str, int]] = []
         self.woken: list[str] = []
         self.leaks_gb = 0.0
+        """What every engine leaves behind."""
+        self.mistakes: list[str] = []
+        """Calls that a real slot would not survive."""
         self.starts = 0
         self.stopped = False
         self.load_errors: dict[str, list[Exception]] = defaultdict(list)
         self.start_errors: list[Exception] = []
         self.memory_errors: list[Exception] = []
         self.unload_errors: list[Exception] = []
+        self.wake_errors: list[Exception] = []
         self.may_start = asyncio.Event()
         self.may_start.set()
         self._sizes = sizes
         self._residents: list[str] = []
+        self._asleep: list[str] = []
+        self._lost_gb = 0.0
+        self._moving: list[tuple[str, asyncio.Event]] = []
         self._dead = asyncio.Event()
         self._holds: dict[str, asyncio.Event] = {}
         self._seen: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -65,34 +73,41 @@ class ScriptedSlot:
 
     async def load(self, load: EngineLoad) -> LoadReport:
         self.loads.append(load.expert)
-        self._see(f"load {load.expert}")
-        await self._alive_until(self._holds.get(load.expert))
+        await self._moves("load", load.expert, self._holds.get(load.expert))
         _raise_next(self.load_errors[load.expert])
+        if load.expert in self._residents + self._asleep:
+            self.mistakes.append(f"{load.expert} is there already")
         self._residents.append(load.expert)
         return LoadReport(0.5, self._sizes[load.expert])
 
     async def unload(self, engine: str) -> float:
-        await self._alive_until(None)
+        await self._moves("unload", engine, self._holds.get(f"unload {engine}"))
         _raise_next(self.unload_errors)
         self.unloads.append(engine)
-        self._residents.remove(engine)
+        self._forget(engine)
         return 0.1
 
     async def sleep(self, engine: str, level: int) -> float:
+        await self._moves("sleep", engine, None)
         self.sleeping.append((engine, level))
-        self._residents.remove(engine)
+        self._forget(engine)
+        self._asleep.append(engine)
         return 0.05
 
     async def wake(self, engine: str) -> float:
         self.woken.append(engine)
-        await self._alive_until(self._holds.get(engine))
+        await self._moves("wake", engine, self._holds.get(engine))
+        if engine not in self._asleep:
+            self.mistakes.append(f"{engine} does not sleep")
+        self._asleep.remove(engine)
+        _raise_next(self.wake_errors)
         self._residents.append(engine)
         return 0.2
 
     async def memory_gb(self) -> float:
         await self._alive_until(None)
         _raise_next(self.memory_errors)
-        return self.leaks_gb + sum(self._sizes[engine] for engine in self._residents)
+        return self._lost_gb + sum(self._sizes[engine] for engine in self._residents)
 
     async def running(self) -> dict[str, int]:
         await self._alive_until(None)
@@ -108,19 +123,39 @@ class ScriptedSlot:
     def die(self) -> None:
         """End the process, with all that was resident."""
         self._residents.clear()
+        self._asleep.clear()
+        self._lost_gb = 0.0
         self._dead.set()
 
     def hold(self, engine: str) -> None:
-        """Loads of this engine wait until `release`."""
+        """Loads of this engine wait until `release`; `unload ENGINE` holds the other way."""
         self._holds[engine] = asyncio.Event()
 
     def release(self, engine: str) -> None:
         self._holds.pop(engine).set()
 
     async def saw(self, call: str) -> None:
-        """Wait for the next `start` or `load ENGINE`, or take the one that was."""
+        """Wait for the next `start`, or `load ENGINE` and so on, or take the one that was."""
         await asyncio.wait_for(self._seen[call].wait(), PATIENCE_S)
         self._seen[call].clear()
+
+    def _forget(self, engine: str) -> None:
+        if engine not in self._residents:
+            self.mistakes.append(f"{engine} is not there")
+        self._residents.remove(engine)
+        self._lost_gb += self.leaks_gb
+
+    async def _moves(self, verb: str, engine: str, go_on: asyncio.Event | None) -> None:
+        """One such thing at a time, says the book of a slot."""
+        self._see(f"{verb} {engine}")
+        this = (f"{verb} {engine}", self._dead)
+        during = [call for call, process in self._moving if process is self._dead]
+        self.mistakes += [f"{this[0]} during {call}" for call in during]
+        self._moving.append(this)
+        try:
+            await self._alive_until(go_on)
+        finally:
+            self._moving.remove(this)
 
     def _see(self, call: str) -> None:
         self._seen[call].set()
@@ -144,31 +179,63 @@ def _raise_next(errors: list[Exception]) -> None:
 class Rig:
     """A pool over scripted slots, with what a test needs to drive it."""
 
-    def __init__(self, config: Config, sizes: Mapping[str, float]) -> None:
+    def __init__(
+        self, config: Config, sizes: Mapping[str, float], store: Store | None = None
+    ) -> None:
         self.slots = [ScriptedSlot(f"slot-{n}", sizes) for n in range(config.slots.count)]
         self.slot = self.slots[0]
         self.events: list[str] = []
         self.health = 200
-        self.songs: list[str] = []
+        self.songs: list[str | Callable[[], httpx.Response]] = []
+        self.sung = 0
         self._tasks: list[asyncio.Task[Lease]] = []
-        self.client = httpx.AsyncClient(transport=httpx.MockTransport(self._health))
-        self.pool = ExpertPool(config, list(self.slots), self.client, self.events.append)
+        self.client = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
+        self.pool = ExpertPool(config, list(self.slots), self.client, self.events.append, store)
 
-    def _health(self, request: httpx.Request) -> httpx.Response:
+    def _answer(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/health"):
             return httpx.Response(self.health)
+        self.sung += 1
         song = self.songs.pop(0) if self.songs else "tweet"
-        return httpx.Response(200, json={"choices": [{"text": song}]})
+        return (
+            httpx.Response(200, json={"choices": [{"text": song}]})
+            if isinstance(song, str)
+            else song()
+        )
 
-    async def use(self, expert: str) -> Lease:
+    async def use(self, expert: str, request_class: str = "interactive") -> Lease:
         """Lease and give back at once."""
-        async with asyncio.timeout(PATIENCE_S):
-            with await self.pool.lease(expert) as lease:
-                return lease
+        with await self.lease(expert, request_class) as lease:
+            return lease
 
-    def using(self, expert: str) -> "asyncio.Task[Lease]":
-        self._tasks.append(asyncio.create_task(self.use(expert)))
+    async def lease(self, expert: str, request_class: str = "interactive") -> Lease:
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.pool.lease(expert, request_class)
+
+    def using(self, expert: str, request_class: str = "interactive") -> "asyncio.Task[Lease]":
+        self._tasks.append(asyncio.create_task(self.use(expert, request_class)))
         return self._tasks[-1]
+
+    def leasing(self, expert: str, request_class: str = "interactive") -> "asyncio.Task[Lease]":
+        self._tasks.append(asyncio.create_task(self.lease(expert, request_class)))
+        return self._tasks[-1]
+
+    async def settle(self) -> None:
+        """Give every task that can go on the chance to; what still waits then, waits for us."""
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    async def done(self, task: "asyncio.Task[Lease]") -> Lease:
+        return await asyncio.wait_for(task, PATIENCE_S)
+
+    def told(self, words: str) -> list[str]:
+        """The events that have these words."""
+        return [event for event in self.events if words in event]
+
+    def engine(self, name: str) -> dict[str, Any]:
+        """What the snapshot says about an engine."""
+        shown: dict[str, Any] = self.pool.snapshot()["loads"][name]
+        return shown
 
     async def close(self) -> None:
         """End what a failed test left behind, too."""
@@ -177,6 +244,7 @@ class Rig:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.pool.stop()
         await self.client.aclose()
+        assert [mistake for slot in self.slots for mistake in slot.mistakes] == []
 
     def residents(self) -> list[list[str]]:
         return [slot["residents"] for slot in self.pool.snapshot()["slots"]]
@@ -184,13 +252,12 @@ class Rig:
 
 @pytest.fixture
 def make_config() -> Callable[..., Config]:
-    """A configuration of hosted experts: name -> GB, or name -> the keys of any expert."""
+    """A configuration of hosted experts: name -> GB, or name -> keys (`type: vllm` by default)."""
 
     def make(experts: Mapping[str, Any], **sections: Any) -> Config:
         specs = {
-            name: {"type": "vllm", "model": f"org/{name}", "memory_gb": keys}
-            if isinstance(keys, int | float)
-            else keys
+            name: {"type": "vllm", "model": f"org/{name}"}
+            | ({"memory_gb": keys} if isinstance(keys, int | float) else keys)
             for name, keys in experts.items()
         }
         return Config.model_validate({"experts": specs, **sections})
@@ -203,12 +270,21 @@ async def make_rig(make_config: Callable[..., Config]) -> AsyncIterator[Callable
     """Starts a pool: `await make_rig({"a": 1}, memory_gb=4, count=1, preload=False)`."""
     async with AsyncExitStack() as stack:
 
-        async def make(experts: Mapping[str, Any], **slots: Any) -> Rig:
-            config = make_config(experts, slots={"preload": False, **slots})
+        async def make(
+            experts: Mapping[str, Any],
+            store: Store | None = None,
+            classes: Mapping[str, Any] | None = None,
+            start: bool = True,
+            **slots: Any,
+        ) -> Rig:
+            config = make_config(
+                experts, slots={"preload": False, **slots}, classes=dict(classes or {})
+            )
             sizes = {n: getattr(s, "memory_gb", None) or 1.0 for n, s in config.experts.items()}
-            rig = Rig(config, sizes)
+            rig = Rig(config, sizes, store)
             stack.push_async_callback(rig.close)
-            await rig.pool.start()
+            if start:
+                await rig.pool.start()
             return rig
 
         yield make

@@ -106,6 +106,33 @@ def test_the_key_of_a_remote_expert_is_not_shown(write: Any) -> None:
     assert "secret" not in repr(config)
 
 
+@pytest.mark.parametrize("key", ["s3cret-key", "s3cret key"])
+def test_an_api_key_of_ours_is_shown_nowhere(write: Any, key: str) -> None:
+    keys = {name: {"key": key, "class": "x"} for name in ("one", "two")}
+    path = write({"experts": {"far": REMOTE}, "server": {"api_keys": keys}})
+    assert not any("s3cret" in problem for problem in _problems(path))
+
+
+def test_the_api_keys_are_not_in_the_trees_text(write: Any) -> None:
+    path = write({"experts": {"far": REMOTE}, "server": {"api_keys": {"me": {"key": "s3cret"}}}})
+    config = load_config(path)
+    assert config.server.api_keys["me"].key == "s3cret"
+    assert "s3cret" not in f"{config!r} {config}"
+
+
+def test_classes_of_the_file_stand_beside_ours(write: Any) -> None:
+    classes = {"interactive": {"max_wait_s": 3}, "slow": {"max_wait_s": None}}
+    config = load_config(write({"experts": {"far": REMOTE}, "classes": classes}))
+    bounds = {name: bound.max_wait_s for name, bound in config.classes.items()}
+    assert bounds == {"interactive": 3.0, "batch": None, "slow": None}
+
+
+def test_without_classes_there_are_two(write: Any) -> None:
+    config = load_config(write({"experts": {"far": REMOTE}}))
+    bounds = {name: bound.max_wait_s for name, bound in config.classes.items()}
+    assert bounds == {"interactive": 10.0, "batch": None}
+
+
 def test_equal_parts_may_be_shared_with_anchors(write: Any) -> None:
     path = write(
         """
@@ -132,7 +159,7 @@ MISTAKES = {
     ),
     "unknown key of the file": (
         {"experts": {"a": REMOTE}, "xyz": 1},
-        "xyz: unknown key. Known keys: compositions, experts, ray",
+        "xyz: unknown key. Known keys: classes, compositions, experts, ray",
     ),
     "unknown key, called like a kind": (
         {"experts": {"a": {**REMOTE, "openai": {}}}},
@@ -167,6 +194,48 @@ MISTAKES = {
     "composition with a bad name": (
         {"experts": {"a": REMOTE}, "compositions": {"auto": {"router": "r"}}},
         "compositions.auto: the name must match",
+    ),
+    "composition of an unknown class": (
+        {
+            "experts": {"a": REMOTE},
+            "routers": {"r": {"type": "random"}},
+            "classes": {"slow": {"max_wait_s": 60}},
+            "compositions": {"pool/auto": {"router": "r", "class": "slwo"}},
+        },
+        "compositions.pool/auto.class: no request class is called `slwo`"
+        " (known: interactive, batch, slow).",
+    ),
+    "composition with a negative price": (
+        {
+            "experts": {"a": REMOTE},
+            "routers": {"r": {"type": "random"}},
+            "compositions": {"pool/auto": {"router": "r", "load_price": -1}},
+        },
+        "compositions.pool/auto.load_price: input should be greater than or equal to 0.",
+    ),
+    "unknown key of a class": (
+        {"experts": {"a": REMOTE}, "classes": {"slow": {"max_wait": 3}}},
+        "classes.slow.max_wait: unknown key. Did you mean `max_wait_s`?",
+    ),
+    "class without its bound": (
+        {"experts": {"a": REMOTE}, "classes": {"slow": {}}},
+        "classes.slow.max_wait_s: this key is required.",
+    ),
+    "API key of an unknown class": (
+        {"experts": {"a": REMOTE}, "server": {"api_keys": {"me": {"key": "k", "class": "x"}}}},
+        "server.api_keys.me.class: no request class is called `x` (known: interactive, batch).",
+    ),
+    "unknown key of an API key": (
+        {"experts": {"a": REMOTE}, "server": {"api_keys": {"me": {"key": "k", "clas": "x"}}}},
+        "server.api_keys.me.clas: unknown key. Did you mean `class`?",
+    ),
+    "API key that fits no header": (
+        {"experts": {"a": REMOTE}, "server": {"api_keys": {"me": {"key": "a\nb"}}}},
+        "server.api_keys.me.key: value error, must be visible ASCII letters",
+    ),
+    "API key of two names": (
+        {"experts": {"a": REMOTE}, "server": {"api_keys": {n: {"key": "k"} for n in "xy"}}},
+        "server.api_keys.y.key: `x` has the same key.",
     ),
     "composition called like the embedding model": (
         {
@@ -344,3 +413,30 @@ def test_the_schema_refuses_an_unknown_key() -> None:
     tree = {"experts": {"a": {**REMOTE, "modle": 1}}}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(tree, Config.model_json_schema())
+
+
+def test_an_expert_that_no_slot_can_hold_is_refused(write: Any, weights: Path) -> None:
+    path = write(
+        {
+            "experts": {"big": {"type": "vllm", "model": str(weights), "memory_gb": 9}},
+            "slots": {"memory_gb": 8},
+        }
+    )
+    assert _problems(path) == (
+        "experts.big.memory_gb: 9.00 GB do not fit into a slot of 8 GB (slots.memory_gb).",
+    )
+
+
+def test_an_expert_whose_weights_no_slot_can_hold_is_refused(write: Any, weights: Path) -> None:
+    with (weights / "more.safetensors").open("wb") as file:
+        file.truncate(2 << 30)  # A hole: it takes no room on the disk.
+    path = write(
+        {"experts": {"big": {"type": "vllm", "model": str(weights)}}, "slots": {"memory_gb": 1}}
+    )
+    assert "experts.big.memory_gb: 2.00 GB do not fit" in _problems(path)[0]
+
+
+def test_a_pinned_expert_with_an_idle_limit_is_refused(write: Any, weights: Path) -> None:
+    spec = {"type": "vllm", "model": str(weights), "pin": True, "max_idle_s": 5}
+    problems = _problems(write({"experts": {"a": spec}}))
+    assert "experts.a.max_idle_s: a pinned expert never leaves" in problems[0]

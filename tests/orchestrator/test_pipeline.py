@@ -1,5 +1,6 @@
 """One request through the pipeline: names, routing, retries, and what a trace remembers."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from orchestrator.trace import Trace
 from routers.base import Decision
 
 HOSTED = {"type": "vllm", "model": "org/hosted", "memory_gb": 1}
+# The scripted upstream, which stands in for the slots, has no known answer to give.
+UNCHECKED = {"canary_tokens": 0}
 
 
 def _request(script: str, **body: Any) -> Request:
@@ -43,6 +46,59 @@ async def test_deciding_asks_nobody(gateway: Any, upstream: Any) -> None:
     assert plan.expert == "tiny"
     assert trace.attempts == 0
     assert upstream.asked["nobody is asked this"] == 0
+
+
+class Torn:
+    """Finds the cold expert a little better."""
+
+    name = "one"
+
+    def route(self, requests: Any) -> list[Decision]:
+        scores = (("cold", 0.92), ("tiny", 0.9))
+        return [Decision("one", scores, "It is a riddle.") for _ in requests]
+
+
+@pytest.mark.parametrize(("price", "expected"), [(0.0, "cold"), (0.001, "cold"), (0.1, "tiny")])
+async def test_a_load_counts_as_much_as_its_price(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, price: float, expected: str
+) -> None:
+    gateway = await serve(
+        {"cold": HOSTED},
+        routers={"one": Torn()},
+        slots={"preload": False, **UNCHECKED},
+        compositions={"pool/auto": {"router": "one", "load_price": price}},
+    )
+    delays = {"cold": 2.0, "tiny": 0.0}
+    monkeypatch.setattr(gateway.pool, "delay_s", delays.__getitem__)
+    answer = await gateway.chat("x", "pool/auto", coterie={"explain": True})
+    told = answer.json()["coterie"]
+    assert (answer.headers["x-coterie-expert"], told["preferred"]) == (expected, "cold")
+    if expected == "tiny":
+        assert (told["quality_cost"], told["saved_s"]) == (0.02, 2.0)
+        assert told["reason"].startswith("tiny scored 0.02 less than cold, which would take 2.0 s")
+    else:
+        assert (told["quality_cost"], told["saved_s"]) == (0.0, 0.0)
+
+
+async def test_without_a_price_nobody_asks_for_delays(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await serve()
+    monkeypatch.setattr(gateway.pool, "delay_s", None)
+    assert (await gateway.chat("x", "pool/auto")).status_code == 200
+
+
+async def test_the_pool_says_what_a_request_waits_for(serve: Any) -> None:
+    gateway = await serve({"hosted": HOSTED}, slots={"preload": False, **UNCHECKED})
+    trace = Trace("test", "hosted", "batch")
+    assert gateway.pipeline.doing(trace) == "choosing an expert"
+    gateway.slots[0].hold("hosted")
+    asking = asyncio.create_task(gateway.pipeline.answer(_request("hold busy", stream=True), trace))
+    await gateway.slots[0].saw("load hosted")
+    assert gateway.pipeline.doing(trace).startswith("loading hosted")
+    gateway.slots[0].release("hosted")
+    async with await asking:
+        assert gateway.pipeline.doing(trace) == "hosted has the request"
 
 
 async def test_an_unknown_model_lists_the_known_ones(gateway: Any) -> None:
@@ -147,7 +203,7 @@ async def test_an_expert_that_is_not_loaded_in_time_is_a_timeout(serve: Any) -> 
 
 
 async def test_a_trace_tells_slot_and_load(serve: Any) -> None:
-    gateway = await serve({"hosted": HOSTED}, slots={"preload": False})
+    gateway = await serve({"hosted": HOSTED}, slots={"preload": False, **UNCHECKED})
     async with await gateway.pipeline.answer(_request("x"), Trace("test", "hosted")) as answer:
         assert answer.trace.slot == "slot-0"
         assert answer.trace.load_ms > 0
@@ -157,7 +213,7 @@ async def test_an_engine_that_drops_a_request_and_is_not_healthy_is_loaded_again
     serve: Any,
 ) -> None:
     # The upstream has no /health, so that the pool finds the engine broken.
-    gateway = await serve({"hosted": HOSTED})
+    gateway = await serve({"hosted": HOSTED}, slots=UNCHECKED)
     async with await gateway.pipeline.answer(
         _request("drop-once hosted"), Trace("test", "hosted")
     ) as answer:
@@ -166,7 +222,7 @@ async def test_an_engine_that_drops_a_request_and_is_not_healthy_is_loaded_again
 
 
 async def test_a_slot_that_dies_under_a_request_is_waited_for(serve: Any) -> None:
-    gateway = await serve({"hosted": HOSTED})
+    gateway = await serve({"hosted": HOSTED}, slots=UNCHECKED)
     gateway.slots[0].die()
     async with await gateway.pipeline.answer(
         _request("drop-once slot"), Trace("test", "hosted")

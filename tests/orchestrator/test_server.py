@@ -195,14 +195,16 @@ async def test_a_gateway_whose_slot_is_down_is_not_ready(serve: Any) -> None:
 
 
 async def test_an_expert_is_ready_while_it_is_resident(serve: Any) -> None:
-    gateway = await serve({"hosted": {"type": "vllm", "model": "org/h"}}, slots={"preload": False})
+    slots = {"preload": False, "canary_tokens": 0}
+    gateway = await serve({"hosted": {"type": "vllm", "model": "org/h"}}, slots=slots)
     assert (await gateway.http.get("/e/hosted/health/readiness")).status_code == 503
     await gateway.chat("x", "hosted")
     assert (await gateway.http.get("/e/hosted/health/readiness")).status_code == 200
 
 
 async def test_the_pool_shows_its_residents(serve: Any) -> None:
-    gateway = await serve({"hosted": {"type": "vllm", "model": "org/h"}})
+    hosted = {"type": "vllm", "model": "org/h"}
+    gateway = await serve({"hosted": hosted}, slots={"canary_tokens": 0})
     shown = (await gateway.http.get("/coterie/pool")).json()
     assert shown["slots"][0]["residents"] == ["hosted"]
 
@@ -216,7 +218,9 @@ async def test_metrics_count_requests_by_outcome(serve: Any) -> None:
     await gateway.chat("drop-once metrics")
     await gateway.settled()
     text = (await gateway.http.get("/metrics")).text
-    assert 'coterie_requests_total{expert="tiny",model="pool/auto",status="200"} 2.0' in text
+    tiny = 'class="interactive",expert="tiny"'
+    assert f'coterie_requests_total{{{tiny},model="pool/auto",status="200"}} 2.0' in text
+    assert f"coterie_queue_seconds_count{{{tiny}}} 3.0" in text
     assert 'model="tiny",status="400"} 1.0' in text
     assert 'status="404"} 1.0' in text
     assert "made-up" not in text

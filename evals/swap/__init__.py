@@ -1,0 +1,1 @@
+"""More experts than memory, on the real engine: what queueing by expert saves."""
