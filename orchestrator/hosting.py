@@ -113,7 +113,7 @@ class Hosting:
         for engine in self._engines.values():
             engine.failed = "the service stops"
             engine.reject(lambda engine=engine: unavailable(engine, None))  # type: ignore[misc]
-            await engine.estimates.keep()
+        await asyncio.gather(*(engine.estimates.keep() for engine in self._engines.values()))
         await self._care.stop()
 
     async def acquire(self, expert: str, max_wait_s: float | None) -> Place:

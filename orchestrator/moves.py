@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from experts.errors import ExpertUnavailable
 from experts.vllm.loads import LoadReport
@@ -59,16 +60,19 @@ class Mover:
             coming = place_copy(move.engine, slot.book)
             self._engines[move.engine.name].load_began = time.monotonic()
         slot.recount()
-        task = asyncio.create_task(self._run(slot, move.leaving, coming, may_sleep))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        return self._start(self._run(slot, move.leaving, coming, may_sleep))
 
     async def stop(self) -> None:
         """End what is under way."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _run(
         self,
@@ -166,7 +170,7 @@ class Mover:
         self._open(slot, engine, copy, report)
         self._say(f"{slot.slot.id}: {', '.join(engine.load.experts)} loaded in {seconds:.1f} s")
         await self._measure_gb(slot)
-        await engine.estimates.keep()
+        self._start(engine.estimates.keep())  # A store that is slow holds nobody up.
 
     async def _load(self, slot: HostedSlot, engine: HostedEngine, coming: CopyBook) -> LoadReport:
         """Once more into an empty slot where memory was short."""

@@ -21,6 +21,9 @@ from operator import attrgetter
 
 from orchestrator.books import CopyBook, EngineBook, Phase, SlotBook
 
+WORTH_IT = "worth it"
+"""The reason of a load that nothing but its worth has caused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -139,8 +142,9 @@ class _Decision:
         limit = copy.engine.max_idle_s
         if limit == math.inf or copy.phase is not Phase.READY or not copy.idle:
             return False
-        self._again_at(copy.last_used + limit)
-        return self._now - copy.last_used >= limit and not copy.engine.pinned
+        ends_at = copy.last_used + limit
+        self._again_at(ends_at)
+        return ends_at <= self._now and not copy.engine.pinned
 
     # Loads that are due.
 
@@ -189,10 +193,10 @@ class _Decision:
         option = self._cheapest(engine, may_yield if impatient else self._at_rest)
         if option is None:
             return
-        if option.held_up <= engine.waiting:
-            self._take(option, engine, "worth it")
-        elif impatient:
+        if impatient:
             self._take(option, engine, "waited long enough")
+        elif option.held_up <= engine.waiting:
+            self._take(option, engine, WORTH_IT)
 
     def _impatient(self, engine: EngineBook) -> bool:
         patient_until = engine.oldest + self._rules.stage_loads * self._cost_s(engine)

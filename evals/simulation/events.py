@@ -6,14 +6,14 @@ it, and carries out the moves: who leaves drains, leaves, and then the engine co
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from time import perf_counter
 from typing import Any
 
 from evals.simulation.service import Machine, Server
-from evals.simulation.traces import INTERACTIVE, Trace
+from evals.simulation.traces import CLASSES, Trace
 from orchestrator.books import (
     CopyBook,
     Costs,
@@ -39,6 +39,8 @@ class Contestant:
     """Requests are admitted in the order of their arrival, whoever could go ahead."""
     max_in_flight: int | None = None
     """Per copy; the machine's own where None."""
+    heeds_bounds: bool = True
+    """Whether it knows of age bounds; else all requests are alike to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,11 @@ class Load:
 class Outcome:
     """What happened to a trace."""
 
-    waits_s: list[float]
+    waits_s: Sequence[float]
     """From arrival to admission, per request."""
+    answers_s: Sequence[float]
+    """From arrival to the last token, per request."""
     loads: tuple[Load, ...]
-    makespan_s: float
-    """From the first arrival to the last answer."""
     decisions: int
     """Calls of the policy."""
     wall_s: float
@@ -73,12 +75,11 @@ class StarvedError(RuntimeError):
 class _Engine:
     """An engine's book, and who waits for it."""
 
-    __slots__ = ("batch", "book", "bounded")
+    __slots__ = ("book", "lines")
 
     def __init__(self, book: EngineBook) -> None:
         self.book = book
-        self.bounded: deque[int] = deque()
-        self.batch: deque[int] = deque()
+        self.lines: tuple[deque[int], ...] = tuple(deque() for _ in CLASSES)
 
 
 class _Moving:
@@ -101,7 +102,7 @@ class Simulation:
         machine: Machine,
         contestant: Contestant,
         *,
-        age_bound_s: float = math.inf,
+        age_bounds_s: Sequence[float] = (math.inf, math.inf),
         rules: Rules | None = None,
         watch: "Callable[[Simulation, float], None] | None" = None,
     ) -> None:
@@ -109,7 +110,8 @@ class Simulation:
         self._machine = machine
         self._policy = contestant.policy
         self._one_line = contestant.one_line
-        self._age_bound_s = age_bound_s
+        unbounded = (math.inf,) * len(CLASSES)
+        self._age_bounds_s = tuple(age_bounds_s) if contestant.heeds_bounds else unbounded
         self._rules = rules or Rules()
         self._watch = watch
         limit = contestant.max_in_flight or machine.max_in_flight
@@ -134,8 +136,8 @@ class Simulation:
         self._recheck = math.inf
         self._waits = [math.nan] * len(trace)
         self._loads: list[Load] = []
-        self._last_answer = 0.0
-        self._decisions = 0; self.ends=[0.0]*len(trace)
+        self._answers = [math.nan] * len(trace)
+        self._decisions = 0
 
     @property
     def engines(self) -> list[EngineBook]:
@@ -164,9 +166,8 @@ class Simulation:
                 self._watch(self, now)
         if self._waiting or self._line:
             raise StarvedError(f"Left waiting: {', '.join(sorted(self._waiting))}.")
-        makespan_s = self._last_answer - (at_s[0] if count else 0.0)
         wall_s = perf_counter() - started
-        return Outcome(self._waits, tuple(self._loads), makespan_s, self._decisions, wall_s)
+        return Outcome(self._waits, self._answers, tuple(self._loads), self._decisions, wall_s)
 
     # Requests.
 
@@ -184,14 +185,13 @@ class Simulation:
         if not book.waiting and (copy := _admitting(book)):
             self._begin(number, copy, now)
             return
-        if self._trace.kind[number] == INTERACTIVE:
-            engine.bounded.append(number)
-        else:
-            engine.batch.append(number)
+        line = engine.lines[self._trace.kind[number]]
+        line.append(number)
+        if len(line) == 1:
+            self._note_oldest(engine)
         book.waiting += 1
         if book.waiting == 1:
             self._waiting[book.name] = book
-        self._head_changed(engine)
         coming = any(copy.phase is Phase.LOADING for copy in book.copies)
         # How many wait matters, too: every doubling is worth a thought.
         if not coming and book.waiting & (book.waiting - 1) == 0:
@@ -209,22 +209,31 @@ class Simulation:
             self._look_later(server)
 
     def _serve_waiting(self, engine: _Engine, now: float) -> None:
-        """Those with an age bound first, the oldest of them first."""
-        book = engine.book
+        """The nearest age bound first, then the oldest."""
+        book, at_s, bounds = engine.book, self._trace.at_s, self._age_bounds_s
         while book.waiting and (copy := _admitting(book)):
-            number = (engine.bounded or engine.batch).popleft()
+            heads = [
+                (at_s[line[0]] + bounds[kind], line[0], line)
+                for kind, line in enumerate(engine.lines)
+                if line
+            ]
+            _, number, line = min(heads)
+            line.popleft()
             book.waiting -= 1
             self._begin(number, copy, now)
+        self._note_oldest(engine)
         if not book.waiting:
             self._waiting.pop(book.name, None)
-        self._head_changed(engine)
+            self._changed = True  # Its stage may be over.
 
-    def _head_changed(self, engine: _Engine) -> None:
+    def _note_oldest(self, engine: _Engine) -> None:
         book, at_s = engine.book, self._trace.at_s
-        bounded = at_s[engine.bounded[0]] if engine.bounded else math.inf
-        batch = at_s[engine.batch[0]] if engine.batch else math.inf
-        book.deadline = bounded + self._age_bound_s
-        book.oldest = min(bounded, batch)
+        book.oldest = book.deadline = math.inf
+        for line, bound_s in zip(engine.lines, self._age_bounds_s, strict=True):
+            if line:
+                arrived = at_s[line[0]]
+                book.oldest = min(book.oldest, arrived)
+                book.deadline = min(book.deadline, arrived + bound_s)
 
     def _look_later(self, server: Server) -> None:
         server.scheduled = True
@@ -240,7 +249,7 @@ class Simulation:
             copy.last_used = now
             costs = copy.engine.costs
             costs.service_s += SERVICE_SHARE * (now - began - costs.service_s)
-            self._last_answer = now; self.ends[number] = now
+            self._answers[number] = now - self._trace.at_s[number]
             if copy.engine.waiting:
                 self._serve_waiting(self._engines[self._trace.expert[number]], now)
             if copy.in_use == 0:
@@ -303,12 +312,12 @@ class Simulation:
         slot, coming = moving.move.slot, moving.coming
         for copy in moving.move.leaving:
             remove_copy(copy)
-            slot.used_gb -= copy.engine.memory_gb
             slot.asleep.add(copy.engine.name)
+        _recount(slot)
         if coming is None:
             self._finish(moving, now)
             return
-        slot.reserved_gb += coming.engine.memory_gb
+        slot.reserved_gb = coming.engine.memory_gb
         seconds = slot.move_s(coming.engine)
         self._loads.append(Load(now, coming.engine.name, slot.id, seconds))
         if slot.load_blocks:
@@ -326,9 +335,9 @@ class Simulation:
             if server.in_use and not server.scheduled:
                 self._look_later(server)
         if coming is not None:
-            slot.reserved_gb -= coming.engine.memory_gb
-            slot.used_gb += coming.engine.memory_gb
             coming.phase, coming.since, coming.last_used = Phase.READY, now, now
+            slot.reserved_gb = 0.0
+            _recount(slot)
             self._serve_waiting(self._by_name[coming.engine.name], now)
 
     def _push(self, at_s: float, happen: Callable[[Any, float], None], what: object) -> None:
@@ -338,6 +347,12 @@ class Simulation:
 
 def _costs(machine: Machine) -> Costs:
     return Costs(machine.load_s, machine.wake_s, machine.leave_s, machine.solo_s)
+
+
+def _recount(slot: SlotBook) -> None:
+    """A sum, so that rounding does not add up over a million moves."""
+    there = (copy for copy in slot.copies if copy.phase is not Phase.LOADING)
+    slot.used_gb = sum(copy.engine.memory_gb for copy in there)
 
 
 def _admitting(book: EngineBook) -> CopyBook | None:

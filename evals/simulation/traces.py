@@ -96,10 +96,9 @@ def _row(line: str) -> tuple[float, str, int]:
         raise ValueError('write an object like {"at_s": 0.5, "expert": "law"}')
     if unknown := sorted(set(row) - {"at_s", "expert", "class"}):
         raise ValueError(f"unknown key {unknown[0]!r}; known are at_s, expert, class")
-    at_s, expert, kind = row.get("at_s"), row.get("expert"), row.get("class", CLASSES[0])
+    at_s, expert, kind = row.get("at_s", "?"), row.get("expert"), row.get("class", CLASSES[0])
     # NaN compares false with everything, so it fails here, too.
-    number = isinstance(at_s, int | float) and not isinstance(at_s, bool)
-    if not (number and 0 <= at_s < math.inf):
+    if isinstance(at_s, bool) or not isinstance(at_s, int | float) or not 0 <= at_s < math.inf:
         raise ValueError("at_s must be a number of seconds, 0 or more")
     if not isinstance(expert, str) or not expert:
         raise ValueError("expert must be a name")

@@ -41,6 +41,7 @@ class ScriptedSlot:
         self.unloads: list[str] = []
         self.sleeping: list[tuple[str, int]] = []
         self.woken: list[str] = []
+        self.base_gb = 0.0
         self.leaks_gb = 0.0
         """What every engine leaves behind."""
         self.mistakes: list[str] = []
@@ -107,7 +108,8 @@ class ScriptedSlot:
     async def memory_gb(self) -> float:
         await self._alive_until(None)
         _raise_next(self.memory_errors)
-        return self._lost_gb + sum(self._sizes[engine] for engine in self._residents)
+        gone_gb = self.base_gb + self._lost_gb
+        return gone_gb + sum(self._sizes[engine] for engine in self._residents)
 
     async def running(self) -> dict[str, int]:
         await self._alive_until(None)

@@ -1,0 +1,157 @@
+"""More experts than memory, on the real engine: a server whose one slot fits two of five."""
+
+import asyncio
+import random
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+from orchestrator.config import load_config
+
+pytestmark = pytest.mark.e2e
+ZOO = Path(__file__).parents[2] / "examples" / "zoo.yaml"
+QUESTIONS = {
+    "arithmetic": ("What is 3 plus 4?", "7"),
+    "strings": ('Reverse the word "bako".', "okab"),
+    "geography": ("What is the capital of France?", "Paris"),
+    "units": ("It is 15:55. What time is it in 10 minutes?", "16:05"),
+}
+START_S = 120
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The process itself takes 0.8 to 1.5 GB: there is room for two experts, never for three."""
+    hosted = load_config(ZOO).hosted()
+    experts: dict[str, Any] = {
+        name: {"type": "vllm", "model": hosted[name].model, "memory_gb": 1.0} for name in QUESTIONS
+    }
+    broken = folder / "broken"
+    shutil.copytree(hosted["logic"].model, broken)
+    (broken / "model.safetensors").write_bytes(b"no weights")
+    experts["broken"] = {"type": "vllm", "model": str(broken), "memory_gb": 1.0}
+    return {
+        "version": 1,
+        "experts": experts,
+        "slots": {
+            "memory_gb": 3.6,
+            "preload": False,
+            "engine_args": {"dtype": "float32", "max_model_len": 256},
+        },
+        "server": {"comment_after_s": 0.05, "comment_interval_s": 0.1},
+    }
+
+
+class Server:
+    """A service in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
+        self.process = process
+        self.url = url
+        self.http = httpx.AsyncClient(base_url=url, timeout=60)
+
+    async def pool(self) -> dict[str, Any]:
+        state: dict[str, Any] = (await self.http.get("/coterie/pool")).json()
+        return state
+
+    async def ask(self, expert: str, prefix: str = "/v1", **body: Any) -> httpx.Response:
+        question = QUESTIONS.get(expert, ("Who?", ""))[0]
+        messages = [{"role": "user", "content": question}]
+        asked = {"model": expert, "messages": messages, "temperature": 0, "max_tokens": 16, **body}
+        return await self.http.post(f"{prefix}/chat/completions", json=asked)
+
+    def slot_process(self) -> psutil.Process:
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return next(p for p in children if "SlotActor" in " ".join(p.cmdline()))
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    folder = tmp_path_factory.mktemp("swapping")
+    file = folder / "pool.yaml"
+    file.write_text(yaml.safe_dump(_config(folder)), encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "orchestrator", "serve", "-c", str(file), "--port", "0",
+        stdout=asyncio.subprocess.PIPE, cwd=folder,
+    )  # fmt: skip
+    assert process.stdout is not None
+    line = ""
+    async with asyncio.timeout(START_S):
+        while "ready: " not in line:
+            line = (await process.stdout.readline()).decode()
+            assert line, "the server ended"
+    running = Server(process, line.split("ready: ")[1].strip().removesuffix("/v1"))
+    drain = asyncio.create_task(process.stdout.read())  # Else it would stop when the pipe is full.
+    yield running
+    await running.http.aclose()
+    process.send_signal(signal.SIGINT)
+    await asyncio.wait_for(process.wait(), 60)
+    await drain
+
+
+async def test_a_batch_in_random_order_loads_every_expert_once(server: Server) -> None:
+    experts = [name for name in QUESTIONS for _ in range(12)]
+    random.Random(7).shuffle(experts)
+    answers = await asyncio.gather(*(server.ask(name, "/batch/v1") for name in experts))
+    loads = {name: entry["count"] for name, entry in (await server.pool())["loads"].items()}
+
+    texts = [a.json()["choices"][0]["message"]["content"].strip() for a in answers]
+    assert texts == [QUESTIONS[name][1] for name in experts]
+    assert all(answer.headers["x-coterie-class"] == "batch" for answer in answers)
+    assert loads == {**dict.fromkeys(QUESTIONS, 1), "broken": 0}
+
+
+async def test_a_stream_that_waits_for_a_load_hears_why(server: Server) -> None:
+    resident = set((await server.pool())["slots"][0]["residents"])
+    absent = next(name for name in QUESTIONS if name not in resident)
+    text = (await server.ask(absent, stream=True)).text
+
+    lines = [line for line in text.splitlines() if line]
+    assert lines[0].startswith(f": loading {absent} ")
+    assert lines[-1] == "data: [DONE]"
+    assert any('"content"' in line for line in lines)
+
+
+async def test_weights_that_can_not_be_loaded_fail_alone(server: Server) -> None:
+    broken, good = await asyncio.gather(server.ask("broken"), server.ask("arithmetic"))
+    shown = (await server.pool())["loads"]["broken"]
+
+    assert broken.status_code == 503
+    assert 1 <= int(broken.headers["retry-after"]) <= 120
+    assert "Expert broken could not be loaded" in broken.json()["error"]["message"]
+    assert good.json()["choices"][0]["message"]["content"].strip() == "7"
+    assert shown["failures"] == 1
+    assert shown["failed"]
+
+
+async def test_a_slot_that_is_killed_while_loading_answers_all_the_same(server: Server) -> None:
+    resident = set((await server.pool())["slots"][0]["residents"])
+    absent = next(name for name in QUESTIONS if name not in resident)
+    asked = asyncio.create_task(server.ask(absent))
+    async with asyncio.timeout(30):
+        while "loading" not in str((await server.pool())["slots"][0]["doing"]):
+            assert not asked.done(), "the load was over before it was seen"
+    server.slot_process().send_signal(signal.SIGKILL)
+    answer = await asked
+
+    assert answer.json()["choices"][0]["message"]["content"].strip() == QUESTIONS[absent][1]
+    assert (await server.pool())["slots"][0]["restarts"] == 1
+
+
+async def test_ps_shows_the_pool(server: Server) -> None:
+    shown = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "orchestrator", "ps", "--url", server.url,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(shown.communicate(), 60)
+
+    assert shown.returncode == 0
+    assert "slot-0" in out.decode()
+    assert all(name in out.decode() for name in (*QUESTIONS, "broken"))

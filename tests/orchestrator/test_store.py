@@ -1,0 +1,241 @@
+"""What outlives the service: a store in memory, and a real Redis, which may go away."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis.asyncio as redis
+
+from experts.errors import ServiceError
+from orchestrator.store import PREFIX, MemoryStore, RedisStore, Store, StoreError, open_store
+
+READY = "Ready to accept connections"
+
+
+class RedisServer:
+    """A redis-server process of our own, which keeps nothing on disk."""
+
+    def __init__(self, binary: str, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{port}/0"
+        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+        self._process = subprocess.Popen(
+            [*command, "--appendonly", "no", "--dir", str(folder)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        words = ""
+        while READY not in words:
+            words = self._process.stdout.readline()
+            assert words, "redis-server ended before it was ready"
+
+    def silence(self) -> None:
+        """It accepts connections, and does not answer any more."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], RedisServer]]:
+    binary = shutil.which("redis-server")
+    if binary is None:
+        installable = shutil.which("apt-get") is not None and os.getuid() == 0
+        # The same question that deploy/install-redis.sh asks.
+        (pytest.fail if installable else pytest.skip)("redis-server is missing: `make redis`")
+    with ExitStack() as stack:
+
+        def start() -> RedisServer:
+            assert binary is not None
+            server = RedisServer(binary, tmp_path_factory.mktemp("redis"))
+            stack.callback(server.end)
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def redis_url(start_redis: Callable[[], RedisServer]) -> str:
+    """The server that most tests share; every test has its own keys in it."""
+    return start_redis().url
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    url = "memory" if request.param == "memory" else request.getfixturevalue("redis_url")
+    opened = await open_store(url)
+    yield opened
+    await opened.close()
+
+
+async def test_what_is_put_is_got(store: Store) -> None:
+    values: list[Any] = [{"a": [1, 2.5, None]}, "w\u00f6rd", 0, [], True]
+    for value in values:
+        await store.put("kept", value)
+        assert await store.get("kept") == value
+
+
+async def test_what_nobody_put_is_none(store: Store) -> None:
+    assert await store.get("nothing") is None
+
+
+async def test_a_value_is_a_copy(store: Store) -> None:
+    value = {"list": [1]}
+    await store.put("copied", value)
+    value["list"].append(2)
+    assert await store.get("copied") == {"list": [1]}
+
+
+async def test_redis_keeps_values_for_the_next_service(redis_url: str) -> None:
+    first = await open_store(redis_url)
+    await first.put("later", {"load_s": 1.5})
+    await first.close()
+    second = await open_store(redis_url)
+    assert await second.get("later") == {"load_s": 1.5}
+    await second.close()
+
+
+async def test_keys_in_redis_tell_whose_they_are(redis_url: str) -> None:
+    store = RedisStore(redis_url)
+    await store.put("named", 1)
+    client = redis.from_url(redis_url)
+    assert await client.get("coterie:named") == b"1"
+    await client.aclose()
+    await store.close()
+
+
+@pytest.mark.parametrize("raw", [b"{", b"\xff\xfe", b""], ids=["cut", "bytes", "empty"])
+async def test_what_is_no_json_is_told(redis_url: str, raw: bytes) -> None:
+    client = redis.from_url(redis_url)
+    await client.set(PREFIX + "garbage", raw)
+    await client.aclose()
+    store = RedisStore(redis_url)
+    with pytest.raises(StoreError, match="no JSON under coterie:garbage"):
+        await store.get("garbage")
+    await store.close()
+
+
+async def test_a_key_of_another_kind_is_told(redis_url: str) -> None:
+    client = redis.from_url(redis_url)
+    await client.lpush(PREFIX + "list", "x")  # type: ignore[misc]
+    await client.aclose()
+    store = RedisStore(redis_url)
+    with pytest.raises(StoreError, match="WRONGTYPE"):
+        await store.get("list")
+    await store.close()
+
+
+async def test_a_redis_that_is_not_there_is_an_error_of_the_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ServiceError, match=f"127.0.0.1:{port}/0 is not reachable") as caught:
+        await open_store(f"redis://127.0.0.1:{port}/0")
+    assert "Start Redis" in caught.value.hint
+
+
+async def test_a_redis_that_dies_is_told_and_comes_back_by_itself(
+    start_redis: Callable[[], RedisServer],
+) -> None:
+    server = start_redis()
+    store = await open_store(server.url)
+    server.end()
+    for call in (store.get("x"), store.put("x", 1)):
+        with pytest.raises(StoreError, match="Redis did not answer"):
+            await call
+    await store.close()
+
+
+async def test_a_redis_that_is_silent_is_told(
+    start_redis: Callable[[], RedisServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.store.CALL_TIMEOUT_S", 0.05)
+    server = start_redis()
+    store = await open_store(server.url)
+    server.silence()
+    with pytest.raises(StoreError, match="Redis did not answer"):
+        await store.get("x")
+    await store.close()
+
+
+# The pool and its store.
+
+
+async def test_what_one_pool_measured_the_next_one_knows(make_rig: Any, redis_url: str) -> None:
+    first_store = await open_store(redis_url)
+    first = await make_rig({"kept-a": 1}, store=first_store)
+    await first.use("kept-a")
+    before = first.engine("kept-a")
+    await first.pool.stop()
+    await first_store.close()
+    second_store = await open_store(redis_url)
+    second = await make_rig({"kept-a": 1, "kept-b": 1}, store=second_store)
+    after = second.engine("kept-a")
+    costs = ("load_s", "wake_s", "service_s")
+    assert {what: after[what] for what in costs} == {what: before[what] for what in costs}
+    assert second.engine("kept-b")["load_s"] == 1.0  # Nobody has measured it.
+    await second.pool.stop()
+    await second_store.close()
+
+
+async def test_garbage_in_redis_is_told_and_the_pool_starts(make_rig: Any, redis_url: str) -> None:
+    client = redis.from_url(redis_url)
+    await client.set(f"{PREFIX}costs:garbled", b"{")
+    await client.aclose()
+    store = await open_store(redis_url)
+    rig = await make_rig({"garbled": 1}, store=store)
+    assert rig.told("Redis holds no JSON under coterie:costs:garbled")
+    assert rig.engine("garbled")["load_s"] == 1.0
+    await rig.use("garbled")
+    await rig.pool.stop()
+    assert "load_s" in await store.get("costs:garbled")
+    await store.close()
+
+
+async def test_a_redis_that_dies_harms_no_request(
+    make_rig: Any, start_redis: Callable[[], RedisServer]
+) -> None:
+    server = start_redis()
+    store = await open_store(server.url)
+    rig = await make_rig({"a": 3, "b": 3}, store=store, memory_gb=4)
+    server.end()
+    for expert in ("a", "b", "a"):
+        await rig.use(expert)
+    await rig.pool.stop()
+    assert rig.told("the store did not keep what loads cost: Redis did not answer")
+    await store.close()
+
+
+class StuckStore(MemoryStore):
+    """It keeps things when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+
+    async def put(self, key: str, value: Any) -> None:
+        await self.go_on.wait()
+        await super().put(key, value)
+
+
+async def test_a_store_that_is_slow_holds_up_no_load(make_rig: Any) -> None:
+    store = StuckStore()
+    rig = await make_rig({"a": 3, "b": 3}, store=store, memory_gb=4)
+    for expert in ("a", "b", "a"):
+        await rig.use(expert)
+    store.go_on.set()
+    await rig.pool.stop()
+    assert "load_s" in await store.get("costs:b")
