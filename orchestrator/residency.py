@@ -121,8 +121,10 @@ class _Decision:
             for engine in due:
                 self._place_due(engine)
             chosen = set(map(id, due))
-            for engine in self._by_worth([e for e in contenders if id(e) not in chosen]):
-                self._place_if_worth(engine)
+            others = [e for e in contenders if id(e) not in chosen]
+            for engine, impatient in self._by_worth(others):
+                if self._free:
+                    self._place_if_worth(engine, impatient)
         for engine in (e for e in ready if e.resident):
             self._replicate(engine)
         return Verdict(tuple(self._moves), self._recheck)
@@ -174,23 +176,24 @@ class _Decision:
 
     # Loads that are worth it.
 
-    def _by_worth(self, contenders: list[EngineBook]) -> list[EngineBook]:
+    def _by_worth(self, contenders: list[EngineBook]) -> list[tuple[EngineBook, bool]]:
         """Who has lost patience first, then the most work first (it is the last to finish)."""
 
-        def order(engine: EngineBook) -> tuple[float, ...]:
+        def order(contender: tuple[EngineBook, bool]) -> tuple[float, float, str]:
+            engine, impatient = contender
             work = engine.waiting * engine.costs.service_s
-            return (engine.oldest, 0.0) if self._impatient(engine) else (math.inf, -work)
+            return (
+                (engine.oldest, 0.0, engine.name) if impatient else (math.inf, -work, engine.name)
+            )
 
-        return sorted(contenders, key=lambda e: (*order(e), e.name))
+        return sorted(((e, self._impatient(e)) for e in contenders), key=order)
 
-    def _place_if_worth(self, engine: EngineBook) -> None:
-        impatient = self._impatient(engine)
-
+    def _place_if_worth(self, engine: EngineBook, impatient: bool) -> None:
         def may_yield(copy: CopyBook) -> bool:
             rests = self._at_rest(copy)
             return rests or (self._movable(copy) and self._stage_over(copy, engine))
 
-        option = self._cheapest(engine, may_yield if impatient else self._at_rest)
+        option = self._cheapest(engine, may_yield) if impatient else self._cheapest_at_rest(engine)
         if option is None:
             return
         if impatient:
@@ -239,22 +242,23 @@ class _Decision:
         options = [o for slot in self._free if (o := self._option(engine, slot, may_leave))]
         return min(options, key=_RANK, default=None)
 
+    def _cheapest_at_rest(self, engine: EngineBook) -> _Option | None:
+        """The same for an engine without copies: who waits is many, and what they find is alike."""
+        best: _Option | None = None
+        for slot in self._free:
+            key = (slot.id, engine.memory_gb, slot.move_s(engine))
+            if key not in self._resting:
+                self._resting[key] = self._option(engine, slot, self._at_rest)
+            option = self._resting[key]
+            if option and (best is None or option.rank < best.rank):
+                best = option
+        return best
+
     def _option(
         self, engine: EngineBook, slot: SlotBook, may_leave: Callable[[CopyBook], bool]
     ) -> _Option | None:
         if engine.copies and any(copy.slot is slot for copy in engine.copies):
             return None
-        if may_leave != self._at_rest:
-            return self._work_out(engine, slot, may_leave)
-        # Everybody who waits asks for this one, and it is often the same for many of them.
-        key = (slot.id, engine.memory_gb, slot.move_s(engine))
-        if key not in self._resting:
-            self._resting[key] = self._work_out(engine, slot, may_leave)
-        return self._resting[key]
-
-    def _work_out(
-        self, engine: EngineBook, slot: SlotBook, may_leave: Callable[[CopyBook], bool]
-    ) -> _Option | None:
         leaving = self._make_room(slot, engine.memory_gb, may_leave)
         if leaving is None:
             return None

@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 from vllm.distributed import parallel_state
+from vllm.utils.func_utils import _supports_kw
+from vllm.v1.engine import core
 from vllm.v1.engine.core_client import EngineCoreClient, InprocClient
 
 from experts.vllm.stepper import ARRIVAL, Stepper
@@ -90,6 +92,8 @@ class InprocEngineClient(InprocClient):  # type: ignore[misc]
         runner._cleanup_profiling_kv_cache()
         runner.compilation_config.static_forward_context.clear()
         runner.model = None
+        # Its keys are methods of this engine's tokenizer, which it would keep alive.
+        _supports_kw.cache_clear()
 
 
 class _Resources:
@@ -135,3 +139,9 @@ def install(stepper: Stepper) -> None:
         return InprocEngineClient(vllm_config, executor_class, log_stats, stepper)
 
     EngineCoreClient.make_async_mp_client = staticmethod(make_client)
+    # It would freeze every engine's objects, which then outlive the engine.
+    core.freeze_gc_heap = _leave_the_heap_alone
+
+
+def _leave_the_heap_alone() -> None:
+    """The worker has frozen what was there before the first engine; that is enough."""

@@ -12,6 +12,7 @@ from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.entrypoints.launchers.api_server.app_state import init_app_state
 from vllm.entrypoints.launchers.app import build_app
 from vllm.entrypoints.launchers.cli_args import make_arg_parser
+from vllm.entrypoints.serve.tokenize import api_router as tokenize_routes
 from vllm.model_executor.models import ModelRegistry
 from vllm.usage.usage_lib import UsageContext
 from vllm.utils.argparse_utils import FlexibleArgumentParser
@@ -110,6 +111,9 @@ def build_engine(args: Namespace) -> AsyncLLM:
 async def build_application(engine: AsyncLLM, args: Namespace) -> Any:
     """vLLM's OpenAI application over `engine`; answers carry the model name that was asked for."""
     tasks = await engine.get_supported_tasks()
+    # Every application adds its own /tokenizer_info to this router of the module, for good.
+    router = tokenize_routes.router
+    router.routes[:] = [r for r in router.routes if getattr(r, "path", "") != "/tokenizer_info"]
     app = build_app(args, tasks, engine.model_config)
     await init_app_state(engine, app.state, args, tasks)
     models = app.state.openai_serving_models

@@ -1,6 +1,7 @@
 """Slots without processes, configurations made in memory, and gateways over them."""
 
 import asyncio
+import math
 import socket
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -41,7 +42,7 @@ class ScriptedSlot:
         self.unloads: list[str] = []
         self.sleeping: list[tuple[str, int]] = []
         self.woken: list[str] = []
-        self.base_gb = 0.0
+        self.base_gb, self.budget_gb = 0.0, math.inf
         self.leaks_gb = 0.0
         """What every engine leaves behind."""
         self.mistakes: list[str] = []
@@ -78,7 +79,7 @@ class ScriptedSlot:
         _raise_next(self.load_errors[load.expert])
         if load.expert in self._residents + self._asleep:
             self.mistakes.append(f"{load.expert} is there already")
-        self._residents.append(load.expert)
+        self._come(load.expert)
         return LoadReport(0.5, self._sizes[load.expert])
 
     async def unload(self, engine: str) -> float:
@@ -102,7 +103,7 @@ class ScriptedSlot:
             self.mistakes.append(f"{engine} does not sleep")
         self._asleep.remove(engine)
         _raise_next(self.wake_errors)
-        self._residents.append(engine)
+        self._come(engine)
         return 0.2
 
     async def memory_gb(self) -> float:
@@ -140,6 +141,11 @@ class ScriptedSlot:
         """Wait for the next `start`, or `load ENGINE` and so on, or take the one that was."""
         await asyncio.wait_for(self._seen[call].wait(), PATIENCE_S)
         self._seen[call].clear()
+
+    def _come(self, engine: str) -> None:
+        self._residents.append(engine)
+        if sum(self._sizes[name] for name in self._residents) > self.budget_gb:
+            self.mistakes.append(f"{self._residents} are too many")
 
     def _forget(self, engine: str) -> None:
         if engine not in self._residents:

@@ -163,7 +163,9 @@ async def test_who_has_no_memory_even_then_fails_alone(make_rig: Any) -> None:
     rig = await make_rig({"a": 1, "c": 1}, memory_gb=8)
     await rig.use("a")
     rig.slot.load_errors["c"] = [NO_MEMORY, NO_MEMORY]
-    with pytest.raises(ExpertUnavailable, match="c could not be loaded: .*out of memory") as caught:
+    with pytest.raises(
+        ExpertUnavailable, match=r"c could not be loaded: .*out of memory"
+    ) as caught:
         await rig.use("c")
     assert caught.value.expert == "c"
     assert rig.slot.loads == ["a", "c", "c"]

@@ -6,8 +6,8 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 import redis.asyncio as redis
 
 from experts.errors import ServiceError
-from orchestrator.store import PREFIX, MemoryStore, RedisStore, Store, StoreError, open_store
+from orchestrator.store import PREFIX, MemoryStore, Store, StoreError, open_store
 
 READY = "Ready to accept connections"
 
@@ -74,12 +74,31 @@ def redis_url(start_redis: Callable[[], RedisServer]) -> str:
     return start_redis().url
 
 
+@pytest.fixture
+async def stores() -> AsyncIterator[Callable[[str], Awaitable[Store]]]:
+    """Opens stores, and closes them after the test; ask for it before `make_rig`."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(url: str) -> Store:
+            store = await open_store(url)
+            stack.push_async_callback(store.close)
+            return store
+
+        yield open_one
+
+
 @pytest.fixture(params=["memory", "redis"])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+async def store(request: pytest.FixtureRequest, stores: Any) -> Store:
     url = "memory" if request.param == "memory" else request.getfixturevalue("redis_url")
-    opened = await open_store(url)
-    yield opened
-    await opened.close()
+    opened: Store = await stores(url)
+    return opened
+
+
+@pytest.fixture
+async def client(redis_url: str) -> AsyncIterator[redis.Redis]:
+    """Anybody else who uses the same Redis."""
+    async with redis.from_url(redis_url) as client:
+        yield client
 
 
 async def test_what_is_put_is_got(store: Store) -> None:
@@ -100,43 +119,35 @@ async def test_a_value_is_a_copy(store: Store) -> None:
     assert await store.get("copied") == {"list": [1]}
 
 
-async def test_redis_keeps_values_for_the_next_service(redis_url: str) -> None:
-    first = await open_store(redis_url)
+async def test_redis_keeps_values_for_the_next_service(stores: Any, redis_url: str) -> None:
+    first = await stores(redis_url)
     await first.put("later", {"load_s": 1.5})
     await first.close()
-    second = await open_store(redis_url)
-    assert await second.get("later") == {"load_s": 1.5}
-    await second.close()
+    assert await (await stores(redis_url)).get("later") == {"load_s": 1.5}
 
 
-async def test_keys_in_redis_tell_whose_they_are(redis_url: str) -> None:
-    store = RedisStore(redis_url)
-    await store.put("named", 1)
-    client = redis.from_url(redis_url)
+async def test_keys_in_redis_tell_whose_they_are(
+    stores: Any, redis_url: str, client: redis.Redis
+) -> None:
+    await (await stores(redis_url)).put("named", 1)
     assert await client.get("coterie:named") == b"1"
-    await client.aclose()
-    await store.close()
 
 
 @pytest.mark.parametrize("raw", [b"{", b"\xff\xfe", b""], ids=["cut", "bytes", "empty"])
-async def test_what_is_no_json_is_told(redis_url: str, raw: bytes) -> None:
-    client = redis.from_url(redis_url)
-    await client.set(PREFIX + "garbage", raw)
-    await client.aclose()
-    store = RedisStore(redis_url)
+async def test_what_is_no_json_is_told(
+    stores: Any, redis_url: str, client: redis.Redis, raw: bytes
+) -> None:
+    await client.set(f"{PREFIX}garbage", raw)
     with pytest.raises(StoreError, match="no JSON under coterie:garbage"):
-        await store.get("garbage")
-    await store.close()
+        await (await stores(redis_url)).get("garbage")
 
 
-async def test_a_key_of_another_kind_is_told(redis_url: str) -> None:
-    client = redis.from_url(redis_url)
-    await client.lpush(PREFIX + "list", "x")  # type: ignore[misc]
-    await client.aclose()
-    store = RedisStore(redis_url)
+async def test_a_key_of_another_kind_is_told(
+    stores: Any, redis_url: str, client: redis.Redis
+) -> None:
+    await client.hset(f"{PREFIX}hash", "x", "1")
     with pytest.raises(StoreError, match="WRONGTYPE"):
-        await store.get("list")
-    await store.close()
+        await (await stores(redis_url)).get("hash")
 
 
 async def test_a_redis_that_is_not_there_is_an_error_of_the_start() -> None:
@@ -147,76 +158,67 @@ async def test_a_redis_that_is_not_there_is_an_error_of_the_start() -> None:
     assert "Start Redis" in caught.value.hint
 
 
-async def test_a_redis_that_dies_is_told_and_comes_back_by_itself(
-    start_redis: Callable[[], RedisServer],
+async def test_a_redis_that_dies_is_told(
+    stores: Any, start_redis: Callable[[], RedisServer]
 ) -> None:
     server = start_redis()
-    store = await open_store(server.url)
+    store = await stores(server.url)
     server.end()
     for call in (store.get("x"), store.put("x", 1)):
         with pytest.raises(StoreError, match="Redis did not answer"):
             await call
-    await store.close()
 
 
 async def test_a_redis_that_is_silent_is_told(
-    start_redis: Callable[[], RedisServer], monkeypatch: pytest.MonkeyPatch
+    stores: Any, start_redis: Callable[[], RedisServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.store.CALL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("orchestrator.store.CALL_TIMEOUT_S", 0.1)
     server = start_redis()
-    store = await open_store(server.url)
+    store = await stores(server.url)
     server.silence()
     with pytest.raises(StoreError, match="Redis did not answer"):
         await store.get("x")
-    await store.close()
 
 
 # The pool and its store.
 
 
-async def test_what_one_pool_measured_the_next_one_knows(make_rig: Any, redis_url: str) -> None:
-    first_store = await open_store(redis_url)
-    first = await make_rig({"kept-a": 1}, store=first_store)
+async def test_what_one_pool_measured_the_next_one_knows(
+    stores: Any, make_rig: Any, redis_url: str
+) -> None:
+    first = await make_rig({"kept-a": 1}, store=await stores(redis_url))
     await first.use("kept-a")
     before = first.engine("kept-a")
     await first.pool.stop()
-    await first_store.close()
-    second_store = await open_store(redis_url)
-    second = await make_rig({"kept-a": 1, "kept-b": 1}, store=second_store)
+    second = await make_rig({"kept-a": 1, "kept-b": 1}, store=await stores(redis_url))
     after = second.engine("kept-a")
     costs = ("load_s", "wake_s", "service_s")
     assert {what: after[what] for what in costs} == {what: before[what] for what in costs}
     assert second.engine("kept-b")["load_s"] == 1.0  # Nobody has measured it.
-    await second.pool.stop()
-    await second_store.close()
 
 
-async def test_garbage_in_redis_is_told_and_the_pool_starts(make_rig: Any, redis_url: str) -> None:
-    client = redis.from_url(redis_url)
+async def test_garbage_in_redis_is_told_and_the_pool_starts(
+    stores: Any, make_rig: Any, redis_url: str, client: redis.Redis
+) -> None:
     await client.set(f"{PREFIX}costs:garbled", b"{")
-    await client.aclose()
-    store = await open_store(redis_url)
-    rig = await make_rig({"garbled": 1}, store=store)
+    rig = await make_rig({"garbled": 1}, store=await stores(redis_url))
     assert rig.told("Redis holds no JSON under coterie:costs:garbled")
     assert rig.engine("garbled")["load_s"] == 1.0
     await rig.use("garbled")
     await rig.pool.stop()
-    assert "load_s" in await store.get("costs:garbled")
-    await store.close()
+    assert b"load_s" in (await client.get(f"{PREFIX}costs:garbled") or b"")
 
 
 async def test_a_redis_that_dies_harms_no_request(
-    make_rig: Any, start_redis: Callable[[], RedisServer]
+    stores: Any, make_rig: Any, start_redis: Callable[[], RedisServer]
 ) -> None:
     server = start_redis()
-    store = await open_store(server.url)
-    rig = await make_rig({"a": 3, "b": 3}, store=store, memory_gb=4)
+    rig = await make_rig({"a": 3, "b": 3}, store=await stores(server.url), memory_gb=4)
     server.end()
     for expert in ("a", "b", "a"):
         await rig.use(expert)
     await rig.pool.stop()
     assert rig.told("the store did not keep what loads cost: Redis did not answer")
-    await store.close()
 
 
 class StuckStore(MemoryStore):
