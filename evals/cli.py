@@ -8,6 +8,7 @@ import typer
 import uvloop
 
 from evals.progress import Progress
+from evals.simulation.command import simulate
 from evals.table import make_console
 from orchestrator.cli import app, run
 from orchestrator.config import load_config
@@ -16,6 +17,7 @@ DEFAULT_CONFIG = Path("examples/zoo.yaml")
 
 zoo = typer.Typer(no_args_is_help=True, help="The small specialists of the repository.")
 app.add_typer(zoo, name="zoo")
+app.command()(simulate)
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The YAML file that describes the pool.")

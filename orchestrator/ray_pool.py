@@ -5,6 +5,7 @@ import importlib
 import os
 import socket
 import time
+from collections.abc import Awaitable
 from typing import Any
 
 import ray
@@ -21,6 +22,8 @@ OBJECT_STORE_BYTES = 80 << 20
 RESTART_POLL_S = 0.2
 CALL_TIMEOUT_S = 10.0
 MAX_ERROR_CHARACTERS = 400
+DEAD = (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError)
+"""How Ray says that an actor died; the second one when its memory monitor has killed it."""
 
 
 class SlotActor:
@@ -47,21 +50,17 @@ class SlotActor:
         return f"http://{self._host}:{self._port}"
 
     async def load(self, load: EngineLoad) -> LoadReport:
-        try:
-            report: LoadReport = await self._worker.load(load)
-        except Exception as error:
-            # Engines raise classes that the driver can not unpickle; their words are what counts.
-            raise RuntimeError(one_line(error)) from None
+        report: LoadReport = await _in_words(self._worker.load(load))
         return report
 
     async def unload(self, engine: str) -> float:
-        return float(await self._worker.unload(engine))
+        return float(await _in_words(self._worker.unload(engine)))
 
     async def sleep(self, engine: str, level: int) -> float:
-        return float(await self._worker.sleep(engine, level))
+        return float(await _in_words(self._worker.sleep(engine, level)))
 
     async def wake(self, engine: str) -> float:
-        return float(await self._worker.wake(engine))
+        return float(await _in_words(self._worker.wake(engine)))
 
     async def memory_gb(self) -> float:
         return float(self._worker.memory_gb())
@@ -73,6 +72,14 @@ class SlotActor:
     async def lifetime(self) -> None:
         """Never returns: its failure tells the driver that this process has died."""
         await self._ended.wait()
+
+
+async def _in_words(call: Awaitable[Any]) -> Any:
+    """Engines raise classes that the driver can not unpickle; their words are what counts."""
+    try:
+        return await call
+    except Exception as error:
+        raise RuntimeError(one_line(error)) from None
 
 
 def one_line(error: BaseException) -> str:
@@ -138,7 +145,7 @@ class RaySlot:
     async def lost(self) -> None:
         try:
             await self._actor.lifetime.remote()
-        except ray.exceptions.RayActorError:
+        except DEAD:
             return
 
     async def stop(self) -> None:
@@ -153,7 +160,7 @@ class RaySlot:
             if error.actor_init_failed:
                 raise RuntimeError(str(error).strip().splitlines()[-1]) from error
             raise SlotLost(f"Slot {self.id} lost its process.") from error
-        except ray.exceptions.RayActorError as error:
+        except DEAD as error:
             raise SlotLost(f"Slot {self.id} lost its process.") from error
 
 

@@ -263,7 +263,7 @@ class Simulation:
             moving.draining -= 1
             if moving.draining == 0:
                 self._leave(moving, now)
-        elif self._waiting:
+        elif self._waiting and not copy.slot.moving:
             self._changed = True
 
     # Moves.

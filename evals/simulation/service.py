@@ -14,7 +14,7 @@ _ROUNDING = 1e-9
 class Machine:
     """The slots, and what things take in them: one cost for every engine, in seconds.
 
-    The defaults were measured on the zoo's experts with two cores and no GPU.
+    The defaults are of the order that the zoo's experts take on two cores (`make bench-swap`).
     """
 
     slots: int = 8

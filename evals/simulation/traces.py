@@ -31,6 +31,11 @@ class Trace:
     def __len__(self) -> int:
         return len(self.at_s)
 
+    def start(self, requests: int) -> "Trace":
+        """The first ones."""
+        part = slice(requests)
+        return Trace(self.experts, self.at_s[part], self.expert[part], self.kind[part])
+
 
 def zipf_trace(
     *,

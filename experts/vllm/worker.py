@@ -5,8 +5,8 @@ import ctypes
 import gc
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,27 +85,33 @@ class Worker:
     async def load(self, load: EngineLoad) -> LoadReport:
         """Make an engine resident; returns what it cost. Raises what vLLM raises."""
         async with self._loading:
+            if load.expert in self._residents:  # A driver that lost patience asks again.
+                return LoadReport(0.0, 0.0)
             started, before = time.perf_counter(), self.memory_gb()
             defaults = {"enable_sleep_mode": self._sleeps} if self._cuda else CPU_DEFAULTS
             merged = EngineLoad(
                 load.expert, load.model, {**defaults, **load.engine_args}, load.adapters
             )
             engine, args = await self._build(merged)
-            app = await build_application(engine, args)
+            async with self._all_or_nothing(engine):
+                app = await build_application(engine, args)
             self._residents[load.expert] = _Resident(load, engine, app)
             for expert in load.experts:
                 self._apps[expert] = app
             return LoadReport(time.perf_counter() - started, max(self.memory_gb() - before, 0.0))
 
     async def unload(self, expert: str) -> float:
-        """Drop an engine and return the seconds it took."""
+        """Drop an engine, awake or asleep, and return the seconds it took."""
         async with self._loading:
             started = time.perf_counter()
-            resident = self._residents.pop(expert)
+            asleep, _ = self._asleep.pop(expert, (None, 0))
+            resident = self._residents.pop(expert, asleep)
+            if resident is None:  # An earlier call took too long, and did it in the end.
+                return 0.0
             for name in resident.load.experts:
                 self._apps.pop(name, None)
             await self._exclusively(resident.engine.shutdown)
-            del resident
+            del resident, asleep
             await self._exclusively(_give_back_memory)
             return time.perf_counter() - started
 
@@ -115,11 +121,14 @@ class Worker:
         Level 1 keeps the weights in host memory, level 2 reads them from disk again.
         """
         async with self._loading:
+            if expert in self._asleep:
+                return 0.0
             started = time.perf_counter()
             resident = self._residents.pop(expert)
             for name in resident.load.experts:
                 self._apps.pop(name, None)
-            await resident.engine.sleep(level)
+            async with self._all_or_nothing(resident.engine):
+                await resident.engine.sleep(level)
             self._asleep[expert] = (resident, level)
             return time.perf_counter() - started
 
@@ -127,13 +136,13 @@ class Worker:
         """Make an engine that sleeps resident again; returns seconds."""
         async with self._loading:
             started = time.perf_counter()
-            resident, level = self._asleep[expert]
-            await resident.engine.wake_up(["weights"])
-            if level == 2:
-                await resident.engine.collective_rpc("reload_weights")
-            await resident.engine.wake_up(["kv_cache"])
-            await resident.engine.reset_prefix_cache()
-            del self._asleep[expert]
+            resident, level = self._asleep.pop(expert)
+            async with self._all_or_nothing(resident.engine):
+                await resident.engine.wake_up(["weights"])
+                if level == 2:
+                    await resident.engine.collective_rpc("reload_weights")
+                await resident.engine.wake_up(["kv_cache"])
+                await resident.engine.reset_prefix_cache()
             self._residents[expert] = resident
             for name in resident.load.experts:
                 self._apps[name] = resident.app
@@ -155,6 +164,15 @@ class Worker:
         """Resident memory of this process in GiB (device memory where there is a GPU)."""
         # Through the driver's library: asking CUDA itself would take a context on the device.
         return torch.cuda.device_memory_used() / GIB if self._cuda else _rss_gb()
+
+    @asynccontextmanager
+    async def _all_or_nothing(self, engine: Any) -> AsyncIterator[None]:
+        """An engine that is half awake is of no use to anybody."""
+        try:
+            yield
+        except BaseException:
+            await self._exclusively(engine.shutdown)
+            raise
 
     async def _build(self, load: EngineLoad) -> tuple[Any, Any]:
         args = parse_engine_args(load)

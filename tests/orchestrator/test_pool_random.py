@@ -34,7 +34,7 @@ CLIENTS = st.one_of(
     st.tuples(st.just("release"), NUMBER),
     st.tuples(st.just("leave"), NUMBER),
     st.tuples(st.just("leave as it ends"), NUMBER),
-    st.tuples(st.just("let others run"), st.integers(1, 12)),
+    st.tuples(st.just("let others run"), st.integers(1, 40)),
 )
 LUCK = st.one_of(
     CLIENTS,
@@ -168,7 +168,7 @@ RANDOM = settings(
 
 
 @RANDOM
-@given(EXPERTS, st.lists(CLIENTS, max_size=60), st.booleans(), st.integers(1, 3))
+@given(EXPERTS, st.lists(CLIENTS, min_size=30, max_size=80), st.booleans(), st.integers(1, 3))
 async def test_in_good_luck_everybody_is_served(
     make_rig: Any, experts: Any, deeds: Any, sleeps: bool, count: int
 ) -> None:
@@ -176,7 +176,7 @@ async def test_in_good_luck_everybody_is_served(
 
 
 @RANDOM
-@given(EXPERTS, st.lists(LUCK, max_size=60), st.booleans(), st.integers(1, 3))
+@given(EXPERTS, st.lists(LUCK, min_size=30, max_size=80), st.booleans(), st.integers(1, 3))
 async def test_in_bad_luck_everybody_is_served_or_told_why_not(
     make_rig: Any, experts: Any, deeds: Any, sleeps: bool, count: int
 ) -> None:
