@@ -97,6 +97,8 @@ class Relay(Response):
             headers = answer.trace.headers() | {"content-type": answer.content_type}
             headers |= STREAM_HEADERS if streaming else {"content-length": str(len(first))}
             await send(_start(200, headers))
+        else:
+            first = _belated(answer.trace) + first
         await send({"type": "http.response.body", "body": first, "more_body": streaming})
         if not streaming:
             return
@@ -134,6 +136,13 @@ async def _cancel_when_gone(receive: Receive, work: "asyncio.Task[Any]") -> None
     while (await receive())["type"] != "http.disconnect":
         pass
     work.cancel()
+
+
+def _belated(trace: Trace) -> bytes:
+    """The headers that were not known when the head went out, as comments."""
+    early = trace.early_headers()
+    lines = [f": {name} {value}\n" for name, value in trace.headers().items() if name not in early]
+    return ("".join(lines) + "\n").encode("latin-1")
 
 
 def _explanation(answer: Answer, request: Request) -> bytes:

@@ -116,8 +116,14 @@ async def test_a_stream_that_waits_for_a_load_hears_why(server: Server) -> None:
 
     lines = [line for line in text.splitlines() if line]
     assert re.fullmatch(r": (draining|dropping|loading) \w+ \d+\.\ds", lines[0])
+    assert float(_belated(lines, "x-coterie-load-ms")) > 0
     assert lines[-1] == "data: [DONE]"
     assert any('"content"' in line for line in lines)
+
+
+def _belated(lines: list[str], header: str) -> str:
+    """A header that came as a comment, because the head had gone out before it was known."""
+    return next(line.split()[2] for line in lines if line.startswith(f": {header} "))
 
 
 async def test_weights_that_can_not_be_loaded_fail_alone(server: Server) -> None:

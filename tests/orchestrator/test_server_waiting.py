@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -82,7 +83,10 @@ async def test_the_bytes_after_the_comments_are_the_experts(talking: Any, upstre
     assert first.startswith(b": tiny has the request\n\n")
     answer = through[through.index(b"data: ") :]
     assert answer == direct.content
-    assert set(through[: -len(answer)].split(b"\n\n")) == {b": tiny has the request", b""}
+    *comments, belated, rest = through[: -len(answer)].split(b"\n\n")
+    assert set(comments) == {b": tiny has the request"}
+    assert re.fullmatch(rb": x-coterie-queue-ms [\d.]+\n: x-coterie-load-ms [\d.]+", belated)
+    assert rest == b""
 
 
 async def test_openais_client_skips_the_comments(talking: Any, upstream: Any) -> None:
