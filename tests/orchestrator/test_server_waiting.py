@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import re
 import math
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
