@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -31,7 +32,9 @@ ASK = st.tuples(st.just("ask"), st.sampled_from(NAMES), st.sampled_from(["batch"
 CLIENTS = st.one_of(
     ASK,
     ASK,
+    ASK,
     st.tuples(st.just("release"), NUMBER),
+    st.tuples(st.just("release all")),
     st.tuples(st.just("leave"), NUMBER),
     st.tuples(st.just("leave as it ends"), NUMBER),
     st.tuples(st.just("let others run"), st.integers(1, 40)),
@@ -60,12 +63,13 @@ class Crowd:
         doing: dict[str, Callable[..., Any]] = {
             "ask": self._ask,
             "release": self._release,
+            "release all": self._release_all,
             "leave": self._leave,
             "leave as it ends": self._leave_as_it_ends,
             "die": lambda n: self._slot(n).die(),
             "suspect": self._suspect,
             "load fails": self._load_fails,
-            "too busy": lambda n: self._slot(n).memory_errors.append(TimeoutError()),
+            "too busy": self._too_busy,
             "sings wrong": lambda: self._rig.songs.append("wrong"),
         }
         if verb in doing:
@@ -74,14 +78,14 @@ class Crowd:
             for _ in range(*how):
                 await asyncio.sleep(0)
         self._collect()
+        await asyncio.sleep(0)
 
     async def end(self) -> None:
         """Everybody is served in the end, or knows why not."""
         async with asyncio.timeout(PATIENCE_S):
             while self._asked or self._held or self._others:
                 self._collect()
-                while self._held:
-                    self._held.pop().release()
+                self._release_all()
                 self._others = [task for task in self._others if not task.done()]
                 await asyncio.sleep(0)
 
@@ -96,6 +100,10 @@ class Crowd:
     def _release(self, number: int) -> None:
         if self._held:
             self._held.pop(number % len(self._held)).release()
+
+    def _release_all(self) -> None:
+        while self._held:
+            self._held.pop().release()
 
     def _leave(self, number: int) -> None:
         if self._asked:
@@ -119,6 +127,9 @@ class Crowd:
     def _load_fails(self, number: int, expert: str, memory: bool) -> None:
         words = "CUDA out of memory" if memory else "no such file"
         self._slot(number).load_errors[expert].append(RuntimeError(words))
+
+    def _too_busy(self, number: int) -> None:
+        self._slot(number).memory_errors[:] = [TimeoutError()]
 
     def _collect(self) -> None:
         for task in [task for task in self._asked if task.done()]:
@@ -160,6 +171,11 @@ async def _play(make_rig: Any, experts: Any, deeds: Any, sleeps: bool, count: in
     copies = [copy for slot in shown["slots"] for copy in slot["copies"]]
     assert [copy for copy in copies if copy["in_use"] or copy["phase"] == "draining"] == []
     await rig.close()
+
+
+@pytest.fixture(autouse=True)
+def slots_come_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.slot_care.RESTART_DELAY_S", 0.0)
 
 
 RANDOM = settings(
