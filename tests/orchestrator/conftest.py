@@ -109,8 +109,7 @@ class ScriptedSlot:
     async def memory_gb(self) -> float:
         await self._alive_until(None)
         _raise_next(self.memory_errors)
-        gone_gb = self.base_gb + self._lost_gb
-        return gone_gb + sum(self._sizes[engine] for engine in self._residents)
+        return self.base_gb + self._lost_gb + sum(self._sizes[name] for name in self._residents)
 
     async def running(self) -> dict[str, int]:
         await self._alive_until(None)

@@ -298,6 +298,17 @@ async def test_who_does_not_wake_is_loaded_the_next_time(make_rig: Any) -> None:
     assert rig.slot.loads == ["a", "b", "a"]
 
 
+async def test_who_has_no_memory_to_wake_is_loaded_when_others_have_left(make_rig: Any) -> None:
+    rig = await _sleeping(make_rig, {"a": 3, "b": 3, "c": 1}, memory_gb=4)
+    for expert in ("a", "b", "c"):
+        await rig.use(expert)
+    rig.slot.wake_errors = [NO_MEMORY]
+    await rig.use("a")
+    assert rig.slot.loads == ["a", "b", "c", "a"]
+    assert sorted(engine for engine, _ in rig.slot.sleeping) == ["a", "b", "c"]
+    assert rig.residents() == [["a"]]
+
+
 async def test_a_broken_engine_is_dropped_where_others_sleep(make_rig: Any) -> None:
     rig = await _sleeping(make_rig, {"a": 1})
     lease = await rig.use("a")
