@@ -4,7 +4,8 @@ Requests queue by engine. A load must be worth it, or due:
 
 - **Worth it**: it holds up no more requests than wait for it. Held up are those of the engine that
   leaves, for as long as coming back takes, and, where a load blocks its slot, those of everybody
-  else there. So an idle slot loads at once, and a busy one first finishes what it has.
+  else there. So an idle slot loads at once, and a busy one first finishes what it has. In a quiet
+  slot it is enough to have waited for as long as the others would be held up.
 - **Due**: a request would else wait longer than its class's age bound. Deadlines are met earliest
   first; since loads take turns in the slots, work begins as early as the sum of them demands.
 - Requests without an age bound have patience instead: `stage_loads` times what the load takes. An
@@ -80,6 +81,9 @@ class _Option:
     slot: SlotBook
     leaving: tuple[CopyBook, ...]
     held_up: float
+    coming: float
+    """Those of them that are not there yet."""
+    seconds: float
     rank: tuple[float, float, int, float, str]
     """The lowest one is taken."""
 
@@ -198,8 +202,19 @@ class _Decision:
             return
         if impatient:
             self._take(option, engine, "waited long enough")
-        elif option.held_up <= engine.waiting:
+        elif option.held_up <= engine.waiting or self._waited_as_long(engine, option):
             self._take(option, engine, WORTH_IT)
+
+    def _waited_as_long(self, engine: EngineBook, option: _Option) -> bool:
+        """Where few come, who waits need not outnumber who runs: they take turns in waiting.
+
+        In a busy slot that would load most when it has least time for it (ADR 0004).
+        """
+        if option.coming >= 1.0:
+            return False
+        fair_at = engine.oldest + option.held_up * option.seconds / engine.waiting
+        self._again_at(fair_at)
+        return fair_at <= self._now
 
     def _impatient(self, engine: EngineBook) -> bool:
         patient_until = engine.oldest + self._rules.stage_loads * self._cost_s(engine)
@@ -263,17 +278,20 @@ class _Decision:
         if leaving is None:
             return None
         seconds = slot.move_s(engine)
-        held_up = 0.0
+        present, coming = 0.0, 0.0
         for copy in slot.copies:
             if copy in leaving:
                 drain_s = copy.engine.costs.service_s if copy.in_use else 0.0
                 gone_s = drain_s + seconds + copy.engine.costs.wake_s
-                held_up += copy.engine.waiting + self._value(copy, gone_s)
+                present += copy.engine.waiting
+                coming += self._value(copy, gone_s)
             elif slot.load_blocks:
-                held_up += copy.in_use + self._expected_requests(copy, seconds)
+                present += copy.in_use
+                coming += self._expected_requests(copy, seconds)
         drain_s = max((c.engine.costs.service_s for c in leaving if c.in_use), default=0.0)
-        rank = (held_up, seconds + drain_s, len(leaving), -slot.free_gb, slot.id)
-        return _Option(slot, leaving, held_up, rank)
+        held_up, seconds = present + coming, seconds + drain_s
+        rank = (held_up, seconds, len(leaving), -slot.free_gb, slot.id)
+        return _Option(slot, leaving, held_up, coming, seconds, rank)
 
     def _make_room(
         self, slot: SlotBook, need_gb: float, may_leave: Callable[[CopyBook], bool]

@@ -104,6 +104,27 @@ def test_without_slots_nothing_happens() -> None:
     assert said(ask([], engine("new", waiting=1))) == []
 
 
+def _quiet_slot(rate: float, since: float) -> tuple[SlotBook, EngineBook]:
+    """One request runs, requests of it come at `rate`, and there is room for `new`."""
+    slot = SlotBook("slot", 2.0)
+    resident(slot, asked(engine("runs"), rate), in_use=1)
+    return slot, engine("new", waiting=1, since=since)
+
+
+def test_in_a_quiet_slot_it_is_enough_to_have_waited_as_long() -> None:
+    slot, early = _quiet_slot(rate=0.2, since=NOW - 1.0)
+    verdict = ask([slot], early)
+    assert said(verdict) == []
+    assert verdict.recheck_at == pytest.approx(NOW + 0.2)  # 1.2 requests are held up for 1 s.
+    slot, late = _quiet_slot(rate=0.2, since=NOW - 1.21)
+    assert said(ask([slot], late)) == [("slot", [], "new")]
+
+
+def test_in_a_busy_slot_it_is_not() -> None:
+    slot, waiting = _quiet_slot(rate=1.0, since=NOW - 9.0)
+    assert said(ask([slot], waiting)) == []
+
+
 # Who leaves.
 
 
