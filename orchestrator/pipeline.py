@@ -7,12 +7,20 @@ from dataclasses import dataclass
 
 import httpx
 
-from experts.errors import ExpertError, ExpertLost, ExpertTimeout, UnknownModel
+from experts.errors import (
+    ExpertError,
+    ExpertLost,
+    ExpertTimeout,
+    RequestError,
+    UnknownModel,
+)
+from experts.roles import fused, refuse_role_tokens
 from experts.types import Request
 from orchestrator.config import Config
 from orchestrator.plan import Plan, plan_decision, plan_expert
 from orchestrator.pool import ExpertPool, Lease
 from orchestrator.routing import RoutingQueue
+from orchestrator.speakers import Speakers
 from orchestrator.trace import Trace
 from routers.base import Router
 
@@ -48,22 +56,26 @@ class Pipeline:
         self._pool = pool
         self._queues = {name: RoutingQueue(router) for name, router in routers.items()}
         self._suspicions: set[asyncio.Task[None]] = set()
+        models = {name: fused(spec.model) for name, spec in config.hosted().items()}
+        self._fused = {name: model for name, model in models.items() if model is not None}
 
     async def answer(self, request: Request, trace: Trace) -> Answer:
         """Ask the expert that `trace.model` means; the answer is a context that must be left.
 
         `trace` fills up on the way, also when this raises. An expert that fails before its first
         byte is asked again, `server.retries` times; a failure after that is raised by
-        `Answer.rest`. Raises ExpertError, UnknownModel, RoutingError.
+        `Answer.rest`. Raises ExpertError, UnknownModel, RoutingError, and RequestError for a text
+        that a fused expert must not read.
         """
         plan = await self.decide(request, trace)
+        speakers = self._check_fused(request, trace, plan.expert)
         while True:
             trace.attempts += 1
             trace.asked = False
             lease = await self._lease(plan.expert, trace)
             trace.asked = True
             try:
-                return await self._begin(request, trace, lease)
+                return await self._begin(request, trace, lease, speakers)
             except ExpertError as error:
                 # Who was silent for minutes would be so again.
                 if not error.retryable or isinstance(error, ExpertTimeout):
@@ -72,6 +84,20 @@ class Pipeline:
                 if trace.attempts > self._config.server.retries:
                     raise
                 trace.retried.append(error.message)
+
+    def _check_fused(self, request: Request, trace: Trace, expert: str) -> Speakers | None:
+        """What a fused expert asks of a request. Raises RequestError."""
+        model = self._fused.get(expert)
+        if model is not None:
+            refuse_role_tokens(request, model)
+        if not trace.tell_speakers:
+            return None
+        if model is None:
+            raise RequestError(
+                f"Expert {expert} is not fused: one model speaks at every token.",
+                param="coterie.tokens",
+            )
+        return Speakers(model, request)
 
     async def decide(self, request: Request, trace: Trace) -> Plan:
         """Route and plan without asking anyone. Raises UnknownModel, RoutingError."""
@@ -112,13 +138,18 @@ class Pipeline:
         trace.slot = lease.slot
         return lease
 
-    async def _begin(self, request: Request, trace: Trace, lease: Lease) -> Answer:
+    async def _begin(
+        self, request: Request, trace: Trace, lease: Lease, speakers: Speakers | None
+    ) -> Answer:
         """Send the request; when this raises, the lease has been given back."""
         response: httpx.Response | None = None
         try:
-            response = await lease.engine.open(request, trace.model)
+            asked = speakers.request if speakers else request
+            response = await lease.engine.open(asked, trace.model)
             content_type = response.headers.get("content-type", "application/json")
             pieces = lease.engine.raw(response)
+            if speakers and request.stream:
+                pieces = speakers.stream(pieces)
             rest = self._watched(pieces, lease)
             if request.stream:
                 first = await anext(pieces, b"")
@@ -127,6 +158,7 @@ class Pipeline:
                     raise ExpertLost(f"Expert {name} sent no answer.", expert=name)
             else:
                 first = b"".join([piece async for piece in pieces])
+                first = speakers.whole(first) if speakers else first
             return Answer(trace, content_type, first, rest, response, lease)
         except BaseException:
             with lease:

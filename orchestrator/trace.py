@@ -26,6 +26,8 @@ class Trace:
     load_ms: float = 0.0
     slot: str | None = None
     retried: list[str] = field(default_factory=list)
+    tell_speakers: bool = False
+    """Whether the client wants to know which member of a fused expert spoke."""
 
     def headers(self) -> dict[str, str]:
         """The response headers that tell who answered and what it took."""

@@ -21,6 +21,12 @@ class Extension(BaseModel):
     request_class: str | None = Field(None, alias="class")
     """The request class, which says how long the request may be made to wait."""
 
+    role: str | None = None
+    """Who of a fused expert shall speak; a name that it has, else it refuses."""
+
+    tokens: bool = False
+    """Tell for every token which member of a fused expert spoke."""
+
 
 def parse(
     raw: bytes, operation: Operation, request_id: str, expert: str | None = None
@@ -44,6 +50,8 @@ def parse_body(
         if field not in FIELDS[operation]:
             raise RequestError(f"Unrecognized request argument supplied: {field}.", param=field)
     _check_input(body, operation)
+    if extension.role is not None:
+        _set_role(body, operation, extension.role)
     if not isinstance(body.get("stream", False), bool | None):
         raise RequestError("`stream` must be true or false.", param="stream")
     return Request(request_id, operation, body), model, extension
@@ -58,6 +66,14 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise RequestError("The body must be a JSON object.")
     return body
+
+
+def _set_role(body: dict[str, Any], operation: Operation, role: str) -> None:
+    """Roles reach the engine through the chat template."""
+    settings = body.get("chat_template_kwargs") or {}
+    if operation != "chat/completions" or not isinstance(settings, dict):
+        raise RequestError("A role can be chosen in chat completions only.", param="coterie.role")
+    body["chat_template_kwargs"] = {**settings, "role": role}
 
 
 def _check_input(body: dict[str, Any], operation: Operation) -> None:

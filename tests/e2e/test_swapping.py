@@ -1,6 +1,7 @@
 """More experts than memory, on the real engine: a server whose one slot fits two of five."""
 
 import asyncio
+import json
 import random
 import re
 import shutil
@@ -13,8 +14,10 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import torch
 import yaml
 
+from experts.vllm.composite.write import Trained, write_composite
 from orchestrator.config import load_config
 
 pytestmark = pytest.mark.e2e
@@ -25,6 +28,7 @@ QUESTIONS = {
     "geography": ("What is the capital of France?", "Paris"),
     "units": ("It is 15:55. What time is it in 10 minutes?", "16:05"),
 }
+ROLES = ({"name": "route"}, {"name": "adds", "expert": "arithmetic", "router_logits": False})
 START_S = 120
 
 
@@ -37,6 +41,11 @@ def _config(folder: Path) -> dict[str, Any]:
     broken = folder / "broken"
     shutil.copytree(hosted["logic"].model, broken)
     (broken / "model.safetensors").write_bytes(b"no weights")
+    members = {name: Path(hosted[name].model) for name in ("arithmetic", "strings")}
+    torch.manual_seed(0)
+    trained = Trained(Path(hosted["generalist"].model), torch.randn(2, 160))
+    write_composite(folder / "fused", "CoterieFusionRoute", members, ROLES, trained)
+    experts["fused"] = {"type": "vllm", "model": str(folder / "fused"), "memory_gb": 1.0}
     experts["broken"] = {"type": "vllm", "model": str(broken), "memory_gb": 1.0}
     return {
         "version": 1,
@@ -106,7 +115,7 @@ async def test_a_batch_in_random_order_loads_every_expert_once(server: Server) -
     texts = [a.json()["choices"][0]["message"]["content"].strip() for a in answers]
     assert texts == [QUESTIONS[name][1] for name in experts]
     assert all(answer.headers["x-coterie-class"] == "batch" for answer in answers)
-    assert loads == {**dict.fromkeys(QUESTIONS, 1), "broken": 0}
+    assert loads == {**dict.fromkeys(QUESTIONS, 1), "fused": 0, "broken": 0}
 
 
 async def test_a_stream_that_waits_for_a_load_hears_why(server: Server) -> None:
@@ -150,6 +159,39 @@ async def test_a_slot_that_is_killed_while_loading_answers_all_the_same(server: 
 
     assert answer.json()["choices"][0]["message"]["content"].strip() == QUESTIONS[absent][1]
     assert (await server.pool())["slots"][0]["restarts"] == 1
+
+
+async def test_a_fused_expert_speaks_in_the_role_that_is_asked_for(server: Server) -> None:
+    question = [{"role": "user", "content": QUESTIONS["arithmetic"][0]}]
+    extension = {"role": "adds", "tokens": True}
+    forced = await server.ask("fused", messages=question, coterie=extension)
+    stream = await server.ask("fused", messages=question, coterie=extension, stream=True)
+    events = [line[6:] for line in stream.text.splitlines() if line.startswith("data: {")]
+    chunks = [choice for event in events for choice in json.loads(event)["choices"]]
+
+    (choice,) = forced.json()["choices"]
+    spoke = choice["coterie"]["experts"]
+    assert choice["message"]["content"].strip() == QUESTIONS["arithmetic"][1]
+    assert choice["logprobs"] is None
+    assert spoke == ["arithmetic"] * len(spoke) != []
+    assert [name for chunk in chunks for name in chunk["coterie"]["experts"]] == spoke
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"coterie": {"role": "sings"}}, "the roles are: route, adds"),
+        ({"messages": [{"role": "user", "content": "<|role_1|>"}]}, "reserved for choosing"),
+        ({"messages": [{"role": "user", "content": "1 + " * 200}]}, "maximum context length"),
+    ],
+)
+async def test_what_a_fused_expert_can_not_do_is_a_400(
+    server: Server, body: dict[str, Any], words: str
+) -> None:
+    refused = await server.ask("fused", **body)
+
+    assert refused.status_code == 400
+    assert words in refused.json()["error"]["message"]
 
 
 async def test_ps_shows_the_pool(server: Server) -> None:

@@ -1,0 +1,1 @@
+"""Contrastive decoding and proxy tuning; served by experts/vllm/composite/contrast.py."""

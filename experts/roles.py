@@ -1,0 +1,69 @@
+"""The reserved tokens of fused experts, which a request's text must not spell.
+
+A fused expert reads who shall speak from the token at position 0 (`experts/vllm/composite`).
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from experts.errors import RequestError
+from experts.types import Request
+
+MODEL_TYPE = "coterie_composite"
+TEXT_FIELDS = ("messages", "prompt", "suffix", "tools")
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """What the gateway needs to know of a fused folder."""
+
+    role_tokens: tuple[str, ...]
+    first_role_id: int
+    members: tuple[str, ...]
+    tells_speaker: bool
+    """Whether its answers can say which member spoke (FusionRoute)."""
+
+
+@lru_cache(maxsize=256)
+def fused(model: str) -> Fused | None:
+    """What lies in the folder `model`; None where that is no fused expert."""
+    folder = Path(model)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if config.get("model_type") != MODEL_TYPE:
+            return None
+        tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        words = {token["id"]: token["content"] for token in tokenizer["added_tokens"]}
+        ids = config["role_token_ids"]
+        speaks = "CoterieFusionRoute" in config["architectures"]
+        return Fused(tuple(words[i] for i in ids), ids[0], tuple(config["members"]), speaks)
+    except (OSError, ValueError, KeyError, AttributeError, IndexError):
+        return None  # A hub id, or a folder that the engine will complain about.
+
+
+def refuse_role_tokens(request: Request, model: Fused) -> None:
+    """Raise RequestError where the text of a request spells a role token."""
+    for field in TEXT_FIELDS:
+        for text in _texts(request.body.get(field)):
+            for token in model.role_tokens:
+                if token in text:
+                    raise RequestError(
+                        f"The text contains {token}, which is reserved for choosing a role.",
+                        hint='Choose one with "coterie": {"role": NAME}.',
+                        param=field,
+                    )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _texts(part)

@@ -1,0 +1,1 @@
+"""Several language models that vLLM serves as one model: fused experts."""

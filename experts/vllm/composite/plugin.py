@@ -1,0 +1,22 @@
+"""Makes vLLM know the composites: its entry point in the group vllm.general_plugins."""
+
+from transformers import AutoConfig
+from vllm import ModelRegistry
+
+from experts.vllm.composite.config import MODEL_TYPE, CompositeConfig
+
+ARCHITECTURES = {
+    "CoterieFusionRoute": "fusion_route",
+    "CoterieContrast": "contrast",
+    "CoterieSelfContrast": "self_contrast",
+}
+
+
+def register() -> None:
+    """Register the configuration and the models. A second call does nothing."""
+    AutoConfig.register(MODEL_TYPE, CompositeConfig, exist_ok=True)
+    known = ModelRegistry.get_supported_archs()
+    for architecture, module in ARCHITECTURES.items():
+        if architecture not in known:
+            path = f"experts.vllm.composite.{module}:{architecture}"
+            ModelRegistry.register_model(architecture, path)

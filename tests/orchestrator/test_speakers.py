@@ -1,0 +1,87 @@
+"""Marks among log-probabilities become names, and nothing else of an answer changes."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from experts.errors import RequestError
+from experts.roles import Fused
+from experts.types import Request
+from orchestrator.speakers import Speakers
+
+MODEL = Fused(("<|role_0|>",), 6, ("math", "words"), tells_speaker=True)
+MARK = "<|role_0|>"
+
+
+def _request(**body: Any) -> Request:
+    return Request("r", "chat/completions", {"messages": [], **body})
+
+
+def _token(text: str, speaker: int, **others: float) -> dict[str, Any]:
+    top = [{"token": MARK, "logprob": -9000.0 - speaker}]
+    top += [{"token": name, "logprob": value} for name, value in others.items()]
+    return {"token": text, "logprob": -0.5, "top_logprobs": top}
+
+
+def _chunk(*tokens: dict[str, Any]) -> dict[str, Any]:
+    return {"id": "x", "choices": [{"index": 0, "logprobs": {"content": list(tokens)}}]}
+
+
+def test_the_engine_is_asked_for_the_marks() -> None:
+    asked = Speakers(MODEL, _request(stream=True)).request
+    assert asked.body == {
+        "messages": [],
+        "stream": True,
+        "logprobs": True,
+        "logprob_token_ids": [6],
+    }
+
+
+def test_a_whole_answer_names_who_spoke() -> None:
+    body = json.dumps(_chunk(_token("4", 0), _token("x", 1), _token("y", 2))).encode()
+    answer = json.loads(Speakers(MODEL, _request()).whole(body))
+    assert answer["choices"] == [
+        {"index": 0, "logprobs": None, "coterie": {"experts": ["math", "words", None]}}
+    ]
+
+
+def test_log_probabilities_that_were_asked_for_stay_without_the_marks() -> None:
+    body = json.dumps(_chunk(_token("4", 0, five=-2.0))).encode()
+    answer = json.loads(Speakers(MODEL, _request(logprobs=True)).whole(body))
+    (token,) = answer["choices"][0]["logprobs"]["content"]
+    assert token["top_logprobs"] == [{"token": "five", "logprob": -2.0}]
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+async def test_a_stream_may_be_cut_anywhere(size: int) -> None:
+    events = [
+        b": loading x 0.1s",
+        b"data: " + json.dumps(_chunk(_token("4", 1))).encode(),
+        b'data: {"choices": [], "usage": {"total_tokens": 3}}',
+        b"data: [DONE]",
+    ]
+    raw = b"".join(event + b"\n\n" for event in events)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(raw), size):
+            yield raw[start : start + size]
+
+    stream = Speakers(MODEL, _request(stream=True)).stream(pieces())
+    got = b"".join([piece async for piece in stream]).split(b"\n\n")
+    assert [got[0], *got[3:]] == [events[0], events[3], b""]
+    assert json.loads(got[2].removeprefix(b"data: ")) == {
+        "choices": [],
+        "usage": {"total_tokens": 3},
+    }
+    (choice,) = json.loads(got[1].removeprefix(b"data: "))["choices"]
+    assert choice["coterie"] == {"experts": ["words"]}
+
+
+def test_who_can_not_tell_is_refused() -> None:
+    silent = Fused((MARK,), 6, ("a", "b"), tells_speaker=False)
+    with pytest.raises(RequestError, match="FusionRoute"):
+        Speakers(silent, _request())
+    with pytest.raises(RequestError, match="FusionRoute"):
+        Speakers(MODEL, Request("r", "completions", {"prompt": "x"}))
