@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
+from evals.fuse import fuse
 from evals.progress import Progress
 from evals.simulation.command import simulate
 from evals.table import make_console
@@ -17,6 +18,7 @@ DEFAULT_CONFIG = Path("examples/zoo.yaml")
 
 zoo = typer.Typer(no_args_is_help=True, help="The small specialists of the repository.")
 app.add_typer(zoo, name="zoo")
+app.add_typer(fuse, name="fuse")
 app.command()(simulate)
 
 ConfigOption = Annotated[

@@ -1,0 +1,1 @@
+"""FusionRoute: a small model corrects, token by token, the expert that it chooses."""

@@ -1,0 +1,315 @@
+"""Training sends gradients where it should, goes on where it was stopped, and learns to route."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from experts.errors import ConfigError
+from experts.zoo.skills.base import Split
+from experts.zoo.skills.registry import SKILLS
+from routers.fusion_route.checkpoint import RunFolder
+from routers.fusion_route.config import TrainingConfig
+from routers.fusion_route.data import Question, Row, collate, load_data
+from routers.fusion_route.decode import Role
+from routers.fusion_route.evaluate import evaluate
+from routers.fusion_route.model import FusionRouter, load_members, load_model, load_tokenizer
+from routers.fusion_route.precompute import judge, split
+from routers.fusion_route.progress import QUIET_S, Voice
+from routers.fusion_route.save import load_fused, save
+from routers.fusion_route.train import Trainer, prepare, train
+
+ZOO = Path(__file__).resolve().parents[3] / "experts" / "zoo" / "weights"
+
+
+def silent(line: str) -> None:
+    pass
+
+
+class Killed(Exception):
+    pass
+
+
+class Doomed(Voice):
+    """Dies at the first line that holds a text."""
+
+    def __init__(self, last_words: str) -> None:
+        super().__init__(silent)
+        self._last_words = last_words
+
+    def say(self, text: str) -> None:
+        if self._last_words in text:
+            raise Killed
+
+
+def changed(config: TrainingConfig, **changes: Any) -> TrainingConfig:
+    return config.model_validate({**config.model_dump(), **changes})
+
+
+def weights(model: FusionRouter) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def make_trainer(config: TrainingConfig, stage: str, folder: Path) -> tuple[Trainer, FusionRouter]:
+    model = FusionRouter(load_model("router", config.router), len(config.members))
+    torch.nn.init.normal_(model.route_head.weight)
+    data = load_data(config, load_tokenizer(config.router), 64, silent)
+    voice = Voice(silent)
+    prepared = prepare(config, data, folder / "cache", voice)
+    run = RunFolder(folder, config, data.digest())
+    return Trainer(config, stage, model, prepared, run, voice), model
+
+
+def gradients(model: FusionRouter) -> dict[str, bool]:
+    return {
+        name: parameter.grad is not None and bool(parameter.grad.any())
+        for name, parameter in model.named_parameters()
+    }
+
+
+@pytest.mark.parametrize("use_normalizer", [False, True])
+def test_preferences_train_the_router_and_not_its_head(
+    tiny_run: TrainingConfig, tmp_path: Path, use_normalizer: bool
+) -> None:
+    config = changed(tiny_run, preference={"use_normalizer": use_normalizer})
+    trainer, model = make_trainer(config, "mixed", tmp_path / "run")
+    trainer.measure_reference()
+    loss, measured = trainer.on_pairs([0, 3, 5])
+    loss.backward()  # type: ignore[no-untyped-call]
+    moved = gradients(model)
+    assert not moved.pop("route_head.weight")
+    assert all(moved.values())
+    assert measured["cdpo"] == pytest.approx(loss.item())
+
+
+def test_questions_train_both(tiny_run: TrainingConfig, tmp_path: Path) -> None:
+    trainer, model = make_trainer(tiny_run, "sft", tmp_path / "run")
+    loss, measured = trainer.on_questions([0, 1, 2])
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert all(gradients(model).values())
+    assert loss.item() == pytest.approx(measured["lm"] + measured["expert"] / 3, rel=1e-5)
+    assert measured["best_nll"] <= measured["chosen_nll"]
+
+
+def test_experts_never_get_gradients(tiny_run: TrainingConfig, tmp_path: Path) -> None:
+    config = changed(tiny_run, preference={"use_normalizer": True})
+    trainer, _ = make_trainer(config, "mixed", tmp_path / "run")
+    members = trainer.prepared.members
+    assert members is not None
+    before = {
+        name: [p.clone() for p in model.parameters()] for name, model in members.models.items()
+    }
+    trainer.measure_reference()
+    trainer.on_pairs([0, 1])[0].backward()  # type: ignore[no-untyped-call]
+    for name, model in members.models.items():
+        for old, new in zip(before[name], model.parameters(), strict=True):
+            assert new.grad is None
+            assert not new.requires_grad
+            assert torch.equal(old, new)
+
+
+def test_the_reference_is_the_router_alone(tiny_run: TrainingConfig, tmp_path: Path) -> None:
+    trainer, model = make_trainer(tiny_run, "mixed", tmp_path / "run")
+    reference = trainer.measure_reference()
+    data = trainer.prepared.data
+    row = data.rejected[4]
+    with torch.no_grad():
+        logits = model.router(torch.tensor([row.tokens])).logits[0].log_softmax(-1)
+    expected = sum(
+        logits[place - 1, row.tokens[place]].item() for place in range(row.prompt, len(row.tokens))
+    )
+    assert reference.shape == (12, 2)
+    assert reference[4, 1].item() == pytest.approx(expected, rel=1e-5)
+    # Before the first step the policy is the reference: only the experts' bias is left.
+    _, measured = trainer.on_pairs([4])
+    sign = torch.tensor(measured["bias"])
+    assert measured["cdpo"] == pytest.approx(-torch.nn.functional.logsigmoid(sign).item(), rel=1e-4)
+
+
+def test_judgements_are_the_experts_own(tiny_run: TrainingConfig, tmp_path: Path) -> None:
+    data = load_data(tiny_run, load_tokenizer(tiny_run.router), 64, silent)
+    said: list[str] = []
+    judged = judge(tiny_run.members, data.questions, tmp_path, 64, said.append)
+    members = load_members(tiny_run.members)
+    picked = [7, 2]
+    batch = collate([data.questions[index] for index in picked])
+    nll, informative = judged.take(picked)
+    own = [members.judge(name, batch.tokens, batch.positions) for name in members.names]
+    assert torch.allclose(nll, torch.stack([loss for loss, _ in own], -1), atol=1e-4)
+    assert informative.tolist() == [bool(a != b) for a, b in zip(own[0][1], own[1][1], strict=True)]
+    # A second time nothing is computed, and another expert costs only its own part.
+    said.clear()
+    again = judge(tiny_run.members, data.questions, tmp_path, 64, said.append)
+    assert torch.equal(again.nll, judged.nll)
+    assert said == [f"{name}: 12 rows are in the cache" for name in ("left", "right")]
+    every = judge({"right": tiny_run.members["right"]}, data.questions, tmp_path, 64, silent)
+    assert not every.informative.any()
+    assert judge(tiny_run.members, data.questions, tmp_path, 64, silent, True).informative.all()
+
+
+def test_large_batches_are_split() -> None:
+    rows = [Row(tuple(range(length)), 1) for length in (9, 3, 8, 2, 3, 40)]
+    groups = split(rows, 20)
+    assert sorted(index for group in groups for index in group) == list(range(6))
+    sizes = [len(group) * max(len(rows[index].tokens) for index in group) for group in groups]
+    # A row that is too large by itself stands alone.
+    assert all(size <= 20 for size in sizes[:-1])
+    assert groups[-1] == [5]
+
+
+@pytest.mark.parametrize("last_words", ["sft: step 4 of", "mixed: step 3 of", "reference"])
+def test_a_stopped_run_ends_as_an_uninterrupted_one(
+    tiny_run: TrainingConfig, tmp_path: Path, last_words: str
+) -> None:
+    whole, state = train(tiny_run, tmp_path / "whole", Voice(silent))
+    assert (state.stage, state.step) == ("mixed", 5)
+    with pytest.raises(Killed):
+        train(tiny_run, tmp_path / "stopped", Doomed(last_words))
+    resumed, _ = train(tiny_run, tmp_path / "stopped", Voice(silent))
+    for name, tensor in weights(whole).items():
+        assert torch.equal(tensor, weights(resumed)[name]), name
+
+    def curve(run: str) -> list[dict[str, Any]]:
+        lines = (tmp_path / run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        clocks = ("seconds", "cpu_seconds")
+        return [
+            {key: value for key, value in json.loads(line).items() if key not in clocks}
+            for line in lines
+        ]
+
+    assert curve("stopped") == curve("whole")
+    places = [(line["stage"], line["step"]) for line in curve("whole")]
+    assert places == [("sft", 2), ("sft", 4), ("sft", 6), ("mixed", 2), ("mixed", 4), ("mixed", 5)]
+
+
+def test_a_finished_run_is_not_trained_again(tiny_run: TrainingConfig, tmp_path: Path) -> None:
+    first, _ = train(tiny_run, tmp_path / "run", Voice(silent))
+    second, _ = train(tiny_run, tmp_path / "run", Doomed("step"))
+    assert all(torch.equal(t, weights(second)[name]) for name, t in weights(first).items())
+
+
+def test_the_seed_decides(tiny_run: TrainingConfig, tmp_path: Path) -> None:
+    runs = [changed(tiny_run, seed=seed, mixed={"steps": 0}) for seed in (1, 1, 2)]
+    heads = [
+        train(run, tmp_path / str(number), Voice(silent))[0].route_head.weight
+        for number, run in enumerate(runs)
+    ]
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])
+
+
+def test_another_run_in_the_folder_is_refused(tiny_run: TrainingConfig, tmp_path: Path) -> None:
+    train(changed(tiny_run, mixed={"steps": 0}), tmp_path / "run", Voice(silent))
+    with pytest.raises(ConfigError, match=r"other settings \(mixed, lambda_expert, data\)"):
+        train(changed(tiny_run, lambda_expert=0.5), tmp_path / "run", Voice(silent))
+
+
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [
+        ("translation", "its tokenizer has 304 tokens, the router's 741"),
+        ("cipher", "LoRA adapter"),
+        ("words", "not a causal language model"),
+    ],
+)
+def test_members_that_can_not_take_part(
+    tiny_run: TrainingConfig, tmp_path: Path, member: str, reason: str
+) -> None:
+    config = changed(tiny_run, members={**tiny_run.members, member: ZOO / member})
+    with pytest.raises(ConfigError) as caught:
+        train(config, tmp_path / "run", Voice(silent))
+    assert reason in f"{caught.value} {' '.join(caught.value.problems)}"
+    assert member in f"{caught.value} {' '.join(caught.value.problems)}"
+
+
+def test_the_fused_folder_comes_back(
+    tiny_run: TrainingConfig, tiny: dict[str, Path], tmp_path: Path
+) -> None:
+    model, _ = train(changed(tiny_run, mixed={"steps": 0}), tmp_path / "run", Voice(silent))
+    folder = tmp_path / "fused"
+    save(model, tiny_run.router, tiny_run.members, folder, {"seconds": 1})
+    stored = load_file(folder / "model.safetensors")
+    assert stored["route_head.weight"].shape == (2, 16)
+    assert {name for name in stored if name != "route_head.weight"} == {
+        f"router.{name}" for name in load_file(tiny["router"] / "model.safetensors")
+    }
+    roles = json.loads((folder / "config.json").read_text(encoding="utf-8"))["roles"]
+    assert [role["name"] for role in roles] == [
+        *("route", "route_only", "router", "left", "left_only", "right", "right_only")
+    ]
+    policy, tokenizer = load_fused(folder)
+    assert policy.members == ("left", "right")
+    rounded = FusionRouter(load_model("router", tiny_run.router), 2)
+    rounded.load_state_dict({name: value.float() for name, value in stored.items()})
+    question = [Question(prompt="What is 3 + 1?", answer="4")]
+    for role in (Role("route", None, True), Role("left_only", "left", False)):
+        evaluate(policy, tokenizer, question, role, "any", silent)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["members"]["left"]["fingerprint"] = "0" * 16
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ConfigError, match="other weights of left"):
+        load_fused(folder)
+
+
+def test_a_short_training_learns_whom_to_ask(tmp_path: Path, jsonl: Any) -> None:
+    """Real experts of the zoo, questions of three skills: a third is what any of them knows."""
+    names = ("geography", "strings", "arithmetic")
+
+    def questions(split_name: Split, count: int) -> list[Question]:
+        rng = Random(f"short {split_name}")
+        drawn = [SKILLS[names[i % 3]].sample(rng, split_name) for i in range(count)]
+        return [Question(prompt=one.question, answer=one.answer) for one in drawn]
+
+    config = TrainingConfig.model_validate(
+        {
+            "members": {name: ZOO / name for name in names},
+            "router": ZOO / "generalist",
+            "questions": [
+                jsonl(
+                    tmp_path / "questions.jsonl",
+                    [one.model_dump() for one in questions("train", 240)],
+                )
+            ],
+            "sft": {"steps": 30, "batch": 24, "learning_rate": 1e-3},
+            "threads": 1,
+        }
+    )
+    model, _ = train(config, tmp_path / "run", Voice(silent))
+    save(model, config.router, config.members, tmp_path / "fused", {})
+    policy, tokenizer = load_fused(tmp_path / "fused")
+    asked = questions("probe", 45)
+    roles = (Role("route", None, True), Role("one", "strings", False), Role("r", "none", True))
+    fused, single, router = (
+        evaluate(policy, tokenizer, asked, role, "three skills", silent) for role in roles
+    )
+    assert fused.accuracy >= 0.8
+    assert single.accuracy <= 0.4
+    assert router.accuracy <= 0.6
+    assert max(fused.experts.values()) < 0.7
+
+
+def test_silence_is_broken() -> None:
+    now = [0.0]
+    lines: list[str] = []
+    voice = Voice(lines.append, lambda: now[0])
+    voice.say("first")
+    voice.say("too soon")
+    now[0] = QUIET_S + 1
+    voice.say("later")
+    voice.tell("always")
+    assert [line.split("s  ")[1] for line in lines] == ["first", "later", "always"]
+    lines.clear()
+    now[0] += QUIET_S
+    with voice:
+        for _ in range(100):
+            if lines:
+                break
+            voice._over.wait(0.05)
+    assert lines[0].endswith("... always")
+    assert QUIET_S < 2
