@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 import typer
-from transformers.utils import logging
 
 from evals.tasks import TASKS
 from routers.fusion_route.config import read_config
@@ -13,6 +11,7 @@ from routers.fusion_route.decode import all_roles
 from routers.fusion_route.evaluate import evaluate as ask
 from routers.fusion_route.evaluate import read_task, table
 from routers.fusion_route.progress import Voice
+from routers.fusion_route.runtime import prepare
 from routers.fusion_route.save import load_fused, save
 from routers.fusion_route.train import train as run_training
 
@@ -27,8 +26,8 @@ def train(
     out: Path,
 ) -> None:
     """Train what `file` describes, or go on with `run`, and write `out`. Raises ConfigError."""
-    logging.disable_progress_bar()
     config = read_config(file)
+    prepare(config.threads)
     chosen = {"questions": data, "preferences": preferences}
     config = config.model_copy(update={k: tuple(v) for k, v in chosen.items() if v})
     with Voice(typer.echo) as voice:
@@ -46,8 +45,7 @@ def train(
 
 def evaluate(folder: Path, tasks: Sequence[Path] | None) -> None:
     """Accuracy of every role of `folder` on the test split of tasks. Raises ConfigError."""
-    logging.disable_progress_bar()
-    torch.set_num_threads(THREADS)
+    prepare(THREADS)
     policy, tokenizer = load_fused(folder)
     files = tasks or sorted((TASKS / "data").glob("*.jsonl"))
     questions = {path.stem: read_task(path, "test") for path in files}

@@ -1,0 +1,88 @@
+"""The fused folders that are measured, written from the zoo's experts."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+from safetensors.torch import load, load_file, save_file
+
+from experts.errors import ConfigError
+from experts.spec import VllmSpec
+from experts.vllm.composite.config import FusionRoute, SelfContrast, read
+from experts.vllm.composite.write import TOKENIZER_FILES, Trained, write_composite
+from orchestrator.config import Config
+
+MEMBERS = ("arithmetic", "strings", "units")
+"""Llama, Qwen2 and Qwen3."""
+ROUTER = "generalist"
+MIXTURE = "duo"
+TRAINED = "fusion_route"
+"""Folder beside the members where a trained composite may be."""
+ROUTE_ROLES: Sequence[Mapping[str, Any]] = ({"name": "routed"},)
+_HEAD = "route_head.weight"
+_SEED = 0
+
+
+def folder_of(settings: Config, expert: str) -> Path:
+    """The checkpoint of an expert. Raises ConfigError where the configuration has none."""
+    spec = settings.experts.get(expert)
+    if not isinstance(spec, VllmSpec) or not Path(spec.model).is_dir():
+        raise ConfigError(f"The configuration has no expert `{expert}` with a folder of weights.")
+    return Path(spec.model)
+
+
+def write_route(settings: Config, root: Path) -> dict[str, Path]:
+    """Write a FusionRoute composite; returns it as `route`, and its router and members alone.
+
+    The router and its head are the trained ones, where they are beside the members and know them
+    all; else the generalist with a random head, which costs the same.
+    """
+    members = {name: folder_of(settings, name) for name in MEMBERS}
+    router = folder_of(settings, ROUTER)
+    trained = router.parent / TRAINED
+    head = None
+    if (trained / "config.json").is_file():
+        composite = read(trained)
+        if isinstance(composite, FusionRoute) and set(MEMBERS) <= set(composite.members):
+            rows = [list(composite.members).index(name) for name in MEMBERS]
+            router = _extract_router(composite, trained, root / "router")
+            head = load_file(trained / "model.safetensors")[_HEAD][rows]
+    if head is None:
+        width = json.loads((router / "config.json").read_text(encoding="utf-8"))["hidden_size"]
+        numbers = np.random.default_rng(_SEED).normal(size=(len(MEMBERS), width))
+        head = load(save({_HEAD: numbers.astype(np.float32)}))[_HEAD]
+    fused = root / "route"
+    write_composite(
+        fused, FusionRoute.architecture, members, ROUTE_ROLES, Trained(router, head)
+    )
+    return {"route": fused, "router": router, **members}
+
+
+def _extract_router(composite: FusionRoute, trained: Path, folder: Path) -> Path:
+    """The router LM of a fused folder as a checkpoint of its own."""
+    folder.mkdir()
+    weights = load_file(trained / "model.safetensors")
+    own = {
+        name.removeprefix("router."): tensor
+        for name, tensor in weights.items()
+        if name.startswith("router.")
+    }
+    save_file(own, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(composite.router), encoding="utf-8")
+    plain = next(trained.parent / name for name in MEMBERS)
+    for name in (*TOKENIZER_FILES, "chat_template.jinja"):
+        if (plain / name).is_file():
+            shutil.copyfile(plain / name, folder / name)
+    return folder
+
+
+def write_self_contrast(
+    folder: Path, expert: str, weights: Path, roles: Sequence[Mapping[str, Any]]
+) -> Path:
+    """Write a self-contrast composite of one mixture of experts; the first role is the default."""
+    write_composite(folder, SelfContrast.architecture, {expert: weights}, roles)
+    return folder
