@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 ENGINE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 LOCK := deploy/locks/$(ENGINE).txt
 
-.PHONY: help setup redis demo serve eval bench bench-swap zoo profile test check fmt lock clean
+.PHONY: help setup redis demo serve eval bench bench-swap bench-fusion zoo profile test check fmt lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -34,6 +34,9 @@ bench: $(READY) ## the gateway beside the expert's own endpoint, side by side
 
 bench-swap: $(READY) ## more experts than memory: ours, first come + LRU, a load per request
 	@$(BIN)/coterie bench-swap --config $(CONFIG)
+
+bench-fusion: $(READY) ## composite models beside their members, self-contrast beside greedy
+	@$(BIN)/coterie bench-fusion --config $(CONFIG)
 
 profile: $(READY) ## ask every expert every probe question, write the outcome table
 	@$(BIN)/coterie profile --config $(CONFIG)

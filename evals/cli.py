@@ -83,6 +83,32 @@ def bench_swap(
     _run("swap", config, *arguments, module="evals.swap.command")
 
 
+@app.command("bench-fusion")
+def bench_fusion(
+    config: ConfigOption = DEFAULT_CONFIG,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 7,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write every measurement to this file.")
+    ] = None,
+) -> None:
+    """Measure composite models beside their members; exit 1 if a target is missed."""
+    _run("bench", config, rounds, json_out, module="evals.fusion.command")
+
+
+@fuse.command("self-contrast")
+def fuse_self_contrast(
+    expert: Annotated[str, typer.Option(help="The mixture of experts.")],
+    task: Annotated[list[str], typer.Option("--task", "-t", help="A task; may be repeated.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the fused expert into this folder.")
+    ] = None,
+) -> None:
+    """Fit self-contrast on the probes, compare it with greedy; exit 1 if it is below."""
+    arguments = (expert, tuple(task), out)
+    _run("self_contrast", config, *arguments, module="evals.fusion.command")
+
+
 @zoo.command()
 def report(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Print the accuracy of every expert on every task; exit 1 if one breaks the zoo's rules."""

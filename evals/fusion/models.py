@@ -56,9 +56,7 @@ def write_route(settings: Config, root: Path) -> dict[str, Path]:
         numbers = np.random.default_rng(_SEED).normal(size=(len(MEMBERS), width))
         head = load(save({_HEAD: numbers.astype(np.float32)}))[_HEAD]
     fused = root / "route"
-    write_composite(
-        fused, FusionRoute.architecture, members, ROUTE_ROLES, Trained(router, head)
-    )
+    write_composite(fused, FusionRoute.architecture, members, ROUTE_ROLES, Trained(router, head))
     return {"route": fused, "router": router, **members}
 
 

@@ -1,15 +1,15 @@
 """A mixture of experts that runs two streams at once: its own, and one with weaker experts.
 
 The stock vLLM model does all the work on 2 T rows, the strong stream's T rows first. Two things
-are exchanged: each attention layer for a pair that keep KV caches apart, and each choice of
-experts for one that treats the second half of the rows differently. So one matrix product and
-one fused call of the experts serve both streams, and the weights are in memory once.
+are exchanged: each attention layer for one of twice the heads, of which either stream has its own
+half, and each choice of experts for one that treats the second half of the rows differently. So
+one matrix product, one call of the attention kernel and one fused call of the experts serve both
+streams, and the weights are in memory once.
 
 Where attention and experts are in a model is found by their classes, which all of vLLM's
 mixtures of experts share; `_check` says which gates are understood.
 """
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -19,44 +19,45 @@ from vllm.config import VllmConfig
 from vllm.model_executor.layers.attention import Attention
 from vllm.model_executor.layers.fused_moe.router.fused_moe_router import FusedMoERouter
 from vllm.model_executor.layers.fused_moe.runner.moe_runner import MoERunner
-from vllm.model_executor.models.utils import extract_layer_index
+from vllm.v1.attention.backend import AttentionType
 
 from experts.errors import ConfigError
-from experts.vllm.composite.gates import choose_rank
+from experts.vllm.composite.combine import WeakChoice
 
 
 class TwinAttention(nn.Module):
-    """Two attention layers of the same shape: the first half of the rows, and the second."""
+    """Both streams in one call: a token's KV cache holds the heads of the strong, then the weak."""
 
-    def __init__(self, strong: Attention, weak: Attention) -> None:
+    def __init__(self, both: Attention) -> None:
+        """`both` has twice the heads of the layer that this stands for."""
         super().__init__()
-        self.strong = strong
-        self.weak = weak
+        self.both = both
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, *args: Any) -> Tensor:
-        half = query.shape[0] // 2
-        streams = [
-            attention(
-                query[rows].contiguous(), key[rows].contiguous(), value[rows].contiguous(), *args
-            )
-            for attention, rows in (
-                (self.strong, slice(None, half)),
-                (self.weak, slice(half, None)),
-            )
-        ]
-        return torch.cat(streams)
+    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """[2 T, heads x size] of as many rows, the strong stream's first."""
+        beside: Tensor = self.both(_side_by_side(query), _side_by_side(key), _side_by_side(value))
+        if len(beside) == 1:
+            return beside.view(2, -1)
+        return torch.cat(beside.chunk(2, -1))
+
+
+def _side_by_side(rows: Tensor) -> Tensor:
+    """[T, 2 width] of [2 T, width]: one row per token."""
+    if len(rows) == 2:  # Cheaper, and most steps of a lone request are so.
+        return rows.reshape(1, -1)
+    return torch.cat(rows.chunk(2), -1)
 
 
 class TwinRouter(FusedMoERouter):  # type: ignore[misc]
     """The stock choice of experts, and in the second half of the rows one expert alone."""
 
-    def __init__(self, stock: FusedMoERouter, renormalises: bool, scale: float, ranks: Tensor):
-        """`ranks` [rows] is read at each call, from 0; its first T numbers are for the T rows."""
+    def __init__(self, stock: FusedMoERouter, choice: WeakChoice, renormalises: bool, scale: float):
+        """`choice` has been told of the step's roles whenever this is called."""
         super().__init__(eplb_state=stock.eplb_state)
         self._stock = stock
+        self._choice = choice
         self._renormalises = renormalises
         self._scale = scale
-        self._ranks = ranks
 
     @property
     def routing_method_type(self) -> Any:
@@ -77,49 +78,62 @@ class TwinRouter(FusedMoERouter):  # type: ignore[misc]
             hidden_states, router_logits, topk_indices_dtype, input_ids=input_ids
         )
         half = len(router_logits) // 2
-        weak_weights, weak_ids = choose_rank(
-            router_logits[half:], ids[half:], self._ranks[:half], self._renormalises
-        )
-        weights = torch.cat((weights[:half], (weak_weights * self._scale).to(weights.dtype)))
-        return weights, torch.cat((ids[:half], weak_ids))
+        weak_weights, weak_ids = self._choice(router_logits[half:], self._renormalises)
+        weights[half:] = weak_weights if self._scale == 1 else weak_weights * self._scale
+        ids[half:] = weak_ids
+        return weights, ids
 
 
-def split_streams(model: nn.Module, vllm_config: VllmConfig, ranks: Tensor) -> None:
-    """Make `model`, which was just built, run two streams; `ranks` as in `TwinRouter`.
+def split_streams(model: nn.Module, vllm_config: VllmConfig, choice: WeakChoice) -> None:
+    """Make `model`, which was just built, run two streams; `choice` as in `TwinRouter`.
 
     Raises ConfigError for a model whose layers are not understood.
     """
-    context = vllm_config.compilation_config.static_forward_context
     owners = [
         (parent, name, child)
         for parent in model.modules()
         for name, child in parent.named_children()
         if isinstance(child, Attention)
     ]
-    layers = 1 + max(extract_layer_index(child.layer_name) for _, _, child in owners)
-    for parent, name, strong in owners:
-        setattr(parent, name, TwinAttention(strong, _second(strong, layers, context)))
+    for parent, name, attention in owners:
+        setattr(parent, name, TwinAttention(_doubled(attention, vllm_config)))
     runners = [module for module in model.modules() if isinstance(module, MoERunner)]
     for runner in runners:
         _check(runner)
         gate = runner.routed_experts
         runner.router = TwinRouter(
-            runner.router, gate.renormalize, gate.routed_scaling_factor, ranks
+            runner.router, choice, gate.renormalize, gate.routed_scaling_factor
         )
 
 
-def _second(strong: Attention, layers: int, context: dict[str, Any]) -> Attention:
-    """A copy of an attention layer under the name of a layer that the model does not have."""
-    if strong.has_sink or strong.kv_sharing_target_layer_name is not None:
+def _doubled(attention: Attention, vllm_config: VllmConfig) -> Attention:
+    """An attention layer of the same name and twice the heads, in its place in the engine."""
+    unknown = {
+        "sinks": attention.has_sink,
+        "another layer's KV cache": attention.kv_sharing_target_layer_name is not None,
+        "linear biases": getattr(attention.impl, "alibi_slopes", None) is not None,
+        "a type of its own": attention.attn_type != AttentionType.DECODER,
+        "values of another size": attention.head_size_v != attention.head_size,
+    }
+    if found := [name for name, value in unknown.items() if value]:
         raise ConfigError(
-            f"Layer {strong.layer_name} has attention sinks or another layer's KV cache,"
-            " which self-contrast does not know."
+            f"The attention of {attention.layer_name} has {', '.join(found)}, which self-contrast"
+            " does not know."
         )
-    weak = copy.deepcopy(strong)
-    index = extract_layer_index(strong.layer_name)
-    weak.layer_name = strong.layer_name.replace(f".{index}.", f".{layers + index}.")
-    context[weak.layer_name] = weak
-    return weak
+    # A new layer enters itself, and refuses a name that is taken.
+    del vllm_config.compilation_config.static_forward_context[attention.layer_name]
+    return Attention(
+        2 * attention.num_heads,
+        attention.head_size,
+        attention.impl.scale,
+        num_kv_heads=2 * attention.num_kv_heads,
+        cache_config=vllm_config.cache_config,
+        quant_config=attention.quant_config,
+        logits_soft_cap=getattr(attention.impl, "logits_soft_cap", None) or None,
+        per_layer_sliding_window=attention.sliding_window,
+        prefix=attention.layer_name,
+        attn_backend=attention.attn_backend,
+    )
 
 
 def _check(runner: MoERunner) -> None:
