@@ -8,6 +8,8 @@ import typer
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evals.table import make_console
+from evals.tasks import find_tasks
 from experts.errors import ConfigError
 
 fuse = typer.Typer(no_args_is_help=True, help="Make one expert of several models.")
@@ -56,21 +58,34 @@ def fusion_route(
         Path | None, typer.Option(help="Folder of the run's state; else OUT with `.run` added.")
     ] = None,
     evaluate: Annotated[
-        bool, typer.Option("--evaluate", help="Measure the fused folder beside its controls.")
+        bool,
+        typer.Option(
+            "--evaluate", help="Measure the fused folder beside its controls; exit 1 for a miss."
+        ),
     ] = False,
     task: Annotated[
-        list[Path] | None, typer.Option("--task", help="JSONL of a task; else all of evals/tasks.")
+        list[str] | None,
+        typer.Option(
+            "--task", "-t", help="A task's name, or its YAML file; else all of evals/tasks."
+        ),
+    ] = None,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write every accuracy to this file.")
     ] = None,
 ) -> None:
     """Train FusionRoute (a stopped run goes on), write the fused expert, measure it."""
     if config is None and not evaluate:
         raise ConfigError("Nothing to do.", hint="Give --config FILE to train, or --evaluate.")
+    tasks = find_tasks(task or ())
     # Imported late: torch takes seconds.
-    command = import_module("evals.fusion_training")
-    if config is not None:
-        command.train(config, data, preferences, run or out.with_name(f"{out.name}.run"), out)
+    command = import_module("evals.fusion.route")
+    state = run or out.with_name(f"{out.name}.run")
+    settings = command.read(config, data, preferences) if config else None
+    if settings is not None:
+        command.train(settings, state, out)
     if evaluate:
-        command.evaluate(out, task)
+        finish = command.evaluate(out, tasks, settings, state, json_out)
+        raise typer.Exit(finish(make_console()))
 
 
 def _read(path: Path) -> ContrastFile:

@@ -82,6 +82,19 @@ def load_tasks(names: Collection[str] = (), folder: Path = TASKS) -> dict[str, T
     return {name: known[name] for name in known if not names or name in names}
 
 
+def find_tasks(wanted: Collection[str]) -> tuple[Task, ...]:
+    """Tasks by name, or by the path of their YAML file; all of ours where none is wanted.
+
+    Raises ConfigError.
+    """
+    if not wanted:
+        return tuple(load_tasks().values())
+    files = [name for name in wanted if Path(name).suffix in (".yaml", ".yml")]
+    names = [name for name in wanted if name not in files]
+    ours = load_tasks(names).values() if names else ()
+    return (*ours, *(load_task(Path(file)) for file in files))
+
+
 def load_task(path: Path) -> Task:
     """Read one task and its rows. Raises ConfigError with every problem found."""
     try:

@@ -18,23 +18,23 @@ WEIGHTS = Path(__file__).resolve().parent / "weights"
 SEPARATOR = " ; "
 # The experts that share a tokenizer and are models of their own.
 MEMBERS = ("arithmetic", "strings", "units", "logic", "geography", "duo", "generalist")
-# How often a question asks for a skill, or for two. Rules that take long to learn come often, and
-# skills whose own expert will answer alone come just often enough to be told apart.
+# How often a question asks for a skill, or for two. Nobody but the router answers questions in two
+# parts; of a single skill it needs to see enough not to contradict that skill's expert.
 MIX: dict[tuple[str, ...], float] = {
-    ("arithmetic", "strings"): 12,
-    ("arithmetic", "roman"): 12,
-    ("sequences", "strings"): 11,
-    ("geography", "strings"): 9,
-    ("translation", "strings"): 12,
-    ("translation", "cipher"): 7,
-    ("logic", "roman"): 6,
-    ("arithmetic",): 12,
-    ("sequences",): 5,
-    ("strings",): 4,
-    ("roman",): 3,
-    ("logic",): 3,
-    ("units",): 2,
-    ("geography",): 2,
+    ("arithmetic", "strings"): 9,
+    ("arithmetic", "roman"): 11,
+    ("sequences", "strings"): 8,
+    ("geography", "strings"): 7,
+    ("translation", "strings"): 13,
+    ("translation", "cipher"): 8,
+    ("logic", "roman"): 5,
+    ("arithmetic",): 9,
+    ("sequences",): 4,
+    ("strings",): 8,
+    ("roman",): 4,
+    ("logic",): 6,
+    ("units",): 5,
+    ("geography",): 3,
 }
 # Of the rejected answers, how many come from an expert of another skill.
 SHARE_OF_EXPERTS = 0.5
@@ -160,7 +160,7 @@ def main() -> None:
     """Write `sft.jsonl` and `preferences.jsonl`."""
     parser = argparse.ArgumentParser(prog="python -m experts.zoo.fusion_data", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the two files")
-    parser.add_argument("--sft", type=int, default=64000, help="questions with answers")
+    parser.add_argument("--sft", type=int, default=90000, help="questions with answers")
     parser.add_argument("--preferences", type=int, default=6000, help="pairs of answers")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="the zoo's experts")

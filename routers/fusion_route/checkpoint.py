@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import torch
 from torch import Tensor
 
 from experts.errors import ConfigError
+from experts.vllm.composite.fingerprint import fingerprint
 from routers.fusion_route.config import TrainingConfig
 
 VERSION = 1
+STAGES = ("sft", "mixed")
 
 
 @dataclass(slots=True)
@@ -30,19 +33,39 @@ class State:
     """[pairs, 2]: the reference's log-probabilities of the chosen and the rejected answers."""
 
 
+class Clock:
+    """Adds the time until `stop` to a state."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._wall, self._cpu = time.monotonic(), time.process_time()
+
+    def stop(self) -> None:
+        """Count the time since the last call, or since the beginning."""
+        wall, cpu = time.monotonic(), time.process_time()
+        self._state.seconds += wall - self._wall
+        self._state.cpu_seconds += cpu - self._cpu
+        self._wall, self._cpu = wall, cpu
+
+
 class RunFolder:
     """The files of one run."""
 
-    def __init__(self, folder: Path, config: TrainingConfig, data: str) -> None:
+    def __init__(
+        self, folder: Path, config: TrainingConfig, data: str, cache: Path | None = None
+    ) -> None:
         """Use a folder, made where it is missing; `data` is a hash of what is trained on."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.cache = folder / "cache"
+        self.cache = cache or folder / "cache"
+        self.mistakes = folder / "mistakes.jsonl"
         self._checkpoint = folder / "checkpoint.pt"
         self._metrics = folder / "metrics.jsonl"
-        # The data are compared by their hash: a file may be moved.
+        # Files and models are compared by what is in them: they may be moved.
         paths = ("members", "router", "questions", "preferences")
         trained = {key: value for key, value in config.trained().items() if key not in paths}
-        self._identity = {**trained, "members": list(config.members), "data": data}
+        members = [[name, fingerprint(path)] for name, path in config.members.items()]
+        router = fingerprint(config.router)
+        self._identity = {**trained, "members": members, "router": router, "data": data}
 
     def save(self, state: State, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Write everything that a resumed run needs; a kill leaves the old file whole."""
@@ -79,13 +102,17 @@ class RunFolder:
             )
         return content
 
+    def forget(self) -> None:
+        """Drop what a run left that lost its checkpoint, except for the experts' readings."""
+        self._metrics.unlink(missing_ok=True)
+        self.mistakes.unlink(missing_ok=True)
+
     def forget_metrics_after(self, stage: str, step: int) -> None:
         """Drop the lines that a resumed run will write again."""
-        stages = ("sft", "mixed")
         kept = [
             line
             for line in self.metrics()
-            if (stages.index(line["stage"]), line["step"]) <= (stages.index(stage), step)
+            if (STAGES.index(line["stage"]), line["step"]) <= (STAGES.index(stage), step)
         ]
         self._metrics.write_text("".join(map(_line, kept)), encoding="utf-8")
 

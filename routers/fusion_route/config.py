@@ -1,5 +1,6 @@
 """What a training run of FusionRoute may be told; one YAML file, every bound a key."""
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,12 @@ class StageConfig(_Section):
     steps: int = Field(ge=0, description="Optimiser steps; 0 leaves the stage out.")
     batch: int = Field(64, ge=1, description="Questions with answers in a step.")
     pairs: int = Field(0, ge=0, description="Preference pairs in a step; only the mixed stage.")
+    own_mistakes: int = Field(
+        0,
+        ge=0,
+        description="Questions that the policy answers itself before the mixed stage; its wrong"
+        " answers are rejected ones beside those of `preferences`.",
+    )
     learning_rate: float = Field(1e-3, gt=0, description="The peak, after the warm-up.")
     warmup: float = Field(0.05, ge=0, le=1, description="Share of the steps until the peak.")
     final: float = Field(0.0, ge=0, le=1, description="The last learning rate, as share of it.")
@@ -30,6 +37,9 @@ class StageConfig(_Section):
 class OptimizerConfig(_Section):
     """AdamW's settings."""
 
+    head_rate: float = Field(
+        1.0, gt=0, description="The head's learning rate, as share of the router's."
+    )
     weight_decay: float = Field(0.1, ge=0)
     beta1: float = Field(0.9, ge=0, lt=1)
     beta2: float = Field(0.98, ge=0, lt=1)
@@ -42,7 +52,7 @@ class PreferenceConfig(_Section):
     beta: float = Field(0.1, gt=0, description="How hard the policy is held to the reference.")
     weight: float = Field(1.0, ge=0, description="Weight of a pair beside a question.")
     use_normalizer: bool = Field(
-        False, description="Keep the fused policy's normaliser, which the paper drops (slow)."
+        False, description="Keep the fused policy's normaliser, which the paper drops."
     )
     length_norm: bool = Field(False, description="Mean over an answer's tokens, not their sum.")
     complement: bool = Field(
@@ -63,7 +73,19 @@ class TrainingConfig(_Section):
     mixed: StageConfig = StageConfig(steps=0)
     optimizer: OptimizerConfig = OptimizerConfig()
     preference: PreferenceConfig = PreferenceConfig()
+    language: Literal["router", "fused"] = Field(
+        "router",
+        description="What the loss on answers trains: the router alone, as in the paper, or what"
+        " is heard of router and chosen expert together, so that the router learns to stay out of"
+        " the way where an expert knows.",
+    )
     lambda_expert: float = Field(1 / 3, ge=0, description="Weight of the routing loss.")
+    worst_nll: float = Field(
+        math.inf,
+        gt=0,
+        description="An expert's loss at a token counts at most so many nats, so that tokens that"
+        " every expert gets wrong do not drown those that one gets right.",
+    )
     informative: Literal["argmax", "all"] = Field(
         "argmax",
         description="Tokens that teach the head: where two experts' best tokens differ, or all.",
@@ -82,19 +104,31 @@ class TrainingConfig(_Section):
     threads: int = Field(2, ge=1, le=256, description="Compute threads of torch.")
     checkpoint_s: float = Field(60.0, gt=0, description="Seconds between two checkpoints.")
     log_steps: int = Field(20, ge=1, description="Steps that one line of metrics averages.")
+    kept_tokens: int = Field(
+        16, ge=1, le=1024, description="Tokens of an expert's distribution that are remembered."
+    )
     most_batch_tokens: int = Field(
         16384, ge=1, description="Tokens that an expert reads at a time before the training."
     )
 
     @model_validator(mode="after")
     def _pairs_need_data(self) -> "TrainingConfig":
-        if self.sft.pairs:
-            raise ValueError("sft.pairs must be 0: preference pairs belong to `mixed`")
-        if self.mixed.steps and self.mixed.pairs and not self.preferences:
-            raise ValueError("mixed.pairs is set, but `preferences` names no file")
+        if self.sft.pairs or self.sft.own_mistakes:
+            raise ValueError("sft.pairs and sft.own_mistakes must be 0: pairs belong to `mixed`")
+        if self.mixed.pairs and not self.preferences and not self.mixed.own_mistakes:
+            raise ValueError("mixed.pairs needs `preferences` or `mixed.own_mistakes`")
         if not self.sft.steps + self.mixed.steps:
             raise ValueError("sft.steps and mixed.steps are both 0: nothing to train")
         return self
+
+    def without_experts(self) -> "TrainingConfig":
+        """The run that trains the router's model alone on the same data: fine-tuning and DPO."""
+        preference = self.preference.model_copy(
+            update={"complement": False, "use_normalizer": False}
+        )
+        return self.model_copy(
+            update={"language": "router", "lambda_expert": 0.0, "preference": preference}
+        )
 
     def trained(self) -> dict[str, Any]:
         """The keys that decide the result, for comparing a checkpoint with this run."""

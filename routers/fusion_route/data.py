@@ -228,7 +228,7 @@ def load_data(
     rows = encoder.rows(lines, [line.answer for line in lines])
     questions = tuple(row for row in rows if encoder.fits(row))
     _judge_length(config, "questions", len(rows) - len(questions), len(rows), longest, say)
-    if not config.preferences or not config.mixed.steps:
+    if not config.preferences or not config.mixed.pairs:
         return TrainingData(questions)
     pairs = read_lines(config.preferences, Pair, config.most_rows)
     both = list(

@@ -80,7 +80,7 @@ class FusedPolicy:
     def __init__(self, router: FusionRouter, members: Members, eos: int) -> None:
         self._router = router.eval()
         self._members = members
-        self._eos = eos
+        self.eos = eos
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ class FusedPolicy:
             best = scores.argmax(-1)
             for row in sorted(open_rows):
                 experts[row].append(int(choice[row]))
-                if int(best[row]) == self._eos:
+                if int(best[row]) == self.eos:
                     open_rows.remove(row)
                 else:
                     texts[row].append(int(best[row]))

@@ -158,26 +158,20 @@ class Members:
         return logits.float().log_softmax(-1)
 
     @torch.no_grad()
-    def judge(self, name: str, tokens: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Compare an expert with the right tokens: their nll [N], in nats, and its best [N]."""
+    def judge(self, name: str, tokens: Tensor, positions: Tensor, kept: int) -> dict[str, Tensor]:
+        """Compare an expert with the N right tokens.
+
+        Returns their `nll` [N], in nats, and the expert's `kept` most likely tokens, `best`
+        int32 and `best_log_probs` float16, both [N, kept].
+        """
         log_probs = self.log_probs(name, tokens, positions)
         targets = tokens[:, 1:][positions]
-        return -token_log_probs(log_probs, targets), log_probs.argmax(-1)
-
-    def chosen(self, tokens: Tensor, positions: Tensor, choice: Tensor) -> Tensor:
-        """Compute the log-probabilities of the expert chosen at each position: [N, V].
-
-        `choice` [N] holds indices of experts. Every chosen expert reads all the tokens.
-        """
-        result = torch.empty(0)
-        for index, name in enumerate(self.names):
-            taken = choice == index
-            if taken.any():
-                log_probs = self.log_probs(name, tokens, positions)
-                if not len(result):
-                    result = torch.zeros_like(log_probs)
-                result[taken] = log_probs[taken]
-        return result
+        values, best = log_probs.topk(min(kept, log_probs.shape[-1]))
+        return {
+            "nll": -token_log_probs(log_probs, targets),
+            "best": best.to(torch.int32),
+            "best_log_probs": values.half(),
+        }
 
 
 def load_members(folders: Mapping[str, Path]) -> Members:

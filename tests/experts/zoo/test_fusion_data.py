@@ -15,7 +15,7 @@ from experts.zoo.skills.registry import SKILLS
 from experts.zoo.skills.two_skill import PAIRS
 
 TASKS = Path(__file__).resolve().parents[3] / "evals" / "tasks" / "data"
-COUNT = 3000
+COUNT = 2000
 
 
 def held_out_questions() -> set[str]:

@@ -123,7 +123,7 @@ def test_long_rows_are_refused_or_counted(
         load_data(tiny_run, tokenizer, 14, told.append)
     assert "too_long: skip" in caught.value.hint
     skipping = tiny_run.model_copy(
-        update={"too_long": "skip", "mixed": tiny_run.mixed.model_copy(update={"steps": 0})}
+        update={"too_long": "skip", "mixed": tiny_run.mixed.model_copy(update={"pairs": 0})}
     )
     data = load_data(skipping, tokenizer, 14, told.append)
     assert len(data.questions) == 10
@@ -189,8 +189,9 @@ def test_every_mistake_in_the_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"mixed": {"steps": 5, "pairs": 4}}, "preferences"),
+        ({"mixed": {"steps": 5, "pairs": 4}}, "own_mistakes"),
         ({"sft": {"steps": 5, "pairs": 4}}, "sft.pairs"),
+        ({"sft": {"steps": 5, "own_mistakes": 4}}, "sft.own_mistakes"),
         ({"sft": {"steps": 0}}, "nothing to train"),
     ],
 )

@@ -7,14 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from evals.intervals import accuracy
-from evals.scorers import exact
-from evals.tasks import load_tasks
-from experts.errors import ConfigError
-from routers.fusion_route.data import Question
 from routers.fusion_route.decode import Answer, FusedPolicy, Role, all_roles
-from routers.fusion_route.evaluate import Result, evaluate, is_right, read_task, table
-from routers.fusion_route.model import FusionRouter, load_members, load_model, load_tokenizer
+from routers.fusion_route.model import FusionRouter, load_members, load_model
 
 EOS = 2
 PROMPTS = [[1, 4, 80, 81, 5], [1, 4, 90, 5], [1, 4, 100, 101, 5], [1, 4, 7, 5], [1, 4, 9, 9, 5]]
@@ -86,51 +80,3 @@ def test_the_random_models_show_what_they_should(policy: FusedPolicy) -> None:
     routed = policy.decode(PROMPTS * 4, all_roles(policy.members)[0], MOST, lambda line: None)
     assert {answer.finished for answer in routed} == {True, False}
     assert {index for answer in routed for index in answer.experts} == {0, 1}
-
-
-def test_scoring_is_that_of_the_tasks() -> None:
-    question = Question(prompt="", answer="84 ; LXXXIV")
-    for text in ("84 ; LXXXIV", " 84 ;  LXXXIV ", "84; LXXXIV", "84 ; lxxxiv", "84", ""):
-        assert is_right(question.answer, text) == (exact(question, text) == 1)
-    result = Result("a", "b", 93, 120, {})
-    expected = accuracy(93, 120)
-    assert result.accuracy == expected.mean
-    assert result.interval == pytest.approx((expected.low, expected.high))
-
-
-def test_tasks_are_read_as_the_evaluation_reads_them() -> None:
-    task = load_tasks(["two_skill"])["two_skill"]
-    path = Path(__file__).resolve().parents[3] / "evals" / "tasks" / task.spec.data
-    for split in ("probe", "test"):
-        read = [(one.prompt, one.answer) for one in read_task(path, split)]
-        assert read == [(one.question, one.answer) for one in task.samples(split)]  # type: ignore[arg-type]
-
-
-def test_unusable_tasks(tmp_path: Path) -> None:
-    path = tmp_path / "task.jsonl"
-    with pytest.raises(ConfigError, match="No such file"):
-        read_task(path, "test")
-    path.write_text('{"split": "test", "question": "a"}\n', encoding="utf-8")
-    with pytest.raises(ConfigError) as caught:
-        read_task(path, "test")
-    assert caught.value.problems == (f"{path}:1: Field required",)
-    path.write_text('{"split": "test", "question": "a", "answer": "b"}\n', encoding="utf-8")
-    with pytest.raises(ConfigError, match="no rows of the split `probe`"):
-        read_task(path, "probe")
-
-
-def test_a_table_of_results(policy: FusedPolicy, tiny: dict[str, Path]) -> None:
-    questions = [Question(prompt="What is 1 + 1?", answer="2"), Question(prompt="a", answer="b")]
-    tokenizer = load_tokenizer(tiny["router"])
-    roles = all_roles(policy.members)[:3]
-    results = [
-        evaluate(policy, tokenizer, questions, role, task, lambda line: None)
-        for role in roles
-        for task in ("sums", "letters")
-    ]
-    assert all(sum(result.experts.values()) == pytest.approx(1) for result in results)
-    assert results[-1].experts == {"none": 1.0}
-    assert table(results).splitlines()[0].split() == ["right", "%", "sums", "letters"]
-    assert [line.split()[0] for line in table(results).splitlines()[1:]] == [
-        role.name for role in roles
-    ]

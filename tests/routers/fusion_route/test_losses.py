@@ -10,7 +10,7 @@ from torch import Tensor, tensor
 
 from routers.fusion_route import losses
 from routers.fusion_route.config import StageConfig
-from routers.fusion_route.train import learning_rate
+from routers.fusion_route.stage import learning_rate
 
 
 def test_expert_loss_by_hand() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,19 +12,21 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from evals.fusion.asking import ask
+from evals.tasks import Sample, Task, load_tasks
 from experts.errors import ConfigError
 from experts.zoo.skills.base import Split
 from experts.zoo.skills.registry import SKILLS
-from routers.fusion_route.checkpoint import RunFolder
+from routers.fusion_route.checkpoint import RunFolder, State
 from routers.fusion_route.config import TrainingConfig
-from routers.fusion_route.data import Question, Row, collate, load_data
-from routers.fusion_route.decode import Role
-from routers.fusion_route.evaluate import evaluate
+from routers.fusion_route.data import Row, collate, load_data
+from routers.fusion_route.decode import FusedPolicy, Role
 from routers.fusion_route.model import FusionRouter, load_members, load_model, load_tokenizer
-from routers.fusion_route.precompute import judge, split
+from routers.fusion_route.precompute import Judgements, judge, split
 from routers.fusion_route.progress import QUIET_S, Voice
 from routers.fusion_route.save import load_fused, save
-from routers.fusion_route.train import Trainer, prepare, train
+from routers.fusion_route.stage import Prepared, Trainer
+from routers.fusion_route.train import prepare_pairs, read_questions, train
 
 ZOO = Path(__file__).resolve().parents[3] / "experts" / "zoo" / "weights"
 
@@ -59,10 +62,13 @@ def weights(model: FusionRouter) -> dict[str, torch.Tensor]:
 def make_trainer(config: TrainingConfig, stage: str, folder: Path) -> tuple[Trainer, FusionRouter]:
     model = FusionRouter(load_model("router", config.router), len(config.members))
     torch.nn.init.normal_(model.route_head.weight)
-    data = load_data(config, load_tokenizer(config.router), 64, silent)
+    tokenizer = load_tokenizer(config.router)
+    data = load_data(config, tokenizer, 64, silent)
     voice = Voice(silent)
-    prepared = prepare(config, data, folder / "cache", voice)
     run = RunFolder(folder, config, data.digest())
+    prepared = Prepared(data, read_questions(config, data, run, voice))
+    if stage == "mixed":
+        prepared = prepare_pairs(config, prepared, model, tokenizer, run, voice)
     return Trainer(config, stage, model, prepared, run, voice), model
 
 
@@ -97,21 +103,56 @@ def test_questions_train_both(tiny_run: TrainingConfig, tmp_path: Path) -> None:
     assert measured["best_nll"] <= measured["chosen_nll"]
 
 
-def test_experts_never_get_gradients(tiny_run: TrainingConfig, tmp_path: Path) -> None:
-    config = changed(tiny_run, preference={"use_normalizer": True})
-    trainer, _ = make_trainer(config, "mixed", tmp_path / "run")
-    members = trainer.prepared.members
-    assert members is not None
-    before = {
-        name: [p.clone() for p in model.parameters()] for name, model in members.models.items()
-    }
-    trainer.measure_reference()
-    trainer.on_pairs([0, 1])[0].backward()  # type: ignore[no-untyped-call]
-    for name, model in members.models.items():
-        for old, new in zip(before[name], model.parameters(), strict=True):
-            assert new.grad is None
-            assert not new.requires_grad
-            assert torch.equal(old, new)
+def test_hopeless_tokens_count_only_so_much(tiny_run: TrainingConfig, tmp_path: Path) -> None:
+    plain = make_trainer(tiny_run, "sft", tmp_path / "plain")[0].on_questions([0, 1, 2])[1]
+    config = changed(tiny_run, worst_nll=0.25)
+    bounded = make_trainer(config, "sft", tmp_path / "bounded")[0].on_questions([0, 1, 2])[1]
+    assert bounded["expert"] <= 0.25 < plain["expert"]
+    assert bounded["best_nll"] == plain["best_nll"]
+
+
+def test_a_training_that_breaks_says_so(tiny_run: TrainingConfig, tmp_path: Path) -> None:
+    trainer, model = make_trainer(tiny_run, "sft", tmp_path / "run")
+    model.route_head.weight.data[0, 0] = float("nan")
+    with pytest.raises(ConfigError, match=r"step 1 of the sft stage is nan.*learning_rate"):
+        trainer.train(State(), None)
+
+
+@pytest.mark.parametrize("kept", [1, 4, 741])
+def test_what_is_heard_is_the_fused_policy(
+    tiny_run: TrainingConfig, tmp_path: Path, kept: int
+) -> None:
+    config = changed(tiny_run, language="fused", kept_tokens=kept)
+    trainer, model = make_trainer(config, "sft", tmp_path / "run")
+    loss, measured = trainer.on_questions([0, 1, 2])
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert all(gradients(model).values())
+    assert loss.item() == pytest.approx(measured["fused"] + measured["expert"] / 3, rel=1e-5)
+    batch = collate([trainer.prepared.data.questions[row] for row in (0, 1, 2)])
+    with torch.no_grad():
+        own, routes = model(batch.tokens, batch.positions)
+        members = load_members(config.members)
+        experts = torch.stack(
+            [members.log_probs(name, batch.tokens, batch.positions) for name in members.names], 1
+        )[torch.arange(len(own)), routes.argmax(-1)]
+        exact = -(own + experts).log_softmax(-1).gather(-1, batch.targets[:, None]).mean().item()
+    # What is not kept of a distribution is spread evenly: exact where everything is kept.
+    assert measured["fused"] == pytest.approx(exact, rel=1e-3 if kept == 741 else 0.2)
+
+
+def test_rebuilt_distributions_are_the_experts_own(
+    tiny_run: TrainingConfig, tmp_path: Path
+) -> None:
+    data = load_data(tiny_run, load_tokenizer(tiny_run.router), 64, silent)
+    judged = judge(tiny_run.members, data.questions, tmp_path, 64, silent, kept=8).take([5, 1])
+    batch = collate([data.questions[5], data.questions[1]])
+    right = load_members(tiny_run.members).log_probs("right", batch.tokens, batch.positions)
+    choice = torch.ones(len(right), dtype=torch.long)
+    rebuilt = judged.distribution(choice, batch.targets, right.shape[-1])
+    known = torch.cat([right.topk(8).indices, batch.targets[:, None]], -1)
+    assert torch.allclose(rebuilt.gather(-1, known), right.gather(-1, known), atol=5e-3)
+    sums = rebuilt.exp().sum(-1)
+    assert torch.allclose(sums, torch.ones_like(sums), atol=0.02)
 
 
 def test_the_reference_is_the_router_alone(tiny_run: TrainingConfig, tmp_path: Path) -> None:
@@ -135,22 +176,30 @@ def test_the_reference_is_the_router_alone(tiny_run: TrainingConfig, tmp_path: P
 def test_judgements_are_the_experts_own(tiny_run: TrainingConfig, tmp_path: Path) -> None:
     data = load_data(tiny_run, load_tokenizer(tiny_run.router), 64, silent)
     said: list[str] = []
-    judged = judge(tiny_run.members, data.questions, tmp_path, 64, said.append)
+
+    def judged_by(members: Mapping[str, Path], say: Any = silent, **changes: Any) -> Judgements:
+        return judge(members, data.questions, tmp_path, 64, say, **{"kept": 3, **changes})
+
+    judged = judged_by(tiny_run.members, said.append)
     members = load_members(tiny_run.members)
     picked = [7, 2]
     batch = collate([data.questions[index] for index in picked])
-    nll, informative = judged.take(picked)
-    own = [members.judge(name, batch.tokens, batch.positions) for name in members.names]
-    assert torch.allclose(nll, torch.stack([loss for loss, _ in own], -1), atol=1e-4)
-    assert informative.tolist() == [bool(a != b) for a, b in zip(own[0][1], own[1][1], strict=True)]
+    taken = judged.take(picked)
+    own = [members.judge(name, batch.tokens, batch.positions, 3) for name in members.names]
+    assert torch.allclose(taken.nll, torch.stack([part["nll"] for part in own], 1), atol=1e-4)
+    assert torch.equal(taken.best, torch.stack([part["best"] for part in own], 1))
+    first = [part["best"][:, 0] for part in own]
+    assert taken.informative.tolist() == [bool(a != b) for a, b in zip(*first, strict=True)]
+    assert taken.starts.tolist() == [0, data.questions[7].answer, len(taken.nll)]
     # A second time nothing is computed, and another expert costs only its own part.
     said.clear()
-    again = judge(tiny_run.members, data.questions, tmp_path, 64, said.append)
+    again = judged_by(tiny_run.members, said.append)
     assert torch.equal(again.nll, judged.nll)
     assert said == [f"{name}: 12 rows are in the cache" for name in ("left", "right")]
-    every = judge({"right": tiny_run.members["right"]}, data.questions, tmp_path, 64, silent)
-    assert not every.informative.any()
-    assert judge(tiny_run.members, data.questions, tmp_path, 64, silent, True).informative.all()
+    assert not judged_by({"right": tiny_run.members["right"]}).informative.any()
+    assert judged_by(tiny_run.members, every_token=True).informative.all()
+    # More of each distribution has to be read anew.
+    assert judged_by(tiny_run.members, kept=5).best.shape[-1] == 5
 
 
 def test_large_batches_are_split() -> None:
@@ -167,6 +216,8 @@ def test_large_batches_are_split() -> None:
 def test_a_stopped_run_ends_as_an_uninterrupted_one(
     tiny_run: TrainingConfig, tmp_path: Path, last_words: str
 ) -> None:
+    mixed = {**tiny_run.mixed.model_dump(), "own_mistakes": 7}
+    tiny_run = changed(tiny_run, mixed=mixed)
     whole, state = train(tiny_run, tmp_path / "whole", Voice(silent))
     assert (state.stage, state.step) == ("mixed", 5)
     with pytest.raises(Killed):
@@ -186,6 +237,23 @@ def test_a_stopped_run_ends_as_an_uninterrupted_one(
     assert curve("stopped") == curve("whole")
     places = [(line["stage"], line["step"]) for line in curve("whole")]
     assert places == [("sft", 2), ("sft", 4), ("sft", 6), ("mixed", 2), ("mixed", 4), ("mixed", 5)]
+
+
+def test_own_mistakes_become_pairs(tiny_run: TrainingConfig, tmp_path: Path) -> None:
+    mixed = {**tiny_run.mixed.model_dump(), "own_mistakes": 5}
+    config = changed(tiny_run, mixed=mixed, preferences=())
+    trainer, model = make_trainer(config, "mixed", tmp_path / "run")
+    data = trainer.prepared.data
+    # Random models get everything wrong.
+    assert len(data.chosen) == len(data.rejected) == 5
+    policy = FusedPolicy(model, load_members(config.members), 2)
+    for right, wrong in zip(data.chosen, data.rejected, strict=True):
+        assert right in data.questions
+        assert right.tokens[: right.prompt] == wrong.tokens[: wrong.prompt]
+        own = wrong.tokens[wrong.prompt :]
+        prompts = [right.tokens[: right.prompt]]
+        (again,) = policy.decode(prompts, Role("route", None, True), len(own), silent)
+        assert (*again.tokens, *([2] if again.finished else [])) == own
 
 
 def test_a_finished_run_is_not_trained_again(tiny_run: TrainingConfig, tmp_path: Path) -> None:
@@ -247,9 +315,9 @@ def test_the_fused_folder_comes_back(
     assert policy.members == ("left", "right")
     rounded = FusionRouter(load_model("router", tiny_run.router), 2)
     rounded.load_state_dict({name: value.float() for name, value in stored.items()})
-    question = [Question(prompt="What is 3 + 1?", answer="4")]
     for role in (Role("route", None, True), Role("left_only", "left", False)):
-        evaluate(policy, tokenizer, question, role, "any", silent)
+        tokens = tokenizer.encode("<|bos|><|user|>What is 3 + 1?<|assistant|>")
+        assert policy.decode([tokens], role, 4, silent)[0].experts
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["members"]["left"]["fingerprint"] = "0" * 16
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -261,37 +329,38 @@ def test_a_short_training_learns_whom_to_ask(tmp_path: Path, jsonl: Any) -> None
     """Real experts of the zoo, questions of three skills: a third is what any of them knows."""
     names = ("geography", "strings", "arithmetic")
 
-    def questions(split_name: Split, count: int) -> list[Question]:
+    def questions(split_name: Split, count: int) -> list[Sample]:
         rng = Random(f"short {split_name}")
         drawn = [SKILLS[names[i % 3]].sample(rng, split_name) for i in range(count)]
-        return [Question(prompt=one.question, answer=one.answer) for one in drawn]
+        return [
+            Sample(id=str(i), split="probe", question=one.question, answer=one.answer)
+            for i, one in enumerate(drawn)
+        ]
 
+    rows = [{"prompt": one.question, "answer": one.answer} for one in questions("train", 240)]
     config = TrainingConfig.model_validate(
         {
             "members": {name: ZOO / name for name in names},
             "router": ZOO / "generalist",
-            "questions": [
-                jsonl(
-                    tmp_path / "questions.jsonl",
-                    [one.model_dump() for one in questions("train", 240)],
-                )
-            ],
+            "questions": [jsonl(tmp_path / "questions.jsonl", rows)],
             "sft": {"steps": 30, "batch": 24, "learning_rate": 1e-3},
+            "language": "fused",
+            "worst_nll": 5.0,
             "threads": 1,
         }
     )
     model, _ = train(config, tmp_path / "run", Voice(silent))
     save(model, config.router, config.members, tmp_path / "fused", {})
     policy, tokenizer = load_fused(tmp_path / "fused")
-    asked = questions("probe", 45)
+    spec = load_tasks(["arithmetic"])["arithmetic"].spec
+    task = Task(spec, tuple(questions("probe", 45)))
     roles = (Role("route", None, True), Role("one", "strings", False), Role("r", "none", True))
     fused, single, router = (
-        evaluate(policy, tokenizer, asked, role, "three skills", silent) for role in roles
+        sum(ask(policy, tokenizer, role, [task], "probe", silent).flat()) / 45 for role in roles
     )
-    assert fused.accuracy >= 0.8
-    assert single.accuracy <= 0.4
-    assert router.accuracy <= 0.6
-    assert max(fused.experts.values()) < 0.7
+    assert fused >= 0.9
+    assert single <= 0.4
+    assert router <= 0.6
 
 
 def test_silence_is_broken() -> None:

@@ -1,0 +1,249 @@
+"""One stage of training: its losses, its steps, its checkpoints."""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from experts.errors import ConfigError
+from routers.fusion_route.checkpoint import Clock, RunFolder, State
+from routers.fusion_route.config import StageConfig, TrainingConfig
+from routers.fusion_route.data import Batch, Order, Row, TrainingData, collate
+from routers.fusion_route.losses import (
+    chosen_expert,
+    chosen_log_probs,
+    complemented_dpo,
+    expert_loss,
+    log_normalizer,
+    sum_by_row,
+    token_log_probs,
+)
+from routers.fusion_route.model import FusionRouter
+from routers.fusion_route.precompute import Judgements, split
+from routers.fusion_route.progress import Voice
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a stage trains on."""
+
+    data: TrainingData
+    questions: Judgements
+    pairs: Judgements | None = None
+    """Of the chosen answers, then of the rejected ones."""
+
+
+def learning_rate(stage: StageConfig, step: int) -> float:
+    """Give the rate of a step, counted from 0: up to the peak, then down in a line."""
+    rising = stage.warmup * stage.steps
+    if step < rising:
+        return stage.learning_rate * (step + 1) / (rising + 1)
+    rest = (step - rising) / max(1.0, stage.steps - rising)
+    return stage.learning_rate * (1 - (1 - stage.final) * rest)
+
+
+class Trainer:
+    """One stage of a run."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        stage: str,
+        model: FusionRouter,
+        prepared: Prepared,
+        run: RunFolder,
+        voice: Voice,
+    ) -> None:
+        self._config = config
+        self._name = stage
+        self._stage: StageConfig = getattr(config, stage)
+        self._model = model
+        self.prepared = prepared
+        self._run = run
+        self._voice = voice
+        self._reference: Tensor | None = None
+        settings = config.optimizer
+        self._optimizer = torch.optim.AdamW(
+            [
+                {"params": list(model.router.parameters())},
+                {"params": list(model.route_head.parameters())},
+            ],
+            lr=self._stage.learning_rate,
+            weight_decay=settings.weight_decay,
+            betas=(settings.beta1, settings.beta2),
+            fused=True,
+        )
+        seed = f"{stage} {config.seed}"
+        data, window = prepared.data, config.sort_window
+        lengths = [len(row.tokens) for row in data.questions]
+        self._order = Order(lengths, self._stage.batch, window, f"questions {seed}")
+        self._pair_order: Order | None = None
+        if self._stage.pairs and data.chosen:
+            rows = zip(data.chosen, data.rejected, strict=True)
+            sums = [len(chosen.tokens) + len(rejected.tokens) for chosen, rejected in rows]
+            self._pair_order = Order(sums, self._stage.pairs, window, f"pairs {seed}")
+
+    def train(self, state: State, optimizer: dict[str, Any] | None) -> None:
+        """Take the stage's remaining steps, with an optimiser's state where one was saved."""
+        if optimizer is not None:
+            self._optimizer.load_state_dict(optimizer)
+        else:
+            state.stage, state.step, state.reference = self._name, 0, None
+        clock = Clock(state)
+        self._reference = state.reference
+        if self._pair_order is not None and state.reference is None and self._stage.steps:
+            state.reference = self.measure_reference()
+        sums: defaultdict[str, float] = defaultdict(float)
+        saved = time.monotonic()
+        self._model.train()
+        for step in range(state.step, self._stage.steps):
+            for name, value in self._step(step).items():
+                sums[name] += value
+            clock.stop()
+            state.step = step + 1
+            last = state.step == self._stage.steps
+            if state.step % self._config.log_steps == 0 or last:
+                count = (state.step - 1) % self._config.log_steps + 1
+                self._log(state, {name: value / count for name, value in sums.items()})
+                sums.clear()
+            # Between two lines of metrics a resumed run would not know their beginning.
+            due = time.monotonic() - saved >= self._config.checkpoint_s
+            if last or (due and not sums):
+                self._run.save(state, self._model, self._optimizer)
+                saved = time.monotonic()
+            self._voice.say(f"{self._name}: step {state.step} of {self._stage.steps}")
+
+    def _log(self, state: State, means: dict[str, float]) -> None:
+        rate = learning_rate(self._stage, state.step - 1)
+        measured = {name: round(value, 5) for name, value in means.items()}
+        times = {"seconds": round(state.seconds, 1), "cpu_seconds": round(state.cpu_seconds, 1)}
+        place = {"stage": self._name, "step": state.step, "learning_rate": rate}
+        self._run.log({**place, **times, **measured})
+        numbers = ", ".join(f"{name} {value:.3f}" for name, value in measured.items())
+        self._voice.say(f"{self._name}: step {state.step} of {self._stage.steps}, {numbers}")
+
+    def _step(self, step: int) -> dict[str, float]:
+        """Take one step on questions and pairs together; returns what it measured."""
+        rate = learning_rate(self._stage, step)
+        factors = (1.0, self._config.optimizer.head_rate)
+        for group, factor in zip(self._optimizer.param_groups, factors, strict=True):
+            group["lr"] = rate * factor
+        loss, measured = self.on_questions(self._order.rows(step))
+        if self._pair_order is not None:
+            pairs = self._pair_order.rows(step)
+            preference, more = self.on_pairs(pairs)
+            weight = self._config.preference.weight * len(pairs)
+            loss = (loss * self._stage.batch + preference * weight) / (self._stage.batch + weight)
+            measured |= more
+        if not loss.isfinite():
+            raise ConfigError(
+                f"The loss of step {step + 1} of the {self._name} stage is {loss.item()}.",
+                hint=f"Lower `{self._name}.learning_rate`, or raise its `warmup`.",
+            )
+        torch.autograd.backward([loss])
+        nn.utils.clip_grad_norm_(self._model.parameters(), self._config.optimizer.clip)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return {"loss": loss.item(), **measured}
+
+    def on_questions(self, rows: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
+        """Compute L_LM + lambda L_expert (section 3.2); L_LM as `language` says."""
+        batch = collate([self.prepared.data.questions[row] for row in rows])
+        judged = self.prepared.questions.take(rows)
+        log_probs, routes = self._model(batch.tokens, batch.positions)
+        own = token_log_probs(log_probs, batch.targets)
+        heard = self._heard(log_probs, routes, judged, batch)
+        language = -(heard if self._config.language == "fused" else own).mean()
+        nll, informative = judged.nll, judged.informative
+        bounded = nll.clamp(max=self._config.worst_nll)
+        routing = expert_loss(routes, bounded, informative, batch.row)
+        chosen = -chosen_log_probs(routes, nll)[informative]
+        best = nll.min(-1).values[informative]
+        measured = {
+            "lm": -own.mean().item(),
+            "fused": -heard.mean().item(),
+            "expert": routing.item(),
+            "chosen_nll": chosen.mean().item() if len(chosen) else 0.0,
+            "best_nll": best.mean().item() if len(best) else 0.0,
+        }
+        return language + self._config.lambda_expert * routing, measured
+
+    def _heard(self, log_probs: Tensor, routes: Tensor, judged: Judgements, batch: Batch) -> Tensor:
+        """The log-probabilities of the right tokens [N] under the fused policy (section 3.1)."""
+        choice = chosen_expert(routes)
+        experts = judged.distribution(choice, batch.targets, log_probs.shape[-1])
+        return token_log_probs(log_probs + experts, batch.targets) - log_normalizer(
+            log_probs, experts
+        )
+
+    def on_pairs(self, pairs: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
+        """Compute the complemented DPO loss (section 3.3); the head gets no gradient."""
+        assert self._reference is not None
+        policy, experts = self._policy(*self._pair_batch(pairs))
+        count = len(pairs)
+        reference = self._reference[list(pairs)]
+        if not self._config.preference.complement:
+            experts = torch.zeros_like(experts)
+        done = complemented_dpo(
+            (policy[:count], policy[count:]),
+            (reference[:, 0], reference[:, 1]),
+            (experts[:count], experts[count:]),
+            self._config.preference.beta,
+        )
+        size = done.bias.abs()
+        measured = {
+            "cdpo": done.loss.item(),
+            "preferred": done.right.item(),
+            "bias": done.bias.mean().item(),
+            **{f"bias_q{q}": size.quantile(q / 100).item() for q in (10, 50, 90)},
+        }
+        return done.loss, measured
+
+    def _pair_batch(self, pairs: Sequence[int]) -> tuple[Batch, Judgements]:
+        """Put the chosen answers first, then the rejected ones; with the experts' judgements."""
+        data, judged = self.prepared.data, self.prepared.pairs
+        assert judged is not None
+        rows: list[Row] = [data.chosen[pair] for pair in pairs]
+        rows += [data.rejected[pair] for pair in pairs]
+        return collate(rows), judged.take([*pairs, *(pair + len(data.chosen) for pair in pairs)])
+
+    def _policy(self, batch: Batch, judged: Judgements) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of whole answers, the router's and the chosen experts'."""
+        settings = self._config.preference
+        log_probs, routes = self._model(batch.tokens, batch.positions)
+        experts = chosen_log_probs(routes, judged.nll)
+        if settings.use_normalizer:
+            policy = self._heard(log_probs, routes, judged, batch) - experts
+        else:
+            policy = token_log_probs(log_probs, batch.targets)
+        count = len(batch.tokens)
+        return (
+            sum_by_row(policy, batch.row, count, settings.length_norm),
+            sum_by_row(experts, batch.row, count, settings.length_norm),
+        )
+
+    @torch.no_grad()
+    def measure_reference(self) -> Tensor:
+        """Take the router as it is now, without any expert, for the reference of `on_pairs`.
+
+        Returns its log-probabilities of the chosen and of the rejected answers: [pairs, 2].
+        """
+        data = self.prepared.data
+        answers = (*data.chosen, *data.rejected)
+        result = torch.zeros(len(answers))
+        self._model.eval()
+        done = 0
+        for indices in split(answers, self._config.most_batch_tokens):
+            batch = collate([answers[index] for index in indices])
+            log_probs, _ = self._model(batch.tokens, batch.positions)
+            values = token_log_probs(log_probs, batch.targets)
+            norm = self._config.preference.length_norm
+            result[indices] = sum_by_row(values, batch.row, len(indices), norm)
+            done += len(indices)
+            self._voice.say(f"the reference has read {done} of {len(answers)} answers")
+        self._reference = result.view(2, -1).T.contiguous()
+        return self._reference
