@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from transformers import PreTrainedTokenizerBase
-
 from evals.tasks import Split, Task
-from routers.fusion_route.data import Encoder, Question, Say
-from routers.fusion_route.decode import FusedPolicy, Role
+from routers.fusion_route.data import Say
+from routers.fusion_route.decode import Chat, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +23,14 @@ class Answers:
         return list(chain.from_iterable(self.scores.values()))
 
 
-def ask(
-    policy: FusedPolicy,
-    tokenizer: PreTrainedTokenizerBase,
-    role: Role,
-    tasks: Sequence[Task],
-    split: Split,
-    say: Say,
-) -> Answers:
+def ask(chat: Chat, role: Role, tasks: Sequence[Task], split: Split, say: Say) -> Answers:
     """Ask a role every question of a split, greedily, within each task's `max_tokens`."""
     texts: dict[str, tuple[str, ...]] = {}
     scores: dict[str, tuple[float, ...]] = {}
     for task in tasks:
-        samples, most = task.samples(split), task.spec.max_tokens
-        asked = [Question(prompt=sample.question, answer=sample.answer) for sample in samples]
-        rows = Encoder(tokenizer, most).rows(asked, [""] * len(asked))
-        prompts = [row.tokens[: row.prompt] for row in rows]
+        samples = task.samples(split)
         say(f"{role.name}: {task.name}, {split} questions")
-        answers = policy.decode(prompts, role, most, say)
-        told = [str(tokenizer.decode(one.tokens, skip_special_tokens=True)) for one in answers]
-        texts[task.name] = tuple(told)
-        scores[task.name] = tuple(map(task.score, samples, told))
+        asked = [sample.question for sample in samples]
+        texts[task.name] = tuple(chat.answer(asked, role, task.spec.max_tokens, say))
+        scores[task.name] = tuple(map(task.score, samples, texts[task.name]))
     return Answers(role.name, texts, scores)

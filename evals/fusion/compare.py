@@ -9,7 +9,7 @@ from evals.fusion.controls import Scores, best_member, controls
 from evals.tasks import Task
 from routers.base import Encoder
 from routers.fusion_route.data import Say
-from routers.fusion_route.decode import NOBODY, FusedPolicy, Role, all_roles
+from routers.fusion_route.decode import NOBODY, Chat, Role, all_roles
 from routers.fusion_route.save import load_fused
 
 FUSED = "FusionRoute"
@@ -35,29 +35,30 @@ class Comparison:
 
 def compare(
     folder: Path,
-    fine_tuned: FusedPolicy | None,
+    fine_tuned: Chat | None,
     tasks: Sequence[Task],
     encoder: Encoder,
     say: Say,
 ) -> Comparison:
     """Ask the fused folder in every role, on the tasks' test questions.
 
-    Controls are fitted on the probe questions. `fine_tuned` is a policy whose router was trained
+    Controls are fitted on the probe questions. `fine_tuned` is a router that was trained
     on the same data without any expert. Raises ConfigError for a folder that can not be used.
     """
-    policy, tokenizer = load_fused(folder)
-    roles = {role.name: role for role in all_roles(policy.members)}
+    fused = load_fused(folder)
+    names = fused.policy.members
+    roles = {role.name: role for role in all_roles(names)}
 
-    def test(role: Role, by: FusedPolicy = policy) -> Answers:
-        return ask(by, tokenizer, role, tasks, "test", say)
+    def test(role: Role, by: Chat = fused) -> Answers:
+        return ask(by, role, tasks, "test", say)
 
     def probe(role: Role) -> Answers:
-        return ask(policy, tokenizer, role, tasks, "probe", say)
+        return ask(fused, role, tasks, "probe", say)
 
-    alone = {name: Role(name, name, False) for name in policy.members}
+    alone = {name: Role(name, name, False) for name in names}
     members = [test(role) for role in alone.values()]
     probed = [probe(role) for role in alone.values()]
-    fixed = best_member([probe(roles[name]) for name in policy.members])
+    fixed = best_member([probe(roles[name]) for name in names])
     by_token = {
         "route, no added logits": test(roles["route_only"]).scores,
         f"always {fixed} + router": test(roles[fixed]).scores,

@@ -9,9 +9,8 @@ from rich.console import Console
 from evals.fusion.compare import compare
 from evals.fusion.compare_report import print_comparison, write_json
 from evals.tasks import Task
-from experts.errors import ConfigError
 from routers.fusion_route.config import TrainingConfig, read_config
-from routers.fusion_route.decode import FusedPolicy
+from routers.fusion_route.decode import Chat, FusedPolicy
 from routers.fusion_route.model import Members, load_tokenizer
 from routers.fusion_route.progress import Voice
 from routers.fusion_route.runtime import prepare
@@ -72,14 +71,12 @@ def evaluate(
     return lambda console: print_comparison(console, found)
 
 
-def _fine_tune(config: TrainingConfig, run: Path, voice: Voice) -> FusedPolicy:
+def _fine_tune(config: TrainingConfig, run: Path, voice: Voice) -> Chat:
     """Train the router's model on the same data without experts, or go on with that."""
     voice.tell("the same model without experts, trained on the same data")
     model, state = run_training(
         config.without_experts(), run / FINE_TUNED, voice, cache=run / "cache"
     )
     voice.tell(f"trained in {state.seconds:.0f} s ({state.cpu_seconds:.0f} s of the processor)")
-    eos = load_tokenizer(config.router).eos_token_id
-    if eos is None:
-        raise ConfigError(f"The tokenizer of {config.router} has no end-of-text token.")
-    return FusedPolicy(model, Members({}), int(eos))
+    tokenizer = load_tokenizer(config.router)
+    return Chat(FusedPolicy(model, Members({}), int(tokenizer.eos_token_id)), tokenizer)

@@ -19,22 +19,24 @@ SEPARATOR = " ; "
 # The experts that share a tokenizer and are models of their own.
 MEMBERS = ("arithmetic", "strings", "units", "logic", "geography", "duo", "generalist")
 # How often a question asks for a skill, or for two. Nobody but the router answers questions in two
-# parts; of a single skill it needs to see enough not to contradict that skill's expert.
+# parts; of a single skill it needs to see just enough to know whom to ask and to keep quiet.
+# Translation has no expert here, so its words come alone as well.
 MIX: dict[tuple[str, ...], float] = {
-    ("arithmetic", "strings"): 9,
-    ("arithmetic", "roman"): 11,
-    ("sequences", "strings"): 8,
-    ("geography", "strings"): 7,
-    ("translation", "strings"): 13,
+    ("arithmetic", "strings"): 14,
+    ("arithmetic", "roman"): 17,
+    ("sequences", "strings"): 9,
+    ("geography", "strings"): 8,
+    ("translation", "strings"): 14,
     ("translation", "cipher"): 8,
-    ("logic", "roman"): 5,
-    ("arithmetic",): 9,
-    ("sequences",): 4,
-    ("strings",): 8,
-    ("roman",): 4,
-    ("logic",): 6,
-    ("units",): 5,
-    ("geography",): 3,
+    ("logic", "roman"): 6,
+    ("translation",): 3,
+    ("arithmetic",): 4,
+    ("sequences",): 3,
+    ("strings",): 3,
+    ("roman",): 3,
+    ("logic",): 3,
+    ("units",): 3,
+    ("geography",): 2,
 }
 # Of the rejected answers, how many come from an expert of another skill.
 SHARE_OF_EXPERTS = 0.5
@@ -160,8 +162,8 @@ def main() -> None:
     """Write `sft.jsonl` and `preferences.jsonl`."""
     parser = argparse.ArgumentParser(prog="python -m experts.zoo.fusion_data", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the two files")
-    parser.add_argument("--sft", type=int, default=90000, help="questions with answers")
-    parser.add_argument("--preferences", type=int, default=6000, help="pairs of answers")
+    parser.add_argument("--sft", type=int, default=60000, help="questions with answers")
+    parser.add_argument("--preferences", type=int, default=4000, help="pairs of answers")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="the zoo's experts")
     arguments = parser.parse_args()

@@ -108,7 +108,7 @@ class TrainingConfig(_Section):
         16, ge=1, le=1024, description="Tokens of an expert's distribution that are remembered."
     )
     most_batch_tokens: int = Field(
-        16384, ge=1, description="Tokens that an expert reads at a time before the training."
+        2048, ge=1, description="Tokens that an expert reads at a time before the training."
     )
 
     @model_validator(mode="after")

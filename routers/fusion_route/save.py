@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from experts.errors import ConfigError
 from experts.vllm.composite.config import FusionRoute, member_folder, read
 from experts.vllm.composite.fingerprint import fingerprint
 from experts.vllm.composite.write import Trained, write_composite
-from routers.fusion_route.decode import FusedPolicy, all_roles
+from routers.fusion_route.decode import Chat, FusedPolicy, all_roles
 from routers.fusion_route.model import FusionRouter, load_members, load_tokenizer
 
 WEIGHTS = "model.safetensors"
@@ -57,8 +57,8 @@ def save(
     (folder / RECORD).write_text(text, encoding="utf-8")
 
 
-def load_fused(folder: Path) -> tuple[FusedPolicy, PreTrainedTokenizerBase]:
-    """Load a fused folder for decoding, in float32, with its members and their tokenizer.
+def load_fused(folder: Path) -> Chat:
+    """Load a fused folder, its members and their tokenizer for decoding, in float32.
 
     Raises ConfigError where the folder, or a member that it names, is not what it says.
     """
@@ -87,4 +87,4 @@ def load_fused(folder: Path) -> tuple[FusedPolicy, PreTrainedTokenizerBase]:
         )
     # Every member reads the bos token at position 0, so a member's own template serves here.
     tokenizer = load_tokenizer(next(iter(places.values())))
-    return FusedPolicy(model, load_members(places), int(tokenizer.eos_token_id)), tokenizer
+    return Chat(FusedPolicy(model, load_members(places), int(tokenizer.eos_token_id)), tokenizer)

@@ -311,13 +311,12 @@ def test_the_fused_folder_comes_back(
     assert [role["name"] for role in roles] == [
         *("route", "route_only", "router", "left", "left_only", "right", "right_only")
     ]
-    policy, tokenizer = load_fused(folder)
-    assert policy.members == ("left", "right")
+    chat = load_fused(folder)
+    assert chat.policy.members == ("left", "right")
     rounded = FusionRouter(load_model("router", tiny_run.router), 2)
     rounded.load_state_dict({name: value.float() for name, value in stored.items()})
     for role in (Role("route", None, True), Role("left_only", "left", False)):
-        tokens = tokenizer.encode("<|bos|><|user|>What is 3 + 1?<|assistant|>")
-        assert policy.decode([tokens], role, 4, silent)[0].experts
+        assert len(chat.answer(["What is 3 + 1?", "No."], role, 4, silent)) == 2
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["members"]["left"]["fingerprint"] = "0" * 16
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -351,12 +350,12 @@ def test_a_short_training_learns_whom_to_ask(tmp_path: Path, jsonl: Any) -> None
     )
     model, _ = train(config, tmp_path / "run", Voice(silent))
     save(model, config.router, config.members, tmp_path / "fused", {})
-    policy, tokenizer = load_fused(tmp_path / "fused")
+    chat = load_fused(tmp_path / "fused")
     spec = load_tasks(["arithmetic"])["arithmetic"].spec
     task = Task(spec, tuple(questions("probe", 45)))
     roles = (Role("route", None, True), Role("one", "strings", False), Role("r", "none", True))
     fused, single, router = (
-        sum(ask(policy, tokenizer, role, [task], "probe", silent).flat()) / 45 for role in roles
+        sum(ask(chat, role, [task], "probe", silent).flat()) / 45 for role in roles
     )
     assert fused >= 0.9
     assert single <= 0.4

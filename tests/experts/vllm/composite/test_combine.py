@@ -19,7 +19,6 @@ from experts.vllm.composite.config import (
     RouteRole,
     SelfContrastRole,
 )
-from experts.vllm.composite.gates import choose_rank
 from experts.vllm.composite.speaker import speaker
 
 FIRST = torch.tensor([[4.0, 3.0, 1.0, 0.0]])
@@ -138,18 +137,3 @@ def test_settings_are_exact_while_models_are_built_in_half_precision() -> None:
 
     assert mix.beta.dtype == mix.log_alpha.dtype == contrast.coefficients.dtype == torch.float32
     assert float(mix.beta[0]) == pytest.approx(0.3, abs=1e-7)
-
-
-@pytest.mark.parametrize("renormalises", [True, False])
-def test_the_weak_choice_hears_the_expert_of_its_rank(renormalises: bool) -> None:
-    gate = torch.tensor([[0.1, 3.0, 2.0, 1.0]]).expand(4, 4)
-    ids = torch.tensor([[1, 2]], dtype=torch.int32).expand(4, 2)
-    weights, chosen = choose_rank(gate, ids, torch.tensor([0, 1, 2, 3]), renormalises)
-
-    heard = [int(row[weight > 0]) for row, weight in zip(chosen, weights, strict=True)]
-    probabilities = gate[0].softmax(-1)
-    assert heard == [1, 2, 3, 0]
-    assert all(len(set(row)) == 2 for row in chosen.tolist())
-    assert chosen.dtype == torch.int32
-    expected = torch.ones(4) if renormalises else probabilities[[1, 2, 3, 0]]
-    assert torch.allclose(weights.sum(-1), expected)
