@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 
 from evals.tasks import Split, Task
-from routers.fusion_route.data import Say
+from experts.training.data import Say
 from routers.fusion_route.decode import Chat, Role
 
 
@@ -26,11 +26,14 @@ class Answers:
 def ask(chat: Chat, role: Role, tasks: Sequence[Task], split: Split, say: Say) -> Answers:
     """Ask a role every question of a split, greedily, within each task's `max_tokens`."""
     texts: dict[str, tuple[str, ...]] = {}
-    scores: dict[str, tuple[float, ...]] = {}
-    for task in tasks:
-        samples = task.samples(split)
-        say(f"{role.name}: {task.name}, {split} questions")
-        asked = [sample.question for sample in samples]
-        texts[task.name] = tuple(chat.answer(asked, role, task.spec.max_tokens, say))
-        scores[task.name] = tuple(map(task.score, samples, texts[task.name]))
+    # Together, so that more prompts have the same length and share a batch.
+    for most in sorted({task.spec.max_tokens for task in tasks}):
+        alike = [task for task in tasks if task.spec.max_tokens == most]
+        asked = [sample.question for task in alike for sample in task.samples(split)]
+        told = iter(chat.answer(asked, role, most, lambda line: say(f"{split} questions: {line}")))
+        for task in alike:
+            texts[task.name] = tuple(islice(told, len(task.samples(split))))
+    scores = {
+        task.name: tuple(map(task.score, task.samples(split), texts[task.name])) for task in tasks
+    }
     return Answers(role.name, texts, scores)

@@ -7,8 +7,8 @@ from pathlib import Path
 from evals.fusion.asking import Answers, ask
 from evals.fusion.controls import Scores, best_member, controls
 from evals.tasks import Task
+from experts.training.data import Say
 from routers.base import Encoder
-from routers.fusion_route.data import Say
 from routers.fusion_route.decode import NOBODY, Chat, Role, all_roles
 from routers.fusion_route.save import load_fused
 

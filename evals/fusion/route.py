@@ -9,11 +9,12 @@ from rich.console import Console
 from evals.fusion.compare import compare
 from evals.fusion.compare_report import print_comparison, write_json
 from evals.tasks import Task
+from experts.training.models import load_tokenizer
+from experts.training.progress import Voice
+from experts.training.runtime import prepare
 from routers.fusion_route.config import TrainingConfig, read_config
 from routers.fusion_route.decode import Chat, FusedPolicy
-from routers.fusion_route.model import Members, load_tokenizer
-from routers.fusion_route.progress import Voice
-from routers.fusion_route.runtime import prepare
+from routers.fusion_route.model import Members
 from routers.fusion_route.save import load_fused, save
 from routers.fusion_route.train import train as run_training
 from routers.registry import shared_encoder

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from routers.fusion_route.data import Encoder, Question, Say
+from experts.training.data import Encoder, Question, Say
 from routers.fusion_route.model import FusionRouter, Members
 
 NOBODY = "none"

@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from routers.fusion_route.data import Row, Say, collate
-from routers.fusion_route.model import Members, digest, load_model
+from experts.training.data import Row, Say, collate
+from experts.training.models import digest, load_model
+from routers.fusion_route.model import Members
 
 LEAST_REST = 1e-7
 """The least probability that an expert leaves to the tokens that are not kept: float32's own."""

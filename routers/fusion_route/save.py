@@ -12,11 +12,12 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from experts.errors import ConfigError
+from experts.training.models import load_tokenizer
 from experts.vllm.composite.config import FusionRoute, member_folder, read
 from experts.vllm.composite.fingerprint import fingerprint
 from experts.vllm.composite.write import Trained, write_composite
 from routers.fusion_route.decode import Chat, FusedPolicy, all_roles
-from routers.fusion_route.model import FusionRouter, load_members, load_tokenizer
+from routers.fusion_route.model import FusionRouter, load_members
 
 WEIGHTS = "model.safetensors"
 RECORD = "training.json"

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from experts.errors import ConfigError
-from routers.fusion_route.checkpoint import Clock, RunFolder, State
+from experts.training.data import Batch, Order, Row, collate
+from experts.training.progress import Voice
+from experts.training.run import Clock, RunFolder, State
 from routers.fusion_route.config import StageConfig, TrainingConfig
-from routers.fusion_route.data import Batch, Order, Row, TrainingData, collate
+from routers.fusion_route.data import TrainingData
 from routers.fusion_route.losses import (
     chosen_expert,
     chosen_log_probs,
@@ -24,7 +26,8 @@ from routers.fusion_route.losses import (
 )
 from routers.fusion_route.model import FusionRouter
 from routers.fusion_route.precompute import Judgements, split
-from routers.fusion_route.progress import Voice
+
+REFERENCE = "reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +95,11 @@ class Trainer:
         if optimizer is not None:
             self._optimizer.load_state_dict(optimizer)
         else:
-            state.stage, state.step, state.reference = self._name, 0, None
+            state.stage, state.step, state.kept = self._name, 0, {}
         clock = Clock(state)
-        self._reference = state.reference
-        if self._pair_order is not None and state.reference is None and self._stage.steps:
-            state.reference = self.measure_reference()
+        self._reference = state.kept.get(REFERENCE)
+        if self._pair_order is not None and self._reference is None:
+            state.kept[REFERENCE] = self.measure_reference()
         sums: defaultdict[str, float] = defaultdict(float)
         saved = time.monotonic()
         self._model.train()

@@ -1,27 +1,29 @@
 """Training of FusionRoute: supervised fine-tuning, then preferences mixed with it."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from routers.fusion_route.checkpoint import STAGES, Clock, RunFolder, State
-from routers.fusion_route.config import TrainingConfig
-from routers.fusion_route.data import TrainingData, load_data
-from routers.fusion_route.decode import FusedPolicy
-from routers.fusion_route.mistakes import own_mistakes
-from routers.fusion_route.model import (
-    FusionRouter,
+from experts.training.models import (
     check_tokenizers,
-    load_members,
     load_model,
     load_tokenizer,
     smallest_context,
 )
+from experts.training.progress import Voice
+from experts.training.run import Clock, RunFolder, State
+from experts.vllm.composite.fingerprint import fingerprint
+from routers.fusion_route.config import TrainingConfig
+from routers.fusion_route.data import TrainingData, load_data
+from routers.fusion_route.decode import FusedPolicy
+from routers.fusion_route.mistakes import own_mistakes
+from routers.fusion_route.model import FusionRouter, load_members
 from routers.fusion_route.precompute import Judgements, judge
-from routers.fusion_route.progress import Voice
 from routers.fusion_route.stage import Prepared, Trainer
+
+STAGES = ("sft", "mixed")
+MISTAKES = "mistakes.jsonl"
 
 
 def train(
@@ -39,14 +41,16 @@ def train(
     model, tokenizer, context = load_parts(config)
     voice.say("reading the training data")
     data = load_data(config, tokenizer, context, voice.tell)
-    run = RunFolder(folder, config, data.digest(), cache)
-    state, saved = _resume(run, model)
-    if saved:
+    run = run_folder(folder, config, data, cache)
+    state, optimizer = run.resume(model)
+    if optimizer is None:
+        (folder / MISTAKES).unlink(missing_ok=True)
+    else:
         voice.tell(f"going on after step {state.step} of the {state.stage} stage")
     questions: Judgements | None = None
     for stage in STAGES[STAGES.index(state.stage) :]:
-        left = saved if state.stage == stage else None
-        if (state.step if left else 0) >= getattr(config, stage).steps:
+        left = optimizer if state.stage == stage else None
+        if (0 if left is None else state.step) >= getattr(config, stage).steps:
             continue
         clock = Clock(state)
         questions = questions or read_questions(config, data, run, voice)
@@ -55,9 +59,22 @@ def train(
             prepared = prepare_pairs(config, prepared, model, tokenizer, run, voice)
         clock.stop()
         trainer = Trainer(config, stage, model, prepared, run, voice)
-        trainer.train(state, left["optimizer"] if left else None)
+        trainer.train(state, left)
     model.eval()
     return model, state
+
+
+def run_folder(
+    folder: Path, config: TrainingConfig, data: TrainingData, cache: Path | None = None
+) -> RunFolder:
+    """The folder of a run, which knows the run by its settings, models and data."""
+    # Files and models are compared by what is in them: they may be moved.
+    paths = ("members", "router", "questions", "preferences")
+    trained = {key: value for key, value in config.trained().items() if key not in paths}
+    members = [[name, fingerprint(path)] for name, path in config.members.items()]
+    router = fingerprint(config.router)
+    identity = {**trained, "members": members, "router": router, "data": data.digest()}
+    return RunFolder(folder, STAGES, identity, cache)
 
 
 def load_parts(config: TrainingConfig) -> tuple[FusionRouter, PreTrainedTokenizerBase, int]:
@@ -102,7 +119,7 @@ def prepare_pairs(
     if config.mixed.own_mistakes:
         policy = FusedPolicy(model, load_members(config.members), int(tokenizer.eos_token_id))
         count, seed = config.mixed.own_mistakes, config.seed
-        found = own_mistakes(policy, data.questions, count, seed, run.mistakes, voice.say)
+        found = own_mistakes(policy, data.questions, count, seed, run.folder / MISTAKES, voice.say)
         voice.tell(f"the policy got {len(found)} of its own {count} questions wrong")
         data = TrainingData(
             data.questions,
@@ -115,16 +132,3 @@ def prepare_pairs(
     most, kept = config.most_batch_tokens, config.kept_tokens
     pairs = judge(config.members, answers, run.cache, most, voice.say, kept=kept)
     return Prepared(data, prepared.questions, pairs)
-
-
-def _resume(run: RunFolder, model: FusionRouter) -> tuple[State, dict[str, Any] | None]:
-    saved = run.load()
-    if saved is None:
-        run.forget()
-        return State(), None
-    model.load_state_dict(saved["model"])
-    torch.set_rng_state(saved["rng"])
-    keys = ("stage", "step", "seconds", "cpu_seconds", "reference")
-    state = State(**{key: saved[key] for key in keys})
-    run.forget_metrics_after(state.stage, state.step)
-    return state, saved

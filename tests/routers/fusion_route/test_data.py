@@ -11,9 +11,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from experts.errors import ConfigError
-from experts.zoo.tokenizer import SHARED, build
-from routers.fusion_route.config import TrainingConfig, read_config
-from routers.fusion_route.data import (
+from experts.training.data import (
     MOST_SHOWN,
     Encoder,
     Order,
@@ -21,9 +19,11 @@ from routers.fusion_route.data import (
     Question,
     Row,
     collate,
-    load_data,
     read_lines,
 )
+from experts.zoo.tokenizer import SHARED, build
+from routers.fusion_route.config import TrainingConfig, read_config
+from routers.fusion_route.data import load_data
 
 BAD_QUESTIONS = """\
 {"prompt": "What is 1 + 1?", "answer": "2", "source": "other keys are left alone"}

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from experts.training.models import load_model
 from routers.fusion_route.decode import Answer, FusedPolicy, Role, all_roles
-from routers.fusion_route.model import FusionRouter, load_members, load_model
+from routers.fusion_route.model import FusionRouter, load_members
 
 EOS = 2
 PROMPTS = [[1, 4, 80, 81, 5], [1, 4, 90, 5], [1, 4, 100, 101, 5], [1, 4, 7, 5], [1, 4, 9, 9, 5]]

@@ -15,18 +15,20 @@ from safetensors.torch import load_file
 from evals.fusion.asking import ask
 from evals.tasks import Sample, Task, load_tasks
 from experts.errors import ConfigError
+from experts.training.data import Row, collate
+from experts.training.models import load_model, load_tokenizer
+from experts.training.progress import QUIET_S, Voice
+from experts.training.run import State
 from experts.zoo.skills.base import Split
 from experts.zoo.skills.registry import SKILLS
-from routers.fusion_route.checkpoint import RunFolder, State
 from routers.fusion_route.config import TrainingConfig
-from routers.fusion_route.data import Row, collate, load_data
+from routers.fusion_route.data import load_data
 from routers.fusion_route.decode import FusedPolicy, Role
-from routers.fusion_route.model import FusionRouter, load_members, load_model, load_tokenizer
+from routers.fusion_route.model import FusionRouter, load_members
 from routers.fusion_route.precompute import Judgements, judge, split
-from routers.fusion_route.progress import QUIET_S, Voice
 from routers.fusion_route.save import load_fused, save
 from routers.fusion_route.stage import Prepared, Trainer
-from routers.fusion_route.train import prepare_pairs, read_questions, train
+from routers.fusion_route.train import prepare_pairs, read_questions, run_folder, train
 
 ZOO = Path(__file__).resolve().parents[3] / "experts" / "zoo" / "weights"
 
@@ -65,7 +67,7 @@ def make_trainer(config: TrainingConfig, stage: str, folder: Path) -> tuple[Trai
     tokenizer = load_tokenizer(config.router)
     data = load_data(config, tokenizer, 64, silent)
     voice = Voice(silent)
-    run = RunFolder(folder, config, data.digest())
+    run = run_folder(folder, config, data)
     prepared = Prepared(data, read_questions(config, data, run, voice))
     if stage == "mixed":
         prepared = prepare_pairs(config, prepared, model, tokenizer, run, voice)
@@ -115,7 +117,7 @@ def test_a_training_that_breaks_says_so(tiny_run: TrainingConfig, tmp_path: Path
     trainer, model = make_trainer(tiny_run, "sft", tmp_path / "run")
     model.route_head.weight.data[0, 0] = float("nan")
     with pytest.raises(ConfigError, match=r"step 1 of the sft stage is nan.*learning_rate"):
-        trainer.train(State(), None)
+        trainer.train(State("sft"), None)
 
 
 @pytest.mark.parametrize("kept", [1, 4, 741])

@@ -3,7 +3,8 @@
 import json
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +12,23 @@ import torch
 from torch import Tensor
 
 from experts.errors import ConfigError
-from experts.vllm.composite.fingerprint import fingerprint
-from routers.fusion_route.config import TrainingConfig
 
-VERSION = 1
-STAGES = ("sft", "mixed")
+VERSION = 2
 
 
 @dataclass(slots=True)
 class State:
     """Where a run is; the models and the optimiser hold the rest."""
 
-    stage: str = "sft"
+    stage: str
     step: int = 0
     """Steps of the stage that are done."""
     seconds: float = 0.0
-    """Wall-clock time of all the steps so far, and of the experts' reading."""
+    """Wall-clock time of all the steps so far, and of what prepared them."""
     cpu_seconds: float = 0.0
     """Processor time, over all threads, of the same."""
-    reference: Tensor | None = None
-    """[pairs, 2]: the reference's log-probabilities of the chosen and the rejected answers."""
+    kept: dict[str, Tensor] = field(default_factory=dict)
+    """What else the stage needs when it goes on."""
 
 
 class Clock:
@@ -52,20 +50,24 @@ class RunFolder:
     """The files of one run."""
 
     def __init__(
-        self, folder: Path, config: TrainingConfig, data: str, cache: Path | None = None
+        self,
+        folder: Path,
+        stages: Sequence[str],
+        identity: Mapping[str, Any],
+        cache: Path | None = None,
     ) -> None:
-        """Use a folder, made where it is missing; `data` is a hash of what is trained on."""
+        """Use a folder, made where it is missing.
+
+        `stages` are the run's, in their order; `identity` is all that decides its result, as
+        plain JSON. In `cache`, by default a part of the folder, lies what other runs may use.
+        """
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         self.cache = cache or folder / "cache"
-        self.mistakes = folder / "mistakes.jsonl"
+        self._stages = tuple(stages)
+        self._identity = dict(identity)
         self._checkpoint = folder / "checkpoint.pt"
         self._metrics = folder / "metrics.jsonl"
-        # Files and models are compared by what is in them: they may be moved.
-        paths = ("members", "router", "questions", "preferences")
-        trained = {key: value for key, value in config.trained().items() if key not in paths}
-        members = [[name, fingerprint(path)] for name, path in config.members.items()]
-        router = fingerprint(config.router)
-        self._identity = {**trained, "members": members, "router": router, "data": data}
 
     def save(self, state: State, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Write everything that a resumed run needs; a kill leaves the old file whole."""
@@ -76,7 +78,7 @@ class RunFolder:
             "step": state.step,
             "seconds": state.seconds,
             "cpu_seconds": state.cpu_seconds,
-            "reference": state.reference,
+            "kept": state.kept,
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
             "rng": torch.get_rng_state(),
@@ -102,17 +104,28 @@ class RunFolder:
             )
         return content
 
-    def forget(self) -> None:
-        """Drop what a run left that lost its checkpoint, except for the experts' readings."""
-        self._metrics.unlink(missing_ok=True)
-        self.mistakes.unlink(missing_ok=True)
+    def resume(self, model: torch.nn.Module) -> tuple[State, dict[str, Any] | None]:
+        """Bring `model` and torch's random numbers to the last checkpoint.
 
-    def forget_metrics_after(self, stage: str, step: int) -> None:
-        """Drop the lines that a resumed run will write again."""
+        Returns where the run is, and the optimiser's state; None where it begins. Metrics that
+        the run will write again are dropped. Raises ConfigError as `load` does.
+        """
+        saved = self.load()
+        if saved is None:
+            self._metrics.unlink(missing_ok=True)
+            return State(self._stages[0]), None
+        model.load_state_dict(saved["model"])
+        torch.set_rng_state(saved["rng"])
+        state = State(**{one.name: saved[one.name] for one in fields(State)})
+        self._forget_metrics_after(state)
+        return state, saved["optimizer"]
+
+    def _forget_metrics_after(self, state: State) -> None:
+        order = self._stages.index
         kept = [
             line
             for line in self.metrics()
-            if (STAGES.index(line["stage"]), line["step"]) <= (STAGES.index(stage), step)
+            if (order(line["stage"]), line["step"]) <= (order(state.stage), state.step)
         ]
         self._metrics.write_text("".join(map(_line, kept)), encoding="utf-8")
 
