@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from evals.table import make_console
 from evals.tasks import find_tasks
 from experts.errors import ConfigError
+from experts.training.yaml_file import read_yaml
 
 fuse = typer.Typer(no_args_is_help=True, help="Make one expert of several models.")
 
@@ -32,7 +32,7 @@ def contrast(
     out: OutOption,
 ) -> None:
     """Contrast between models, and proxy tuning: z = z_plus + w (z_b - z_c); no training."""
-    file = _read(config)
+    file = read_yaml(config, ContrastFile, "a contrast")
     members = {name: config.parent / path for name, path in file.members.items()}
     write = import_module("experts.vllm.composite.write")
     write.write_composite(out, "CoterieContrast", members, file.roles)
@@ -86,21 +86,3 @@ def fusion_route(
     if evaluate:
         finish = command.evaluate(out, tasks, settings, state, json_out)
         raise typer.Exit(finish(make_console()))
-
-
-def _read(path: Path) -> ContrastFile:
-    try:
-        return ContrastFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}.") from error
-    except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not YAML.", problems=(problem,)) from error
-    except ValidationError as error:
-        raise ConfigError(
-            f"{path} does not describe a contrast.",
-            problems=tuple(
-                f"{'.'.join(map(str, found['loc'])) or '(top level)'}: {found['msg']}"
-                for found in error.errors()
-            ),
-        ) from error

@@ -1,5 +1,6 @@
 """Questions with answers and preference pairs: read from JSONL, checked, tokenized, batched."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,11 @@ class _Asked(BaseModel):
         if self.messages is not None and not self.messages:
             raise ValueError("`messages` is empty")
         return self
+
+    def question(self) -> str:
+        """The last thing that a user says: what a router of whole questions looks at."""
+        turns = [turn["content"] for turn in self.conversation() if turn["role"] == "user"]
+        return turns[-1] if turns else ""
 
     def conversation(self) -> list[dict[str, str]]:
         """Give the messages as chat templates take them."""
@@ -165,7 +171,7 @@ class Encoder:
         served model has its role token in that place, and shows the bos token to every member.
         """
         self._tokenizer = tokenizer
-        self._longest = longest
+        self.longest = longest
         first = self._prompts([[{"role": "user", "content": "?"}]])[0][:1]
         if first != [tokenizer.bos_token_id]:
             raise ConfigError(
@@ -184,7 +190,7 @@ class Encoder:
 
     def fits(self, row: Row) -> bool:
         """Tell whether every member can read the whole row."""
-        return len(row.tokens) <= self._longest
+        return len(row.tokens) <= self.longest
 
     def _prompts(self, conversations: list[list[dict[str, str]]]) -> list[list[int]]:
         texts = [
@@ -192,6 +198,38 @@ class Encoder:
             for turns in conversations
         ]
         return list(self._tokenizer(texts, add_special_tokens=False)["input_ids"])
+
+
+def digest_rows(*groups: Sequence[Row]) -> str:
+    """Hash all the tokens of some groups of rows, in order."""
+    seen = hashlib.sha256()
+    for rows in groups:
+        for row in rows:
+            seen.update(f"{row.prompt} {row.tokens};".encode())
+        seen.update(b"|")
+    return seen.hexdigest()
+
+
+def keep_fitting(
+    encoder: Encoder, columns: Sequence[Sequence[Row]], what: str, skip: bool, say: Say
+) -> list[int]:
+    """Number the entries whose rows, one in each column, all fit.
+
+    Raises ConfigError for others, unless they are to be skipped; then `say` tells how many.
+    """
+    entries = list(zip(*columns, strict=True))
+    kept = [i for i, entry in enumerate(entries) if all(encoder.fits(row) for row in entry)]
+    if len(kept) == len(entries):
+        return kept
+    long = len(entries) - len(kept)
+    sentence = f"{what}: {long} of {len(entries)} rows have more than {encoder.longest} tokens"
+    if not skip or not kept:
+        raise ConfigError(
+            f"{sentence}, the smallest context of the members (or `longest_tokens`).",
+            hint="Shorten them, or leave them out with `too_long: skip`.",
+        )
+    say(f"{sentence} and are left out")
+    return kept
 
 
 def collate(rows: Sequence[Row]) -> Batch:

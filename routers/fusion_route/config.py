@@ -4,10 +4,9 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from experts.errors import ConfigError
+from experts.training.yaml_file import read_yaml
 
 MOST_MEMBERS = 30
 """Each member needs two role tokens, and the tokenizer of the zoo keeps 64 of them."""
@@ -138,25 +137,7 @@ class TrainingConfig(_Section):
 
 def read_config(path: Path) -> TrainingConfig:
     """Read a run's file. Raises ConfigError with every mistake in it."""
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}.") from error
-    except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not YAML.", problems=(problem,)) from error
-    try:
-        config = TrainingConfig.model_validate(tree)
-    except ValidationError as error:
-        raise ConfigError(
-            f"{path} does not describe a training run.",
-            problems=tuple(
-                f"{'.'.join(map(str, found['loc'])) or '(top level)'}: {found['msg']}"
-                for found in error.errors()
-            ),
-            hint="The keys and their defaults are in routers/fusion_route/config.py.",
-        ) from error
-    return _from_folder(config, path.parent)
+    return _from_folder(read_yaml(path, TrainingConfig, "a training run"), path.parent)
 
 
 def _from_folder(config: TrainingConfig, folder: Path) -> TrainingConfig:

@@ -13,6 +13,7 @@ from experts.errors import ConfigError
 from experts.training.data import Batch, Order, Row, collate
 from experts.training.progress import Voice
 from experts.training.run import Clock, RunFolder, State
+from experts.training.schedule import learning_rate
 from routers.fusion_route.config import StageConfig, TrainingConfig
 from routers.fusion_route.data import TrainingData
 from routers.fusion_route.losses import (
@@ -38,15 +39,6 @@ class Prepared:
     questions: Judgements
     pairs: Judgements | None = None
     """Of the chosen answers, then of the rejected ones."""
-
-
-def learning_rate(stage: StageConfig, step: int) -> float:
-    """Give the rate of a step, counted from 0: up to the peak, then down in a line."""
-    rising = stage.warmup * stage.steps
-    if step < rising:
-        return stage.learning_rate * (step + 1) / (rising + 1)
-    rest = (step - rising) / max(1.0, stage.steps - rising)
-    return stage.learning_rate * (1 - (1 - stage.final) * rest)
 
 
 class Trainer:
@@ -121,7 +113,7 @@ class Trainer:
             self._voice.say(f"{self._name}: step {state.step} of {self._stage.steps}")
 
     def _log(self, state: State, means: dict[str, float]) -> None:
-        rate = learning_rate(self._stage, state.step - 1)
+        rate = self._rate(state.step - 1)
         measured = {name: round(value, 5) for name, value in means.items()}
         times = {"seconds": round(state.seconds, 1), "cpu_seconds": round(state.cpu_seconds, 1)}
         place = {"stage": self._name, "step": state.step, "learning_rate": rate}
@@ -129,9 +121,13 @@ class Trainer:
         numbers = ", ".join(f"{name} {value:.3f}" for name, value in measured.items())
         self._voice.say(f"{self._name}: step {state.step} of {self._stage.steps}, {numbers}")
 
+    def _rate(self, step: int) -> float:
+        stage = self._stage
+        return learning_rate(step, stage.steps, stage.learning_rate, stage.warmup, stage.final)
+
     def _step(self, step: int) -> dict[str, float]:
         """Take one step on questions and pairs together; returns what it measured."""
-        rate = learning_rate(self._stage, step)
+        rate = self._rate(step)
         factors = (1.0, self._config.optimizer.head_rate)
         for group, factor in zip(self._optimizer.param_groups, factors, strict=True):
             group["lr"] = rate * factor

@@ -16,6 +16,7 @@ from experts.vllm.composite.config import (
     FusionRoute,
     SelfContrastRole,
 )
+from experts.vllm.composite.listening import LOUDNESS
 from experts.vllm.composite.speaker import QUIETEST
 
 IMPLAUSIBLE = -20000.0
@@ -89,6 +90,18 @@ class RouteMix(nn.Module):
 def name_speaker(logits: Tensor, pick: Tensor, token: int) -> Tensor:
     """Say in the logit of `token` who was heard, for `speaker.speaker` to read. In place."""
     logits[:, token] = logits.logsumexp(-1) + QUIETEST - pick
+    return logits
+
+
+def tell_attention(logits: Tensor, shares: Tensor, role_tokens: Tensor) -> Tensor:
+    """Say in the logits of the first role tokens who was listened to, for `listening.listened`.
+
+    `shares` is [rows, interactions x experts], each in 0..1; what finds no token is left out. In
+    place.
+    """
+    columns = role_tokens[: shares.shape[-1]]
+    told = QUIETEST - LOUDNESS * shares[:, : len(columns)].to(logits.dtype)
+    logits[:, columns] = logits.logsumexp(-1, keepdim=True) + told
     return logits
 
 

@@ -119,6 +119,24 @@ class SelfContrastRole(Role):
     """The weak stream hears only the expert of the rank-th largest gate value, from 1."""
 
 
+class ThoughtsRole(Role):
+    """Mixture of Thoughts (arXiv 2509.21164): who takes part in an answer, and who speaks."""
+
+    primary: str
+    active: tuple[str, ...]
+    """The members that are heard, the primary among them; alone, it is the plain member."""
+
+    def members(self) -> Iterator[str]:
+        yield self.primary
+        yield from self.active
+
+    @model_validator(mode="after")
+    def _primary_is_active(self) -> Self:
+        if self.primary not in self.active:
+            raise ValueError(f"the primary {self.primary} is not among the active members")
+        return self
+
+
 class Composite(_Part):
     """What every composite has. `members` keep the order of the file."""
 
@@ -209,8 +227,29 @@ class SelfContrast(Composite):
             yield f"a role has rank {rank}, the member has {self.most_experts} experts"
 
 
+class MixtureOfThoughts(Composite):
+    """Members cut into stacks of layers, with interaction layers between them."""
+
+    architecture: ClassVar[str] = "CoterieMixtureOfThoughts"
+    roles: tuple[ThoughtsRole, ...] = Field(min_length=1, max_length=MAX_ROLES)
+    stacks: int = Field(ge=2, le=64)
+    places: tuple[int, ...] = Field(min_length=1)
+    """The stacks, from 0, after which members interact."""
+    shared_width: int = Field(ge=1)
+    heads: int = Field(ge=1)
+
+    def _problems(self) -> Iterator[str]:
+        yield from super()._problems()
+        if list(self.places) != sorted({*self.places}):
+            yield "places must rise"
+        if not all(0 <= place < self.stacks - 1 for place in self.places):
+            yield f"places must be stacks from 0 to {self.stacks - 2}: the last has none after it"
+        if self.shared_width % self.heads:
+            yield f"shared_width {self.shared_width} is no multiple of {self.heads} heads"
+
+
 COMPOSITES: dict[str, type[Composite]] = {
-    kind.architecture: kind for kind in (FusionRoute, Contrast, SelfContrast)
+    kind.architecture: kind for kind in (FusionRoute, Contrast, SelfContrast, MixtureOfThoughts)
 }
 
 
@@ -274,6 +313,10 @@ class CompositeConfig(PreTrainedConfig):  # type: ignore[misc]
     roles: list | None = None  # type: ignore[type-arg]
     role_token_ids: list | None = None  # type: ignore[type-arg]
     router: dict | None = None  # type: ignore[type-arg]
+    stacks: int | None = None
+    places: list | None = None  # type: ignore[type-arg]
+    shared_width: int | None = None
+    heads: int | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
@@ -290,4 +333,7 @@ class CompositeConfig(PreTrainedConfig):  # type: ignore[misc]
         return parse({name: value for name, value in fields.items() if value is not None})
 
 
-_TOP_LEVEL = ("model_type", "architectures", *FusionRoute.model_fields)
+_TOP_LEVEL = (
+    *("model_type", "architectures"),
+    *dict.fromkeys(name for kind in COMPOSITES.values() for name in kind.model_fields),
+)

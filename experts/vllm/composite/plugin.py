@@ -9,6 +9,7 @@ ARCHITECTURES = {
     "CoterieFusionRoute": "fusion_route",
     "CoterieContrast": "contrast",
     "CoterieSelfContrast": "self_contrast",
+    "CoterieMixtureOfThoughts": "mixture_of_thoughts",
 }
 
 

@@ -23,6 +23,7 @@ from experts.vllm.composite.config import (
     Composite,
     FusionRoute,
     Member,
+    MixtureOfThoughts,
     model_config,
     parse,
 )
@@ -40,6 +41,18 @@ _HEAD = "route_head.weight"
 
 
 @dataclass(frozen=True, slots=True)
+class TrainedThoughts:
+    """The trained part of a Mixture of Thoughts composite."""
+
+    interactions: Mapping[str, Tensor]
+    """Weights of the interaction layers, by their names under `interactions.`."""
+    settings: Mapping[str, Any]
+    """stacks, places, shared_width and heads, as in `config.MixtureOfThoughts`."""
+    members: Mapping[str, str]
+    """As in `Trained`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trained:
     """The trained part of a FusionRoute composite."""
 
@@ -51,12 +64,20 @@ class Trained:
     """Member -> `fingerprint` of the checkpoint that it was trained with, where that is known."""
 
 
+TRAINED: Mapping[type[Composite], type] = {
+    FusionRoute: Trained,
+    MixtureOfThoughts: TrainedThoughts,
+}
+"""The composites that have weights of their own; all others have none."""
+OTHER_MEMBERS = "The trained weights belong to other members"
+
+
 def write_composite(
     folder: Path,
     architecture: str,
     members: Mapping[str, Path],
     roles: Sequence[Mapping[str, Any]],
-    trained: Trained | None = None,
+    trained: Trained | TrainedThoughts | None = None,
 ) -> Composite:
     """Write config, tokenizer, chat template and own weights of a composite into `folder`.
 
@@ -67,14 +88,18 @@ def write_composite(
     first = next(iter(members.values()), None)
     if first is None:
         raise ConfigError("A composite needs at least one member.")
-    folders = {**members, **({"the router": trained.router} if trained else {})}
+    folders = dict(members)
+    if isinstance(trained, Trained):
+        folders["the router"] = trained.router
     _check_folders(folders)
     configs = {name: _read_json(path / "config.json") for name, path in folders.items()}
     models = _check_models(configs)
     tokenizers = {name: AutoTokenizer.from_pretrained(path) for name, path in folders.items()}
     _check_tokenizers(tokenizers)
+    if isinstance(trained, Trained):
+        _check_head(trained, members, models["the router"].hidden_size)
     if trained:
-        _check_trained(trained, members, models["the router"].hidden_size)
+        _check_members(trained.members, members)
     tokenizer = next(iter(tokenizers.values()))
     role_tokens = _role_tokens(tokenizer, [str(role.get("name")) for role in roles])
     first_id = _first_token(tokenizer)
@@ -91,11 +116,13 @@ def write_composite(
         "eos_token_id": configs[next(iter(members))].get("eos_token_id"),
         **_shape(list(models.values())),
     }
-    if trained:
+    if isinstance(trained, Trained):
         config["router"] = configs["the router"]
+    elif trained:
+        config.update(trained.settings)
     composite = parse(config, str(folder))
-    if isinstance(composite, FusionRoute) != (trained is not None):
-        raise ConfigError("FusionRoute needs trained weights, and no other composite has any.")
+    if type(trained) is not TRAINED.get(type(composite), type(None)):
+        raise ConfigError(f"These trained weights are none of a {architecture}.")
 
     folder.mkdir(parents=True, exist_ok=True)
     _copy_tokenizer(first, folder)
@@ -104,7 +131,7 @@ def write_composite(
     (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
     # vLLM wants a file of weights, be it empty.
     weights = folder / "model.safetensors"
-    save_file(_own_weights(trained) if trained else {}, weights)
+    save_file(_own_weights(trained), weights)
     weights.chmod(0o644)  # It comes readable for its owner alone.
     _write_json(folder / "config.json", config)
     return composite
@@ -163,22 +190,24 @@ def _splitting(tokenizer: Any) -> Any:
     return [parts.get(name) for name in ("normalizer", "pre_tokenizer", "model", "added_tokens")]
 
 
-def _check_trained(trained: Trained, members: Mapping[str, Path], width: int) -> None:
-    problems = []
+def _check_head(trained: Trained, members: Mapping[str, Path], width: int) -> None:
     expected = (len(members), width)
     if tuple(trained.route_head.shape) != expected:
-        problems.append(
+        problem = (
             f"the route head is {list(trained.route_head.shape)}, not [experts, width of the"
             f" router] = {list(expected)}"
         )
-    if trained.members and list(trained.members) != list(members):
-        problems.append(
-            f"it was trained with {', '.join(trained.members)}, not {', '.join(members)}"
-        )
-    for name, version in trained.members.items():
+        _refuse([problem], OTHER_MEMBERS)
+
+
+def _check_members(trained: Mapping[str, str], members: Mapping[str, Path]) -> None:
+    problems = []
+    if trained and list(trained) != list(members):
+        problems.append(f"it was trained with {', '.join(trained)}, not {', '.join(members)}")
+    for name, version in trained.items():
         if name in members and fingerprint(members[name]) != version:
             problems.append(f"{name} has other weights than it was trained with")
-    _refuse(problems, "The trained weights belong to other members")
+    _refuse(problems, OTHER_MEMBERS)
 
 
 def _refuse(problems: Sequence[str], summary: str) -> None:
@@ -188,11 +217,7 @@ def _refuse(problems: Sequence[str], summary: str) -> None:
 
 def _role_tokens(tokenizer: Any, roles: Sequence[str]) -> dict[str, str]:
     """Role -> the token that stands for it."""
-    numbered = []
-    for token in tokenizer.get_added_vocab():
-        if match := RESERVED.fullmatch(token):
-            numbered.append((int(next(filter(None, match.groups()))), token))
-    tokens = [token for _, token in sorted(numbered)]
+    tokens = reserved_tokens(tokenizer)
     if len(tokens) < len(roles):
         raise ConfigError(
             f"{len(roles)} roles need as many reserved tokens; the members' tokenizer has"
@@ -200,6 +225,15 @@ def _role_tokens(tokenizer: Any, roles: Sequence[str]) -> dict[str, str]:
             hint="Reserved are <|role_N|>, <|reserved_special_token_N|>, <unusedN>, <|dummy_N|>.",
         )
     return dict(zip(roles, tokens, strict=False))
+
+
+def reserved_tokens(tokenizer: Any) -> list[str]:
+    """The tokens of a tokenizer that can stand for roles, in the order of their numbers."""
+    numbered = []
+    for token in tokenizer.get_added_vocab():
+        if match := RESERVED.fullmatch(token):
+            numbered.append((int(next(filter(None, match.groups()))), token))
+    return [token for _, token in sorted(numbered)]
 
 
 def _template(tokenizer: Any) -> str:
@@ -248,7 +282,14 @@ def _shape(models: Sequence[Any]) -> dict[str, Any]:
     return {**shape, **({"num_local_experts": most} if most else {})}
 
 
-def _own_weights(trained: Trained) -> dict[str, Tensor]:
+def _own_weights(trained: Trained | TrainedThoughts | None) -> dict[str, Tensor]:
+    if trained is None:
+        return {}
+    if isinstance(trained, TrainedThoughts):
+        return {
+            f"interactions.{name}": tensor.detach().to("cpu", torch.float32).contiguous()
+            for name, tensor in trained.interactions.items()
+        }
     weights = {_HEAD: trained.route_head.detach().to("cpu", torch.float32).contiguous()}
     for path in weight_files(trained.router):
         if path.suffix != ".safetensors":

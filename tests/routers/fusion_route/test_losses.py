@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import Tensor, tensor
 
+from experts.training.schedule import learning_rate
 from routers.fusion_route import losses
-from routers.fusion_route.config import StageConfig
-from routers.fusion_route.stage import learning_rate
 
 
 def test_expert_loss_by_hand() -> None:
@@ -109,8 +108,7 @@ def test_normalizer_by_hand() -> None:
 
 
 def test_learning_rate() -> None:
-    stage = StageConfig(steps=10, learning_rate=1.0, warmup=0.2, final=0.5)
-    rates = [learning_rate(stage, step) for step in range(10)]
+    rates = [learning_rate(step, 10, 1.0, 0.2, 0.5) for step in range(10)]
     assert rates[:3] == pytest.approx([1 / 3, 2 / 3, 1])
     assert rates[6] == pytest.approx(0.75)
     assert rates == [*sorted(rates[:3]), *sorted(rates[3:], reverse=True)]

@@ -1,0 +1,96 @@
+"""What a training run of a Mixture of Thoughts may be told; one YAML file, every bound a key."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from experts.training.yaml_file import read_yaml
+
+MOST_MEMBERS = 32
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LossConfig(_Section):
+    """Weights of the auxiliary losses beside that of the language model (appendix of the paper)."""
+
+    entropy: float = Field(0.01, ge=0, description="Reward for a router that tries everybody.")
+    balance: float = Field(0.01, ge=0, description="Price of using experts unequally.")
+    consistency: float = Field(0.05, ge=0, description="Price of depending on who the peers are.")
+    temperature: float = Field(2.0, gt=0, description="Softens what consistency compares.")
+    consistency_share: float = Field(
+        0.25, gt=0, le=1, description="Share of a batch that is read by a second set of peers."
+    )
+
+
+class TrainingConfig(_Section):
+    """A whole run. Relative paths start at the folder of the file."""
+
+    members: dict[str, Path] = Field(
+        min_length=2, max_length=MOST_MEMBERS, description="Frozen experts: name -> folder."
+    )
+    questions: tuple[Path, ...] = Field(min_length=1, description="JSONL: prompt, answer.")
+    stacks: int = Field(2, ge=2, le=64, description="Stacks that every expert is cut into.")
+    places: tuple[int, ...] | None = Field(
+        None, description="Stacks, from 0, after which experts interact; all but the last."
+    )
+    active: int = Field(3, ge=1, description="Experts that take part in an answer.")
+    shared_width: int = Field(128, ge=1, description="Width in which experts hear each other.")
+    heads: int = Field(4, ge=1)
+    dropout: float = Field(0.1, ge=0, lt=1, description="In the query router.")
+    losses: LossConfig = LossConfig()
+    steps: int = Field(ge=1)
+    batch: int = Field(64, ge=1)
+    learning_rate: float = Field(2e-3, gt=0, description="The peak, after the warm-up.")
+    router_rate: float = Field(
+        2.0, gt=0, description="The router's learning rate, as share of that of the layers."
+    )
+    warmup: float = Field(0.05, ge=0, le=1, description="Share of the steps until the peak.")
+    final: float = Field(0.0, ge=0, le=1, description="The last learning rate, as share of it.")
+    weight_decay: float = Field(0.01, ge=0)
+    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    too_long: Literal["refuse", "skip"] = Field(
+        "refuse", description="What to do with rows that exceed the smallest context."
+    )
+    most_rows: int = Field(2_000_000, ge=1, description="Rows that a run may read.")
+    sort_window: int = Field(
+        1, ge=1, description="Batches that are drawn together and sorted by length."
+    )
+    seed: int = Field(0, ge=0)
+    threads: int = Field(2, ge=1, le=256, description="Compute threads of torch.")
+    checkpoint_s: float = Field(60.0, gt=0, description="Seconds between two checkpoints.")
+    log_steps: int = Field(20, ge=1, description="Steps that one line of metrics averages.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "TrainingConfig":
+        if self.active > len(self.members):
+            raise ValueError(f"active is {self.active}, there are {len(self.members)} members")
+        if self.shared_width % self.heads:
+            raise ValueError(f"shared_width must be a multiple of heads ({self.heads})")
+        if any(not 0 <= place < self.stacks - 1 for place in self.interactions):
+            raise ValueError(f"places must be stacks from 0 to {self.stacks - 2}")
+        return self
+
+    @property
+    def interactions(self) -> tuple[int, ...]:
+        """The stacks after which experts interact, in order."""
+        return tuple(range(self.stacks - 1)) if self.places is None else tuple(sorted(self.places))
+
+    def trained(self) -> dict[str, Any]:
+        """The keys that decide the result, for comparing a checkpoint with this run."""
+        idle = {"threads", "checkpoint_s", "log_steps", "members", "questions"}
+        return dict(self.model_dump(mode="json", exclude=idle))
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """Read a run's file. Raises ConfigError with every mistake in it."""
+    config = read_yaml(path, TrainingConfig, "a training run of a Mixture of Thoughts")
+    return config.model_copy(
+        update={
+            "members": {name: path.parent / place for name, place in config.members.items()},
+            "questions": tuple(path.parent / place for place in config.questions),
+        }
+    )

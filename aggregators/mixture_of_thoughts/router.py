@@ -1,0 +1,68 @@
+"""The query router of a Mixture of Thoughts: an MLP over the sentence embedding of a question."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+HIDDEN = 256
+INIT_STD = 0.02
+
+
+class Choice(NamedTuple):
+    """Who takes part in the answers to B questions."""
+
+    active: Tensor
+    """[B, M] bool: the K experts of the largest scores."""
+    primary: Tensor
+    """[B] the expert of the largest score, which speaks."""
+    weights: Tensor
+    """[B, M] 1 for each active expert, with the gradient of its probability."""
+    speaks: Tensor
+    """[B, M] 1 for the primary, with the gradient of the probabilities among the active."""
+
+
+class QueryRouter(nn.Module):
+    """Scores M experts for a question (three layers, ReLU, dropout)."""
+
+    def __init__(self, dimension: int, experts: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(dimension, HIDDEN),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(HIDDEN, HIDDEN),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(HIDDEN, experts),
+        )
+        for layer in self.layers:
+            if isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, std=INIT_STD)
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """[B, dimension] to [B, M]."""
+        scores: Tensor = self.layers(embeddings)
+        return scores
+
+
+def choose(scores: Tensor, count: int, noisy: Tensor | None = None) -> Choice:
+    """Pick the `count` best experts of each row, and the primary among them.
+
+    `scores` [B, M] are the router's; `noisy`, where given, decides instead of them, while the
+    gradients remain theirs (straight-through). Ties go to the first expert.
+    """
+    deciding = scores if noisy is None else noisy
+    picked = deciding.topk(count, dim=-1).indices
+    active = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, picked, True)
+    primary = deciding.argmax(-1)
+    soft = scores.softmax(-1)
+    among = scores.masked_fill(~active, float("-inf")).softmax(-1)
+    hard = torch.nn.functional.one_hot(primary, scores.shape[-1]).to(scores.dtype)
+    return Choice(
+        active=active,
+        primary=primary,
+        weights=active + (soft - soft.detach()),
+        speaks=hard + (among - among.detach()),
+    )

@@ -1,0 +1,83 @@
+"""The fused folder of a Mixture of Thoughts: interaction layers, roles, and the query router."""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from aggregators.mixture_of_thoughts.config import TrainingConfig
+from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
+from experts.errors import ConfigError
+from experts.training.models import load_tokenizer
+from experts.vllm.composite.config import MAX_ROLES
+from experts.vllm.composite.config import MixtureOfThoughts as Served
+from experts.vllm.composite.fingerprint import fingerprint
+from experts.vllm.composite.write import TrainedThoughts, reserved_tokens, write_composite
+
+RECORD = "training.json"
+ROUTER = "query_router.npz"
+"""The query router's weights, where vLLM's loader does not look for its own."""
+
+
+def role_name(primary: str, peers: Sequence[str]) -> str:
+    """Name the role in which `primary` speaks and hears `peers`."""
+    return "+".join((primary, *sorted(peers)))
+
+
+def all_roles(members: Sequence[str], active: int, room: int) -> list[dict[str, Any]]:
+    """Every primary with every set of peers, and where there is room, every primary alone.
+
+    Raises ConfigError where `room` does not hold the former.
+    """
+    roles = [
+        {"name": role_name(primary, peers), "primary": primary, "active": [primary, *peers]}
+        for primary in members
+        for peers in combinations([name for name in members if name != primary], active - 1)
+    ]
+    if len(roles) > room:
+        raise ConfigError(
+            f"{len(members)} members of which {active} are active make {len(roles)} roles; there"
+            f" is room for {room}.",
+            hint="Fuse fewer members, or let fewer or more of them be active.",
+        )
+    alone = [{"name": name, "primary": name, "active": [name]} for name in members]
+    return [*roles, *alone] if active > 1 and len(roles) + len(alone) <= room else roles
+
+
+def save(
+    model: MixtureOfThoughts,
+    config: TrainingConfig,
+    folder: Path,
+    record: Mapping[str, Any],
+) -> None:
+    """Write the fused folder; `record` says how it was trained. Raises ConfigError."""
+    tokenizer = load_tokenizer(next(iter(config.members.values())))
+    room = min(MAX_ROLES, len(reserved_tokens(tokenizer)))
+    write_composite(
+        folder,
+        Served.architecture,
+        config.members,
+        all_roles(model.names, config.active, room),
+        TrainedThoughts(
+            interactions=model.interactions.state_dict(),
+            settings={
+                "stacks": config.stacks,
+                "places": list(config.interactions),
+                "shared_width": config.shared_width,
+                "heads": config.heads,
+            },
+            members={name: fingerprint(path) for name, path in config.members.items()},
+        ),
+    )
+    layers = [layer for layer in model.router.layers if isinstance(layer, torch.nn.Linear)]
+    arrays: dict[str, Any] = {"active": np.array(config.active)}
+    for number, layer in enumerate(layers):
+        arrays[f"weight_{number}"] = layer.weight.detach().numpy()
+        arrays[f"bias_{number}"] = layer.bias.detach().numpy()
+    np.savez(folder / ROUTER, **arrays)
+    text = json.dumps(dict(record), indent=2, ensure_ascii=False) + "\n"
+    (folder / RECORD).write_text(text, encoding="utf-8")

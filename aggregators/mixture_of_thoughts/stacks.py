@@ -1,0 +1,63 @@
+"""A frozen language model cut into stacks of layers that can be run one by one."""
+
+import copy
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from experts.errors import ConfigError
+from experts.vllm.composite.interaction import cut
+
+FINAL_NORMS = ("norm", "final_layer_norm", "final_layernorm", "ln_f")
+
+
+class StackedModel:
+    """A causal model whose residual stream can be read and changed between its stacks.
+
+    The layers are the model's own, and so are all its weights: nothing is copied. It is no module,
+    so that its parameters belong to nobody's training.
+    """
+
+    def __init__(self, name: str, model: PreTrainedModel, stacks: int) -> None:
+        """Cut `model`. Raises ConfigError for an architecture that has no plain list of layers."""
+        model.eval()
+        model.requires_grad_(False)
+        base: Any = model.base_model
+        layers = getattr(base, "layers", None)
+        norm = next(
+            (one for one in FINAL_NORMS if isinstance(getattr(base, one, None), nn.Module)), ""
+        )
+        if not isinstance(layers, nn.ModuleList) or not norm:
+            raise ConfigError(
+                f"{name}: a {model.config.model_type} model can not be cut into stacks of layers."
+            )
+        self.model = model
+        self.width = int(model.config.hidden_size)
+        self._norm: nn.Module = getattr(base, norm)
+        self._stacks = [_part(base, norm, *bounds) for bounds in cut(len(layers), stacks)]
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """The residual stream before the first stack: [B, T] to [B, T, width]."""
+        embedded: Tensor = self.model.get_input_embeddings()(tokens)
+        return embedded
+
+    def run(self, stack: int, stream: Tensor) -> Tensor:
+        """Pass the whole stream [B, T, width] through one stack."""
+        done = self._stacks[stack](inputs_embeds=stream, use_cache=False)
+        found: Tensor = done.last_hidden_state
+        return found
+
+    def log_probs(self, stream: Tensor) -> Tensor:
+        """What the model expects next after the last stack: [N, width] to [N, V], in nats."""
+        logits: Tensor = self.model.get_output_embeddings()(self._norm(stream))
+        return logits.float().log_softmax(-1)
+
+
+def _part(base: Any, norm: str, begin: int, end: int) -> Any:
+    """A model that shares everything with `base`, but has some of its layers and no final norm."""
+    part = copy.copy(base)
+    part._modules = {**base._modules, "layers": base.layers[begin:end], norm: nn.Identity()}
+    part.config = copy.copy(base.config)
+    part.config.num_hidden_layers = end - begin
+    return part

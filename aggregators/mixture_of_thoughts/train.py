@@ -1,0 +1,245 @@
+"""Training of a Mixture of Thoughts: only the router and the interaction layers learn."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from aggregators.mixture_of_thoughts.config import TrainingConfig
+from aggregators.mixture_of_thoughts.losses import disagreement, entropy, gumbel, imbalance
+from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
+from aggregators.mixture_of_thoughts.router import choose
+from experts.errors import ConfigError
+from experts.training.data import (
+    Encoder,
+    Order,
+    Question,
+    Row,
+    collate,
+    digest_rows,
+    keep_fitting,
+    read_lines,
+)
+from experts.training.models import (
+    check_tokenizers,
+    load_model,
+    load_tokenizer,
+    smallest_context,
+)
+from experts.training.progress import Voice
+from experts.training.run import Clock, RunFolder, State
+from experts.training.schedule import learning_rate
+from experts.vllm.composite.fingerprint import fingerprint
+
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Sentence embeddings of texts: float32 [texts, dimension]."""
+
+STAGE = "train"
+EMBEDDED_AT_ONCE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Questions with answers as tokens, and what the router sees of them."""
+
+    rows: tuple[Row, ...]
+    embeddings: Tensor
+    """[rows, dimension] float32."""
+
+
+def train(
+    config: TrainingConfig, folder: Path, encode: Encode, voice: Voice
+) -> tuple[MixtureOfThoughts, State]:
+    """Train as a file says, or go on where a stopped run left `folder`.
+
+    The same file, seed and number of threads give the same weights, whether or not the run was
+    stopped on the way. Raises ConfigError for what can not be trained.
+    """
+    torch.manual_seed(config.seed)
+    torch.set_num_threads(config.threads)
+    voice.say("checking the members")
+    models = {name: load_model(name, path) for name, path in config.members.items()}
+    tokenizers = {name: load_tokenizer(path) for name, path in config.members.items()}
+    tokenizer = next(iter(tokenizers.values()))
+    check_tokenizers(tokenizer, tokenizers)
+    voice.say("reading the training data")
+    lines = read_lines(config.questions, Question, config.most_rows)
+    encoder = Encoder(tokenizer, smallest_context(config.members.values()))
+    rows = encoder.rows(lines, [line.answer for line in lines])
+    kept = keep_fitting(encoder, [rows], "questions", config.too_long == "skip", voice.tell)
+    run = _run_folder(config, folder, digest_rows([rows[i] for i in kept]))
+    embeddings = _embed([lines[i].question() for i in kept], run.cache, encode, voice)
+    data = TrainingData(tuple(rows[i] for i in kept), embeddings)
+    model = build(config, models, embeddings.shape[-1])
+    state, optimizer = run.resume(model)
+    if optimizer is not None:
+        voice.tell(f"going on after step {state.step}")
+    Trainer(config, model, data, run, voice).train(state, optimizer)
+    model.eval()
+    return model, state
+
+
+def build(
+    config: TrainingConfig, models: Mapping[str, PreTrainedModel], dimension: int
+) -> MixtureOfThoughts:
+    """A new mixture over loaded members, for embeddings of `dimension` numbers."""
+    return MixtureOfThoughts(
+        models,
+        config.stacks,
+        config.interactions,
+        config.shared_width,
+        config.heads,
+        dimension,
+        config.dropout,
+    )
+
+
+def _run_folder(config: TrainingConfig, folder: Path, data: str) -> RunFolder:
+    members = [[name, fingerprint(path)] for name, path in config.members.items()]
+    return RunFolder(folder, [STAGE], {**config.trained(), "members": members, "data": data})
+
+
+def _embed(texts: Sequence[str], cache: Path, encode: Encode, voice: Voice) -> Tensor:
+    """Embed every text once; kept in `cache`, so that a stopped run does not do it again."""
+    path = cache / "embeddings.npy"
+    if path.exists():
+        return torch.from_numpy(np.load(path))
+    parts: list[NDArray[np.float32]] = []
+    for start in range(0, len(texts), EMBEDDED_AT_ONCE):
+        parts.append(encode(texts[start : start + EMBEDDED_AT_ONCE]))
+        voice.say(f"{min(start + EMBEDDED_AT_ONCE, len(texts))} of {len(texts)} questions embedded")
+    cache.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".tmp.npy")
+    np.save(unfinished, np.concatenate(parts))
+    unfinished.replace(path)
+    return torch.from_numpy(np.load(path))
+
+
+class Trainer:
+    """The steps of a run."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        model: MixtureOfThoughts,
+        data: TrainingData,
+        run: RunFolder,
+        voice: Voice,
+    ) -> None:
+        self._config = config
+        self._model = model
+        self._data = data
+        self._run = run
+        self._voice = voice
+        self._optimizer = torch.optim.AdamW(
+            [
+                {"params": list(model.interactions.parameters())},
+                {"params": list(model.router.parameters())},
+            ],
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        lengths = [len(row.tokens) for row in data.rows]
+        self._order = Order(lengths, config.batch, config.sort_window, f"thoughts {config.seed}")
+
+    def train(self, state: State, optimizer: dict[str, object] | None) -> None:
+        """Take the remaining steps."""
+        if optimizer is not None:
+            self._optimizer.load_state_dict(optimizer)
+        clock = Clock(state)
+        sums: defaultdict[str, float] = defaultdict(float)
+        saved = time.monotonic()
+        self._model.train()
+        for step in range(state.step, self._config.steps):
+            for name, value in self._step(step).items():
+                sums[name] += value
+            clock.stop()
+            state.step = step + 1
+            last = state.step == self._config.steps
+            if state.step % self._config.log_steps == 0 or last:
+                count = (state.step - 1) % self._config.log_steps + 1
+                self._log(state, {name: value / count for name, value in sums.items()})
+                sums.clear()
+            due = time.monotonic() - saved >= self._config.checkpoint_s
+            if last or (due and not sums):
+                self._run.save(state, self._model, self._optimizer)
+                saved = time.monotonic()
+            self._voice.say(f"step {state.step} of {self._config.steps}")
+
+    def _log(self, state: State, means: dict[str, float]) -> None:
+        measured = {name: round(value, 5) for name, value in means.items()}
+        times = {"seconds": round(state.seconds, 1), "cpu_seconds": round(state.cpu_seconds, 1)}
+        self._run.log({"stage": STAGE, "step": state.step, **times, **measured})
+        numbers = ", ".join(f"{name} {value:.3f}" for name, value in measured.items())
+        self._voice.say(f"step {state.step} of {self._config.steps}, {numbers}")
+
+    def _step(self, step: int) -> dict[str, float]:
+        config = self._config
+        rate = learning_rate(step, config.steps, config.learning_rate, config.warmup, config.final)
+        for group, factor in zip(
+            self._optimizer.param_groups, (1.0, config.router_rate), strict=True
+        ):
+            group["lr"] = rate * factor
+        loss, measured = self.loss(self._order.rows(step))
+        if not loss.isfinite():
+            raise ConfigError(
+                f"The loss of step {step + 1} is {loss.item()}.",
+                hint="Lower `learning_rate`, or raise `warmup`.",
+            )
+        torch.autograd.backward([loss])
+        nn.utils.clip_grad_norm_(self._model.parameters(), config.clip)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return {"loss": loss.item(), **measured}
+
+    def loss(self, rows: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
+        """The loss on some rows, in nats, and what it is made of."""
+        weights = self._config.losses
+        batch = collate([self._data.rows[row] for row in rows])
+        scores = self._model.router(self._data.embeddings[list(rows)])
+        noisy = gumbel(scores)
+        choice = choose(scores, self._config.active, noisy)
+        heard = self._model(batch.tokens, batch.positions, choice, learn=True)
+        language = -heard.log_probs.gather(-1, batch.targets[:, None]).mean()
+        spread, uneven = entropy(scores), imbalance(choice.weights)
+        loss = language - weights.entropy * spread + weights.balance * uneven
+        measured = {
+            "lm": language.item(),
+            "entropy": spread.item(),
+            "imbalance": uneven.item(),
+            "gate": self._gate(),
+        }
+        if weights.consistency:
+            differing = self._consistency(rows, scores, noisy, heard.log_probs, batch.row)
+            loss = loss + weights.consistency * differing
+            measured["consistency"] = differing.item()
+        return loss, measured
+
+    def _consistency(
+        self, rows: Sequence[int], scores: Tensor, noisy: Tensor, first: Tensor, row: Tensor
+    ) -> Tensor:
+        """Let a share of the rows be answered by the same primaries with newly drawn peers."""
+        count = max(1, round(len(rows) * self._config.losses.consistency_share))
+        primary = noisy[:count].argmax(-1, keepdim=True)
+        again = gumbel(scores[:count])
+        again = again.scatter(-1, primary, again.amax(-1, keepdim=True) + 1.0)
+        choice = choose(scores[:count], self._config.active, again)
+        batch = collate([self._data.rows[index] for index in rows[:count]])
+        second = self._model(batch.tokens, batch.positions, choice, learn=False)
+        return disagreement(first[row < count], second.log_probs, self._config.losses.temperature)
+
+    def _gate(self) -> float:
+        gates = [
+            gate.detach().abs().mean()
+            for name, gate in self._model.interactions.named_parameters()
+            if name.endswith("primary_gate")
+        ]
+        return float(torch.stack(gates).mean())

@@ -1,0 +1,33 @@
+"""Reading the YAML file of a run or of a fused expert, with every mistake named."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from experts.errors import ConfigError
+
+Tree = TypeVar("Tree", bound=BaseModel)
+
+
+def read_yaml(path: Path, kind: type[Tree], what: str) -> Tree:
+    """Read a file as `kind`. Raises ConfigError, with `what` it should have described."""
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}.") from error
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise ConfigError(f"{path} is not YAML.", problems=(problem,)) from error
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(
+            f"{path} does not describe {what}.",
+            problems=tuple(
+                f"{'.'.join(map(str, found['loc'])) or '(top level)'}: {found['msg']}"
+                for found in error.errors()
+            ),
+            hint=f"Its keys: {', '.join(kind.model_fields)}.",
+        ) from error

@@ -1,0 +1,103 @@
+"""The interaction layers of a Mixture of Thoughts (arXiv 2509.21164), trained and served.
+
+Between two stacks of layers every active expert's residual stream is projected into a shared
+width, where the primary attends over all of them, itself included. What it finds goes back into
+its own stream behind a gate that starts at zero; the peers' streams are adapted, behind gates of
+their own. Rows are tokens here: a stream has summed up its past causally already.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Exchange(NamedTuple):
+    """What an interaction adds, and how the primary listened."""
+
+    deltas: list[Tensor]
+    """Of each expert [rows, width]: to be added to its residual stream; 0 where it is idle."""
+    attention: Tensor
+    """[rows, experts] shares that sum to 1: how much the primary heard of each expert."""
+
+
+def cut(layers: int, stacks: int) -> list[tuple[int, int]]:
+    """Cut `layers` into so many stacks of (almost) equal depth: where each begins and ends.
+
+    A stack is empty where there are fewer layers than stacks.
+    """
+    return [(layers * s // stacks, layers * (s + 1) // stacks) for s in range(stacks)]
+
+
+class Interaction(nn.Module):
+    """One interaction layer over experts of any widths; at each position for itself."""
+
+    def __init__(self, widths: Sequence[int], shared: int, heads: int) -> None:
+        super().__init__()
+        if shared % heads:
+            raise ValueError(f"a shared width of {shared} can not be split into {heads} heads")
+        self.heads = heads
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
+        self.down = nn.ModuleList(nn.Linear(width, shared, bias=False) for width in widths)
+        self.query = nn.Linear(shared, shared, bias=False)
+        self.key = nn.Linear(shared, shared, bias=False)
+        self.value = nn.Linear(shared, shared, bias=False)
+        self.out = nn.Linear(shared, shared, bias=False)
+        self.out_norm = nn.LayerNorm(shared)
+        self.peer = nn.Sequential(nn.Linear(shared, shared), nn.GELU(), nn.Linear(shared, shared))
+        self.up = nn.ModuleList(nn.Linear(shared, width, bias=False) for width in widths)
+        self.up_norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
+        self.primary_gate = nn.Parameter(torch.zeros(len(widths)))
+        self.peer_gate = nn.Parameter(torch.zeros(len(widths)))
+
+    def forward(
+        self,
+        streams: Sequence[Tensor],
+        active: Tensor,
+        primary: Tensor,
+        weights: Tensor | None = None,
+    ) -> Exchange:
+        """Let the primary of each row listen.
+
+        Args:
+            streams: residual streams of all experts, [rows, width of the expert] each. What an
+                idle expert's holds has no effect.
+            active: [rows, experts] bool, the primary included.
+            primary: [rows] number of an expert.
+            weights: [rows, experts] 1 for every active expert, with the gradient of the router;
+                None where nothing is learned.
+        """
+        shared = torch.stack(
+            [down(norm(s)) for down, norm, s in zip(self.down, self.norms, streams, strict=True)], 1
+        )  # [rows, experts, shared]
+        own = shared[torch.arange(len(primary), device=primary.device), primary]
+        heard, attention = self._listen(own, shared, active, weights)
+        found = self.out_norm(self.out(heard) + own)
+        adapted = self.peer(shared)
+        deltas = []
+        for number, stream in enumerate(streams):
+            leads = (primary == number)[:, None]
+            told = self.primary_gate[number] * self.up_norms[number](self.up[number](found))
+            alone = self.peer_gate[number] * self.up[number](adapted[:, number])
+            delta = torch.where(leads, told, alone) * active[:, number, None]
+            deltas.append(delta.to(stream.dtype))
+        return Exchange(deltas, attention)
+
+    def _listen(
+        self, own: Tensor, shared: Tensor, active: Tensor, weights: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        rows, experts, width = shared.shape
+        size = width // self.heads
+        query = self.query(own).view(rows, self.heads, size)
+        key = self.key(shared).view(rows, experts, self.heads, size)
+        value = self.value(shared)
+        if weights is not None:
+            value = value * weights[:, :, None]
+        value = value.view(rows, experts, self.heads, size)
+        scores = torch.einsum("rhs,rehs->rhe", query, key) / math.sqrt(size)
+        scores = scores.masked_fill(~active[:, None, :], -math.inf)
+        shares = scores.softmax(-1)
+        heard = torch.einsum("rhe,rehs->rhs", shares, value).reshape(rows, width)
+        return heard, shares.mean(1)

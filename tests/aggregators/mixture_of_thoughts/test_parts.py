@@ -1,0 +1,130 @@
+"""The pure parts of a Mixture of Thoughts: cuts, attention, losses, choices, roles."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import tensor
+
+from aggregators.mixture_of_thoughts.losses import disagreement, entropy, gumbel, imbalance
+from aggregators.mixture_of_thoughts.router import QueryRouter, choose
+from aggregators.mixture_of_thoughts.save import all_roles, role_name
+from experts.errors import ConfigError
+from experts.vllm.composite.combine import tell_attention
+from experts.vllm.composite.interaction import Interaction, cut
+from experts.vllm.composite.listening import listened
+
+
+@given(st.integers(0, 80), st.integers(1, 16))
+def test_cuts_cover_every_layer_once(layers: int, stacks: int) -> None:
+    bounds = cut(layers, stacks)
+    assert [layer for begin, end in bounds for layer in range(begin, end)] == list(range(layers))
+    sizes = [end - begin for begin, end in bounds]
+    assert len(bounds) == stacks
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_the_primary_attends_over_the_active_only() -> None:
+    torch.manual_seed(0)
+    layer = Interaction([6, 4, 6], shared=8, heads=2)
+    layer.primary_gate.data.fill_(1.0)
+    layer.peer_gate.data.fill_(1.0)
+    streams = [torch.randn(3, width) for width in (6, 4, 6)]
+    active = tensor([[True, True, False], [False, True, True], [True, True, True]])
+    primary = tensor([0, 2, 1])
+    exchange = layer(streams, active, primary)
+    assert torch.allclose(exchange.attention.sum(-1), torch.ones(3))
+    assert (exchange.attention[~active] == 0).all()
+    assert (exchange.deltas[2][0] == 0).all()
+    assert (exchange.deltas[0][1] == 0).all()
+    assert all(delta.abs().sum() > 0 for delta in exchange.deltas)
+    # What an idle expert holds has no effect.
+    changed = [streams[0], streams[1], streams[2].clone()]
+    changed[2][0] = 100.0
+    again = layer(changed, active, primary)
+    assert torch.equal(again.deltas[0][0], exchange.deltas[0][0])
+    # By hand, for the first row.
+    u = torch.stack([layer.down[m](layer.norms[m](streams[m][0])) for m in range(2)])
+    q, k, v = (part(u).view(2, 2, 4) for part in (layer.query, layer.key, layer.value))
+    shares = (torch.einsum("hs,ehs->he", q[0], k) / 2).softmax(-1)
+    heard = torch.einsum("he,ehs->hs", shares, v).flatten()
+    found = layer.out_norm(layer.out(heard) + u[0])
+    assert torch.allclose(exchange.deltas[0][0], layer.up_norms[0](layer.up[0](found)), atol=1e-5)
+    assert torch.allclose(exchange.deltas[1][0], layer.up[1](layer.peer(u[1])), atol=1e-5)
+
+
+def test_heads_must_fit() -> None:
+    with pytest.raises(ValueError, match="shared width of 8 can not be split into 3 heads"):
+        Interaction([6], shared=8, heads=3)
+
+
+def test_losses_by_hand() -> None:
+    assert entropy(torch.zeros(2, 4)).item() == pytest.approx(math.log(4))
+    assert entropy(tensor([[50.0, 0.0]])).item() == pytest.approx(0, abs=1e-6)
+    assert imbalance(tensor([[1.0, 0.0], [0.0, 1.0]])).item() == 0
+    assert imbalance(tensor([[1.0, 0.0], [1.0, 0.0]])).item() == pytest.approx(1)
+    one, other = tensor([[0.9, 0.1]]).log(), tensor([[0.5, 0.5]]).log()
+    expected = 0.5 * (0.4 * math.log(1.8) - 0.4 * math.log(0.2))
+    assert disagreement(one, other, 1.0).item() == pytest.approx(expected)
+    assert disagreement(one, one, 2.0).item() == 0
+
+
+def test_noise_draws_from_the_softmax() -> None:
+    scores = tensor([0.0, 1.0, 2.0]).expand(20000, 3)
+    drawn = gumbel(scores, torch.Generator().manual_seed(0)).argmax(-1)
+    shares = torch.bincount(drawn).float() / 20000
+    assert torch.allclose(shares, scores[0].softmax(-1), atol=0.015)
+
+
+def test_a_choice_is_hard_forward_and_soft_backward() -> None:
+    scores = tensor([[0.1, 2.0, 1.0, -1.0], [3.0, 0.0, 0.0, 0.0]], requires_grad=True)
+    choice = choose(scores, 2)
+    assert choice.active.tolist() == [[False, True, True, False], [True, True, False, False]]
+    assert choice.primary.tolist() == [1, 0]
+    assert torch.allclose(choice.weights, choice.active.float())
+    assert torch.allclose(choice.speaks, tensor([[0.0, 1, 0, 0], [1.0, 0, 0, 0]]))
+    (choice.weights[0, 1] + choice.speaks[0, 2]).backward()
+    assert scores.grad is not None
+    assert scores.grad[0].abs().min() > 0
+    noisy = choose(scores, 2, tensor([[0.0, 0.0, 5.0, 6.0], [0.0, 9.0, 8.0, 0.0]]))
+    assert noisy.primary.tolist() == [3, 1]
+    assert noisy.active.tolist() == [[False, False, True, True], [False, True, True, False]]
+
+
+def test_the_router_scores_every_expert() -> None:
+    router = QueryRouter(5, 3, dropout=0.0)
+    assert router(torch.randn(7, 5)).shape == (7, 3)
+
+
+def test_roles_are_all_pairs_of_a_primary_and_its_peers() -> None:
+    roles = all_roles(("a", "b", "c"), 2, room=9)
+    assert [role["name"] for role in roles] == [
+        *("a+b", "a+c", "b+a", "b+c", "c+a", "c+b", "a", "b", "c")
+    ]
+    assert roles[1]["active"] == ["a", "c"]
+    assert len(all_roles(("a", "b", "c"), 2, room=8)) == 6
+    assert [role["name"] for role in all_roles(("a", "b"), 1, room=2)] == ["a", "b"]
+    assert role_name("b", ("c", "a")) == "b+a+c"
+    with pytest.raises(ConfigError, match=r"make 60 roles; there is room for 59"):
+        all_roles("abcdef", 3, room=59)
+
+
+def test_attention_reaches_a_client() -> None:
+    role_tokens = tensor([3, 5, 6, 7, 9])
+    logits = torch.randn(2, 12).index_fill(-1, role_tokens, -math.inf)
+    before = logits.log_softmax(-1)
+    shares = tensor([[0.25, 0.75, 0.0, 1.0], [1.0, 0.0, 0.5, 0.5]])
+    told = tell_attention(logits, shares, role_tokens).log_softmax(-1)
+    marks = told[:, role_tokens[:4]].tolist()
+    assert [listened(row, 2) for row in marks] == [
+        [[0.25, 0.75], [0.0, 1.0]],
+        [[1.0, 0.0], [0.5, 0.5]],
+    ]
+    # Too few role tokens: whole layers only.
+    assert listened(marks[0][:3], 2) == [[0.25, 0.75]]
+    words = [token for token in range(12) if token not in role_tokens.tolist()]
+    assert torch.allclose(told[:, words], before[:, words], atol=1e-6)
