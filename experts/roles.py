@@ -45,6 +45,15 @@ def fused(model: str) -> Fused | None:
         return None  # A hub id, or a folder that the engine will complain about.
 
 
+def in_role(request: Request, role: str | None) -> Request:
+    """The request with a role that a router chose; one that the client named stands."""
+    settings = request.body.get("chat_template_kwargs") or {}
+    if role is None or request.operation != "chat/completions" or "role" in settings:
+        return request
+    body = {**request.body, "chat_template_kwargs": {**settings, "role": role}}
+    return Request(request.id, request.operation, body)
+
+
 def refuse_role_tokens(request: Request, model: Fused) -> None:
     """Raise RequestError where the text of a request spells a role token."""
     for field in TEXT_FIELDS:

@@ -14,7 +14,7 @@ from experts.errors import (
     RequestError,
     UnknownModel,
 )
-from experts.roles import fused, refuse_role_tokens
+from experts.roles import fused, in_role, refuse_role_tokens
 from experts.types import Request
 from orchestrator.config import Config
 from orchestrator.plan import Plan, plan_decision, plan_expert
@@ -68,6 +68,7 @@ class Pipeline:
         that a fused expert must not read.
         """
         plan = await self.decide(request, trace)
+        request = in_role(request, plan.role)
         speakers = self._check_fused(request, trace, plan.expert)
         while True:
             trace.attempts += 1

@@ -13,7 +13,7 @@ NO_DELAYS: Mapping[str, float] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run for one request: ask `expert`.
+    """What to run for one request: ask `expert`, in `role` where it is a fused one.
 
     `preferred` is the one with the best predicted quality. Where it is another one, asking
     `expert` instead costs `quality_cost` of that quality and saves `saved_s` seconds of waiting.
@@ -24,6 +24,7 @@ class Plan:
     preferred: str
     quality_cost: float = 0.0
     saved_s: float = 0.0
+    role: str | None = None
 
 
 def plan_expert(expert: str) -> Plan:
@@ -47,14 +48,14 @@ def plan_decision(
         )
     best, best_score = decision.scores[0]
     if load_price == 0.0:
-        return Plan(best, decision.reason, best)
+        return Plan(best, decision.reason, best, role=decision.role)
 
     def worth(scored: tuple[str, float]) -> float:
         return scored[1] - load_price * delays.get(scored[0], 0.0)
 
     expert, score = max(decision.scores, key=worth)
     if expert == best:
-        return Plan(best, decision.reason, best)
+        return Plan(best, decision.reason, best, role=decision.role)
     delay_s, best_delay_s = delays.get(expert, 0.0), delays.get(best, 0.0)
     cost = best_score - score
     lost = f"scored {cost:.2g} less than" if cost else "scored as well as"

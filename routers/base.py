@@ -17,12 +17,14 @@ class Decision:
 
     `scores` holds (expert, predicted quality in 0..1), best first, ties in a documented order.
     `reason` is a sentence for people; `evidence` is what the sentence rests on, as plain JSON.
+    `role` is the one in which a fused expert is to answer; None leaves it to its default.
     """
 
     router: str
     scores: tuple[tuple[str, float], ...]
     reason: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    role: str | None = None
 
 
 class Router(Protocol):

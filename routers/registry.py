@@ -14,6 +14,7 @@ ROUTERS = {
     "static": "routers.static:StaticRouter",
     "random": "routers.uniform:RandomRouter",
     "knn": "routers.knn:KnnRouter",
+    "mixture_of_thoughts": "routers.mixture_of_thoughts:ThoughtsRouter",
 }
 
 DEFAULT_ENCODER = "routers.features:MiniLMEncoder"

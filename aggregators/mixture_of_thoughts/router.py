@@ -54,9 +54,9 @@ def choose(scores: Tensor, count: int, noisy: Tensor | None = None) -> Choice:
     gradients remain theirs (straight-through). Ties go to the first expert.
     """
     deciding = scores if noisy is None else noisy
-    picked = deciding.topk(count, dim=-1).indices
+    picked = deciding.argsort(dim=-1, descending=True, stable=True)[:, :count]
     active = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, picked, True)
-    primary = deciding.argmax(-1)
+    primary = picked[:, 0]
     soft = scores.softmax(-1)
     among = scores.masked_fill(~active, float("-inf")).softmax(-1)
     hard = torch.nn.functional.one_hot(primary, scores.shape[-1]).to(scores.dtype)

@@ -11,6 +11,7 @@ import torch
 
 from aggregators.mixture_of_thoughts.config import TrainingConfig
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
+from aggregators.mixture_of_thoughts.router import QueryRouter
 from experts.errors import ConfigError
 from experts.training.models import load_tokenizer
 from experts.vllm.composite.config import MAX_ROLES
@@ -51,10 +52,14 @@ def all_roles(members: Sequence[str], active: int, room: int) -> list[dict[str, 
 def save(
     model: MixtureOfThoughts,
     config: TrainingConfig,
+    encoder: str,
     folder: Path,
     record: Mapping[str, Any],
 ) -> None:
-    """Write the fused folder; `record` says how it was trained. Raises ConfigError."""
+    """Write the fused folder. Raises ConfigError.
+
+    `encoder` is the name of what made the router's embeddings, `record` says how it was trained.
+    """
     tokenizer = load_tokenizer(next(iter(config.members.values())))
     room = min(MAX_ROLES, len(reserved_tokens(tokenizer)))
     write_composite(
@@ -73,11 +78,22 @@ def save(
             members={name: fingerprint(path) for name, path in config.members.items()},
         ),
     )
-    layers = [layer for layer in model.router.layers if isinstance(layer, torch.nn.Linear)]
-    arrays: dict[str, Any] = {"active": np.array(config.active)}
+    write_router(folder / ROUTER, model.router, model.names, config.active, encoder)
+    text = json.dumps(dict(record), indent=2, ensure_ascii=False) + "\n"
+    (folder / RECORD).write_text(text, encoding="utf-8")
+
+
+def write_router(
+    path: Path, router: QueryRouter, members: Sequence[str], active: int, encoder: str
+) -> None:
+    """Write the query router as arrays that can be read without torch."""
+    arrays: dict[str, Any] = {
+        "active": np.array(active),
+        "encoder": np.array(encoder),
+        "members": np.array(list(members)),
+    }
+    layers = [layer for layer in router.layers if isinstance(layer, torch.nn.Linear)]
     for number, layer in enumerate(layers):
         arrays[f"weight_{number}"] = layer.weight.detach().numpy()
         arrays[f"bias_{number}"] = layer.bias.detach().numpy()
-    np.savez(folder / ROUTER, **arrays)
-    text = json.dumps(dict(record), indent=2, ensure_ascii=False) + "\n"
-    (folder / RECORD).write_text(text, encoding="utf-8")
+    np.savez(path, **arrays)

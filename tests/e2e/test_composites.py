@@ -1,11 +1,7 @@
 """Composite models in the real engine: their members, roles and logits, in one engine process."""
 
 import asyncio
-import json
-import math
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -14,6 +10,22 @@ from typing import Any
 import httpx
 import pytest
 import torch
+from composite_engines import (
+    ANSWER,
+    BLOCK,
+    BOS,
+    FIRST_ROLE,
+    VOCABULARY,
+    ZOO,
+    Engines,
+    Server,
+    chosen_by,
+    loose,
+    serving,
+    texts,
+    tight,
+    worst_error,
+)
 from openai import AsyncOpenAI
 from transformers import (
     AutoModelForCausalLM,
@@ -32,7 +44,6 @@ from routers.fusion_route.reference import FusionRouteReference
 
 pytestmark = pytest.mark.e2e
 
-ZOO = Path(__file__).parents[2] / "experts" / "zoo" / "weights"
 EXPERTS = ("arithmetic", "strings", "units", "geography", "logic", "duo")
 """Llama, Qwen2, Qwen3, GPT-NeoX, Gemma and Mixtral, with five shapes of the KV cache."""
 ROUTER = "generalist"
@@ -84,25 +95,7 @@ MIXTURES: Mapping[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
 }
 """Gates with and without shared experts, that share out 1 or not."""
 
-BOS, FIRST_ROLE, VOCABULARY = 1, 6, 741
-ANSWER = 16
-LOOSE = {
-    "dtype": "float32",
-    "max_model_len": 512,
-    "max_num_seqs": 64,
-    "kv_cache_memory_bytes": 32 << 20,
-    "max_logprobs": VOCABULARY,
-}
-# Five requests at a time, prompts in pieces, and hardly room for three of them.
-TIGHT = {
-    **LOOSE,
-    "max_num_seqs": 5,
-    "max_num_batched_tokens": 64,
-    "enable_prompt_tokens_details": True,
-}
 TOKEN_BYTES = {"route": 16384, "self": 3072}
-BLOCK = 128
-BLOCKS = 11
 
 
 def write_all(root: Path) -> dict[str, Path]:
@@ -137,58 +130,6 @@ def write_mixture(folder: Path, name: str) -> Path:
     return folder
 
 
-Server = subprocess.Popen[str]
-
-
-class Engines:
-    """Asks the engines of the server by name."""
-
-    def __init__(self, server: Server, client: httpx.AsyncClient, folders: dict[str, Path]) -> None:
-        self._server = server
-        assert server.stdout is not None
-        self.url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-        self.folders = folders
-        self._client = client
-
-    async def post(self, name: str, path: str, body: dict[str, Any]) -> httpx.Response:
-        return await self._client.post(f"{self.url}/e/{name}{path}", json={"model": name, **body})
-
-    async def complete(self, name: str, tokens: Sequence[int], **fields: Any) -> dict[str, Any]:
-        """A greedy completion of `tokens`, unless `fields` say otherwise."""
-        body = {"temperature": 0, "max_tokens": ANSWER, "ignore_eos": True, **fields}
-        response = await self.post(
-            name, "/v1/completions", {"prompt": list(tokens), "return_token_ids": True, **body}
-        )
-        assert response.status_code == 200, response.text
-        answer: dict[str, Any] = response.json()
-        return answer
-
-    async def follow(self, name: str, tokens: Sequence[int], **fields: Any) -> list[int]:
-        """The tokens of the completion."""
-        answer = await self.complete(name, tokens, **fields)
-        found: list[int] = answer["choices"][0]["token_ids"]
-        return found
-
-    async def log_probs(self, name: str, tokens: Sequence[int]) -> torch.Tensor:
-        """[vocabulary] of the next token."""
-        answer = await self.complete(
-            name, tokens, max_tokens=1, logprobs=VOCABULARY, return_tokens_as_token_ids=True
-        )
-        (found,) = answer["choices"][0]["logprobs"]["top_logprobs"]
-        numbers = torch.full((VOCABULARY,), math.nan)
-        for token, logprob in found.items():
-            numbers[int(token.removeprefix("token_id:"))] = logprob
-        return numbers
-
-    def preemptions(self) -> int:
-        """How often a request had to give up its KV cache, since the server started."""
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        self._server.stdin.write("\n")
-        self._server.stdin.flush()
-        return int(self._server.stdout.readline())
-
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return write_all(tmp_path_factory.mktemp("composites"))
@@ -196,17 +137,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def server(folders: dict[str, Path]) -> Iterator[Server]:
-    loads = {name: {"model": str(path), "engine_args": LOOSE} for name, path in folders.items()}
-    loads |= {name: {"model": str(ZOO / name), "engine_args": LOOSE} for name in EXPERTS}
-    for name, token_bytes in TOKEN_BYTES.items():
-        pool = {"kv_cache_memory_bytes": token_bytes * BLOCK * BLOCKS}
-        loads[f"tight-{name}"] = {"model": str(folders[name]), "engine_args": TIGHT | pool}
-    command = [sys.executable, str(Path(__file__).with_name("composite_server.py"))]
-    with subprocess.Popen(
-        [*command, json.dumps(loads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as started:
+    loads = {name: loose(path) for name, path in folders.items()}
+    loads |= {name: loose(ZOO / name) for name in EXPERTS}
+    loads |= {f"tight-{name}": tight(folders[name], size) for name, size in TOKEN_BYTES.items()}
+    with serving(loads) as started:
         yield started
-        started.kill()
 
 
 @pytest.fixture(scope="module")
@@ -217,25 +152,6 @@ async def engines(server: Server, folders: dict[str, Path]) -> AsyncIterator[Eng
 
 def role_token(roles: Sequence[Any], name: str) -> int:
     return FIRST_ROLE + [role["name"] for role in roles].index(name)
-
-
-def chosen_by(reference: Any, prompt: list[int], answer: list[int]) -> list[int]:
-    """What the reference would say in the place of each token of an answer."""
-    logits: torch.Tensor = reference.logits([*prompt, *answer])[len(prompt) - 1 : -1]
-    return logits.argmax(-1).tolist()
-
-
-def worst_error(found: torch.Tensor, expected: torch.Tensor) -> float:
-    """Largest relative error of log-probabilities; those near 0 count as 1."""
-    return float(((found - expected).abs() / expected.abs().clamp(min=1)).max())
-
-
-def texts(count: int, seed: int = 0) -> list[list[int]]:
-    """Token sequences without special tokens."""
-    dice = Random(seed)
-    return [
-        [dice.randrange(70, VOCABULARY) for _ in range(dice.randrange(3, 40))] for _ in range(count)
-    ]
 
 
 @pytest.mark.parametrize("expert", EXPERTS)

@@ -1,6 +1,7 @@
 """A tiny encoder, a small outcome table and requests, for all tests of routers."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -66,4 +67,18 @@ def outcomes() -> list[Outcome]:
 def outcomes_path(outcomes: list[Outcome], tmp_path: Path) -> Path:
     path = tmp_path / "outcomes.parquet"
     OutcomeTable.from_rows(outcomes).write(path)
+    return path
+
+
+@pytest.fixture
+def query_router(tmp_path: Path) -> Path:
+    """A router of a Mixture of Thoughts over three members, two of them active."""
+    rng = np.random.default_rng(0)
+    sizes = (LetterEncoder.dimension, 5, 3)
+    arrays = {"members": ["sum", "sort", "spell"], "active": 2, "encoder": LetterEncoder.name}
+    for number, (narrow, wide) in enumerate(pairwise(sizes)):
+        arrays[f"weight_{number}"] = rng.normal(size=(wide, narrow)).astype(np.float32)
+        arrays[f"bias_{number}"] = rng.normal(size=wide).astype(np.float32)
+    path = tmp_path / "query_router.npz"
+    np.savez(path, **arrays)
     return path

@@ -23,9 +23,14 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def config(kind: str, outcomes_path: Path) -> dict[str, Any]:
+def config(kind: str, outcomes_path: Path, query_router: Path) -> dict[str, Any]:
     """The keys that the router needs, out of those that routers need."""
-    values = {"type": kind, "expert": "adder", "outcomes": str(outcomes_path)}
+    values = {
+        "type": kind,
+        "expert": "adder",
+        "outcomes": str(outcomes_path),
+        "artifact": str(query_router),
+    }
     known = router_class(kind).Config.model_fields
     return {key: value for key, value in values.items() if key in known}
 

@@ -1,0 +1,106 @@
+"""The query router of a Mixture of Thoughts: who speaks in the fused expert, and whom it hears."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from experts.errors import ConfigError
+from experts.types import Request
+from routers.base import Decision, Encoder, RouterConfig
+
+Floats = NDArray[np.float32]
+SHARE_DIGITS = 6
+
+
+class ThoughtsRouter:
+    """Sends every request to one fused expert, in a role that is chosen by the question.
+
+    An MLP over the sentence embedding (arXiv 2509.21164, section 3.1) scores the members; the
+    best K take part, and the best of them speaks. `coterie fuse mixture-of-thoughts` writes it
+    beside the fused weights. The constructor reads it, and raises ConfigError where it is not
+    there, was made for another encoder, or does not fit.
+    """
+
+    class Config(RouterConfig):
+        """The keys of a Mixture of Thoughts router."""
+
+        type: Literal["mixture_of_thoughts"]
+        expert: str = Field(description="The fused expert that answers everything.")
+        artifact: Path = Field(description="`query_router.npz` in the fused expert's folder.")
+
+        def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
+            """The expert must be in the pool."""
+            if self.expert in experts:
+                return ()
+            known = ", ".join(experts)
+            return (f"expert: no expert is called `{self.expert}` (known: {known}).",)
+
+    def __init__(
+        self,
+        name: str,
+        config: Config,
+        experts: Sequence[str],
+        encoder: Callable[[], Encoder],
+    ) -> None:
+        self.name = name
+        self._expert = config.expert
+        self._encoder = encoder()
+        try:
+            with np.load(config.artifact, allow_pickle=False) as stored:
+                self._read(dict(stored))
+        except (OSError, ValueError, KeyError) as error:
+            raise ConfigError(
+                f"routers.{name}.artifact: {config.artifact} holds no query router"
+                f" ({' '.join(str(error).split())}).",
+                hint="`coterie fuse mixture-of-thoughts` writes one.",
+            ) from error
+        if self._encoded_by != self._encoder.name:
+            raise ConfigError(
+                f"routers.{name}.artifact: {config.artifact} was trained on the embeddings of"
+                f" {self._encoded_by}, not of {self._encoder.name}."
+            )
+
+    def _read(self, stored: dict[str, NDArray[Any]]) -> None:
+        self._members = [str(member) for member in stored["members"]]
+        self._active = int(stored["active"])
+        self._encoded_by = str(stored["encoder"])
+        layers = sum(key.startswith("weight_") for key in stored)
+        self._layers = [(stored[f"weight_{i}"], stored[f"bias_{i}"]) for i in range(layers)]
+        if not 1 <= self._active <= len(self._members) or not layers:
+            raise ValueError("its parts do not fit")
+
+    def route(self, requests: Sequence[Request]) -> list[Decision]:
+        """One decision per request; blocks for some milliseconds of CPU per request."""
+        vectors = self._encoder.encode([request.query for request in requests])
+        return [self._decide(self.scores(vector)) for vector in vectors]
+
+    def scores(self, vector: Floats) -> Floats:
+        """The score of each member for one embedding [dimension]."""
+        hidden: Floats = vector
+        for number, (weight, bias) in enumerate(self._layers):
+            hidden = weight @ hidden + bias
+            if number < len(self._layers) - 1:
+                hidden = np.maximum(hidden, 0)
+        return hidden
+
+    def _decide(self, scores: Floats) -> Decision:
+        order = np.argsort(-scores, kind="stable")[: self._active]
+        shares = np.exp(scores - scores.max())
+        shares = np.round(shares / shares.sum(), SHARE_DIGITS)
+        primary, *peers = (self._members[index] for index in order)
+        hears = f" and hears {', '.join(peers)}" if peers else ""
+        return Decision(
+            router=self.name,
+            scores=((self._expert, 1.0),),
+            reason=f"In {self._expert}, {primary} speaks{hears}.",
+            evidence={
+                "members": dict(zip(self._members, map(float, shares), strict=True)),
+                "primary": primary,
+                "active": [primary, *peers],
+            },
+            role="+".join((primary, *sorted(peers))),
+        )

@@ -1,0 +1,169 @@
+"""A Mixture of Thoughts in the real engine equals its reference, alone and in mixed batches."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+import torch
+from composite_engines import (
+    BLOCK,
+    BOS,
+    VOCABULARY,
+    ZOO,
+    Engines,
+    Server,
+    chosen_by,
+    loose,
+    serving,
+    texts,
+    tight,
+    worst_error,
+)
+
+from aggregators.mixture_of_thoughts.config import TrainingConfig
+from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
+from aggregators.mixture_of_thoughts.reference import ThoughtsReference
+from aggregators.mixture_of_thoughts.save import save
+from experts.training.models import load_model
+from experts.vllm.composite.config import read
+from experts.vllm.composite.listening import listened
+
+pytestmark = pytest.mark.e2e
+
+MEMBERS = ("arithmetic", "geography", "logic", "duo")
+"""Llama, GPT-NeoX (from transformers), Gemma and Mixtral: two to four layers, two widths."""
+TOKEN_BYTES = 12288
+
+
+def write(folder: Path, gate: float) -> Path:
+    """Write a mixture of random interaction layers that are heard with `gate`."""
+    config = TrainingConfig.model_validate(
+        {
+            "members": {name: ZOO / name for name in MEMBERS},
+            "questions": ["none.jsonl"],
+            "stacks": 3,
+            "active": 3,
+            "shared_width": 32,
+            "steps": 1,
+        }
+    )
+    torch.manual_seed(0)
+    models = {name: load_model(name, path) for name, path in config.members.items()}
+    mixture = MixtureOfThoughts(models, 3, config.interactions, 32, config.heads, dimension=4)
+    for name, parameter in mixture.interactions.named_parameters():
+        if name.endswith("gate"):
+            parameter.data.fill_(gate)
+    save(mixture, config, "none", folder, {})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("thoughts")
+    return {"asleep": write(root / "asleep", 0.0), "awake": write(root / "awake", 0.8)}
+
+
+@pytest.fixture(scope="module")
+def server(folders: dict[str, Path]) -> Iterator[Server]:
+    loads = {name: loose(folder) for name, folder in folders.items()}
+    loads |= {name: loose(ZOO / name) for name in MEMBERS}
+    with serving({**loads, "tight": tight(folders["awake"], TOKEN_BYTES)}) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+async def engines(server: Server, folders: dict[str, Path]) -> AsyncIterator[Engines]:
+    async with httpx.AsyncClient(timeout=60) as client:
+        yield Engines(server, client, folders)
+
+
+@pytest.fixture(scope="module")
+def reference(folders: dict[str, Path]) -> ThoughtsReference:
+    return ThoughtsReference(folders["awake"])
+
+
+@pytest.fixture(scope="module")
+def roles(folders: dict[str, Path]) -> dict[str, int]:
+    """Role -> its token."""
+    composite = read(folders["awake"])
+    return dict(zip([r.name for r in composite.roles], composite.role_token_ids, strict=True))
+
+
+SOME = ("arithmetic+duo+logic", "geography+arithmetic+logic", "duo+geography+logic", "logic")
+
+
+@pytest.mark.parametrize("primary", MEMBERS)
+async def test_with_closed_gates_it_is_its_primary(
+    engines: Engines, roles: dict[str, int], primary: str
+) -> None:
+    spoken = [name for name in roles if name.split("+")[0] == primary]
+    for text, role in zip(texts(len(spoken)), spoken, strict=True):
+        alone = await engines.follow(primary, [BOS, *text])
+        assert await engines.follow("asleep", [roles[role], *text]) == alone
+
+
+@pytest.mark.parametrize("role", SOME)
+async def test_log_probabilities_and_answers_are_those_of_the_reference(
+    engines: Engines, reference: ThoughtsReference, roles: dict[str, int], role: str
+) -> None:
+    for text in texts(3):
+        tokens = [roles[role], *text]
+        expected = reference.logits(tokens)[-1].log_softmax(-1)
+        found = await engines.log_probs("awake", tokens)
+        reserved = list(reference.composite.role_token_ids)
+        assert (found[reserved] < -8999).all()
+        found[reserved] = expected[reserved] = -9999
+        assert not found.isnan().any()
+        assert worst_error(found, expected) < 1e-3
+        answer = await engines.follow("awake", tokens)
+        assert answer == chosen_by(reference, tokens, answer)
+
+
+async def test_a_batch_of_roles_on_little_memory_equals_each_request_alone(
+    engines: Engines, roles: dict[str, int]
+) -> None:
+    dice = Random(0)
+    bodies = texts(2) + [[dice.randrange(70, VOCABULARY) for _ in range(250)] for _ in range(2)]
+    prompts = [[roles[role], *body] for role in SOME for body in bodies]
+    alone = [await engines.follow("awake", prompt) for prompt in prompts]
+    assert len({str(answer) for answer in alone}) > len(prompts) // 2
+    order = dice.sample(range(len(prompts)), len(prompts))
+    before = engines.preemptions()
+    together = await asyncio.gather(*(engines.follow("tight", prompts[i]) for i in order))
+    assert together == [alone[i] for i in order]
+    assert engines.preemptions() > before
+    for prompt, answer in zip(prompts[-6:], alone[-6:], strict=True):
+        assert await engines.follow("tight", prompt) == answer
+        again = await engines.complete("tight", prompt)
+        assert again["choices"][0]["token_ids"] == answer
+        cached = (again["usage"]["prompt_tokens_details"] or {}).get("cached_tokens", 0)
+        assert cached == len(prompt) // BLOCK * BLOCK
+
+
+async def test_a_client_can_read_who_was_listened_to(
+    engines: Engines, reference: ThoughtsReference, roles: dict[str, int]
+) -> None:
+    tokens = [roles[SOME[0]], *texts(1)[0]]
+    marks = list(reference.composite.role_token_ids)[: 2 * len(MEMBERS)]
+    answer = await engines.complete(
+        "awake", tokens, max_tokens=1, logprob_token_ids=marks, logprobs=0,
+        return_tokens_as_token_ids=True,
+    )  # fmt: skip
+    (top,) = answer["choices"][0]["logprobs"]["top_logprobs"]
+    told = listened([top[f"token_id:{mark}"] for mark in marks], len(MEMBERS))
+    expected = attention(reference, tokens)
+    assert torch.allclose(torch.tensor(told), expected, atol=1e-3)
+    assert all(row[MEMBERS.index("geography")] == 0 for row in told)
+
+
+def attention(reference: ThoughtsReference, tokens: list[int]) -> torch.Tensor:
+    """[interactions, members] at the last token, from the reference's own layers."""
+    found: list[Any] = []
+    for layer in reference._model.interactions:
+        layer.register_forward_hook(lambda *call: found.append(call[2].attention[-2]))
+    reference.logits(tokens)
+    return torch.stack(found)
