@@ -1,12 +1,17 @@
 """`coterie fuse`: makes fused experts, and measures them."""
 
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel, ConfigDict, Field
+from rich.console import Console
 
+from evals.progress import Progress
 from evals.table import make_console
 from evals.tasks import find_tasks
 from experts.errors import ConfigError
@@ -14,7 +19,30 @@ from experts.training.yaml_file import read_yaml
 
 fuse = typer.Typer(no_args_is_help=True, help="Make one expert of several models.")
 
+Finish = Callable[[Console], int]
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="The fused folder to write.")]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", help="YAML of a training run.")
+]
+DataOption = Annotated[
+    list[Path] | None,
+    typer.Option("--data", help="JSONL with prompt and answer, instead of the file's own."),
+]
+RunOption = Annotated[
+    Path | None, typer.Option(help="Folder of the run's state; else OUT with `.run` added.")
+]
+EvaluateOption = Annotated[
+    bool,
+    typer.Option("--evaluate", help="Measure the fused folder beside controls; exit 1 for a miss."),
+]
+TaskOption = Annotated[
+    list[str] | None,
+    typer.Option("--task", "-t", help="A task's name, or its YAML file; else all of evals/tasks."),
+]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", help="Write every accuracy to this file.")
+]
+NOTHING, GIVE = "Nothing to do.", "Give --config FILE to train, or --evaluate."
 
 
 class ContrastFile(BaseModel):
@@ -43,39 +71,20 @@ def contrast(
 @fuse.command("fusion-route")
 def fusion_route(
     out: OutOption,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="YAML of a training run.")
-    ] = None,
-    data: Annotated[
-        list[Path] | None,
-        typer.Option("--data", help="JSONL with prompt and answer, instead of the file's own."),
-    ] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
     preferences: Annotated[
         list[Path] | None,
         typer.Option(help="JSONL with prompt, chosen and rejected, instead of the file's own."),
     ] = None,
-    run: Annotated[
-        Path | None, typer.Option(help="Folder of the run's state; else OUT with `.run` added.")
-    ] = None,
-    evaluate: Annotated[
-        bool,
-        typer.Option(
-            "--evaluate", help="Measure the fused folder beside its controls; exit 1 for a miss."
-        ),
-    ] = False,
-    task: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--task", "-t", help="A task's name, or its YAML file; else all of evals/tasks."
-        ),
-    ] = None,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write every accuracy to this file.")
-    ] = None,
+    run: RunOption = None,
+    evaluate: EvaluateOption = False,
+    task: TaskOption = None,
+    json_out: JsonOption = None,
 ) -> None:
     """Train FusionRoute (a stopped run goes on), write the fused expert, measure it."""
     if config is None and not evaluate:
-        raise ConfigError("Nothing to do.", hint="Give --config FILE to train, or --evaluate.")
+        raise ConfigError(NOTHING, hint=GIVE)
     tasks = find_tasks(task or ())
     # Imported late: torch takes seconds.
     command = import_module("evals.fusion.route")
@@ -84,5 +93,35 @@ def fusion_route(
     if settings is not None:
         command.train(settings, state, out)
     if evaluate:
-        finish = command.evaluate(out, tasks, settings, state, json_out)
-        raise typer.Exit(finish(make_console()))
+        control = command.fine_tune(settings, state) if settings is not None else None
+        _measure(partial(command.evaluate, out, control, tasks, json_out))
+
+
+@fuse.command("mixture-of-thoughts")
+def mixture_of_thoughts(
+    out: OutOption,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    run: RunOption = None,
+    evaluate: EvaluateOption = False,
+    task: TaskOption = None,
+    json_out: JsonOption = None,
+) -> None:
+    """Train a Mixture of Thoughts (a stopped run goes on), write the fused expert, measure it."""
+    if config is None and not evaluate:
+        raise ConfigError(NOTHING, hint=GIVE)
+    tasks = find_tasks(task or ())
+    # Imported late: torch takes seconds.
+    command = import_module("evals.fusion.thoughts")
+    if config is not None:
+        command.train(command.read(config, data), run or out.with_name(f"{out.name}.run"), out)
+    if evaluate:
+        _measure(partial(command.evaluate, out, tasks, json_out))
+
+
+def _measure(evaluation: Callable[[Progress], Coroutine[Any, Any, Finish]]) -> None:
+    """Run an evaluation, print what it found, and exit with its code."""
+    console = make_console()
+    with Progress(console) as progress:
+        finish = asyncio.run(evaluation(progress))
+    raise typer.Exit(finish(console))

@@ -1,76 +1,76 @@
-"""FusionRoute beside everything else that could be done with its members, on the same questions."""
+"""A fused expert beside everything else that could be done with its members."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evals.fusion.asking import Answers, ask
-from evals.fusion.controls import Scores, best_member, controls
+from evals.fusion.answers import Answers, Scores
+from evals.fusion.controls import controls
+from evals.fusion.served import Served
+from evals.progress import Progress
 from evals.tasks import Task
-from experts.training.data import Say
+from experts.errors import ConfigError
+from experts.vllm.composite.config import Composite, member_folder, read
 from routers.base import Encoder
-from routers.fusion_route.decode import NOBODY, Chat, Role, all_roles
-from routers.fusion_route.save import load_fused
 
-FUSED = "FusionRoute"
+FUSED = "fused"
+"""The name of the fused expert in the worker process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Scores on the test questions of each task, by the name of the way they were got."""
 
+    name: str
+    """Of the method that fused the expert."""
     tasks: tuple[Task, ...]
     fused: Scores
-    members: dict[str, Scores]
-    whole_answers: dict[str, Scores]
+    members: Mapping[str, Scores]
+    whole_answers: Mapping[str, Scores]
     """One member per question, or a vote: `evals.fusion.controls`."""
-    by_token: dict[str, Scores]
-    """FusionRoute with a part taken away, and one model of the router's size instead of it."""
+    variants: Mapping[str, Scores]
+    """The fused expert with a part taken away, or something else of its size."""
 
     @property
     def ways(self) -> dict[str, Scores]:
         """All of them, in the order of the table."""
-        return {FUSED: self.fused, **self.members, **self.whole_answers, **self.by_token}
+        return {self.name: self.fused, **self.members, **self.whole_answers, **self.variants}
 
 
-def compare(
-    folder: Path,
-    fine_tuned: Chat | None,
-    tasks: Sequence[Task],
-    encoder: Encoder,
-    say: Say,
-) -> Comparison:
-    """Ask the fused folder in every role, on the tasks' test questions.
+@dataclass(frozen=True, slots=True)
+class MemberAnswers:
+    """What every member said to the probe and to the test questions."""
 
-    Controls are fitted on the probe questions. `fine_tuned` is a router that was trained
-    on the same data without any expert. Raises ConfigError for a folder that can not be used.
-    """
-    fused = load_fused(folder)
-    names = fused.policy.members
-    roles = {role.name: role for role in all_roles(names)}
+    probe: tuple[Answers, ...]
+    test: tuple[Answers, ...]
 
-    def test(role: Role, by: Chat = fused) -> Answers:
-        return ask(by, role, tasks, "test", say)
+    def whole_answers(self, tasks: Sequence[Task], encoder: Encoder) -> dict[str, Scores]:
+        """The controls that use one member's whole answer."""
+        return controls(tasks, self.probe, self.test, encoder)
 
-    def probe(role: Role) -> Answers:
-        return ask(fused, role, tasks, "probe", say)
+    @property
+    def scores(self) -> dict[str, Scores]:
+        """Of the test questions, by member."""
+        return {member.name: member.scores for member in self.test}
 
-    alone = {name: Role(name, name, False) for name in names}
-    members = [test(role) for role in alone.values()]
-    probed = [probe(role) for role in alone.values()]
-    fixed = best_member([probe(roles[name]) for name in names])
-    by_token = {
-        "route, no added logits": test(roles["route_only"]).scores,
-        f"always {fixed} + router": test(roles[fixed]).scores,
-        "router's logits alone": test(roles["router"]).scores,
-    }
-    if fine_tuned is not None:
-        alone_role = Role("fine-tuned", NOBODY, True)
-        by_token["router's size, fine-tuned"] = test(alone_role, fine_tuned).scores
-    return Comparison(
-        tasks=tuple(tasks),
-        fused=test(roles["route"]).scores,
-        members={member.name: member.scores for member in members},
-        whole_answers=controls(tasks, probed, members, encoder),
-        by_token=by_token,
-    )
+
+def read_fused(folder: Path, kind: type[Composite]) -> dict[str, Path]:
+    """The members' folders of a fused folder. Raises ConfigError for one of another kind."""
+    composite = read(folder)
+    if not isinstance(composite, kind):
+        raise ConfigError(f"{folder} is a {composite.architecture}, not a {kind.architecture}.")
+    return {name: member_folder(folder, one) for name, one in composite.members.items()}
+
+
+async def ask_members(
+    fused: Served, members: Sequence[str], tasks: Sequence[Task], progress: Progress
+) -> MemberAnswers:
+    """Ask every member both splits; they are served beside the fused expert."""
+    probe, test = [], []
+    for name in members:
+        progress.doing(f"asking {name}")
+        served = Served(fused.client, fused.url, name)
+        probe.append(await served.answers(tasks, "probe"))
+        test.append(await served.answers(tasks, "test"))
+    progress.say(f"{len(members)} members have answered the questions of {len(tasks)} tasks")
+    return MemberAnswers(tuple(probe), tuple(test))

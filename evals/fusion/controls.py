@@ -8,14 +8,13 @@ from tempfile import TemporaryDirectory
 
 from sklearn.linear_model import LogisticRegression
 
-from evals.fusion.asking import Answers
+from evals.fusion.answers import Answers, Scores
 from evals.tasks import Task
 from experts.types import Request
 from routers.base import Encoder
 from routers.knn import KnnRouter
 from routers.outcomes import Outcome, OutcomeTable
 
-Scores = Mapping[str, tuple[float, ...]]
 VERSION = "as fused"
 
 

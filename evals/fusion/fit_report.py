@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from evals.bench_report import Verdict
-from evals.fusion.fit import Fit, Scores
+from evals.fusion.answers import Scores
+from evals.fusion.fit import Fit
 from evals.fusion.settings import GREEDY, Choice, Setting, distinct
 from evals.intervals import Accuracy, accuracy
 from evals.table import interval, print_table, say, tenths

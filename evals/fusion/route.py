@@ -1,26 +1,30 @@
-"""Training FusionRoute, and measuring it beside its controls, for the command line."""
+"""FusionRoute for the command line: trained, and measured beside its controls."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
-from evals.fusion.compare import compare
-from evals.fusion.compare_report import print_comparison, write_json
+from evals.fusion.answers import Scores
+from evals.fusion.compare import FUSED, Comparison, ask_members, read_fused
+from evals.fusion.compare_report import ROUTE_TARGETS, print_comparison, write_json
+from evals.fusion.controls import best_member
+from evals.fusion.served import Served, client
+from evals.fusion.serving import serving
+from evals.progress import Progress
 from evals.tasks import Task
-from experts.training.models import load_tokenizer
 from experts.training.progress import Voice
 from experts.training.runtime import prepare
+from experts.vllm.composite.config import FusionRoute
 from routers.fusion_route.config import TrainingConfig, read_config
-from routers.fusion_route.decode import Chat, FusedPolicy
-from routers.fusion_route.model import Members
-from routers.fusion_route.save import load_fused, save
+from routers.fusion_route.save import save, save_router
 from routers.fusion_route.train import train as run_training
 from routers.registry import shared_encoder
 
-THREADS = 2
 FINE_TUNED = "fine_tuned"
+"""The control's name in the worker process, and its folder in the run's."""
 
 
 def read(
@@ -47,37 +51,59 @@ def train(config: TrainingConfig, run: Path, out: Path) -> None:
         voice.tell(f"wrote {out}")
 
 
-def evaluate(
-    folder: Path,
-    tasks: Sequence[Task],
-    config: TrainingConfig | None,
-    run: Path,
-    json_out: Path | None,
-) -> Callable[[Console], int]:
-    """Measure `folder` beside its controls; returns what prints it and gives the exit code.
+def fine_tune(config: TrainingConfig, run: Path) -> Path:
+    """Train the router's model on the same data without experts, or go on with that.
 
-    With the `config` it was trained by, one model of the router's size is trained on the same
-    data, too. Raises ConfigError.
+    Returns the checkpoint's folder. Raises ConfigError.
     """
-    prepare(config.threads if config else THREADS)
-    load_fused(folder)
+    prepare(config.threads)
+    folder = run / FINE_TUNED
     with Voice(typer.echo) as voice:
-        fine_tuned = _fine_tune(config, run, voice) if config else None
-        if fine_tuned is None:
-            voice.tell("no --config: without the fine-tuned model of the router's size")
-        found = compare(folder, fine_tuned, tasks, shared_encoder()(), voice.say)
-        voice.tell("measured")
+        voice.tell("the router's model alone, trained on the same data: a control")
+        model, state = run_training(config.without_experts(), folder, voice, cache=run / "cache")
+        voice.tell(f"trained in {state.seconds:.0f} s ({state.cpu_seconds:.0f} s of the processor)")
+        save_router(model, config.router, folder / "model")
+    return folder / "model"
+
+
+async def evaluate(
+    folder: Path,
+    fine_tuned: Path | None,
+    tasks: Sequence[Task],
+    json_out: Path | None,
+    progress: Progress,
+) -> Callable[[Console], int]:
+    """Serve a fused folder and its members, ask them and print the comparison.
+
+    `fine_tuned` is the checkpoint of the control. Raises ConfigError and ServiceError.
+    """
+    members = read_fused(folder, FusionRoute)
+    folders = {FUSED: folder, **members, **({FINE_TUNED: fine_tuned} if fine_tuned else {})}
+    progress.doing("loading the models")
+    async with serving(folders) as url, client() as connection:
+        progress.say(f"{len(folders)} models loaded into one worker process")
+        fused = Served(connection, url, FUSED)
+        answers = await ask_members(fused, list(members), tasks, progress)
+        progress.doing("asking the fused expert in its roles")
+        added = [await fused.answers(tasks, "probe", name, name) for name in members]
+        fixed = best_member(added)
+
+        async def variant(role: str) -> Scores:
+            return (await fused.answers(tasks, "test", role)).scores
+
+        variants = {
+            "without added logits": await variant("route_only"),
+            f"always {fixed} + router": await variant(fixed),
+            "router's logits alone": await variant("router"),
+        }
+        if fine_tuned:
+            control = Served(connection, url, FINE_TUNED)
+            found = await control.answers(tasks, "test")
+            variants["its size, fine-tuned"] = found.scores
+        route = await variant("route")
+    progress.doing("fitting the controls")
+    whole = answers.whole_answers(tasks, shared_encoder()())
+    comparison = Comparison("FusionRoute", tuple(tasks), route, answers.scores, whole, variants)
     if json_out:
-        write_json(json_out, found)
-    return lambda console: print_comparison(console, found)
-
-
-def _fine_tune(config: TrainingConfig, run: Path, voice: Voice) -> Chat:
-    """Train the router's model on the same data without experts, or go on with that."""
-    voice.tell("the same model without experts, trained on the same data")
-    model, state = run_training(
-        config.without_experts(), run / FINE_TUNED, voice, cache=run / "cache"
-    )
-    voice.tell(f"trained in {state.seconds:.0f} s ({state.cpu_seconds:.0f} s of the processor)")
-    tokenizer = load_tokenizer(config.router)
-    return Chat(FusedPolicy(model, Members({}), int(tokenizer.eos_token_id)), tokenizer)
+        write_json(json_out, comparison, ROUTE_TARGETS)
+    return partial(print_comparison, comparison=comparison, targets=ROUTE_TARGETS)

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
-from experts.training.data import Encoder, Question, Say
+from experts.training.data import Say
 from routers.fusion_route.model import FusionRouter, Members
 
 NOBODY = "none"
@@ -151,25 +151,6 @@ class FusedPolicy:
         places = torch.tensor([known[int(index)] for index in choice])
         expert = torch.stack(list(read.values()))[places, rows]
         return (expert + own if own is not None and role.router_logits else expert), choice
-
-
-@dataclass(frozen=True, slots=True)
-class Chat:
-    """A policy that is asked in words."""
-
-    policy: FusedPolicy
-    tokenizer: PreTrainedTokenizerBase
-
-    def answer(self, questions: Sequence[str], role: Role, most_tokens: int, say: Say) -> list[str]:
-        """Answer each question, a user's only message, greedily with at most so many tokens."""
-        asked = [Question(prompt=question, answer="") for question in questions]
-        rows = Encoder(self.tokenizer, most_tokens).rows(asked, [""] * len(asked))
-        prompts = [row.tokens[: row.prompt] for row in rows]
-        answers = self.policy.decode(prompts, role, most_tokens, say)
-        texts = self.tokenizer.batch_decode(
-            [answer.tokens for answer in answers], skip_special_tokens=True
-        )
-        return list(map(str, texts))
 
 
 def _needs_router(role: Role) -> bool:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from evals.intervals import accuracy
+from evals.intervals import accuracy, paired_gain
 
 
 # Without a deadline: scipy's first call takes long where the machine is busy.
@@ -23,3 +23,14 @@ def test_it_is_scipys_wilson_interval(drawn: tuple[int, int]) -> None:
 def test_no_questions_no_accuracy() -> None:
     with pytest.raises(ValueError, match="at least one"):
         accuracy(0, 0)
+
+
+def test_a_gain_is_of_the_same_questions() -> None:
+    gain = paired_gain([1, 1, 0, 1] * 25, [0, 1, 0, 1] * 25)
+    assert gain.mean == 0.25
+    assert 0.15 < gain.low < 0.2
+    assert 0.3 < gain.high < 0.35
+    same = paired_gain([1.0, 0.0], [1.0, 0.0])
+    assert (same.mean, same.low, same.high, same.count) == (0, 0, 0, 2)
+    with pytest.raises(ValueError, match="at least one"):
+        paired_gain([], [])

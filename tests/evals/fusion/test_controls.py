@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from evals.fusion.asking import Answers
+from evals.fusion.answers import Answers
 from evals.fusion.controls import best_member, controls, vote
 from evals.tasks import Sample, Split, Task, TaskSpec
 

@@ -12,10 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from evals.fusion.asking import ask
-from evals.tasks import Sample, Task, load_tasks
 from experts.errors import ConfigError
-from experts.training.data import Row, collate
+from experts.training.data import Encoder, Question, Row, collate
 from experts.training.models import load_model, load_tokenizer
 from experts.training.progress import QUIET_S, Voice
 from experts.training.run import State
@@ -26,7 +24,8 @@ from routers.fusion_route.data import load_data
 from routers.fusion_route.decode import FusedPolicy, Role
 from routers.fusion_route.model import FusionRouter, load_members
 from routers.fusion_route.precompute import Judgements, judge, split
-from routers.fusion_route.save import load_fused, save
+from routers.fusion_route.reference import FusionRouteReference
+from routers.fusion_route.save import save
 from routers.fusion_route.stage import Prepared, Trainer
 from routers.fusion_route.train import prepare_pairs, read_questions, run_folder, train
 
@@ -313,32 +312,26 @@ def test_the_fused_folder_comes_back(
     assert [role["name"] for role in roles] == [
         *("route", "route_only", "router", "left", "left_only", "right", "right_only")
     ]
-    chat = load_fused(folder)
-    assert chat.policy.members == ("left", "right")
-    rounded = FusionRouter(load_model("router", tiny_run.router), 2)
-    rounded.load_state_dict({name: value.float() for name, value in stored.items()})
-    for role in (Role("route", None, True), Role("left_only", "left", False)):
-        assert len(chat.answer(["What is 3 + 1?", "No."], role, 4, silent)) == 2
+    first = FusionRouteReference(folder)
+    assert tuple(first.composite.members) == ("left", "right")
+    assert len(first.greedy([first.composite.role_token_ids[0], 80, 90], 3)) == 3
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["members"]["left"]["fingerprint"] = "0" * 16
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(ConfigError, match="other weights of left"):
-        load_fused(folder)
+    with pytest.raises(ConfigError, match="left"):
+        FusionRouteReference(folder)
 
 
 def test_a_short_training_learns_whom_to_ask(tmp_path: Path, jsonl: Any) -> None:
     """Real experts of the zoo, questions of three skills: a third is what any of them knows."""
     names = ("geography", "strings", "arithmetic")
 
-    def questions(split_name: Split, count: int) -> list[Sample]:
+    def questions(split_name: Split, count: int) -> list[Question]:
         rng = Random(f"short {split_name}")
         drawn = [SKILLS[names[i % 3]].sample(rng, split_name) for i in range(count)]
-        return [
-            Sample(id=str(i), split="probe", question=one.question, answer=one.answer)
-            for i, one in enumerate(drawn)
-        ]
+        return [Question(prompt=one.question, answer=one.answer) for one in drawn]
 
-    rows = [{"prompt": one.question, "answer": one.answer} for one in questions("train", 240)]
+    rows = [one.model_dump(exclude_none=True) for one in questions("train", 240)]
     config = TrainingConfig.model_validate(
         {
             "members": {name: ZOO / name for name in names},
@@ -351,17 +344,23 @@ def test_a_short_training_learns_whom_to_ask(tmp_path: Path, jsonl: Any) -> None
         }
     )
     model, _ = train(config, tmp_path / "run", Voice(silent))
-    save(model, config.router, config.members, tmp_path / "fused", {})
-    chat = load_fused(tmp_path / "fused")
-    spec = load_tasks(["arithmetic"])["arithmetic"].spec
-    task = Task(spec, tuple(questions("probe", 45)))
-    roles = (Role("route", None, True), Role("one", "strings", False), Role("r", "none", True))
-    fused, single, router = (
-        sum(ask(chat, role, [task], "probe", silent).flat()) / 45 for role in roles
-    )
-    assert fused >= 0.9
-    assert single <= 0.4
-    assert router <= 0.6
+    tokenizer = load_tokenizer(config.router)
+    policy = FusedPolicy(model, load_members(config.members), int(tokenizer.eos_token_id))
+    asked = questions("probe", 45)
+    rows_asked = Encoder(tokenizer, 64).rows(asked, [one.answer for one in asked])
+    prompts = [row.tokens[: row.prompt] for row in rows_asked]
+
+    def accuracy(role: Role) -> float:
+        answers = policy.decode(prompts, role, 32, silent)
+        right = [
+            row.tokens[row.prompt : -1] == answer.tokens
+            for row, answer in zip(rows_asked, answers, strict=True)
+        ]
+        return sum(right) / len(right)
+
+    assert accuracy(Role("route", None, True)) >= 0.9
+    assert accuracy(Role("one", "strings", False)) <= 0.4
+    assert accuracy(Role("r", "none", True)) <= 0.6
 
 
 def test_silence_is_broken() -> None:

@@ -1,0 +1,132 @@
+"""Mixture of Thoughts for the command line: trained, and measured beside its controls."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import typer
+from rich.console import Console
+
+from aggregators.mixture_of_thoughts.config import TrainingConfig, read_config
+from aggregators.mixture_of_thoughts.save import ROUTER, role_name, save
+from aggregators.mixture_of_thoughts.train import train as run_training
+from evals.fusion.answers import Scores
+from evals.fusion.compare import FUSED, Comparison, MemberAnswers, ask_members, read_fused
+from evals.fusion.compare_report import Targets, print_comparison, write_json
+from evals.fusion.served import Roles, Served, client
+from evals.fusion.serving import serving
+from evals.progress import Progress
+from evals.tasks import Task
+from experts.training.progress import Voice
+from experts.training.runtime import prepare
+from experts.types import Request
+from experts.vllm.composite.config import MixtureOfThoughts
+from routers.base import Decision, Encoder
+from routers.mixture_of_thoughts import ThoughtsRouter
+from routers.registry import shared_encoder
+
+ALONE = "its primary alone (gate 0)"
+RANDOM_PEERS = "random peers"
+TARGETS = Targets(
+    below_specialist_at_most=0.02,
+    joint_at_least=0.0,
+    above_others_at_least=0.0,
+    above_variants=(ALONE, RANDOM_PEERS),
+)
+SEED = 0
+Decisions = dict[str, list[Decision]]
+
+
+def read(file: Path, data: Sequence[Path] | None) -> TrainingConfig:
+    """Read the file of a run; `data` replaces its own. Raises ConfigError."""
+    config = read_config(file)
+    return config.model_copy(update={"questions": tuple(data)}) if data else config
+
+
+def train(config: TrainingConfig, run: Path, out: Path) -> None:
+    """Train, or go on with `run`, and write the fused folder `out`. Raises ConfigError."""
+    prepare(config.threads)
+    encoder = shared_encoder()()
+    with Voice(typer.echo) as voice:
+        model, state = run_training(config, run, encoder.encode, voice)
+        voice.tell(f"trained in {state.seconds:.0f} s ({state.cpu_seconds:.0f} s of the processor)")
+        record = {
+            "training": config.model_dump(mode="json", exclude={"members", "questions"}),
+            "seconds": round(state.seconds),
+            "cpu_seconds": round(state.cpu_seconds),
+        }
+        save(model, config, encoder.name, out, record)
+        voice.tell(f"wrote {out}")
+
+
+async def evaluate(
+    folder: Path, tasks: Sequence[Task], json_out: Path | None, progress: Progress
+) -> Callable[[Console], int]:
+    """Serve a fused folder and its members, ask them and print the comparison.
+
+    Raises ConfigError and ServiceError.
+    """
+    members = read_fused(folder, MixtureOfThoughts)
+    encoder = shared_encoder()()
+    progress.doing("routing the questions")
+    decisions = decide(folder, tasks, encoder)
+    progress.doing("loading the models")
+    async with serving({FUSED: folder, **members}) as url, client() as connection:
+        progress.say(f"{len(members) + 1} models loaded into one worker process")
+        fused = Served(connection, url, FUSED)
+        answers = await ask_members(fused, list(members), tasks, progress)
+        progress.doing("asking the mixture")
+        roles = {name: [str(one.role) for one in found] for name, found in decisions.items()}
+        thought = await fused.answers(tasks, "test", roles)
+        strangers = random_peers(decisions, list(members))
+        other = await fused.answers(tasks, "test", strangers)
+    progress.doing("fitting the controls")
+    variants = {ALONE: alone(decisions, answers), RANDOM_PEERS: other.scores}
+    whole = answers.whole_answers(tasks, encoder)
+    comparison = Comparison(
+        "Mixture of Thoughts", tuple(tasks), thought.scores, answers.scores, whole, variants
+    )
+    if json_out:
+        write_json(json_out, comparison, TARGETS)
+    return partial(print_comparison, comparison=comparison, targets=TARGETS)
+
+
+def decide(folder: Path, tasks: Sequence[Task], encoder: Encoder) -> Decisions:
+    """What the mixture's own router decides for each test question, by task."""
+    config = ThoughtsRouter.Config(
+        type="mixture_of_thoughts", expert=FUSED, artifact=folder / ROUTER
+    )
+    router = ThoughtsRouter("thoughts", config, [FUSED], lambda: encoder)
+
+    def ask(text: str) -> Request:
+        return Request("", "chat/completions", {"messages": [{"role": "user", "content": text}]})
+
+    return {
+        task.name: router.route([ask(sample.question) for sample in task.samples("test")])
+        for task in tasks
+    }
+
+
+def random_peers(decisions: Decisions, members: Sequence[str]) -> Roles:
+    """The same primaries with as many peers, drawn anew."""
+    rng = Random(SEED)
+
+    def role(decision: Decision) -> str:
+        primary, *peers = decision.evidence["active"]
+        others = [name for name in members if name != primary]
+        return role_name(primary, rng.sample(others, len(peers)))
+
+    return {task: [role(decision) for decision in found] for task, found in decisions.items()}
+
+
+def alone(decisions: Decisions, answers: MemberAnswers) -> Scores:
+    """What the chosen primaries say without any peer."""
+    scores = answers.scores
+    return {
+        task: tuple(
+            scores[decision.evidence["primary"]][task][number]
+            for number, decision in enumerate(found)
+        )
+        for task, found in decisions.items()
+    }
