@@ -36,7 +36,7 @@ pytestmark = pytest.mark.e2e
 
 MEMBERS = ("arithmetic", "geography", "logic", "duo")
 """Llama, GPT-NeoX (from transformers), Gemma and Mixtral: two to four layers, two widths."""
-TOKEN_BYTES = 12288
+TOKEN_BYTES = 8192
 
 
 def write(folder: Path, gate: float) -> Path:
