@@ -122,7 +122,10 @@ def write_composite(
         config.update(trained.settings)
     composite = parse(config, str(folder))
     if type(trained) is not TRAINED.get(type(composite), type(None)):
-        raise ConfigError(f"These trained weights are none of a {architecture}.")
+        raise ConfigError(
+            "FusionRoute and Mixture of Thoughts need trained weights of their own kind, and no"
+            " other composite has any."
+        )
 
     folder.mkdir(parents=True, exist_ok=True)
     _copy_tokenizer(first, folder)
