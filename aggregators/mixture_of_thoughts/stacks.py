@@ -1,6 +1,5 @@
 """A frozen language model cut into stacks of layers that can be run one by one."""
 
-import copy
 from typing import Any
 
 from torch import Tensor, nn
@@ -8,8 +7,7 @@ from transformers import PreTrainedModel
 
 from experts.errors import ConfigError
 from experts.vllm.composite.interaction import cut
-
-FINAL_NORMS = ("norm", "final_layer_norm", "final_layernorm", "ln_f")
+from experts.vllm.composite.lockstep import FINAL_NORMS, part_of
 
 
 class StackedModel:
@@ -35,7 +33,7 @@ class StackedModel:
         self.model = model
         self.width = int(model.config.hidden_size)
         self._norm: nn.Module = getattr(base, norm)
-        self._stacks = [_part(base, norm, *bounds) for bounds in cut(len(layers), stacks)]
+        self._stacks = [part_of(base, norm, *bounds) for bounds in cut(len(layers), stacks)]
 
     def embed(self, tokens: Tensor) -> Tensor:
         """The residual stream before the first stack: [B, T] to [B, T, width]."""
@@ -52,12 +50,3 @@ class StackedModel:
         """What the model expects next after the last stack: [N, width] to [N, V], in nats."""
         logits: Tensor = self.model.get_output_embeddings()(self._norm(stream))
         return logits.float().log_softmax(-1)
-
-
-def _part(base: Any, norm: str, begin: int, end: int) -> Any:
-    """A model that shares everything with `base`, but has some of its layers and no final norm."""
-    part = copy.copy(base)
-    part._modules = {**base._modules, "layers": base.layers[begin:end], norm: nn.Identity()}
-    part.config = copy.copy(base.config)
-    part.config.num_hidden_layers = end - begin
-    return part

@@ -74,8 +74,11 @@ def train(
     encoder = Encoder(tokenizer, smallest_context(config.members.values()))
     rows = encoder.rows(lines, [line.answer for line in lines])
     kept = keep_fitting(encoder, [rows], "questions", config.too_long == "skip", voice.tell)
-    run = _run_folder(config, folder, digest_rows([rows[i] for i in kept]))
-    embeddings = _embed([lines[i].question() for i in kept], run.cache, encode, voice)
+    digest = digest_rows([rows[i] for i in kept])
+    run = _run_folder(config, folder, digest)
+    # Under the hash of the rows: other data in the same folder must not find these vectors.
+    path = run.cache / f"embeddings-{digest[:24]}.npy"
+    embeddings = _embed([lines[i].question() for i in kept], path, encode, voice)
     data = TrainingData(tuple(rows[i] for i in kept), embeddings)
     model = build(config, models, embeddings.shape[-1])
     state, optimizer = run.resume(model)
@@ -106,16 +109,15 @@ def _run_folder(config: TrainingConfig, folder: Path, data: str) -> RunFolder:
     return RunFolder(folder, [STAGE], {**config.trained(), "members": members, "data": data})
 
 
-def _embed(texts: Sequence[str], cache: Path, encode: Encode, voice: Voice) -> Tensor:
-    """Embed every text once; kept in `cache`, so that a stopped run does not do it again."""
-    path = cache / "embeddings.npy"
+def _embed(texts: Sequence[str], path: Path, encode: Encode, voice: Voice) -> Tensor:
+    """Embed every text once; kept at `path`, so that a stopped run does not do it again."""
     if path.exists():
         return torch.from_numpy(np.load(path))
     parts: list[NDArray[np.float32]] = []
     for start in range(0, len(texts), EMBEDDED_AT_ONCE):
         parts.append(encode(texts[start : start + EMBEDDED_AT_ONCE]))
         voice.say(f"{min(start + EMBEDDED_AT_ONCE, len(texts))} of {len(texts)} questions embedded")
-    cache.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".tmp.npy")
     np.save(unfinished, np.concatenate(parts))
     unfinished.replace(path)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from experts.errors import ConfigError
 from experts.vllm.composite.interaction import cut
 
-FINAL_NORMS = ("norm", "final_layer_norm", "final_layernorm")
+FINAL_NORMS = ("norm", "final_layer_norm", "final_layernorm", "ln_f")
 
 
 class Stacks(ABC):
@@ -80,7 +80,7 @@ class TransformersStacks(Stacks):
         base = model.model
         self._base = base
         self._norm = getattr(base, norm)
-        self._parts = [_part(base, norm, *bounds) for bounds in cut(len(base.layers), stacks)]
+        self._parts = [part_of(base, norm, *bounds) for bounds in cut(len(base.layers), stacks)]
         self._stream: Any = None
 
     def begin(self, input_ids: Tensor) -> None:
@@ -124,7 +124,7 @@ def stacks_of(name: str, model: Any, stacks: int) -> Stacks:
     return NativeStacks(model, stacks)
 
 
-def _part(base: Any, norm: str, begin: int, end: int) -> Any:
+def part_of(base: Any, norm: str, begin: int, end: int) -> Any:
     """A model that shares everything with `base`, but has some of its layers and no final norm."""
     part = copy.copy(base)
     part._modules = {**base._modules, "layers": base.layers[begin:end], norm: nn.Identity()}
