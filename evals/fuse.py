@@ -104,13 +104,22 @@ def mixture_of_thoughts(
     data: DataOption = None,
     run: RunOption = None,
     evaluate: EvaluateOption = False,
+    ablate: Annotated[
+        Path | None,
+        typer.Option(help="YAML of variants: train each with several seeds below OUT, compare."),
+    ] = None,
     task: TaskOption = None,
     json_out: JsonOption = None,
 ) -> None:
     """Train a Mixture of Thoughts (a stopped run goes on), write the fused expert, measure it."""
-    if config is None and not evaluate:
+    if config is None and (ablate or not evaluate):
         raise ConfigError(NOTHING, hint=GIVE)
     tasks = find_tasks(task or ())
+    if config is not None and ablate is not None:
+        study = import_module("evals.fusion.ablation")
+        settings = import_module("evals.fusion.thoughts").read(config, data)
+        runs = study.plan(settings, ablate)
+        _measure(partial(study.evaluate, runs, study.train(runs, out), tasks, json_out))
     # Imported late: torch takes seconds.
     command = import_module("evals.fusion.thoughts")
     if config is not None:

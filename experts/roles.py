@@ -4,17 +4,24 @@ A fused expert reads who shall speak from the token at position 0 (`experts/vllm
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from experts.errors import RequestError
 from experts.types import Request
 
 MODEL_TYPE = "coterie_composite"
 TEXT_FIELDS = ("messages", "prompt", "suffix", "tools")
+MOST_MARKS = 128
+"""Log-probabilities of chosen tokens that vLLM's sampler returns."""
+Tells = Literal["experts", "attention"] | None
+_TELLS: Mapping[str, Tells] = {
+    "CoterieFusionRoute": "experts",
+    "CoterieMixtureOfThoughts": "attention",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +29,22 @@ class Fused:
     """What the gateway needs to know of a fused folder."""
 
     role_tokens: tuple[str, ...]
-    first_role_id: int
+    role_ids: tuple[int, ...]
     members: tuple[str, ...]
-    tells_speaker: bool
-    """Whether its answers can say which member spoke (FusionRoute)."""
+    tells: Tells = None
+    """What its answers can say of every token: which member spoke (FusionRoute), or how much the
+    primary listened to each (Mixture of Thoughts)."""
+    interactions: int = 0
+    """Interaction layers of a Mixture of Thoughts."""
+
+    @property
+    def marks(self) -> int:
+        """How many role tokens carry that in their log-probabilities."""
+        if self.tells == "attention":
+            # Whole layers only (`composite/listening.py`).
+            room = min(len(self.role_ids), MOST_MARKS) // len(self.members)
+            return min(self.interactions, room) * len(self.members)
+        return 1 if self.tells else 0
 
 
 @lru_cache(maxsize=256)
@@ -39,8 +58,13 @@ def fused(model: str) -> Fused | None:
         tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
         words = {token["id"]: token["content"] for token in tokenizer["added_tokens"]}
         ids = config["role_token_ids"]
-        speaks = "CoterieFusionRoute" in config["architectures"]
-        return Fused(tuple(words[i] for i in ids), ids[0], tuple(config["members"]), speaks)
+        return Fused(
+            role_tokens=tuple(words[i] for i in ids),
+            role_ids=tuple(ids),
+            members=tuple(config["members"]),
+            tells=_TELLS.get(config["architectures"][0]),
+            interactions=len(config.get("places") or ()),
+        )
     except (OSError, ValueError, KeyError, AttributeError, IndexError):
         return None  # A hub id, or a folder that the engine will complain about.
 

@@ -20,7 +20,7 @@ from orchestrator.config import Config
 from orchestrator.plan import Plan, plan_decision, plan_expert
 from orchestrator.pool import ExpertPool, Lease
 from orchestrator.routing import RoutingQueue
-from orchestrator.speakers import Speakers
+from orchestrator.insight import Insight
 from orchestrator.trace import Trace
 from routers.base import Router
 
@@ -69,14 +69,14 @@ class Pipeline:
         """
         plan = await self.decide(request, trace)
         request = in_role(request, plan.role)
-        speakers = self._check_fused(request, trace, plan.expert)
+        insight = self._check_fused(request, trace, plan.expert)
         while True:
             trace.attempts += 1
             trace.asked = False
             lease = await self._lease(plan.expert, trace)
             trace.asked = True
             try:
-                return await self._begin(request, trace, lease, speakers)
+                return await self._begin(request, trace, lease, insight)
             except ExpertError as error:
                 # Who was silent for minutes would be so again.
                 if not error.retryable or isinstance(error, ExpertTimeout):
@@ -86,19 +86,19 @@ class Pipeline:
                     raise
                 trace.retried.append(error.message)
 
-    def _check_fused(self, request: Request, trace: Trace, expert: str) -> Speakers | None:
+    def _check_fused(self, request: Request, trace: Trace, expert: str) -> Insight | None:
         """What a fused expert asks of a request. Raises RequestError."""
         model = self._fused.get(expert)
         if model is not None:
             refuse_role_tokens(request, model)
-        if not trace.tell_speakers:
+        if not trace.tell_tokens:
             return None
         if model is None:
             raise RequestError(
                 f"Expert {expert} is not fused: one model speaks at every token.",
                 param="coterie.tokens",
             )
-        return Speakers(model, request)
+        return Insight(model, request)
 
     async def decide(self, request: Request, trace: Trace) -> Plan:
         """Route and plan without asking anyone. Raises UnknownModel, RoutingError."""
@@ -140,17 +140,17 @@ class Pipeline:
         return lease
 
     async def _begin(
-        self, request: Request, trace: Trace, lease: Lease, speakers: Speakers | None
+        self, request: Request, trace: Trace, lease: Lease, insight: Insight | None
     ) -> Answer:
         """Send the request; when this raises, the lease has been given back."""
         response: httpx.Response | None = None
         try:
-            asked = speakers.request if speakers else request
+            asked = insight.request if insight else request
             response = await lease.engine.open(asked, trace.model)
             content_type = response.headers.get("content-type", "application/json")
             pieces = lease.engine.raw(response)
-            if speakers and request.stream:
-                pieces = speakers.stream(pieces)
+            if insight and request.stream:
+                pieces = insight.stream(pieces)
             rest = self._watched(pieces, lease)
             if request.stream:
                 first = await anext(pieces, b"")
@@ -159,7 +159,7 @@ class Pipeline:
                     raise ExpertLost(f"Expert {name} sent no answer.", expert=name)
             else:
                 first = b"".join([piece async for piece in pieces])
-                first = speakers.whole(first) if speakers else first
+                first = insight.whole(first) if insight else first
             return Answer(trace, content_type, first, rest, response, lease)
         except BaseException:
             with lease:

@@ -26,8 +26,8 @@ class Trace:
     load_ms: float = 0.0
     slot: str | None = None
     retried: list[str] = field(default_factory=list)
-    tell_speakers: bool = False
-    """Whether the client wants to know which member of a fused expert spoke."""
+    tell_tokens: bool = False
+    """Whether the client wants to know what happened in a fused expert at every token."""
 
     def headers(self) -> dict[str, str]:
         """The response headers that tell who answered and what it took."""

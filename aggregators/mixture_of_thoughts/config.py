@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from experts.training.yaml_file import read_yaml
+from experts.vllm.composite.attending import Form, value_size
 
 MOST_MEMBERS = 32
 
@@ -40,6 +41,9 @@ class TrainingConfig(_Section):
     active: int = Field(3, ge=1, description="Experts that take part in an answer.")
     shared_width: int = Field(128, ge=1, description="Width in which experts hear each other.")
     heads: int = Field(4, ge=1)
+    attention: Form = Field(
+        "positionwise", description="Over the experts at a position, or over all up to it."
+    )
     dropout: float = Field(0.1, ge=0, lt=1, description="In the query router.")
     losses: LossConfig = LossConfig()
     steps: int = Field(ge=1)
@@ -70,6 +74,8 @@ class TrainingConfig(_Section):
             raise ValueError(f"active is {self.active}, there are {len(self.members)} members")
         if self.shared_width % self.heads:
             raise ValueError(f"shared_width must be a multiple of heads ({self.heads})")
+        if value_size(self.attention, self.shared_width // self.heads) < 1:
+            raise ValueError("shared_width must be larger than heads where attention is sequence")
         if any(not 0 <= place < self.stacks - 1 for place in self.interactions):
             raise ValueError(f"places must be stacks from 0 to {self.stacks - 2}")
         return self

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from aggregators.mixture_of_thoughts.router import Choice, QueryRouter
 from aggregators.mixture_of_thoughts.stacks import StackedModel
+from experts.vllm.composite.attending import Attend, Form, OverSequence, causal, positionwise
 from experts.vllm.composite.interaction import Interaction
 
 
@@ -37,15 +38,18 @@ class MixtureOfThoughts(nn.Module):
         heads: int,
         dimension: int,
         dropout: float = 0.1,
+        form: Form = "positionwise",
     ) -> None:
         """`places` are the stacks after which experts interact; `dimension` the embedding's."""
         super().__init__()
         self.names = tuple(members)
         self.places = places
         self._stacks = stacks
+        self._heads = heads * len(members)
+        self._form = form
         self._members = [StackedModel(name, model, stacks) for name, model in members.items()]
         widths = [member.width for member in self._members]
-        self.interactions = nn.ModuleList(Interaction(widths, shared, heads) for _ in places)
+        self.interactions = nn.ModuleList(Interaction(widths, shared, heads, form) for _ in places)
         self.router = QueryRouter(dimension, len(members), dropout)
 
     def forward(self, tokens: Tensor, positions: Tensor, choice: Choice, learn: bool) -> Heard:
@@ -92,6 +96,7 @@ class MixtureOfThoughts(nn.Module):
             [one.flatten(0, 1) for one in whole],
             choice.active.repeat_interleave(length, 0),
             choice.primary.repeat_interleave(length, 0),
+            self._attend(tokens),
             choice.weights.repeat_interleave(length, 0) if learn else None,
         )
         changed = [
@@ -99,6 +104,13 @@ class MixtureOfThoughts(nn.Module):
             for stream, delta, row in zip(streams, exchange.deltas, rows, strict=True)
         ]
         return changed, exchange.attention.detach().mean(0)
+
+    def _attend(self, tokens: Tensor) -> Attend:
+        if self._form == "positionwise":
+            return positionwise
+        first = torch.zeros_like(tokens, dtype=torch.bool)
+        first[:, 0] = True
+        return OverSequence(causal(len(tokens), self._heads), first.flatten())
 
     def _speak(
         self,

@@ -37,6 +37,7 @@ class ThoughtsReference:
             composite.shared_width,
             composite.heads,
             dimension=1,
+            form=composite.attention,
         )
         weights = load_file(folder / "model.safetensors")
         own = {name.removeprefix(_PREFIX): tensor for name, tensor in weights.items()}

@@ -74,6 +74,7 @@ def save(
                 "places": list(config.interactions),
                 "shared_width": config.shared_width,
                 "heads": config.heads,
+                "attention": config.attention,
             },
             members={name: fingerprint(path) for name, path in config.members.items()},
         ),

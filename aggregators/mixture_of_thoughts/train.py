@@ -1,7 +1,5 @@
 """Training of a Mixture of Thoughts: only the router and the interaction layers learn."""
 
-import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from aggregators.mixture_of_thoughts.config import TrainingConfig
 from aggregators.mixture_of_thoughts.losses import disagreement, entropy, gumbel, imbalance
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
 from aggregators.mixture_of_thoughts.router import choose
-from experts.errors import ConfigError
 from experts.training.data import (
     Encoder,
     Order,
@@ -33,9 +30,9 @@ from experts.training.models import (
     load_tokenizer,
     smallest_context,
 )
+from experts.training.loop import SHARE, Loop, Stage
 from experts.training.progress import Voice
-from experts.training.run import Clock, RunFolder, State
-from experts.training.schedule import learning_rate
+from experts.training.run import RunFolder, State
 from experts.vllm.composite.fingerprint import fingerprint
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -101,6 +98,7 @@ def build(
         config.heads,
         dimension,
         config.dropout,
+        config.attention,
     )
 
 
@@ -142,8 +140,8 @@ class Trainer:
         self._voice = voice
         self._optimizer = torch.optim.AdamW(
             [
-                {"params": list(model.interactions.parameters())},
-                {"params": list(model.router.parameters())},
+                {"params": list(model.interactions.parameters()), SHARE: 1.0},
+                {"params": list(model.router.parameters()), SHARE: config.router_rate},
             ],
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
@@ -156,51 +154,19 @@ class Trainer:
         """Take the remaining steps."""
         if optimizer is not None:
             self._optimizer.load_state_dict(optimizer)
-        clock = Clock(state)
-        sums: defaultdict[str, float] = defaultdict(float)
-        saved = time.monotonic()
-        self._model.train()
-        for step in range(state.step, self._config.steps):
-            for name, value in self._step(step).items():
-                sums[name] += value
-            clock.stop()
-            state.step = step + 1
-            last = state.step == self._config.steps
-            if state.step % self._config.log_steps == 0 or last:
-                count = (state.step - 1) % self._config.log_steps + 1
-                self._log(state, {name: value / count for name, value in sums.items()})
-                sums.clear()
-            due = time.monotonic() - saved >= self._config.checkpoint_s
-            if last or (due and not sums):
-                self._run.save(state, self._model, self._optimizer)
-                saved = time.monotonic()
-            self._voice.say(f"step {state.step} of {self._config.steps}")
-
-    def _log(self, state: State, means: dict[str, float]) -> None:
-        measured = {name: round(value, 5) for name, value in means.items()}
-        times = {"seconds": round(state.seconds, 1), "cpu_seconds": round(state.cpu_seconds, 1)}
-        self._run.log({"stage": STAGE, "step": state.step, **times, **measured})
-        numbers = ", ".join(f"{name} {value:.3f}" for name, value in measured.items())
-        self._voice.say(f"step {state.step} of {self._config.steps}, {numbers}")
-
-    def _step(self, step: int) -> dict[str, float]:
         config = self._config
-        rate = learning_rate(step, config.steps, config.learning_rate, config.warmup, config.final)
-        for group, factor in zip(
-            self._optimizer.param_groups, (1.0, config.router_rate), strict=True
-        ):
-            group["lr"] = rate * factor
-        loss, measured = self.loss(self._order.rows(step))
-        if not loss.isfinite():
-            raise ConfigError(
-                f"The loss of step {step + 1} is {loss.item()}.",
-                hint="Lower `learning_rate`, or raise `warmup`.",
-            )
-        torch.autograd.backward([loss])
-        nn.utils.clip_grad_norm_(self._model.parameters(), config.clip)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
-        return {"loss": loss.item(), **measured}
+        stage = Stage(
+            name=STAGE,
+            steps=config.steps,
+            learning_rate=config.learning_rate,
+            warmup=config.warmup,
+            final=config.final,
+            clip=config.clip,
+            log_steps=config.log_steps,
+            checkpoint_s=config.checkpoint_s,
+        )
+        loop = Loop(stage, self._model, self._optimizer, self._run, self._voice)
+        loop.go(state, lambda step: self.loss(self._order.rows(step)))
 
     def loss(self, rows: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
         """The loss on some rows, in nats, and what it is made of."""

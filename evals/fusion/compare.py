@@ -44,9 +44,11 @@ class MemberAnswers:
     probe: tuple[Answers, ...]
     test: tuple[Answers, ...]
 
-    def whole_answers(self, tasks: Sequence[Task], encoder: Encoder) -> dict[str, Scores]:
-        """The controls that use one member's whole answer."""
-        return controls(tasks, self.probe, self.test, encoder)
+    def whole_answers(
+        self, tasks: Sequence[Task], encoder: Encoder, voters: int | None = None
+    ) -> dict[str, Scores]:
+        """The controls that use one member's whole answer; `voters` as in `controls`."""
+        return controls(tasks, self.probe, self.test, encoder, voters)
 
     @property
     def scores(self) -> dict[str, Scores]:

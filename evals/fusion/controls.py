@@ -24,21 +24,28 @@ def best_member(probe: Sequence[Answers]) -> str:
 
 
 def controls(
-    tasks: Sequence[Task], probe: Sequence[Answers], test: Sequence[Answers], encoder: Encoder
+    tasks: Sequence[Task],
+    probe: Sequence[Answers],
+    test: Sequence[Answers],
+    encoder: Encoder,
+    voters: int | None = None,
 ) -> dict[str, Scores]:
     """Scores on the test questions of every way to use whole answers of the members.
 
     `probe` and `test` hold each member's answers to the two splits; what is fitted is fitted on
-    the probe split alone. The per-query oracle is the bound of every query-level router.
+    the probe split alone. The per-query oracle is the bound of every query-level router. With
+    `voters`, so many of the members, the best on the probes, vote as well.
     """
     best = best_member(probe)
     ranked = sorted(test, key=lambda m: -sum(_named(probe, m.name).flat()))
+    few = {f"plurality vote of {voters}": vote(tasks, ranked[:voters])} if voters else {}
     return {
         f"best single ({best})": _named(test, best).scores,
         "random": _each(tasks, test, statistics.fmean),
         "kNN router": _chosen(tasks, test, knn_choices(tasks, probe, encoder)),
         "domain classifier": _chosen(tasks, test, domain_choices(tasks, probe, encoder)),
         "plurality vote": vote(tasks, ranked),
+        **few,
         "per-query oracle": _each(tasks, test, max),
     }
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ from evals.fusion.answers import Answers
 from evals.tasks import Split, Task
 from experts.errors import ServiceError
 
-IN_FLIGHT = 64
+IN_FLIGHT = 128
 TIMEOUT_S = 120.0
 Roles = Mapping[str, Sequence[str]]
 """Of each task's questions, in their order."""
@@ -49,11 +50,16 @@ class Served:
             async with places:
                 return await self._ask(question, role, task.spec.max_tokens)
 
-        texts: dict[str, tuple[str, ...]] = {}
-        for task in tasks:
-            asked = [sample.question for sample in task.samples(split)]
-            found = await asyncio.gather(*(one(task, i, text) for i, text in enumerate(asked)))
-            texts[task.name] = tuple(found)
+        # All tasks at once: the last answers of one must not wait in a batch of their own.
+        found = await asyncio.gather(
+            *(
+                one(task, number, sample.question)
+                for task in tasks
+                for number, sample in enumerate(task.samples(split))
+            )
+        )
+        said = iter(found)
+        texts = {task.name: tuple(islice(said, len(task.samples(split)))) for task in tasks}
         scores = {
             task.name: tuple(map(task.score, task.samples(split), texts[task.name]))
             for task in tasks

@@ -1,6 +1,6 @@
 """Mixture of Thoughts for the command line: trained, and measured beside its controls."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -12,9 +12,9 @@ from aggregators.mixture_of_thoughts.config import TrainingConfig, read_config
 from aggregators.mixture_of_thoughts.save import ROUTER, role_name, save
 from aggregators.mixture_of_thoughts.train import train as run_training
 from evals.fusion.answers import Scores
-from evals.fusion.compare import FUSED, Comparison, MemberAnswers, ask_members, read_fused
+from evals.fusion.compare import FUSED, Comparison, ask_members, read_fused
 from evals.fusion.compare_report import Targets, print_comparison, write_json
-from evals.fusion.served import Roles, Served, client
+from evals.fusion.served import Served, client
 from evals.fusion.serving import serving
 from evals.progress import Progress
 from evals.tasks import Task
@@ -22,6 +22,7 @@ from experts.training.progress import Voice
 from experts.training.runtime import prepare
 from experts.types import Request
 from experts.vllm.composite.config import MixtureOfThoughts
+from experts.vllm.composite.config import read as read_composite
 from routers.base import Decision, Encoder
 from routers.mixture_of_thoughts import ThoughtsRouter
 from routers.registry import shared_encoder
@@ -35,7 +36,6 @@ TARGETS = Targets(
     above_variants=(ALONE, RANDOM_PEERS),
 )
 SEED = 0
-Decisions = dict[str, list[Decision]]
 
 
 def read(file: Path, data: Sequence[Path] | None) -> TrainingConfig:
@@ -69,30 +69,72 @@ async def evaluate(
     """
     members = read_fused(folder, MixtureOfThoughts)
     encoder = shared_encoder()()
-    progress.doing("routing the questions")
-    decisions = decide(folder, tasks, encoder)
     progress.doing("loading the models")
     async with serving({FUSED: folder, **members}) as url, client() as connection:
         progress.say(f"{len(members) + 1} models loaded into one worker process")
         fused = Served(connection, url, FUSED)
         answers = await ask_members(fused, list(members), tasks, progress)
         progress.doing("asking the mixture")
-        roles = {name: [str(one.role) for one in found] for name, found in decisions.items()}
-        thought = await fused.answers(tasks, "test", roles)
-        strangers = random_peers(decisions, list(members))
-        other = await fused.answers(tasks, "test", strangers)
+        mixture = Mixture(fused, folder, tasks, encoder)
+        thought = await mixture.answer()
+        variants = {
+            ALONE: mixture.alone(answers.scores),
+            RANDOM_PEERS: await mixture.answer_with_random_peers(),
+        }
     progress.doing("fitting the controls")
-    variants = {ALONE: alone(decisions, answers), RANDOM_PEERS: other.scores}
-    whole = answers.whole_answers(tasks, encoder)
+    whole = answers.whole_answers(tasks, encoder, voters=mixture.active)
     comparison = Comparison(
-        "Mixture of Thoughts", tuple(tasks), thought.scores, answers.scores, whole, variants
+        "Mixture of Thoughts", tuple(tasks), thought, answers.scores, whole, variants
     )
     if json_out:
         write_json(json_out, comparison, TARGETS)
     return partial(print_comparison, comparison=comparison, targets=TARGETS)
 
 
-def decide(folder: Path, tasks: Sequence[Task], encoder: Encoder) -> Decisions:
+class Mixture:
+    """A served mixture, whose own router decides who speaks and whom it hears."""
+
+    def __init__(
+        self, served: Served, folder: Path, tasks: Sequence[Task], encoder: Encoder
+    ) -> None:
+        self._served = served
+        self._tasks = tasks
+        composite = read_composite(folder)
+        self._members = list(composite.members)
+        self._decisions = decide(folder, tasks, encoder)
+        first = next(iter(self._decisions.values()))[0]
+        self.active = len(first.evidence["active"])
+        """How many members take part in an answer."""
+
+    async def answer(self) -> Scores:
+        """Of the test questions."""
+        roles = {name: [str(one.role) for one in d] for name, d in self._decisions.items()}
+        return (await self._served.answers(self._tasks, "test", roles)).scores
+
+    async def answer_with_random_peers(self) -> Scores:
+        """The same primaries with as many peers, drawn anew."""
+        rng = Random(SEED)
+
+        def role(decision: Decision) -> str:
+            primary, *peers = decision.evidence["active"]
+            others = [name for name in self._members if name != primary]
+            return role_name(primary, rng.sample(others, len(peers)))
+
+        roles = {name: [role(one) for one in d] for name, d in self._decisions.items()}
+        return (await self._served.answers(self._tasks, "test", roles)).scores
+
+    def alone(self, members: Mapping[str, Scores]) -> Scores:
+        """What the chosen primaries say without any peer, from the members' own scores."""
+        return {
+            task: tuple(
+                members[decision.evidence["primary"]][task][number]
+                for number, decision in enumerate(found)
+            )
+            for task, found in self._decisions.items()
+        }
+
+
+def decide(folder: Path, tasks: Sequence[Task], encoder: Encoder) -> dict[str, list[Decision]]:
     """What the mixture's own router decides for each test question, by task."""
     config = ThoughtsRouter.Config(
         type="mixture_of_thoughts", expert=FUSED, artifact=folder / ROUTER
@@ -105,28 +147,4 @@ def decide(folder: Path, tasks: Sequence[Task], encoder: Encoder) -> Decisions:
     return {
         task.name: router.route([ask(sample.question) for sample in task.samples("test")])
         for task in tasks
-    }
-
-
-def random_peers(decisions: Decisions, members: Sequence[str]) -> Roles:
-    """The same primaries with as many peers, drawn anew."""
-    rng = Random(SEED)
-
-    def role(decision: Decision) -> str:
-        primary, *peers = decision.evidence["active"]
-        others = [name for name in members if name != primary]
-        return role_name(primary, rng.sample(others, len(peers)))
-
-    return {task: [role(decision) for decision in found] for task, found in decisions.items()}
-
-
-def alone(decisions: Decisions, answers: MemberAnswers) -> Scores:
-    """What the chosen primaries say without any peer."""
-    scores = answers.scores
-    return {
-        task: tuple(
-            scores[decision.evidence["primary"]][task][number]
-            for number, decision in enumerate(found)
-        )
-        for task, found in decisions.items()
     }

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from experts.errors import ConfigError
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(slots=True)

@@ -9,6 +9,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import torch
+
+from experts.training.runtime import prepare
 from experts.zoo.build import load
 from experts.zoo.skills.base import Example, split_of
 from experts.zoo.skills.registry import SKILLS
@@ -23,19 +26,19 @@ MEMBERS = ("arithmetic", "strings", "units", "logic", "geography", "duo", "gener
 # Translation has no expert here, so its words come alone as well.
 MIX: dict[tuple[str, ...], float] = {
     ("arithmetic", "strings"): 14,
-    ("arithmetic", "roman"): 17,
-    ("sequences", "strings"): 9,
+    ("arithmetic", "roman"): 16,
+    ("sequences", "strings"): 14,
     ("geography", "strings"): 8,
     ("translation", "strings"): 14,
-    ("translation", "cipher"): 8,
-    ("logic", "roman"): 6,
+    ("translation", "cipher"): 7,
+    ("logic", "roman"): 7,
     ("translation",): 3,
     ("arithmetic",): 4,
-    ("sequences",): 3,
+    ("sequences",): 4,
     ("strings",): 3,
     ("roman",): 3,
     ("logic",): 3,
-    ("units",): 3,
+    ("units",): 6,
     ("geography",): 2,
 }
 # Of the rejected answers, how many come from an expert of another skill.
@@ -162,11 +165,12 @@ def main() -> None:
     """Write `sft.jsonl` and `preferences.jsonl`."""
     parser = argparse.ArgumentParser(prog="python -m experts.zoo.fusion_data", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the two files")
-    parser.add_argument("--sft", type=int, default=60000, help="questions with answers")
+    parser.add_argument("--sft", type=int, default=72000, help="questions with answers")
     parser.add_argument("--preferences", type=int, default=4000, help="pairs of answers")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="the zoo's experts")
     arguments = parser.parse_args()
+    prepare(torch.get_num_threads())
     arguments.out.mkdir(parents=True, exist_ok=True)
     seed = arguments.seed
     write(arguments.out / "sft.jsonl", sft_rows(arguments.sft, seed))

@@ -1,19 +1,16 @@
 """One stage of training: its losses, its steps, its checkpoints."""
 
-import time
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from experts.errors import ConfigError
 from experts.training.data import Batch, Order, Row, collate
+from experts.training.loop import SHARE, Loop, Stage
 from experts.training.progress import Voice
 from experts.training.run import Clock, RunFolder, State
-from experts.training.schedule import learning_rate
 from routers.fusion_route.config import StageConfig, TrainingConfig
 from routers.fusion_route.data import TrainingData
 from routers.fusion_route.losses import (
@@ -64,8 +61,8 @@ class Trainer:
         settings = config.optimizer
         self._optimizer = torch.optim.AdamW(
             [
-                {"params": list(model.router.parameters())},
-                {"params": list(model.route_head.parameters())},
+                {"params": list(model.router.parameters()), SHARE: 1.0},
+                {"params": list(model.route_head.parameters()), SHARE: settings.head_rate},
             ],
             lr=self._stage.learning_rate,
             weight_decay=settings.weight_decay,
@@ -88,66 +85,35 @@ class Trainer:
             self._optimizer.load_state_dict(optimizer)
         else:
             state.stage, state.step, state.kept = self._name, 0, {}
-        clock = Clock(state)
         self._reference = state.kept.get(REFERENCE)
         if self._pair_order is not None and self._reference is None:
+            clock = Clock(state)
             state.kept[REFERENCE] = self.measure_reference()
-        sums: defaultdict[str, float] = defaultdict(float)
-        saved = time.monotonic()
-        self._model.train()
-        for step in range(state.step, self._stage.steps):
-            for name, value in self._step(step).items():
-                sums[name] += value
             clock.stop()
-            state.step = step + 1
-            last = state.step == self._stage.steps
-            if state.step % self._config.log_steps == 0 or last:
-                count = (state.step - 1) % self._config.log_steps + 1
-                self._log(state, {name: value / count for name, value in sums.items()})
-                sums.clear()
-            # Between two lines of metrics a resumed run would not know their beginning.
-            due = time.monotonic() - saved >= self._config.checkpoint_s
-            if last or (due and not sums):
-                self._run.save(state, self._model, self._optimizer)
-                saved = time.monotonic()
-            self._voice.say(f"{self._name}: step {state.step} of {self._stage.steps}")
+        config, stage = self._config, self._stage
+        lasting = Stage(
+            name=self._name,
+            steps=stage.steps,
+            learning_rate=stage.learning_rate,
+            warmup=stage.warmup,
+            final=stage.final,
+            clip=config.optimizer.clip,
+            log_steps=config.log_steps,
+            checkpoint_s=config.checkpoint_s,
+        )
+        loop = Loop(lasting, self._model, self._optimizer, self._run, self._voice)
+        loop.go(state, self.loss)
 
-    def _log(self, state: State, means: dict[str, float]) -> None:
-        rate = self._rate(state.step - 1)
-        measured = {name: round(value, 5) for name, value in means.items()}
-        times = {"seconds": round(state.seconds, 1), "cpu_seconds": round(state.cpu_seconds, 1)}
-        place = {"stage": self._name, "step": state.step, "learning_rate": rate}
-        self._run.log({**place, **times, **measured})
-        numbers = ", ".join(f"{name} {value:.3f}" for name, value in measured.items())
-        self._voice.say(f"{self._name}: step {state.step} of {self._stage.steps}, {numbers}")
-
-    def _rate(self, step: int) -> float:
-        stage = self._stage
-        return learning_rate(step, stage.steps, stage.learning_rate, stage.warmup, stage.final)
-
-    def _step(self, step: int) -> dict[str, float]:
-        """Take one step on questions and pairs together; returns what it measured."""
-        rate = self._rate(step)
-        factors = (1.0, self._config.optimizer.head_rate)
-        for group, factor in zip(self._optimizer.param_groups, factors, strict=True):
-            group["lr"] = rate * factor
+    def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
+        """The loss of a step, counted from 0, on questions and pairs together."""
         loss, measured = self.on_questions(self._order.rows(step))
-        if self._pair_order is not None:
-            pairs = self._pair_order.rows(step)
-            preference, more = self.on_pairs(pairs)
-            weight = self._config.preference.weight * len(pairs)
-            loss = (loss * self._stage.batch + preference * weight) / (self._stage.batch + weight)
-            measured |= more
-        if not loss.isfinite():
-            raise ConfigError(
-                f"The loss of step {step + 1} of the {self._name} stage is {loss.item()}.",
-                hint=f"Lower `{self._name}.learning_rate`, or raise its `warmup`.",
-            )
-        torch.autograd.backward([loss])
-        nn.utils.clip_grad_norm_(self._model.parameters(), self._config.optimizer.clip)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
-        return {"loss": loss.item(), **measured}
+        if self._pair_order is None:
+            return loss, measured
+        pairs = self._pair_order.rows(step)
+        preference, more = self.on_pairs(pairs)
+        weight = self._config.preference.weight * len(pairs)
+        both = (loss * self._stage.batch + preference * weight) / (self._stage.batch + weight)
+        return both, measured | more
 
     def on_questions(self, rows: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
         """Compute L_LM + lambda L_expert (section 3.2); L_LM as `language` says."""

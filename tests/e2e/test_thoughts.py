@@ -25,10 +25,11 @@ from composite_engines import (
 )
 
 from aggregators.mixture_of_thoughts.config import TrainingConfig
-from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
 from aggregators.mixture_of_thoughts.reference import ThoughtsReference
 from aggregators.mixture_of_thoughts.save import save
+from aggregators.mixture_of_thoughts.train import build
 from experts.training.models import load_model
+from experts.vllm.composite.attending import Form
 from experts.vllm.composite.config import read
 from experts.vllm.composite.listening import listened
 
@@ -36,10 +37,12 @@ pytestmark = pytest.mark.e2e
 
 MEMBERS = ("arithmetic", "geography", "logic", "duo")
 """Llama, GPT-NeoX (from transformers), Gemma and Mixtral: two to four layers, two widths."""
-TOKEN_BYTES = 8192
+FORMS = ("awake", "past")
+"""Folders of both forms of attention, with open gates."""
+TOKEN_BYTES = {"awake": 8192, "past": 16384}
 
 
-def write(folder: Path, gate: float) -> Path:
+def write(folder: Path, gate: float, form: Form = "positionwise") -> Path:
     """Write a mixture of random interaction layers that are heard with `gate`."""
     config = TrainingConfig.model_validate(
         {
@@ -47,13 +50,14 @@ def write(folder: Path, gate: float) -> Path:
             "questions": ["none.jsonl"],
             "stacks": 3,
             "active": 3,
-            "shared_width": 32,
+            "shared_width": 128,
+            "attention": form,
             "steps": 1,
         }
     )
     torch.manual_seed(0)
     models = {name: load_model(name, path) for name, path in config.members.items()}
-    mixture = MixtureOfThoughts(models, 3, config.interactions, 32, config.heads, dimension=4)
+    mixture = build(config, models, dimension=4)
     for name, parameter in mixture.interactions.named_parameters():
         if name.endswith("gate"):
             parameter.data.fill_(gate)
@@ -64,14 +68,19 @@ def write(folder: Path, gate: float) -> Path:
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("thoughts")
-    return {"asleep": write(root / "asleep", 0.0), "awake": write(root / "awake", 0.8)}
+    return {
+        "asleep": write(root / "asleep", 0.0),
+        "awake": write(root / "awake", 0.8),
+        "past": write(root / "past", 0.8, "sequence"),
+    }
 
 
 @pytest.fixture(scope="module")
 def server(folders: dict[str, Path]) -> Iterator[Server]:
     loads = {name: loose(folder) for name, folder in folders.items()}
     loads |= {name: loose(ZOO / name) for name in MEMBERS}
-    with serving({**loads, "tight": tight(folders["awake"], TOKEN_BYTES)}) as started:
+    loads |= {f"tight-{form}": tight(folders[form], TOKEN_BYTES[form]) for form in FORMS}
+    with serving(loads) as started:
         yield started
 
 
@@ -82,8 +91,8 @@ async def engines(server: Server, folders: dict[str, Path]) -> AsyncIterator[Eng
 
 
 @pytest.fixture(scope="module")
-def reference(folders: dict[str, Path]) -> ThoughtsReference:
-    return ThoughtsReference(folders["awake"])
+def references(folders: dict[str, Path]) -> dict[str, ThoughtsReference]:
+    return {form: ThoughtsReference(folders[form]) for form in FORMS}
 
 
 @pytest.fixture(scope="module")
@@ -106,51 +115,61 @@ async def test_with_closed_gates_it_is_its_primary(
         assert await engines.follow("asleep", [roles[role], *text]) == alone
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("role", SOME)
 async def test_log_probabilities_and_answers_are_those_of_the_reference(
-    engines: Engines, reference: ThoughtsReference, roles: dict[str, int], role: str
+    engines: Engines,
+    references: dict[str, ThoughtsReference],
+    roles: dict[str, int],
+    role: str,
+    form: str,
 ) -> None:
+    reference = references[form]
     for text in texts(3):
         tokens = [roles[role], *text]
         expected = reference.logits(tokens)[-1].log_softmax(-1)
-        found = await engines.log_probs("awake", tokens)
+        found = await engines.log_probs(form, tokens)
         reserved = list(reference.composite.role_token_ids)
         assert (found[reserved] < -8999).all()
         found[reserved] = expected[reserved] = -9999
         assert not found.isnan().any()
         assert worst_error(found, expected) < 1e-3
-        answer = await engines.follow("awake", tokens)
+        answer = await engines.follow(form, tokens)
         assert answer == chosen_by(reference, tokens, answer)
 
 
+@pytest.mark.parametrize("form", FORMS)
 async def test_a_batch_of_roles_on_little_memory_equals_each_request_alone(
-    engines: Engines, roles: dict[str, int]
+    engines: Engines, roles: dict[str, int], form: str
 ) -> None:
+    tight = f"tight-{form}"
     dice = Random(0)
     bodies = texts(2) + [[dice.randrange(70, VOCABULARY) for _ in range(250)] for _ in range(2)]
     prompts = [[roles[role], *body] for role in SOME for body in bodies]
-    alone = [await engines.follow("awake", prompt) for prompt in prompts]
+    alone = [await engines.follow(form, prompt) for prompt in prompts]
     assert len({str(answer) for answer in alone}) > len(prompts) // 2
     order = dice.sample(range(len(prompts)), len(prompts))
     before = engines.preemptions()
-    together = await asyncio.gather(*(engines.follow("tight", prompts[i]) for i in order))
+    together = await asyncio.gather(*(engines.follow(tight, prompts[i]) for i in order))
     assert together == [alone[i] for i in order]
     assert engines.preemptions() > before
     for prompt, answer in zip(prompts[-6:], alone[-6:], strict=True):
-        assert await engines.follow("tight", prompt) == answer
-        again = await engines.complete("tight", prompt)
+        assert await engines.follow(tight, prompt) == answer
+        again = await engines.complete(tight, prompt)
         assert again["choices"][0]["token_ids"] == answer
         cached = (again["usage"]["prompt_tokens_details"] or {}).get("cached_tokens", 0)
         assert cached == len(prompt) // BLOCK * BLOCK
 
 
+@pytest.mark.parametrize("form", FORMS)
 async def test_a_client_can_read_who_was_listened_to(
-    engines: Engines, reference: ThoughtsReference, roles: dict[str, int]
+    engines: Engines, references: dict[str, ThoughtsReference], roles: dict[str, int], form: str
 ) -> None:
+    reference = references[form]
     tokens = [roles[SOME[0]], *texts(1)[0]]
     marks = list(reference.composite.role_token_ids)[: 2 * len(MEMBERS)]
     answer = await engines.complete(
-        "awake", tokens, max_tokens=1, logprob_token_ids=marks, logprobs=0,
+        form, tokens, max_tokens=1, logprob_token_ids=marks, logprobs=0,
         return_tokens_as_token_ids=True,
     )  # fmt: skip
     (top,) = answer["choices"][0]["logprobs"]["top_logprobs"]

@@ -10,7 +10,7 @@ from experts.errors import RequestError
 from experts.roles import Fused, fused, refuse_role_tokens
 from experts.types import Request
 
-MODEL = Fused(("<|role_0|>", "<|role_1|>"), 6, ("math", "words"), tells_speaker=True)
+MODEL = Fused(("<|role_0|>", "<|role_1|>"), (6, 7), ("math", "words"), tells="experts")
 
 
 def _folder(path: Path, config: Any) -> str:

@@ -16,7 +16,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from transformers import CONFIG_MAPPING, PreTrainedConfig
@@ -237,6 +237,8 @@ class MixtureOfThoughts(Composite):
     """The stacks, from 0, after which members interact."""
     shared_width: int = Field(ge=1)
     heads: int = Field(ge=1)
+    attention: Literal["positionwise", "sequence"] = "positionwise"
+    """Over the members at a position, or over all their positions up to it."""
 
     def _problems(self) -> Iterator[str]:
         yield from super()._problems()
@@ -317,6 +319,7 @@ class CompositeConfig(PreTrainedConfig):  # type: ignore[misc]
     places: list | None = None  # type: ignore[type-arg]
     shared_width: int | None = None
     heads: int | None = None
+    attention: str | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)

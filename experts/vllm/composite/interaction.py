@@ -3,15 +3,17 @@
 Between two stacks of layers every active expert's residual stream is projected into a shared
 width, where the primary attends over all of them, itself included. What it finds goes back into
 its own stream behind a gate that starts at zero; the peers' streams are adapted, behind gates of
-their own. Rows are tokens here: a stream has summed up its past causally already.
+their own. Rows are tokens here: a stream has summed up its past causally already. What else of the
+past the primary attends to is a matter of the form (`attending.py`).
 """
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from experts.vllm.composite.attending import Attend, Form, positionwise, value_size
 
 
 class Exchange(NamedTuple):
@@ -32,19 +34,23 @@ def cut(layers: int, stacks: int) -> list[tuple[int, int]]:
 
 
 class Interaction(nn.Module):
-    """One interaction layer over experts of any widths; at each position for itself."""
+    """One interaction layer over experts of any widths."""
 
-    def __init__(self, widths: Sequence[int], shared: int, heads: int) -> None:
+    def __init__(
+        self, widths: Sequence[int], shared: int, heads: int, form: Form = "positionwise"
+    ) -> None:
         super().__init__()
         if shared % heads:
             raise ValueError(f"a shared width of {shared} can not be split into {heads} heads")
         self.heads = heads
+        self.size = shared // heads
+        heard = heads * value_size(form, self.size)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
         self.down = nn.ModuleList(nn.Linear(width, shared, bias=False) for width in widths)
         self.query = nn.Linear(shared, shared, bias=False)
         self.key = nn.Linear(shared, shared, bias=False)
-        self.value = nn.Linear(shared, shared, bias=False)
-        self.out = nn.Linear(shared, shared, bias=False)
+        self.value = nn.Linear(shared, heard, bias=False)
+        self.out = nn.Linear(heard, shared, bias=False)
         self.out_norm = nn.LayerNorm(shared)
         self.peer = nn.Sequential(nn.Linear(shared, shared), nn.GELU(), nn.Linear(shared, shared))
         self.up = nn.ModuleList(nn.Linear(shared, width, bias=False) for width in widths)
@@ -57,6 +63,7 @@ class Interaction(nn.Module):
         streams: Sequence[Tensor],
         active: Tensor,
         primary: Tensor,
+        attend: Attend = positionwise,
         weights: Tensor | None = None,
     ) -> Exchange:
         """Let the primary of each row listen.
@@ -66,14 +73,17 @@ class Interaction(nn.Module):
                 idle expert's holds has no effect.
             active: [rows, experts] bool, the primary included.
             primary: [rows] number of an expert.
+            attend: the attention, of the layer's form.
             weights: [rows, experts] 1 for every active expert, with the gradient of the router;
                 None where nothing is learned.
         """
         shared = torch.stack(
             [down(norm(s)) for down, norm, s in zip(self.down, self.norms, streams, strict=True)], 1
         )  # [rows, experts, shared]
+        # A served expert that was absent before has no past: its states may be anything, or NaN.
+        shared = torch.where(active[:, :, None], shared, 0.0)
         own = shared[torch.arange(len(primary), device=primary.device), primary]
-        heard, attention = self._listen(own, shared, active, weights)
+        heard, attention = self._listen(own, shared, active, attend, weights)
         found = self.out_norm(self.out(heard) + own)
         adapted = self.peer(shared)
         deltas = []
@@ -86,18 +96,13 @@ class Interaction(nn.Module):
         return Exchange(deltas, attention)
 
     def _listen(
-        self, own: Tensor, shared: Tensor, active: Tensor, weights: Tensor | None
+        self, own: Tensor, shared: Tensor, active: Tensor, attend: Attend, weights: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        rows, experts, width = shared.shape
-        size = width // self.heads
-        query = self.query(own).view(rows, self.heads, size)
-        key = self.key(shared).view(rows, experts, self.heads, size)
         value = self.value(shared)
         if weights is not None:
             value = value * weights[:, :, None]
-        value = value.view(rows, experts, self.heads, size)
-        scores = torch.einsum("rhs,rehs->rhe", query, key) / math.sqrt(size)
-        scores = scores.masked_fill(~active[:, None, :], -math.inf)
-        shares = scores.softmax(-1)
-        heard = torch.einsum("rhe,rehs->rhs", shares, value).reshape(rows, width)
-        return heard, shares.mean(1)
+        query, key, value = (
+            one.unflatten(-1, (self.heads, -1)) for one in (self.query(own), self.key(shared), value)
+        )
+        heard, shares = attend(query, key, value, active)
+        return heard.flatten(1), shares

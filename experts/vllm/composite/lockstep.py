@@ -4,6 +4,7 @@ import copy
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from experts.errors import ConfigError
@@ -107,6 +108,33 @@ class TransformersStacks(Stacks):
         last: Tensor = self._norm(self._stream)[0]
         self._stream = None
         return last
+
+
+class Absent(Stacks):
+    """A member that no request of a step hears: it costs nothing, and its stream is 0."""
+
+    def __init__(self, width: int, dtype: torch.dtype) -> None:
+        self._width = width
+        self._dtype = dtype
+        self._stream: Any = None
+
+    def begin(self, input_ids: Tensor) -> None:
+        shape = (len(input_ids), self._width)
+        self._stream = torch.zeros(shape, dtype=self._dtype, device=input_ids.device)
+
+    def run(self, stack: int, positions: Tensor) -> None:
+        pass
+
+    @property
+    def stream(self) -> Tensor:
+        whole: Tensor = self._stream
+        return whole
+
+    def add(self, delta: Tensor) -> None:
+        pass
+
+    def end(self) -> Tensor:
+        return self.stream
 
 
 def stacks_of(name: str, model: Any, stacks: int) -> Stacks:

@@ -5,11 +5,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from vllm.config import VllmConfig
+from vllm.model_executor.layers.attention import Attention
+from vllm.model_executor.models.utils import maybe_prefix
 
+from experts.vllm.composite.attending import Attend, Kernel, OverSequence, positionwise
 from experts.vllm.composite.combine import silence, tell_attention
 from experts.vllm.composite.config import MixtureOfThoughts
 from experts.vllm.composite.interaction import Interaction
-from experts.vllm.composite.lockstep import stacks_of
+from experts.vllm.composite.lockstep import Absent, Stacks, stacks_of
 from experts.vllm.composite.model import CompositeModel
 
 
@@ -23,16 +26,25 @@ class CoterieMixtureOfThoughts(CompositeModel):
     composite: MixtureOfThoughts
     active: Tensor
     primary: Tensor
+    dtype: torch.dtype
 
     def build(self, vllm_config: VllmConfig, prefix: str) -> None:
         mixture = self.composite
         members: dict[str, Any] = dict(zip(mixture.members, self.members.values(), strict=True))
         self._stacks = [stacks_of(name, one, mixture.stacks) for name, one in members.items()]
         sizes = [int(member.config.hidden_size) for member in members.values()]
+        self._absent = [Absent(size, vllm_config.model_config.dtype) for size in sizes]
         # In float32, as they were trained; they are small beside the members.
         self.interactions = nn.ModuleList(
-            Interaction(sizes, mixture.shared_width, mixture.heads).float() for _ in mixture.places
+            Interaction(sizes, mixture.shared_width, mixture.heads, mixture.attention).float()
+            for _ in mixture.places
         )
+        if mixture.attention == "sequence":
+            self.past = nn.ModuleList(
+                self._past(vllm_config, maybe_prefix(prefix, f"past.{number}"))
+                for number in range(len(mixture.places))
+            )
+        self.dtype = vllm_config.model_config.dtype
         self._widths = [*sizes, len(mixture.places) * len(sizes)]
         names = list(mixture.members)
         active = [[name in role.active for name in names] for role in mixture.roles]
@@ -40,27 +52,60 @@ class CoterieMixtureOfThoughts(CompositeModel):
         self.register_buffer("active", torch.tensor(active), persistent=False)
         self.register_buffer("primary", torch.tensor(primary), persistent=False)
 
+    def _past(self, vllm_config: VllmConfig, prefix: str) -> Attention:
+        """The KV cache of one interaction layer: all members' heads side by side."""
+        mixture = self.composite
+        heads = len(mixture.members) * mixture.heads
+        size = mixture.shared_width // mixture.heads
+        return Attention(
+            heads,
+            size,
+            scale=size**-0.5,
+            num_kv_heads=heads,
+            cache_config=vllm_config.cache_config,
+            prefix=f"{prefix}.attn",
+        )
+
+    def _attend(self, number: int, positions: Tensor) -> Attend:
+        if self.composite.attention == "positionwise":
+            return positionwise
+        return OverSequence(_in_dtype(self.past[number], self.dtype), positions == 0)
+
     @property
     def widths(self) -> list[int]:
         return self._widths
 
     def run(self, input_ids: Tensor, positions: Tensor, role: Tensor) -> list[Tensor]:
         active, primary = self.active[role], self.primary[role]
-        for member in self._stacks:
+        members = self._present(active)
+        for member in members:
             member.begin(input_ids)
         heard = []
         for stack in range(self.composite.stacks):
-            for member in self._stacks:
+            for member in members:
                 member.run(stack, positions)
             if stack in self.composite.places:
-                interaction: Any = self.interactions[self.composite.places.index(stack)]
-                streams = [member.stream.float() for member in self._stacks]
-                exchange = interaction(streams, active, primary)
-                for member, delta in zip(self._stacks, exchange.deltas, strict=True):
+                number = self.composite.places.index(stack)
+                streams = [member.stream.float() for member in members]
+                attend = self._attend(number, positions)
+                exchange = self.interactions[number](streams, active, primary, attend)
+                for member, delta in zip(members, exchange.deltas, strict=True):
                     member.add(delta.to(member.stream.dtype))
                 heard.append(exchange.attention)
-        last = [member.end() for member in self._stacks]
+        last = [member.end() for member in members]
         return [*last, torch.cat(heard, -1).to(last[0].dtype)]
+
+    def _present(self, active: Tensor) -> list[Stacks]:
+        """The members, with a stand-in for each that no row of the step hears.
+
+        Whom a request does not hear never has a past in it: its role is for life, and the first
+        token keeps other roles from its cached blocks. On a GPU looking costs more than running.
+        """
+        if active.device.type != "cpu":
+            return self._stacks
+        wanted = active.any(0).tolist()
+        both = zip(wanted, self._stacks, self._absent, strict=True)
+        return [member if here else absent for here, member, absent in both]
 
     def mix(self, streams: list[Tensor], role: Tensor) -> Tensor | None:
         *last, attention = streams
@@ -71,3 +116,13 @@ class CoterieMixtureOfThoughts(CompositeModel):
         rows = torch.arange(len(primary), device=primary.device)
         spoken = torch.stack(logits)[primary, rows]
         return tell_attention(silence(spoken, self.role_tokens), attention, self.role_tokens)
+
+
+def _in_dtype(past: Any, dtype: torch.dtype) -> Kernel:
+    """The kernel as it is called with float32: the cache holds numbers of the members' type."""
+
+    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        found: Tensor = past(*(one.to(dtype).contiguous() for one in (query, key, value)))
+        return found
+
+    return attend

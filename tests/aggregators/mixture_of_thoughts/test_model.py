@@ -43,12 +43,12 @@ def test_what_can_not_be_cut_is_named() -> None:
         StackedModel("arithmetic", model, 2)
 
 
-@pytest.fixture(scope="module")
-def mixture() -> MixtureOfThoughts:
+@pytest.fixture(scope="module", params=["positionwise", "sequence"])
+def mixture(request: pytest.FixtureRequest) -> MixtureOfThoughts:
     """Three stacks, two interaction layers that do nothing yet."""
     torch.manual_seed(1)
     models = {name: load_model(name, ZOO / name) for name in MEMBERS}
-    return MixtureOfThoughts(models, 3, (0, 1), 32, 4, dimension=8).eval()
+    return MixtureOfThoughts(models, 3, (0, 1), 32, 4, dimension=8, form=request.param).eval()
 
 
 def wake(mixture: MixtureOfThoughts, gate: float) -> None:

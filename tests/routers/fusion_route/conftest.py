@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, Qwen3Config
-from transformers.utils import logging
+from tiny_models import write_jsonl, write_models
 
-from experts.zoo.tokenizer import SHARED, build
 from routers.fusion_route.config import TrainingConfig
-
-SHAPE: dict[str, Any] = {
-    "hidden_size": 16,
-    "intermediate_size": 24,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "max_position_embeddings": 64,
-}
-logging.disable_progress_bar()
 
 
 @pytest.fixture(autouse=True)
@@ -38,32 +25,16 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of a router and two members with random weights."""
-    folder = tmp_path_factory.mktemp("tiny")
-    tokenizer = build(SHARED)
-    kinds = {"router": LlamaConfig, "left": Qwen3Config, "right": LlamaConfig}
-    for seed, (name, kind) in enumerate(kinds.items()):
-        torch.manual_seed(seed)
-        config = kind(vocab_size=len(tokenizer), bos_token_id=1, eos_token_id=2, **SHAPE)
-        model = AutoModelForCausalLM.from_config(config)
-        for parameter in model.parameters():
-            torch.nn.init.normal_(parameter, std=0.3)
-        model.save_pretrained(folder / name)
-        tokenizer.save_pretrained(folder / name)
-    return {name: folder / name for name in kinds}
+    return write_models(tmp_path_factory.mktemp("tiny"))
 
 
-Write = Callable[[Path, Sequence[dict[str, Any]]], Path]
+Write = Callable[[Path, Sequence[Mapping[str, Any]]], Path]
 
 
 @pytest.fixture(scope="session")
 def jsonl() -> Write:
     """A function that writes rows as JSON lines."""
-
-    def write(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        return path
-
-    return write
+    return write_jsonl
 
 
 @pytest.fixture

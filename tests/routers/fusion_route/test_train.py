@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from training_runs import Doomed, Killed, curve, silent
 
 from experts.errors import ConfigError
 from experts.training.data import Encoder, Question, Row, collate
@@ -30,26 +31,6 @@ from routers.fusion_route.stage import Prepared, Trainer
 from routers.fusion_route.train import prepare_pairs, read_questions, run_folder, train
 
 ZOO = Path(__file__).resolve().parents[3] / "experts" / "zoo" / "weights"
-
-
-def silent(line: str) -> None:
-    pass
-
-
-class Killed(Exception):
-    pass
-
-
-class Doomed(Voice):
-    """Dies at the first line that holds a text."""
-
-    def __init__(self, last_words: str) -> None:
-        super().__init__(silent)
-        self._last_words = last_words
-
-    def say(self, text: str) -> None:
-        if self._last_words in text:
-            raise Killed
 
 
 def changed(config: TrainingConfig, **changes: Any) -> TrainingConfig:
@@ -227,16 +208,8 @@ def test_a_stopped_run_ends_as_an_uninterrupted_one(
     for name, tensor in weights(whole).items():
         assert torch.equal(tensor, weights(resumed)[name]), name
 
-    def curve(run: str) -> list[dict[str, Any]]:
-        lines = (tmp_path / run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        clocks = ("seconds", "cpu_seconds")
-        return [
-            {key: value for key, value in json.loads(line).items() if key not in clocks}
-            for line in lines
-        ]
-
-    assert curve("stopped") == curve("whole")
-    places = [(line["stage"], line["step"]) for line in curve("whole")]
+    assert curve(tmp_path / "stopped") == curve(tmp_path / "whole")
+    places = [(line["stage"], line["step"]) for line in curve(tmp_path / "whole")]
     assert places == [("sft", 2), ("sft", 4), ("sft", 6), ("mixed", 2), ("mixed", 4), ("mixed", 5)]
 
 

@@ -1,4 +1,4 @@
-"""Who spoke: turns what a fused expert writes into log-probabilities into a field of its own."""
+"""What a fused expert writes into log-probabilities, turned into a field of its own."""
 
 import json
 from collections.abc import AsyncIterator
@@ -7,28 +7,32 @@ from typing import Any
 from experts.errors import RequestError
 from experts.roles import Fused
 from experts.types import Request
+from experts.vllm.composite.listening import listened
 from experts.vllm.composite.speaker import speaker
 
 _END = b"\n\n"
 _DATA = b"data: "
 
 
-class Speakers:
+class Insight:
     """Asks for the members' marks, and translates an answer that carries them.
 
-    Every choice of an answer, or of a chunk of a stream, gets `coterie.experts`: for each of its
-    tokens the member that spoke, None where the router spoke alone.
+    Every choice of an answer, or of a chunk of a stream, gets for each of its tokens, under
+    `coterie`, what the expert tells: `experts`, the member that spoke (None: the router alone), or
+    `attention`, for each interaction layer the share of the primary's attention by member.
     """
 
     def __init__(self, model: Fused, request: Request) -> None:
-        if not model.tells_speaker or request.operation != "chat/completions":
+        if not model.tells or request.operation != "chat/completions":
             raise RequestError(
-                "Who spoke can be told for chat completions of a FusionRoute expert only.",
+                "What happened at each token can be told for chat completions of a FusionRoute or"
+                " Mixture of Thoughts expert only.",
                 param="coterie.tokens",
             )
         self._model = model
+        self._marks = model.role_tokens[: model.marks]
         self._keep_logprobs = bool(request.body.get("logprobs"))
-        marks = {"logprobs": True, "logprob_token_ids": [model.first_role_id]}
+        marks = {"logprobs": True, "logprob_token_ids": list(model.role_ids[: model.marks])}
         self.request = Request(request.id, request.operation, {**request.body, **marks})
 
     def whole(self, body: bytes) -> bytes:
@@ -57,13 +61,21 @@ class Speakers:
     def _translate(self, answer: dict[str, Any]) -> None:
         for choice in answer.get("choices") or ():
             tokens = (choice.get("logprobs") or {}).get("content") or ()
-            choice["coterie"] = {"experts": [self._speaker(token) for token in tokens]}
+            choice["coterie"] = {str(self._model.tells): [self._told(token) for token in tokens]}
             if not self._keep_logprobs:
                 choice["logprobs"] = None
 
-    def _speaker(self, token: dict[str, Any]) -> str | None:
-        mark = self._model.role_tokens[0]
+    def _told(self, token: dict[str, Any]) -> str | list[dict[str, float]] | None:
+        """Take the marks out of a token's alternatives, and read them."""
         others = token.get("top_logprobs") or []
-        found = [other["logprob"] for other in others if other["token"] == mark]
-        token["top_logprobs"] = [other for other in others if other["token"] != mark]
-        return speaker(found[0], self._model.members) if found else None
+        found = {one["token"]: one["logprob"] for one in others if one["token"] in self._marks}
+        token["top_logprobs"] = [one for one in others if one["token"] not in self._marks]
+        if len(found) < len(self._marks):
+            return None
+        members, marks = self._model.members, [found[mark] for mark in self._marks]
+        if self._model.tells == "experts":
+            return speaker(marks[0], members)
+        return [
+            {name: share for name, share in zip(members, layer, strict=True) if share}
+            for layer in listened(marks, len(members))
+        ]

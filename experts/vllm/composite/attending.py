@@ -1,0 +1,99 @@
+"""Two forms of the attention in an interaction layer, for training and serving alike.
+
+*positionwise*: over the active experts at the primary's own position. *sequence*: over all of
+their positions up to it, as in the paper (arXiv 2509.21164, section 3.2), which needs the past.
+
+The past of the sequence form is attended to expert by expert, by any kernel for causal attention,
+and joined to one softmax afterwards. A kernel does not tell by what it divided; here position 0
+does. Its key is 0, so it weighs exp(0) = 1, and its value is 0 except for a last number that is 1
+there and 0 elsewhere: what comes out in that place is 1 / sum of all weights.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad, scaled_dot_product_attention
+
+Form = Literal["positionwise", "sequence"]
+Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Causal attention of [rows, heads x size] queries, keys and values, with scale size^-1/2."""
+SMALLEST = 1e-30
+
+
+class Attend(Protocol):
+    """Attention of R primaries over E experts in H heads."""
+
+    def __call__(
+        self, query: Tensor, key: Tensor, value: Tensor, active: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What is heard [R, H, v] and how much of each expert [R, E], shares that sum to 1.
+
+        Args:
+            query: [R, H, s].
+            key: [R, E, H, s].
+            value: [R, E, H, v]; v is `value_size` of s.
+            active: [R, E] bool; idle experts are not heard.
+        """
+        ...
+
+
+def value_size(form: Form, size: int) -> int:
+    """Numbers of a value in a head whose keys have `size` of them."""
+    return size if form == "positionwise" else size - 1
+
+
+def positionwise(
+    query: Tensor, key: Tensor, value: Tensor, active: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Attend at each row for itself (`Attend`)."""
+    scores = torch.einsum("rhs,rehs->rhe", query, key) / math.sqrt(query.shape[-1])
+    shares = scores.masked_fill(~active[:, None, :], -math.inf).softmax(-1)
+    return torch.einsum("rhe,rehv->rhv", shares, value), shares.mean(1)
+
+
+class OverSequence:
+    """Attend over the past of each row (`Attend`)."""
+
+    def __init__(self, kernel: Kernel, first: Tensor) -> None:
+        """`first` is [rows] bool: where a sequence begins."""
+        self._kernel = kernel
+        self._first = first[:, None, None, None]
+
+    def __call__(
+        self, query: Tensor, key: Tensor, value: Tensor, active: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        marked = pad(torch.where(self._first, 0.0, value), (0, 1))
+        marked = marked + pad(self._first.to(value.dtype), (key.shape[-1] - 1, 0))
+        asked = query[:, None].expand(key.shape)
+        keys = torch.where(self._first, 0.0, key)
+        found = self._kernel(asked.flatten(1), keys.flatten(1), marked.flatten(1))
+        return join(found.view(key.shape).float(), active)
+
+
+def join(found: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
+    """Make one softmax of each active expert's own.
+
+    `found` is [R, E, H, v + 1], the last number being 1 / sum of the weights; returns what is
+    heard [R, H, v] and the experts' shares [R, E].
+    """
+    heard, inverse = found[..., :-1], found[..., -1].clamp(min=SMALLEST)
+    sums = torch.where(active[:, :, None], 1 / inverse, 0.0)
+    shares = sums / sums.sum(1, keepdim=True)
+    return (heard * shares[..., None]).sum(1), shares.mean(-1)
+
+
+def causal(batch: int, heads: int) -> Kernel:
+    """The kernel for rows that are `batch` sequences of equal length, one after the other."""
+
+    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        q, k, v = (
+            one.unflatten(0, (batch, -1)).unflatten(-1, (heads, -1)).transpose(1, 2)
+            for one in (query, key, value)
+        )
+        found = scaled_dot_product_attention(q, k, v, is_causal=True)
+        return found.transpose(1, 2).flatten(2).flatten(0, 1)
+
+    return attend
