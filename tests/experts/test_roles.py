@@ -33,7 +33,7 @@ def test_a_fused_folder_is_known_by_its_config(tmp_path: Path) -> None:
         _folder(tmp_path / "contrast", {**config, "architectures": ["CoterieContrast"]})
     )
     assert contrast is not None
-    assert not contrast.tells_speaker
+    assert contrast.tells is None
 
 
 def test_any_other_model_is_not_fused(tmp_path: Path) -> None:
