@@ -17,10 +17,10 @@ from experts.errors import (
 from experts.roles import fused, in_role, refuse_role_tokens
 from experts.types import Request
 from orchestrator.config import Config
+from orchestrator.insight import Insight
 from orchestrator.plan import Plan, plan_decision, plan_expert
 from orchestrator.pool import ExpertPool, Lease
 from orchestrator.routing import RoutingQueue
-from orchestrator.insight import Insight
 from orchestrator.trace import Trace
 from routers.base import Router
 

@@ -24,13 +24,13 @@ from experts.training.data import (
     keep_fitting,
     read_lines,
 )
+from experts.training.loop import SHARE, Loop, Stage
 from experts.training.models import (
     check_tokenizers,
     load_model,
     load_tokenizer,
     smallest_context,
 )
-from experts.training.loop import SHARE, Loop, Stage
 from experts.training.progress import Voice
 from experts.training.run import RunFolder, State
 from experts.vllm.composite.fingerprint import fingerprint

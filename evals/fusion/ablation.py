@@ -121,4 +121,3 @@ async def evaluate(
     if json_out:
         write_json(json_out, ablated)
     return partial(print_ablation, ablated=ablated)
-

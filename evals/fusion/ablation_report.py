@@ -91,9 +91,7 @@ def write_json(path: Path, ablated: Ablated) -> None:
                 for v in ablated.variants
                 if v != BASE
             },
-            **{
-                w: {t: asdict(ablated.above(w, t)) for t in names} for w in ablated.whole_answers
-            },
+            **{w: {t: asdict(ablated.above(w, t)) for t in names} for w in ablated.whole_answers},
         },
     }
     path.write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")

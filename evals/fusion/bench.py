@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from evals.fusion.models import FORMS, TOGETHER
 from evals.fusion.serving import THREADS
 from evals.load import LoadClient, load_client, target
 from evals.progress import Progress
@@ -36,6 +37,11 @@ class Times:
     def median(self, name: str) -> float:
         """Over the rounds."""
         return statistics.median(self.models[name])
+
+    def share_beyond(self, whole: str, bare: str) -> float:
+        """Median over the rounds of the share of the whole's time that `bare` does without."""
+        pairs = zip(self.models[whole], self.models[bare], strict=True)
+        return statistics.median(1 - less / time for time, less in pairs)
 
     def parts_to_whole(self, whole: str, parts: Sequence[str]) -> float:
         """Median over the rounds of (sum of the parts' times) / (the whole's time)."""
@@ -63,6 +69,7 @@ class FusionBench:
 
     rounds: int
     parts: tuple[str, ...]
+    """Of the composite: its router, then its members."""
     times: tuple[Times, ...]
     reference: Reference
 
@@ -79,11 +86,11 @@ async def measure(
     rounds: int,
     progress: Progress,
 ) -> FusionBench:
-    """Measure the models behind `url`: COMPOSITE, its `parts`, CONTRAST and PLAIN.
+    """Measure the models behind `url`: COMPOSITE, its `parts`, CONTRAST, PLAIN, FORMS, TOGETHER.
 
     `fused` is the folder of COMPOSITE, for the reference loop. Raises ServiceError.
     """
-    names = (COMPOSITE, *parts, CONTRAST, PLAIN)
+    names = (COMPOSITE, *parts, CONTRAST, PLAIN, *FORMS, TOGETHER)
     found: dict[int, dict[str, list[float]]] = {level: {} for level in LEVELS}
     async with load_client() as client:
         progress.doing("warming up")

@@ -8,11 +8,14 @@ from rich.console import Console
 
 from evals.bench_report import Verdict
 from evals.fusion.bench import COMPOSITE, CONTRAST, PLAIN, FusionBench, Times
+from evals.fusion.models import FORMS, TOGETHER
 from evals.table import print_table, say
 
 OF_PARTS_AT_LEAST = 0.9
 TIMES_REFERENCE_AT_LEAST = 10.0
 CONTRAST_AT_MOST = {1: 1.35, 64: 2.1}
+THOUGHTS_AT_MOST = 1.25
+INTERACTIONS_AT_MOST = 0.2
 
 
 def verdicts(bench: FusionBench) -> list[Verdict]:
@@ -28,7 +31,11 @@ def verdicts(bench: FusionBench) -> list[Verdict]:
             f" reference loop (target: at least {TIMES_REFERENCE_AT_LEAST:g})",
         )
     )
-    return [*found, *(_contrast(times) for times in bench.times)]
+    found += [_contrast(times) for times in bench.times]
+    for times in bench.times:
+        for name, form in FORMS.items():
+            found += _thoughts(times, name, form, bench.parts[1:])
+    return found
 
 
 def _parts(times: Times, parts: tuple[str, ...]) -> Verdict:
@@ -50,6 +57,24 @@ def _contrast(times: Times) -> Verdict:
     )
 
 
+def _thoughts(times: Times, name: str, form: str, members: tuple[str, ...]) -> list[Verdict]:
+    ratio = 1 / times.parts_to_whole(name, members)
+    share = times.share_beyond(name, TOGETHER)
+    what = f"mixture of thoughts ({form}), {times.in_flight} in flight:"
+    return [
+        Verdict(
+            ratio <= THOUGHTS_AT_MOST,
+            f"{what} {ratio:.2f} of the sum of its {len(members)} members' step times (target: at"
+            f" most {THOUGHTS_AT_MOST:g})",
+        ),
+        Verdict(
+            share <= INTERACTIONS_AT_MOST,
+            f"{what} interactions take {100 * share:.0f} % of a step (target: at most"
+            f" {100 * INTERACTIONS_AT_MOST:.0f})",
+        ),
+    ]
+
+
 def print_bench(console: Console, bench: FusionBench) -> int:
     """Print the table and the verdicts; returns the exit code."""
     say(console)
@@ -62,6 +87,8 @@ def print_bench(console: Console, bench: FusionBench) -> int:
             (f"composite of these {len(bench.parts)}", COMPOSITE),
             ("mixture, plain greedy", PLAIN),
             ("mixture, self-contrast", CONTRAST),
+            (f"the {len(bench.parts) - 1} members in one model", TOGETHER),
+            *((f"mixture of thoughts, {form}", name) for name, form in FORMS.items()),
         )
     ]
     rows.insert(

@@ -12,11 +12,18 @@ from evals.fusion.bench import COMPOSITE, CONTRAST, PLAIN, measure
 from evals.fusion.bench_report import print_bench, write_json
 from evals.fusion.fit import Fit, fit_settings, setting_roles
 from evals.fusion.fit_report import print_fit
-from evals.fusion.models import MIXTURE, folder_of, write_route, write_self_contrast
-from evals.fusion.serving import serving
+from evals.fusion.models import (
+    MIXTURE,
+    folder_of,
+    write_route,
+    write_self_contrast,
+    write_thoughts,
+)
+from evals.fusion.serving import THREADS, serving
 from evals.progress import Progress
 from evals.tasks import load_tasks
 from experts.errors import ConfigError
+from experts.training.runtime import prepare
 from orchestrator.config import Config
 
 SEED = 0
@@ -32,12 +39,15 @@ async def bench(
     with TemporaryDirectory(prefix="coterie-fusion-") as made:
         root = Path(made)
         progress.doing("writing the fused folders")
+        prepare(THREADS)
         route = write_route(settings, root)
+        thoughts = write_thoughts(settings, root)
         plain = folder_of(settings, MIXTURE)
         contrast = write_self_contrast(root / CONTRAST, MIXTURE, plain, BENCH_ROLES)
         progress.doing("loading the models")
-        async with serving({**route, CONTRAST: contrast, PLAIN: plain}) as url:
-            progress.say(f"{len(route) + 2} models loaded into one worker process")
+        models = {**route, **thoughts, CONTRAST: contrast, PLAIN: plain}
+        async with serving(models) as url:
+            progress.say(f"{len(models)} models loaded into one worker process")
             parts = [name for name in route if name != COMPOSITE]
             found = await measure(url, route[COMPOSITE], parts, questions, rounds, progress)
     if json_out:

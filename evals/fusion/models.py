@@ -10,9 +10,14 @@ import numpy as np
 from safetensors.numpy import save
 from safetensors.torch import load, load_file, save_file
 
+from aggregators.mixture_of_thoughts.config import TrainingConfig
+from aggregators.mixture_of_thoughts.save import save as save_thoughts
+from aggregators.mixture_of_thoughts.train import build
 from experts.errors import ConfigError
 from experts.spec import VllmSpec
-from experts.vllm.composite.config import FusionRoute, SelfContrast, read
+from experts.training.models import load_model
+from experts.vllm.composite.attending import Form
+from experts.vllm.composite.config import Contrast, FusionRoute, SelfContrast, read
 from experts.vllm.composite.write import TOKENIZER_FILES, Trained, write_composite
 from orchestrator.config import Config
 
@@ -20,11 +25,17 @@ MEMBERS = ("arithmetic", "strings", "units")
 """Llama, Qwen2 and Qwen3."""
 ROUTER = "generalist"
 MIXTURE = "duo"
+FORMS: Mapping[str, Form] = {"thoughts": "positionwise", "thoughts-past": "sequence"}
+"""The Mixtures of Thoughts that are measured, by name."""
+TOGETHER = "together"
+"""The same members in one model that do not hear each other."""
+STACKS = 4
 TRAINED = "fusion_route"
 """Folder beside the members where a trained composite may be."""
 ROUTE_ROLES: Sequence[Mapping[str, Any]] = ({"name": "routed"},)
 _HEAD = "route_head.weight"
 _SEED = 0
+_GATE = 0.1
 
 
 def folder_of(settings: Config, expert: str) -> Path:
@@ -76,6 +87,26 @@ def _extract_router(composite: FusionRoute, trained: Path, folder: Path) -> Path
         if (plain / name).is_file():
             shutil.copyfile(plain / name, folder / name)
     return folder
+
+
+def write_thoughts(settings: Config, root: Path) -> dict[str, Path]:
+    """Write a Mixture of Thoughts of each form with random layers, and TOGETHER.
+
+    All members take part in every answer; what the layers were trained to costs nothing.
+    """
+    members = {name: folder_of(settings, name) for name in MEMBERS}
+    models = {name: load_model(name, path) for name, path in members.items()}
+    shape = {"stacks": STACKS, "active": len(members), "steps": 1, "questions": ["none"]}
+    for name, form in FORMS.items():
+        config = TrainingConfig.model_validate({**shape, "members": members, "attention": form})
+        mixture = build(config, models, dimension=1)
+        for key, parameter in mixture.interactions.named_parameters():
+            if key.endswith("gate"):
+                parameter.data.fill_(_GATE)
+        save_thoughts(mixture, config, "none", root / name, {})
+    roles = ({"name": "plain", "plus": MEMBERS[0]},)
+    write_composite(root / TOGETHER, Contrast.architecture, members, roles)
+    return {name: root / name for name in (*FORMS, TOGETHER)}
 
 
 def write_self_contrast(

@@ -29,17 +29,17 @@ MIX: dict[tuple[str, ...], float] = {
     ("arithmetic", "roman"): 16,
     ("sequences", "strings"): 14,
     ("geography", "strings"): 8,
-    ("translation", "strings"): 14,
+    ("translation", "strings"): 13,
     ("translation", "cipher"): 7,
-    ("logic", "roman"): 7,
-    ("translation",): 3,
+    ("logic", "roman"): 9,
+    ("translation",): 7,
     ("arithmetic",): 4,
     ("sequences",): 4,
     ("strings",): 3,
-    ("roman",): 3,
-    ("logic",): 3,
+    ("roman",): 4,
+    ("logic",): 4,
     ("units",): 6,
-    ("geography",): 2,
+    ("geography",): 3,
 }
 # Of the rejected answers, how many come from an expert of another skill.
 SHARE_OF_EXPERTS = 0.5

@@ -79,6 +79,12 @@ class TrainingConfig(_Section):
         " the way where an expert knows.",
     )
     lambda_expert: float = Field(1 / 3, ge=0, description="Weight of the routing loss.")
+    unknown_nll: float | None = Field(
+        None,
+        ge=0,
+        description="With the fused loss: where even the best expert gives the right token more"
+        " nats than this, the router's own loss is added. It then knows what no expert knows.",
+    )
     worst_nll: float = Field(
         math.inf,
         gt=0,

@@ -122,8 +122,11 @@ class Trainer:
         log_probs, routes = self._model(batch.tokens, batch.positions)
         own = token_log_probs(log_probs, batch.targets)
         heard = self._heard(log_probs, routes, judged, batch)
-        language = -(heard if self._config.language == "fused" else own).mean()
         nll, informative = judged.nll, judged.informative
+        language = -(heard if self._config.language == "fused" else own).mean()
+        if self._config.language == "fused" and self._config.unknown_nll is not None:
+            unknown = nll.min(-1).values > self._config.unknown_nll
+            language = language - (own * unknown).mean()
         bounded = nll.clamp(max=self._config.worst_nll)
         routing = expert_loss(routes, bounded, informative, batch.row)
         chosen = -chosen_log_probs(routes, nll)[informative]

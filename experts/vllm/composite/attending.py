@@ -90,7 +90,7 @@ def causal(batch: int, heads: int) -> Kernel:
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         q, k, v = (
-            one.unflatten(0, (batch, -1)).unflatten(-1, (heads, -1)).transpose(1, 2)
+            one.reshape(batch, -1, heads, one.shape[-1] // heads).transpose(1, 2)
             for one in (query, key, value)
         )
         found = scaled_dot_product_attention(q, k, v, is_causal=True)

@@ -108,7 +108,8 @@ class Interaction(nn.Module):
         if weights is not None:
             value = value * weights[:, :, None]
         query, key, value = (
-            one.unflatten(-1, (self.heads, -1)) for one in (self.query(own), self.key(shared), value)
+            one.unflatten(-1, (self.heads, -1))
+            for one in (self.query(own), self.key(shared), value)
         )
         heard, shares = attend(query, key, value, active)
         return heard.flatten(1), shares

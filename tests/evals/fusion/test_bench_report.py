@@ -13,8 +13,9 @@ from evals.fusion.bench_report import print_bench, verdicts, write_json
 PARTS = ("a", "b")
 
 
-def _times(in_flight: int, whole: float, contrast: float) -> Times:
+def _times(in_flight: int, whole: float, contrast: float, thoughts: float = 2.2) -> Times:
     models = {"a": 1.0, "b": 2.0, "route": whole, "plain": 1.0, "contrast": contrast}
+    models |= {"thoughts": thoughts, "thoughts-past": thoughts, "together": 1.9}
     return Times(in_flight, {name: (time,) * 3 for name, time in models.items()})
 
 
@@ -38,6 +39,8 @@ def test_all_targets_met() -> None:
     assert "composite, 1 in flight: 1.00 of the throughput of 1 / (sum" in text
     assert "62.5 times the tokens/s of the torch reference loop" in text
     assert "self-contrast, 64 in flight: 2.00 of plain greedy's time per token" in text
+    assert "thoughts (sequence), 64 in flight: 1.10 of the sum of its 1 members'" in text
+    assert "thoughts (positionwise), 1 in flight: interactions take 14 % of a step" in text
     assert "MISS" not in text
     assert text.isascii()
 
@@ -45,11 +48,11 @@ def test_all_targets_met() -> None:
 def test_each_missed_target_is_named() -> None:
     slow = replace(
         GOOD,
-        times=(_times(1, 3.4, 1.4), _times(64, 3.4, 2.2)),
+        times=(_times(1, 3.4, 1.4, 2.6), _times(64, 3.4, 2.2, 2.6)),
         reference=Reference(64, 4, 0.5),
     )
 
-    assert [verdict.met for verdict in verdicts(slow)] == [False] * 5
+    assert [verdict.met for verdict in verdicts(slow)] == [False] * 13
     assert print_bench(Console(file=io.StringIO()), slow) == 1
 
 
@@ -59,4 +62,4 @@ def test_json_has_everything(tmp_path: Path) -> None:
 
     assert tree["times"][1]["models"]["route"] == [0.5] * 3
     assert tree["reference"]["tokens"] == 4
-    assert len(tree["verdicts"]) == 5
+    assert len(tree["verdicts"]) == 13

@@ -93,6 +93,16 @@ def test_hopeless_tokens_count_only_so_much(tiny_run: TrainingConfig, tmp_path: 
     assert bounded["best_nll"] == plain["best_nll"]
 
 
+@pytest.mark.parametrize(("bound", "own"), [(0.0, 1), (1e9, 0)])
+def test_what_no_expert_knows_is_for_the_router(
+    tiny_run: TrainingConfig, tmp_path: Path, bound: float, own: int
+) -> None:
+    config = changed(tiny_run, language="fused", unknown_nll=bound)
+    loss, measured = make_trainer(config, "sft", tmp_path / "run")[0].on_questions([0, 1, 2])
+    expected = measured["fused"] + own * measured["lm"] + measured["expert"] / 3
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_training_that_breaks_says_so(tiny_run: TrainingConfig, tmp_path: Path) -> None:
     trainer, model = make_trainer(tiny_run, "sft", tmp_path / "run")
     model.route_head.weight.data[0, 0] = float("nan")
