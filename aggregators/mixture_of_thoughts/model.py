@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from aggregators.mixture_of_thoughts.router import Choice, QueryRouter
-from aggregators.mixture_of_thoughts.stacks import StackedModel
+from experts.torch_engine.stacks import StackedModel
 from experts.vllm.composite.attending import Attend, Form, OverSequence, causal, positionwise
 from experts.vllm.composite.interaction import Interaction
 

@@ -79,6 +79,7 @@ def save(
                 "shared_width": config.shared_width,
                 "heads": config.heads,
                 "attention": config.attention,
+                "listeners": [name for name in model.names if name not in speakers],
             },
             members={name: fingerprint(path) for name, path in config.members.items()},
         ),

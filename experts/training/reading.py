@@ -61,6 +61,12 @@ def read_prompt(
     return Reading(tuple(encoded["input_ids"]), tuple(accumulate(ends, max)))
 
 
+def read_text(tokenizer: PreTrainedTokenizerBase, text: str) -> Reading:
+    """A bare text that is to be continued, after the token that texts begin with, if any."""
+    first = [] if tokenizer.bos_token_id is None else [int(tokenizer.bos_token_id)]
+    return Reading(tuple(first), (0,) * len(first)) + read_piece(tokenizer, text, 0)
+
+
 def read_piece(tokenizer: PreTrainedTokenizerBase, piece: str, before: int) -> Reading:
     """A piece of an answer, after `before` characters."""
     if not piece:

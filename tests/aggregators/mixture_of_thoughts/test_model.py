@@ -10,7 +10,7 @@ from transformers.utils import logging
 
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts, Read
 from aggregators.mixture_of_thoughts.router import Choice
-from aggregators.mixture_of_thoughts.stacks import StackedModel
+from experts.torch_engine.stacks import StackedModel
 from experts.errors import ConfigError
 from experts.training.models import load_model
 
