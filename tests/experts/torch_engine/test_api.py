@@ -108,7 +108,8 @@ async def test_attention_comes_as_from_vllm(client: AsyncOpenAI, engine: TorchEn
     )  # type: ignore[call-overload]
     first, _ = answer.choices[0].logprobs.content
     told = listened([other.logprob for other in first.top_logprobs], 3)
-    assert [sum(layer) for layer in told] == pytest.approx([1, 1], abs=1e-3)
+    # There are tokens for four roles, which is room for one layer.
+    assert [sum(layer) for layer in told] == pytest.approx([1], abs=1e-3)
     assert all(share > 0 for layer in told for share in layer)
 
 
