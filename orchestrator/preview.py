@@ -10,8 +10,8 @@ from typing import Any
 import typer
 
 from experts.errors import ConfigError
-from experts.types import Request
 from experts.spec import VllmSpec
+from experts.types import Request
 from experts.vllm.loads import EngineLoad
 from orchestrator.batch_file import BatchLine, read_batch
 from orchestrator.books import Costs

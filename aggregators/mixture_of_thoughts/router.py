@@ -47,9 +47,7 @@ class QueryRouter(nn.Module):
         return scores
 
 
-def choose(
-    scores: Tensor, count: int, speakers: Tensor, noisy: Tensor | None = None
-) -> Choice:
+def choose(scores: Tensor, count: int, speakers: Tensor, noisy: Tensor | None = None) -> Choice:
     """Pick for each row a primary, the best of the `speakers`, and the best `count` - 1 others.
 
     `scores` [B, M] are the router's; `noisy`, where given, decides instead of them, while the

@@ -62,8 +62,11 @@ def save(
 
     `encoder` is the name of what made the router's embeddings, `record` says how it was trained.
     """
-    speakers = [name for name, tokenizer in zip(model.names, model.tokenizers, strict=True)
-        if tokenizer == 0]
+    speakers = [
+        name
+        for name, tokenizer in zip(model.names, model.tokenizers, strict=True)
+        if tokenizer == 0
+    ]
     tokenizer = load_tokenizer(next(iter(config.members.values())))
     room = min(MAX_ROLES, len(reserved_tokens(tokenizer)))
     write_composite(

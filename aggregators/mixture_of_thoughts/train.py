@@ -15,18 +15,10 @@ from aggregators.mixture_of_thoughts.losses import disagreement, entropy, gumbel
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
 from aggregators.mixture_of_thoughts.router import Choice, choose
 from experts.training.data import (
-    Encoder,
     Order,
-    Question,
-    Row,
-    collate,
-    digest_rows,
-    keep_fitting,
-    read_lines,
 )
 from experts.training.loop import SHARE, Loop, Stage
 from experts.training.models import (
-    check_tokenizers,
     load_model,
     load_tokenizer,
     smallest_context,

@@ -284,8 +284,7 @@ class _Answer:
         shares = [share for layer in step.attention for share in layer]
         tokens = self._engine.model.composite.role_token_ids
         return {
-            token: QUIETEST - LOUDNESS * share
-            for token, share in zip(tokens, shares, strict=False)
+            token: QUIETEST - LOUDNESS * share for token, share in zip(tokens, shares, strict=False)
         }
 
 

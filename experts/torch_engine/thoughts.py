@@ -5,7 +5,7 @@ over its own tokens, then the primary, which hears them at the character where i
 once is kept: keys and values of every stack, the peers' streams where they are heard.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,9 @@ class Session:
 
     def longest(self) -> int:
         """Tokens of the member that has read most, what is still to be read included."""
-        return max(len(self._ends[number]) + len(self._unread[number].tokens) for number in self._ends)
+        return max(
+            len(self._ends[number]) + len(self._unread[number].tokens) for number in self._ends
+        )
 
     def say(self, token: int) -> str:
         """Add a token to the answer; returns the text that it completes."""

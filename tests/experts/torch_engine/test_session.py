@@ -62,7 +62,9 @@ def test_it_predicts_what_was_trained(made: Made, tmp_path: Path, role: str) -> 
 def test_peers_are_heard(made: Made) -> None:
     model = ThoughtsModel(made[0])
     asked = [{"role": "user", "content": QUESTION}]
-    alone, together = (Session(model, model.role(name), asked).predict() for name in ROLES[::2][::-1])
+    alone, together = (
+        Session(model, model.role(name), asked).predict() for name in ROLES[::2][::-1]
+    )
     assert not torch.allclose(alone.exp(), together.exp(), atol=1e-2)
 
 
