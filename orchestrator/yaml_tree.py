@@ -72,9 +72,8 @@ def anchor_paths(tree: dict[str, Any], folder: Path) -> None:
         entries = tree.get(section)
         for entry in entries.values() if isinstance(entries, dict) else ():
             value = entry.get(key) if isinstance(entry, dict) else None
-            if not isinstance(value, str) or (
-                key == "model" and entry.get("type") not in ("vllm", "torch")
-            ):
+            remote = key == "model" and entry.get("type") not in ("vllm", "torch")
+            if not isinstance(value, str) or remote:
                 continue
             candidate = folder / Path(value).expanduser()
             looks_local = value.startswith((".", "/", "~")) or key != "model"

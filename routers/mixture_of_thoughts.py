@@ -20,9 +20,9 @@ class ThoughtsRouter:
     """Sends every request to one fused expert, in a role that is chosen by the question.
 
     An MLP over the sentence embedding (arXiv 2509.21164, section 3.1) scores the members; the
-    best of those who can speak does so, and the best others take part, K in all. `coterie fuse mixture-of-thoughts` writes it
-    beside the fused weights. The constructor reads it, and raises ConfigError where it is not
-    there, was made for another encoder, or does not fit.
+    best of those who can speak does so, and the best others take part, K in all. `coterie fuse
+    mixture-of-thoughts` writes it beside the fused weights. The constructor reads it, and raises
+    ConfigError where it is not there, was made for another encoder, or does not fit.
     """
 
     class Config(RouterConfig):

@@ -14,13 +14,12 @@ from aggregators.mixture_of_thoughts.data import TrainingData, load_data
 from aggregators.mixture_of_thoughts.losses import disagreement, entropy, gumbel, imbalance
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
 from aggregators.mixture_of_thoughts.router import Choice, choose
-from experts.training.data import (
-    Order,
-)
+from experts.training.data import Order
 from experts.training.loop import SHARE, Loop, Stage
 from experts.training.models import (
     load_model,
     load_tokenizer,
+    number_tokenizers,
     smallest_context,
 )
 from experts.training.progress import Voice

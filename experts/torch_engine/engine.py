@@ -23,7 +23,7 @@ class Ask:
     max_tokens: int | None
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
 
 
 @dataclass(frozen=True, slots=True)

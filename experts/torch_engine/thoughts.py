@@ -106,9 +106,7 @@ class Session:
 
     def longest(self) -> int:
         """Tokens of the member that has read most, what is still to be read included."""
-        return max(
-            len(self._ends[number]) + len(self._unread[number].tokens) for number in self._ends
-        )
+        return max(len(read) + len(self._unread[n].tokens) for n, read in self._ends.items())
 
     def say(self, token: int) -> str:
         """Add a token to the answer; returns the text that it completes."""

@@ -95,9 +95,8 @@ def write_composite(
     configs = {name: _read_json(path / "config.json") for name, path in folders.items()}
     models = _check_models(configs)
     tokenizers = {name: AutoTokenizer.from_pretrained(path) for name, path in folders.items()}
-    listeners = (
-        trained.settings.get("listeners", ()) if isinstance(trained, TrainedThoughts) else ()
-    )
+    settings = trained.settings if isinstance(trained, TrainedThoughts) else {}
+    listeners = settings.get("listeners", ())
     speaking = {name: one for name, one in tokenizers.items() if name not in listeners}
     _check_tokenizers(speaking)
     if isinstance(trained, Trained):
