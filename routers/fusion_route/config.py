@@ -85,6 +85,12 @@ class TrainingConfig(_Section):
         description="With the fused loss: where even the best expert gives the right token more"
         " nats than this, the router's own loss is added. It then knows what no expert knows.",
     )
+    quiet: float = Field(
+        0.0,
+        ge=0,
+        description="Price of the variance of the router's logits at all other tokens, those that"
+        " an expert knows: it learns to leave them to the expert.",
+    )
     worst_nll: float = Field(
         math.inf,
         gt=0,
@@ -126,13 +132,27 @@ class TrainingConfig(_Section):
             raise ValueError("sft.steps and mixed.steps are both 0: nothing to train")
         return self
 
+    @model_validator(mode="after")
+    def _losses_go_together(self) -> "TrainingConfig":
+        if self.language == "router" and (self.unknown_nll is not None or self.quiet):
+            raise ValueError("unknown_nll and quiet are for `language: fused`")
+        if self.quiet and self.unknown_nll is None:
+            raise ValueError("quiet needs `unknown_nll`, which tells the two kinds of tokens apart")
+        return self
+
     def without_experts(self) -> "TrainingConfig":
         """The run that trains the router's model alone on the same data: fine-tuning and DPO."""
         preference = self.preference.model_copy(
             update={"complement": False, "use_normalizer": False}
         )
         return self.model_copy(
-            update={"language": "router", "lambda_expert": 0.0, "preference": preference}
+            update={
+                "language": "router",
+                "unknown_nll": None,
+                "quiet": 0.0,
+                "lambda_expert": 0.0,
+                "preference": preference,
+            }
         )
 
     def trained(self) -> dict[str, Any]:

@@ -123,10 +123,7 @@ class Trainer:
         own = token_log_probs(log_probs, batch.targets)
         heard = self._heard(log_probs, routes, judged, batch)
         nll, informative = judged.nll, judged.informative
-        language = -(heard if self._config.language == "fused" else own).mean()
-        if self._config.language == "fused" and self._config.unknown_nll is not None:
-            unknown = nll.min(-1).values > self._config.unknown_nll
-            language = language - (own * unknown).mean()
+        language = self._language(log_probs, own, heard, nll)
         bounded = nll.clamp(max=self._config.worst_nll)
         routing = expert_loss(routes, bounded, informative, batch.row)
         chosen = -chosen_log_probs(routes, nll)[informative]
@@ -139,6 +136,17 @@ class Trainer:
             "best_nll": best.mean().item() if len(best) else 0.0,
         }
         return language + self._config.lambda_expert * routing, measured
+
+    def _language(self, log_probs: Tensor, own: Tensor, heard: Tensor, nll: Tensor) -> Tensor:
+        """The loss on answers, as `language`, `unknown_nll` and `quiet` say."""
+        if self._config.language == "router":
+            return -own.mean()
+        if self._config.unknown_nll is None:
+            return -heard.mean()
+        unknown = nll.min(-1).values > self._config.unknown_nll
+        spread = log_probs.var(-1, correction=0)
+        alone = torch.where(unknown, -own, self._config.quiet * spread)
+        return alone.mean() - heard.mean()
 
     def _heard(self, log_probs: Tensor, routes: Tensor, judged: Judgements, batch: Batch) -> Tensor:
         """The log-probabilities of the right tokens [N] under the fused policy (section 3.1)."""

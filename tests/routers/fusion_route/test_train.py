@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
 from training_runs import Doomed, Killed, curve, silent
 
@@ -101,6 +102,27 @@ def test_what_no_expert_knows_is_for_the_router(
     loss, measured = make_trainer(config, "sft", tmp_path / "run")[0].on_questions([0, 1, 2])
     expected = measured["fused"] + own * measured["lm"] + measured["expert"] / 3
     assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_router_is_quiet_where_an_expert_knows(
+    tiny_run: TrainingConfig, tmp_path: Path
+) -> None:
+    config = changed(tiny_run, language="fused", unknown_nll=1e9, quiet=0.5)
+    trainer, model = make_trainer(config, "sft", tmp_path / "run")
+    loss, measured = trainer.on_questions([0, 1, 2])
+    batch = collate([trainer.prepared.data.questions[row] for row in (0, 1, 2)])
+    own, _ = model(batch.tokens, batch.positions)
+    spread = ((own - own.mean(-1, keepdim=True)) ** 2).mean().item()
+    expected = measured["fused"] + 0.5 * spread + measured["expert"] / 3
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("alone", [{"quiet": 0.1}, {"unknown_nll": 1.0}])
+def test_what_needs_the_fused_loss_says_so(
+    tiny_run: TrainingConfig, alone: dict[str, float]
+) -> None:
+    with pytest.raises(ValidationError, match="language: fused"):
+        changed(tiny_run, **alone)
 
 
 def test_a_training_that_breaks_says_so(tiny_run: TrainingConfig, tmp_path: Path) -> None:
