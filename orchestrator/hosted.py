@@ -204,8 +204,8 @@ def engine_loads(
     loads: dict[str, EngineLoad] = {}
     for name, spec in specs.items():
         if isinstance(spec, TorchSpec):
-            args = {"max_num_seqs": spec.max_num_seqs}
-            loads[name] = EngineLoad(name, spec.model, args, kind="torch")
+            bound = {"max_num_seqs": spec.max_num_seqs}
+            loads[name] = EngineLoad(name, spec.model, bound, kind="torch")
         elif isinstance(spec, VllmSpec) and spec.base is None:
             adapters = {n: s.model for n, s in specs.items() if s.base == name}
             args = {**default_args, **spec.engine_args}

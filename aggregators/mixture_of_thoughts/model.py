@@ -6,7 +6,7 @@ the others are heard at their last token that ends no later, by its characters.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -101,7 +101,7 @@ class MixtureOfThoughts(nn.Module):
 
     def _interact(
         self,
-        interaction: nn.Module,
+        interaction: Any,
         streams: list[Tensor],
         rows: list[Tensor],
         read: Read,

@@ -289,11 +289,7 @@ class _Answer:
 
 
 async def _together(answers: list[AsyncIterator[Token]]) -> AsyncIterator[tuple[int, Token]]:
-    """Steps of several answers as they come."""
-    if len(answers) == 1:
-        async for step in answers[0]:
-            yield 0, step
-        return
+    """Steps of several answers as they come; leaving it ends them all."""
     queue: asyncio.Queue[tuple[int, Token | Exception]] = asyncio.Queue()
 
     async def follow(number: int, answer: AsyncIterator[Token]) -> None:

@@ -1,14 +1,14 @@
 """How OpenAI's two operations spell one answer."""
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 
 class Shape(Protocol):
     """The words of one operation; each text becomes the fields of a choice."""
 
-    id_begins: ClassVar[str]
-    whole: ClassVar[str]
-    chunk: ClassVar[str]
+    id_begins: str
+    whole: str
+    chunk: str
 
     def said(self, text: str) -> dict[str, Any]:
         """A whole answer."""
