@@ -165,11 +165,17 @@ def _weights_gb(model: str) -> float:
     return float(sum(file.stat().st_size for file in files)) / (1 << 30)
 
 
+_WRITERS = {
+    "outcomes": "`coterie profile --config FILE`",
+    "artifact": "`coterie fuse` of the expert's kind",
+}
+
+
 def missing_files(routers: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Files that routers read and that are not there (yet: `coterie profile` writes them)."""
+    """Files that routers read and that are not there (yet), with who writes them."""
     return [
-        f"routers.{name}.outcomes: there is no file {settings['outcomes']}."
-        " `coterie profile --config FILE` writes it."
+        f"routers.{name}.{key}: there is no file {settings[key]}. {writer} writes it."
         for name, settings in routers.items()
-        if "outcomes" in settings and not Path(str(settings["outcomes"])).is_file()
+        for key, writer in _WRITERS.items()
+        if key in settings and not Path(str(settings[key])).is_file()
     ]

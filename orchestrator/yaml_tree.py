@@ -66,9 +66,12 @@ def fill_environment(value: Any, problems: list[str], path: tuple[str, ...] = ()
     return _ENVIRONMENT.sub(fill, value)
 
 
+_PATHS = (("experts", "model"), ("routers", "outcomes"), ("routers", "artifact"))
+
+
 def anchor_paths(tree: dict[str, Any], folder: Path) -> None:
     """Make the paths of models and router files absolute: relative ones start at `folder`."""
-    for section, key in (("experts", "model"), ("routers", "outcomes")):
+    for section, key in _PATHS:
         entries = tree.get(section)
         for entry in entries.values() if isinstance(entries, dict) else ():
             value = entry.get(key) if isinstance(entry, dict) else None
