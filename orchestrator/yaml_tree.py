@@ -75,9 +75,10 @@ def anchor_paths(tree: dict[str, Any], folder: Path) -> None:
         entries = tree.get(section)
         for entry in entries.values() if isinstance(entries, dict) else ():
             value = entry.get(key) if isinstance(entry, dict) else None
-            remote = key == "model" and entry.get("type") not in ("vllm", "torch")
-            if not isinstance(value, str) or remote:
+            if not isinstance(value, str):
                 continue
+            if key == "model" and entry.get("type") not in ("vllm", "torch"):
+                continue  # Somebody else's name for it.
             candidate = folder / Path(value).expanduser()
             looks_local = value.startswith((".", "/", "~")) or key != "model"
             if looks_local or candidate.exists():

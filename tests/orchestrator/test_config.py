@@ -196,7 +196,7 @@ MISTAKES = {
     ),
     "unknown kind": (
         {"experts": {"a": {"type": "vlm", "model": "m"}}},
-        "experts.a.type: must be one of 'vllm', 'openai'",
+        "experts.a.type: must be one of 'vllm', 'torch', 'openai'",
     ),
     "no kind": ({"experts": {"a": {"model": "m"}}}, "experts.a.type: must be one of vllm, openai"),
     "an expert that is no mapping": ({"experts": {"a": 3}}, "experts.a: "),
