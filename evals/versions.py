@@ -18,7 +18,7 @@ def expert_version(name: str, experts: Mapping[str, ExpertSpec]) -> str:
         return f"{spec.model} at {spec.base_url}"
     folder = Path(spec.model)
     own = _fingerprint(folder) if folder.is_dir() else spec.model
-    return f"{own} on {expert_version(spec.adapter_of, experts)}" if spec.adapter_of else own
+    return f"{own} on {expert_version(spec.base, experts)}" if spec.base else own
 
 
 def _fingerprint(folder: Path) -> str:

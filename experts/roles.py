@@ -36,6 +36,8 @@ class Fused:
     primary listened to each (Mixture of Thoughts)."""
     interactions: int = 0
     """Interaction layers of a Mixture of Thoughts."""
+    listeners: tuple[str, ...] = ()
+    """Its members with tokenizers of their own."""
 
     @property
     def marks(self) -> int:
@@ -64,6 +66,7 @@ def fused(model: str) -> Fused | None:
             members=tuple(config["members"]),
             tells=_TELLS.get(config["architectures"][0]),
             interactions=len(config.get("places") or ()),
+            listeners=tuple(config.get("listeners") or ()),
         )
     except (OSError, ValueError, KeyError, AttributeError, IndexError):
         return None  # A hub id, or a folder that the engine will complain about.

@@ -23,19 +23,12 @@ class ExpertSpecBase(BaseModel):
     )
 
 
-class VllmSpec(ExpertSpecBase):
-    """A model that vLLM serves in one of our slots."""
+class HostedSpec(ExpertSpecBase):
+    """A model that one of our slots runs."""
 
     hosted: ClassVar[bool] = True
 
-    type: Literal["vllm"]
     model: str = Field(description="A path (relative to the file) or a hub id.")
-    adapter_of: str | None = Field(
-        None, description="The expert whose engine serves this one as a LoRA adapter."
-    )
-    engine_args: dict[str, Any] = Field(
-        default_factory=dict, description="vLLM's engine arguments, passed through unchanged."
-    )
     memory_gb: float | None = Field(
         None, gt=0, description="Memory it takes in a slot; measured at first load when not given."
     )
@@ -44,6 +37,34 @@ class VllmSpec(ExpertSpecBase):
     max_idle_s: float | None = Field(
         None, gt=0, description="Let it leave after so many seconds without a request."
     )
+
+    @property
+    def base(self) -> str | None:
+        """The expert whose engine serves this one; None where it has its own."""
+        return None
+
+
+class VllmSpec(HostedSpec):
+    """A model that vLLM serves in one of our slots."""
+
+    type: Literal["vllm"]
+    adapter_of: str | None = Field(
+        None, description="The expert whose engine serves this one as a LoRA adapter."
+    )
+    engine_args: dict[str, Any] = Field(
+        default_factory=dict, description="vLLM's engine arguments, passed through unchanged."
+    )
+
+    @property
+    def base(self) -> str | None:
+        return self.adapter_of
+
+
+class TorchSpec(HostedSpec):
+    """A fused expert whose members have different tokenizers; slower than one in vLLM."""
+
+    type: Literal["torch"]
+    max_num_seqs: int = Field(8, ge=1, description="Requests that get a token in each turn.")
 
 
 class OpenAISpec(ExpertSpecBase):
@@ -64,5 +85,9 @@ class OpenAISpec(ExpertSpecBase):
 
 
 # A new kind of expert is one class above, and its name in these two lines.
-SPEC_KINDS: dict[str, type[ExpertSpecBase]] = {"vllm": VllmSpec, "openai": OpenAISpec}
-ExpertSpec = Annotated[VllmSpec | OpenAISpec, Field(discriminator="type")]
+SPEC_KINDS: dict[str, type[ExpertSpecBase]] = {
+    "vllm": VllmSpec,
+    "torch": TorchSpec,
+    "openai": OpenAISpec,
+}
+ExpertSpec = Annotated[VllmSpec | TorchSpec | OpenAISpec, Field(discriminator="type")]

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from experts.errors import ConfigError
-from experts.spec import ExpertSpecBase, VllmSpec
+from experts.roles import fused
+from experts.spec import ExpertSpecBase, HostedSpec, TorchSpec, VllmSpec
 from routers.registry import check as check_router
 
 RESERVED = "coterie/"
@@ -38,8 +39,10 @@ def cross_check(
     """
     problems: list[str] = []
     for name, spec in experts.items():
+        if isinstance(spec, HostedSpec):
+            problems += _check_weights(name, spec) + _check_kind(name, spec)
         if isinstance(spec, VllmSpec):
-            problems += _check_weights(name, spec) + _check_adapter(name, spec, experts, declared)
+            problems += _check_adapter(name, spec, experts, declared)
     for name, composition in compositions.items():
         if name.startswith(RESERVED):
             problems.append(f"compositions.{name}: names under {RESERVED} are the service's own.")
@@ -78,12 +81,12 @@ def check_classes(
     return problems
 
 
-def _check_weights(name: str, spec: VllmSpec) -> list[str]:
+def _check_weights(name: str, spec: HostedSpec) -> list[str]:
     where = f"experts.{name}.model"
     folder = Path(spec.model)
     if not folder.is_absolute():
         return []  # A hub id: only the engine can tell.
-    config = "adapter_config.json" if spec.adapter_of else "config.json"
+    config = "adapter_config.json" if spec.base else "config.json"
     if not folder.is_dir():
         return [f"{where}: there is no folder {spec.model}."]
     if not (folder / config).is_file():
@@ -94,6 +97,22 @@ def _check_weights(name: str, spec: VllmSpec) -> list[str]:
         return [f"{where}: {folder / config} is not JSON ({error})."]
     if not any(any(folder.glob(pattern)) for pattern in ("*.safetensors", "*.bin", "*.pt")):
         return [f"{where}: {spec.model} has no weights (*.safetensors, *.bin or *.pt)."]
+    return []
+
+
+def _check_kind(name: str, spec: HostedSpec) -> list[str]:
+    """Who runs a fused expert depends on its members' tokenizers."""
+    model = fused(spec.model)
+    if isinstance(spec, TorchSpec) and (model is None or not model.listeners):
+        return [
+            f"experts.{name}.type: `torch` is for Mixtures of Thoughts whose members have different"
+            " tokenizers; use `vllm`, which is much faster."
+        ]
+    if isinstance(spec, VllmSpec) and model is not None and model.listeners:
+        return [
+            f"experts.{name}.type: {', '.join(model.listeners)} have tokenizers of their own, which"
+            " vLLM can not serve beside the others; use `torch`, which is slower."
+        ]
     return []
 
 
@@ -126,10 +145,8 @@ def check_memory(experts: Mapping[str, ExpertSpecBase], slot_gb: float) -> list[
 
     Where no size is given, the files of the weights tell the least that it can be.
     """
-    hosted = {n: s for n, s in experts.items() if isinstance(s, VllmSpec)}
-    sizes = {
-        n: s.memory_gb or _weights_gb(s.model) for n, s in hosted.items() if s.adapter_of is None
-    }
+    hosted = {n: s for n, s in experts.items() if isinstance(s, HostedSpec)}
+    sizes = {n: s.memory_gb or _weights_gb(s.model) for n, s in hosted.items() if s.base is None}
     problems = [
         f"experts.{name}.memory_gb: {size:.2f} GB do not fit into a slot of {slot_gb:g} GB"
         " (slots.memory_gb)."
@@ -148,11 +165,17 @@ def _weights_gb(model: str) -> float:
     return float(sum(file.stat().st_size for file in files)) / (1 << 30)
 
 
+_WRITERS = {
+    "outcomes": "`coterie profile --config FILE`",
+    "artifact": "`coterie fuse` of the expert's kind",
+}
+
+
 def missing_files(routers: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Files that routers read and that are not there (yet: `coterie profile` writes them)."""
+    """Files that routers read and that are not there (yet), with who writes them."""
     return [
-        f"routers.{name}.outcomes: there is no file {settings['outcomes']}."
-        " `coterie profile --config FILE` writes it."
+        f"routers.{name}.{key}: there is no file {settings[key]}. {writer} writes it."
         for name, settings in routers.items()
-        if "outcomes" in settings and not Path(str(settings["outcomes"])).is_file()
+        for key, writer in _WRITERS.items()
+        if key in settings and not Path(str(settings[key])).is_file()
     ]

@@ -11,6 +11,7 @@ import typer
 import uvloop
 
 from experts.errors import ConfigError, CoterieError
+from experts.spec import TorchSpec
 from experts.types import Request
 from orchestrator.checks import missing_files
 from orchestrator.config import Config, load_config
@@ -65,6 +66,12 @@ def validate(file: Path = typer.Argument(help="The YAML file.")) -> None:
     typer.echo(
         f"{file}: {len(config.experts)} experts, {len(config.compositions)} compositions: all right"
     )
+    for name, spec in config.experts.items():
+        if isinstance(spec, TorchSpec):
+            typer.echo(
+                f"{name}: type torch, several times slower than vLLM: its members have different"
+                " tokenizers"
+            )
 
 
 @app.command()

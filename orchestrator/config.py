@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from experts.errors import ConfigError
-from experts.spec import SPEC_KINDS, ExpertSpec, VllmSpec
+from experts.spec import SPEC_KINDS, ExpertSpec, HostedSpec
 from orchestrator.checks import check_classes, check_memory, cross_check
 from orchestrator.yaml_tree import anchor_paths, fill_environment, read_tree
 
@@ -197,9 +197,9 @@ class Config(_Section):
     def _beside_the_defaults(cls, value: dict[str, RequestClass]) -> dict[str, RequestClass]:
         return DEFAULT_CLASSES | value
 
-    def hosted(self) -> dict[str, VllmSpec]:
+    def hosted(self) -> dict[str, HostedSpec]:
         """The experts that our slots run."""
-        return {n: s for n, s in self.experts.items() if isinstance(s, VllmSpec)}
+        return {n: s for n, s in self.experts.items() if isinstance(s, HostedSpec)}
 
 
 def load_config(path: Path) -> Config:

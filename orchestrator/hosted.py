@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from experts.errors import ExpertUnavailable
-from experts.spec import VllmSpec
+from experts.spec import HostedSpec, TorchSpec, VllmSpec
 from experts.vllm.loads import EngineLoad
 from orchestrator.books import CopyBook, EngineBook, Phase, SlotBook
 from orchestrator.estimates import Estimates
@@ -198,13 +198,16 @@ class HostedSlot:
 
 
 def engine_loads(
-    specs: Mapping[str, VllmSpec], default_args: Mapping[str, object]
+    specs: Mapping[str, HostedSpec], default_args: Mapping[str, object]
 ) -> dict[str, EngineLoad]:
     """Base expert -> what to load; adapters ride along with their base."""
     loads: dict[str, EngineLoad] = {}
     for name, spec in specs.items():
-        if spec.adapter_of is None:
-            adapters = {n: s.model for n, s in specs.items() if s.adapter_of == name}
+        if isinstance(spec, TorchSpec):
+            bound = {"max_num_seqs": spec.max_num_seqs}
+            loads[name] = EngineLoad(name, spec.model, bound, kind="torch")
+        elif isinstance(spec, VllmSpec) and spec.base is None:
+            adapters = {n: s.model for n, s in specs.items() if s.base == name}
             args = {**default_args, **spec.engine_args}
             loads[name] = EngineLoad(name, spec.model, args, adapters)
     return loads

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from experts.errors import ExpertOverloaded, ExpertUnavailable
-from experts.spec import VllmSpec
+from experts.spec import HostedSpec
 from orchestrator.books import CopyBook, Costs, EngineBook, Phase, SlotBook
 from orchestrator.canary import Canary
 from orchestrator.config import SlotsConfig
@@ -44,7 +44,7 @@ class Hosting:
 
     def __init__(
         self,
-        specs: dict[str, VllmSpec],
+        specs: dict[str, HostedSpec],
         config: SlotsConfig,
         slots: list[Slot],
         client: httpx.AsyncClient,
@@ -332,7 +332,7 @@ class Hosting:
         return next(slot for slot in self._slots if slot.book is copy.slot)
 
     def _engine_of(self, expert: str) -> HostedEngine:
-        return self._engines[self._specs[expert].adapter_of or expert]
+        return self._engines[self._specs[expert].base or expert]
 
 
 def _too_large(engine: HostedEngine) -> ExpertUnavailable:

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from experts.errors import ConfigError
+from experts.spec import VllmSpec
 from experts.types import Request
 from experts.vllm.loads import EngineLoad
 from orchestrator.batch_file import BatchLine, read_batch
@@ -107,7 +108,7 @@ def share_out(lines: Sequence[BatchLine], chosen: Sequence[str], config: Config)
     for line, expert in zip(lines, chosen, strict=True):
         engine = expert
         if expert in hosted:
-            engine = hosted[expert].adapter_of or expert
+            engine = hosted[expert].base or expert
         share = shares.setdefault(engine, Share(engine, hosted=engine in hosted))
         share.requests[expert] = share.requests.get(expert, 0) + 1
         prompt, new = count_tokens(line.request, _context(engine, config))
@@ -119,7 +120,8 @@ def share_out(lines: Sequence[BatchLine], chosen: Sequence[str], config: Config)
 
 def _context(engine: str, config: Config) -> int | None:
     spec = config.hosted().get(engine)
-    args = {**config.slots.engine_args, **spec.engine_args} if spec else {}
+    own = spec.engine_args if isinstance(spec, VllmSpec) else None
+    args = {**config.slots.engine_args, **own} if own is not None else {}
     length = args.get("max_model_len")
     return length if isinstance(length, int) else None
 

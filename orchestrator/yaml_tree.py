@@ -66,14 +66,19 @@ def fill_environment(value: Any, problems: list[str], path: tuple[str, ...] = ()
     return _ENVIRONMENT.sub(fill, value)
 
 
+_PATHS = (("experts", "model"), ("routers", "outcomes"), ("routers", "artifact"))
+
+
 def anchor_paths(tree: dict[str, Any], folder: Path) -> None:
     """Make the paths of models and router files absolute: relative ones start at `folder`."""
-    for section, key in (("experts", "model"), ("routers", "outcomes")):
+    for section, key in _PATHS:
         entries = tree.get(section)
         for entry in entries.values() if isinstance(entries, dict) else ():
             value = entry.get(key) if isinstance(entry, dict) else None
-            if not isinstance(value, str) or (key == "model" and entry.get("type") != "vllm"):
+            if not isinstance(value, str):
                 continue
+            if key == "model" and entry.get("type") not in ("vllm", "torch"):
+                continue  # Somebody else's name for it.
             candidate = folder / Path(value).expanduser()
             looks_local = value.startswith((".", "/", "~")) or key != "model"
             if looks_local or candidate.exists():

@@ -20,9 +20,9 @@ class ThoughtsRouter:
     """Sends every request to one fused expert, in a role that is chosen by the question.
 
     An MLP over the sentence embedding (arXiv 2509.21164, section 3.1) scores the members; the
-    best K take part, and the best of them speaks. `coterie fuse mixture-of-thoughts` writes it
-    beside the fused weights. The constructor reads it, and raises ConfigError where it is not
-    there, was made for another encoder, or does not fit.
+    best of those who can speak does so, and the best others take part, K in all. `coterie fuse
+    mixture-of-thoughts` writes it beside the fused weights. The constructor reads it, and raises
+    ConfigError where it is not there, was made for another encoder, or does not fit.
     """
 
     class Config(RouterConfig):
@@ -66,11 +66,12 @@ class ThoughtsRouter:
 
     def _read(self, stored: dict[str, NDArray[Any]]) -> None:
         self._members = [str(member) for member in stored["members"]]
+        self._speaks = np.isin(stored["members"], stored["speakers"])
         self._active = int(stored["active"])
         self._encoded_by = str(stored["encoder"])
         layers = sum(key.startswith("weight_") for key in stored)
         self._layers = [(stored[f"weight_{i}"], stored[f"bias_{i}"]) for i in range(layers)]
-        if not 1 <= self._active <= len(self._members) or not layers:
+        if not 1 <= self._active <= len(self._members) or not layers or not self._speaks.any():
             raise ValueError("its parts do not fit")
 
     def route(self, requests: Sequence[Request]) -> list[Decision]:
@@ -88,10 +89,11 @@ class ThoughtsRouter:
         return hidden
 
     def _decide(self, scores: Floats) -> Decision:
-        order = np.argsort(-scores, kind="stable")[: self._active]
+        first = int(np.argmax(np.where(self._speaks, scores, -np.inf)))
+        others = [index for index in np.argsort(-scores, kind="stable") if index != first]
         shares = np.exp(scores - scores.max())
         shares = np.round(shares / shares.sum(), SHARE_DIGITS)
-        primary, *peers = (self._members[index] for index in order)
+        primary, *peers = (self._members[i] for i in [first, *others[: self._active - 1]])
         hears = f" and hears {', '.join(peers)}" if peers else ""
         return Decision(
             router=self.name,

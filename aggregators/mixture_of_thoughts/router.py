@@ -47,18 +47,21 @@ class QueryRouter(nn.Module):
         return scores
 
 
-def choose(scores: Tensor, count: int, noisy: Tensor | None = None) -> Choice:
-    """Pick the `count` best experts of each row, and the primary among them.
+def choose(scores: Tensor, count: int, speakers: Tensor, noisy: Tensor | None = None) -> Choice:
+    """Pick for each row a primary, the best of the `speakers`, and the best `count` - 1 others.
 
     `scores` [B, M] are the router's; `noisy`, where given, decides instead of them, while the
-    gradients remain theirs (straight-through). Ties go to the first expert.
+    gradients remain theirs (straight-through). `speakers` is [M] bool. Ties go to the first
+    expert.
     """
     deciding = scores if noisy is None else noisy
-    picked = deciding.argsort(dim=-1, descending=True, stable=True)[:, :count]
+    spoken = deciding.masked_fill(~speakers, float("-inf"))
+    primary = spoken.argsort(dim=-1, descending=True, stable=True)[:, 0]
+    ahead = deciding.scatter(-1, primary[:, None], float("inf"))
+    picked = ahead.argsort(dim=-1, descending=True, stable=True)[:, :count]
     active = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, picked, True)
-    primary = picked[:, 0]
     soft = scores.softmax(-1)
-    among = scores.masked_fill(~active, float("-inf")).softmax(-1)
+    among = scores.masked_fill(~(active & speakers), float("-inf")).softmax(-1)
     hard = torch.nn.functional.one_hot(primary, scores.shape[-1]).to(scores.dtype)
     return Choice(
         active=active,

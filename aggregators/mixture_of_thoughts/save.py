@@ -29,14 +29,16 @@ def role_name(primary: str, peers: Sequence[str]) -> str:
     return "+".join((primary, *sorted(peers)))
 
 
-def all_roles(members: Sequence[str], active: int, room: int) -> list[dict[str, Any]]:
+def all_roles(
+    members: Sequence[str], speakers: Sequence[str], active: int, room: int
+) -> list[dict[str, Any]]:
     """Every primary with every set of peers, and where there is room, every primary alone.
 
     Raises ConfigError where `room` does not hold the former.
     """
     roles = [
         {"name": role_name(primary, peers), "primary": primary, "active": [primary, *peers]}
-        for primary in members
+        for primary in speakers
         for peers in combinations([name for name in members if name != primary], active - 1)
     ]
     if len(roles) > room:
@@ -45,7 +47,7 @@ def all_roles(members: Sequence[str], active: int, room: int) -> list[dict[str, 
             f" is room for {room}.",
             hint="Fuse fewer members, or let fewer or more of them be active.",
         )
-    alone = [{"name": name, "primary": name, "active": [name]} for name in members]
+    alone = [{"name": name, "primary": name, "active": [name]} for name in speakers]
     return [*roles, *alone] if active > 1 and len(roles) + len(alone) <= room else roles
 
 
@@ -60,13 +62,18 @@ def save(
 
     `encoder` is the name of what made the router's embeddings, `record` says how it was trained.
     """
+    speakers = [
+        name
+        for name, tokenizer in zip(model.names, model.tokenizers, strict=True)
+        if tokenizer == 0
+    ]
     tokenizer = load_tokenizer(next(iter(config.members.values())))
     room = min(MAX_ROLES, len(reserved_tokens(tokenizer)))
     write_composite(
         folder,
         Served.architecture,
         config.members,
-        all_roles(model.names, config.active, room),
+        all_roles(model.names, speakers, config.active, room),
         TrainedThoughts(
             interactions=model.interactions.state_dict(),
             settings={
@@ -75,23 +82,30 @@ def save(
                 "shared_width": config.shared_width,
                 "heads": config.heads,
                 "attention": config.attention,
+                "listeners": [name for name in model.names if name not in speakers],
             },
             members={name: fingerprint(path) for name, path in config.members.items()},
         ),
     )
-    write_router(folder / ROUTER, model.router, model.names, config.active, encoder)
+    write_router(folder / ROUTER, model.router, model.names, speakers, config.active, encoder)
     text = json.dumps(dict(record), indent=2, ensure_ascii=False) + "\n"
     (folder / RECORD).write_text(text, encoding="utf-8")
 
 
 def write_router(
-    path: Path, router: QueryRouter, members: Sequence[str], active: int, encoder: str
+    path: Path,
+    router: QueryRouter,
+    members: Sequence[str],
+    speakers: Sequence[str],
+    active: int,
+    encoder: str,
 ) -> None:
     """Write the query router as arrays that can be read without torch."""
     arrays: dict[str, Any] = {
         "active": np.array(active),
         "encoder": np.array(encoder),
         "members": np.array(list(members)),
+        "speakers": np.array(list(speakers)),
     }
     layers = [layer for layer in router.layers if isinstance(layer, torch.nn.Linear)]
     for number, layer in enumerate(layers):

@@ -1,7 +1,6 @@
 """Training of a Mixture of Thoughts: only the router and the interaction layers learn."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +10,16 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from aggregators.mixture_of_thoughts.config import TrainingConfig
+from aggregators.mixture_of_thoughts.data import TrainingData, load_data
 from aggregators.mixture_of_thoughts.losses import disagreement, entropy, gumbel, imbalance
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
-from aggregators.mixture_of_thoughts.router import choose
-from experts.training.data import (
-    Encoder,
-    Order,
-    Question,
-    Row,
-    collate,
-    digest_rows,
-    keep_fitting,
-    read_lines,
-)
+from aggregators.mixture_of_thoughts.router import Choice, choose
+from experts.training.data import Order
 from experts.training.loop import SHARE, Loop, Stage
 from experts.training.models import (
-    check_tokenizers,
     load_model,
     load_tokenizer,
+    number_tokenizers,
     smallest_context,
 )
 from experts.training.progress import Voice
@@ -40,15 +31,6 @@ Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 STAGE = "train"
 EMBEDDED_AT_ONCE = 512
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingData:
-    """Questions with answers as tokens, and what the router sees of them."""
-
-    rows: tuple[Row, ...]
-    embeddings: Tensor
-    """[rows, dimension] float32."""
 
 
 def train(
@@ -63,33 +45,35 @@ def train(
     torch.set_num_threads(config.threads)
     voice.say("checking the members")
     models = {name: load_model(name, path) for name, path in config.members.items()}
-    tokenizers = {name: load_tokenizer(path) for name, path in config.members.items()}
-    tokenizer = next(iter(tokenizers.values()))
-    check_tokenizers(tokenizer, tokenizers)
+    tokenizers = [load_tokenizer(path) for path in config.members.values()]
+    numbers = number_tokenizers(tokenizers)
+    different = [tokenizers[numbers.index(number)] for number in range(max(numbers) + 1)]
     voice.say("reading the training data")
-    lines = read_lines(config.questions, Question, config.most_rows)
-    encoder = Encoder(tokenizer, smallest_context(config.members.values()))
-    rows = encoder.rows(lines, [line.answer for line in lines])
-    kept = keep_fitting(encoder, [rows], "questions", config.too_long == "skip", voice.tell)
-    digest = digest_rows([rows[i] for i in kept])
+    data = load_data(config, different, smallest_context(config.members.values()), voice.tell)
+    digest = data.digest()
     run = _run_folder(config, folder, digest)
     # Under the hash of the rows: other data in the same folder must not find these vectors.
     path = run.cache / f"embeddings-{digest[:24]}.npy"
-    embeddings = _embed([lines[i].question() for i in kept], path, encode, voice)
-    data = TrainingData(tuple(rows[i] for i in kept), embeddings)
-    model = build(config, models, embeddings.shape[-1])
+    embeddings = _embed(data.questions, path, encode, voice)
+    model = build(config, models, embeddings.shape[-1], numbers)
     state, optimizer = run.resume(model)
     if optimizer is not None:
         voice.tell(f"going on after step {state.step}")
-    Trainer(config, model, data, run, voice).train(state, optimizer)
+    Trainer(config, model, data, embeddings, run, voice).train(state, optimizer)
     model.eval()
     return model, state
 
 
 def build(
-    config: TrainingConfig, models: Mapping[str, PreTrainedModel], dimension: int
+    config: TrainingConfig,
+    models: Mapping[str, PreTrainedModel],
+    dimension: int,
+    tokenizers: Sequence[int] | None = None,
 ) -> MixtureOfThoughts:
-    """A new mixture over loaded members, for embeddings of `dimension` numbers."""
+    """A new mixture over loaded members, for embeddings of `dimension` numbers.
+
+    `tokenizers` as in `MixtureOfThoughts`.
+    """
     return MixtureOfThoughts(
         models,
         config.stacks,
@@ -99,6 +83,7 @@ def build(
         dimension,
         config.dropout,
         config.attention,
+        tokenizers,
     )
 
 
@@ -130,12 +115,14 @@ class Trainer:
         config: TrainingConfig,
         model: MixtureOfThoughts,
         data: TrainingData,
+        embeddings: Tensor,
         run: RunFolder,
         voice: Voice,
     ) -> None:
         self._config = config
         self._model = model
         self._data = data
+        self._embeddings = embeddings
         self._run = run
         self._voice = voice
         self._optimizer = torch.optim.AdamW(
@@ -171,11 +158,11 @@ class Trainer:
     def loss(self, rows: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
         """The loss on some rows, in nats, and what it is made of."""
         weights = self._config.losses
-        batch = collate([self._data.rows[row] for row in rows])
-        scores = self._model.router(self._data.embeddings[list(rows)])
+        batch, read = self._data.batch(rows)
+        scores = self._model.router(self._embeddings[list(rows)])
         noisy = gumbel(scores)
-        choice = choose(scores, self._config.active, noisy)
-        heard = self._model(batch.tokens, batch.positions, choice, learn=True)
+        choice = choose(scores, self._config.active, self._model.speakers, noisy)
+        heard = self._model(read, batch.positions, choice, learn=True)
         language = -heard.log_probs.gather(-1, batch.targets[:, None]).mean()
         spread, uneven = entropy(scores), imbalance(choice.weights)
         loss = language - weights.entropy * spread + weights.balance * uneven
@@ -186,22 +173,22 @@ class Trainer:
             "gate": self._gate(),
         }
         if weights.consistency:
-            differing = self._consistency(rows, scores, noisy, heard.log_probs, batch.row)
+            differing = self._consistency(rows, scores, choice, heard.log_probs, batch.row)
             loss = loss + weights.consistency * differing
             measured["consistency"] = differing.item()
         return loss, measured
 
     def _consistency(
-        self, rows: Sequence[int], scores: Tensor, noisy: Tensor, first: Tensor, row: Tensor
+        self, rows: Sequence[int], scores: Tensor, choice: Choice, first: Tensor, row: Tensor
     ) -> Tensor:
         """Let a share of the rows be answered by the same primaries with newly drawn peers."""
         count = max(1, round(len(rows) * self._config.losses.consistency_share))
-        primary = noisy[:count].argmax(-1, keepdim=True)
+        primary = choice.primary[:count, None]
         again = gumbel(scores[:count])
         again = again.scatter(-1, primary, again.amax(-1, keepdim=True) + 1.0)
-        choice = choose(scores[:count], self._config.active, again)
-        batch = collate([self._data.rows[index] for index in rows[:count]])
-        second = self._model(batch.tokens, batch.positions, choice, learn=False)
+        other = choose(scores[:count], self._config.active, self._model.speakers, again)
+        batch, read = self._data.batch(rows[:count])
+        second = self._model(read, batch.positions, other, learn=False)
         return disagreement(first[row < count], second.log_probs, self._config.losses.temperature)
 
     def _gate(self) -> float:

@@ -33,7 +33,11 @@ def make_workload(
 
     Raises ConfigError when the configuration has no model of its own to copy.
     """
-    models = {n: s for n, s in zoo.hosted().items() if s.adapter_of is None and n in tasks}
+    models = {
+        name: spec
+        for name, spec in zoo.hosted().items()
+        if isinstance(spec, VllmSpec) and spec.base is None and name in tasks
+    }
     if not models:
         raise ConfigError("The configuration has no expert with weights and a task of its name.")
     names = [

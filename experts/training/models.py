@@ -88,6 +88,19 @@ def check_tokenizers(
         )
 
 
+def number_tokenizers(tokenizers: Iterable[PreTrainedTokenizerBase]) -> list[int]:
+    """Number the members' tokenizers, equal ones alike; the first one's is 0."""
+    known: list[PreTrainedTokenizerBase] = []
+    numbers = []
+    for tokenizer in tokenizers:
+        equal = (i for i, one in enumerate(known) if not _difference(one, tokenizer))
+        number = next(equal, len(known))
+        if number == len(known):
+            known.append(tokenizer)
+        numbers.append(number)
+    return numbers
+
+
 def _difference(ours: PreTrainedTokenizerBase, theirs: PreTrainedTokenizerBase) -> str:
     mine, other = ours.get_vocab(), theirs.get_vocab()
     if mine != other:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,8 @@ class EngineLoad:
     engine_args: Mapping[str, Any] = field(default_factory=dict)
     adapters: Mapping[str, str] = field(default_factory=dict)
     """Expert name -> folder of its LoRA adapter."""
+    kind: Literal["vllm", "torch"] = "vllm"
+    """What runs it; the arguments of a torch engine are `max_num_seqs` alone."""
 
     @property
     def experts(self) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -60,9 +62,10 @@ class Worker:
         self._serving: asyncio.Task[None] | None = None
         # What is imported by now stays: later collections need not look at its million objects.
         gc.freeze()
+        # Steps vLLM's engines on CPU only, engines in torch everywhere.
+        self._stepper = Stepper(gather_ms / 1000)
         if not self._cuda:
             torch.set_num_threads(threads)
-            self._stepper = Stepper(gather_ms / 1000)
             inproc.install(self._stepper)
 
     async def serve(self, host: str) -> int:
@@ -88,6 +91,9 @@ class Worker:
             if load.expert in self._residents:  # A driver that lost patience asks again.
                 return LoadReport(0.0, 0.0)
             started, before = time.perf_counter(), self.memory_gb()
+            if load.kind == "torch":
+                await self._load_torch(load)
+                return LoadReport(time.perf_counter() - started, max(self.memory_gb() - before, 0))
             defaults = {"enable_sleep_mode": self._sleeps} if self._cuda else CPU_DEFAULTS
             merged = EngineLoad(
                 load.expert, load.model, {**defaults, **load.engine_args}, load.adapters
@@ -99,6 +105,17 @@ class Worker:
             for expert in load.experts:
                 self._apps[expert] = app
             return LoadReport(time.perf_counter() - started, max(self.memory_gb() - before, 0.0))
+
+    async def _load_torch(self, load: EngineLoad) -> None:
+        # Imported here: most slots never need it.
+        engines = import_module("experts.torch_engine.engine")
+        api = import_module("experts.torch_engine.api")
+        engine = await self._exclusively(
+            lambda: engines.TorchEngine(Path(load.model), self._stepper, **load.engine_args)
+        )
+        app = api.application(load.expert, engine)
+        self._residents[load.expert] = _Resident(load, engine, app)
+        self._apps[load.expert] = app
 
     async def unload(self, expert: str) -> float:
         """Drop an engine, awake or asleep, and return the seconds it took."""

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from experts.errors import ConfigError
+from orchestrator.checks import missing_files
 from orchestrator.config import Config, load_config
 
 ROOT = Path(__file__).parent.parent.parent
@@ -91,6 +92,16 @@ def test_router_files_start_at_the_file(write: Any, tmp_path: Path) -> None:
         {"experts": {"far": REMOTE}, "routers": {"k": {"type": "knn", "outcomes": "o.parquet"}}}
     )
     assert load_config(path).routers["k"]["outcomes"] == str((tmp_path / "o.parquet").resolve())
+
+
+def test_artifacts_lie_beside_the_file(write: Any, tmp_path: Path) -> None:
+    settings = {"type": "mixture_of_thoughts", "expert": "far", "artifact": "thoughts/router.npz"}
+    path = write({"experts": {"far": REMOTE}, "routers": {"t": settings}})
+    routers = load_config(path).routers
+    assert routers["t"]["artifact"] == str((tmp_path / "thoughts" / "router.npz").resolve())
+    (problem,) = missing_files(routers)
+    assert problem.startswith("routers.t.artifact: there is no file")
+    assert problem.endswith("`coterie fuse` of the expert's kind writes it.")
 
 
 def test_environment_variables_are_filled_in(write: Any, monkeypatch: Any) -> None:
@@ -185,7 +196,7 @@ MISTAKES = {
     ),
     "unknown kind": (
         {"experts": {"a": {"type": "vlm", "model": "m"}}},
-        "experts.a.type: must be one of 'vllm', 'openai'",
+        "experts.a.type: must be one of 'vllm', 'torch', 'openai'",
     ),
     "no kind": ({"experts": {"a": {"model": "m"}}}, "experts.a.type: must be one of vllm, openai"),
     "an expert that is no mapping": ({"experts": {"a": 3}}, "experts.a: "),

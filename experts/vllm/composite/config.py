@@ -239,6 +239,9 @@ class MixtureOfThoughts(Composite):
     heads: int = Field(ge=1)
     attention: Literal["positionwise", "sequence"] = "positionwise"
     """Over the members at a position, or over all their positions up to it."""
+    listeners: tuple[str, ...] = ()
+    """Members with tokenizers of their own: they are heard, never speak, and vLLM can not run
+    them beside the others (`experts/torch_engine`)."""
 
     def _problems(self) -> Iterator[str]:
         yield from super()._problems()
@@ -248,6 +251,10 @@ class MixtureOfThoughts(Composite):
             yield f"places must be stacks from 0 to {self.stacks - 2}: the last has none after it"
         if self.shared_width % self.heads:
             yield f"shared_width {self.shared_width} is no multiple of {self.heads} heads"
+        if unknown := set(self.listeners) - set(self.members):
+            yield f"listeners name no member: {', '.join(sorted(unknown))}"
+        if any(role.primary in self.listeners for role in self.roles):
+            yield "a listener can not be the primary of a role"
 
 
 COMPOSITES: dict[str, type[Composite]] = {
@@ -320,6 +327,7 @@ class CompositeConfig(PreTrainedConfig):  # type: ignore[misc]
     shared_width: int | None = None
     heads: int | None = None
     attention: str | None = None
+    listeners: list | None = None  # type: ignore[type-arg]
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)

@@ -95,6 +95,12 @@ class Interaction(nn.Module):
             deltas.append(delta.to(stream.dtype))
         return Exchange(deltas, attention)
 
+    def adapt(self, number: int, stream: Tensor) -> Tensor:
+        """What a peer adds to its own stream [..., width] where it stands apart from the rows."""
+        shared = self.down[number](self.norms[number](stream))
+        delta: Tensor = self.peer_gate[number] * self.up[number](self.peer(shared))
+        return delta.to(stream.dtype)
+
     def _listen(
         self, own: Tensor, shared: Tensor, active: Tensor, attend: Attend, weights: Tensor | None
     ) -> tuple[Tensor, Tensor]:

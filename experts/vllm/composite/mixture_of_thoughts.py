@@ -8,6 +8,7 @@ from vllm.config import VllmConfig
 from vllm.model_executor.layers.attention import Attention
 from vllm.model_executor.models.utils import maybe_prefix
 
+from experts.errors import ConfigError
 from experts.vllm.composite.attending import Attend, Kernel, OverSequence, positionwise
 from experts.vllm.composite.combine import silence, tell_attention
 from experts.vllm.composite.config import MixtureOfThoughts
@@ -30,6 +31,11 @@ class CoterieMixtureOfThoughts(CompositeModel):
 
     def build(self, vllm_config: VllmConfig, prefix: str) -> None:
         mixture = self.composite
+        if mixture.listeners:
+            raise ConfigError(
+                f"{', '.join(mixture.listeners)} read with tokenizers of their own.",
+                hint="Serve this expert with `type: torch`.",
+            )
         members: dict[str, Any] = dict(zip(mixture.members, self.members.values(), strict=True))
         self._stacks = [stacks_of(name, one, mixture.stacks) for name, one in members.items()]
         sizes = [int(member.config.hidden_size) for member in members.values()]

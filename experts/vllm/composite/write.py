@@ -95,7 +95,10 @@ def write_composite(
     configs = {name: _read_json(path / "config.json") for name, path in folders.items()}
     models = _check_models(configs)
     tokenizers = {name: AutoTokenizer.from_pretrained(path) for name, path in folders.items()}
-    _check_tokenizers(tokenizers)
+    settings = trained.settings if isinstance(trained, TrainedThoughts) else {}
+    listeners = settings.get("listeners", ())
+    speaking = {name: one for name, one in tokenizers.items() if name not in listeners}
+    _check_tokenizers(speaking)
     if isinstance(trained, Trained):
         _check_head(trained, members, models["the router"].hidden_size)
     if trained:
@@ -114,7 +117,7 @@ def write_composite(
         "role_token_ids": tokenizer.convert_tokens_to_ids(list(role_tokens.values())),
         "bos_token_id": first_id,
         "eos_token_id": configs[next(iter(members))].get("eos_token_id"),
-        **_shape(list(models.values())),
+        **_shape([model for name, model in models.items() if name in speaking]),
     }
     if isinstance(trained, Trained):
         config["router"] = configs["the router"]

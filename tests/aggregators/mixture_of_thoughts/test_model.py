@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers.utils import logging
 
-from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
+from aggregators.mixture_of_thoughts.model import MixtureOfThoughts, Read
 from aggregators.mixture_of_thoughts.router import Choice
-from aggregators.mixture_of_thoughts.stacks import StackedModel
 from experts.errors import ConfigError
+from experts.torch_engine.stacks import StackedModel
 from experts.training.models import load_model
 
 ZOO = Path(__file__).parents[3] / "experts" / "zoo" / "weights"
@@ -79,7 +79,9 @@ def test_untrained_it_is_its_primary(mixture: MixtureOfThoughts) -> None:
     wake(mixture, 0.0)
     tokens = tokens_for(len(ROWS))
     positions = torch.ones(len(ROWS), 7, dtype=torch.bool)
-    heard = mixture(tokens, positions, chosen(ROWS), learn=False).log_probs.view(len(ROWS), 7, -1)
+    heard = mixture(Read((tokens,)), positions, chosen(ROWS), learn=False).log_probs.view(
+        len(ROWS), 7, -1
+    )
     for row, (primary, *_) in enumerate(ROWS):
         model = load_model(MEMBERS[primary], ZOO / MEMBERS[primary])
         expected = model(tokens[row : row + 1, :-1]).logits[0].log_softmax(-1)
@@ -96,10 +98,14 @@ def test_later_tokens_change_nothing_before_them(mixture: MixtureOfThoughts, gat
     after[:, 5:] = after[:, 5:].flip(-1) + 7
     positions = torch.zeros(len(ROWS), 7, dtype=torch.bool)
     positions[:, :5] = True
-    one, other = (mixture(t, positions, chosen(ROWS), False).log_probs for t in (before, after))
+    one, other = (
+        mixture(Read((t,)), positions, chosen(ROWS), False).log_probs for t in (before, after)
+    )
     assert torch.allclose(one, other, atol=1e-5)
     positions[:, 5] = True
-    one, other = (mixture(t, positions, chosen(ROWS), False).log_probs for t in (before, after))
+    one, other = (
+        mixture(Read((t,)), positions, chosen(ROWS), False).log_probs for t in (before, after)
+    )
     assert not torch.allclose(one, other, atol=1e-2)
 
 
@@ -110,9 +116,9 @@ def test_a_mixed_batch_is_each_row_alone(mixture: MixtureOfThoughts, learn: bool
     tokens = tokens_for(len(ROWS))
     positions = torch.ones(len(ROWS), 7, dtype=torch.bool)
     positions[1, :4] = False
-    together = mixture(tokens, positions, chosen(ROWS), learn)
+    together = mixture(Read((tokens,)), positions, chosen(ROWS), learn)
     alone = [
-        mixture(tokens[i : i + 1], positions[i : i + 1], chosen([row]), learn)
+        mixture(Read((tokens[i : i + 1],)), positions[i : i + 1], chosen([row]), learn)
         for i, row in enumerate(ROWS)
     ]
     assert torch.allclose(
@@ -129,7 +135,8 @@ def test_peers_matter_once_the_gates_are_open(mixture: MixtureOfThoughts) -> Non
     tokens, positions = tokens_for(1), torch.ones(1, 7, dtype=torch.bool)
     with torch.no_grad():
         one, other = (
-            mixture(tokens, positions, chosen([row]), False).log_probs for row in ((0, 1), (0, 2))
+            mixture(Read((tokens,)), positions, chosen([row]), False).log_probs
+            for row in ((0, 1), (0, 2))
         )
     assert not torch.allclose(one, other, atol=1e-2)
 
@@ -144,7 +151,7 @@ def test_only_router_and_interactions_learn(mixture: MixtureOfThoughts) -> None:
         weights=choice.weights + (soft - soft.detach()),
         speaks=choice.speaks + (soft - soft.detach()),
     )
-    heard = mixture(tokens, positions, choice, learn=True)
+    heard = mixture(Read((tokens,)), positions, choice, learn=True)
     heard.log_probs[:, 90].mean().neg().backward()
     assert scores.grad is not None
     assert scores.grad.abs().sum() > 0

@@ -115,8 +115,9 @@ def test_noise_draws_from_the_softmax() -> None:
 
 
 def test_a_choice_is_hard_forward_and_soft_backward() -> None:
+    everybody = torch.ones(4, dtype=torch.bool)
     scores = tensor([[0.1, 2.0, 1.0, -1.0], [3.0, 0.0, 0.0, 0.0]], requires_grad=True)
-    choice = choose(scores, 2)
+    choice = choose(scores, 2, everybody)
     assert choice.active.tolist() == [[False, True, True, False], [True, True, False, False]]
     assert choice.primary.tolist() == [1, 0]
     assert torch.allclose(choice.weights, choice.active.float())
@@ -124,9 +125,17 @@ def test_a_choice_is_hard_forward_and_soft_backward() -> None:
     (choice.weights[0, 1] + choice.speaks[0, 2]).backward()
     assert scores.grad is not None
     assert scores.grad[0].abs().min() > 0
-    noisy = choose(scores, 2, tensor([[0.0, 0.0, 5.0, 6.0], [0.0, 9.0, 8.0, 0.0]]))
+    noisy = choose(scores, 2, everybody, tensor([[0.0, 0.0, 5.0, 6.0], [0.0, 9.0, 8.0, 0.0]]))
     assert noisy.primary.tolist() == [3, 1]
     assert noisy.active.tolist() == [[False, False, True, True], [False, True, True, False]]
+
+
+def test_who_can_not_speak_is_heard_all_the_same() -> None:
+    scores = tensor([[0.1, 2.0, 1.0, -1.0], [0.0, 3.0, 0.0, 2.0]], requires_grad=True)
+    choice = choose(scores, 2, tensor([True, False, True, True]))
+    assert choice.primary.tolist() == [2, 3]
+    assert choice.active.tolist() == [[False, True, True, False], [False, True, False, True]]
+    assert choice.speaks.tolist() == [[0, 0, 1, 0], [0, 0, 0, 1]]
 
 
 def test_the_router_scores_every_expert() -> None:

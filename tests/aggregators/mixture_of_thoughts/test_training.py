@@ -16,11 +16,13 @@ from training_runs import Doomed, Killed, curve, silent
 
 from aggregators.mixture_of_thoughts.config import TrainingConfig
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
-from aggregators.mixture_of_thoughts.train import train
+from aggregators.mixture_of_thoughts.train import build, train
 from experts.errors import ConfigError
+from experts.training.models import load_model
 from experts.training.progress import Voice
 
 STEPS = 6
+ZOO = Path(__file__).parents[3] / "experts" / "zoo" / "weights"
 
 
 def encode(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -129,3 +131,21 @@ def test_other_data_in_the_folder_are_refused(config: TrainingConfig, tmp_path: 
 def test_a_training_that_breaks_says_so(config: TrainingConfig, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"of the train stage is nan.*learning_rate"):
         trained(changed(config, learning_rate=1e30, warmup=0), tmp_path / "run")
+
+
+def test_a_member_with_another_tokenizer_is_listened_to(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    zoo = {name: ZOO / name for name in ("arithmetic", "translation")}
+    # With a second interaction, so that what the listener makes of itself is heard.
+    other = changed(config, members=zoo, stacks=3)
+    model = trained(other, tmp_path / "run")
+    assert model.speakers.tolist() == [True, False]
+    torch.manual_seed(other.seed)
+    models = {name: load_model(name, path) for name, path in zoo.items()}
+    before = build(other, models, 8, model.tokenizers).interactions.state_dict()
+    after = model.interactions.state_dict()
+    for name in ("0.down.1.weight", "0.key.weight", "0.primary_gate", "0.peer_gate"):
+        assert not torch.equal(before[name], after[name]), name
+    # It never speaks, so nothing is written into its stream as a primary's.
+    assert after["0.primary_gate"][1] == 0

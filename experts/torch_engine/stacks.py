@@ -2,8 +2,9 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from experts.errors import ConfigError
 from experts.vllm.composite.interaction import cut
@@ -33,7 +34,8 @@ class StackedModel:
         self.model = model
         self.width = int(model.config.hidden_size)
         self._norm: nn.Module = getattr(base, norm)
-        self._stacks = [part_of(base, norm, *bounds) for bounds in cut(len(layers), stacks)]
+        self.bounds = cut(len(layers), stacks)
+        self._stacks = [part_of(base, norm, *bounds) for bounds in self.bounds]
 
     def embed(self, tokens: Tensor) -> Tensor:
         """The residual stream before the first stack: [B, T] to [B, T, width]."""
@@ -46,7 +48,44 @@ class StackedModel:
         found: Tensor = done.last_hidden_state
         return found
 
+    def run_after(self, stack: int, stream: Tensor, past: "Past") -> Tensor:
+        """Pass what is new of one stream [1, new, width] through one stack, and keep it."""
+        begin, end = past.length, past.length + stream.shape[1]
+        done = self._stacks[stack](
+            inputs_embeds=stream,
+            position_ids=torch.arange(begin, end)[None],
+            past_key_values=past.caches[stack],
+            use_cache=True,
+        )
+        found: Tensor = done.last_hidden_state
+        return found
+
     def log_probs(self, stream: Tensor) -> Tensor:
         """What the model expects next after the last stack: [N, width] to [N, V], in nats."""
         logits: Tensor = self.model.get_output_embeddings()(self._norm(stream))
         return logits.float().log_softmax(-1)
+
+
+class Past:
+    """The keys and values of all that one member has read of one text, stack by stack."""
+
+    def __init__(self, member: StackedModel) -> None:
+        self.caches = [_PartCache(begin) for begin, _ in member.bounds]
+        self.length = 0
+        """Tokens that every stack has read."""
+
+
+class _PartCache(DynamicCache):  # type: ignore[misc]
+    """A cache for layers that know themselves by their numbers in the whole model."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self._first = first
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        found: tuple[Tensor, Tensor] = super().update(
+            key_states, value_states, layer_idx - self._first, *args, **kwargs
+        )
+        return found

@@ -1,0 +1,106 @@
+"""What a Mixture of Thoughts trains on: texts as every member's tokenizer reads them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from aggregators.mixture_of_thoughts.config import TrainingConfig
+from aggregators.mixture_of_thoughts.model import Read
+from experts.training.data import (
+    Batch,
+    Encoder,
+    Question,
+    Row,
+    Say,
+    collate,
+    digest_rows,
+    keep_fitting,
+    read_lines,
+)
+from experts.training.reading import align, read_answer, read_prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """The rows as a tokenizer reads them that is not the speakers'."""
+
+    rows: tuple[Row, ...]
+    aligned: tuple[tuple[int, ...], ...]
+    """Of each row, for each of the speakers' tokens, the position that is heard there."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Questions with answers."""
+
+    questions: tuple[str, ...]
+    """What the query router sees."""
+    rows: tuple[Row, ...]
+    """In the speakers' tokens."""
+    listeners: tuple[Listener, ...] = ()
+    """One for each further tokenizer."""
+
+    def digest(self) -> str:
+        """Hash all tokens."""
+        return digest_rows(self.rows, *(one.rows for one in self.listeners))
+
+    def batch(self, rows: Sequence[int]) -> tuple[Batch, Read]:
+        """Some rows as tensors, padded on the right."""
+        own = collate([self.rows[row] for row in rows])
+        length = own.tokens.shape[1]
+        others = [collate([one.rows[row] for row in rows]).tokens for one in self.listeners]
+        aligned = [_pad([one.aligned[row] for row in rows], length) for one in self.listeners]
+        return own, Read((own.tokens, *others), tuple(aligned))
+
+
+def load_data(
+    config: TrainingConfig,
+    tokenizers: Sequence[PreTrainedTokenizerBase],
+    longest: int,
+    say: Say,
+) -> TrainingData:
+    """Read and tokenize the questions; `tokenizers` are the different ones, the speakers' first.
+
+    `longest` is the smallest context in tokens. Raises ConfigError that names bad lines.
+    """
+    lines = read_lines(config.questions, Question, config.most_rows)
+    speakers, *others = tokenizers
+    encoder = Encoder(speakers, longest)
+    rows = encoder.rows(lines, [line.answer for line in lines])
+    listeners = [_listen(speakers, other, lines, rows) for other in others]
+    columns = [rows, *(one.rows for one in listeners)]
+    kept = keep_fitting(encoder, columns, "questions", config.too_long == "skip", say)
+    return TrainingData(
+        tuple(lines[i].question() for i in kept),
+        tuple(rows[i] for i in kept),
+        tuple(
+            Listener(tuple(one.rows[i] for i in kept), tuple(one.aligned[i] for i in kept))
+            for one in listeners
+        ),
+    )
+
+
+def _listen(
+    speakers: PreTrainedTokenizerBase,
+    listener: PreTrainedTokenizerBase,
+    lines: Sequence[Question],
+    rows: Sequence[Row],
+) -> Listener:
+    found: list[Row] = []
+    aligned: list[tuple[int, ...]] = []
+    for line, row in zip(lines, rows, strict=True):
+        conversation = line.conversation()
+        own, other = (read_prompt(one, conversation) for one in (speakers, listener))
+        answer = row.tokens[row.prompt :]
+        said, heard = read_answer(speakers, listener, answer, own.ends[-1])
+        own, whole = own + said, other + heard
+        found.append(Row(whole.tokens, len(other.tokens)))
+        aligned.append(tuple(align(own.ends, whole.ends)))
+    return Listener(tuple(found), tuple(aligned))
+
+
+def _pad(rows: Sequence[Sequence[int]], length: int) -> Tensor:
+    return torch.tensor([[*row, *[0] * (length - len(row))] for row in rows])

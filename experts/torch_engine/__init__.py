@@ -1,0 +1,1 @@
+"""Fused experts that vLLM can not serve, because their members have different tokenizers."""

@@ -1,0 +1,56 @@
+"""How OpenAI's two operations spell one answer."""
+
+from typing import Any, Protocol
+
+
+class Shape(Protocol):
+    """The words of one operation; each text becomes the fields of a choice."""
+
+    id_begins: str
+    whole: str
+    chunk: str
+
+    def said(self, text: str) -> dict[str, Any]:
+        """A whole answer."""
+        ...
+
+    def begin(self) -> dict[str, Any] | None:
+        """What a stream begins with."""
+        ...
+
+    def add(self, text: str) -> dict[str, Any]:
+        """The next piece of a stream."""
+        ...
+
+
+class ChatShape:
+    """Of chat/completions."""
+
+    id_begins = "chatcmpl"
+    whole = "chat.completion"
+    chunk = "chat.completion.chunk"
+
+    def said(self, text: str) -> dict[str, Any]:
+        return {"message": {"role": "assistant", "content": text}}
+
+    def begin(self) -> dict[str, Any] | None:
+        return {"delta": {"role": "assistant", "content": ""}}
+
+    def add(self, text: str) -> dict[str, Any]:
+        return {"delta": {"content": text}}
+
+
+class TextShape:
+    """Of completions."""
+
+    id_begins = "cmpl"
+    whole = chunk = "text_completion"
+
+    def said(self, text: str) -> dict[str, Any]:
+        return {"text": text}
+
+    def begin(self) -> dict[str, Any] | None:
+        return None
+
+    def add(self, text: str) -> dict[str, Any]:
+        return {"text": text}

@@ -1,0 +1,85 @@
+"""A slot serves an expert in torch beside vLLM's engines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import torch
+from openai import AsyncOpenAI
+
+from aggregators.mixture_of_thoughts.config import TrainingConfig
+from aggregators.mixture_of_thoughts.save import save
+from aggregators.mixture_of_thoughts.train import build
+from experts.training.models import load_model, load_tokenizer, number_tokenizers
+from orchestrator.config import Config
+from orchestrator.service import start_service
+
+pytestmark = pytest.mark.e2e
+
+ZOO = Path(__file__).parents[2] / "experts" / "zoo" / "weights"
+MEMBERS = ("arithmetic", "translation")
+
+
+def write(folder: Path) -> Path:
+    config = TrainingConfig.model_validate(
+        {
+            "members": {name: ZOO / name for name in MEMBERS},
+            "questions": ["none.jsonl"],
+            "active": 2,
+            "steps": 1,
+        }
+    )
+    torch.manual_seed(0)
+    models = {name: load_model(name, path) for name, path in config.members.items()}
+    numbers = number_tokenizers(load_tokenizer(path) for path in config.members.values())
+    save(build(config, models, 4, numbers), config, "none", folder, {})
+    return folder
+
+
+@pytest.fixture(scope="module")
+async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncOpenAI]:
+    folder = write(tmp_path_factory.mktemp("torch") / "mixture")
+    config = Config.model_validate(
+        {
+            "version": 1,
+            "experts": {
+                "mixture": {"type": "torch", "model": str(folder)},
+                "arithmetic": {"type": "vllm", "model": str(ZOO / "arithmetic")},
+            },
+            "slots": {
+                "count": 1,
+                "cpus": 1,
+                "memory_gb": 3,
+                "engine_args": {"dtype": "float32", "max_model_len": 512},
+            },
+        }
+    )
+    running = await start_service(config, on_event=print, port=0)
+    async with AsyncOpenAI(
+        base_url=f"{running.base_url}/v1", api_key="none", max_retries=0, timeout=60
+    ) as openai:
+        yield openai
+    await running.stop()
+
+
+async def ask(client: AsyncOpenAI, model: str, question: str) -> str:
+    stream = await client.chat.completions.create(
+        model=model,
+        messages=[{"role": "user", "content": question}],
+        temperature=0,
+        max_tokens=16,
+        stream=True,
+    )
+    return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+
+
+async def test_with_closed_gates_it_says_what_its_primary_says(client: AsyncOpenAI) -> None:
+    questions = [f"What is {number} + 17?" for number in range(20, 30)]
+    both = await asyncio.gather(
+        *(ask(client, model, q) for q in questions for model in ("mixture", "arithmetic"))
+    )
+    assert both[::2] == both[1::2]
+    assert len(set(both)) == len(questions)
