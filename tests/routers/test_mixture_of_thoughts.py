@@ -34,7 +34,7 @@ def test_it_chooses_as_the_trained_one(
         if isinstance(layer, torch.nn.Linear):
             torch.nn.init.normal_(layer.weight)
     path = tmp_path / "query_router.npz"
-    write_router(path, trained, MEMBERS, 2, encoder.name)
+    write_router(path, trained, MEMBERS, MEMBERS, 2, encoder.name)
     decisions = build(path, encoder).route([ask(question) for question in QUESTIONS])
     with torch.no_grad():
         scores = trained(torch.from_numpy(encoder.encode(QUESTIONS)))
