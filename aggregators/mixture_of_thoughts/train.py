@@ -160,6 +160,8 @@ class Trainer:
         weights = self._config.losses
         batch, read = self._data.batch(rows)
         scores = self._model.router(self._embeddings[list(rows)])
+        if not scores.isfinite().all():
+            return scores.sum(), {}  # Nobody can be chosen; the loop names the step.
         noisy = gumbel(scores)
         choice = choose(scores, self._config.active, self._model.speakers, noisy)
         heard = self._model(read, batch.positions, choice, learn=True)

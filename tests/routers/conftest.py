@@ -75,7 +75,9 @@ def query_router(tmp_path: Path) -> Path:
     """A router of a Mixture of Thoughts over three members, two of them active."""
     rng = np.random.default_rng(0)
     sizes = (LetterEncoder.dimension, 5, 3)
-    arrays = {"members": ["sum", "sort", "spell"], "active": 2, "encoder": LetterEncoder.name}
+    names = ["sum", "sort", "spell"]
+    head = {"active": 2, "encoder": LetterEncoder.name}
+    arrays = {"members": names, "speakers": names[:2], **head}
     for number, (narrow, wide) in enumerate(pairwise(sizes)):
         arrays[f"weight_{number}"] = rng.normal(size=(wide, narrow)).astype(np.float32)
         arrays[f"bias_{number}"] = rng.normal(size=wide).astype(np.float32)

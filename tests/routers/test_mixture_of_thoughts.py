@@ -38,7 +38,7 @@ def test_it_chooses_as_the_trained_one(
     decisions = build(path, encoder).route([ask(question) for question in QUESTIONS])
     with torch.no_grad():
         scores = trained(torch.from_numpy(encoder.encode(QUESTIONS)))
-    choice = choose(scores, 2)
+    choice = choose(scores, 2, torch.ones(len(MEMBERS), dtype=torch.bool))
     for row, decision in enumerate(decisions):
         active = {MEMBERS[i] for i in range(3) if choice.active[row, i]}
         primary = MEMBERS[int(choice.primary[row])]
@@ -59,8 +59,8 @@ def test_artifacts_that_do_not_serve(tmp_path: Path, query_router: Path, encoder
         build(broken, encoder)
     with np.load(query_router) as stored:
         arrays = dict(stored)
-    np.savez(broken, **{key: value for key, value in arrays.items() if key != "active"})
-    with pytest.raises(ConfigError, match=r"holds no query router.*active"):
+    np.savez(broken, **{key: value for key, value in arrays.items() if key != "speakers"})
+    with pytest.raises(ConfigError, match=r"holds no query router.*speakers"):
         build(broken, encoder)
     np.savez(broken, **{**arrays, "encoder": "another"})
     with pytest.raises(ConfigError, match="embeddings of another, not of letters"):
