@@ -5,6 +5,7 @@ import json
 import math
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from experts.errors import RequestError
 from experts.openai import ASKED_MODEL_HEADER
-from experts.torch_engine.engine import Ask, Token, TorchEngine
+from experts.torch_engine.engine import Ask, Running, Token, TorchEngine
 from experts.torch_engine.sampling import Sampling
 from experts.torch_engine.shapes import ChatShape, Shape, TextShape
 from experts.torch_engine.thoughts import Prompt
@@ -37,7 +38,7 @@ class _Message(BaseModel):
     content: str
 
 
-class _Body(BaseModel):
+class _Body(BaseModel, ABC):
     """What both operations may ask."""
 
     model_config = ConfigDict(extra="ignore")
@@ -62,8 +63,9 @@ class _Body(BaseModel):
     logprob_token_ids: list[int] = Field(default=[], max_length=128)
     chat_template_kwargs: dict[str, Any] = {}
 
+    @abstractmethod
     def prompt(self) -> Prompt:
-        raise NotImplementedError
+        """What is to be answered, or continued."""
 
     def asks(self) -> list[Ask]:
         """One for each choice; with a seed, each has its own."""
@@ -141,11 +143,10 @@ class _Operations:
         asked = request.headers.get(ASKED_MODEL_HEADER, self._name)
         try:
             body = _read(await request.body(), kind)
-            asks = body.asks()
-            prompt_tokens = self._engine.prompt_tokens(asks[0])
+            begun = [self._engine.begin(ask) for ask in body.asks()]
         except RequestError as error:
             return _refusal(error)
-        answer = _Answer(self._engine, body, asks, shape, asked, prompt_tokens)
+        answer = _Answer(self._engine, body, begun, shape, asked)
         if body.stream:
             return StreamingResponse(answer.events(), media_type="text/event-stream")
         return JSONResponse(await _unless_gone(request, answer.whole()))
@@ -194,15 +195,14 @@ class _Answer:
         self,
         engine: TorchEngine,
         body: _Body,
-        asks: list[Ask],
+        begun: list[Running],
         shape: Shape,
         model: str,
-        prompt_tokens: int,
     ) -> None:
         self._engine = engine
         self._body = body
-        self._asks = asks
-        self._prompt_tokens = prompt_tokens
+        self._begun = begun
+        self._prompt_tokens = len(begun[0].session.prompt)
         self._shape = shape
         self._said = 0
         self._head = {
@@ -212,7 +212,7 @@ class _Answer:
         }
 
     async def whole(self) -> dict[str, Any]:
-        found = await asyncio.gather(*(self._choice(n, ask) for n, ask in enumerate(self._asks)))
+        found = await asyncio.gather(*(self._choice(n, one) for n, one in enumerate(self._begun)))
         return {
             **self._head,
             "object": self._shape.whole,
@@ -220,8 +220,8 @@ class _Answer:
             "usage": self._usage(),
         }
 
-    async def _choice(self, number: int, ask: Ask) -> dict[str, Any]:
-        steps = [step async for step in self._engine.answer(ask)]
+    async def _choice(self, number: int, begun: Running) -> dict[str, Any]:
+        steps = [step async for step in self._engine.answer(begun)]
         self._said += len(steps)
         return {
             "index": number,
@@ -231,10 +231,10 @@ class _Answer:
         }
 
     async def events(self) -> AsyncIterator[bytes]:
-        for number in range(len(self._asks)):
+        for number in range(len(self._begun)):
             if begin := self._shape.begin():
                 yield self._event(number, begin, None, None)
-        async for number, step in _together([self._engine.answer(ask) for ask in self._asks]):
+        async for number, step in _together([self._engine.answer(one) for one in self._begun]):
             self._said += 1
             delta = self._shape.add(step.text)
             yield self._event(number, delta, self._logprobs([step]), step.finish)

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jinja2 import TemplateError
 from torch import Tensor
 
-from experts.errors import RequestError
+from experts.errors import ConfigError, RequestError
 from experts.torch_engine.sampling import Sampler, Sampling
 from experts.torch_engine.stops import Stops
 from experts.torch_engine.thoughts import Prompt, Session, ThoughtsModel
@@ -40,7 +41,9 @@ class Token:
 
 
 @dataclass(slots=True, eq=False)
-class _Running:
+class Running:
+    """A request that has been read."""
+
     session: Session
     sampler: Sampler
     ask: Ask
@@ -58,7 +61,7 @@ class TorchEngine:
         self._end = self.model.tokenizers[0].eos_token_id
         self._stepper = stepper
         self._most = max_num_seqs
-        self._running: list[_Running] = []
+        self._running: list[Running] = []
         stepper.add(self)
 
     def shutdown(self) -> None:
@@ -98,16 +101,8 @@ class TorchEngine:
             if step.finish:
                 self._running.remove(running)
 
-    def prompt_tokens(self, ask: Ask) -> int:
-        """Length of the prompt for who speaks. Raises RequestError for what can not be answered."""
-        return len(self._begin(ask).session.prompt)
-
-    async def answer(self, ask: Ask) -> AsyncIterator[Token]:
-        """The answer, token by token; leaving the iterator ends the request.
-
-        Raises RequestError for what can not be answered.
-        """
-        running = self._begin(ask)
+    async def answer(self, running: Running) -> AsyncIterator[Token]:
+        """The answer to what `begin` has read, token by token; leaving the iterator ends it."""
         self._running.append(running)
         if arrival := ARRIVAL.get():
             arrival.over()
@@ -124,12 +119,15 @@ class TorchEngine:
             if running in self._running:
                 self._running.remove(running)
 
-    def _begin(self, ask: Ask) -> _Running:
+    def begin(self, ask: Ask) -> Running:
+        """Read a request; nothing runs yet. Raises RequestError for what can not be answered."""
         try:
             role = self.model.role(ask.role)
+            session = Session(self.model, role, ask.prompt)
         except KeyError:
             raise RequestError(f"There is no role `{ask.role}`.", param="coterie.role") from None
-        session = Session(self.model, role, ask.prompt)
+        except (ConfigError, TemplateError) as error:
+            raise RequestError(str(error), param="messages") from error
         room = self.model.context - session.longest()
         wanted = room if ask.max_tokens is None else ask.max_tokens
         if room < 1 or wanted > room:
@@ -141,9 +139,9 @@ class TorchEngine:
             )
         prompt = session.prompt
         sampler = Sampler(ask.sampling, prompt, frozenset({self._end}))
-        return _Running(session, sampler, ask, wanted, Stops(ask.stop))
+        return Running(session, sampler, ask, wanted, Stops(ask.stop))
 
-    def _advance(self, running: _Running) -> Token:
+    def _advance(self, running: Running) -> Token:
         session = running.session
         log_probs = session.predict()
         token = running.sampler.pick(log_probs)

@@ -142,7 +142,7 @@ async def test_what_can_not_be_answered(
 
 async def test_who_leaves_costs_nothing_more(engine: TorchEngine) -> None:
     ask = Ask(ASKED, None, None, ignore_eos=True, sampling=Sampling(temperature=0))
-    answer = engine.answer(ask)
+    answer = engine.answer(engine.begin(ask))
     await anext(answer)
     assert engine.busy
     await answer.aclose()  # type: ignore[attr-defined]
