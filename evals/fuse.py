@@ -115,15 +115,15 @@ def mixture_of_thoughts(
     if config is None and (ablate or not evaluate):
         raise ConfigError(NOTHING, hint=GIVE)
     tasks = find_tasks(task or ())
-    if config is not None and ablate is not None:
-        study = import_module("evals.fusion.ablation")
-        settings = import_module("evals.fusion.thoughts").read(config, data)
-        runs = study.plan(settings, ablate)
-        _measure(partial(study.evaluate, runs, study.train(runs, out), tasks, json_out))
     # Imported late: torch takes seconds.
     command = import_module("evals.fusion.thoughts")
-    if config is not None:
-        command.train(command.read(config, data), run or out.with_name(f"{out.name}.run"), out)
+    settings = command.read(config, data) if config else None
+    if ablate is not None:
+        study = import_module("evals.fusion.ablation")
+        runs = study.plan(settings, ablate)
+        _measure(partial(study.evaluate, runs, study.train(runs, out), tasks, json_out))
+    if settings is not None:
+        command.train(settings, run or out.with_name(f"{out.name}.run"), out)
     if evaluate:
         _measure(partial(command.evaluate, out, tasks, json_out))
 

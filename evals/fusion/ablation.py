@@ -19,7 +19,7 @@ from evals.fusion.serving import serving
 from evals.progress import Progress
 from evals.tasks import Task
 from experts.errors import ConfigError
-from experts.training.yaml_file import read_yaml
+from experts.training.yaml_file import mistakes, read_yaml
 from routers.registry import shared_encoder
 
 MOST_RUNS = 64
@@ -69,11 +69,7 @@ def _changed(config: TrainingConfig, changes: Mapping[str, Any], where: str) -> 
     try:
         return TrainingConfig.model_validate({**config.model_dump(), **changes})
     except ValidationError as error:
-        problems = tuple(
-            f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}"
-            for one in error.errors()
-        )
-        raise ConfigError(f"{where} does not fit.", problems=problems) from error
+        raise ConfigError(f"{where} does not fit.", problems=mistakes(error)) from error
 
 
 def train(runs: Sequence[Run], root: Path) -> dict[str, Path]:

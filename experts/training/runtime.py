@@ -22,8 +22,7 @@ def prepare(threads: int) -> None:
 def _keep_freed_memory() -> None:
     """Let glibc keep what a step frees for the next one.
 
-    By default each large tensor is mapped anew, and the kernel fills it with zeros: 3 to 10 % of
-    a small model's training.
+    By default each large tensor is mapped anew, and the kernel fills it with zeros.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)

@@ -11,6 +11,14 @@ from experts.errors import ConfigError
 Tree = TypeVar("Tree", bound=BaseModel)
 
 
+def mistakes(error: ValidationError) -> tuple[str, ...]:
+    """Every mistake with its place."""
+    return tuple(
+        f"{'.'.join(map(str, found['loc'])) or '(top level)'}: {found['msg']}"
+        for found in error.errors()
+    )
+
+
 def read_yaml(path: Path, kind: type[Tree], what: str) -> Tree:
     """Read a file as `kind`. Raises ConfigError, with `what` it should have described."""
     try:
@@ -25,9 +33,6 @@ def read_yaml(path: Path, kind: type[Tree], what: str) -> Tree:
     except ValidationError as error:
         raise ConfigError(
             f"{path} does not describe {what}.",
-            problems=tuple(
-                f"{'.'.join(map(str, found['loc'])) or '(top level)'}: {found['msg']}"
-                for found in error.errors()
-            ),
+            problems=mistakes(error),
             hint=f"Its keys: {', '.join(kind.model_fields)}.",
         ) from error
