@@ -23,12 +23,9 @@ from composite_engines import (
     tight,
     worst_error,
 )
+from mixtures import write_mixture
 
-from aggregators.mixture_of_thoughts.config import TrainingConfig
 from aggregators.mixture_of_thoughts.reference import ThoughtsReference
-from aggregators.mixture_of_thoughts.save import save
-from aggregators.mixture_of_thoughts.train import build
-from experts.training.models import load_model
 from experts.vllm.composite.attending import Form
 from experts.vllm.composite.config import read
 from experts.vllm.composite.listening import listened
@@ -43,25 +40,9 @@ TOKEN_BYTES = {"awake": 8192, "past": 16384}
 
 
 def write(folder: Path, gate: float, form: Form = "positionwise") -> Path:
-    """Write a mixture of random interaction layers that are heard with `gate`."""
-    config = TrainingConfig.model_validate(
-        {
-            "members": {name: ZOO / name for name in MEMBERS},
-            "questions": ["none.jsonl"],
-            "stacks": 3,
-            "active": 3,
-            "shared_width": 128,
-            "attention": form,
-            "steps": 1,
-        }
-    )
-    torch.manual_seed(0)
-    models = {name: load_model(name, path) for name, path in config.members.items()}
-    mixture = build(config, models, dimension=4)
-    for name, parameter in mixture.interactions.named_parameters():
-        if name.endswith("gate"):
-            parameter.data.fill_(gate)
-    save(mixture, config, "none", folder, {})
+    """Write a mixture that is heard with `gate`."""
+    shape = {"stacks": 3, "active": 3, "shared_width": 128, "attention": form}
+    write_mixture(folder, MEMBERS, gate, **shape)
     return folder
 
 

@@ -4,44 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import torch
+from mixtures import ZOO, write_mixture
 from openai import AsyncOpenAI
 
-from aggregators.mixture_of_thoughts.config import TrainingConfig
-from aggregators.mixture_of_thoughts.save import save
-from aggregators.mixture_of_thoughts.train import build
-from experts.training.models import load_model, load_tokenizer, number_tokenizers
 from orchestrator.config import Config
 from orchestrator.service import start_service
 
 pytestmark = pytest.mark.e2e
 
-ZOO = Path(__file__).parents[2] / "experts" / "zoo" / "weights"
 MEMBERS = ("arithmetic", "translation")
-
-
-def write(folder: Path) -> Path:
-    config = TrainingConfig.model_validate(
-        {
-            "members": {name: ZOO / name for name in MEMBERS},
-            "questions": ["none.jsonl"],
-            "active": 2,
-            "steps": 1,
-        }
-    )
-    torch.manual_seed(0)
-    models = {name: load_model(name, path) for name, path in config.members.items()}
-    numbers = number_tokenizers(load_tokenizer(path) for path in config.members.values())
-    save(build(config, models, 4, numbers), config, "none", folder, {})
-    return folder
 
 
 @pytest.fixture(scope="module")
 async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncOpenAI]:
-    folder = write(tmp_path_factory.mktemp("torch") / "mixture")
+    folder = tmp_path_factory.mktemp("torch") / "mixture"
+    write_mixture(folder, MEMBERS, 0.0, active=2)
     config = Config.model_validate(
         {
             "version": 1,
