@@ -138,15 +138,19 @@ class Trainer:
         return language + self._config.lambda_expert * routing, measured
 
     def _language(self, log_probs: Tensor, own: Tensor, heard: Tensor, nll: Tensor) -> Tensor:
-        """The loss on answers, as `language`, `unknown_nll` and `quiet` say."""
+        """The loss on answers, as `language`, `unknown_nll`, `quiet` and `known_nll` say."""
         if self._config.language == "router":
             return -own.mean()
-        if self._config.unknown_nll is None:
-            return -heard.mean()
-        unknown = nll.min(-1).values > self._config.unknown_nll
-        spread = log_probs.var(-1, correction=0)
-        alone = torch.where(unknown, -own, self._config.quiet * spread)
-        return alone.mean() - heard.mean()
+        best = nll.min(-1).values
+        loss = -heard
+        if self._config.unknown_nll is not None:
+            loss = loss + torch.where(best > self._config.unknown_nll, -own, 0.0)
+        if self._config.quiet:
+            spread = log_probs.var(-1, correction=0)
+            loss = loss + self._config.quiet * torch.where(
+                best <= self._config.known_nll, spread, 0.0
+            )
+        return loss.mean()
 
     def _heard(self, log_probs: Tensor, routes: Tensor, judged: Judgements, batch: Batch) -> Tensor:
         """The log-probabilities of the right tokens [N] under the fused policy (section 3.1)."""

@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 import torch
-import yaml
+from service_process import serving
 
 from experts.vllm.composite.write import Trained, write_composite
 from orchestrator.config import load_config
@@ -29,7 +29,6 @@ QUESTIONS = {
     "units": ("It is 15:55. What time is it in 10 minutes?", "16:05"),
 }
 ROLES = ({"name": "route"}, {"name": "adds", "expert": "arithmetic", "router_logits": False})
-START_S = 120
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -85,25 +84,10 @@ class Server:
 @pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     folder = tmp_path_factory.mktemp("swapping")
-    file = folder / "pool.yaml"
-    file.write_text(yaml.safe_dump(_config(folder)), encoding="utf-8")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "orchestrator", "serve", "-c", str(file), "--port", "0",
-        stdout=asyncio.subprocess.PIPE, cwd=folder,
-    )  # fmt: skip
-    assert process.stdout is not None
-    line = ""
-    async with asyncio.timeout(START_S):
-        while "ready: " not in line:
-            line = (await process.stdout.readline()).decode()
-            assert line, "the server ended"
-    running = Server(process, line.split("ready: ")[1].strip().removesuffix("/v1"))
-    drain = asyncio.create_task(process.stdout.read())  # Else it would stop when the pipe is full.
-    yield running
-    await running.http.aclose()
-    process.send_signal(signal.SIGINT)
-    await asyncio.wait_for(process.wait(), 60)
-    await drain
+    async with serving(folder, _config(folder)) as (process, url):
+        running = Server(process, url)
+        yield running
+        await running.http.aclose()
 
 
 async def test_a_batch_in_random_order_loads_every_expert_once(server: Server) -> None:

@@ -8,9 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from mixtures import ZOO, write_mixture
 from openai import AsyncOpenAI
-
-from orchestrator.config import Config
-from orchestrator.service import start_service
+from service_process import serving
 
 pytestmark = pytest.mark.e2e
 
@@ -21,27 +19,24 @@ MEMBERS = ("arithmetic", "translation")
 async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncOpenAI]:
     folder = tmp_path_factory.mktemp("torch") / "mixture"
     write_mixture(folder, MEMBERS, 0.0, active=2)
-    config = Config.model_validate(
-        {
-            "version": 1,
-            "experts": {
-                "mixture": {"type": "torch", "model": str(folder)},
-                "arithmetic": {"type": "vllm", "model": str(ZOO / "arithmetic")},
-            },
-            "slots": {
-                "count": 1,
-                "cpus": 1,
-                "memory_gb": 3,
-                "engine_args": {"dtype": "float32", "max_model_len": 512},
-            },
-        }
-    )
-    running = await start_service(config, on_event=print, port=0)
-    async with AsyncOpenAI(
-        base_url=f"{running.base_url}/v1", api_key="none", max_retries=0, timeout=60
-    ) as openai:
+    config = {
+        "version": 1,
+        "experts": {
+            "mixture": {"type": "torch", "model": str(folder)},
+            "arithmetic": {"type": "vllm", "model": str(ZOO / "arithmetic")},
+        },
+        "slots": {
+            "count": 1,
+            "cpus": 1,
+            "memory_gb": 3,
+            "engine_args": {"dtype": "float32", "max_model_len": 512},
+        },
+    }
+    async with (
+        serving(folder.parent, config) as (_, url),
+        AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=60) as openai,
+    ):
         yield openai
-    await running.stop()
 
 
 async def ask(client: AsyncOpenAI, model: str, question: str) -> str:

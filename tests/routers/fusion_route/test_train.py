@@ -107,22 +107,36 @@ def test_what_no_expert_knows_is_for_the_router(
 def test_the_router_is_quiet_where_an_expert_knows(
     tiny_run: TrainingConfig, tmp_path: Path
 ) -> None:
-    config = changed(tiny_run, language="fused", unknown_nll=1e9, quiet=0.5)
+    rows = (0, 1, 2)
+    nll = make_trainer(tiny_run, "sft", tmp_path / "judged")[0].prepared.questions.take(rows).nll
+    best = nll.min(-1).values
+    bound = best.median().item()
+    config = changed(tiny_run, language="fused", quiet=0.5, known_nll=bound)
     trainer, model = make_trainer(config, "sft", tmp_path / "run")
-    loss, measured = trainer.on_questions([0, 1, 2])
-    batch = collate([trainer.prepared.data.questions[row] for row in (0, 1, 2)])
+    loss, measured = trainer.on_questions(rows)
+    batch = collate([trainer.prepared.data.questions[row] for row in rows])
     own, _ = model(batch.tokens, batch.positions)
-    spread = ((own - own.mean(-1, keepdim=True)) ** 2).mean().item()
-    expected = measured["fused"] + 0.5 * spread + measured["expert"] / 3
+    spread = ((own - own.mean(-1, keepdim=True)) ** 2).mean(-1)
+    known = best <= bound
+    assert 0 < known.sum() < len(known)
+    quiet = 0.5 * (spread * known).mean().item()
+    expected = measured["fused"] + quiet + measured["expert"] / 3
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("alone", [{"quiet": 0.1}, {"unknown_nll": 1.0}])
-def test_what_needs_the_fused_loss_says_so(
-    tiny_run: TrainingConfig, alone: dict[str, float]
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ({"quiet": 0.1}, "language: fused"),
+        ({"unknown_nll": 1.0}, "language: fused"),
+        ({"language": "fused", "quiet": 0.1, "unknown_nll": 0.01}, "no token is both"),
+    ],
+)
+def test_losses_that_contradict_each_other_say_so(
+    tiny_run: TrainingConfig, keys: dict[str, object], reason: str
 ) -> None:
-    with pytest.raises(ValidationError, match="language: fused"):
-        changed(tiny_run, **alone)
+    with pytest.raises(ValidationError, match=reason):
+        changed(tiny_run, **keys)
 
 
 def test_a_training_that_breaks_says_so(tiny_run: TrainingConfig, tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""A service in a process of its own, started as a user does, for tests with another pool."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+START_S = 120
+END_S = 60
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, config: dict[str, Any]
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """Run `coterie serve` on a configuration in `folder`; its process and its URL, without /v1."""
+    file = folder / "pool.yaml"
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "orchestrator", "serve", "-c", str(file), "--port", "0",
+        stdout=asyncio.subprocess.PIPE, cwd=folder,
+    )  # fmt: skip
+    assert process.stdout is not None
+    line = ""
+    async with asyncio.timeout(START_S):
+        while "ready: " not in line:
+            line = (await process.stdout.readline()).decode()
+            assert line, "the server ended"
+    drain = asyncio.create_task(process.stdout.read())  # Else it would stop when the pipe is full.
+    yield process, line.split("ready: ")[1].strip().removesuffix("/v1")
+    process.send_signal(signal.SIGINT)
+    await asyncio.wait_for(process.wait(), END_S)
+    await drain
