@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experts.errors import ServiceError
+from experts.roles import fused
 
 THREADS = 1
 """Of the engines, and of everything that they are compared with."""
@@ -28,10 +29,7 @@ async def serving(folders: Mapping[str, Path]) -> AsyncIterator[str]:
 
     Raises ServiceError with the worker's words.
     """
-    loads = {
-        name: {"model": str(folder), "engine_args": dict(ENGINE_ARGS)}
-        for name, folder in folders.items()
-    }
+    loads = {name: _load(folder) for name, folder in folders.items()}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "evals.fusion.worker_process", json.dumps([THREADS, loads])),
         stdin=asyncio.subprocess.PIPE,
@@ -44,6 +42,15 @@ async def serving(folders: Mapping[str, Path]) -> AsyncIterator[str]:
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+def _load(folder: Path) -> dict[str, Any]:
+    """The keys of an `EngineLoad` but its name: vLLM, or torch for what vLLM can not run."""
+    model = fused(str(folder))
+    if model is not None and model.listeners:
+        few = {"max_num_seqs": ENGINE_ARGS["max_num_seqs"]}
+        return {"model": str(folder), "engine_args": few, "kind": "torch"}
+    return {"model": str(folder), "engine_args": dict(ENGINE_ARGS)}
 
 
 async def _port(process: asyncio.subprocess.Process) -> int:

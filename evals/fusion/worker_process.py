@@ -1,6 +1,6 @@
 """Serves models in one process as a slot does: `python -m evals.fusion.worker_process JSON`.
 
-JSON is [threads, {name: {"model": folder, "engine_args": {...}}}]. Prints {"port": number} when
+JSON is [threads, {name: keys of an EngineLoad}]. Prints {"port": number} when
 all are loaded, or {"error": words}; ends with its standard input.
 """
 
@@ -24,7 +24,7 @@ async def main(threads: int, loads: dict[str, dict[str, Any]]) -> None:
         worker = module.Worker(threads, cuda=False, sleeps=False, gather_ms=GATHER_MS)
         port = await worker.serve("127.0.0.1")
         for name, load in loads.items():
-            await worker.load(EngineLoad(name, load["model"], load["engine_args"]))
+            await worker.load(EngineLoad(name, **load))
     except Exception as error:
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
         raise

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from torch import Tensor
 
-from experts.errors import RequestError
+from experts.errors import CoterieError, ExpertLost, RequestError
 from experts.openai import ASKED_MODEL_HEADER
 from experts.torch_engine.engine import Ask, Running, Token, TorchEngine
 from experts.torch_engine.sampling import Sampling
@@ -149,7 +149,10 @@ class _Operations:
         answer = _Answer(self._engine, body, begun, shape, asked)
         if body.stream:
             return StreamingResponse(answer.events(), media_type="text/event-stream")
-        return JSONResponse(await _unless_gone(request, answer.whole()))
+        try:
+            return JSONResponse(await _unless_gone(request, answer.whole()))
+        except ExpertLost as error:
+            return _refusal(error, 503)
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, Any]) -> Any:
@@ -185,9 +188,10 @@ def _read(raw: bytes, kind: type[_Body]) -> _Body:
         raise RequestError(f"The body is not JSON: {error}.") from None
 
 
-def _refusal(error: RequestError) -> Response:
-    body = {"message": str(error), "type": "BadRequestError", "param": error.param, "code": 400}
-    return JSONResponse({"error": body}, status_code=400)
+def _refusal(error: CoterieError, status: int = 400) -> Response:
+    kind = "BadRequestError" if status == 400 else "ServiceUnavailableError"
+    body = {"message": str(error), "type": kind, "param": getattr(error, "param", None)}
+    return JSONResponse({"error": {**body, "code": status}}, status_code=status)
 
 
 class _Answer:

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import TemplateError
 from torch import Tensor
 
-from experts.errors import ConfigError, RequestError
+from experts.errors import ConfigError, ExpertLost, RequestError
 from experts.torch_engine.sampling import Sampler, Sampling
 from experts.torch_engine.stops import Stops
 from experts.torch_engine.thoughts import Prompt, Session, ThoughtsModel
@@ -62,11 +62,25 @@ class TorchEngine:
         self._stepper = stepper
         self._most = max_num_seqs
         self._running: list[Running] = []
+        self._name = folder.name
+        self._gone = False
         stepper.add(self)
 
     def shutdown(self) -> None:
-        """Answer nobody any longer."""
+        """Answer nobody any longer: who still waits hears that. Safe to call from any thread."""
         self._stepper.remove(self)
+        self._stepper.soon(self._end_all)
+
+    def _end_all(self) -> None:
+        self._gone = True
+        for running in self._running:
+            running.answer.put_nowait(self._unloaded())
+        self._running.clear()
+
+    def _unloaded(self) -> ExpertLost:
+        return ExpertLost(
+            f"{self._name} was unloaded before its answer was complete.", expert=self._name
+        )
 
     async def sleep(self, level: int) -> None:
         """Nothing to free: the weights are in the host's memory."""
@@ -102,7 +116,12 @@ class TorchEngine:
                 self._running.remove(running)
 
     async def answer(self, running: Running) -> AsyncIterator[Token]:
-        """The answer to what `begin` has read, token by token; leaving the iterator ends it."""
+        """The answer to what `begin` has read, token by token; leaving the iterator ends it.
+
+        Raises ExpertLost when the expert is unloaded meanwhile.
+        """
+        if self._gone:
+            raise self._unloaded()
         self._running.append(running)
         if arrival := ARRIVAL.get():
             arrival.over()

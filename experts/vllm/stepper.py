@@ -55,6 +55,10 @@ class Stepper:
         self.wake()
         return result
 
+    def soon(self, function: Callable[[], None]) -> None:
+        """Run `function`, which is quick, on the event loop; safe to call from any thread."""
+        self._loop.call_soon_threadsafe(function)
+
     def _unblock(self, _: object) -> None:
         self._blocked -= 1
         self.wake()

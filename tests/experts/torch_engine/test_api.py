@@ -13,6 +13,7 @@ from openai import AsyncOpenAI
 
 from aggregators.mixture_of_thoughts.config import TrainingConfig
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
+from experts.errors import ExpertLost
 from experts.torch_engine.api import application
 from experts.torch_engine.engine import Ask, TorchEngine
 from experts.torch_engine.sampling import Sampling
@@ -147,3 +148,23 @@ async def test_who_leaves_costs_nothing_more(engine: TorchEngine) -> None:
     assert engine.busy
     await answer.aclose()  # type: ignore[attr-defined]
     assert not engine.busy
+
+
+async def test_who_waits_hears_that_the_expert_was_unloaded(
+    client: AsyncOpenAI, engine: TorchEngine
+) -> None:
+    ask = Ask(ASKED, None, None, ignore_eos=True, sampling=Sampling(temperature=0))
+    begun = engine.begin(ask)
+    stream = engine.answer(begun)
+    await anext(stream)
+    waiting = asyncio.create_task(whole(client, max_tokens=200))
+    while engine.get_num_unfinished_requests() < 2:
+        await asyncio.sleep(0)
+    await asyncio.to_thread(engine.shutdown)
+    with pytest.raises(ExpertLost, match="unloaded before its answer"):
+        async for _ in stream:
+            pass
+    with pytest.raises(openai.InternalServerError, match="unloaded before its answer"):
+        await waiting
+    with pytest.raises(ExpertLost):
+        await anext(engine.answer(begun))
