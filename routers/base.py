@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ class Decision:
     `scores` holds (expert, predicted quality in 0..1), best first, ties in a documented order.
     `reason` is a sentence for people; `evidence` is what the sentence rests on, as plain JSON.
     `role` is the one in which a fused expert is to answer; None leaves it to its default.
+    `fallback` says what to do where the router's coverage guard has raised an alarm.
     """
 
     router: str
@@ -25,6 +26,7 @@ class Decision:
     reason: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
     role: str | None = None
+    fallback: Literal["general", "second", "abstain"] | None = None
 
 
 class Router(Protocol):

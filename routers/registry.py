@@ -14,6 +14,10 @@ ROUTERS = {
     "static": "routers.static:StaticRouter",
     "random": "routers.uniform:RandomRouter",
     "knn": "routers.knn:KnnRouter",
+    "clusters": "routers.clusters:ClustersRouter",
+    "logistic": "routers.logistic:LogisticRouter",
+    "factors": "routers.factors:FactorsRouter",
+    "kernel": "routers.kernel:KernelRouter",
     "mixture_of_thoughts": "routers.mixture_of_thoughts:ThoughtsRouter",
 }
 

@@ -1,0 +1,90 @@
+"""What a router is fitted from: questions as vectors, and what each expert scored on them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experts.errors import ConfigError
+from routers.base import Encoder
+from routers.outcomes import HINT, OutcomeTable, Query
+
+Floats = NDArray[np.floating[Any]]
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """N questions and M experts, those with the best mean first, then by name."""
+
+    queries: tuple[Query, ...]
+    experts: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    """[N, dimension], each of length one."""
+    scores: NDArray[np.float64]
+    """[N, M] in 0..1, NaN where an expert was not asked; each question has at least one."""
+    encoder: str
+    """What made the vectors."""
+
+    @property
+    def means(self) -> Floats:
+        """[M] each expert's mean score over the questions that it answered."""
+        return np.asarray(np.nanmean(self.scores, axis=0))
+
+    @property
+    def groups(self) -> Indices:
+        """[N] a number for each question; equal texts have equal numbers."""
+        texts = [" ".join(query.text.casefold().split()) for query in self.queries]
+        return np.unique(texts, return_inverse=True)[1]
+
+    @property
+    def filled(self) -> NDArray[np.float64]:
+        """The scores, with an expert's mean where it was not asked."""
+        return np.where(np.isnan(self.scores), self.means, self.scores)
+
+    def take(self, rows: Indices) -> "Evidence":
+        """Some of the questions, for the same experts in the same order."""
+        return replace(
+            self,
+            queries=tuple(self.queries[row] for row in rows),
+            vectors=self.vectors[rows],
+            scores=self.scores[rows],
+        )
+
+
+def read_evidence(
+    path: Path, experts: Sequence[str], encoder: Encoder, where: str
+) -> tuple[Evidence, tuple[str, ...]]:
+    """The evidence of an outcome table about the pool's experts, and a sentence for each unknown.
+
+    Embeds the questions that come without a vector. Raises ConfigError, naming the key `where`,
+    for a table that is wrong or knows none of the experts.
+    """
+    table = OutcomeTable.read(path)
+    queries, known, scores = table.matrix()
+    scored = [expert for expert in known if expert in experts]
+    if not scored:
+        message = f"{where}: {path} knows none of the experts"
+        raise ConfigError(f"{message} ({', '.join(experts)}).", hint=HINT)
+    warnings = tuple(
+        f"{where.rsplit('.', 1)[0]}: {expert} is never chosen, because {path} has no outcomes of"
+        " it; run `coterie profile --config FILE`."
+        for expert in experts
+        if expert not in scored
+    )
+    scores = scores[:, [known.index(expert) for expert in scored]]
+    answered = np.flatnonzero(~np.isnan(scores).all(axis=1))
+    # Best mean first, then by name (`known` is sorted): a stable sort by score keeps ties so.
+    order = np.argsort(-np.nanmean(scores, axis=0), kind="stable")
+    vectors = table.with_embeddings(encoder).embeddings()
+    evidence = Evidence(
+        tuple(queries[row] for row in answered),
+        tuple(scored[column] for column in order),
+        vectors[answered],
+        scores[np.ix_(answered, order)],
+        encoder.name,
+    )
+    return evidence, warnings

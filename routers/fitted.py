@@ -1,0 +1,296 @@
+"""What all routers share that are fitted from outcomes; each adds how it predicts a score.
+
+A fitted router predicts every expert's score from a question's vector, believes its predictions
+as far as they have paid on held-out questions, and raises an alarm where a question is unlike
+what it has seen.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from experts.errors import ConfigError
+from experts.types import Request
+from routers.artifact import Artifact
+from routers.base import Decision, Encoder, RouterConfig
+from routers.coverage import CoverageConfig, Thresholds, alarms, calibrate, fallback
+from routers.crossfit import Worth, held_out, shrunk, worth
+from routers.evidence import Evidence, Floats, read_evidence
+from routers.neighbours import find
+from routers.outcomes import Query
+from routers.showing import SHOWN_NEIGHBOURS, reason, shown_neighbours, summary
+
+SCORE_DIGITS = 6
+
+
+class FittedConfig(RouterConfig):
+    """The keys that all fitted routers share."""
+
+    outcomes: Path | None = Field(
+        None, description="The outcome table that `coterie profile` wrote."
+    )
+    artifact: Path | None = Field(
+        None,
+        description="A file that `coterie router fit` wrote from `outcomes`; without it the router"
+        " is fitted when the service starts.",
+    )
+    trust: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="How far predictions may leave an expert's overall mean: 1 wholly, 0 not at"
+        " all. By default as far as it pays on held-out questions.",
+    )
+    coverage: CoverageConfig | None = Field(
+        None, description="What to do about requests that are unlike all training questions."
+    )
+    shown: int = Field(16, ge=1, le=1024, description="Neighbours that an explanation counts.")
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> Self:
+        if self.outcomes is None and self.artifact is None:
+            raise ValueError("one of the keys `outcomes` and `artifact` is required")
+        return self
+
+    def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
+        """The general expert must be in the pool."""
+        general = self.coverage.general if self.coverage else None
+        if general is None or general in experts:
+            return ()
+        known = ", ".join(experts)
+        return (f"coverage.general: no expert is called `{general}` (known: {known}).",)
+
+
+class Predictor(ABC):
+    """Predicts the scores of M experts from vectors; made by `fit` or read back by `load`."""
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, evidence: Evidence, config: Any) -> Self:
+        """Learn from questions and scores. Some scores may be NaN."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: Any) -> Self:
+        """What `arrays` stored; raises KeyError or ValueError where they do not fit."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What `load` needs beside the evidence."""
+
+    @abstractmethod
+    def predict(self, vectors: Floats) -> Floats:
+        """Scores [B, M], about 0..1, of vectors [B, dimension]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """All that was learned."""
+
+    evidence: Evidence
+    predictor: Predictor
+    worth: Worth | None
+    """None where there were too few questions to hold any out."""
+    limits: Thresholds
+
+
+class FittedRouter(ABC):
+    """A router over a `Predictor`. A subclass names its `Config` and its `predictor`.
+
+    The constructor reads `artifact`, or fits from `outcomes`; it raises ConfigError where the file
+    is wrong, knows none of the experts, or was made with another encoder. `warnings` holds a
+    sentence for everything that is weaker than it looks.
+    """
+
+    Config: ClassVar[type[FittedConfig]]
+    predictor: ClassVar[type[Predictor]]
+
+    def __init__(
+        self,
+        name: str,
+        config: Any,
+        experts: Sequence[str],
+        encoder: Callable[[], Encoder],
+    ) -> None:
+        self.name = name
+        self._config = config
+        self._encoder = encoder()
+        if config.artifact is not None:
+            fitted, warnings = self._load(config, experts)
+        else:
+            where = f"routers.{name}.outcomes"
+            evidence, warnings = read_evidence(config.outcomes, experts, self._encoder, where)
+            fitted = self.fit(evidence, config)
+        self.fitted = fitted
+        self._trust = _trust(config, fitted.worth)
+        self.warnings = (*warnings, *self._doubts())
+        # The first request shall not wait for the encoder.
+        self._encoder.encode([fitted.evidence.queries[0].text])
+
+    @classmethod
+    def fit(cls, evidence: Evidence, config: Any) -> Fitted:
+        """Fit on all questions, and on parts of them to see what it is worth on the others."""
+        if len(evidence.experts) == 1:
+            predictor = cls.predictor.fit(evidence, config)
+            return Fitted(evidence, predictor, None, _limits(evidence, None, config))
+
+        def part(seen: Evidence) -> Callable[[Floats], Floats]:
+            return cls.predictor.fit(seen, config).predict
+
+        predicted, means = held_out(evidence, part)
+        known = not np.isnan(predicted).all()
+        found = worth(evidence, predicted, means) if known else None
+        predictor = cls.predictor.fit(evidence, config)
+        return Fitted(evidence, predictor, found, _limits(evidence, predicted, config))
+
+    def route(self, requests: Sequence[Request]) -> list[Decision]:
+        """One decision per request; blocks for some milliseconds of CPU per request."""
+        vectors = self._encoder.encode([request.query for request in requests])
+        # One by one: the last bits of a product depend on how many rows are multiplied together,
+        # and a request must be routed the same alone and in a batch.
+        return [self._decide(vectors[row : row + 1]) for row in range(len(vectors))]
+
+    def scores(self, vectors: Floats) -> Floats:
+        """Predicted qualities [B, M] of the experts of the evidence, as far as they are trusted."""
+        means = self.fitted.evidence.means
+        if not self._trust:
+            return np.broadcast_to(means, (len(vectors), len(means)))
+        predicted = self.fitted.predictor.predict(vectors)
+        return np.round(np.clip(shrunk(predicted, means, self._trust), 0, 1), SCORE_DIGITS)
+
+    def save(self, path: Path) -> None:
+        """Write what was fitted as an artifact."""
+        evidence, fitted = self.fitted.evidence, self.fitted
+        words = {
+            "type": self._config.type,
+            "experts": evidence.experts,
+            "encoder": evidence.encoder,
+            "queries": [[query.id, query.task, query.text] for query in evidence.queries],
+            "worth": fitted.worth._asdict() if fitted.worth else None,
+            "coverage": _words(self._config.coverage),
+        }
+        arrays = {
+            "vectors": evidence.vectors,
+            "scores": evidence.scores,
+            "limits": np.array(fitted.limits),
+            **{f"predictor.{key}": array for key, array in fitted.predictor.arrays().items()},
+        }
+        Artifact(words, arrays).write(path)
+
+    def _load(self, config: Any, experts: Sequence[str]) -> tuple[Fitted, tuple[str, ...]]:
+        where = f"routers.{self.name}.artifact: {config.artifact}"
+        artifact = Artifact.read(config.artifact)
+        words, arrays = artifact.words, artifact.arrays
+        try:
+            if words["type"] != config.type:
+                raise ConfigError(f"{where} is a router of type {words['type']}.")
+            if words["encoder"] != self._encoder.name:
+                raise ConfigError(
+                    f"{where} was fitted on the vectors of {words['encoder']}, not of"
+                    f" {self._encoder.name}."
+                )
+            if words["coverage"] != _words(config.coverage):
+                raise ConfigError(
+                    f"{where} was fitted with other keys under `coverage`.",
+                    hint=f"`coterie router fit {self.name} --config FILE` calibrates it anew.",
+                )
+            strangers = [expert for expert in words["experts"] if expert not in experts]
+            if strangers:
+                raise ConfigError(
+                    f"{where} was fitted for experts that this pool lacks: {', '.join(strangers)}.",
+                    hint="`coterie router fit NAME --config FILE` writes one for this pool.",
+                )
+            evidence = Evidence(
+                tuple(Query(*query) for query in words["queries"]),
+                tuple(words["experts"]),
+                arrays["vectors"],
+                arrays["scores"],
+                words["encoder"],
+            )
+            inner = "predictor."
+            stored = {k.removeprefix(inner): a for k, a in arrays.items() if k.startswith(inner)}
+            fitted = Fitted(
+                evidence,
+                self.predictor.load(stored, evidence, config),
+                Worth(**words["worth"]) if words["worth"] else None,
+                Thresholds(*map(float, arrays["limits"])),
+            )
+        except (KeyError, ValueError, TypeError) as error:
+            raise ConfigError(f"{where}: its parts do not fit ({error}).") from error
+        missing = tuple(
+            f"routers.{self.name}: {expert} is never chosen, because {config.artifact} was fitted"
+            f" without it; run `coterie router fit {self.name} --config FILE`."
+            for expert in experts
+            if expert not in evidence.experts
+        )
+        return fitted, missing
+
+    def _doubts(self) -> tuple[str, ...]:
+        found = self.fitted.worth
+        if self._trust or found is None:
+            return ()
+        return (f"routers.{self.name}: {self._not_worth_it()}",)
+
+    def _not_worth_it(self) -> str:
+        best = self.fitted.evidence.experts[0]
+        return (
+            "routing brings nothing that is sure on held-out questions of these outcomes, so that"
+            f" {best}, the best single expert, answers everything."
+        )
+
+    def _decide(self, vector: Floats) -> Decision:
+        evidence = self.fitted.evidence
+        scores = self.scores(vector)
+        near = find(evidence.vectors, vector, self._looked_at())
+        order = np.argsort(-scores[0], kind="stable")
+        ranked = [(evidence.experts[column], float(scores[0, column])) for column in order]
+        best = int(order[0])
+        said = reason(evidence, near, best, self._config.shown)
+        if not self._trust and self.fitted.worth is not None:
+            words = self._not_worth_it()
+            said = f"{words[0].upper()}{words[1:]}"
+        action = None
+        if self._config.coverage and (
+            fired := alarms(self._config.coverage, self.fitted.limits, near, scores)
+        ):
+            names, action = fallback([name for name, _ in ranked], self._config.coverage)
+            by_name = dict(ranked)
+            ranked = [(name, by_name.get(name, 0.0)) for name in names]
+            said = " ".join([*(alarm.sentence() for alarm in fired), said])
+        return Decision(
+            router=self.name,
+            scores=tuple(ranked),
+            reason=said,
+            evidence={
+                "neighbours": shown_neighbours(evidence, near, SHOWN_NEIGHBOURS),
+                **summary(evidence, near, order, self._config.shown),
+            },
+            fallback=action,
+        )
+
+    def _looked_at(self) -> int:
+        coverage = self._config.coverage
+        return max(self._config.shown, coverage.neighbours if coverage else 0)
+
+
+def _trust(config: FittedConfig, found: Worth | None) -> float:
+    if config.trust is not None:
+        return config.trust
+    return 1.0 if found is None else found.trust
+
+
+def _limits(evidence: Evidence, predicted: Floats | None, config: FittedConfig) -> Thresholds:
+    if config.coverage is None:
+        return Thresholds(np.inf, -np.inf)
+    nobody = np.full(evidence.scores.shape, np.nan)
+    return calibrate(evidence, nobody if predicted is None else predicted, config.coverage)
+
+
+def _words(coverage: CoverageConfig | None) -> dict[str, Any] | None:
+    return None if coverage is None else coverage.model_dump(mode="json")

@@ -1,0 +1,84 @@
+"""Kernel ridge regression: a smooth guess of every expert's score, from all questions at once.
+
+The mean of a Gaussian process over sentence vectors. Where nearest neighbours look at sixteen
+questions, it weighs all, and learns which differences of the vectors matter nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.linalg import cho_factor, cho_solve
+
+from routers.evidence import Evidence, Floats
+from routers.fitted import FittedConfig, FittedRouter, Predictor
+
+BLOCK = 256
+
+
+class KernelConfig(FittedConfig):
+    """The keys of a kernel router."""
+
+    type: Literal["kernel"]
+    width: float = Field(
+        0.3, gt=0, description="Of the kernel exp((cosine - 1) / width): how far similarity reaches."
+    )
+    noise: float = Field(
+        10.0, gt=0, description="How little one answer says: larger draws to the overall means."
+    )
+
+
+class Kernel(Predictor):
+    """alpha = (K + noise I)^-1 (scores - means); a score is its mean + k(x)^T alpha.
+
+    Where an expert was not asked, its mean stands in the place of its score.
+    """
+
+    def __init__(
+        self, vectors: Floats, means: Floats, alpha: NDArray[np.float32], width: float
+    ) -> None:
+        self._vectors = vectors
+        self._means = means
+        self._alpha = alpha
+        self._width = width
+
+    @classmethod
+    def fit(cls, evidence: Evidence, config: KernelConfig) -> Self:
+        vectors = evidence.vectors
+        kernel = _kernel(vectors, vectors, config.width).astype(np.float64)
+        kernel[np.diag_indices_from(kernel)] += config.noise
+        factor = cho_factor(kernel, overwrite_a=True, check_finite=False)
+        means = evidence.means
+        alpha = cho_solve(factor, evidence.filled - means, check_finite=False)
+        return cls(vectors, means, alpha.astype(np.float32), config.width)
+
+    @classmethod
+    def load(
+        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: KernelConfig
+    ) -> Self:
+        if arrays["alpha"].shape != evidence.scores.shape:
+            raise ValueError("alpha is not of these questions")
+        return cls(evidence.vectors, evidence.means, arrays["alpha"], float(arrays["width"]))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {"alpha": self._alpha, "width": np.array(self._width)}
+
+    def predict(self, vectors: Floats) -> Floats:
+        blocks = [vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK)]
+        return np.concatenate(
+            [self._means + _kernel(block, self._vectors, self._width) @ self._alpha for block in blocks]
+        )
+
+
+def _kernel(left: Floats, right: Floats, width: float) -> Floats:
+    """[L, R] exp((cosine - 1) / width)."""
+    return np.exp((left @ right.T - 1.0) / width)
+
+
+class KernelRouter(FittedRouter):
+    """Kernel ridge regression on the questions' vectors, one output per expert."""
+
+    Config = KernelConfig
+    predictor = Kernel
