@@ -34,7 +34,10 @@ class Clusters(Predictor):
     exp(-how much farther than the nearest / `temperature`).
     """
 
-    def __init__(self, centres: Floats, scores: Floats, config: ClustersConfig) -> None:
+    def __init__(
+        self, means: Floats, centres: Floats, scores: Floats, config: ClustersConfig
+    ) -> None:
+        self.means = means
         self._centres = centres
         self._scores = scores
         self._config = config
@@ -42,8 +45,8 @@ class Clusters(Predictor):
     @classmethod
     def fit(cls, evidence: Evidence, config: ClustersConfig) -> Self:
         count = min(config.clusters, len(evidence.queries))
-        means = KMeans(count, n_init=1, random_state=config.seed).fit(evidence.vectors)
-        member = np.eye(count)[means.labels_]  # [N, clusters]
+        found = KMeans(count, n_init=1, random_state=config.seed).fit(evidence.vectors)
+        member = np.eye(count)[found.labels_]  # [N, clusters]
         asked = member.T @ ~np.isnan(evidence.scores)
         gained = member.T @ np.nan_to_num(evidence.scores)
         prior = config.prior_weight
@@ -51,7 +54,7 @@ class Clusters(Predictor):
         drawn = np.divide(
             gained + prior * overall, asked + prior, out=overall.copy(), where=asked + prior > 0
         )
-        return cls(means.cluster_centers_, drawn, config)
+        return cls(evidence.means, found.cluster_centers_, drawn, config)
 
     @classmethod
     def load(
@@ -59,7 +62,7 @@ class Clusters(Predictor):
     ) -> Self:
         if arrays["scores"].shape != (len(arrays["centres"]), len(evidence.experts)):
             raise ValueError("the clusters are not of these experts")
-        return cls(arrays["centres"], arrays["scores"], config)
+        return cls(evidence.means, arrays["centres"], arrays["scores"], config)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"centres": self._centres, "scores": self._scores}

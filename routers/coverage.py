@@ -11,10 +11,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from routers.crossfit import HeldOut
 from routers.evidence import Evidence, Floats, Indices
 from routers.neighbours import Near, find
 
-Test = Literal["distance", "margin"]
+Test = Literal["distance", "margin", "entropy"]
 Action = Literal["general", "second", "abstain"]
 
 
@@ -31,7 +32,9 @@ class CoverageConfig(BaseModel):
         None, description="Who answers what no specialist covers, and who decides when two differ."
     )
     tests: tuple[Test, ...] = Field(
-        ("distance",), min_length=1, description="What raises an alarm."
+        ("distance",),
+        min_length=1,
+        description="What raises an alarm; `entropy` is for routers that know categories.",
     )
     false_alarms: float = Field(
         0.03,
@@ -53,10 +56,12 @@ class CoverageConfig(BaseModel):
 class Thresholds(NamedTuple):
     """When an alarm is raised; of a test that is off, never."""
 
-    distance: float
+    distance: float = np.inf
     """1 - cosine, mean over the neighbours: larger is too far."""
-    margin: float
+    margin: float = -np.inf
     """Predicted quality of the best less that of the next: smaller is too close."""
+    entropy: float = np.inf
+    """Of the category, in nats: larger is too unsure."""
 
 
 class Alarm(NamedTuple):
@@ -73,6 +78,8 @@ class Alarm(NamedTuple):
                 f"No training question is close: distance {self.value:.2f}, while"
                 f" {self.threshold:.2f} is usual at most."
             )
+        if self.test == "entropy":
+            return f"Its category is uncertain ({self.value:.2f} nats)."
         return f"No expert is clearly best: the first leads by {self.value:.3f}."
 
 
@@ -89,26 +96,36 @@ def margin(scores: Floats) -> Floats:
     return np.asarray(ordered[:, -1] - ordered[:, -2])
 
 
-def calibrate(evidence: Evidence, held_out: Floats, config: CoverageConfig) -> Thresholds:
+def calibrate(evidence: Evidence, found: HeldOut, config: CoverageConfig) -> Thresholds:
     """Thresholds with the wanted false-alarm rate, shared by the tests that are on.
 
-    `held_out` [N, M] are predictions for questions that were not fitted on, or NaN. A false alarm
-    is one about a question that the chosen expert answers right.
+    A false alarm is one about a question that the chosen expert answers right.
     """
     share = config.false_alarms / len(config.tests)
-    far, close = np.inf, -np.inf
-    known = np.flatnonzero(_right(evidence, held_out))
-    if len(known):
-        if "distance" in config.tests:
-            distances = _leave_out(evidence, known, config.neighbours)
-            far = float(np.quantile(distances, 1 - share))
-        if "margin" in config.tests:
-            close = float(np.quantile(margin(held_out[known]), share))
-    return Thresholds(far, close)
+    rows = _right(evidence, found)
+    limits = Thresholds()
+    if "distance" in config.tests:
+        distances = _leave_out(evidence, rows, config.neighbours)
+        limits = limits._replace(distance=float(np.quantile(distances, 1 - share)))
+    rows = rows[np.isin(rows, found.known)]
+    if not len(rows):
+        return limits
+    if "margin" in config.tests:
+        limits = limits._replace(margin=float(np.quantile(margin(found.predicted[rows]), share)))
+    entropy = found.entropy[rows]
+    if "entropy" in config.tests and not np.isnan(entropy).any():
+        limits = limits._replace(entropy=float(np.quantile(entropy, 1 - share)))
+    return limits
 
 
-def alarms(config: CoverageConfig, limits: Thresholds, near: Near, scores: Floats) -> list[Alarm]:
-    """The tests that fire for one request: `near` and `scores` are of it alone, [1, ...]."""
+def alarms(
+    config: CoverageConfig,
+    limits: Thresholds,
+    near: Near,
+    scores: Floats,
+    entropy: Floats | None,
+) -> list[Alarm]:
+    """The tests that fire for one request, of which everything is, [1, ...]."""
     fired = []
     far = float(distance(near, config.neighbours)[0])
     if far > limits.distance:
@@ -116,25 +133,22 @@ def alarms(config: CoverageConfig, limits: Thresholds, near: Near, scores: Float
     close = float(margin(scores)[0])
     if close < limits.margin:
         fired.append(Alarm("margin", close, limits.margin))
+    if entropy is not None and entropy[0] > limits.entropy:
+        fired.append(Alarm("entropy", float(entropy[0]), limits.entropy))
     return fired
 
 
-def fallback(
-    order: Sequence[str], config: CoverageConfig
-) -> tuple[tuple[str, ...], Action]:
+def fallback(order: Sequence[str], config: CoverageConfig) -> tuple[tuple[str, ...], Action]:
     """Experts in the order in which they would be asked after an alarm, and what is done."""
     first = (config.general,) if config.action == "general" and config.general else ()
     return (*first, *(expert for expert in order if expert not in first)), config.action
 
 
-def _right(evidence: Evidence, held_out: Floats) -> Floats:
-    """[N] bool: the chosen expert answers it at least half right; true where nothing is known."""
-    usable = ~np.isnan(held_out).any(axis=1)
-    if not usable.any():
-        return np.ones(len(held_out), dtype=bool)
-    chosen = np.where(usable, np.nan_to_num(held_out).argmax(axis=1), 0)
-    right = evidence.scores[np.arange(len(chosen)), chosen] >= 0.5
-    return np.asarray(usable & right)
+def _right(evidence: Evidence, found: HeldOut) -> Indices:
+    """Questions that the chosen expert answers at least half right; all, where nobody knows."""
+    rows = found.known
+    right = rows[evidence.scores[rows, found.predicted[rows].argmax(axis=1)] >= 0.5]
+    return right if len(right) else np.arange(len(evidence.queries))
 
 
 def _leave_out(evidence: Evidence, rows: Indices, count: int) -> Floats:

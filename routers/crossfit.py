@@ -1,7 +1,7 @@
 """How good a fitted router is on questions that it has not seen: grouped cross-validation."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from sklearn.model_selection import GroupKFold
@@ -13,8 +13,23 @@ FEWEST_GROUPS = 10
 SHRINKAGE = (1.0, 0.8, 0.6, 0.4, 0.2)
 SIGMAS = 1.0
 
-Fit = Callable[[Evidence], Callable[[Floats], Floats]]
-"""Fits on some questions and predicts [B, M] for the vectors [B, d] of others."""
+
+class Predicts(Protocol):
+    """What was fitted on some questions."""
+
+    means: Floats
+    """[M] what an expert scores on any question."""
+
+    def predict(self, vectors: Floats) -> Floats:
+        """[B, M] scores for the vectors [B, d] of other questions."""
+        ...
+
+    def entropy(self, vectors: Floats) -> Floats | None:
+        """[B] how unsure it is of their categories, in nats; None where it knows none."""
+        ...
+
+
+Fit = Callable[[Evidence], Predicts]
 
 
 class Worth(NamedTuple):
@@ -33,34 +48,53 @@ class Worth(NamedTuple):
         return self.trust > 0
 
 
-def held_out(evidence: Evidence, fit: Fit, seed: int = 0) -> tuple[Floats, Floats]:
-    """Predictions [N, M] for each question by a router that was fitted without its group.
+class HeldOut(NamedTuple):
+    """What is said of each question by a router that was fitted without it; else NaN."""
 
-    The second result [N, M] is what the experts' overall means were without it. Both are NaN
-    where there are too few different questions to hold any out.
-    """
+    predicted: Floats
+    """[N, M]"""
+    means: Floats
+    """[N, M] what that router thinks of the experts on any question."""
+    entropy: Floats
+    """[N] how unsure it is of the question's category; NaN where it knows no categories."""
+
+    @property
+    def known(self) -> Indices:
+        """The questions about which something is said."""
+        return np.flatnonzero(~np.isnan(self.predicted).any(axis=1))
+
+
+def held_out(evidence: Evidence, fit: Fit, seed: int = 0) -> HeldOut:
+    """Fit without each fifth of the groups in turn; nothing where there are too few groups."""
     shape = evidence.scores.shape
-    predicted, means = np.full(shape, np.nan), np.full(shape, np.nan)
+    nothing = (np.full(size, np.nan) for size in (shape, shape, shape[0]))
+    found = HeldOut(*nothing)
     groups = evidence.groups
     if len(np.unique(groups)) < FEWEST_GROUPS:
-        return predicted, means
+        return found
     folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     for seen, unseen in folds.split(evidence.vectors, groups=groups):
         part = evidence.take(seen)
         if np.isnan(part.scores).all(axis=0).any():
             continue  # Somebody answered only questions of this fold.
-        predicted[unseen] = fit(part)(evidence.vectors[unseen])
-        means[unseen] = part.means
-    return predicted, means
+        fitted = fit(part)
+        found.predicted[unseen] = fitted.predict(evidence.vectors[unseen])
+        found.means[unseen] = fitted.means
+        entropy = fitted.entropy(evidence.vectors[unseen])
+        if entropy is not None:
+            found.entropy[unseen] = entropy
+    return found
 
 
-def worth(evidence: Evidence, predicted: Floats, means: Floats) -> Worth:
+def worth(evidence: Evidence, found: HeldOut) -> Worth | None:
     """Choose the trust whose gain is most surely above 0, by a standard error.
 
     Predictions are drawn to the means by what trust lacks. A gain counts only where both the
-    chosen and the best single expert answered.
+    chosen and the best single expert answered. None where nothing was held out.
     """
-    candidates = (_gain(evidence, predicted, means, trust) for trust in SHRINKAGE)
+    if not len(found.known):
+        return None
+    candidates = (_gain(evidence, found, trust) for trust in SHRINKAGE)
     best = max(candidates, key=lambda one: one.gain - SIGMAS * one.error)
     return best if best.gain > SIGMAS * best.error else Worth(0.0, 0.0, 0.0)
 
@@ -71,15 +105,12 @@ def shrunk(predicted: Floats, means: Floats, trust: float) -> Floats:
     return drawn
 
 
-def _gain(evidence: Evidence, predicted: Floats, means: Floats, trust: float) -> Worth:
-    usable = ~np.isnan(predicted).any(axis=1)
-    if not usable.any():
-        return Worth(trust, 0.0, np.inf)
-    rows: Indices = np.flatnonzero(usable)
-    chosen = shrunk(predicted[rows], means[rows], trust).argmax(axis=1)
-    single = means[rows].argmax(axis=1)
-    gains = evidence.scores[rows, chosen] - evidence.scores[rows, single]
+def _gain(evidence: Evidence, found: HeldOut, trust: float) -> Worth:
+    rows = found.known
+    means = found.means[rows]
+    chosen = shrunk(found.predicted[rows], means, trust).argmax(axis=1)
+    gains = evidence.scores[rows, chosen] - evidence.scores[rows, means.argmax(axis=1)]
     gains = gains[~np.isnan(gains)]
     if len(gains) < FEWEST_GROUPS:
-        return Worth(trust, 0.0, np.inf)
+        return Worth(trust, 0.0, float("inf"))
     return Worth(trust, float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))))

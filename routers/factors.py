@@ -31,7 +31,8 @@ class FactorsConfig(FittedConfig):
 class Factors(Predictor):
     """P(expert m is right on x) = sigmoid((x A) P_m + b_m); A and P by L-BFGS on the log loss."""
 
-    def __init__(self, questions: Floats, experts: Floats, biases: Floats) -> None:
+    def __init__(self, means: Floats, questions: Floats, experts: Floats, biases: Floats) -> None:
+        self.means = means
         self._questions = questions
         """[dimension, rank]"""
         self._experts = experts
@@ -44,7 +45,9 @@ class Factors(Predictor):
         dimension, count = vectors.shape[1], len(evidence.experts)
         rank = min(config.rank, dimension)
         means = np.clip(evidence.means, 1e-3, 1 - 1e-3)
-        start = np.random.default_rng(config.seed).normal(scale=INIT_STD, size=rank * (dimension + count))
+        start = np.random.default_rng(config.seed).normal(
+            scale=INIT_STD, size=rank * (dimension + count)
+        )
         asked = ~np.isnan(evidence.scores)
         scores = np.nan_to_num(evidence.scores)
 
@@ -67,13 +70,13 @@ class Factors(Predictor):
         found = minimize(
             loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": config.iterations}
         )
-        return cls(*(part.astype(np.float32) for part in split(found.x)))
+        return cls(evidence.means, *(part.astype(np.float32) for part in split(found.x)))
 
     @classmethod
     def load(
         cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: FactorsConfig
     ) -> Self:
-        made = cls(arrays["questions"], arrays["experts"], arrays["biases"])
+        made = cls(evidence.means, arrays["questions"], arrays["experts"], arrays["biases"])
         if len(made._experts) != len(evidence.experts):
             raise ValueError("the factors are not of these experts")
         return made

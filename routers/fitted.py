@@ -20,7 +20,7 @@ from experts.types import Request
 from routers.artifact import Artifact
 from routers.base import Decision, Encoder, RouterConfig
 from routers.coverage import CoverageConfig, Thresholds, alarms, calibrate, fallback
-from routers.crossfit import Worth, held_out, shrunk, worth
+from routers.crossfit import HeldOut, Worth, held_out, shrunk, worth
 from routers.evidence import Evidence, Floats, read_evidence
 from routers.neighbours import find
 from routers.outcomes import Query
@@ -70,6 +70,9 @@ class FittedConfig(RouterConfig):
 class Predictor(ABC):
     """Predicts the scores of M experts from vectors; made by `fit` or read back by `load`."""
 
+    means: Floats
+    """[M] what an expert scores on any question, and to what predictions are drawn."""
+
     @classmethod
     @abstractmethod
     def fit(cls, evidence: Evidence, config: Any) -> Self:
@@ -87,6 +90,14 @@ class Predictor(ABC):
     @abstractmethod
     def predict(self, vectors: Floats) -> Floats:
         """Scores [B, M], about 0..1, of vectors [B, dimension]."""
+
+    def explain(self, vectors: Floats) -> dict[str, Any]:
+        """What else it can say of one vector [1, dimension], as plain JSON."""
+        return {}
+
+    def entropy(self, vectors: Floats) -> Floats | None:
+        """[B] how unsure it is of their categories, in nats; None where it knows none."""
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,18 +147,14 @@ class FittedRouter(ABC):
     @classmethod
     def fit(cls, evidence: Evidence, config: Any) -> Fitted:
         """Fit on all questions, and on parts of them to see what it is worth on the others."""
-        if len(evidence.experts) == 1:
-            predictor = cls.predictor.fit(evidence, config)
-            return Fitted(evidence, predictor, None, _limits(evidence, None, config))
 
-        def part(seen: Evidence) -> Callable[[Floats], Floats]:
-            return cls.predictor.fit(seen, config).predict
+        def part(seen: Evidence) -> Predictor:
+            return cls.predictor.fit(seen, config)
 
-        predicted, means = held_out(evidence, part)
-        known = not np.isnan(predicted).all()
-        found = worth(evidence, predicted, means) if known else None
+        found = held_out(evidence, part)
         predictor = cls.predictor.fit(evidence, config)
-        return Fitted(evidence, predictor, found, _limits(evidence, predicted, config))
+        limits = _limits(evidence, found, config)
+        return Fitted(evidence, predictor, worth(evidence, found), limits)
 
     def route(self, requests: Sequence[Request]) -> list[Decision]:
         """One decision per request; blocks for some milliseconds of CPU per request."""
@@ -158,7 +165,7 @@ class FittedRouter(ABC):
 
     def scores(self, vectors: Floats) -> Floats:
         """Predicted qualities [B, M] of the experts of the evidence, as far as they are trusted."""
-        means = self.fitted.evidence.means
+        means = self.fitted.predictor.means
         if not self._trust:
             return np.broadcast_to(means, (len(vectors), len(means)))
         predicted = self.fitted.predictor.predict(vectors)
@@ -257,7 +264,13 @@ class FittedRouter(ABC):
             said = f"{words[0].upper()}{words[1:]}"
         action = None
         if self._config.coverage and (
-            fired := alarms(self._config.coverage, self.fitted.limits, near, scores)
+            fired := alarms(
+                self._config.coverage,
+                self.fitted.limits,
+                near,
+                scores,
+                self.fitted.predictor.entropy(vector),
+            )
         ):
             names, action = fallback([name for name, _ in ranked], self._config.coverage)
             by_name = dict(ranked)
@@ -270,6 +283,7 @@ class FittedRouter(ABC):
             evidence={
                 "neighbours": shown_neighbours(evidence, near, SHOWN_NEIGHBOURS),
                 **summary(evidence, near, order, self._config.shown),
+                **self.fitted.predictor.explain(vector),
             },
             fallback=action,
         )
@@ -285,11 +299,10 @@ def _trust(config: FittedConfig, found: Worth | None) -> float:
     return 1.0 if found is None else found.trust
 
 
-def _limits(evidence: Evidence, predicted: Floats | None, config: FittedConfig) -> Thresholds:
+def _limits(evidence: Evidence, found: HeldOut, config: FittedConfig) -> Thresholds:
     if config.coverage is None:
-        return Thresholds(np.inf, -np.inf)
-    nobody = np.full(evidence.scores.shape, np.nan)
-    return calibrate(evidence, nobody if predicted is None else predicted, config.coverage)
+        return Thresholds()
+    return calibrate(evidence, found, config.coverage)
 
 
 def _words(coverage: CoverageConfig | None) -> dict[str, Any] | None:

@@ -23,7 +23,9 @@ class KernelConfig(FittedConfig):
 
     type: Literal["kernel"]
     width: float = Field(
-        0.3, gt=0, description="Of the kernel exp((cosine - 1) / width): how far similarity reaches."
+        0.3,
+        gt=0,
+        description="Of the kernel exp((cosine - 1) / width): how far similarity reaches.",
     )
     noise: float = Field(
         10.0, gt=0, description="How little one answer says: larger draws to the overall means."
@@ -40,7 +42,7 @@ class Kernel(Predictor):
         self, vectors: Floats, means: Floats, alpha: NDArray[np.float32], width: float
     ) -> None:
         self._vectors = vectors
-        self._means = means
+        self.means = means
         self._alpha = alpha
         self._width = width
 
@@ -68,7 +70,10 @@ class Kernel(Predictor):
     def predict(self, vectors: Floats) -> Floats:
         blocks = [vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK)]
         return np.concatenate(
-            [self._means + _kernel(block, self._vectors, self._width) @ self._alpha for block in blocks]
+            [
+                self.means + _kernel(block, self._vectors, self._width) @ self._alpha
+                for block in blocks
+            ]
         )
 
 

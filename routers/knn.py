@@ -41,14 +41,16 @@ class Knn(Predictor):
     def __init__(self, evidence: Evidence, config: KnnConfig) -> None:
         self._evidence = evidence
         self._config = config
-        self._means = evidence.means
+        self.means = evidence.means
 
     @classmethod
     def fit(cls, evidence: Evidence, config: KnnConfig) -> Self:
         return cls(evidence, config)
 
     @classmethod
-    def load(cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: KnnConfig) -> Self:
+    def load(
+        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: KnnConfig
+    ) -> Self:
         return cls(evidence, config)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -68,7 +70,7 @@ class Knn(Predictor):
         weights = np.where(np.isnan(scores), 0.0, closeness[:, :, None])
         gained = (weights * np.nan_to_num(scores)).sum(axis=1)
         prior = self._config.prior_weight
-        means: Floats = (gained + prior * self._means) / (weights.sum(axis=1) + prior)
+        means: Floats = (gained + prior * self.means) / (weights.sum(axis=1) + prior)
         return means
 
 

@@ -28,7 +28,8 @@ class Logistic(Predictor):
     An expert whose scores are all equal is predicted to go on so.
     """
 
-    def __init__(self, weights: Floats, biases: Floats) -> None:
+    def __init__(self, means: Floats, weights: Floats, biases: Floats) -> None:
+        self.means = means
         self._weights = weights
         self._biases = biases
 
@@ -38,7 +39,8 @@ class Logistic(Predictor):
             _fit_one(evidence.vectors, evidence.scores[:, column], config.strength)
             for column in range(len(evidence.experts))
         ]
-        return cls(np.stack([w for w, _ in fitted], axis=1), np.array([b for _, b in fitted]))
+        weights = np.stack([weight for weight, _ in fitted], axis=1)
+        return cls(evidence.means, weights, np.array([bias for _, bias in fitted]))
 
     @classmethod
     def load(
@@ -46,7 +48,7 @@ class Logistic(Predictor):
     ) -> Self:
         if arrays["weights"].shape != (evidence.vectors.shape[1], len(evidence.experts)):
             raise ValueError("the weights are not of these experts")
-        return cls(arrays["weights"], arrays["biases"])
+        return cls(evidence.means, arrays["weights"], arrays["biases"])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"weights": self._weights, "biases": self._biases}

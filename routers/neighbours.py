@@ -28,6 +28,4 @@ def find(questions: Floats, vectors: Floats, count: int) -> Near:
     found = np.sort(found[:, :count], axis=1)
     near = np.take_along_axis(similarities, found, axis=1)
     ranks = np.argsort(-near, axis=1, kind="stable")
-    return Near(
-        np.take_along_axis(found, ranks, axis=1), np.take_along_axis(near, ranks, axis=1)
-    )
+    return Near(np.take_along_axis(found, ranks, axis=1), np.take_along_axis(near, ranks, axis=1))

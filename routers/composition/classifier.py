@@ -1,0 +1,92 @@
+"""The first step of a Composition of Experts: which category a request belongs to."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
+
+from routers.evidence import Evidence, Floats, Indices
+from routers.neighbours import find
+
+Kind = Literal["knn", "logistic"]
+
+
+class Classifier(Protocol):
+    """Probabilities [B, C] of C categories."""
+
+    def __call__(self, vectors: Floats) -> Floats: ...
+
+    def arrays(self) -> dict[str, NDArray[Any]]: ...
+
+
+class Nearest:
+    """Votes of the nearest questions, each with the weight of its similarity."""
+
+    def __init__(self, questions: Floats, labels: Indices, count: int, neighbours: int) -> None:
+        self._questions = questions
+        self._votes = np.eye(count)[labels]
+        self._neighbours = neighbours
+
+    def __call__(self, vectors: Floats) -> Floats:
+        near = find(self._questions, vectors, self._neighbours)
+        weights = np.clip(near.similarities, 1e-6, None)
+        votes = np.einsum("bk,bkc->bc", weights, self._votes[near.rows])
+        return np.asarray(votes / votes.sum(axis=1, keepdims=True))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {}
+
+
+class Linear:
+    """Multinomial logistic regression."""
+
+    def __init__(self, weights: Floats, biases: Floats) -> None:
+        self._weights = weights
+        self._biases = biases
+
+    def __call__(self, vectors: Floats) -> Floats:
+        return np.asarray(softmax(vectors @ self._weights + self._biases, axis=1))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {"weights": self._weights, "biases": self._biases}
+
+
+def labels_of(evidence: Evidence, categories: Sequence[str]) -> Indices:
+    """[N] the number of each question's category."""
+    number = {category: index for index, category in enumerate(categories)}
+    return np.array([number[query.task] for query in evidence.queries])
+
+
+def fit(
+    kind: Kind, evidence: Evidence, categories: Sequence[str], neighbours: int, strength: float
+) -> Classifier:
+    """Learn the questions' tasks."""
+    labels = labels_of(evidence, categories)
+    if kind == "knn":
+        return Nearest(evidence.vectors, labels, len(categories), neighbours)
+    width = evidence.vectors.shape[1]
+    if len(categories) == 1:
+        return Linear(np.zeros((width, 1)), np.zeros(1))
+    model = LogisticRegression(C=strength, tol=1e-3, max_iter=300).fit(evidence.vectors, labels)
+    weights, biases = model.coef_.T, model.intercept_
+    if len(categories) == 2:  # scikit-learn keeps one row for two classes.
+        weights = np.concatenate([np.zeros_like(weights), weights], axis=1)
+        biases = np.concatenate([[0.0], biases])
+    return Linear(weights, biases)
+
+
+def load(
+    kind: Kind,
+    arrays: Mapping[str, NDArray[Any]],
+    evidence: Evidence,
+    categories: Sequence[str],
+    neighbours: int,
+) -> Classifier:
+    """What `arrays` stored. Raises KeyError where a part is missing."""
+    if kind == "knn":
+        labels = labels_of(evidence, categories)
+        return Nearest(evidence.vectors, labels, len(categories), neighbours)
+    return Linear(arrays["weights"], arrays["biases"])

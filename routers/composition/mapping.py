@@ -1,0 +1,132 @@
+"""Which expert for which category, under a budget of parameters: a mixed integer program.
+
+Composition of Experts (arXiv 2412.01868) in our reconstruction:
+
+    max   sum_c share_c sum_e utility[c, e] x[c, e]
+    s.t.  sum_e x[c, e] = 1,   x[c, e] <= y[e]
+          sum_e size_e y[e] <= total
+          sum_c share_c sum_e size_e x[c, e] <= active      (optional)
+          y binary; x too where `active` is given, else it comes out so by itself
+
+solved by HiGHS.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array, hstack, kron
+from scipy.sparse import eye_array as eye
+
+from experts.errors import ConfigError
+from routers.evidence import Evidence, Floats, Indices
+
+SLACK = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Mapping:
+    """An expert for each of C categories."""
+
+    experts: Indices
+    """[C] numbers of experts."""
+    chosen: Indices
+    """Numbers of the experts that are kept, in order."""
+    quality: float
+    """Expected utility of a request."""
+    total: float
+    """Size of all that are kept."""
+    active: float
+    """Mean size of the one that answers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Utilities:
+    """How good experts are in categories."""
+
+    categories: tuple[str, ...]
+    values: Floats
+    """[C, M] mean scores, those of small categories drawn to an expert's overall mean."""
+    shares: Floats
+    """[C] of the requests, 1 in all."""
+
+
+def utilities(evidence: Evidence, prior: float) -> Utilities:
+    """Mean scores by the questions' tasks; `prior` answers of its overall mean for each expert."""
+    tasks = np.array([query.task for query in evidence.queries])
+    categories, number = np.unique(tasks, return_inverse=True)
+    member = np.eye(len(categories))[number]  # [N, C]
+    asked = member.T @ ~np.isnan(evidence.scores)
+    gained = member.T @ np.nan_to_num(evidence.scores)
+    # Without any answer there, and without a prior, the overall mean is all that is known.
+    weight = np.where(asked + prior > 0, prior, 1.0)
+    values = (gained + weight * evidence.means) / (asked + weight)
+    return Utilities(tuple(map(str, categories)), values, member.mean(axis=0))
+
+
+def solve(
+    found: Utilities,
+    sizes: Floats,
+    total: float | None = None,
+    active: float | None = None,
+    kept: tuple[int, ...] = (),
+) -> Mapping:
+    """The best mapping; `kept` experts are among the chosen in any case.
+
+    Sizes and budgets are in the same unit, billions of parameters by custom. Raises ConfigError
+    where no set of experts fits.
+    """
+    count, width = found.values.shape
+    pairs = count * width
+    worth = (found.shares[:, None] * found.values).ravel()
+    each = kron(eye(count), np.ones((1, width)))
+    opened = hstack([eye(pairs), kron(np.ones((count, 1)), -eye(width))])
+    rows = [
+        LinearConstraint(hstack([each, csr_array((count, width))]), 1, 1),
+        LinearConstraint(opened, -np.inf, 0),
+    ]
+    if total is not None:
+        row = np.concatenate([np.zeros(pairs), sizes])[None]
+        rows.append(LinearConstraint(row, -np.inf, total * (1 + SLACK)))
+    if active is not None:
+        row = np.concatenate([np.outer(found.shares, sizes).ravel(), np.zeros(width)])[None]
+        rows.append(LinearConstraint(row, -np.inf, active * (1 + SLACK)))
+    lowest = np.zeros(pairs + width)
+    lowest[[pairs + expert for expert in kept]] = 1
+    # A tiny price on size: of equally good experts the smaller ones, and none for nothing.
+    price = 1e-7 / max(float(sizes.sum()), SLACK)
+    cost = np.concatenate([-worth, price * sizes + SLACK])
+    integral = np.concatenate([np.full(pairs, 0 if active is None else 1), np.ones(width)])
+    result = milp(cost, constraints=rows, integrality=integral, bounds=Bounds(lowest, 1))
+    if result.x is None:
+        raise ConfigError(
+            f"No set of experts fits: total {total}, active {active}, sizes {sizes.tolist()}"
+            f" ({result.message}).",
+            hint="Raise `budget` or `active_budget`.",
+        )
+    return _read(result.x, found, sizes, kept)
+
+
+def _read(solution: Floats, found: Utilities, sizes: Floats, kept: tuple[int, ...]) -> Mapping:
+    count, width = found.values.shape
+    experts = solution[: count * width].reshape(count, width).argmax(axis=1)
+    chosen = np.unique(np.concatenate([experts, np.array(kept, dtype=np.intp)]))
+    quality = float(found.shares @ found.values[np.arange(count), experts])
+    return Mapping(
+        experts,
+        chosen,
+        quality,
+        float(sizes[chosen].sum()),
+        float(found.shares @ sizes[experts]),
+    )
+
+
+def curve(found: Utilities, sizes: Floats, points: int = 12) -> list[Mapping]:
+    """The best mapping under growing total budgets, from the smallest expert to all of them."""
+    budgets = np.geomspace(sizes.min(), sizes.sum(), points)
+    solved = [solve(found, sizes, float(budget)) for budget in budgets]
+    return [one for one, before in zip(solved, [None, *solved]) if not _same(one, before)]
+
+
+def _same(one: Mapping, before: Mapping | None) -> bool:
+    return before is not None and np.array_equal(one.experts, before.experts)

@@ -1,0 +1,133 @@
+"""Composition of Experts (arXiv 2412.01868): category, then the expert that a budget leaves it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from routers.composition.classifier import Classifier, Kind, fit, load
+from routers.composition.mapping import Utilities, solve, utilities
+from routers.evidence import Evidence, Floats
+from routers.fitted import FittedConfig, FittedRouter, Predictor
+
+BEHIND = 1e-6
+"""How far the others stay behind the category's own expert, at least."""
+
+
+class CompositionConfig(FittedConfig):
+    """The keys of a Composition of Experts."""
+
+    type: Literal["composition"]
+    classifier: Kind = Field("knn", description="What tells a request's category.")
+    neighbours: int = Field(24, ge=1, le=1024, description="Questions that vote, for `knn`.")
+    strength: float = Field(10.0, gt=0, description="scikit-learn's C, for `logistic`.")
+    prior_weight: float = Field(
+        20.0, ge=0, description="Answers of its overall mean that an expert has in each category."
+    )
+    sizes: dict[str, float] = Field(
+        default={}, description="Billions of parameters of each expert; 1 where it is not named."
+    )
+    budget: float | None = Field(
+        None, gt=0, description="Of all experts that the map uses together, in the same unit."
+    )
+    active_budget: float | None = Field(
+        None, gt=0, description="Of the expert that answers, on average over the categories."
+    )
+
+    def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
+        """Sizes must be positive and of experts of the pool."""
+        found = super().problems(experts)
+        known = ", ".join(experts)
+        unknown = tuple(
+            f"sizes.{name}: no expert is called `{name}` (known: {known})."
+            for name in self.sizes
+            if name not in experts
+        )
+        bad = tuple(
+            f"sizes.{name}: must be above 0." for name, size in self.sizes.items() if size <= 0
+        )
+        return (*found, *unknown, *bad)
+
+
+class Composition(Predictor):
+    """Utilities of the most probable category, for the experts that the map keeps."""
+
+    def __init__(
+        self, classify: Classifier, found: Utilities, own: NDArray[np.intp], kept: NDArray[np.bool_]
+    ) -> None:
+        self._classify = classify
+        self._found = found
+        self._own = own
+        """[C] the expert of each category."""
+        self._kept = kept
+        """[M] the experts that the budget leaves."""
+        self.means = np.where(kept, found.shares @ found.values, 0.0)
+
+    @classmethod
+    def fit(cls, evidence: Evidence, config: CompositionConfig) -> Self:
+        found = utilities(evidence, config.prior_weight)
+        sizes = np.array([config.sizes.get(expert, 1.0) for expert in evidence.experts])
+        general = config.coverage.general if config.coverage else None
+        kept = (evidence.experts.index(general),) if general in evidence.experts else ()
+        mapping = solve(found, sizes, config.budget, config.active_budget, kept)
+        classify = fit(
+            config.classifier, evidence, found.categories, config.neighbours, config.strength
+        )
+        chosen = np.isin(np.arange(len(sizes)), mapping.chosen)
+        return cls(classify, found, mapping.experts, chosen)
+
+    @classmethod
+    def load(
+        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: CompositionConfig
+    ) -> Self:
+        names = tuple(bytes(arrays["categories"]).decode().split("\n"))
+        found = Utilities(names, arrays["utilities"], arrays["shares"])
+        if found.values.shape != (len(names), len(evidence.experts)):
+            raise ValueError("the map is not of these experts")
+        classify = load(config.classifier, arrays, evidence, names, config.neighbours)
+        return cls(classify, found, arrays["own"], arrays["kept"].astype(bool))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {
+            "categories": np.frombuffer("\n".join(self._found.categories).encode(), np.uint8),
+            "utilities": self._found.values,
+            "shares": self._found.shares,
+            "own": self._own,
+            "kept": self._kept.astype(np.uint8),
+            **self._classify.arrays(),
+        }
+
+    def predict(self, vectors: Floats) -> Floats:
+        category = self._classify(vectors).argmax(axis=1)
+        own = self._own[category]
+        rows = np.arange(len(vectors))
+        values = self._found.values[category]
+        best = values[rows, own]
+        scores = np.where(self._kept, np.minimum(values, best[:, None] - BEHIND), 0.0)
+        scores[rows, own] = best
+        return scores
+
+    def explain(self, vectors: Floats) -> dict[str, Any]:
+        """How probable the likeliest categories are, and whose they are."""
+        probable = self._classify(vectors)[0]
+        order = np.argsort(-probable, kind="stable")[:3]
+        names = self._found.categories
+        return {"categories": {names[c]: round(float(probable[c]), 3) for c in order}}
+
+    def entropy(self, vectors: Floats) -> Floats:
+        """[B] of the category, in nats."""
+        probable = np.clip(self._classify(vectors), 1e-12, 1.0)
+        return np.asarray(-(probable * np.log(probable)).sum(axis=1))
+
+
+class CompositionRouter(FittedRouter):
+    """Two steps: the most probable category, and the expert that the map gives to it.
+
+    The map is the best one under a budget of parameters (`mapping.py`). Who is uncertain, by
+    entropy, margin or distance, is sent to the general expert: see `coverage`.
+    """
+
+    Config = CompositionConfig
+    predictor = Composition
