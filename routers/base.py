@@ -18,6 +18,7 @@ class Decision:
     `scores` holds (expert, predicted quality in 0..1), best first, ties in a documented order.
     `reason` is a sentence for people; `evidence` is what the sentence rests on, as plain JSON.
     `role` is the one in which a fused expert is to answer; None leaves it to its default.
+    `panel` are experts that were recruited to answer together, one perhaps more than once.
     `fallback` says what to do where the router's coverage guard has raised an alarm.
     """
 
@@ -26,6 +27,7 @@ class Decision:
     reason: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
     role: str | None = None
+    panel: tuple[str, ...] = ()
     fallback: Literal["general", "second", "abstain"] | None = None
 
 

@@ -178,7 +178,7 @@ class FittedRouter(ABC):
             "type": self._config.type,
             "experts": evidence.experts,
             "encoder": evidence.encoder,
-            "queries": [[query.id, query.task, query.text] for query in evidence.queries],
+            "queries": [[q.id, q.task, q.text, list(q.skills)] for q in evidence.queries],
             "worth": fitted.worth._asdict() if fitted.worth else None,
             "coverage": _words(self._config.coverage),
         }
@@ -214,7 +214,7 @@ class FittedRouter(ABC):
                     hint="`coterie router fit NAME --config FILE` writes one for this pool.",
                 )
             evidence = Evidence(
-                tuple(Query(*query) for query in words["queries"]),
+                tuple(Query(*q[:3], tuple(q[3])) for q in words["queries"]),
                 tuple(words["experts"]),
                 arrays["vectors"],
                 arrays["scores"],

@@ -1,4 +1,4 @@
-"""The most similar questions: what nearest-neighbour routers, explanations and the guard look at."""
+"""The most similar questions: what nearest neighbours, explanations and the guard look at."""
 
 from typing import NamedTuple
 

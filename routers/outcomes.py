@@ -57,11 +57,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question of the table; `task` is the skill or category it belongs to."""
+    """One question of the table; `task` is its category, `skills` are finer keywords, if any."""
 
     id: str
     task: str
     text: str
+    skills: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,8 @@ ROUTERS = {
     "logistic": "routers.logistic:LogisticRouter",
     "factors": "routers.factors:FactorsRouter",
     "kernel": "routers.kernel:KernelRouter",
+    "composition": "routers.composition.router:CompositionRouter",
+    "symbolic_moe": "routers.symbolic_moe.router:SymbolicRouter",
     "mixture_of_thoughts": "routers.mixture_of_thoughts:ThoughtsRouter",
 }
 

@@ -12,6 +12,7 @@ solved by HiGHS.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -125,8 +126,5 @@ def curve(found: Utilities, sizes: Floats, points: int = 12) -> list[Mapping]:
     """The best mapping under growing total budgets, from the smallest expert to all of them."""
     budgets = np.geomspace(sizes.min(), sizes.sum(), points)
     solved = [solve(found, sizes, float(budget)) for budget in budgets]
-    return [one for one, before in zip(solved, [None, *solved]) if not _same(one, before)]
-
-
-def _same(one: Mapping, before: Mapping | None) -> bool:
-    return before is not None and np.array_equal(one.experts, before.experts)
+    changed = [True, *(not np.array_equal(a.experts, b.experts) for a, b in pairwise(solved))]
+    return [one for one, new in zip(solved, changed, strict=True) if new]

@@ -1,0 +1,1 @@
+"""Symbolic-MoE: a panel of experts by the skills that a question asks for."""

@@ -1,0 +1,46 @@
+"""Profiles: how often an expert was right and wrong where a skill was asked for (section 3.1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from routers.evidence import Evidence, Floats, Indices
+
+
+@dataclass(frozen=True, eq=False)
+class Profiles:
+    """What M experts have shown of S skills."""
+
+    skills: tuple[str, ...]
+    points: Floats
+    """[M, S] +1 for each right answer to a question with the skill, -1 for each wrong one."""
+    asked: Floats
+    """[M, S] how many answers that were."""
+
+    @property
+    def totals(self) -> Floats:
+        """[M] points over all skills."""
+        return np.asarray(self.points.sum(axis=1))
+
+    def local(self, skills: Indices) -> Floats:
+        """[M] points in some skills, which may repeat: S(M_i, q)."""
+        return np.asarray(self.points[:, skills].sum(axis=1))
+
+    def accuracy(self, skills: Indices, means: Floats, prior: float) -> Floats:
+        """[M] share of right answers in some skills, drawn to `means` by `prior` answers."""
+        asked = self.asked[:, skills].sum(axis=1)
+        right = 0.5 * (self.local(skills) + asked)
+        return np.asarray((right + prior * means) / (asked + prior))
+
+
+def build(evidence: Evidence, skills: Sequence[Sequence[str]]) -> Profiles:
+    """Count; `skills` are those of each question. A graded answer counts as what it is nearer to."""
+    names = sorted({skill for own in skills for skill in own})
+    number = {name: index for index, name in enumerate(names)}
+    has = np.zeros((len(skills), len(names)))
+    for row, own in enumerate(skills):
+        has[row, [number[skill] for skill in own]] = 1
+    scores = evidence.scores
+    signs = np.where(np.isnan(scores), 0.0, np.where(scores >= 0.5, 1.0, -1.0))
+    return Profiles(tuple(names), signs.T @ has, (~np.isnan(scores)).astype(float).T @ has)

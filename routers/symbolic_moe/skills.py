@@ -1,0 +1,27 @@
+"""Skills of a question, as keywords: read from a tagger's samples or off similar questions.
+
+Symbolic-MoE (arXiv 2503.05641, section 3.1): several samples, and only what is said more than
+once counts. The cheaper choice asks nobody: the nearest labelled questions take the samples' place.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+LONGEST_KEYWORD = 20
+TAG = "Keywords:"
+FEWEST_MENTIONS = 2
+
+
+def parse(sample: str) -> tuple[str, ...]:
+    """The keywords of one sample: what follows the last tag, in lower case, each once."""
+    _, _, listed = sample.rpartition(TAG)
+    words = (word.strip().lower().replace(".", "") for word in listed.split(","))
+    kept = (" ".join(word.split()) for word in words)
+    return tuple(dict.fromkeys(word for word in kept if 0 < len(word) <= LONGEST_KEYWORD))
+
+
+def agreed(samples: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Keywords of at least two samples, the most frequent first, then by name. May be none."""
+    counts = Counter(word for sample in samples for word in sample)
+    kept = [word for word, count in counts.items() if count >= FEWEST_MENTIONS]
+    return tuple(sorted(kept, key=lambda word: (-counts[word], word)))
