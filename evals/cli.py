@@ -9,6 +9,7 @@ import uvloop
 
 from evals.fuse import fuse
 from evals.progress import Progress
+from evals.routing.command import evaluate
 from evals.simulation.command import simulate
 from evals.table import make_console
 from orchestrator.cli import app, run
@@ -19,6 +20,7 @@ DEFAULT_CONFIG = Path("examples/zoo.yaml")
 zoo = typer.Typer(no_args_is_help=True, help="The small specialists of the repository.")
 app.add_typer(zoo, name="zoo")
 app.add_typer(fuse, name="fuse")
+app.add_typer(evaluate, name="eval")
 app.command()(simulate)
 
 ConfigOption = Annotated[

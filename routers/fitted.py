@@ -109,6 +109,16 @@ class Fitted:
     worth: Worth | None
     """None where there were too few questions to hold any out."""
     limits: Thresholds
+    trust: float
+    """How far predictions are followed, 0..1."""
+
+    def scores(self, vectors: Floats) -> Floats:
+        """Predicted qualities [B, M] of the experts of the evidence, as far as they are trusted."""
+        means = self.predictor.means
+        if not self.trust:
+            return np.broadcast_to(means, (len(vectors), len(means)))
+        predicted = self.predictor.predict(vectors)
+        return np.round(np.clip(shrunk(predicted, means, self.trust), 0, 1), SCORE_DIGITS)
 
 
 class FittedRouter(ABC):
@@ -139,7 +149,6 @@ class FittedRouter(ABC):
             evidence, warnings = read_evidence(config.outcomes, experts, self._encoder, where)
             fitted = self.fit(evidence, config)
         self.fitted = fitted
-        self._trust = _trust(config, fitted.worth)
         self.warnings = (*warnings, *self._doubts())
         # The first request shall not wait for the encoder.
         self._encoder.encode([fitted.evidence.queries[0].text])
@@ -153,8 +162,9 @@ class FittedRouter(ABC):
 
         found = held_out(evidence, part)
         predictor = cls.predictor.fit(evidence, config)
+        value = worth(evidence, found)
         limits = _limits(evidence, found, config)
-        return Fitted(evidence, predictor, worth(evidence, found), limits)
+        return Fitted(evidence, predictor, value, limits, _trust(config, value))
 
     def route(self, requests: Sequence[Request]) -> list[Decision]:
         """One decision per request; blocks for some milliseconds of CPU per request."""
@@ -162,14 +172,6 @@ class FittedRouter(ABC):
         # One by one: the last bits of a product depend on how many rows are multiplied together,
         # and a request must be routed the same alone and in a batch.
         return [self._decide(vectors[row : row + 1]) for row in range(len(vectors))]
-
-    def scores(self, vectors: Floats) -> Floats:
-        """Predicted qualities [B, M] of the experts of the evidence, as far as they are trusted."""
-        means = self.fitted.predictor.means
-        if not self._trust:
-            return np.broadcast_to(means, (len(vectors), len(means)))
-        predicted = self.fitted.predictor.predict(vectors)
-        return np.round(np.clip(shrunk(predicted, means, self._trust), 0, 1), SCORE_DIGITS)
 
     def save(self, path: Path) -> None:
         """Write what was fitted as an artifact."""
@@ -222,11 +224,13 @@ class FittedRouter(ABC):
             )
             inner = "predictor."
             stored = {k.removeprefix(inner): a for k, a in arrays.items() if k.startswith(inner)}
+            value = Worth(**words["worth"]) if words["worth"] else None
             fitted = Fitted(
                 evidence,
                 self.predictor.load(stored, evidence, config),
-                Worth(**words["worth"]) if words["worth"] else None,
+                value,
                 Thresholds(*map(float, arrays["limits"])),
+                _trust(config, value),
             )
         except (KeyError, ValueError, TypeError) as error:
             raise ConfigError(f"{where}: its parts do not fit ({error}).") from error
@@ -240,7 +244,7 @@ class FittedRouter(ABC):
 
     def _doubts(self) -> tuple[str, ...]:
         found = self.fitted.worth
-        if self._trust or found is None:
+        if self.fitted.trust or found is None:
             return ()
         return (f"routers.{self.name}: {self._not_worth_it()}",)
 
@@ -253,13 +257,13 @@ class FittedRouter(ABC):
 
     def _decide(self, vector: Floats) -> Decision:
         evidence = self.fitted.evidence
-        scores = self.scores(vector)
+        scores = self.fitted.scores(vector)
         near = find(evidence.vectors, vector, self._looked_at())
         order = np.argsort(-scores[0], kind="stable")
         ranked = [(evidence.experts[column], float(scores[0, column])) for column in order]
         best = int(order[0])
         said = reason(evidence, near, best, self._config.shown)
-        if not self._trust and self.fitted.worth is not None:
+        if not self.fitted.trust and self.fitted.worth is not None:
             words = self._not_worth_it()
             said = f"{words[0].upper()}{words[1:]}"
         action = None

@@ -35,7 +35,7 @@ class Profiles:
 
 
 def build(evidence: Evidence, skills: Sequence[Sequence[str]]) -> Profiles:
-    """Count; `skills` are those of each question. A graded answer counts as what it is nearer to."""
+    """Count over questions with these `skills`; a graded answer is right from one half."""
     names = sorted({skill for own in skills for skill in own})
     number = {name: index for index, name in enumerate(names)}
     has = np.zeros((len(skills), len(names)))

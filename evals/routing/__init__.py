@@ -1,0 +1,1 @@
+"""Routers on recorded outcomes of real models, beside what they must beat."""

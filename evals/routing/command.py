@@ -1,0 +1,88 @@
+"""`coterie eval routers`: every router on recorded outcomes, beside its controls."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from evals.progress import Progress
+from evals.table import make_console, say
+from experts.errors import ConfigError
+
+FEWEST = 20
+
+evaluate = typer.Typer(no_args_is_help=True, help="Measure parts of the pool on recorded data.")
+
+
+@evaluate.callback()
+def _group() -> None:
+    """Keeps `routers` a subcommand, though it is the only one."""
+
+
+@evaluate.command()
+def routers(
+    fit: Annotated[
+        str, typer.Option(help="Path prefix of the tables to fit on: PREFIX_queries.parquet ...")
+    ],
+    test: Annotated[
+        str | None,
+        typer.Option(help="Prefix of the tables to test on; else the same, cross-validated."),
+    ] = None,
+    pool: Annotated[str, typer.Option(help="Models, with commas; else all.")] = "",
+    folds: Annotated[int, typer.Option(min=2, help="Of the cross-validation.")] = 5,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write every number to this file.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw quality against price: .svg or .png.")
+    ] = None,
+) -> None:
+    """Fit every router on recorded outcomes and test it on others; exit 1 if one does harm."""
+    # Imported late: `coterie --help` must not wait for torch and scikit-learn.
+    from evals.routing import experiment, recorded, report  # noqa: PLC0415
+    from routers.features import MiniLMEncoder  # noqa: PLC0415
+
+    names = [name.strip() for name in pool.split(",") if name.strip()]
+    if len(names) == 1:
+        raise ConfigError("A pool of one model leaves nothing to route.")
+    same = test is None or test == fit
+    console = make_console()
+    with Progress(console) as progress:
+        progress.doing("reading the tables")
+        fit_on = recorded.read_recorded(fit, names)
+        test_on = fit_on if same else recorded.read_recorded(test or fit, fit_on.models)
+        if len(fit_on.models) < 2:
+            raise ConfigError(f"{fit} knows one model only: there is nothing to route.")
+        encoder = MiniLMEncoder(cache_size=0, threads=2)
+        progress.doing(f"embedding {len(fit_on.queries)} questions")
+        vectors = encoder.encode([query.text for query in fit_on.queries])
+        if same:
+            others, splits = vectors, experiment.folds(fit_on, folds)
+        else:
+            progress.doing(f"embedding {len(test_on.queries)} questions")
+            others = encoder.encode([query.text for query in test_on.queries])
+            seen = np.flatnonzero(~np.isin(fit_on.groups, test_on.groups))
+            if dropped := len(fit_on.queries) - len(seen):
+                progress.say(f"{dropped} questions are in both tables: not fitted on")
+            splits = [(seen, test_on.complete)]
+        if any(len(seen) < FEWEST or not len(unseen) for seen, unseen in splits):
+            raise ConfigError(
+                "Too few questions are left to fit on, or none that every model of the pool"
+                " answered to test on."
+            )
+        found = experiment.run(
+            fit_on, test_on, splits, (vectors, others), encoder.name, progress.doing
+        )
+        progress.say(f"{len(experiment.ROUTERS)} routers fitted, {len(splits)} times")
+    how = f"{folds}-fold cross-validation, groups kept together" if same else f"tested on {test}"
+    title = f"{fit}, {len(fit_on.models)} models; {how}."
+    setting: dict[str, Any] = {"fit": fit, "test": test or fit, "pool": list(fit_on.models)}
+    if json_out:
+        report.write_json(json_out, found, setting)
+    if plot:
+        report.draw(plot, found)
+    code = report.print_experiment(console, found, title)
+    for path in filter(None, (json_out, plot)):
+        say(console, f"wrote {path}")
+    raise typer.Exit(code)
