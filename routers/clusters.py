@@ -16,7 +16,9 @@ class ClustersConfig(FittedConfig):
     """The keys of a cluster router."""
 
     type: Literal["clusters"]
-    clusters: int = Field(64, ge=1, le=4096, description="How many; no more than questions.")
+    clusters: int = Field(
+        64, ge=1, le=4096, description="How many; no more than different questions."
+    )
     looked_at: int = Field(3, ge=1, description="Nearest clusters that count.")
     temperature: float = Field(
         0.1, gt=0, description="Lower listens more to the nearest cluster, higher to all of them."
@@ -44,7 +46,7 @@ class Clusters(Predictor):
 
     @classmethod
     def fit(cls, evidence: Evidence, config: ClustersConfig) -> Self:
-        count = min(config.clusters, len(evidence.queries))
+        count = min(config.clusters, len(np.unique(evidence.vectors, axis=0)))
         found = KMeans(count, n_init=1, random_state=config.seed).fit(evidence.vectors)
         member = np.eye(count)[found.labels_]  # [N, clusters]
         asked = member.T @ ~np.isnan(evidence.scores)

@@ -105,7 +105,7 @@ def calibrate(evidence: Evidence, found: HeldOut, config: CoverageConfig) -> Thr
     rows = _right(evidence, found)
     limits = Thresholds()
     if "distance" in config.tests:
-        distances = _leave_out(evidence, rows, config.neighbours)
+        distances = leave_out(evidence, rows, config.neighbours)
         limits = limits._replace(distance=float(np.quantile(distances, 1 - share)))
     rows = rows[np.isin(rows, found.known)]
     if not len(rows):
@@ -151,7 +151,7 @@ def _right(evidence: Evidence, found: HeldOut) -> Indices:
     return right if len(right) else np.arange(len(evidence.queries))
 
 
-def _leave_out(evidence: Evidence, rows: Indices, count: int) -> Floats:
+def leave_out(evidence: Evidence, rows: Indices, count: int) -> Floats:
     """Distances of some questions to the others, those with the same text left out."""
     groups = evidence.groups
     distances = np.empty(len(rows))

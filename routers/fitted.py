@@ -27,6 +27,7 @@ from routers.outcomes import Query
 from routers.showing import SHOWN_NEIGHBOURS, reason, shown_neighbours, summary
 
 SCORE_DIGITS = 6
+EXPLAINED = 16
 
 
 class FittedConfig(RouterConfig):
@@ -50,13 +51,17 @@ class FittedConfig(RouterConfig):
     coverage: CoverageConfig | None = Field(
         None, description="What to do about requests that are unlike all training questions."
     )
-    shown: int = Field(16, ge=1, le=1024, description="Neighbours that an explanation counts.")
 
     @model_validator(mode="after")
     def _has_a_source(self) -> Self:
         if self.outcomes is None and self.artifact is None:
             raise ValueError("one of the keys `outcomes` and `artifact` is required")
         return self
+
+    @property
+    def explained(self) -> int:
+        """How many of the nearest questions an explanation counts."""
+        return EXPLAINED
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
         """The general expert must be in the pool."""
@@ -262,7 +267,7 @@ class FittedRouter(ABC):
         order = np.argsort(-scores[0], kind="stable")
         ranked = [(evidence.experts[column], float(scores[0, column])) for column in order]
         best = int(order[0])
-        said = reason(evidence, near, best, self._config.shown)
+        said = reason(evidence, near, best, self._config.explained)
         if not self.fitted.trust and self.fitted.worth is not None:
             words = self._not_worth_it()
             said = f"{words[0].upper()}{words[1:]}"
@@ -286,7 +291,7 @@ class FittedRouter(ABC):
             reason=said,
             evidence={
                 "neighbours": shown_neighbours(evidence, near, SHOWN_NEIGHBOURS),
-                **summary(evidence, near, order, self._config.shown),
+                **summary(evidence, near, order, self._config.explained),
                 **self.fitted.predictor.explain(vector),
             },
             fallback=action,
@@ -294,7 +299,7 @@ class FittedRouter(ABC):
 
     def _looked_at(self) -> int:
         coverage = self._config.coverage
-        return max(self._config.shown, coverage.neighbours if coverage else 0)
+        return max(self._config.explained, coverage.neighbours if coverage else 0)
 
 
 def _trust(config: FittedConfig, found: Worth | None) -> float:

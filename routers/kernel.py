@@ -62,10 +62,10 @@ class Kernel(Predictor):
     ) -> Self:
         if arrays["alpha"].shape != evidence.scores.shape:
             raise ValueError("alpha is not of these questions")
-        return cls(evidence.vectors, evidence.means, arrays["alpha"], float(arrays["width"]))
+        return cls(evidence.vectors, evidence.means, arrays["alpha"], float(arrays["width"][0]))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        return {"alpha": self._alpha, "width": np.array(self._width)}
+        return {"alpha": self._alpha, "width": np.array([self._width])}
 
     def predict(self, vectors: Floats) -> Floats:
         blocks = [vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK)]

@@ -29,6 +29,10 @@ class KnnConfig(FittedConfig):
         description="Weight of an expert's overall mean; the nearest's is its similarity.",
     )
 
+    @property
+    def explained(self) -> int:
+        return self.neighbours
+
 
 class Knn(Predictor):
     """The mean of an expert's scores on the neighbours that it answered, drawn to its overall mean.

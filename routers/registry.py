@@ -112,7 +112,8 @@ def _explain(problem: Any, config: type[RouterConfig]) -> str:
     """pydantic's error as `key: what is wrong`."""
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key (known: {', '.join(config.model_fields)})."
+        known = sorted(config.model_fields, key=lambda field: field != "type")
+        return f"{key}: unknown key (known: {', '.join(known)})."
     if problem["type"] == "missing":
         return f"{key}: this key is required."
     message = problem["msg"]

@@ -16,6 +16,8 @@ from evals.routing.experiment import ORACLE, ROUTERS, SINGLE, Experiment, Way
 from evals.routing.quality_cost import aiq, hull
 from evals.table import interval, print_table, say, tenths
 
+COLUMNS = ("way", "right %", "95 % interval", "gain", "interval", "gap %", "calls", "price", "AIQ")
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -66,8 +68,7 @@ def print_experiment(console: Console, experiment: Experiment, title: str) -> in
     rows = lines(experiment)
     print_table(
         console,
-        ["way", "right %", "95 % interval", "above best single", "interval", "gap %", "calls"]
-        + ["price", "AIQ"],
+        COLUMNS,
         [_cells(line) for line in rows],
     )
     if experiment.notes:

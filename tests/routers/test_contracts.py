@@ -31,7 +31,9 @@ def config(kind: str, outcomes_path: Path, query_router: Path) -> dict[str, Any]
         "outcomes": str(outcomes_path),
         "artifact": str(query_router),
     }
-    known = router_class(kind).Config.model_fields
+    known = set(router_class(kind).Config.model_fields)
+    if "outcomes" in known:
+        known.discard("artifact")
     return {key: value for key, value in values.items() if key in known}
 
 
