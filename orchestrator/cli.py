@@ -15,7 +15,7 @@ from experts.spec import TorchSpec
 from experts.types import Request
 from orchestrator.checks import missing_files
 from orchestrator.config import Config, load_config
-from orchestrator.plan import plan_decision
+from orchestrator.plan import plan_decision, policy_of, prices_of
 from orchestrator.tables import print_table
 
 app = typer.Typer(
@@ -99,7 +99,7 @@ def route(
         known = ", ".join(tree.compositions) or "none"
         raise ConfigError(f"{config} has no composition `{model}` (known: {known}).")
     decision = _decide(tree, composition.router, question)
-    plan = plan_decision(decision)
+    plan = plan_decision(decision, policy_of(composition), prices=prices_of(tree))
     if as_json:
         body = {"plan": plan.expert, "scores": dict(decision.scores), "reason": decision.reason}
         typer.echo(json.dumps({**body, "evidence": dict(decision.evidence)}, indent=2))

@@ -59,6 +59,13 @@ class CompositionConfig(_Section):
         alias="class",
         description="A name from `classes`, for clients that choose none; null: interactive.",
     )
+    quality_weight: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="1 asks whoever is best; below, the rest of it weighs the expert's price, as"
+        " share of the dearest one's. `coterie router calibrate` finds it.",
+    )
     load_price: float = Field(
         0.0,
         ge=0,

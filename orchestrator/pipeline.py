@@ -18,7 +18,14 @@ from experts.roles import fused, in_role, refuse_role_tokens
 from experts.types import Request
 from orchestrator.config import Config
 from orchestrator.insight import Insight
-from orchestrator.plan import Plan, plan_decision, plan_expert
+from orchestrator.plan import (
+    NOTHING,
+    Plan,
+    plan_decision,
+    plan_expert,
+    policy_of,
+    prices_of,
+)
 from orchestrator.pool import ExpertPool, Lease
 from orchestrator.routing import RoutingQueue
 from orchestrator.trace import Trace
@@ -56,6 +63,7 @@ class Pipeline:
         self._pool = pool
         self._queues = {name: RoutingQueue(router) for name, router in routers.items()}
         self._suspicions: set[asyncio.Task[None]] = set()
+        self._prices = prices_of(config)
         models = {name: fused(spec.model) for name, spec in config.hosted().items()}
         self._fused = {name: model for name, model in models.items() if model is not None}
 
@@ -127,10 +135,12 @@ class Pipeline:
         started = time.perf_counter()
         trace.decision = await self._queues[composition.router].route(request)
         trace.route_ms = 1000 * (time.perf_counter() - started)
-        if not composition.load_price:
-            return plan_decision(trace.decision)
-        delays = {expert: self._pool.delay_s(expert) for expert, _ in trace.decision.scores}
-        return plan_decision(trace.decision, delays, composition.load_price)
+        policy = policy_of(composition)
+        names = [expert for expert, _ in trace.decision.scores]
+        delays = (
+            {name: self._pool.delay_s(name) for name in names} if policy.load_price else NOTHING
+        )
+        return plan_decision(trace.decision, policy, delays, self._prices)
 
     async def _lease(self, expert: str, trace: Trace) -> Lease:
         lease = await self._pool.lease(expert, trace.request_class)

@@ -6,9 +6,34 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from experts.errors import RoutingError
+from orchestrator.config import CompositionConfig, Config
 from routers.base import Decision
 
-NO_DELAYS: Mapping[str, float] = MappingProxyType({})
+NOTHING: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What else counts beside predicted quality."""
+
+    quality_weight: float = 1.0
+    """1: quality alone. Below, the rest of it is the weight of the price, as share of the dearest
+    expert's."""
+    load_price: float = 0.0
+    """Quality that one second of waiting for a load may cost."""
+
+
+QUALITY_ALONE = Policy()
+
+
+def policy_of(composition: CompositionConfig) -> Policy:
+    """What a composition's keys say."""
+    return Policy(composition.quality_weight, composition.load_price)
+
+
+def prices_of(config: Config) -> dict[str, float]:
+    """What a million tokens of each expert cost, in USD."""
+    return {name: spec.price_usd_per_mtok for name, spec in config.experts.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +58,16 @@ def plan_expert(expert: str) -> Plan:
 
 
 def plan_decision(
-    decision: Decision, delays: Mapping[str, float] = NO_DELAYS, load_price: float = 0.0
+    decision: Decision,
+    policy: Policy = QUALITY_ALONE,
+    delays: Mapping[str, float] = NOTHING,
+    prices: Mapping[str, float] = NOTHING,
 ) -> Plan:
-    """Ask the expert with the best predicted quality, less what waiting for it costs.
+    """Ask the expert with the best predicted quality, less its price and what waiting costs.
 
-    `delays` holds the seconds until each expert could begin (none: at once), `load_price` what
-    one of them may cost in quality. Who is better by score wins a tie. Raises RoutingError without
-    any score.
+    `delays` holds the seconds until each expert could begin (none: at once), `prices` what each
+    costs, in any unit. Who is better by score wins a tie. After an alarm of the router's guard,
+    the first expert is asked, whatever it costs. Raises RoutingError without any score.
     """
     if not decision.scores:
         raise RoutingError(
@@ -47,21 +75,36 @@ def plan_decision(
             hint="Run `coterie profile` so that its outcome table knows the experts of this pool.",
         )
     best, best_score = decision.scores[0]
-    if load_price == 0.0:
+    if policy == QUALITY_ALONE or decision.fallback:
         return Plan(best, decision.reason, best, role=decision.role)
+    dearest = max((prices.get(name, 0.0) for name, _ in decision.scores), default=0.0)
 
     def worth(scored: tuple[str, float]) -> float:
-        return scored[1] - load_price * delays.get(scored[0], 0.0)
+        name, score = scored
+        cost = prices.get(name, 0.0) / dearest if dearest else 0.0
+        # Not load_price * delay: 0 * infinity is no number.
+        wait = policy.load_price * delays.get(name, 0.0) if policy.load_price else 0.0
+        return policy.quality_weight * score - (1 - policy.quality_weight) * cost - wait
 
     expert, score = max(decision.scores, key=worth)
     if expert == best:
         return Plan(best, decision.reason, best, role=decision.role)
-    delay_s, best_delay_s = delays.get(expert, 0.0), delays.get(best, 0.0)
     cost = best_score - score
+    delay_s, best_delay_s = delays.get(expert, 0.0), delays.get(best, 0.0)
     lost = f"scored {cost:.2g} less than" if cost else "scored as well as"
-    wait = f"would take {best_delay_s:.1f} s to load"
-    if math.isinf(best_delay_s):
-        wait = "can not be loaded now"
+    waits = policy.load_price and best_delay_s > delay_s
+    why = _would_wait(expert, delay_s, best_delay_s) if waits else _costs_more(expert, best, prices)
+    reason = f"{expert} {lost} {best}, which {why}. {decision.reason}".rstrip()
+    saved_s = best_delay_s - delay_s if waits else 0.0
+    return Plan(expert, reason, best, cost, saved_s, decision.role)
+
+
+def _would_wait(expert: str, delay_s: float, best_delay_s: float) -> str:
     own = f" ({expert}: {delay_s:.1f} s)" if delay_s else ""
-    reason = f"{expert} {lost} {best}, which {wait}{own}. {decision.reason}".rstrip()
-    return Plan(expert, reason, best, cost, best_delay_s - delay_s)
+    if math.isinf(best_delay_s):
+        return f"can not be loaded now{own}"
+    return f"would take {best_delay_s:.1f} s to load{own}"
+
+
+def _costs_more(expert: str, best: str, prices: Mapping[str, float]) -> str:
+    return f"costs {prices.get(best, 0.0):g} and not {prices.get(expert, 0.0):g}"

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from orchestrator.books import Costs
 from orchestrator.config import Config
 from orchestrator.forecast import Forecast, Work, forecast
 from orchestrator.hosted import engine_loads, estimate_gb
-from orchestrator.plan import plan_decision
+from orchestrator.plan import plan_decision, policy_of, prices_of
 from orchestrator.ps import fetch
 from orchestrator.routing import MAX_BATCH
 from orchestrator.tables import print_table
@@ -83,15 +83,18 @@ def make_router(config: Config, name: str) -> Router:
 def choose(lines: Sequence[BatchLine], config: Config) -> list[str]:
     """The expert of each line; compositions are routed in batches, as the service does."""
     chosen = [line.model for line in lines]
-    by_router: dict[str, list[int]] = {}
+    prices = prices_of(config)
+    by_composition: dict[str, list[int]] = {}
     for number, line in enumerate(lines):
         if line.model in config.compositions:
-            router = config.compositions[line.model].router
-            by_router.setdefault(router, []).append(number)
-    for name, numbers in by_router.items():
-        requests = [lines[number].request for number in numbers]
-        for number, decision in zip(numbers, _route(config, name, requests), strict=True):
-            chosen[number] = plan_decision(decision).expert
+            by_composition.setdefault(line.model, []).append(number)
+    for name, numbers in by_composition.items():
+        composition = config.compositions[name]
+        # Nothing is loaded here: what waiting costs is not known.
+        policy = replace(policy_of(composition), load_price=0.0)
+        decisions = _route(config, composition.router, [lines[n].request for n in numbers])
+        for number, decision in zip(numbers, decisions, strict=True):
+            chosen[number] = plan_decision(decision, policy, prices=prices).expert
     return chosen
 
 
