@@ -16,6 +16,7 @@ from experts.types import Request
 from orchestrator.checks import missing_files
 from orchestrator.config import Config, load_config
 from orchestrator.plan import plan_decision, policy_of, prices_of
+from orchestrator.router_cli import router
 from orchestrator.tables import print_table
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A circle of specialist language models behind one OpenAI endpoint.",
 )
+app.add_typer(router, name="router")
 CONFIG = typer.Option(Path("examples/zoo.yaml"), "--config", "-c", help="The YAML file.")
 API_KEY = typer.Option(None, help="A key of that service, where it wants one.")
 
