@@ -3,9 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-
-import httpx
 
 from experts.errors import (
     ExpertError,
@@ -28,6 +27,7 @@ from orchestrator.plan import (
 )
 from orchestrator.pool import ExpertPool, Lease
 from orchestrator.routing import RoutingQueue
+from orchestrator.spoken import content_type, spoken
 from orchestrator.trace import Trace
 from routers.base import Router
 
@@ -44,15 +44,14 @@ class Answer:
     content_type: str
     first: bytes
     rest: AsyncIterator[bytes]
-    response: httpx.Response
-    lease: Lease
+    held: AsyncExitStack
+    """What leaving gives back."""
 
     async def __aenter__(self) -> "Answer":
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        with self.lease:
-            await self.response.aclose()
+        await self.held.aclose()
 
 
 class Pipeline:
@@ -76,6 +75,8 @@ class Pipeline:
         that a fused expert must not read.
         """
         plan = await self.decide(request, trace)
+        if plan.abstains:
+            return _abstention(request, trace, plan)
         request = in_role(request, plan.role)
         insight = self._check_fused(request, trace, plan.expert)
         while True:
@@ -153,11 +154,13 @@ class Pipeline:
         self, request: Request, trace: Trace, lease: Lease, insight: Insight | None
     ) -> Answer:
         """Send the request; when this raises, the lease has been given back."""
-        response: httpx.Response | None = None
+        held = AsyncExitStack()
+        held.enter_context(lease)
         try:
             asked = insight.request if insight else request
             response = await lease.engine.open(asked, trace.model)
-            content_type = response.headers.get("content-type", "application/json")
+            held.push_async_callback(response.aclose)
+            kind = response.headers.get("content-type", "application/json")
             pieces = lease.engine.raw(response)
             if insight and request.stream:
                 pieces = insight.stream(pieces)
@@ -170,11 +173,9 @@ class Pipeline:
             else:
                 first = b"".join([piece async for piece in pieces])
                 first = insight.whole(first) if insight else first
-            return Answer(trace, content_type, first, rest, response, lease)
+            return Answer(trace, kind, first, rest, held)
         except BaseException:
-            with lease:
-                if response is not None:
-                    await response.aclose()
+            await held.aclose()
             raise
 
     async def _watched(self, pieces: AsyncIterator[bytes], lease: Lease) -> AsyncIterator[bytes]:
@@ -187,3 +188,13 @@ class Pipeline:
             self._suspicions.add(suspicion)
             suspicion.add_done_callback(self._suspicions.discard)
             raise
+
+
+def _abstention(request: Request, trace: Trace, plan: Plan) -> Answer:
+    text = spoken(request, trace.model, plan.abstains)
+    return Answer(trace, content_type(request), text, _nothing(), AsyncExitStack())
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for _ in ():
+        yield b""

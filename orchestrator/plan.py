@@ -50,6 +50,8 @@ class Plan:
     quality_cost: float = 0.0
     saved_s: float = 0.0
     role: str | None = None
+    abstains: str = ""
+    """What is said instead of an answer; nobody is asked then, and `expert` is empty."""
 
 
 def plan_expert(expert: str) -> Plan:
@@ -75,6 +77,8 @@ def plan_decision(
             hint="Run `coterie profile` so that its outcome table knows the experts of this pool.",
         )
     best, best_score = decision.scores[0]
+    if decision.fallback == "abstain":
+        return Plan("", decision.reason, best, abstains=decision.message)
     if policy == QUALITY_ALONE or decision.fallback:
         return Plan(best, decision.reason, best, role=decision.role)
     dearest = max((prices.get(name, 0.0) for name, _ in decision.scores), default=0.0)

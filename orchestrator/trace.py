@@ -45,7 +45,7 @@ class Trace:
         }
         if self.plan is not None:
             headers["x-coterie-route-ms"] = f"{self.route_ms:.2f}"
-            headers["x-coterie-expert"] = self.plan.expert
+            headers["x-coterie-expert"] = self.plan.expert or "none"
         if self.decision is not None:
             headers["x-coterie-router"] = self.decision.router
         return headers
@@ -53,8 +53,9 @@ class Trace:
     def extension(self, explain: bool = False) -> dict[str, Any]:
         """The body extension `coterie`; with `explain`, why it was decided so."""
         body: dict[str, Any] = {
-            "expert": self.plan and self.plan.expert,
+            "expert": (self.plan and self.plan.expert) or None,
             "router": self.decision and self.decision.router,
+            "fallback": self.decision and self.decision.fallback,
             "class": self.request_class,
             "route_ms": round(self.route_ms, 2),
             "queue_ms": round(self.queue_ms, 2),

@@ -31,6 +31,11 @@ class CoverageConfig(BaseModel):
     general: str | None = Field(
         None, description="Who answers what no specialist covers, and who decides when two differ."
     )
+    message: str = Field(
+        "None of the experts here was found to know about this question.",
+        min_length=1,
+        description="The answer of who abstains.",
+    )
     tests: tuple[Test, ...] = Field(
         ("distance",),
         min_length=1,

@@ -295,6 +295,7 @@ class FittedRouter(ABC):
                 **self.fitted.predictor.explain(vector),
             },
             fallback=action,
+            message=self._config.coverage.message if action == "abstain" else "",
         )
 
     def _looked_at(self) -> int:
