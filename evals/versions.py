@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from experts.spec import ExpertSpec, OpenAISpec
+from experts.spec import ExpertSpec, OpenAISpec, ReplaySpec
 
 # Weights can be tens of gigabytes; a retrained model differs in these bytes as well.
 EDGE_BYTES = 1 << 20
@@ -16,6 +16,8 @@ def expert_version(name: str, experts: Mapping[str, ExpertSpec]) -> str:
     spec = experts[name]
     if isinstance(spec, OpenAISpec):
         return f"{spec.model} at {spec.base_url}"
+    if isinstance(spec, ReplaySpec):
+        return f"{spec.model} in {spec.recording}"
     folder = Path(spec.model)
     own = _fingerprint(folder) if folder.is_dir() else spec.model
     return f"{own} on {expert_version(spec.base, experts)}" if spec.base else own

@@ -84,10 +84,21 @@ class OpenAISpec(ExpertSpecBase):
         return value.rstrip("/")
 
 
-# A new kind of expert is one class above, and its name in these two lines.
+class ReplaySpec(ExpertSpecBase):
+    """Recorded answers of a model to questions that are known: for evaluation."""
+
+    type: Literal["replay"]
+    recording: str = Field(
+        description="Path prefix of PREFIX_queries.parquet and PREFIX_responses.parquet."
+    )
+    model: str = Field(description="The model's name in the tables.")
+
+
+# A new kind of expert is one class above, and its name in these two places.
 SPEC_KINDS: dict[str, type[ExpertSpecBase]] = {
     "vllm": VllmSpec,
     "torch": TorchSpec,
     "openai": OpenAISpec,
+    "replay": ReplaySpec,
 }
-ExpertSpec = Annotated[VllmSpec | TorchSpec | OpenAISpec, Field(discriminator="type")]
+ExpertSpec = Annotated[VllmSpec | TorchSpec | OpenAISpec | ReplaySpec, Field(discriminator="type")]

@@ -27,7 +27,7 @@ from orchestrator.plan import (
 )
 from orchestrator.pool import ExpertPool, Lease
 from orchestrator.routing import RoutingQueue
-from orchestrator.spoken import content_type, spoken
+from experts.spoken import content_type, spoken
 from orchestrator.trace import Trace
 from routers.base import Router
 

@@ -9,19 +9,22 @@ from typing import Any
 
 from experts.errors import ExpertOverloaded, ExpertTimeout
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
-from experts.spec import OpenAISpec
+from experts.replay import ReplayEngine, recording
+from experts.spec import OpenAISpec, ReplaySpec
 from orchestrator.config import Config
 from orchestrator.hosting import Hosting
 from orchestrator.residency import Policy, decide
 from orchestrator.slots import Slot
 from orchestrator.store import MemoryStore, Store
 
+LeasedEngine = OpenAIEngine | ReplayEngine
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to send one request to an expert, and what getting it took."""
 
-    engine: OpenAIEngine
+    engine: LeasedEngine
     queue_ms: float
     load_ms: float
     slot: str | None
@@ -56,6 +59,7 @@ class ExpertPool:
         store: Store | None = None,
         policy: Policy = decide,
     ) -> None:
+        """Reads what is replayed. Raises ConfigError where a recording is missing or wrong."""
         self._experts = config.experts
         self._classes = config.classes
         self._client = client
@@ -63,10 +67,13 @@ class ExpertPool:
         self._hosting = Hosting(
             config.hosted(), config.slots, slots, client, store or MemoryStore(), on_event, policy
         )
+        for spec in config.experts.values():
+            if isinstance(spec, ReplaySpec):
+                recording(spec.recording, spec.model)  # What is missing shows now.
         self._gates = {
             name: _Gate(asyncio.Semaphore(spec.max_in_flight), spec.max_queued)
             for name, spec in config.experts.items()
-            if isinstance(spec, OpenAISpec)
+            if not spec.hosted
         }
 
     async def start(self) -> None:
@@ -94,14 +101,14 @@ class ExpertPool:
 
     async def _take(self, expert: str, request_class: str) -> Lease:
         spec = self._experts[expert]
-        if isinstance(spec, OpenAISpec):
-            return await self._take_remote(expert, spec)
+        if not spec.hosted:
+            return await self._take_remote(expert)
         place = await self._hosting.acquire(expert, self._classes[request_class].max_wait_s)
         engine = OpenAIEngine(Endpoint(expert, f"{place.url}/v1", expert), self._client)
         release = partial(self._hosting.release, place)
         return Lease(engine, place.queue_ms, place.load_ms, place.slot, release)
 
-    async def _take_remote(self, expert: str, spec: OpenAISpec) -> Lease:
+    async def _take_remote(self, expert: str) -> Lease:
         gate = self._gates[expert]
         if gate.permits.locked() and gate.queued >= gate.max_queued:
             raise ExpertOverloaded(
@@ -114,9 +121,15 @@ class ExpertPool:
         finally:
             gate.queued -= 1
         queue_ms = 1000 * (time.perf_counter() - started)
+        return Lease(self._remote(expert), queue_ms, 0.0, None, gate.permits.release)
+
+    def _remote(self, expert: str) -> LeasedEngine:
+        spec = self._experts[expert]
+        if isinstance(spec, ReplaySpec):
+            return ReplayEngine(expert, recording(spec.recording, spec.model))
+        assert isinstance(spec, OpenAISpec)
         endpoint = Endpoint(expert, spec.base_url, spec.model, spec.api_key, spec.timeout_s)
-        engine = OpenAIEngine(endpoint, self._client)
-        return Lease(engine, queue_ms, 0.0, None, gate.permits.release)
+        return OpenAIEngine(endpoint, self._client)
 
     async def suspect(self, lease: Lease) -> None:
         """A request failed below HTTP: find out whether a slot or an engine of ours is gone."""
@@ -128,6 +141,8 @@ class ExpertPool:
         spec = self._experts[expert]
         if isinstance(spec, OpenAISpec):
             return spec.base_url
+        if not spec.hosted:
+            return None
         url = self._hosting.url(expert)
         return url and f"{url}/v1"
 

@@ -66,7 +66,12 @@ def fill_environment(value: Any, problems: list[str], path: tuple[str, ...] = ()
     return _ENVIRONMENT.sub(fill, value)
 
 
-_PATHS = (("experts", "model"), ("routers", "outcomes"), ("routers", "artifact"))
+_PATHS = (
+    ("experts", "model"),
+    ("experts", "recording"),
+    ("routers", "outcomes"),
+    ("routers", "artifact"),
+)
 
 
 def anchor_paths(tree: dict[str, Any], folder: Path) -> None:

@@ -1,0 +1,138 @@
+"""A whole service over recorded answers: no slot, no Ray, the real router and the real client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from openai import AsyncOpenAI
+
+from experts.errors import ConfigError
+from orchestrator.config import Config
+from orchestrator.service import start_service
+from routers.outcomes import Outcome, OutcomeTable
+
+QUESTIONS = {
+    "q1": "What is two plus three?",
+    "q2": "Which city is the capital of Peru?",
+    "q3": "What is nine minus four?",
+    "q4": "Which city is the capital of Chad?",
+}
+ANSWERS = {
+    "sums": {"q1": "Five.", "q2": "No idea.", "q3": "Also five.", "q4": "No idea."},
+    "cities": {"q1": "Rome?", "q2": "Lima.", "q3": "Rome?", "q4": "N'Djamena."},
+}
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> str:
+    prefix = str(tmp_path_factory.mktemp("recorded") / "quiz")
+    queries = [{"query_id": key, "query": text} for key, text in QUESTIONS.items()]
+    said = [
+        {"query_id": key, "model": model, "response": text}
+        for model, answers in ANSWERS.items()
+        for key, text in answers.items()
+    ]
+    tokens = [
+        {**row, "prompt_tokens": 7, "completion_tokens": 2 if row["model"] == "sums" else None}
+        for row in ({k: row[k] for k in ("query_id", "model")} for row in said)
+    ]
+    for name, rows in (("queries", queries), ("responses", said), ("outcomes", tokens)):
+        pq.write_table(pa.Table.from_pylist(rows), f"{prefix}_{name}.parquet")
+    return prefix
+
+
+def config(prefix: str, table: Path, **coverage: Any) -> Config:
+    return Config.model_validate(
+        {
+            "experts": {
+                name: {"type": "replay", "recording": prefix, "model": name} for name in ANSWERS
+            },
+            "routers": {"near": {"type": "knn", "outcomes": str(table), **coverage}},
+            "compositions": {"pool/auto": {"router": "near"}},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+async def client(
+    prefix: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[AsyncOpenAI]:
+    table = tmp_path_factory.mktemp("table") / "outcomes.parquet"
+    rows = [
+        Outcome(key, "sums" if "What" in text else "cities", text, model, "1", float(right))
+        for key, text in QUESTIONS.items()
+        for model, right in (("sums", "What" in text), ("cities", "Which" in text))
+    ]
+    OutcomeTable.from_rows(rows).write(table)
+    guard = {"action": "abstain", "neighbours": 1, "false_alarms": 0.01, "message": "Not mine."}
+    running = await start_service(
+        config(prefix, table, coverage=guard), on_event=lambda event: None, port=0
+    )
+    async with AsyncOpenAI(
+        base_url=f"{running.base_url}/v1", api_key="none", max_retries=0
+    ) as made:
+        yield made
+    await running.stop()
+
+
+async def ask(client: AsyncOpenAI, text: str, model: str = "pool/auto", **more: Any) -> Any:
+    messages: Any = [{"role": "user", "content": text}]
+    return await client.chat.completions.create(model=model, messages=messages, **more)
+
+
+async def test_the_router_sends_questions_to_who_recorded_the_right_answer(
+    client: AsyncOpenAI,
+) -> None:
+    said = [(await ask(client, text)).choices[0].message.content for text in QUESTIONS.values()]
+    assert said == ["Five.", "Lima.", "Also five.", "N'Djamena."]
+
+
+async def test_streams_and_usage(client: AsyncOpenAI) -> None:
+    options = {"include_usage": True}
+    stream = await ask(client, QUESTIONS["q1"], "sums", stream=True, stream_options=options)
+    chunks = [chunk async for chunk in stream]
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "Five."
+    assert chunks[-1].usage.completion_tokens == 2
+    assert chunks[-1].usage.total_tokens == 9
+
+
+async def test_options_below_a_question_do_not_matter(client: AsyncOpenAI) -> None:
+    answer = await ask(client, QUESTIONS["q2"] + "\n(A) Lima\n(B) Rome", "cities")
+    assert answer.choices[0].message.content == "Lima."
+
+
+async def test_what_was_not_recorded_is_refused(client: AsyncOpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="no recorded answer to this question"):
+        await ask(client, "What is seven?", "sums")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_guard_that_abstains_answers_itself(client: AsyncOpenAI, stream: bool) -> None:
+    text = "zq zq 99 ++ lorem ipsum dolor sit amet consectetur"
+    raw = await client.chat.completions.with_raw_response.create(
+        model="pool/auto", messages=[{"role": "user", "content": text}], stream=stream
+    )
+    assert raw.headers["x-coterie-expert"] == "none"
+    answer: Any = raw.parse()
+    if stream:
+        chunks = [chunk async for chunk in answer]
+        assert "".join(c.choices[0].delta.content or "" for c in chunks) == "Not mine."
+        return
+    assert answer.choices[0].message.content == "Not mine."
+    assert answer.coterie["fallback"] == "abstain"
+    assert answer.coterie["expert"] is None
+
+
+async def test_a_missing_recording_shows_at_the_start(prefix: str, tmp_path: Path) -> None:
+    tree = {"experts": {"x": {"type": "replay", "recording": str(tmp_path / "no"), "model": "m"}}}
+    with pytest.raises(ConfigError, match="there is no such recording"):
+        await start_service(Config.model_validate(tree), on_event=lambda event: None, port=0)
+    tree["experts"]["x"] = {"type": "replay", "recording": prefix, "model": "eve"}
+    with pytest.raises(ConfigError, match="has no response of eve"):
+        await start_service(Config.model_validate(tree), on_event=lambda event: None, port=0)
