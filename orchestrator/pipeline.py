@@ -14,6 +14,7 @@ from experts.errors import (
     UnknownModel,
 )
 from experts.roles import fused, in_role, refuse_role_tokens
+from experts.spoken import content_type, spoken
 from experts.types import Request
 from orchestrator.config import Config
 from orchestrator.insight import Insight
@@ -27,7 +28,6 @@ from orchestrator.plan import (
 )
 from orchestrator.pool import ExpertPool, Lease
 from orchestrator.routing import RoutingQueue
-from experts.spoken import content_type, spoken
 from orchestrator.trace import Trace
 from routers.base import Router
 
