@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from experts.errors import ConfigError, ExpertRefused
-from experts.spoken import content_type, spoken
-from experts.types import Request, Usage
+from experts.types import Chunk, Request, Usage
+from experts.wording import EVENT_STREAM, JSON, spoken
 
 NOT_FOUND = 404
 
@@ -67,19 +67,28 @@ class ReplayEngine:
 
     async def open(self, request: Request, asked_model: str) -> httpx.Response:
         """The recorded answer. Raises ExpertRefused for a question that was not recorded."""
-        found = self._recording.find(request.query)
-        if found is None:
-            message = f"Expert {self.name} has no recorded answer to this question."
-            body = {"message": message, "code": "not_recorded"}
-            raise ExpertRefused(message, expert=self.name, status=NOT_FOUND, body=body)
+        found = self._find(request)
         content = spoken(request, asked_model, found.text, found.usage)
-        headers = {"content-type": content_type(request)}
+        headers = {"content-type": EVENT_STREAM if request.stream else JSON}
         return httpx.Response(200, headers=headers, content=content)
 
     async def raw(self, response: httpx.Response) -> AsyncIterator[bytes]:
         """The bytes of an opened answer."""
         async for piece in cast(httpx.AsyncByteStream, response.stream):
             yield piece
+
+    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        """The recorded answer in one piece."""
+        found = self._find(request)
+        yield Chunk(found.text, "stop", found.usage)
+
+    def _find(self, request: Request) -> Answer:
+        found = self._recording.find(request.query)
+        if found is None:
+            message = f"Expert {self.name} has no recorded answer to this question."
+            body = {"message": message, "code": "not_recorded"}
+            raise ExpertRefused(message, expert=self.name, status=NOT_FOUND, body=body)
+        return found
 
 
 def normal(text: str) -> str:

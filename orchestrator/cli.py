@@ -106,7 +106,9 @@ def route(
         body = {"plan": plan.expert, "scores": dict(decision.scores), "reason": decision.reason}
         typer.echo(json.dumps({**body, "evidence": dict(decision.evidence)}, indent=2))
         return
-    typer.echo(f"plan    ask {plan.expert}\nwhy     {plan.reason}\nscores")
+    asks = " and ".join(plan.panel) or plan.expert
+    what = f"ask {asks}" if asks else f"abstain: {plan.abstains}"
+    typer.echo(f"plan    {what}\nwhy     {plan.reason}\nscores")
     for expert, score in decision.scores:
         typer.echo(f"        {score:5.2f}  {expert}")
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from aggregators.base import Aggregator
 from experts.errors import (
     ExpertError,
     ExpertLost,
@@ -14,8 +15,9 @@ from experts.errors import (
     UnknownModel,
 )
 from experts.roles import fused, in_role, refuse_role_tokens
-from experts.spoken import content_type, spoken
 from experts.types import Request
+from experts.wording import Wording, spoken
+from orchestrator.composed import Composed, nothing
 from orchestrator.config import Config
 from orchestrator.insight import Insight
 from orchestrator.plan import (
@@ -77,6 +79,8 @@ class Pipeline:
         plan = await self.decide(request, trace)
         if plan.abstains:
             return _abstention(request, trace, plan)
+        if plan.aggregator is not None:
+            return await self._compose(request, trace, plan, plan.aggregator)
         request = in_role(request, plan.role)
         insight = self._check_fused(request, trace, plan.expert)
         while True:
@@ -94,6 +98,21 @@ class Pipeline:
                 if trace.attempts > self._config.server.retries:
                     raise
                 trace.retried.append(error.message)
+
+    async def _compose(
+        self, request: Request, trace: Trace, plan: Plan, aggregator: Aggregator
+    ) -> Answer:
+        """Let several experts answer together; when this raises, nothing is held."""
+        if trace.tell_tokens:
+            raise RequestError("Several experts answer together here.", param="coterie.tokens")
+        composed = Composed(self._pool, request, trace)
+        held = AsyncExitStack()
+        try:
+            first, rest = await composed.begin(aggregator, plan.panel, held)
+        except BaseException:
+            await held.aclose()
+            raise
+        return Answer(trace, composed.content_type, first, rest, held)
 
     def _check_fused(self, request: Request, trace: Trace, expert: str) -> Insight | None:
         """What a fused expert asks of a request. Raises RequestError."""
@@ -192,9 +211,5 @@ class Pipeline:
 
 def _abstention(request: Request, trace: Trace, plan: Plan) -> Answer:
     text = spoken(request, trace.model, plan.abstains)
-    return Answer(trace, content_type(request), text, _nothing(), AsyncExitStack())
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    for _ in ():
-        yield b""
+    kind = Wording(request, trace.model).content_type
+    return Answer(trace, kind, text, nothing(), AsyncExitStack())

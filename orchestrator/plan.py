@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from aggregators.base import Aggregator
+from aggregators.second import SecondOpinion
 from experts.errors import RoutingError
 from orchestrator.config import CompositionConfig, Config
 from routers.base import Decision
@@ -52,6 +54,9 @@ class Plan:
     role: str | None = None
     abstains: str = ""
     """What is said instead of an answer; nobody is asked then, and `expert` is empty."""
+    panel: tuple[str, ...] = ()
+    """Experts that answer together, where `aggregator` is given."""
+    aggregator: Aggregator | None = None
 
 
 def plan_expert(expert: str) -> Plan:
@@ -79,6 +84,10 @@ def plan_decision(
     best, best_score = decision.scores[0]
     if decision.fallback == "abstain":
         return Plan("", decision.reason, best, abstains=decision.message)
+    if decision.fallback == "second" and len(decision.scores) > 1:
+        panel = tuple(name for name, _ in decision.scores[:2])
+        second = SecondOpinion(decision.general, decision.message)
+        return Plan(best, decision.reason, best, panel=panel, aggregator=second)
     if policy == QUALITY_ALONE or decision.fallback:
         return Plan(best, decision.reason, best, role=decision.role)
     dearest = max((prices.get(name, 0.0) for name, _ in decision.scores), default=0.0)

@@ -109,6 +109,8 @@ def share_out(lines: Sequence[BatchLine], chosen: Sequence[str], config: Config)
     hosted = config.hosted()
     shares: dict[str, Share] = {}
     for line, expert in zip(lines, chosen, strict=True):
+        if not expert:
+            continue  # The router abstains.
         engine = expert
         if expert in hosted:
             engine = hosted[expert].base or expert

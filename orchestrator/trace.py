@@ -1,9 +1,10 @@
 """One record per request: metrics, headers and explanations all read from it."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from experts.types import Usage
 from orchestrator.config import DEFAULT_CLASS
 from orchestrator.plan import Plan
 from routers.base import Decision
@@ -26,8 +27,14 @@ class Trace:
     load_ms: float = 0.0
     slot: str | None = None
     retried: list[str] = field(default_factory=list)
+    usage: dict[str, Usage] = field(default_factory=dict)
+    """By expert, of an answer that several gave together."""
     tell_tokens: bool = False
     """Whether the client wants to know what happened in a fused expert at every token."""
+
+    def count(self, expert: str, usage: Usage) -> None:
+        """Add what a call of a composed answer cost."""
+        self.usage[expert] = self.usage.get(expert, Usage()) + usage
 
     def headers(self) -> dict[str, str]:
         """The response headers that tell who answered and what it took."""
@@ -63,6 +70,8 @@ class Trace:
             "slot": self.slot,
             "attempts": self.attempts,
         }
+        if self.usage:
+            body["usage"] = {expert: asdict(usage) for expert, usage in self.usage.items()}
         if explain:
             body |= _why(self.plan) if self.plan else {}
             body["scores"] = dict(self.decision.scores) if self.decision else None

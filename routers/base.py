@@ -19,8 +19,8 @@ class Decision:
     `reason` is a sentence for people; `evidence` is what the sentence rests on, as plain JSON.
     `role` is the one in which a fused expert is to answer; None leaves it to its default.
     `panel` are experts that were recruited to answer together, one perhaps more than once.
-    `fallback` says what to do where the router's coverage guard has raised an alarm, and `message`
-    what to say where that is to abstain.
+    `fallback` says what to do where the router's coverage guard has raised an alarm: `general` is
+    who decides then, if anybody, and `message` what is said where nobody answers.
     """
 
     router: str
@@ -30,6 +30,7 @@ class Decision:
     role: str | None = None
     panel: tuple[str, ...] = ()
     fallback: Literal["general", "second", "abstain"] | None = None
+    general: str | None = None
     message: str = ""
 
 

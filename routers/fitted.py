@@ -295,7 +295,8 @@ class FittedRouter(ABC):
                 **self.fitted.predictor.explain(vector),
             },
             fallback=action,
-            message=self._config.coverage.message if action == "abstain" else "",
+            general=self._config.coverage.general if action else None,
+            message=self._config.coverage.message if action else "",
         )
 
     def _looked_at(self) -> int:

@@ -136,3 +136,49 @@ async def test_a_missing_recording_shows_at_the_start(prefix: str, tmp_path: Pat
     tree["experts"]["x"] = {"type": "replay", "recording": prefix, "model": "eve"}
     with pytest.raises(ConfigError, match="has no response of eve"):
         await start_service(Config.model_validate(tree), on_event=lambda event: None, port=0)
+
+
+class TestSecondOpinion:
+    """Two recorded experts, and a general one where they differ."""
+
+    @pytest.fixture(scope="class")
+    async def wary(
+        self, prefix: str, tmp_path_factory: pytest.TempPathFactory
+    ) -> AsyncIterator[AsyncOpenAI]:
+        table = tmp_path_factory.mktemp("table") / "outcomes.parquet"
+        rows = [
+            Outcome(text, "t", text, model, "1", 1.0)
+            for text in ("something else", "quite another thing")
+            for model in ANSWERS
+        ]
+        OutcomeTable.from_rows(rows).write(table)
+        guard = {"action": "second", "general": "cities", "neighbours": 1}
+        running = await start_service(
+            config(prefix, table, coverage=guard), on_event=lambda event: None, port=0
+        )
+        async with AsyncOpenAI(
+            base_url=f"{running.base_url}/v1", api_key="none", max_retries=0
+        ) as made:
+            yield made
+        await running.stop()
+
+    async def test_where_two_differ_the_general_expert_decides(self, wary: AsyncOpenAI) -> None:
+        answer = await ask(wary, QUESTIONS["q2"])
+        assert answer.choices[0].message.content == "Lima."
+        assert answer.coterie["fallback"] == "second"
+        # Two opinions and the general expert's: each of the calls counts.
+        assert answer.usage.prompt_tokens == 21
+        assert answer.coterie["usage"]["cities"]["prompt_tokens"] == 14
+
+    async def test_it_streams(self, wary: AsyncOpenAI) -> None:
+        stream = await ask(wary, QUESTIONS["q2"], stream=True)
+        chunks = [chunk async for chunk in stream]
+        assert "".join(c.choices[0].delta.content or "" for c in chunks) == "Lima."
+        assert chunks[-1].choices[0].finish_reason == "stop"
+
+    @pytest.mark.parametrize(("field", "value"), [("n", 2), ("logprobs", True)])
+    async def test_what_one_model_alone_can_give_is_refused(
+        self, wary: AsyncOpenAI, field: str, value: object
+    ) -> None:
+        with pytest.raises(openai.BadRequestError, match="composed answer"):
+            await ask(wary, QUESTIONS["q1"], **{field: value})
