@@ -141,7 +141,7 @@ async def test_a_missing_recording_shows_at_the_start(prefix: str, tmp_path: Pat
 class TestSecondOpinion:
     """Two recorded experts, and a general one where they differ."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     async def wary(
         self, prefix: str, tmp_path_factory: pytest.TempPathFactory
     ) -> AsyncIterator[AsyncOpenAI]:
