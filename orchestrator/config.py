@@ -14,12 +14,14 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from experts.errors import ConfigError
 from experts.spec import SPEC_KINDS, ExpertSpec, HostedSpec
 from orchestrator.checks import check_classes, check_memory, cross_check
 from orchestrator.yaml_tree import anchor_paths, fill_environment, read_tree
+from routers.learning import LearningConfig
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 CompositionName = Annotated[
@@ -72,6 +74,15 @@ class CompositionConfig(_Section):
         allow_inf_nan=False,
         description="Predicted quality that one second of waiting for a load may cost.",
     )
+    learning: LearningConfig | None = Field(
+        None, description="Learn from clients' feedback (POST /coterie/feedback); off by default."
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_choose(self) -> "CompositionConfig":
+        if self.learning and (self.load_price or self.quality_weight < 1):
+            raise ValueError("learning chooses by itself: leave out quality_weight and load_price")
+        return self
 
 
 class SlotsConfig(_Section):
@@ -177,6 +188,17 @@ class ServerConfig(_Section):
     )
 
 
+class FeedbackConfig(_Section):
+    """What is kept of clients' scores."""
+
+    remember: int = Field(
+        10_000, ge=0, description="Last answers of compositions that can still be scored."
+    )
+    file: Path | None = Field(
+        None, description="JSON lines of scored answers, for `coterie outcomes add`."
+    )
+
+
 class Config(_Section):
     """The whole file."""
 
@@ -198,6 +220,7 @@ class Config(_Section):
         description="`memory`, or `redis://HOST:PORT/DB`: what must survive a restart.",
     )
     server: ServerConfig = ServerConfig()
+    feedback: FeedbackConfig = FeedbackConfig()
 
     @field_validator("classes")
     @classmethod

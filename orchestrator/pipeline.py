@@ -19,6 +19,7 @@ from experts.types import Request
 from experts.wording import Wording, spoken
 from orchestrator.composed import Composed, nothing
 from orchestrator.config import Config
+from orchestrator.feedback import Feedback
 from orchestrator.insight import Insight
 from orchestrator.plan import (
     NOTHING,
@@ -30,6 +31,7 @@ from orchestrator.plan import (
 )
 from orchestrator.pool import ExpertPool, Lease
 from orchestrator.routing import RoutingQueue
+from orchestrator.store import MemoryStore
 from orchestrator.trace import Trace
 from routers.base import Router
 
@@ -59,7 +61,15 @@ class Answer:
 class Pipeline:
     """Answers requests with the experts and compositions of one configuration."""
 
-    def __init__(self, config: Config, pool: ExpertPool, routers: Mapping[str, Router]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        pool: ExpertPool,
+        routers: Mapping[str, Router],
+        feedback: Feedback | None = None,
+    ) -> None:
+        """`feedback` learns from clients; by default what they say is forgotten with the process."""
+        self.feedback = feedback or Feedback(config, MemoryStore())
         self._config = config
         self._pool = pool
         self._queues = {name: RoutingQueue(router) for name, router in routers.items()}
@@ -155,12 +165,17 @@ class Pipeline:
         started = time.perf_counter()
         trace.decision = await self._queues[composition.router].route(request)
         trace.route_ms = 1000 * (time.perf_counter() - started)
+        decision, asked = self.feedback.choose(trace.model, trace.decision, request)
+        trace.decision = decision
         policy = policy_of(composition)
         names = [expert for expert, _ in trace.decision.scores]
         delays = (
             {name: self._pool.delay_s(name) for name in names} if policy.load_price else NOTHING
         )
-        return plan_decision(trace.decision, policy, delays, self._prices)
+        plan = plan_decision(decision, policy, delays, self._prices)
+        if plan.aggregator is None:
+            self.feedback.remember(trace.model, request, plan.expert, asked)
+        return plan
 
     async def _lease(self, expert: str, trace: Trace) -> Lease:
         lease = await self._pool.lease(expert, trace.request_class)

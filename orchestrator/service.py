@@ -16,6 +16,7 @@ from experts.openai import ExpertClient
 from orchestrator import ray_pool
 from orchestrator.checks import missing_files
 from orchestrator.config import Config
+from orchestrator.feedback import Feedback
 from orchestrator.pipeline import Pipeline
 from orchestrator.pool import ExpertPool
 from orchestrator.residency import Policy, decide
@@ -103,7 +104,9 @@ async def start_service(
         made = await routers
         for warning in (w for router in made.values() for w in getattr(router, "warnings", ())):
             on_event(warning)
-        pipeline = Pipeline(config, pool, made)
+        feedback = Feedback(config, store)
+        await feedback.start()
+        pipeline = Pipeline(config, pool, made, feedback)
     except BaseException:
         listener.close()
         await asyncio.gather(routers, return_exceptions=True)

@@ -1,13 +1,17 @@
 """What operators ask: is it alive, is it ready, what is loaded, what does it count."""
 
+from collections.abc import Mapping
 from importlib.metadata import version as package_version
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from orchestrator.server.context import context_of
+from experts.errors import RequestError
+from orchestrator.server.context import MAX_REQUEST_ID, context_of, read_body
+from orchestrator.server.schemas import parse_object
 
 router = APIRouter(tags=["service"])
 
@@ -40,6 +44,35 @@ async def pool(http: HttpRequest) -> dict[str, Any]:
     context = context_of(http)
     await context.pool.refresh()
     return context.pool.snapshot()
+
+
+class FeedbackBody(BaseModel):
+    """What a client thinks of an answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    request_id: str = Field(min_length=1, max_length=MAX_REQUEST_ID)
+    score: float = Field(ge=0, le=1)
+
+
+@router.post("/coterie/feedback")
+async def feedback(http: HttpRequest) -> Mapping[str, Any]:
+    """A score of 0 to 1 for the answer with that x-request-id; once."""
+    context = context_of(http)
+    raw = await read_body(http, context.config.server.max_body_mb)
+    try:
+        body = FeedbackBody.model_validate(parse_object(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(map(str, first["loc"]))
+        raise RequestError(f"{path}: {first['msg']}.", param=path) from error
+    return await context.pipeline.feedback.give(body.request_id, body.score)
+
+
+@router.get("/coterie/learned")
+async def learned(http: HttpRequest) -> dict[str, Any]:
+    """The weights of the policies of each composition that learns."""
+    return context_of(http).pipeline.feedback.weights()
 
 
 @router.get("/metrics")

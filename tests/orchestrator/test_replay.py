@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +16,7 @@ from openai import AsyncOpenAI
 
 from experts.errors import ConfigError
 from orchestrator.config import Config
-from orchestrator.service import start_service
+from orchestrator.service import Service, start_service
 from routers.outcomes import Outcome, OutcomeTable
 
 QUESTIONS = {
@@ -182,3 +184,65 @@ class TestSecondOpinion:
     ) -> None:
         with pytest.raises(openai.BadRequestError, match="composed answer"):
             await ask(wary, QUESTIONS["q1"], **{field: value})
+
+
+class TestFeedback:
+    """Scores of clients, learned from and recorded."""
+
+    @pytest.fixture
+    async def running(self, prefix: str, tmp_path: Path) -> AsyncIterator[Service]:
+        table = tmp_path / "outcomes.parquet"
+        OutcomeTable.from_rows(
+            [Outcome(text, "t", text, m, "1", 1.0) for text in QUESTIONS.values() for m in ANSWERS]
+        ).write(table)
+        tree = config(prefix, table).model_dump(by_alias=True, exclude_unset=True)
+        tree["compositions"]["pool/auto"]["learning"] = {"rate": 1.0}
+        tree["feedback"] = {"remember": 50, "file": str(tmp_path / "scored.jsonl")}
+        service = await start_service(
+            Config.model_validate(tree), on_event=lambda event: None, port=0
+        )
+        yield service
+        await service.stop()
+
+    async def test_who_is_scored_badly_is_asked_no_longer(
+        self, running: Service, tmp_path: Path
+    ) -> None:
+        async with httpx.AsyncClient(base_url=running.base_url, trust_env=False) as http:
+            asked = []
+            for number in range(40):
+                body = {
+                    "model": "pool/auto",
+                    "messages": [{"role": "user", "content": QUESTIONS["q1"]}],
+                }
+                answer = await http.post(
+                    "/v1/chat/completions", json=body, headers={"x-request-id": f"r{number}"}
+                )
+                asked.append(answer.headers["x-coterie-expert"])
+                score = {"request_id": f"r{number}", "score": float(asked[-1] == "sums")}
+                given = (await http.post("/coterie/feedback", json=score)).json()
+                assert given == {"expert": asked[-1], "learned": True, "recorded": True}
+            weights = (await http.get("/coterie/learned")).json()["pool/auto"]
+        # Equal scores go by name, to "cities", which is always scored 0.
+        assert asked[0] == "cities"
+        assert asked[-10:].count("sums") >= 8
+        assert weights["fitted"] < 0.1
+        lines = (tmp_path / "scored.jsonl").read_text().splitlines()
+        assert len(lines) == 40
+        first = json.loads(lines[0])
+        assert (first["query"], first["expert"], first["score"]) == (QUESTIONS["q1"], "cities", 0.0)
+
+    @pytest.mark.parametrize(
+        ("body", "words"),
+        [
+            ({"request_id": "nobody", "score": 1}, "No answer of a composition"),
+            ({"request_id": "r", "score": 2}, "score: Input should be less than"),
+            ({"score": 1}, "request_id: Field required"),
+        ],
+    )
+    async def test_what_can_not_be_scored(
+        self, running: Service, body: dict[str, object], words: str
+    ) -> None:
+        async with httpx.AsyncClient(base_url=running.base_url, trust_env=False) as http:
+            refused = await http.post("/coterie/feedback", json=body)
+        assert refused.status_code == 400
+        assert words in refused.json()["error"]["message"]
