@@ -8,6 +8,7 @@ import typer
 import uvloop
 
 from evals.fuse import fuse
+from evals.outcomes import outcomes
 from evals.progress import Progress
 from evals.routing.command import evaluate
 from evals.simulation.command import simulate
@@ -21,6 +22,7 @@ zoo = typer.Typer(no_args_is_help=True, help="The small specialists of the repos
 app.add_typer(zoo, name="zoo")
 app.add_typer(fuse, name="fuse")
 app.add_typer(evaluate, name="eval")
+app.add_typer(outcomes, name="outcomes")
 app.command()(simulate)
 
 ConfigOption = Annotated[

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,10 +103,8 @@ class Feedback:
         assert answered.asked is not None
         mixture = self._mixtures[name].learn(answered.asked, score, self._learning[name])
         self._mixtures[name] = mixture
-        try:
+        with suppress(StoreError):  # It is known here; the next feedback tries again.
             await self._store.put(KEY + name, dict(mixture.weights))
-        except StoreError:
-            pass  # It is known here; the next feedback tries again.
         return True
 
     async def _record(self, file: Path, request_id: str, answered: _Answered, score: float) -> bool:

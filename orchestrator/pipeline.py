@@ -68,7 +68,7 @@ class Pipeline:
         routers: Mapping[str, Router],
         feedback: Feedback | None = None,
     ) -> None:
-        """`feedback` learns from clients; by default what they say is forgotten with the process."""
+        """`feedback` is what learns from clients; by default one that forgets with the process."""
         self.feedback = feedback or Feedback(config, MemoryStore())
         self._config = config
         self._pool = pool

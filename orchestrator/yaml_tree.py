@@ -88,3 +88,6 @@ def anchor_paths(tree: dict[str, Any], folder: Path) -> None:
             looks_local = value.startswith((".", "/", "~")) or key != "model"
             if looks_local or candidate.exists():
                 entry[key] = str(candidate.resolve())
+    feedback = tree.get("feedback")
+    if isinstance(feedback, dict) and isinstance(feedback.get("file"), str):
+        feedback["file"] = str((folder / Path(feedback["file"]).expanduser()).resolve())
