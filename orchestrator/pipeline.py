@@ -138,6 +138,10 @@ class Pipeline:
             )
         return Insight(model, request)
 
+    def replace(self, name: str, router: Router) -> None:
+        """Let another router decide from now on; what waits is still decided by the old one."""
+        self._queues[name] = RoutingQueue(router)
+
     async def decide(self, request: Request, trace: Trace) -> Plan:
         """Route and plan without asking anyone. Raises UnknownModel, RoutingError."""
         trace.plan = await self._plan(request, trace)

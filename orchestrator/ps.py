@@ -4,13 +4,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import httpx
 import typer
 
 from experts.errors import ServiceError
+from orchestrator.remote import call
 from orchestrator.tables import print_table
 
-TIMEOUT_S = 10.0
 Snapshot = Mapping[str, Any]
 
 
@@ -33,28 +32,7 @@ def ps(url: str, api_key: str | None, as_json: bool) -> None:
 
 def fetch(url: str, api_key: str | None) -> dict[str, Any]:
     """The pool of the service at `url`, as its /coterie/pool tells it. Raises ServiceError."""
-    base = url.rstrip("/").removesuffix("/v1")
-    headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-    try:
-        with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
-            answer = client.get(f"{base}/coterie/pool", headers=headers)
-    except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
-        raise ServiceError(
-            f"No service answers at {base}: {str(error) or type(error).__name__}.",
-            hint="Start one with `coterie serve`, or say with --url where it is.",
-        ) from error
-    if answer.status_code == 401:
-        raise ServiceError(f"The service at {base} wants one of its API keys: --api-key KEY.")
-    try:
-        snapshot = answer.raise_for_status().json()
-    except (httpx.HTTPStatusError, ValueError) as error:
-        raise ServiceError(
-            f"{base}/coterie/pool answered HTTP {answer.status_code}, not with a pool.",
-            hint="Is a Coterie there?",
-        ) from error
-    if not isinstance(snapshot, dict):
-        raise ServiceError(f"{base}/coterie/pool does not answer with a pool: is a Coterie there?")
-    return snapshot
+    return call("GET", url, "/coterie/pool", api_key)
 
 
 def _print_slots(snapshot: Snapshot) -> None:

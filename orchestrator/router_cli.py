@@ -10,6 +10,7 @@ import typer
 from experts.errors import ConfigError
 from orchestrator.config import Config, load_config
 from orchestrator.plan import prices_of
+from orchestrator.remote import call
 from orchestrator.tables import print_table
 from routers.fitted import FittedRouter
 from routers.registry import check, router_class, shared_encoder
@@ -29,6 +30,12 @@ def fit(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The file; else the router's `artifact`.")
     ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="A running service that shall decide with it at once.")
+    ] = None,
+    api_key: Annotated[
+        str | None, typer.Option(help="A key of that service, where it wants one.")
+    ] = None,
 ) -> None:
     """Fit a router from its outcome table and write it to a file, in one step."""
     tree = load_config(config)
@@ -39,6 +46,9 @@ def fit(
     made.save(Path(path))
     describe(made)
     typer.echo(f"wrote {path}")
+    if url is not None:
+        call("POST", url, f"/coterie/routers/{name}/reload", api_key)
+        typer.echo(f"{url} decides with it now")
 
 
 @router.command()

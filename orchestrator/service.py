@@ -5,6 +5,7 @@ import gc
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -115,7 +116,8 @@ async def start_service(
         await store.close()
         await client.aclose()
         raise
-    context = Context(config, pool, pipeline, encoder, client)
+    make_router = partial(_make_router, config, encoder)
+    context = Context(config, pool, pipeline, encoder, client, make_router)
     # What exists by now stays: collections that look at it took a fifth of the gateway's time.
     gc.freeze()
     name, number = listener.getsockname()[:2]
@@ -155,12 +157,12 @@ async def _stop_pool(config: Config, pool: ExpertPool) -> None:
         ray_pool.disconnect()
 
 
+def _make_router(config: Config, encoder: MiniLMEncoder, name: str) -> Router:
+    return build(name, config.routers[name], tuple(config.experts), lambda: encoder)
+
+
 def _make_routers(config: Config, encoder: MiniLMEncoder) -> dict[str, Router]:
-    names = tuple(config.experts)
-    routers = {
-        name: build(name, settings, names, lambda: encoder)
-        for name, settings in config.routers.items()
-    }
+    routers = {name: _make_router(config, encoder, name) for name in config.routers}
     if routers:
         encoder.encode(["The first text pays for loading the encoder."])
     return routers

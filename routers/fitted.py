@@ -154,6 +154,9 @@ class FittedRouter(ABC):
             evidence, warnings = read_evidence(config.outcomes, experts, self._encoder, where)
             fitted = self.fit(evidence, config)
         self.fitted = fitted
+        known = fitted.evidence.experts
+        # An artifact may know experts that are about to come, or have left.
+        self.here = np.array([n for n, expert in enumerate(known) if expert in experts])
         self.warnings = (*warnings, *self._doubts())
         # The first request shall not wait for the encoder.
         self._encoder.encode([fitted.evidence.queries[0].text])
@@ -214,11 +217,10 @@ class FittedRouter(ABC):
                     f"{where} was fitted with other keys under `coverage`.",
                     hint=f"`coterie router fit {self.name} --config FILE` calibrates it anew.",
                 )
-            strangers = [expert for expert in words["experts"] if expert not in experts]
-            if strangers:
+            if not set(words["experts"]) & set(experts):
                 raise ConfigError(
-                    f"{where} was fitted for experts that this pool lacks: {', '.join(strangers)}.",
-                    hint="`coterie router fit NAME --config FILE` writes one for this pool.",
+                    f"{where} was fitted for other experts: {', '.join(words['experts'])}.",
+                    hint=f"`coterie router fit {self.name} --config FILE` writes one for this pool.",
                 )
             evidence = Evidence(
                 tuple(Query(*q[:3], tuple(q[3])) for q in words["queries"]),
@@ -239,13 +241,18 @@ class FittedRouter(ABC):
             )
         except (KeyError, ValueError, TypeError) as error:
             raise ConfigError(f"{where}: its parts do not fit ({error}).") from error
+        strangers = tuple(
+            f"routers.{self.name}: {expert}, which {config.artifact} knows, is not in this pool."
+            for expert in evidence.experts
+            if expert not in experts
+        )
         missing = tuple(
             f"routers.{self.name}: {expert} is never chosen, because {config.artifact} was fitted"
             f" without it; run `coterie router fit {self.name} --config FILE`."
             for expert in experts
             if expert not in evidence.experts
         )
-        return fitted, missing
+        return fitted, (*strangers, *missing)
 
     def _doubts(self) -> tuple[str, ...]:
         found = self.fitted.worth
@@ -254,7 +261,7 @@ class FittedRouter(ABC):
         return (f"routers.{self.name}: {self._not_worth_it()}",)
 
     def _not_worth_it(self) -> str:
-        best = self.fitted.evidence.experts[0]
+        best = self.fitted.evidence.experts[int(self.here[0])]
         return (
             "routing brings nothing that is sure on held-out questions of these outcomes, so that"
             f" {best}, the best single expert, answers everything."
@@ -265,6 +272,7 @@ class FittedRouter(ABC):
         scores = self.fitted.scores(vector)
         near = find(evidence.vectors, vector, self._looked_at())
         order = np.argsort(-scores[0], kind="stable")
+        order = order[np.isin(order, self.here)]
         ranked = [(evidence.experts[column], float(scores[0, column])) for column in order]
         best = int(order[0])
         said = reason(evidence, near, best, self._config.explained)

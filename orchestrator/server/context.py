@@ -1,6 +1,7 @@
 """What every endpoint needs, and the small things all of them do."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httpx
@@ -11,7 +12,7 @@ from orchestrator.config import Config
 from orchestrator.pipeline import Pipeline
 from orchestrator.pool import ExpertPool
 from orchestrator.server.metrics import Metrics
-from routers.base import Encoder
+from routers.base import Encoder, Router
 
 MAX_REQUEST_ID = 128
 
@@ -25,6 +26,8 @@ class Context:
     pipeline: Pipeline
     encoder: Encoder
     client: httpx.AsyncClient
+    make_router: Callable[[str], Router]
+    """Builds a router of the configuration anew; blocks for seconds. Raises ConfigError."""
     metrics: Metrics = field(default_factory=Metrics)
 
 

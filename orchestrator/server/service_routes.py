@@ -1,5 +1,6 @@
 """What operators ask: is it alive, is it ready, what is loaded, what does it count."""
 
+import asyncio
 from collections.abc import Mapping
 from importlib.metadata import version as package_version
 from typing import Any
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from experts.errors import RequestError
+from experts.errors import ConfigError, RequestError, UnknownModel
 from orchestrator.server.context import MAX_REQUEST_ID, context_of, read_body
 from orchestrator.server.schemas import parse_object
 
@@ -67,6 +68,22 @@ async def feedback(http: HttpRequest) -> Mapping[str, Any]:
         path = ".".join(map(str, first["loc"]))
         raise RequestError(f"{path}: {first['msg']}.", param=path) from error
     return await context.pipeline.feedback.give(body.request_id, body.score)
+
+
+@router.post("/coterie/routers/{name}/reload")
+async def reload(http: HttpRequest, name: str) -> dict[str, Any]:
+    """Build a router anew, from its artifact or its outcome table, and let it decide at once."""
+    context = context_of(http)
+    if name not in context.config.routers:
+        known = ", ".join(context.config.routers) or "none"
+        raise UnknownModel(f"There is no router `{name}` (known: {known}).", param="name")
+    try:
+        made = await asyncio.to_thread(context.make_router, name)
+    except ConfigError as error:
+        # The one that served goes on.
+        raise RequestError(error.message, param="name") from error
+    context.pipeline.replace(name, made)
+    return {"router": name, "warnings": list(getattr(made, "warnings", ()))}
 
 
 @router.get("/coterie/learned")

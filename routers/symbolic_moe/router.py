@@ -127,7 +127,9 @@ class SymbolicRouter(FittedRouter):
         config = self._config
         # A string seeds through SHA-512, equal in every process.
         random = Random(f"{config.seed}:{request.id}")
-        return draw(predictor.chances(vector), config.experts, config.replace, random)
+        found = predictor.chances(vector)
+        here = np.isin(np.arange(len(found)), self.here)
+        return draw(np.where(here, found, 0.0), config.experts, config.replace, random)
 
 
 def _skills(evidence: Evidence) -> list[tuple[str, ...]]:

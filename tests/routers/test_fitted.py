@@ -177,8 +177,14 @@ class TestBadArtifacts:
         return build("auto", config, experts, lambda: encoder)
 
     def test_of_other_experts(self, stored: Path, encoder: Any) -> None:
-        with pytest.raises(ConfigError, match="experts that this pool lacks: atlas"):
-            self.load(stored, encoder, ("adder",))
+        with pytest.raises(ConfigError, match="fitted for other experts: adder, atlas"):
+            self.load(stored, encoder, ("eve",))
+
+    def test_who_left_the_pool_is_not_chosen(self, stored: Path, encoder: Any, ask: Any) -> None:
+        router = self.load(stored, encoder, ("atlas",))
+        assert router.warnings[0].endswith("is not in this pool.")
+        decision = router.route([ask("add one two")])[0]
+        assert [expert for expert, _ in decision.scores] == ["atlas"]
 
     def test_of_fewer_experts(self, stored: Path, encoder: Any) -> None:
         warnings = self.load(stored, encoder, (*POOL, "newcomer")).warnings

@@ -1,0 +1,43 @@
+"""Calls of the command line to a running service."""
+
+from typing import Any
+
+import httpx
+
+from experts.errors import ServiceError
+
+TIMEOUT_S = 60.0
+
+
+def call(method: str, url: str, path: str, api_key: str | None) -> dict[str, Any]:
+    """The JSON object that the service at `url` answers with. Raises ServiceError."""
+    base = url.rstrip("/").removesuffix("/v1")
+    headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+    try:
+        with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
+            answer = client.request(method, f"{base}{path}", headers=headers)
+    except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
+        raise ServiceError(
+            f"No service answers at {base}: {str(error) or type(error).__name__}.",
+            hint="Start one with `coterie serve`, or say with --url where it is.",
+        ) from error
+    if answer.status_code == 401:
+        raise ServiceError(f"The service at {base} wants one of its API keys: --api-key KEY.")
+    tree = _json(answer)
+    if answer.status_code >= 400:
+        said = tree.get("error") if isinstance(tree, dict) else None
+        words = said.get("message", "") if isinstance(said, dict) else ""
+        raise ServiceError(
+            f"{base}{path} answered HTTP {answer.status_code}{': ' + words if words else '.'}",
+            hint="" if words else "Is a Coterie there?",
+        )
+    if not isinstance(tree, dict):
+        raise ServiceError(f"{base}{path} does not answer with an object: is a Coterie there?")
+    return tree
+
+
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None
