@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
+from evals.expert_cli import expert
 from evals.fuse import fuse
 from evals.outcomes import outcomes
 from evals.progress import Progress
@@ -23,6 +24,7 @@ app.add_typer(zoo, name="zoo")
 app.add_typer(fuse, name="fuse")
 app.add_typer(evaluate, name="eval")
 app.add_typer(outcomes, name="outcomes")
+app.add_typer(expert, name="expert")
 app.command()(simulate)
 
 ConfigOption = Annotated[

@@ -220,7 +220,7 @@ class FittedRouter(ABC):
             if not set(words["experts"]) & set(experts):
                 raise ConfigError(
                     f"{where} was fitted for other experts: {', '.join(words['experts'])}.",
-                    hint=f"`coterie router fit {self.name} --config FILE` writes one for this pool.",
+                    hint=f"`coterie router fit {self.name} --config FILE` writes one for these.",
                 )
             evidence = Evidence(
                 tuple(Query(*q[:3], tuple(q[3])) for q in words["queries"]),

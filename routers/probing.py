@@ -1,0 +1,28 @@
+"""Which questions say most about an expert that nobody knows yet. Pure."""
+
+import numpy as np
+
+from routers.evidence import Evidence, Indices
+
+FLOOR = 0.1
+"""What a question is worth on which all known experts agree: it may still tell the new one."""
+
+
+def telling(evidence: Evidence, count: int) -> Indices:
+    """Numbers of `count` questions (or all), the most telling first.
+
+    Greedy: the next question is the one whose disagreement among the known experts (standard
+    deviation of their scores) times its distance to those that are chosen is largest. So they
+    spread over what the pool is asked, and lie where it matters who answers.
+    """
+    spread = np.nan_to_num(np.nanstd(evidence.scores, axis=1))
+    value = FLOOR + spread
+    chosen = [int(value.argmax())]
+    far = 1.0 - evidence.vectors @ evidence.vectors[chosen[0]]
+    while len(chosen) < min(count, len(value)):
+        gain = value * np.clip(far, 0, None)
+        gain[chosen] = -1.0
+        best = int(gain.argmax())
+        chosen.append(best)
+        far = np.minimum(far, 1.0 - evidence.vectors @ evidence.vectors[best])
+    return np.array(chosen, dtype=np.intp)
