@@ -1,4 +1,4 @@
-"""`coterie expert add`: a new expert answers a few telling questions, and every router is refitted."""
+"""`coterie expert add`: a new expert answers a few questions, and every router is refitted."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
