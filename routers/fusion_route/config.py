@@ -88,8 +88,8 @@ class TrainingConfig(_Section):
     quiet: float = Field(
         0.0,
         ge=0,
-        description="With the fused loss: price of the variance of the router's logits where an"
-        " expert knows, so that it learns to leave those tokens to the expert.",
+        description="With the fused loss: price of the router taking sides among an expert's"
+        " candidates where the expert knows, so that it learns to leave those tokens to it.",
     )
     known_nll: float = Field(
         0.05,

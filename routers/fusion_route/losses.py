@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+SOFTENING = 4.0
+"""Temperature of an expert's distribution: what it gives ten nats less still counts a twelfth."""
+
 
 def token_log_probs(log_probs: Tensor, targets: Tensor) -> Tensor:
     """Pick the log-probability of each target: [N, V] and [N] to [N], in nats."""
@@ -58,6 +61,18 @@ def chosen_log_probs(routes: Tensor, nll: Tensor) -> Tensor:
 def log_normalizer(router: Tensor, expert: Tensor) -> Tensor:
     """Compute log sum_v pi_router(v) pi_expert(v) at each token: two [N, V] to [N]."""
     return (router + expert).logsumexp(-1)
+
+
+def disturbance(router: Tensor, expert: Tensor) -> Tensor:
+    """How much a router takes sides among what an expert finds plausible: two [N, V] to [N].
+
+    The variance of the router's log-probabilities under the expert's distribution, softened by
+    SOFTENING: what matters where the expert is unsure are the differences between its few
+    candidates, which the variance over a whole vocabulary hardly shows.
+    """
+    plausible = (expert / SOFTENING).softmax(-1)
+    centred = router - (plausible * router).sum(-1, keepdim=True)
+    return (plausible * centred**2).sum(-1)
 
 
 class Preference(NamedTuple):

@@ -24,6 +24,7 @@ from experts.zoo.skills.registry import SKILLS
 from routers.fusion_route.config import TrainingConfig
 from routers.fusion_route.data import load_data
 from routers.fusion_route.decode import FusedPolicy, Role
+from routers.fusion_route.losses import disturbance
 from routers.fusion_route.model import FusionRouter, load_members
 from routers.fusion_route.precompute import Judgements, judge, split
 from routers.fusion_route.reference import FusionRouteReference
@@ -115,11 +116,12 @@ def test_the_router_is_quiet_where_an_expert_knows(
     trainer, model = make_trainer(config, "sft", tmp_path / "run")
     loss, measured = trainer.on_questions(rows)
     batch = collate([trainer.prepared.data.questions[row] for row in rows])
-    own, _ = model(batch.tokens, batch.positions)
-    spread = ((own - own.mean(-1, keepdim=True)) ** 2).mean(-1)
+    own, routes = model(batch.tokens, batch.positions)
+    judged = trainer.prepared.questions.take(rows)
+    experts = judged.distribution(routes.argmax(-1), batch.targets, own.shape[-1])
     known = best <= bound
     assert 0 < known.sum() < len(known)
-    quiet = 0.5 * (spread * known).mean().item()
+    quiet = 0.5 * (disturbance(own, experts) * known).mean().item()
     expected = measured["fused"] + quiet + measured["expert"] / 3
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
