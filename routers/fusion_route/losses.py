@@ -63,6 +63,17 @@ def log_normalizer(router: Tensor, expert: Tensor) -> Tensor:
     return (router + expert).logsumexp(-1)
 
 
+def known_answers(nll: Tensor, row: Tensor, most: float) -> Tensor:
+    """Tell the tokens of answers that one expert knows as a whole: [N] bool.
+
+    `nll` [N, n] is each expert's of the right tokens, `row` [N] the answer of each; an answer is
+    known where some expert gives all of it at most `most` nats.
+    """
+    answers = int(row.max()) + 1 if len(row) else 0
+    whole = nll.new_zeros(answers, nll.shape[-1]).index_add(0, row, nll)
+    return (whole.min(-1).values <= most)[row]
+
+
 def disturbance(router: Tensor, expert: Tensor) -> Tensor:
     """How much a router takes sides among what an expert finds plausible: two [N, V] to [N].
 

@@ -19,6 +19,7 @@ from routers.fusion_route.losses import (
     complemented_dpo,
     disturbance,
     expert_loss,
+    known_answers,
     log_normalizer,
     sum_by_row,
     token_log_probs,
@@ -125,7 +126,7 @@ class Trainer:
         experts = judged.distribution(chosen_expert(routes), batch.targets, log_probs.shape[-1])
         heard = _heard(log_probs, experts, batch)
         nll, informative = judged.nll, judged.informative
-        language = self._language(log_probs, experts, own, heard, nll)
+        language = self._language(log_probs, experts, own, heard, nll, batch)
         bounded = nll.clamp(max=self._config.worst_nll)
         routing = expert_loss(routes, bounded, informative, batch.row)
         chosen = -chosen_log_probs(routes, nll)[informative]
@@ -140,19 +141,25 @@ class Trainer:
         return language + self._config.lambda_expert * routing, measured
 
     def _language(
-        self, log_probs: Tensor, experts: Tensor, own: Tensor, heard: Tensor, nll: Tensor
+        self,
+        log_probs: Tensor,
+        experts: Tensor,
+        own: Tensor,
+        heard: Tensor,
+        nll: Tensor,
+        batch: Batch,
     ) -> Tensor:
         """The loss on answers, as `language`, `unknown_nll`, `quiet` and `known_nll` say."""
         if self._config.language == "router":
             return -own.mean()
-        best = nll.min(-1).values
         loss = -heard
         if self._config.unknown_nll is not None:
-            loss = loss + torch.where(best > self._config.unknown_nll, -own, 0.0)
+            unknown = nll.min(-1).values > self._config.unknown_nll
+            loss = loss + torch.where(unknown, -own, 0.0)
         if self._config.quiet:
-            known = best <= self._config.known_nll
+            known = known_answers(nll, batch.row, self._config.known_nll)
             price = self._config.quiet * disturbance(log_probs, experts)
-            loss = loss + torch.where(known, price, 0.0)
+            loss = torch.where(known, price, loss)
         return loss.mean()
 
     def on_pairs(self, pairs: Sequence[int]) -> tuple[Tensor, dict[str, float]]:

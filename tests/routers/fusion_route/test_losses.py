@@ -130,3 +130,11 @@ def test_a_shift_of_all_log_probabilities_does_not_disturb() -> None:
         losses.disturbance(router + 3, expert), losses.disturbance(router, expert), atol=1e-5
     )
     assert (losses.disturbance(router, expert) > 0).all()
+
+
+def test_an_answer_is_known_where_one_expert_gives_all_of_it() -> None:
+    # Answer 0: the experts share it. Answer 1: the second knows it, token by token and in all.
+    nll = tensor([[0.1, 9.0], [9.0, 0.1], [2.0, 0.5], [2.0, 0.4]])
+    row = tensor([0, 0, 1, 1])
+    assert losses.known_answers(nll, row, 1.0).tolist() == [False, False, True, True]
+    assert losses.known_answers(nll, row, 0.8).tolist() == [False] * 4
