@@ -38,8 +38,8 @@ def expert_loss(routes: Tensor, nll: Tensor, informative: Tensor, row: Tensor) -
 
 
 def sum_by_row(values: Tensor, row: Tensor, rows: int, length_norm: bool = False) -> Tensor:
-    """Add up [N] token values by answer to [rows]; with `length_norm` their mean instead."""
-    sums = values.new_zeros(rows).index_add(0, row, values)
+    """Add up [N, ...] token values by answer to [rows, ...]; with `length_norm` [N] to means."""
+    sums = values.new_zeros(rows, *values.shape[1:]).index_add(0, row, values)
     if not length_norm:
         return sums
     return sums / torch.bincount(row, minlength=rows).clamp(min=1)
@@ -63,15 +63,14 @@ def log_normalizer(router: Tensor, expert: Tensor) -> Tensor:
     return (router + expert).logsumexp(-1)
 
 
-def known_answers(nll: Tensor, row: Tensor, most: float) -> Tensor:
+def known_answers(nll: Tensor, row: Tensor, rows: int, most: float) -> Tensor:
     """Tell the tokens of answers that one expert knows as a whole: [N] bool.
 
-    `nll` [N, n] is each expert's of the right tokens, `row` [N] the answer of each; an answer is
-    known where some expert gives all of it at most `most` nats.
+    `nll` [N, n] is each expert's of the right tokens, `row` [N] which of the `rows` answers a
+    token belongs to; an answer is known where some expert gives all of it at most `most` nats.
     """
-    answers = int(row.max()) + 1 if len(row) else 0
-    whole = nll.new_zeros(answers, nll.shape[-1]).index_add(0, row, nll)
-    return (whole.min(-1).values <= most)[row]
+    known = sum_by_row(nll, row, rows).min(-1).values <= most
+    return known[row]
 
 
 def disturbance(router: Tensor, expert: Tensor) -> Tensor:

@@ -157,7 +157,7 @@ class Trainer:
             unknown = nll.min(-1).values > self._config.unknown_nll
             loss = loss + torch.where(unknown, -own, 0.0)
         if self._config.quiet:
-            known = known_answers(nll, batch.row, self._config.known_nll)
+            known = known_answers(nll, batch.row, len(batch.tokens), self._config.known_nll)
             price = self._config.quiet * disturbance(log_probs, experts)
             loss = torch.where(known, price, loss)
         return loss.mean()

@@ -136,5 +136,5 @@ def test_an_answer_is_known_where_one_expert_gives_all_of_it() -> None:
     # Answer 0: the experts share it. Answer 1: the second knows it, token by token and in all.
     nll = tensor([[0.1, 9.0], [9.0, 0.1], [2.0, 0.5], [2.0, 0.4]])
     row = tensor([0, 0, 1, 1])
-    assert losses.known_answers(nll, row, 1.0).tolist() == [False, False, True, True]
-    assert losses.known_answers(nll, row, 0.8).tolist() == [False] * 4
+    assert losses.known_answers(nll, row, 2, 1.0).tolist() == [False, False, True, True]
+    assert losses.known_answers(nll, row, 2, 0.8).tolist() == [False] * 4
