@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import statistics
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from composite_engines import ZOO, Engines, Server, loose, serving
 
 from evals.tasks import load_tasks
-from experts.roles import fused
 
 pytestmark = pytest.mark.e2e
 
@@ -29,10 +27,8 @@ def server() -> Iterator[Server]:
 async def test_two_skills_in_one_question(server: Server) -> None:
     task = load_tasks(["two_skill"])["two_skill"]
     samples = task.samples("test")[:QUESTIONS]
-    model = fused(str(FOLDER))
-    assert model is not None
     async with httpx.AsyncClient(timeout=60) as client:
-        engines = Engines(server, client, {"fused": Path(FOLDER)})
+        engines = Engines(server, client, {"fused": FOLDER})
 
         async def ask(question: str) -> str:
             messages = [{"role": "user", "content": question}]
