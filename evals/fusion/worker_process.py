@@ -1,7 +1,7 @@
 """Serves models in one process as a slot does: `python -m evals.fusion.worker_process JSON`.
 
-JSON is [threads, {name: keys of an EngineLoad}]. Prints {"port": number} when
-all are loaded, or {"error": words}; ends with its standard input.
+JSON is [threads, {name: keys of an EngineLoad}]. Prints {"port": number} when all are loaded, or
+{"error": words}; ends with its standard input.
 """
 
 import asyncio

@@ -88,13 +88,15 @@ class TrainingConfig(_Section):
     quiet: float = Field(
         0.0,
         ge=0,
-        description="With the fused loss: price of the variance of the router's logits where an"
-        " expert knows, so that it learns to leave those tokens to the expert.",
+        description="With the fused loss: what is trained at answers that one expert knows is not"
+        " the loss but this price of the router taking sides among the expert's candidates, so"
+        " that it learns to leave those answers to the expert.",
     )
     known_nll: float = Field(
-        0.05,
+        5.0,
         ge=0,
-        description="For `quiet`: an expert knows a token that it gives at most so many nats.",
+        description="For `quiet`: an expert knows an answer that it gives at most so many nats,"
+        " all tokens together.",
     )
     worst_nll: float = Field(
         math.inf,
@@ -141,14 +143,7 @@ class TrainingConfig(_Section):
     def _losses_go_together(self) -> "TrainingConfig":
         if self.language == "router" and (self.unknown_nll is not None or self.quiet):
             raise ValueError("unknown_nll and quiet are for `language: fused`")
-        if self.quiet and self.known_nll >= self.unknown:
-            raise ValueError("known_nll must be below unknown_nll: no token is both")
         return self
-
-    @property
-    def unknown(self) -> float:
-        """Nats from which the router's own loss is added; infinite where it never is."""
-        return math.inf if self.unknown_nll is None else self.unknown_nll
 
     def without_experts(self) -> "TrainingConfig":
         """The run that trains the router's model alone on the same data: fine-tuning and DPO."""

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+SOFTENING = 4.0
+"""Temperature of an expert's distribution: what it gives ten nats less still counts a twelfth."""
+
 
 def token_log_probs(log_probs: Tensor, targets: Tensor) -> Tensor:
     """Pick the log-probability of each target: [N, V] and [N] to [N], in nats."""
@@ -35,8 +38,8 @@ def expert_loss(routes: Tensor, nll: Tensor, informative: Tensor, row: Tensor) -
 
 
 def sum_by_row(values: Tensor, row: Tensor, rows: int, length_norm: bool = False) -> Tensor:
-    """Add up [N] token values by answer to [rows]; with `length_norm` their mean instead."""
-    sums = values.new_zeros(rows).index_add(0, row, values)
+    """Add up [N, ...] token values by answer to [rows, ...]; with `length_norm` [N] to means."""
+    sums = values.new_zeros(rows, *values.shape[1:]).index_add(0, row, values)
     if not length_norm:
         return sums
     return sums / torch.bincount(row, minlength=rows).clamp(min=1)
@@ -58,6 +61,28 @@ def chosen_log_probs(routes: Tensor, nll: Tensor) -> Tensor:
 def log_normalizer(router: Tensor, expert: Tensor) -> Tensor:
     """Compute log sum_v pi_router(v) pi_expert(v) at each token: two [N, V] to [N]."""
     return (router + expert).logsumexp(-1)
+
+
+def known_answers(nll: Tensor, row: Tensor, rows: int, most: float) -> Tensor:
+    """Tell the tokens of answers that one expert knows as a whole: [N] bool.
+
+    `nll` [N, n] is each expert's of the right tokens, `row` [N] which of the `rows` answers a
+    token belongs to; an answer is known where some expert gives all of it at most `most` nats.
+    """
+    known = sum_by_row(nll, row, rows).min(-1).values <= most
+    return known[row]
+
+
+def disturbance(router: Tensor, expert: Tensor) -> Tensor:
+    """How much a router takes sides among what an expert finds plausible: two [N, V] to [N].
+
+    The variance of the router's log-probabilities under the expert's distribution, softened by
+    SOFTENING: what matters where the expert is unsure are the differences between its few
+    candidates, which the variance over a whole vocabulary hardly shows.
+    """
+    plausible = (expert / SOFTENING).softmax(-1)
+    centred = router - (plausible * router).sum(-1, keepdim=True)
+    return (plausible * centred**2).sum(-1)
 
 
 class Preference(NamedTuple):

@@ -17,7 +17,9 @@ from routers.fusion_route.losses import (
     chosen_expert,
     chosen_log_probs,
     complemented_dpo,
+    disturbance,
     expert_loss,
+    known_answers,
     log_normalizer,
     sum_by_row,
     token_log_probs,
@@ -121,9 +123,10 @@ class Trainer:
         judged = self.prepared.questions.take(rows)
         log_probs, routes = self._model(batch.tokens, batch.positions)
         own = token_log_probs(log_probs, batch.targets)
-        heard = self._heard(log_probs, routes, judged, batch)
+        experts = judged.distribution(chosen_expert(routes), batch.targets, log_probs.shape[-1])
+        heard = _heard(log_probs, experts, batch)
         nll, informative = judged.nll, judged.informative
-        language = self._language(log_probs, own, heard, nll)
+        language = self._language(log_probs, experts, own, heard, nll, batch)
         bounded = nll.clamp(max=self._config.worst_nll)
         routing = expert_loss(routes, bounded, informative, batch.row)
         chosen = -chosen_log_probs(routes, nll)[informative]
@@ -137,28 +140,27 @@ class Trainer:
         }
         return language + self._config.lambda_expert * routing, measured
 
-    def _language(self, log_probs: Tensor, own: Tensor, heard: Tensor, nll: Tensor) -> Tensor:
+    def _language(
+        self,
+        log_probs: Tensor,
+        experts: Tensor,
+        own: Tensor,
+        heard: Tensor,
+        nll: Tensor,
+        batch: Batch,
+    ) -> Tensor:
         """The loss on answers, as `language`, `unknown_nll`, `quiet` and `known_nll` say."""
         if self._config.language == "router":
             return -own.mean()
-        best = nll.min(-1).values
         loss = -heard
         if self._config.unknown_nll is not None:
-            loss = loss + torch.where(best > self._config.unknown_nll, -own, 0.0)
+            unknown = nll.min(-1).values > self._config.unknown_nll
+            loss = loss + torch.where(unknown, -own, 0.0)
         if self._config.quiet:
-            spread = log_probs.var(-1, correction=0)
-            loss = loss + self._config.quiet * torch.where(
-                best <= self._config.known_nll, spread, 0.0
-            )
+            known = known_answers(nll, batch.row, len(batch.tokens), self._config.known_nll)
+            price = self._config.quiet * disturbance(log_probs, experts)
+            loss = torch.where(known, price, loss)
         return loss.mean()
-
-    def _heard(self, log_probs: Tensor, routes: Tensor, judged: Judgements, batch: Batch) -> Tensor:
-        """The log-probabilities of the right tokens [N] under the fused policy (section 3.1)."""
-        choice = chosen_expert(routes)
-        experts = judged.distribution(choice, batch.targets, log_probs.shape[-1])
-        return token_log_probs(log_probs + experts, batch.targets) - log_normalizer(
-            log_probs, experts
-        )
 
     def on_pairs(self, pairs: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
         """Compute the complemented DPO loss (section 3.3); the head gets no gradient."""
@@ -197,7 +199,9 @@ class Trainer:
         log_probs, routes = self._model(batch.tokens, batch.positions)
         experts = chosen_log_probs(routes, judged.nll)
         if settings.use_normalizer:
-            policy = self._heard(log_probs, routes, judged, batch) - experts
+            choice = chosen_expert(routes)
+            whole = judged.distribution(choice, batch.targets, log_probs.shape[-1])
+            policy = _heard(log_probs, whole, batch) - experts
         else:
             policy = token_log_probs(log_probs, batch.targets)
         count = len(batch.tokens)
@@ -227,3 +231,9 @@ class Trainer:
             self._voice.say(f"the reference has read {done} of {len(answers)} answers")
         self._reference = result.view(2, -1).T.contiguous()
         return self._reference
+
+
+def _heard(router: Tensor, experts: Tensor, batch: Batch) -> Tensor:
+    """The log-probabilities of the right tokens [N] under the fused policy (section 3.1)."""
+    both = token_log_probs(router + experts, batch.targets)
+    return both - log_normalizer(router, experts)

@@ -26,13 +26,19 @@ async def serving(
         stdout=asyncio.subprocess.PIPE, cwd=folder,
     )  # fmt: skip
     assert process.stdout is not None
-    line = ""
-    async with asyncio.timeout(START_S):
-        while "ready: " not in line:
-            line = (await process.stdout.readline()).decode()
-            assert line, "the server ended"
-    drain = asyncio.create_task(process.stdout.read())  # Else it would stop when the pipe is full.
-    yield process, line.split("ready: ")[1].strip().removesuffix("/v1")
-    process.send_signal(signal.SIGINT)
-    await asyncio.wait_for(process.wait(), END_S)
-    await drain
+    drain: asyncio.Task[bytes] | None = None
+    try:
+        line = ""
+        async with asyncio.timeout(START_S):
+            while "ready: " not in line:
+                line = (await process.stdout.readline()).decode()
+                assert line, "the server ended"
+        # Else it would stop when the pipe is full.
+        drain = asyncio.create_task(process.stdout.read())
+        yield process, line.split("ready: ")[1].strip().removesuffix("/v1")
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(process.wait(), END_S)
+        if drain is not None:
+            await drain

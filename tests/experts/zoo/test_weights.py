@@ -9,6 +9,7 @@ import pytest
 from safetensors import safe_open
 from transformers import AutoConfig, AutoTokenizer
 
+from experts.roles import fused
 from experts.zoo import recipe
 from experts.zoo.architectures import SHAPES
 from experts.zoo.recipe import ADAPTERS, EXPERTS, OWN_VOCABULARY, RECIPES
@@ -24,7 +25,10 @@ def dtypes(path: Path) -> set[str]:
 
 
 def test_every_folder_is_an_expert() -> None:
-    assert {path.name for path in WEIGHTS.iterdir() if path.is_dir()} == set(EXPERTS)
+    folders = {path.name for path in WEIGHTS.iterdir() if path.is_dir()}
+    made_of_them = {name for name in folders if fused(str(WEIGHTS / name))}
+    assert folders - made_of_them == set(EXPERTS)
+    assert made_of_them == {"fusion_route"}
 
 
 def test_weights_are_small() -> None:

@@ -113,3 +113,28 @@ def test_learning_rate() -> None:
     assert rates[6] == pytest.approx(0.75)
     assert rates == [*sorted(rates[:3]), *sorted(rates[3:], reverse=True)]
     assert min(rates[3:]) >= 0.5
+
+
+def test_only_sides_among_an_experts_candidates_disturb() -> None:
+    expert = tensor([[0.6, 0.4, 1e-30, 1e-30]]).log()
+    level = tensor([[-1.0, -1.0, -9.0, 0.0]])
+    assert losses.disturbance(level, expert).item() == pytest.approx(0.0, abs=1e-5)
+    partial = tensor([[0.0, -2.0, -1.0, -1.0]])
+    assert losses.disturbance(partial, expert).item() == pytest.approx(1.0, rel=0.05)
+
+
+def test_a_shift_of_all_log_probabilities_does_not_disturb() -> None:
+    generator = torch.Generator().manual_seed(0)
+    router, expert = (torch.randn(5, 9, generator=generator).log_softmax(-1) for _ in range(2))
+    assert torch.allclose(
+        losses.disturbance(router + 3, expert), losses.disturbance(router, expert), atol=1e-5
+    )
+    assert (losses.disturbance(router, expert) > 0).all()
+
+
+def test_an_answer_is_known_where_one_expert_gives_all_of_it() -> None:
+    # Answer 0: the experts share it. Answer 1: the second knows it, token by token and in all.
+    nll = tensor([[0.1, 9.0], [9.0, 0.1], [2.0, 0.5], [2.0, 0.4]])
+    row = tensor([0, 0, 1, 1])
+    assert losses.known_answers(nll, row, 2, 1.0).tolist() == [False, False, True, True]
+    assert losses.known_answers(nll, row, 2, 0.8).tolist() == [False] * 4

@@ -24,6 +24,7 @@ from experts.zoo.skills.registry import SKILLS
 from routers.fusion_route.config import TrainingConfig
 from routers.fusion_route.data import load_data
 from routers.fusion_route.decode import FusedPolicy, Role
+from routers.fusion_route.losses import disturbance, sum_by_row
 from routers.fusion_route.model import FusionRouter, load_members
 from routers.fusion_route.precompute import Judgements, judge, split
 from routers.fusion_route.reference import FusionRouteReference
@@ -104,39 +105,35 @@ def test_what_no_expert_knows_is_for_the_router(
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_router_is_quiet_where_an_expert_knows(
+def test_answers_that_an_expert_knows_are_left_to_it(
     tiny_run: TrainingConfig, tmp_path: Path
 ) -> None:
     rows = (0, 1, 2)
-    nll = make_trainer(tiny_run, "sft", tmp_path / "judged")[0].prepared.questions.take(rows).nll
-    best = nll.min(-1).values
-    bound = best.median().item()
+    judged = make_trainer(tiny_run, "sft", tmp_path / "judged")[0].prepared
+    batch = collate([judged.data.questions[row] for row in rows])
+    nll = judged.questions.take(rows).nll
+    best = sum_by_row(nll, batch.row, len(rows)).min(-1).values
+    bound = best.sort().values[:2].mean().item()
     config = changed(tiny_run, language="fused", quiet=0.5, known_nll=bound)
     trainer, model = make_trainer(config, "sft", tmp_path / "run")
     loss, measured = trainer.on_questions(rows)
-    batch = collate([trainer.prepared.data.questions[row] for row in rows])
-    own, _ = model(batch.tokens, batch.positions)
-    spread = ((own - own.mean(-1, keepdim=True)) ** 2).mean(-1)
-    known = best <= bound
+    own, routes = model(batch.tokens, batch.positions)
+    experts = trainer.prepared.questions.take(rows).distribution(
+        routes.argmax(-1), batch.targets, own.shape[-1]
+    )
+    known = best[batch.row] <= bound
     assert 0 < known.sum() < len(known)
-    quiet = 0.5 * (spread * known).mean().item()
-    expected = measured["fused"] + quiet + measured["expert"] / 3
-    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    heard = (own + experts).log_softmax(-1).gather(-1, batch.targets[:, None])[:, 0]
+    language = torch.where(known, 0.5 * disturbance(own, experts), -heard).mean().item()
+    assert loss.item() == pytest.approx(language + measured["expert"] / 3, rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("keys", "reason"),
-    [
-        ({"quiet": 0.1}, "language: fused"),
-        ({"unknown_nll": 1.0}, "language: fused"),
-        ({"language": "fused", "quiet": 0.1, "unknown_nll": 0.01}, "no token is both"),
-    ],
-)
-def test_losses_that_contradict_each_other_say_so(
-    tiny_run: TrainingConfig, keys: dict[str, object], reason: str
+@pytest.mark.parametrize("alone", [{"quiet": 0.1}, {"unknown_nll": 1.0}])
+def test_what_needs_the_fused_loss_says_so(
+    tiny_run: TrainingConfig, alone: dict[str, float]
 ) -> None:
-    with pytest.raises(ValidationError, match=reason):
-        changed(tiny_run, **keys)
+    with pytest.raises(ValidationError, match="language: fused"):
+        changed(tiny_run, **alone)
 
 
 def test_a_training_that_breaks_says_so(tiny_run: TrainingConfig, tmp_path: Path) -> None:
