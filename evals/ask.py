@@ -24,6 +24,8 @@ class Question:
     model: str
     text: str
     max_tokens: int
+    temperature: float = 0.0
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,15 @@ async def ask_many(
 async def ask(
     client: httpx.AsyncClient, base_url: str, question: Question, *, stream: bool = True
 ) -> Answer:
-    """Ask one question, greedily."""
+    """Ask one question."""
     body: dict[str, Any] = {
         "model": question.model,
         "messages": [{"role": "user", "content": question.text}],
         "max_tokens": question.max_tokens,
-        "temperature": 0,
+        "temperature": question.temperature,
     }
+    if question.seed is not None:
+        body["seed"] = question.seed
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     reading = _Reading()

@@ -119,7 +119,8 @@ async def _ask(
     base = getattr(spec, "adapter_of", None)
     if base is not None:
         needed[base] = grown.experts[base]
-    alone = grown.model_copy(update={"experts": needed, "routers": {}, "compositions": {}})
+    nobody: dict[str, object] = {"routers": {}, "aggregators": {}, "compositions": {}}
+    alone = grown.model_copy(update={"experts": needed, **nobody})
     version = {name: expert_version(name, grown.experts)}
     service = await start_service(alone, on_event=progress.say, host="127.0.0.1", port=0)
     try:

@@ -5,11 +5,13 @@ The command line imports this file only when such a command runs: the service is
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
+from evals import symbolic
 from evals.bench import Sides, run_bench
 from evals.bench_report import print_bench, write_json
 from evals.demo import POOL, print_result, run_demo
@@ -60,10 +62,12 @@ async def profile(
     probes = probes_of(tuple(load_tasks(names).values()))
     path = out or _outcomes(settings)
     versions = {name: expert_version(name, settings.experts) for name in settings.experts}
+    wanted = symbolic.wanted(settings)
     async with _serving(_without_routers(settings), progress) as service:
-        result = await run_profile(
-            service.base_url, versions, probes, path, MiniLMEncoder(), progress
-        )
+        url = service.base_url
+        result = await run_profile(url, versions, probes, path, MiniLMEncoder(), progress)
+        failed = await symbolic.prepare(url, wanted, path, probes, versions, progress)
+    result = replace(result, failures=(*result.failures, *failed))
     return partial(print_profile, profile=result)
 
 
@@ -105,7 +109,7 @@ async def _serving(settings: Config, progress: Progress) -> AsyncIterator[Servic
 
 def _without_routers(settings: Config) -> Config:
     """Only experts are asked: no router needs its outcome table."""
-    return settings.model_copy(update={"routers": {}, "compositions": {}})
+    return settings.model_copy(update={"routers": {}, "aggregators": {}, "compositions": {}})
 
 
 def _outcomes(settings: Config) -> Path:

@@ -103,7 +103,14 @@ def current(
         return None
     left = {row.query_id for row in rows}
     vectors = {query: vector for query, vector in table.vectors.items() if query in left}
-    return replace(OutcomeTable.from_rows(rows), vectors=vectors, encoder=table.encoder)
+    skills = {query: words for query, words in table.skills.items() if query in left}
+    return replace(
+        OutcomeTable.from_rows(rows),
+        vectors=vectors,
+        encoder=table.encoder,
+        skills=skills,
+        tagger=table.tagger,
+    )
 
 
 def missing_probes(

@@ -23,11 +23,15 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call: `body` is the OpenAI body as parsed from JSON, less the fields that are ours."""
+    """One call: `body` is the OpenAI body as parsed from JSON, less the fields that are ours.
+
+    `keywords` name the skills that the question asks for, where an expert was asked to tell.
+    """
 
     id: str
     operation: Operation
     body: Mapping[str, Any]
+    keywords: tuple[str, ...] = ()
 
     @property
     def stream(self) -> bool:

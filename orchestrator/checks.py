@@ -5,17 +5,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from aggregators.registry import check as check_aggregator
 from experts.errors import ConfigError
 from experts.roles import fused
 from experts.spec import ExpertSpecBase, HostedSpec, TorchSpec, VllmSpec
 from routers.registry import check as check_router
 
 RESERVED = "coterie/"
+CHECKS = {"router": check_router, "aggregator": check_aggregator}
 
 
 class _Composition(Protocol):
     @property
     def router(self) -> str: ...
+    @property
+    def aggregator(self) -> str | None: ...
     @property
     def request_class(self) -> str | None: ...
 
@@ -30,12 +34,13 @@ class _ApiKey(Protocol):
 def cross_check(
     experts: Mapping[str, ExpertSpecBase],
     compositions: Mapping[str, _Composition],
-    routers: Mapping[str, Mapping[str, Any]],
+    parts: Mapping[str, Mapping[str, Mapping[str, Any]]],
     declared: frozenset[str],
 ) -> list[str]:
     """Every problem that a single key can not show, each with its path.
 
-    `declared` are the names of all experts in the file, also of those with mistakes of their own.
+    `parts` are the entries under `routers` and `aggregators`, by "router" and "aggregator", and
+    `declared` the names of all experts in the file, also of those with mistakes of their own.
     """
     problems: list[str] = []
     for name, spec in experts.items():
@@ -46,17 +51,19 @@ def cross_check(
     for name, composition in compositions.items():
         if name.startswith(RESERVED):
             problems.append(f"compositions.{name}: names under {RESERVED} are the service's own.")
-        if composition.router not in routers:
-            known = ", ".join(routers) or "none is configured"
-            problems.append(
-                f"compositions.{name}.router: no router is called `{composition.router}`"
-                f" (known: {known})."
-            )
-    for name, settings in routers.items():
-        try:
-            check_router(name, settings, tuple(declared))
-        except ConfigError as error:
-            problems += error.problems or (str(error),)
+        for kind in CHECKS:
+            wanted = getattr(composition, kind)
+            if wanted is not None and wanted not in parts[kind]:
+                known = ", ".join(parts[kind]) or "none is configured"
+                problems.append(
+                    f"compositions.{name}.{kind}: no {kind} is called `{wanted}` (known: {known})."
+                )
+    for kind, check in CHECKS.items():
+        for name, settings in parts[kind].items():
+            try:
+                check(name, settings, tuple(declared))
+            except ConfigError as error:
+                problems += error.problems or (str(error),)
     return problems
 
 
@@ -165,17 +172,27 @@ def _weights_gb(model: str) -> float:
     return float(sum(file.stat().st_size for file in files)) / (1 << 30)
 
 
+_PROFILE = "`coterie profile --config FILE`"
 _WRITERS = {
-    "outcomes": "`coterie profile --config FILE`",
-    "artifact": "`coterie fuse` of the expert's kind",
+    "outcomes": _PROFILE,
+    "leads": _PROFILE,
+    "artifact": "`coterie router fit {name} --config FILE`",
 }
+_FUSED = "mixture_of_thoughts"
 
 
 def missing_files(routers: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Files that routers read and that are not there (yet), with who writes them."""
     return [
-        f"routers.{name}.{key}: there is no file {settings[key]}. {writer} writes it."
+        f"routers.{name}.{key}: there is no file {settings[key]}. {_writer(name, settings, key)}"
+        " writes it."
         for name, settings in routers.items()
-        for key, writer in _WRITERS.items()
-        if key in settings and not Path(str(settings[key])).is_file()
+        for key in _WRITERS
+        if settings.get(key) and not Path(str(settings[key])).is_file()
     ]
+
+
+def _writer(name: str, settings: Mapping[str, Any], key: str) -> str:
+    if key == "artifact" and settings.get("type") == _FUSED:
+        return "`coterie fuse mixture-of-thoughts`"
+    return _WRITERS[key].format(name=name)

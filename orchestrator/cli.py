@@ -15,7 +15,7 @@ from experts.spec import TorchSpec
 from experts.types import Request
 from orchestrator.checks import missing_files
 from orchestrator.config import Config, load_config
-from orchestrator.plan import plan_decision, policy_of, prices_of
+from orchestrator.plan import plan_decision, policy_of, prices_of, together_of
 from orchestrator.router_cli import router
 from orchestrator.tables import print_table
 
@@ -101,12 +101,14 @@ def route(
         known = ", ".join(tree.compositions) or "none"
         raise ConfigError(f"{config} has no composition `{model}` (known: {known}).")
     decision = _decide(tree, composition.router, question)
-    plan = plan_decision(decision, policy_of(composition), prices=prices_of(tree))
+    together = together_of(tree).get(model)
+    policy, prices = policy_of(composition), prices_of(tree)
+    plan = plan_decision(decision, policy, prices=prices, together=together)
     if as_json:
         body = {"plan": plan.expert, "scores": dict(decision.scores), "reason": decision.reason}
         typer.echo(json.dumps({**body, "evidence": dict(decision.evidence)}, indent=2))
         return
-    asks = " and ".join(plan.panel) or plan.expert
+    asks = " and ".join(plan.panel.experts) if plan.panel else plan.expert
     what = f"ask {asks}" if asks else f"abstain: {plan.abstains}"
     typer.echo(f"plan    {what}\nwhy     {plan.reason}\nscores")
     for expert, score in decision.scores:

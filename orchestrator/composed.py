@@ -1,11 +1,11 @@
 """Answers that several experts give together: asks through the pool, counts, and words them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 
-from aggregators.base import Aggregator
+from aggregators.base import Aggregator, Ask, Panel
 from experts.errors import RequestError
-from experts.types import Chunk, Request, Usage
+from experts.types import Chunk, Request
 from experts.wording import Wording
 from orchestrator.pool import ExpertPool
 from orchestrator.trace import Trace
@@ -32,7 +32,6 @@ class Composed:
         self._pool = pool
         self._request = request
         self._trace = trace
-        self._usage = Usage()
         self._wording = Wording(request, trace.model)
 
     @property
@@ -41,12 +40,12 @@ class Composed:
         return self._wording.content_type
 
     async def begin(
-        self, aggregator: Aggregator, experts: Sequence[str], held: AsyncExitStack
+        self, aggregator: Aggregator, panel: Panel, held: AsyncExitStack
     ) -> tuple[bytes, AsyncIterator[bytes]]:
         """The first bytes, or the whole body, and the rest; closing `held` ends everything."""
         plain = {k: v for k, v in self._request.body.items() if k not in _OURS}
         asked = Request(self._request.id, self._request.operation, plain)
-        chunks = aggregator.aggregate(asked, experts, self._ask)
+        chunks = aggregator.aggregate(asked, panel, asker(self._pool, self._trace))
         if self._request.stream:
             events = self._events(chunks)
             await held.enter_async_context(aclosing(events))
@@ -55,23 +54,28 @@ class Composed:
         async for chunk in chunks:
             text.append(chunk.text)
             finish = chunk.finish_reason or finish
-        return self._wording.whole("".join(text), finish, self._usage), nothing()
-
-    async def _ask(self, expert: str, request: Request) -> AsyncIterator[Chunk]:
-        with await self._pool.lease(expert, self._trace.request_class) as lease:
-            self._trace.asked = True
-            async with aclosing(lease.engine.stream(request)) as stream:
-                async for chunk in stream:
-                    if chunk.usage is not None:
-                        self._usage += chunk.usage
-                        self._trace.count(expert, chunk.usage)
-                    yield chunk
+        return self._wording.whole("".join(text), finish, self._trace.used), nothing()
 
     async def _events(self, chunks: AsyncIterator[Chunk]) -> AsyncIterator[bytes]:
         async for chunk in chunks:
             if chunk.text or chunk.finish_reason:
                 yield self._wording.piece(chunk.text, chunk.finish_reason)
-        yield self._wording.end(self._usage)
+        yield self._wording.end(self._trace.used)
+
+
+def asker(pool: ExpertPool, trace: Trace) -> Ask:
+    """What asks one expert for a part of an answer, and counts what that costs."""
+
+    async def ask(expert: str, request: Request) -> AsyncIterator[Chunk]:
+        with await pool.lease(expert, trace.request_class) as lease:
+            trace.asked = True
+            async with aclosing(lease.engine.stream(request)) as stream:
+                async for chunk in stream:
+                    if chunk.usage is not None:
+                        trace.count(expert, chunk.usage)
+                    yield chunk
+
+    return ask
 
 
 async def nothing() -> AsyncIterator[bytes]:

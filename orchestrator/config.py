@@ -55,6 +55,17 @@ class CompositionConfig(_Section):
     """A model name behind which a router decides."""
 
     router: str = Field(description="A name from `routers`.")
+    aggregator: str | None = Field(
+        None,
+        description="A name from `aggregators`: several experts answer, and it makes one answer of"
+        " theirs; null: one expert answers.",
+    )
+    experts: int = Field(
+        3,
+        ge=1,
+        le=64,
+        description="How many answer together, where the router recruits nobody itself.",
+    )
     about: str = Field("", description="Shown by /v1/models.")
     request_class: str | None = Field(
         None,
@@ -82,6 +93,11 @@ class CompositionConfig(_Section):
     def _one_way_to_choose(self) -> "CompositionConfig":
         if self.learning and (self.load_price or self.quality_weight < 1):
             raise ValueError("learning chooses by itself: leave out quality_weight and load_price")
+        if self.aggregator and (self.learning or self.load_price or self.quality_weight < 1):
+            raise ValueError(
+                "an aggregator asks several experts: leave out learning, quality_weight and"
+                " load_price"
+            )
         return self
 
 
@@ -207,6 +223,9 @@ class Config(_Section):
     routers: dict[Name, dict[str, Any]] = Field(
         default_factory=dict, description="Name -> {type: ..., and the router's own keys}."
     )
+    aggregators: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict, description="Name -> {type: ..., and the aggregator's own keys}."
+    )
     compositions: dict[CompositionName, CompositionConfig] = Field(default_factory=dict)
     classes: dict[Name, RequestClass] = Field(
         default_factory=lambda: dict(DEFAULT_CLASSES),
@@ -251,9 +270,9 @@ def load_config(path: Path) -> Config:
 
 def _between_keys(tree: dict[str, Any]) -> list[str]:
     """The checks that look at several keys, over the entries that are right by themselves."""
-    names = ("experts", "compositions", "routers", "classes", "server")
+    names = ("experts", "compositions", "routers", "aggregators", "classes", "server")
     sections = [tree.get(name) for name in names]
-    experts, compositions, routers, classes, server = (
+    experts, compositions, routers, aggregators, classes, server = (
         s if isinstance(s, dict) else {} for s in sections
     )
     api_keys = server.get("api_keys")
@@ -266,12 +285,16 @@ def _between_keys(tree: dict[str, Any]) -> list[str]:
         *cross_check(
             specs,
             parts,
-            {str(name): entry for name, entry in routers.items() if isinstance(entry, dict)},
+            {"router": _mappings(routers), "aggregator": _mappings(aggregators)},
             declared=frozenset(map(str, experts)),
         ),
         *(check_memory(specs, slot_gb) if isinstance(slot_gb, int | float) else ()),
         *check_classes([*DEFAULT_CLASSES, *map(str, classes)], parts, keys),
     ]
+
+
+def _mappings(entries: dict[Any, Any]) -> dict[str, dict[str, Any]]:
+    return {str(name): entry for name, entry in entries.items() if isinstance(entry, dict)}
 
 
 def _valid(kind: TypeAdapter[Any], entries: dict[Any, Any]) -> dict[str, Any]:

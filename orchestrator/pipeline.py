@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from aggregators.base import Aggregator
+from aggregators.base import Aggregator, Panel
 from experts.errors import (
     ExpertError,
     ExpertLost,
@@ -28,10 +28,12 @@ from orchestrator.plan import (
     plan_expert,
     policy_of,
     prices_of,
+    together_of,
 )
 from orchestrator.pool import ExpertPool, Lease
 from orchestrator.routing import RoutingQueue
 from orchestrator.store import MemoryStore
+from orchestrator.tagging import tagged, tagging_of
 from orchestrator.trace import Trace
 from routers.base import Router
 
@@ -74,6 +76,8 @@ class Pipeline:
         self._pool = pool
         self._queues = {name: RoutingQueue(router) for name, router in routers.items()}
         self._suspicions: set[asyncio.Task[None]] = set()
+        self._tagging = {name: tagging_of(router) for name, router in routers.items()}
+        self._together = together_of(config)
         self._prices = prices_of(config)
         models = {name: fused(spec.model) for name, spec in config.hosted().items()}
         self._fused = {name: model for name, model in models.items() if model is not None}
@@ -89,8 +93,8 @@ class Pipeline:
         plan = await self.decide(request, trace)
         if plan.abstains:
             return _abstention(request, trace, plan)
-        if plan.aggregator is not None:
-            return await self._compose(request, trace, plan, plan.aggregator)
+        if plan.aggregator is not None and plan.panel is not None:
+            return await self._compose(request, trace, plan.panel, plan.aggregator)
         request = in_role(request, plan.role)
         insight = self._check_fused(request, trace, plan.expert)
         while True:
@@ -110,7 +114,7 @@ class Pipeline:
                 trace.retried.append(error.message)
 
     async def _compose(
-        self, request: Request, trace: Trace, plan: Plan, aggregator: Aggregator
+        self, request: Request, trace: Trace, panel: Panel, aggregator: Aggregator
     ) -> Answer:
         """Let several experts answer together; when this raises, nothing is held."""
         if trace.tell_tokens:
@@ -118,7 +122,7 @@ class Pipeline:
         composed = Composed(self._pool, request, trace)
         held = AsyncExitStack()
         try:
-            first, rest = await composed.begin(aggregator, plan.panel, held)
+            first, rest = await composed.begin(aggregator, panel, held)
         except BaseException:
             await held.aclose()
             raise
@@ -141,6 +145,7 @@ class Pipeline:
     def replace(self, name: str, router: Router) -> None:
         """Let another router decide from now on; what waits is still decided by the old one."""
         self._queues[name] = RoutingQueue(router)
+        self._tagging[name] = tagging_of(router)
 
     async def decide(self, request: Request, trace: Trace) -> Plan:
         """Route and plan without asking anyone. Raises UnknownModel, RoutingError."""
@@ -167,6 +172,9 @@ class Pipeline:
                 param="model",
             )
         started = time.perf_counter()
+        tagging = self._tagging[composition.router]
+        if tagging is not None:
+            request = await tagged(self._pool, request, tagging, trace)
         trace.decision = await self._queues[composition.router].route(request)
         trace.route_ms = 1000 * (time.perf_counter() - started)
         decision, asked = self.feedback.choose(trace.model, trace.decision, request)
@@ -176,7 +184,8 @@ class Pipeline:
         delays = (
             {name: self._pool.delay_s(name) for name in names} if policy.load_price else NOTHING
         )
-        plan = plan_decision(decision, policy, delays, self._prices)
+        together = self._together.get(trace.model)
+        plan = plan_decision(decision, policy, delays, self._prices, together)
         if plan.aggregator is None:
             self.feedback.remember(trace.model, request, plan.expert, asked)
         return plan

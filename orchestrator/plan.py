@@ -1,11 +1,13 @@
 """Decision in, plan out: which expert to ask, and why. Pure."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from aggregators.base import Aggregator
+from aggregators.base import Aggregator, Panel
+from aggregators.registry import build
 from aggregators.second import SecondOpinion
 from experts.errors import RoutingError
 from orchestrator.config import CompositionConfig, Config
@@ -28,9 +30,29 @@ class Policy:
 QUALITY_ALONE = Policy()
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What makes one answer of several."""
+
+    aggregator: Aggregator
+    experts: int
+    """How many answer, where the router recruits nobody itself."""
+
+
 def policy_of(composition: CompositionConfig) -> Policy:
     """What a composition's keys say."""
     return Policy(composition.quality_weight, composition.load_price)
+
+
+def together_of(config: Config) -> dict[str, Together]:
+    """The aggregators by composition, with how many answer. Raises ConfigError."""
+    experts = tuple(config.experts)
+    built = {name: build(name, keys, experts) for name, keys in config.aggregators.items()}
+    return {
+        name: Together(built[composition.aggregator], composition.experts)
+        for name, composition in config.compositions.items()
+        if composition.aggregator is not None
+    }
 
 
 def prices_of(config: Config) -> dict[str, float]:
@@ -54,8 +76,8 @@ class Plan:
     role: str | None = None
     abstains: str = ""
     """What is said instead of an answer; nobody is asked then, and `expert` is empty."""
-    panel: tuple[str, ...] = ()
-    """Experts that answer together, where `aggregator` is given."""
+    panel: Panel | None = None
+    """Experts that answer together, by the `aggregator`."""
     aggregator: Aggregator | None = None
 
 
@@ -69,12 +91,14 @@ def plan_decision(
     policy: Policy = QUALITY_ALONE,
     delays: Mapping[str, float] = NOTHING,
     prices: Mapping[str, float] = NOTHING,
+    together: Together | None = None,
 ) -> Plan:
     """Ask the expert with the best predicted quality, less its price and what waiting costs.
 
     `delays` holds the seconds until each expert could begin (none: at once), `prices` what each
     costs, in any unit. Who is better by score wins a tie. After an alarm of the router's guard,
-    the first expert is asked, whatever it costs. Raises RoutingError without any score.
+    the first expert is asked, whatever it costs. With `together`, those whom the router recruited
+    answer, or its best. Raises RoutingError without any score.
     """
     if not decision.scores:
         raise RoutingError(
@@ -85,9 +109,14 @@ def plan_decision(
     if decision.fallback == "abstain":
         return Plan("", decision.reason, best, abstains=decision.message)
     if decision.fallback == "second" and len(decision.scores) > 1:
-        panel = tuple(name for name, _ in decision.scores[:2])
-        second = SecondOpinion(decision.general, decision.message)
-        return Plan(best, decision.reason, best, panel=panel, aggregator=second)
+        two = Panel(tuple(name for name, _ in decision.scores[:2]), decision.general)
+        second = SecondOpinion(decision.message)
+        return Plan(best, decision.reason, best, panel=two, aggregator=second)
+    if together is not None and not decision.fallback:
+        experts = decision.panel or tuple(name for name, _ in decision.scores[: together.experts])
+        panel = Panel(experts, decision.lead)
+        reason = f"{decision.reason} {_recruited(experts)}"
+        return Plan(experts[0], reason, best, panel=panel, aggregator=together.aggregator)
     if policy == QUALITY_ALONE or decision.fallback:
         return Plan(best, decision.reason, best, role=decision.role)
     dearest = max((prices.get(name, 0.0) for name, _ in decision.scores), default=0.0)
@@ -110,6 +139,12 @@ def plan_decision(
     reason = f"{expert} {lost} {best}, which {why}. {decision.reason}".rstrip()
     saved_s = best_delay_s - delay_s if waits else 0.0
     return Plan(expert, reason, best, cost, saved_s, decision.role)
+
+
+def _recruited(experts: tuple[str, ...]) -> str:
+    counts = Counter(experts)
+    named = ", ".join(f"{n} x {name}" if n > 1 else name for name, n in counts.items())
+    return f"Recruited: {named}."
 
 
 def _would_wait(expert: str, delay_s: float, best_delay_s: float) -> str:

@@ -36,6 +36,11 @@ class Trace:
         """Add what a call of a composed answer cost."""
         self.usage[expert] = self.usage.get(expert, Usage()) + usage
 
+    @property
+    def used(self) -> Usage:
+        """Of all calls together."""
+        return sum(self.usage.values(), Usage())
+
     def headers(self) -> dict[str, str]:
         """The response headers that tell who answered and what it took."""
         headers = self.early_headers()
@@ -70,6 +75,9 @@ class Trace:
             "slot": self.slot,
             "attempts": self.attempts,
         }
+        if self.plan and self.plan.panel:
+            body["panel"] = list(self.plan.panel.experts)
+            body["lead"] = self.plan.panel.lead
         if self.usage:
             body["usage"] = {expert: asdict(usage) for expert, usage in self.usage.items()}
         if explain:

@@ -71,6 +71,9 @@ _PATHS = (
     ("experts", "recording"),
     ("routers", "outcomes"),
     ("routers", "artifact"),
+    ("routers", "leads"),
+    ("routers", "tagger_prompt"),
+    ("aggregators", "prompt"),
 )
 
 

@@ -18,7 +18,8 @@ class Decision:
     `scores` holds (expert, predicted quality in 0..1), best first, ties in a documented order.
     `reason` is a sentence for people; `evidence` is what the sentence rests on, as plain JSON.
     `role` is the one in which a fused expert is to answer; None leaves it to its default.
-    `panel` are experts that were recruited to answer together, one perhaps more than once.
+    `panel` are experts that were recruited to answer together, one perhaps more than once, and
+    `lead` is who can put their answers together best, where that is known.
     `fallback` says what to do where the router's coverage guard has raised an alarm: `general` is
     who decides then, if anybody, and `message` what is said where nobody answers.
     """
@@ -29,16 +30,30 @@ class Decision:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     role: str | None = None
     panel: tuple[str, ...] = ()
+    lead: str | None = None
     fallback: Literal["general", "second", "abstain"] | None = None
     general: str | None = None
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """How an expert is asked for the skills of a question before a router sees it."""
+
+    expert: str
+    prompt: str
+    """With the field {question}."""
+    samples: int
+    temperature: float
+    max_tokens: int
 
 
 class Router(Protocol):
     """Scores experts. Batch first, pure: no I/O, no clock; randomness is seeded by the request.
 
     `route` returns one decision per request, in order, and names only experts it was given.
-    It may take milliseconds of CPU: callers on an event loop run it in a thread.
+    It may take milliseconds of CPU: callers on an event loop run it in a thread. A router that
+    wants `Request.keywords` has a `Tagging` in an attribute `tagging`.
     """
 
     name: str

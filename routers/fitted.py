@@ -119,10 +119,13 @@ class Fitted:
 
     def scores(self, vectors: Floats) -> Floats:
         """Predicted qualities [B, M] of the experts of the evidence, as far as they are trusted."""
-        means = self.predictor.means
         if not self.trust:
-            return np.broadcast_to(means, (len(vectors), len(means)))
-        predicted = self.predictor.predict(vectors)
+            return np.broadcast_to(self.predictor.means, (len(vectors), len(self.evidence.experts)))
+        return self.trusted(self.predictor.predict(vectors))
+
+    def trusted(self, predicted: Floats) -> Floats:
+        """Predictions [B, M] as far as they are trusted, in 0..1."""
+        means = self.predictor.means
         return np.round(np.clip(shrunk(predicted, means, self.trust), 0, 1), SCORE_DIGITS)
 
 
@@ -267,9 +270,10 @@ class FittedRouter(ABC):
             f" {best}, the best single expert, answers everything."
         )
 
-    def _decide(self, vector: Floats) -> Decision:
+    def _decide(self, vector: Floats, scores: Floats | None = None) -> Decision:
+        """The decision on one vector [1, dimension]; `scores` [1, M], if they are known already."""
         evidence = self.fitted.evidence
-        scores = self.fitted.scores(vector)
+        scores = self.fitted.scores(vector) if scores is None else scores
         near = find(evidence.vectors, vector, self._looked_at())
         order = np.argsort(-scores[0], kind="stable")
         order = order[np.isin(order, self.here)]

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,12 @@ VECTOR = "embedding"
 
 ENCODER = b"coterie.encoder"
 """The file's metadata key that names the encoder of the embeddings."""
+
+SKILLS = "skills"
+"""The column with a question's keywords, in the first of its rows only; a list may be empty."""
+
+TAGGER = b"coterie.tagger"
+"""The file's metadata key that names the expert that told the keywords."""
 
 HINT = "`coterie profile --config FILE` writes a new one."
 
@@ -70,13 +77,16 @@ class OutcomeTable:
     """Outcomes, unique on (query_id, expert, expert_version); later rows win. Never changes.
 
     `rows` is an arrow table of SCHEMA, oldest first. `vectors` are the embeddings known so far
-    (query id -> float32 [dimension]), made by the encoder that is called `encoder`.
+    (query id -> float32 [dimension]), made by the encoder that is called `encoder`; `skills` the
+    keywords known so far, as the expert `tagger` told them.
     Raises ConfigError, naming `source`, where the rows break a rule.
     """
 
     rows: pa.Table
     vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     encoder: str = ""
+    skills: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tagger: str = ""
     source: str = "The outcome table"
 
     def __post_init__(self) -> None:
@@ -104,9 +114,11 @@ class OutcomeTable:
         missing = [name for name in SCHEMA.names if name not in stored.column_names]
         if missing:
             raise ConfigError(f"{path} lacks the columns {', '.join(missing)}.", hint=HINT)
-        encoder = (stored.schema.metadata or {}).get(ENCODER, b"").decode("utf-8")
+        metadata = stored.schema.metadata or {}
+        encoder, tagger = (metadata.get(key, b"").decode("utf-8") for key in (ENCODER, TAGGER))
         vectors = _stored_vectors(stored) if encoder else {}
-        return cls(stored.select(SCHEMA.names), vectors, encoder, str(path))
+        skills = _stored_skills(stored) if tagger else {}
+        return cls(stored.select(SCHEMA.names), vectors, encoder, skills, tagger, str(path))
 
     def write(self, path: Path) -> None:
         """Replace the file in one step, so that a reader sees the old table or the new one."""
@@ -115,7 +127,7 @@ class OutcomeTable:
         os.close(handle)
         temporary = Path(name)
         try:
-            pq.write_table(self._with_vector_column(), temporary, compression="zstd")
+            pq.write_table(self._with_columns_of_queries(), temporary, compression="zstd")
             temporary.chmod(0o644)  # mkstemp makes files that only their owner may read.
             temporary.replace(path)
         finally:
@@ -133,12 +145,16 @@ class OutcomeTable:
             self,
             rows=pa.concat_tables([self.rows, newer.rows]),
             vectors={**self.vectors, **newer.vectors} if same else self.vectors,
+            skills={**self.skills, **newer.skills},
         )
 
     def queries(self) -> list[Query]:
         """Every question once, ordered by id, so that the order of the rows does not matter."""
         distinct = self.rows.select(QUERY).group_by(QUERY).aggregate([]).sort_by("query_id")
-        return [Query(*row) for row in zip(*distinct.to_pydict().values(), strict=True)]
+        return [
+            Query(*row, self.skills.get(row[0], ()))
+            for row in zip(*distinct.to_pydict().values(), strict=True)
+        ]
 
     def matrix(self) -> tuple[list[Query], list[str], NDArray[np.float64]]:
         """Questions, experts (by name), and scores [questions, experts], NaN where missing.
@@ -171,13 +187,24 @@ class OutcomeTable:
         """Float32 [questions, dimension] in the order of `queries`; `with_embeddings` first."""
         return np.stack([self.vectors[query.id] for query in self.queries()])
 
-    def _with_vector_column(self) -> pa.Table:
-        if not self.vectors:
-            return self.rows
-        waiting = dict(self.vectors)
-        column = [waiting.pop(query, None) for query in self.rows["query_id"].to_pylist()]
-        stored = self.rows.append_column(VECTOR, pa.array(column, pa.list_(pa.float32())))
-        return stored.replace_schema_metadata({ENCODER: self.encoder.encode("utf-8")})
+    def with_skills(self, skills: Mapping[str, tuple[str, ...]], tagger: str) -> "OutcomeTable":
+        """This table with the keywords of some questions; those of another tagger are dropped."""
+        kept = self.skills if tagger == self.tagger else {}
+        return replace(self, skills={**kept, **skills}, tagger=tagger)
+
+    def _with_columns_of_queries(self) -> pa.Table:
+        stored, metadata = self.rows, {}
+        columns: tuple[tuple[str, bytes, str, Mapping[str, Any], pa.DataType], ...] = (
+            (VECTOR, ENCODER, self.encoder, self.vectors, pa.list_(pa.float32())),
+            (SKILLS, TAGGER, self.tagger, self.skills, pa.list_(pa.string())),
+        )
+        for name, key, maker, values, kind in columns:
+            if values:
+                waiting = dict(values)
+                column = [waiting.pop(query, None) for query in stored["query_id"].to_pylist()]
+                stored = stored.append_column(name, pa.array(column, kind))
+                metadata[key] = maker.encode("utf-8")
+        return stored.replace_schema_metadata(metadata)
 
 
 def _arrow(rows: Iterable[Outcome]) -> pa.Table:
@@ -221,6 +248,14 @@ def _stored_vectors(stored: pa.Table) -> dict[str, NDArray[np.float32]]:
     present = stored.select(["query_id", VECTOR]).filter(pc.field(VECTOR).is_valid())
     pairs = zip(present["query_id"].to_pylist(), present[VECTOR], strict=True)
     return {query: np.asarray(vector.values, dtype=np.float32) for query, vector in pairs}
+
+
+def _stored_skills(stored: pa.Table) -> dict[str, tuple[str, ...]]:
+    if SKILLS not in stored.column_names:
+        return {}
+    present = stored.select(["query_id", SKILLS]).filter(pc.field(SKILLS).is_valid()).to_pydict()
+    pairs = zip(present["query_id"], present[SKILLS], strict=True)
+    return {query: tuple(words) for query, words in pairs}
 
 
 def _one_line(error: Exception) -> str:

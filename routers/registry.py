@@ -1,13 +1,11 @@
 """The routers by the name that a configuration uses; a new one is one line here."""
 
-import importlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
-from pydantic import ValidationError
-
 from experts.errors import ConfigError
+from experts.keys import load, mistakes, parse
 from routers.base import Encoder, Router, RouterConfig
 
 ROUTERS = {
@@ -45,7 +43,7 @@ def router_class(type_name: str) -> RouterClass:
     if type_name not in ROUTERS:
         known = ", ".join(ROUTERS)
         raise ConfigError(f"There is no router of type `{type_name}` (known: {known}).")
-    return cast(RouterClass, _load(ROUTERS[type_name]))
+    return cast(RouterClass, load(ROUTERS[type_name]))
 
 
 def check(name: str, config: Mapping[str, Any], experts: Sequence[str]) -> None:
@@ -78,7 +76,7 @@ def shared_encoder() -> Callable[[], Encoder]:
     def encoder() -> Encoder:
         with lock:
             if not made:
-                made.append(_load(DEFAULT_ENCODER)())
+                made.append(load(DEFAULT_ENCODER)())
             return made[0]
 
     return encoder
@@ -88,38 +86,7 @@ def _parse(
     name: str, config: Mapping[str, Any], experts: Sequence[str]
 ) -> tuple[RouterClass, RouterConfig]:
     place = f"routers.{name}"
-    type_name = config.get("type")
-    if not isinstance(type_name, str) or type_name not in ROUTERS:
-        found = "the key is missing" if type_name is None else f"there is no type `{type_name}`"
-        raise _mistakes(place, [f"type: {found} (known: {', '.join(ROUTERS)})."])
-    made = router_class(type_name)
-    try:
-        parsed = made.Config.model_validate(dict(config))
-    except ValidationError as error:
-        problems = [_explain(problem, made.Config) for problem in error.errors()]
-        raise _mistakes(place, problems) from error
-    if problems := list(parsed.problems(experts)):
-        raise _mistakes(place, problems)
-    return made, parsed
-
-
-def _mistakes(place: str, problems: Sequence[str]) -> ConfigError:
-    located = tuple(f"{place}.{problem}" for problem in problems)
-    return ConfigError(" ".join(located), problems=located)
-
-
-def _explain(problem: Any, config: type[RouterConfig]) -> str:
-    """pydantic's error as `key: what is wrong`."""
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = sorted(config.model_fields, key=lambda field: field != "type")
-        return f"{key}: unknown key (known: {', '.join(known)})."
-    if problem["type"] == "missing":
-        return f"{key}: this key is required."
-    message = problem["msg"]
-    return f"{key}: {message[0].lower()}{message[1:]}."
-
-
-def _load(target: str) -> Any:
-    module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    made, parsed = parse(place, config, ROUTERS)
+    if problems := parsed.problems(experts):
+        raise mistakes(place, problems)
+    return cast(RouterClass, made), cast(RouterConfig, parsed)

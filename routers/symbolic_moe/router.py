@@ -1,7 +1,9 @@
 """Symbolic-MoE (arXiv 2503.05641): experts by the skills of a question."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any, Literal, Self
 
@@ -9,25 +11,55 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from experts.prompts import read_template
 from experts.types import Request
-from routers.base import Decision
+from routers.base import Decision, Encoder, Tagging
 from routers.evidence import Evidence, Floats, Indices
 from routers.fitted import FittedConfig, FittedRouter, Predictor
 from routers.neighbours import find
+from routers.symbolic_moe.leads import Leads
 from routers.symbolic_moe.profiles import Profiles, build
 from routers.symbolic_moe.recruiting import Mode, chances, draw, trim
 from routers.symbolic_moe.skills import agreed
+
+PROMPT = Path(__file__).parent / "tagger.txt"
 
 
 class SymbolicConfig(FittedConfig):
     """The keys of a Symbolic-MoE router."""
 
     type: Literal["symbolic_moe"]
+    tagger: str | None = Field(
+        None,
+        description="The expert that `coterie profile` asks for the skills of the probe questions;"
+        " without it a question's task is its skill.",
+    )
+    tagger_prompt: Path | None = Field(
+        None, description="A text file with the field {question}; else our own."
+    )
+    temperature: float = Field(0.7, ge=0, description="With which the tagger is asked.")
+    max_tokens: int = Field(64, ge=1, description="Of a tagger's sample.")
+    tag_requests: bool = Field(
+        False,
+        description="Ask the tagger about every request, too; else its skills are those of the"
+        " nearest labelled questions, which costs nothing.",
+    )
     samples: int = Field(
-        5, ge=2, le=64, description="Nearest labelled questions; a skill of two of them counts."
+        5,
+        ge=2,
+        le=64,
+        description="The tagger's samples, or nearest labelled questions; what two of them name"
+        " counts.",
     )
     floor: float | None = Field(
-        None, ge=-1, le=1, description="Cosine below which a question is no neighbour."
+        None,
+        ge=-1,
+        le=1,
+        description="Cosine below which a labelled question, or a skill, is not meant.",
+    )
+    leads: Path | None = Field(
+        None,
+        description="Who puts answers together best, by task: a file that `coterie profile` writes.",
     )
     mode: Mode = Field("paper", description="How experts are drawn: as in the paper, or its code.")
     experts: int = Field(3, ge=1, le=64, description="How many are recruited.")
@@ -44,9 +76,26 @@ class SymbolicConfig(FittedConfig):
     )
     seed: int = Field(0, description="Another seed recruits others for the same requests.")
 
+    def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
+        """The tagger must be in the pool."""
+        found = super().problems(experts)
+        if self.tagger is not None and self.tagger not in experts:
+            known = ", ".join(experts)
+            return (*found, f"tagger: no expert is called `{self.tagger}` (known: {known}).")
+        if self.tag_requests and self.tagger is None:
+            return (*found, "tag_requests: needs the key `tagger`.")
+        return found
+
+    def tagging(self) -> Tagging | None:
+        """How the tagger is asked, if there is one. Raises ConfigError for a bad prompt."""
+        if self.tagger is None:
+            return None
+        prompt = read_template(self.tagger_prompt or PROMPT, ["question"])
+        return Tagging(self.tagger, prompt, self.samples, self.temperature, self.max_tokens)
+
 
 class Symbolic(Predictor):
-    """The share of right answers in the skills of the nearest labelled questions."""
+    """The share of right answers in a question's skills."""
 
     def __init__(self, evidence: Evidence, profiles: Profiles, config: SymbolicConfig) -> None:
         self.means = evidence.means
@@ -69,15 +118,18 @@ class Symbolic(Predictor):
         return {}
 
     def predict(self, vectors: Floats) -> Floats:
-        prior = self._config.prior_weight
-        rows = [
-            self.profiles.accuracy(self.skills(vectors[row : row + 1]), self.means, prior)
-            for row in range(len(vectors))
-        ]
+        rows = [self.by_skills(self.skills(vectors[r : r + 1])) for r in range(len(vectors))]
         return np.stack(rows)
 
+    def by_skills(self, skills: Indices) -> Floats:
+        """[M] predicted scores of a question with these skills."""
+        return self.profiles.accuracy(skills, self.means, self._config.prior_weight)
+
     def skills(self, vector: Floats) -> Indices:
-        """Numbers of the skills of one vector [1, dimension]; none where neighbours disagree."""
+        """Numbers of the skills of one vector [1, dimension]: those of its nearest questions.
+
+        What two of them share; where they share nothing, the nearest one's.
+        """
         near = find(self._evidence.vectors, vector, self._config.samples)
         floor = self._config.floor
         kept = near.rows[0] if floor is None else near.rows[0][near.similarities[0] >= floor]
@@ -85,49 +137,89 @@ class Symbolic(Predictor):
         found = agreed(labels) or (labels[0] if labels else ())
         return np.array([self._number[skill] for skill in found], dtype=np.intp)
 
-    def explain(self, vectors: Floats) -> dict[str, Any]:
-        """The skills that were found."""
-        return {"skills": [self.profiles.skills[index] for index in self.skills(vectors)]}
-
-    def chances(self, vector: Floats) -> Floats:
-        """[M] probabilities of being recruited; equal ones where no skill was found."""
-        skills = self.skills(vector)
+    def chances(self, skills: Indices) -> Floats:
+        """[M] probabilities of being recruited; equal ones where there is no skill."""
         if not len(skills):
             return np.full(len(self.means), 1 / len(self.means))
         return chances(self.profiles.local(skills), self.profiles.totals, self._config.mode)
 
+    def task(self, vector: Floats) -> str:
+        """Of most of the nearest questions; of the nearest among equals."""
+        near = find(self._evidence.vectors, vector, self._config.samples)
+        tasks = Counter(self._evidence.queries[row].task for row in near.rows[0])
+        return tasks.most_common(1)[0][0]
+
 
 class SymbolicRouter(FittedRouter):
-    """Skills of the nearest labelled questions, points for each expert, and a draw of a panel.
+    """Skills of a question, points for each expert, and a draw of a panel.
 
-    `Decision.panel` holds the recruits; the first of the scores answers where one is enough.
+    `Decision.panel` holds the recruits, `Decision.lead` who puts their answers together best; the
+    first of the scores answers where one is enough.
     """
 
     Config = SymbolicConfig
     predictor = Symbolic
 
+    def __init__(
+        self, name: str, config: Any, experts: Sequence[str], encoder: Callable[[], Encoder]
+    ) -> None:
+        super().__init__(name, config, experts, encoder)
+        self.tagging = config.tagging() if config.tag_requests else None
+        self._leads = Leads.read(config.leads) if config.leads else Leads()
+        profiles = self._symbolic.profiles
+        # Keywords are only matched where requests are tagged.
+        self._skill_vectors = self._encoder.encode(profiles.skills) if self.tagging else None
+
+    @property
+    def _symbolic(self) -> Symbolic:
+        predictor = self.fitted.predictor
+        assert isinstance(predictor, Symbolic)
+        return predictor
+
     def route(self, requests: Sequence[Request]) -> list[Decision]:
         """One decision per request. A batch of `trim_from` or more is trimmed together."""
-        decisions = super().route(requests)
         vectors = self._encoder.encode([request.query for request in requests])
+        rows = [vectors[row : row + 1] for row in range(len(vectors))]
+        found = [self._find(request, row) for request, row in zip(requests, rows, strict=True)]
         panels = [
-            self._recruit(request, vectors[row : row + 1]) for row, request in enumerate(requests)
+            self._recruit(request, skills)
+            for request, skills in zip(requests, found, strict=True)
         ]
         if len(requests) >= self._config.trim_from:
             panels = trim(panels, self._config.trim_below, Random(f"trim {self._config.seed}"))
-        names = self.fitted.evidence.experts
         return [
-            replace(decision, panel=tuple(names[expert] for expert in panel))
-            for decision, panel in zip(decisions, panels, strict=True)
+            self._panelled(row, skills, panel)
+            for row, skills, panel in zip(rows, found, panels, strict=True)
         ]
 
-    def _recruit(self, request: Request, vector: Floats) -> list[int]:
-        predictor = self.fitted.predictor
-        assert isinstance(predictor, Symbolic)
+    def _panelled(self, vector: Floats, skills: Indices, panel: Sequence[int]) -> Decision:
+        symbolic, names = self._symbolic, self.fitted.evidence.experts
+        scores = self.fitted.trusted(symbolic.by_skills(skills)[None])
+        decision = self._decide(vector, scores)
+        named = [symbolic.profiles.skills[index] for index in skills]
+        here = [names[expert] for expert in self.here]
+        return replace(
+            decision,
+            panel=tuple(names[expert] for expert in panel),
+            lead=self._leads.best(symbolic.task(vector), here),
+            evidence={**decision.evidence, "skills": named},
+        )
+
+    def _find(self, request: Request, vector: Floats) -> Indices:
+        """The skills of a request: by the tagger's keywords, or by its nearest questions."""
+        if not request.keywords or self._skill_vectors is None:
+            return self._symbolic.skills(vector)
+        similar = self._encoder.encode(request.keywords) @ self._skill_vectors.T
+        nearest = similar.argmax(axis=1)
+        floor = self._config.floor
+        close = similar.max(axis=1) >= (-np.inf if floor is None else floor)
+        return np.asarray(nearest[close], dtype=np.intp)
+
+    def _recruit(self, request: Request, skills: Indices) -> list[int]:
         config = self._config
         # A string seeds through SHA-512, equal in every process.
         random = Random(f"{config.seed}:{request.id}")
-        found = predictor.chances(vector)
+        found = self._symbolic.chances(skills)
         here = np.isin(np.arange(len(found)), self.here)
         return draw(np.where(here, found, 0.0), config.experts, config.replace, random)
 

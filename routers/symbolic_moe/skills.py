@@ -7,6 +7,8 @@ once counts. The cheaper choice asks nobody: the nearest labelled questions take
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from experts.prompts import without_thoughts
+
 LONGEST_KEYWORD = 20
 TAG = "Keywords:"
 FEWEST_MENTIONS = 2
@@ -14,7 +16,7 @@ FEWEST_MENTIONS = 2
 
 def parse(sample: str) -> tuple[str, ...]:
     """The keywords of one sample: what follows the last tag, in lower case, each once."""
-    _, _, listed = sample.rpartition(TAG)
+    listed = without_thoughts(sample).rpartition(TAG)[2]
     words = (word.strip().lower().replace(".", "") for word in listed.split(","))
     kept = (" ".join(word.split()) for word in words)
     return tuple(dict.fromkeys(word for word in kept if 0 < len(word) <= LONGEST_KEYWORD))

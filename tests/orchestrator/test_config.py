@@ -101,7 +101,7 @@ def test_artifacts_lie_beside_the_file(write: Any, tmp_path: Path) -> None:
     assert routers["t"]["artifact"] == str((tmp_path / "thoughts" / "router.npz").resolve())
     (problem,) = missing_files(routers)
     assert problem.startswith("routers.t.artifact: there is no file")
-    assert problem.endswith("`coterie fuse` of the expert's kind writes it.")
+    assert problem.endswith("`coterie fuse mixture-of-thoughts` writes it.")
 
 
 def test_environment_variables_are_filled_in(write: Any, monkeypatch: Any) -> None:

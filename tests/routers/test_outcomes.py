@@ -245,3 +245,17 @@ def test_matrix_holds_the_newest_score_of_each_cell(rows):
                 and row.expert_version == newest[expert]
             ]
             np.testing.assert_equal(scores[number, column], cell[-1] if cell else np.nan)
+
+
+def test_keywords_are_kept_beside_the_vectors(tmp_path, encoder):
+    path = tmp_path / "outcomes.parquet"
+    rows = [ROW, replace(ROW, expert="atlas"), replace(ROW, query_id="q2", query="add two")]
+    table = OutcomeTable.from_rows(rows).with_skills({"q1": ("adding", "small"), "q2": ()}, "t 1")
+    table.with_embeddings(encoder).write(path)
+
+    read = OutcomeTable.read(path)
+    assert read.skills == {"q1": ("adding", "small"), "q2": ()}
+    assert (read.tagger, read.encoder) == ("t 1", encoder.name)
+    assert [query.skills for query in read.queries()] == [("adding", "small"), ()]
+    assert read.with_skills({"q2": ("b",)}, "t 1").skills["q1"] == ("adding", "small")
+    assert read.with_skills({"q2": ("b",)}, "t 2").skills == {"q2": ("b",)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -12,8 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from experts.errors import ConfigError
+from experts.types import Request
 from routers.evidence import Evidence
-from routers.outcomes import Query
+from routers.outcomes import Outcome, OutcomeTable, Query
+from routers.registry import build as build_router
 from routers.symbolic_moe.profiles import build
 from routers.symbolic_moe.recruiting import chances, draw, trim
 from routers.symbolic_moe.skills import agreed, parse
@@ -88,3 +93,69 @@ def test_rare_experts_are_replaced_by_frequent_ones() -> None:
     assert trimmed[39][2] in (0, 1)
     assert trim([[0], [1]], 0.9, Random(0)) == [[0], [1]]
     assert Counter(expert for panel in trimmed for expert in panel)[2] == 0
+
+
+class TestRouter:
+    """Over a table with the keywords of a tagger."""
+
+    SKILLS = {"q0": ("adding",), "q1": ("adding", "big"), "q2": ("places",), "q3": ("places",)}
+    TEXTS = ("add one two", "add three four", "capital of peru", "capital of chad")
+
+    @pytest.fixture
+    def make(self, tmp_path: Path, encoder: Any) -> Any:
+        path = tmp_path / "outcomes.parquet"
+        rows = [
+            Outcome(f"q{n}", "all", text, expert, "1", float((n < 2) == (expert == "adder")))
+            for n, text in enumerate(self.TEXTS)
+            for expert in ("adder", "atlas")
+        ]
+        OutcomeTable.from_rows(rows).with_skills(self.SKILLS, "tagger 1").write(path)
+
+        def make(**keys: Any) -> Any:
+            settings = {"type": "symbolic_moe", "outcomes": str(path), "samples": 2, **keys}
+            return build_router("s", settings, ("adder", "atlas"), lambda: encoder)
+
+        return make
+
+    @staticmethod
+    def ask(text: str, *keywords: str) -> Request:
+        body = {"messages": [{"role": "user", "content": text}]}
+        return Request("r", "chat/completions", body, keywords)
+
+    def test_skills_are_those_of_the_nearest_questions(self, make: Any) -> None:
+        (decision,) = make().route([self.ask("add one four")])
+        assert decision.evidence["skills"] == ["adding"]
+        assert decision.scores[0][0] == "adder"
+        assert set(decision.panel) <= {"adder", "atlas"}
+        assert len(decision.panel) == 3
+
+    def test_a_taggers_keywords_decide_where_requests_are_tagged(self, make: Any) -> None:
+        request = self.ask("add one four", "places", "nonsense")
+        (ignored,) = make().route([request])
+        assert ignored.evidence["skills"] == ["adding"]
+        router = make(tagger="atlas", tag_requests=True, floor=0.9)
+        (decision,) = router.route([request])
+        assert router.tagging.expert == "atlas"
+        assert decision.evidence["skills"] == ["places"]
+        assert decision.scores[0][0] == "atlas"
+
+    def test_without_a_floor_every_keyword_means_a_skill(self, make: Any) -> None:
+        router = make(tagger="atlas", tag_requests=True)
+        (decision,) = router.route([self.ask("add one", "nonsense")])
+        assert len(decision.evidence["skills"]) == 1
+
+    def test_no_skill_recruits_anybody(self, make: Any) -> None:
+        router = make(tagger="atlas", tag_requests=True, floor=0.9, seed=1)
+        panels = router.route(
+            [replace(self.ask("add one", "nonsense"), id=f"r{n}") for n in range(40)]
+        )
+        assert panels[0].evidence["skills"] == []
+        assert {name for decision in panels for name in decision.panel} == {"adder", "atlas"}
+
+    def test_keys_that_do_not_fit(self, make: Any, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="tagger: no expert is called `nobody`"):
+            make(tagger="nobody")
+        with pytest.raises(ConfigError, match="tag_requests: needs the key `tagger`"):
+            make(tag_requests=True)
+        with pytest.raises(ConfigError, match="nobody was probed"):
+            make(leads=str(tmp_path / "leads.json"))

@@ -144,7 +144,8 @@ def test_prices_are_sizes_where_costs_are_missing(tmp_path: Path) -> None:
     table = pq.read_table(f"{prefix}_outcomes.parquet").drop_columns(["cost_usd"])
     pq.write_table(table, f"{prefix}_outcomes.parquet")
     assert read_recorded(prefix, MODELS).unit == "calls"
-    rows = "\n".join(f"made,{name},{size},{size}" for name, size in zip(MODELS, (7, 8, 9), strict=True))
+    sizes = zip(MODELS, (7, 8, 9), strict=True)
+    rows = "\n".join(f"made,{name},{size},{size}" for name, size in sizes)
     (tmp_path / "models.csv").write_text(f"source,model,params_b,active_b\n{rows}\n")
     sized = read_recorded(prefix, MODELS)
     assert sized.unit == "billions of active parameters"

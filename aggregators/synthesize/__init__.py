@@ -1,0 +1,1 @@
+"""Synthesis: one expert writes an answer out of those of several."""

@@ -1,0 +1,41 @@
+"""Prompts as plain text files with named fields, and texts that can not break out of them."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from experts.errors import ConfigError
+
+SHORTEST_FENCE = 3
+THOUGHTS_END = "</think>"
+
+
+def read_template(path: Path, fields: Sequence[str]) -> str:
+    """A prompt's text, without its last line feed.
+
+    Raises ConfigError where it can not be read, or lacks one of the `fields`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The prompt {path} can not be read ({error}).") from error
+    if missing := [f"{{{field}}}" for field in fields if f"{{{field}}}" not in text]:
+        raise ConfigError(f"The prompt {path} lacks {' and '.join(missing)}.")
+    return text
+
+
+def fill(template: str, **fields: str) -> str:
+    """The template with its fields; what looks like a field in a value stays as it is."""
+    pattern = "|".join(re.escape(f"{{{name}}}") for name in fields)
+    return re.sub(pattern, lambda found: fields[found[0][1:-1]], template)
+
+
+def fence_for(texts: Sequence[str]) -> str:
+    """A fence that none of the texts can close: longer than all runs of backticks in them."""
+    longest = max((len(run) for text in texts for run in re.findall("`+", text)), default=0)
+    return "`" * max(SHORTEST_FENCE, longest + 1)
+
+
+def without_thoughts(text: str) -> str:
+    """An answer without the reasoning that precedes it."""
+    return text.rpartition(THOUGHTS_END)[2].strip()
