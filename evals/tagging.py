@@ -1,7 +1,6 @@
 """Part of the profile run: an expert names the skills of the probe questions (Symbolic-MoE)."""
 
 from collections.abc import Sequence
-from itertools import batched
 
 import httpx
 
@@ -35,14 +34,13 @@ async def tag(
         return table, []
     progress.doing(f"asking {tagging.expert} for the skills of {len(missing)} questions")
     questions = [one for query in missing for one in _samples(query, tagging)]
-    answers = await ask_many(
-        client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, stream=False
-    )
-    found = {
-        query.id: agreed(parse(sample.text) for sample in samples)
-        for query, samples in zip(missing, batched(answers, tagging.samples), strict=True)
-        if all(sample.error is None for sample in samples)
-    }
+    answers = await ask_many(client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, stream=False)
+    count = tagging.samples
+    found = {}
+    for number, query in enumerate(missing):
+        samples = answers[number * count : (number + 1) * count]
+        if all(sample.error is None for sample in samples):
+            found[query.id] = agreed(parse(sample.text) for sample in samples)
     progress.say(f"{tagging.expert} named the skills of {len(found)} questions")
     return table.with_skills(found, tagger), [one for one in answers if one.error is not None]
 

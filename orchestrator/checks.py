@@ -49,21 +49,28 @@ def cross_check(
         if isinstance(spec, VllmSpec):
             problems += _check_adapter(name, spec, experts, declared)
     for name, composition in compositions.items():
-        if name.startswith(RESERVED):
-            problems.append(f"compositions.{name}: names under {RESERVED} are the service's own.")
-        for kind in CHECKS:
-            wanted = getattr(composition, kind)
-            if wanted is not None and wanted not in parts[kind]:
-                known = ", ".join(parts[kind]) or "none is configured"
-                problems.append(
-                    f"compositions.{name}.{kind}: no {kind} is called `{wanted}` (known: {known})."
-                )
+        problems += _check_composition(name, composition, parts)
     for kind, check in CHECKS.items():
         for name, settings in parts[kind].items():
             try:
                 check(name, settings, tuple(declared))
             except ConfigError as error:
                 problems += error.problems or (str(error),)
+    return problems
+
+
+def _check_composition(
+    name: str, composition: _Composition, parts: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    where = f"compositions.{name}"
+    problems: list[str] = []
+    if name.startswith(RESERVED):
+        problems.append(f"{where}: names under {RESERVED} are the service's own.")
+    for kind, known in parts.items():
+        wanted = getattr(composition, kind)
+        if wanted is not None and wanted not in known:
+            names = ", ".join(known) or "none is configured"
+            problems.append(f"{where}.{kind}: no {kind} is called `{wanted}` (known: {names}).")
     return problems
 
 

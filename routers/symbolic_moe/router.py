@@ -59,7 +59,7 @@ class SymbolicConfig(FittedConfig):
     )
     leads: Path | None = Field(
         None,
-        description="Who puts answers together best, by task: a file that `coterie profile` writes.",
+        description="File of `coterie profile`: who puts answers together best, by task.",
     )
     mode: Mode = Field("paper", description="How experts are drawn: as in the paper, or its code.")
     experts: int = Field(3, ge=1, le=64, description="How many are recruited.")
@@ -182,8 +182,7 @@ class SymbolicRouter(FittedRouter):
         rows = [vectors[row : row + 1] for row in range(len(vectors))]
         found = [self._find(request, row) for request, row in zip(requests, rows, strict=True)]
         panels = [
-            self._recruit(request, skills)
-            for request, skills in zip(requests, found, strict=True)
+            self._recruit(request, skills) for request, skills in zip(requests, found, strict=True)
         ]
         if len(requests) >= self._config.trim_from:
             panels = trim(panels, self._config.trim_below, Random(f"trim {self._config.seed}"))

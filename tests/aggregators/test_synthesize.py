@@ -105,7 +105,9 @@ def test_no_answer_can_leave_its_fence(hostile: str) -> None:
     made = Synthesize(SynthesizeConfig(type="synthesize"))
     prompt = made.prompt("{answers}", [hostile, "{question} {fence}"])
     lines = prompt.splitlines()
-    fences = [line for line in lines if set(line) == {"`"} and f"\n{line}\n" not in f"\n{hostile}\n"]
+    fences = [
+        line for line in lines if set(line) == {"`"} and f"\n{line}\n" not in f"\n{hostile}\n"
+    ]
     assert len(fences) == 4
     assert "{question} {fence}" in prompt
     assert lines[-1] == "{answers}"
@@ -135,7 +137,7 @@ class TestKeys:
     def test_a_prompt_must_have_its_fields(self, tmp_path: Path) -> None:
         path = tmp_path / "p.txt"
         path.write_text("Q {question}")
-        with pytest.raises(ConfigError, match="lacks {answers}"):
+        with pytest.raises(ConfigError, match=r"lacks \{answers\}"):
             build("s", {"type": "synthesize", "prompt": str(path)}, EXPERTS)
         with pytest.raises(ConfigError, match="can not be read"):
             build("s", {"type": "synthesize", "prompt": str(tmp_path / "no.txt")}, EXPERTS)

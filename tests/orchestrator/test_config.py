@@ -170,7 +170,7 @@ MISTAKES = {
     ),
     "unknown key of the file": (
         {"experts": {"a": REMOTE}, "xyz": 1},
-        "xyz: unknown key. Known keys: classes, compositions, experts, ray",
+        "xyz: unknown key. Known keys: aggregators, classes, compositions, experts, feedback, ray",
     ),
     "unknown key, called like a kind": (
         {"experts": {"a": {**REMOTE, "openai": {}}}},

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -98,7 +98,12 @@ def test_rare_experts_are_replaced_by_frequent_ones() -> None:
 class TestRouter:
     """Over a table with the keywords of a tagger."""
 
-    SKILLS = {"q0": ("adding",), "q1": ("adding", "big"), "q2": ("places",), "q3": ("places",)}
+    SKILLS: ClassVar = {
+        "q0": ("adding",),
+        "q1": ("adding", "big"),
+        "q2": ("places",),
+        "q3": ("places",),
+    }
     TEXTS = ("add one two", "add three four", "capital of peru", "capital of chad")
 
     @pytest.fixture
