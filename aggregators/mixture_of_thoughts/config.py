@@ -18,7 +18,9 @@ class _Section(BaseModel):
 class LossConfig(_Section):
     """Weights of the auxiliary losses beside that of the language model (appendix of the paper)."""
 
-    entropy: float = Field(0.01, ge=0, description="Reward for a router that tries everybody; falls to 0 over the run.")
+    entropy: float = Field(
+        0.01, ge=0, description="Reward for a router that tries everybody; falls to 0 over the run."
+    )
     balance: float = Field(0.01, ge=0, description="Price of using experts unequally.")
     consistency: float = Field(0.05, ge=0, description="Price of depending on who the peers are.")
     temperature: float = Field(2.0, gt=0, description="Softens what consistency compares.")

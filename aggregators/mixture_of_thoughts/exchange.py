@@ -76,11 +76,11 @@ def exchange(
 
     def by_position(projected: Tensor) -> Tensor:
         """[all streams, T, H x s] to [B x T, K, H, s]."""
-        slots = projected[places.slots].transpose(1, 2).flatten(0, 1)
-        return slots.unflatten(-1, (layer.heads, -1))
+        slots = projected[places.slots].transpose(1, 2)
+        return slots.reshape(batch * length, slots.shape[2], layer.heads, -1)
 
     key, value = by_position(layer.key(whole)), by_position(value)
-    query = layer.query(own).flatten(0, 1).unflatten(-1, (layer.heads, -1))
+    query = layer.query(own).reshape(batch * length, layer.heads, -1)
     taken = places.taken.repeat_interleave(length, 0)
     heard, shares = attend(query, key, value, taken)
     found = layer.out_norm(layer.out(heard.flatten(1)).view_as(own) + own)
@@ -103,4 +103,5 @@ def _delta(
     alone = layer.peer_gate[number] * up(layer.peer(shared[~leads]))
     delta = told.new_zeros(len(row), *told.shape[1:])
     delta = delta.index_copy(0, leads.nonzero()[:, 0], told)
-    return delta.index_copy(0, (~leads).nonzero()[:, 0], alone)
+    whole: Tensor = delta.index_copy(0, (~leads).nonzero()[:, 0], alone)
+    return whole
