@@ -18,7 +18,9 @@ class _Section(BaseModel):
 class LossConfig(_Section):
     """Weights of the auxiliary losses beside that of the language model (appendix of the paper)."""
 
-    entropy: float = Field(0.01, ge=0, description="Reward for a router that tries everybody.")
+    entropy: float = Field(
+        0.01, ge=0, description="Reward for a router that tries everybody; falls to 0 over the run."
+    )
     balance: float = Field(0.01, ge=0, description="Price of using experts unequally.")
     consistency: float = Field(0.05, ge=0, description="Price of depending on who the peers are.")
     temperature: float = Field(2.0, gt=0, description="Softens what consistency compares.")
@@ -46,6 +48,11 @@ class TrainingConfig(_Section):
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="In the query router.")
     losses: LossConfig = LossConfig()
+    worst_nll: float = Field(
+        5.0,
+        gt=0,
+        description="Nats of a token above which an expert is no worse for the router.",
+    )
     steps: int = Field(ge=1)
     batch: int = Field(64, ge=1)
     learning_rate: float = Field(2e-3, gt=0, description="The peak, after the warm-up.")

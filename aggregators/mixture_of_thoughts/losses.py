@@ -9,6 +9,15 @@ def entropy(scores: Tensor) -> Tensor:
     return -(scores.softmax(-1) * scores.log_softmax(-1)).sum(-1).mean()
 
 
+def straight_through(chosen: Tensor, costs: Tensor) -> Tensor:
+    """0, with the gradient of what a choice costs: mean of sum_i p_i costs_i.
+
+    `chosen` [N, M] are hard choices with the gradient of their probabilities p, `costs` [N, M] in
+    nats, which get no gradient.
+    """
+    return ((chosen - chosen.detach()) * costs.detach()).sum(-1).mean()
+
+
 def imbalance(chosen: Tensor) -> Tensor:
     """(standard deviation / mean)^2 of how much each expert is used; `chosen` is [B, M]."""
     usage = chosen.mean(0)

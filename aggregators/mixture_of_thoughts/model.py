@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from aggregators.mixture_of_thoughts.exchange import exchange
 from aggregators.mixture_of_thoughts.router import Choice, QueryRouter
 from experts.torch_engine.stacks import StackedModel
 from experts.vllm.composite.attending import Attend, Form, OverSequence, causal, positionwise
@@ -31,9 +32,11 @@ class Heard(NamedTuple):
     """What a forward pass predicts."""
 
     log_probs: Tensor
-    """[N, V] of the primaries, in nats, with the router's gradient where it is learned."""
+    """[N, V] of the primaries, in nats."""
     attention: Tensor
     """[interactions, experts] shares: how much the primaries listened to each expert."""
+    right: Tensor | None = None
+    """[N, experts] log-probability of the right token by each active expert, 0 for the others."""
 
 
 class MixtureOfThoughts(nn.Module):
@@ -59,7 +62,8 @@ class MixtureOfThoughts(nn.Module):
         self.names = tuple(members)
         self.places = places
         self._stacks = stacks
-        self._heads = heads * len(members)
+        self._joint = max(places) + 1 if places else 0
+        self._heads = heads
         self._form = form
         self.tokenizers = tuple(tokenizers or [0] * len(members))
         self._members = [StackedModel(name, model, stacks) for name, model in members.items()]
@@ -72,22 +76,26 @@ class MixtureOfThoughts(nn.Module):
         """[M] bool: who may be a primary."""
         return torch.tensor([number == 0 for number in self.tokenizers])
 
-    def forward(self, read: Read, positions: Tensor, choice: Choice, learn: bool) -> Heard:
+    def forward(
+        self, read: Read, positions: Tensor, choice: Choice, targets: Tensor | None = None
+    ) -> Heard:
         """Predict the next token at N positions.
 
         Args:
             read: the texts.
             positions: [B, T - 1] bool, N of them true; T is of the speakers' tokens.
             choice: who takes part in each row.
-            learn: whether the router is to get gradients; it costs the peers' predictions.
+            targets: [N] the right tokens, where the router is to learn; it costs the peers'
+                predictions.
         """
+        learn = targets is not None
         rows = [choice.active[:, m].nonzero()[:, 0] for m in range(len(self._members))]
         streams = [
             member.embed(read.tokens[number][row])
             for member, number, row in zip(self._members, self.tokenizers, rows, strict=True)
         ]
         heard = []
-        for stack in range(self._stacks):
+        for stack in range(self._joint):
             streams = [
                 member.run(stack, stream) if len(stream) else stream
                 for member, stream in zip(self._members, streams, strict=True)
@@ -96,8 +104,24 @@ class MixtureOfThoughts(nn.Module):
                 interaction = self.interactions[self.places.index(stack)]
                 streams, shares = self._interact(interaction, streams, rows, read, choice, learn)
                 heard.append(shares)
-        log_probs = self._speak(streams, rows, positions, choice, learn)
-        return Heard(log_probs, torch.stack(heard) if heard else torch.zeros(0, len(rows)))
+        attention = torch.stack(heard) if heard else torch.zeros(0, len(rows))
+        # Which of the N each position is.
+        number = torch.zeros(positions.shape, dtype=torch.long)
+        number[positions] = torch.arange(int(positions.sum()))
+        leads = [choice.primary[row] == m for m, row in enumerate(rows)]
+        spoken = self._end(streams, rows, leads, number, positions)
+        log_probs = torch.cat([one for _, one in spoken.values()])
+        log_probs = log_probs[torch.cat([places for places, _ in spoken.values()]).argsort()]
+        if targets is None:
+            return Heard(log_probs, attention)
+        with torch.no_grad():
+            # From here on nobody hears the peers: what they would have said is for the router.
+            unsaid = self._end(streams, rows, [~one for one in leads], number, positions)
+            right = log_probs.new_zeros(len(targets), len(rows))
+            for predictions in (spoken, unsaid):
+                for m, (places, predicted) in predictions.items():
+                    right[places, m] = predicted.gather(-1, targets[places, None])[:, 0]
+        return Heard(log_probs, attention, right)
 
     def _interact(
         self,
@@ -108,74 +132,50 @@ class MixtureOfThoughts(nn.Module):
         choice: Choice,
         learn: bool,
     ) -> tuple[list[Tensor], Tensor]:
-        batch, length = read.tokens[0].shape
-        whole = [
-            stream.new_zeros(batch, *stream.shape[1:]).index_copy(0, row, stream)
-            for stream, row in zip(streams, rows, strict=True)
-        ]
         aligned = [
-            one if number == 0 else _at(one, read.aligned[number - 1])
-            for one, number in zip(whole, self.tokenizers, strict=True)
+            one if number == 0 else _at(one, read.aligned[number - 1][row])
+            for one, number, row in zip(streams, self.tokenizers, rows, strict=True)
         ]
-        exchange = interaction(
-            [one.flatten(0, 1) for one in aligned],
-            choice.active.repeat_interleave(length, 0),
-            choice.primary.repeat_interleave(length, 0),
-            self._attend(read.tokens[0]),
-            choice.weights.repeat_interleave(length, 0) if learn else None,
+        deltas, shares = exchange(
+            interaction, aligned, rows, choice, self._attend(read.tokens[0], choice), learn
         )
         changed = [
-            stream
-            + (
-                delta.view(batch, length, -1)[row]
-                if self.tokenizers[number] == 0
-                else interaction.adapt(number, stream)
-            )
-            for number, (stream, delta, row) in enumerate(
-                zip(streams, exchange.deltas, rows, strict=True)
-            )
+            stream + (delta if self.tokenizers[number] == 0 else interaction.adapt(number, stream))
+            for number, (stream, delta) in enumerate(zip(streams, deltas, strict=True))
         ]
-        return changed, exchange.attention.detach().mean(0)
+        return changed, shares
 
-    def _attend(self, tokens: Tensor) -> Attend:
+    def _attend(self, tokens: Tensor, choice: Choice) -> Attend:
         if self._form == "positionwise":
             return positionwise
         first = torch.zeros_like(tokens, dtype=torch.bool)
         first[:, 0] = True
-        return OverSequence(causal(len(tokens), self._heads), first.flatten())
+        heads = self._heads * int(choice.active.sum(1).max())
+        return OverSequence(causal(len(tokens), heads), first.flatten())
 
-    def _speak(
+    def _end(
         self,
         streams: list[Tensor],
         rows: list[Tensor],
+        picked: list[Tensor],
+        number: Tensor,
         positions: Tensor,
-        choice: Choice,
-        learn: bool,
-    ) -> Tensor:
-        """The primaries' predictions; with `learn` the peers' take part with a weight of 0."""
-        count = int(positions.sum())
-        # Where each row's positions begin among all N.
-        number = torch.full(positions.shape, -1, dtype=torch.long)
-        number[positions] = torch.arange(count)
-        result: Tensor | None = None
-        for index, (member, stream, row) in enumerate(
-            zip(self._members, streams, rows, strict=True)
+    ) -> dict[int, tuple[Tensor, Tensor]]:
+        """Run the stacks after the last interaction for the `picked` rows of each member.
+
+        Returns, by member, which of the N positions are its own, and its predictions [n, V].
+        """
+        found = {}
+        for m, (member, stream, row, pick) in enumerate(
+            zip(self._members, streams, rows, picked, strict=True)
         ):
-            speaking = choice.primary[row] == index
-            wanted = row if learn else row[speaking]
-            if not len(wanted) or self.tokenizers[index]:
+            if self.tokenizers[m] or not pick.any():
                 continue
-            kept = stream if learn else stream[speaking]
-            here = positions[wanted]
-            predicted = member.log_probs(kept[:, :-1][here])
-            if learn:
-                weight = choice.speaks[wanted, index][:, None].expand(here.shape)[here]
-                predicted = predicted * weight[:, None]
-            if result is None:
-                result = predicted.new_zeros(count, predicted.shape[-1])
-            result = result.index_add(0, number[wanted][here], predicted)
-        assert result is not None
-        return result
+            kept, here = stream[pick], positions[row[pick]]
+            for stack in range(self._joint, self._stacks):
+                kept = member.run(stack, kept)
+            found[m] = number[row[pick]][here], member.log_probs(kept[:, :-1][here])
+        return found
 
 
 def _at(whole: Tensor, places: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ class ThoughtsReference:
         seen = seen_by_members(self.composite, tokens)
         padded = torch.cat((seen, torch.zeros_like(seen[:, :1])), 1)
         positions = torch.ones_like(seen, dtype=torch.bool)
-        heard = self._model(Read((padded,)), positions, self._choice(tokens), learn=False)
+        heard = self._model(Read((padded,)), positions, self._choice(tokens))
         found: Tensor = heard.log_probs
         found[:, list(self.composite.role_token_ids)] = -math.inf
         return found

@@ -1,5 +1,6 @@
 """The query router of a Mixture of Thoughts: an MLP over the sentence embedding of a question."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -27,6 +28,7 @@ class QueryRouter(nn.Module):
 
     def __init__(self, dimension: int, experts: int, dropout: float) -> None:
         super().__init__()
+        self.scale = math.sqrt(dimension)
         self.layers = nn.Sequential(
             nn.Linear(dimension, HIDDEN),
             nn.ReLU(),
@@ -42,8 +44,10 @@ class QueryRouter(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """[B, dimension] to [B, M]."""
-        scores: Tensor = self.layers(embeddings)
+        """[B, dimension], each of length one, to [B, M]."""
+        # At a size of about 1 each, what a question is about is learned before who is best on
+        # average; else one expert gets everything, and the others nothing to learn from.
+        scores: Tensor = self.layers(self.scale * embeddings)
         return scores
 
 

@@ -109,6 +109,8 @@ def write_router(
     }
     layers = [layer for layer in router.layers if isinstance(layer, torch.nn.Linear)]
     for number, layer in enumerate(layers):
-        arrays[f"weight_{number}"] = layer.weight.detach().numpy()
+        # Who reads them multiplies embeddings as they are.
+        scale = router.scale if number == 0 else 1.0
+        arrays[f"weight_{number}"] = scale * layer.weight.detach().numpy()
         arrays[f"bias_{number}"] = layer.bias.detach().numpy()
     np.savez(path, **arrays)

@@ -11,7 +11,13 @@ from transformers import PreTrainedModel
 
 from aggregators.mixture_of_thoughts.config import TrainingConfig
 from aggregators.mixture_of_thoughts.data import TrainingData, load_data
-from aggregators.mixture_of_thoughts.losses import disagreement, entropy, gumbel, imbalance
+from aggregators.mixture_of_thoughts.losses import (
+    disagreement,
+    entropy,
+    gumbel,
+    imbalance,
+    straight_through,
+)
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
 from aggregators.mixture_of_thoughts.router import Choice, choose
 from experts.training.data import Order
@@ -153,10 +159,10 @@ class Trainer:
             checkpoint_s=config.checkpoint_s,
         )
         loop = Loop(stage, self._model, self._optimizer, self._run, self._voice)
-        loop.go(state, lambda step: self.loss(self._order.rows(step)))
+        loop.go(state, lambda step: self.loss(self._order.rows(step), step / config.steps))
 
-    def loss(self, rows: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
-        """The loss on some rows, in nats, and what it is made of."""
+    def loss(self, rows: Sequence[int], done: float) -> tuple[Tensor, dict[str, float]]:
+        """The loss on some rows, in nats, and what it is made of; `done` is 0 to 1 of the run."""
         weights = self._config.losses
         batch, read = self._data.batch(rows)
         scores = self._model.router(self._embeddings[list(rows)])
@@ -164,10 +170,14 @@ class Trainer:
             return scores.sum(), {}  # Nobody can be chosen; the loop names the step.
         noisy = gumbel(scores)
         choice = choose(scores, self._config.active, self._model.speakers, noisy)
-        heard = self._model(read, batch.positions, choice, learn=True)
+        heard = self._model(read, batch.positions, choice, batch.targets)
         language = -heard.log_probs.gather(-1, batch.targets[:, None]).mean()
+        worse = -heard.right.clamp(min=-self._config.worst_nll)
+        routing = straight_through(choice.speaks[batch.row], worse)
         spread, uneven = entropy(scores), imbalance(choice.weights)
-        loss = language - weights.entropy * spread + weights.balance * uneven
+        # Who is good alone is soon known; who is good with whom only when the layers have learned.
+        tried = (1 - done) * weights.entropy * spread
+        loss = language + routing - tried + weights.balance * uneven
         measured = {
             "lm": language.item(),
             "entropy": spread.item(),
@@ -190,7 +200,7 @@ class Trainer:
         again = again.scatter(-1, primary, again.amax(-1, keepdim=True) + 1.0)
         other = choose(scores[:count], self._config.active, self._model.speakers, again)
         batch, read = self._data.batch(rows[:count])
-        second = self._model(read, batch.positions, other, learn=False)
+        second = self._model(read, batch.positions, other)
         return disagreement(first[row < count], second.log_probs, self._config.losses.temperature)
 
     def _gate(self) -> float:

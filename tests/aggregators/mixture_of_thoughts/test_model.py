@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers.utils import logging
 
+from aggregators.mixture_of_thoughts.losses import straight_through
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts, Read
 from aggregators.mixture_of_thoughts.router import Choice
 from experts.errors import ConfigError
@@ -79,9 +80,7 @@ def test_untrained_it_is_its_primary(mixture: MixtureOfThoughts) -> None:
     wake(mixture, 0.0)
     tokens = tokens_for(len(ROWS))
     positions = torch.ones(len(ROWS), 7, dtype=torch.bool)
-    heard = mixture(Read((tokens,)), positions, chosen(ROWS), learn=False).log_probs.view(
-        len(ROWS), 7, -1
-    )
+    heard = mixture(Read((tokens,)), positions, chosen(ROWS)).log_probs.view(len(ROWS), 7, -1)
     for row, (primary, *_) in enumerate(ROWS):
         model = load_model(MEMBERS[primary], ZOO / MEMBERS[primary])
         expected = model(tokens[row : row + 1, :-1]).logits[0].log_softmax(-1)
@@ -98,14 +97,10 @@ def test_later_tokens_change_nothing_before_them(mixture: MixtureOfThoughts, gat
     after[:, 5:] = after[:, 5:].flip(-1) + 7
     positions = torch.zeros(len(ROWS), 7, dtype=torch.bool)
     positions[:, :5] = True
-    one, other = (
-        mixture(Read((t,)), positions, chosen(ROWS), False).log_probs for t in (before, after)
-    )
+    one, other = (mixture(Read((t,)), positions, chosen(ROWS)).log_probs for t in (before, after))
     assert torch.allclose(one, other, atol=1e-5)
     positions[:, 5] = True
-    one, other = (
-        mixture(Read((t,)), positions, chosen(ROWS), False).log_probs for t in (before, after)
-    )
+    one, other = (mixture(Read((t,)), positions, chosen(ROWS)).log_probs for t in (before, after))
     assert not torch.allclose(one, other, atol=1e-2)
 
 
@@ -116,11 +111,27 @@ def test_a_mixed_batch_is_each_row_alone(mixture: MixtureOfThoughts, learn: bool
     tokens = tokens_for(len(ROWS))
     positions = torch.ones(len(ROWS), 7, dtype=torch.bool)
     positions[1, :4] = False
-    together = mixture(Read((tokens,)), positions, chosen(ROWS), learn)
+    counts = positions.sum(1).tolist()
+    targets = torch.full((sum(counts),), 90).split(counts)
+    together = mixture(
+        Read((tokens,)), positions, chosen(ROWS), torch.cat(targets) if learn else None
+    )
     alone = [
-        mixture(Read((tokens[i : i + 1],)), positions[i : i + 1], chosen([row]), learn)
+        mixture(
+            Read((tokens[i : i + 1],)),
+            positions[i : i + 1],
+            chosen([row]),
+            targets[i] if learn else None,
+        )
         for i, row in enumerate(ROWS)
     ]
+    if learn:
+        right = torch.cat([one.right for one in alone])
+        assert torch.allclose(together.right, right, atol=1e-4)
+        spoken = torch.tensor([row[0] for row in ROWS]).repeat_interleave(torch.tensor(counts))
+        said = together.log_probs[:, 90]
+        assert torch.allclose(together.right.gather(1, spoken[:, None])[:, 0], said, atol=1e-4)
+        assert (right.view(-1, len(MEMBERS))[-7:] != 0).all()
     assert torch.allclose(
         together.log_probs, torch.cat([one.log_probs for one in alone]), atol=1e-4
     )
@@ -135,8 +146,7 @@ def test_peers_matter_once_the_gates_are_open(mixture: MixtureOfThoughts) -> Non
     tokens, positions = tokens_for(1), torch.ones(1, 7, dtype=torch.bool)
     with torch.no_grad():
         one, other = (
-            mixture(Read((tokens,)), positions, chosen([row]), False).log_probs
-            for row in ((0, 1), (0, 2))
+            mixture(Read((tokens,)), positions, chosen([row])).log_probs for row in ((0, 1), (0, 2))
         )
     assert not torch.allclose(one, other, atol=1e-2)
 
@@ -151,8 +161,10 @@ def test_only_router_and_interactions_learn(mixture: MixtureOfThoughts) -> None:
         weights=choice.weights + (soft - soft.detach()),
         speaks=choice.speaks + (soft - soft.detach()),
     )
-    heard = mixture(Read((tokens,)), positions, choice, learn=True)
-    heard.log_probs[:, 90].mean().neg().backward()
+    heard = mixture(Read((tokens,)), positions, choice, torch.full((21,), 90))
+    assert not heard.right.requires_grad
+    speaks = choice.speaks.repeat_interleave(7, 0)
+    (straight_through(speaks, -heard.right) - heard.log_probs[:, 90].mean()).backward()
     assert scores.grad is not None
     assert scores.grad.abs().sum() > 0
     # `up` of the last layer gets none from idle members; everything in a layer together does.

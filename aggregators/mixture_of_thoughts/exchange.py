@@ -1,0 +1,107 @@
+"""An interaction layer over the experts that take part: what training computes.
+
+A served batch runs every expert over every row and masks who is idle (`Interaction.forward`). Here
+each expert has run over its own texts only, and so do the projections: K of M experts cost K / M.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from aggregators.mixture_of_thoughts.router import Choice
+from experts.vllm.composite.attending import Attend
+from experts.vllm.composite.interaction import Interaction
+
+
+class Places(NamedTuple):
+    """Where the streams of B texts are, when those of all experts stand one after the other."""
+
+    slots: Tensor
+    """[B, K] of the active experts, by their number; 0 where a text has fewer than K."""
+    taken: Tensor
+    """[B, K] bool: there is an expert in this slot."""
+    primaries: Tensor
+    """[B] of the primary."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Tensor], choice: Choice) -> "Places":
+        """`rows` are the texts of each expert."""
+        places = torch.zeros_like(choice.active, dtype=torch.long)
+        begin = 0
+        for number, row in enumerate(rows):
+            places[row, number] = torch.arange(begin, begin + len(row))
+            begin += len(row)
+        # The active experts first, in the order of their numbers.
+        order = choice.active.int().argsort(dim=1, descending=True, stable=True)
+        order = order[:, : int(choice.active.sum(1).max())]
+        primaries = places.gather(1, choice.primary[:, None])[:, 0]
+        return cls(places.gather(1, order), choice.active.gather(1, order), primaries)
+
+
+def exchange(
+    layer: Interaction,
+    streams: Sequence[Tensor],
+    rows: Sequence[Tensor],
+    choice: Choice,
+    attend: Attend,
+    weighted: bool,
+) -> tuple[list[Tensor], Tensor]:
+    """What the layer adds to each expert's stream, and how much of each was heard.
+
+    Args:
+        layer: the interaction layer.
+        streams: [texts of the expert, T, width of the expert] each.
+        rows: which of the B texts those are, ascending.
+        choice: who takes part.
+        attend: the attention, of the layer's form.
+        weighted: whether the router is to get gradients.
+
+    Returns the deltas, shaped as the streams, and [M] shares, the mean over all positions.
+    """
+    places = Places.of(rows, choice)
+    batch, experts = choice.active.shape
+    length = streams[0].shape[1]
+    shared = [
+        down(norm(stream))
+        for down, norm, stream in zip(layer.down, layer.norms, streams, strict=True)
+    ]
+    whole = torch.cat(shared)
+    own = whole[places.primaries]
+    value = layer.value(whole)
+    if weighted:
+        each = [choice.weights[row, number] for number, row in enumerate(rows)]
+        value = value * torch.cat(each)[:, None, None]
+
+    def by_position(projected: Tensor) -> Tensor:
+        """[all streams, T, H x s] to [B x T, K, H, s]."""
+        slots = projected[places.slots].transpose(1, 2)
+        return slots.reshape(batch * length, slots.shape[2], layer.heads, -1)
+
+    key, value = by_position(layer.key(whole)), by_position(value)
+    query = layer.query(own).reshape(batch * length, layer.heads, -1)
+    taken = places.taken.repeat_interleave(length, 0)
+    heard, shares = attend(query, key, value, taken)
+    found = layer.out_norm(layer.out(heard.flatten(1)).view_as(own) + own)
+    deltas = [
+        _delta(layer, number, found, one, row, choice.primary[row] == number)
+        for number, (one, row) in enumerate(zip(shared, rows, strict=True))
+    ]
+    attention = shares.new_zeros(batch, experts)
+    # Masked in the order of their numbers, here as there.
+    attention[choice.active] = shares.detach().view(batch, length, -1).mean(1)[places.taken]
+    return deltas, attention.mean(0)
+
+
+def _delta(
+    layer: Interaction, number: int, found: Tensor, shared: Tensor, row: Tensor, leads: Tensor
+) -> Tensor:
+    """What one expert's texts get: those that it leads what was found, the others an adaption."""
+    up = layer.up[number]
+    told = layer.primary_gate[number] * layer.up_norms[number](up(found[row[leads]]))
+    alone = layer.peer_gate[number] * up(layer.peer(shared[~leads]))
+    delta = told.new_zeros(len(row), *told.shape[1:])
+    delta = delta.index_copy(0, leads.nonzero()[:, 0], told)
+    whole: Tensor = delta.index_copy(0, (~leads).nonzero()[:, 0], alone)
+    return whole
