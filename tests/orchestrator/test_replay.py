@@ -186,6 +186,57 @@ class TestSecondOpinion:
             await ask(wary, QUESTIONS["q1"], **{field: value})
 
 
+class TestPanel:
+    """Two recorded experts answer together; a tagger's and a lead's prompts were not recorded."""
+
+    @pytest.fixture
+    async def council(self, prefix: str, tmp_path: Path) -> AsyncIterator[AsyncOpenAI]:
+        table = tmp_path / "outcomes.parquet"
+        rows = [
+            Outcome(text, "sums" if "What" in text else "cities", text, model, "1", float(right))
+            for text in QUESTIONS.values()
+            for model, right in (("sums", "What" in text), ("cities", "Which" in text))
+        ]
+        OutcomeTable.from_rows(rows).write(table)
+        tree = config(prefix, table).model_dump(by_alias=True, exclude_unset=True)
+        tree["routers"]["skilled"] = {
+            "type": "symbolic_moe",
+            "outcomes": str(table),
+            "tagger": "cities",
+            "tag_requests": True,
+            "samples": 2,
+        }
+        tree["aggregators"] = {"one": {"type": "synthesize"}}
+        tree["compositions"] |= {
+            "pool/council": {"router": "near", "aggregator": "one", "experts": 2},
+            "pool/symbolic": {"router": "skilled", "aggregator": "one"},
+        }
+        running = await start_service(
+            Config.model_validate(tree), on_event=lambda event: None, port=0
+        )
+        async with AsyncOpenAI(
+            base_url=f"{running.base_url}/v1", api_key="none", max_retries=0
+        ) as made:
+            yield made
+        await running.stop()
+
+    async def test_the_best_answer_stands_where_nobody_can_lead(self, council: AsyncOpenAI) -> None:
+        answer = await ask(council, QUESTIONS["q2"], "pool/council")
+        assert answer.choices[0].message.content == "Lima."
+        assert answer.coterie["panel"] == ["cities", "sums"]
+        assert answer.usage.prompt_tokens == 14
+
+    async def test_a_tagger_that_fails_costs_no_answer(self, council: AsyncOpenAI) -> None:
+        answer = await ask(council, QUESTIONS["q2"], "pool/symbolic")
+        assert len(answer.coterie["panel"]) == 3
+        assert answer.choices[0].message.content in ("Lima.", "No idea.")
+
+    async def test_it_streams(self, council: AsyncOpenAI) -> None:
+        stream = await ask(council, QUESTIONS["q1"], "pool/council", stream=True)
+        chunks = [chunk async for chunk in stream]
+        assert "".join(c.choices[0].delta.content or "" for c in chunks) == "Five."
+
+
 class TestFeedback:
     """Scores of clients, learned from and recorded."""
 
@@ -225,7 +276,7 @@ class TestFeedback:
         # Equal scores go by name, to "cities", which is always scored 0.
         assert asked[0] == "cities"
         assert asked[-10:].count("sums") >= 8
-        assert weights["fitted"] < 0.1
+        assert weights["fitted"] < 0.5
         lines = (tmp_path / "scored.jsonl").read_text().splitlines()
         assert len(lines) == 40
         first = json.loads(lines[0])
