@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 EXPERT_HEADER = "x-coterie-expert"
+FALLBACK_HEADER = "x-coterie-fallback"
 WAIT_HEADERS = ("x-coterie-queue-ms", "x-coterie-load-ms")
 # Longer than any load of an expert; a service that is silent for longer is stuck.
 SILENCE_S = 300.0
@@ -44,6 +45,8 @@ class Answer:
     error: str | None = None
     waited_s: float = 0.0
     """In the pool's queue and for loads, as the response's headers tell."""
+    fallback: str = ""
+    """What was done after an alarm of the router's guard."""
 
 
 class BadAnswer(Exception):
@@ -117,6 +120,7 @@ async def ask(
         reading.first_token_s,
         error,
         reading.waited_s,
+        reading.fallback,
     )
 
 
@@ -130,6 +134,7 @@ class _Reading:
     completion_tokens: int = 0
     first_token_s: float | None = None
     waited_s: float = 0.0
+    fallback: str = ""
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Add one event of a stream, or a whole answer."""
@@ -151,6 +156,7 @@ async def _read(
     timeout = httpx.Timeout(SILENCE_S, pool=None)
     async with client.stream("POST", url, json=body, timeout=timeout) as response:
         reading.expert = response.headers.get(EXPERT_HEADER, "")
+        reading.fallback = response.headers.get(FALLBACK_HEADER, "")
         waits_ms = (response.headers.get(name, 0) for name in WAIT_HEADERS)
         reading.waited_s = sum(map(float, waits_ms)) / 1000
         if response.status_code >= 400:

@@ -58,6 +58,24 @@ def profile(
     _run("profile", config, tuple(task or ()), out)
 
 
+@evaluate.command()
+def pool(
+    config: ConfigOption = DEFAULT_CONFIG,
+    composition: Annotated[
+        list[str] | None,
+        typer.Option("--composition", "-m", help="A name from `compositions`; else all."),
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", "-t", help="Only this task; may be repeated.")
+    ] = None,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write every number to this file.")
+    ] = None,
+) -> None:
+    """Ask compositions and experts the test questions; exit 1 if a composition misses a target."""
+    _run("pool", config, tuple(composition or ()), tuple(task or ()), json_out)
+
+
 @app.command()
 def bench(
     config: ConfigOption = DEFAULT_CONFIG,

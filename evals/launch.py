@@ -19,6 +19,7 @@ from evals.own_service import without_keys
 from evals.profile import print_profile, probes_of, run_profile
 from evals.progress import Progress
 from evals.report import print_report, run_report
+from evals.routing import served, served_report
 from evals.tasks import load_tasks
 from evals.versions import expert_version
 from experts.errors import ConfigError, ServiceError
@@ -69,6 +70,28 @@ async def profile(
         failed = await symbolic.prepare(url, wanted, path, probes, versions, progress)
     result = replace(result, failures=(*result.failures, *failed))
     return partial(print_profile, profile=result)
+
+
+async def pool(
+    progress: Progress,
+    settings: Config,
+    compositions: tuple[str, ...],
+    names: tuple[str, ...],
+    json_out: Path | None,
+) -> Finish:
+    """`coterie eval pool`."""
+    asked = compositions or tuple(settings.compositions)
+    if unknown := [name for name in asked if name not in settings.compositions]:
+        known = ", ".join(settings.compositions) or "none"
+        raise ConfigError(f"No composition is called {', '.join(unknown)} (known: {known}).")
+    tasks = tuple(load_tasks(names).values())
+    async with _serving(settings, progress) as service:
+        found = await served.measure(
+            service.base_url, tuple(settings.experts), asked, tasks, progress
+        )
+    if json_out:
+        served_report.write_json(json_out, found)
+    return partial(served_report.print_pool, pool=found)
 
 
 async def bench(

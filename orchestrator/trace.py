@@ -60,6 +60,8 @@ class Trace:
             headers["x-coterie-expert"] = self.plan.expert or "none"
         if self.decision is not None:
             headers["x-coterie-router"] = self.decision.router
+            if self.decision.fallback:
+                headers["x-coterie-fallback"] = self.decision.fallback
         return headers
 
     def extension(self, explain: bool = False) -> dict[str, Any]:

@@ -1,0 +1,95 @@
+"""How good compositions of a running pool are, in a table and in verdicts against the targets."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from evals.bench_report import Verdict
+from evals.routing.served import Asked, Pool
+from evals.table import print_table, say, tenths
+
+BELOW_ORACLE_AT_MOST = 0.01
+CAUGHT_AT_LEAST = 0.9
+FALSE_ALARMS_AT_MOST = 0.05
+SHORT = 6
+
+
+def verdicts(pool: Pool) -> list[Verdict]:
+    """Every target with its measurement."""
+    found = []
+    for name, one in pool.compositions.items():
+        for task in pool.tasks:
+            if task in pool.owned:
+                found.append(_beside_the_oracle(pool, name, one, task))
+        if any(one.alarms.values()):
+            found += _guard(pool, name, one)
+    return found
+
+
+def _beside_the_oracle(pool: Pool, name: str, one: Asked, task: str) -> Verdict:
+    own, best = float(one.scores[task].mean()), pool.oracle(task)
+    return Verdict(
+        best - own <= BELOW_ORACLE_AT_MOST + 1e-9,
+        f"{name}, {task}: {tenths(own)} %, the per-query oracle {tenths(best)} % (target: at most"
+        f" {100 * BELOW_ORACLE_AT_MOST:g} below)",
+    )
+
+
+def _guard(pool: Pool, name: str, one: Asked) -> list[Verdict]:
+    caught = [one.alarms[task] for task in pool.tasks if task in pool.unknown]
+    false = [one.alarms[task] for task in pool.tasks if task in pool.owned]
+    mean = sum(false) / len(false) if false else 0.0
+    return [
+        Verdict(
+            mean <= FALSE_ALARMS_AT_MOST,
+            f"{name}: {tenths(mean)} % alarms on questions that some expert knows (target: at most"
+            f" {100 * FALSE_ALARMS_AT_MOST:g})",
+        ),
+        *(
+            Verdict(
+                share >= CAUGHT_AT_LEAST,
+                f"{name}: {tenths(share)} % alarms on questions that nobody knows (target: at least"
+                f" {100 * CAUGHT_AT_LEAST:g})",
+            )
+            for share in caught
+        ),
+    ]
+
+
+def print_pool(console: Console, pool: Pool) -> int:
+    """Print the table and the verdicts; returns the exit code."""
+    say(console)
+    ways = {**pool.compositions, **pool.experts}
+    rows = [
+        [name, *(tenths(float(one.scores[task].mean())) for task in pool.tasks)]
+        for name, one in ways.items()
+    ]
+    rows.append(["per-query oracle", *(tenths(pool.oracle(task)) for task in pool.tasks)])
+    rows += [
+        [f"{name}: alarms", *(tenths(one.alarms[task]) for task in pool.tasks)]
+        for name, one in pool.compositions.items()
+        if any(one.alarms.values())
+    ]
+    print_table(console, ["right %", *(task[:SHORT] for task in pool.tasks)], rows)
+    say(console)
+    results = verdicts(pool)
+    for verdict in results:
+        say(console, f"{'ok  ' if verdict.met else 'MISS'}  {verdict.text}")
+    return 0 if all(verdict.met for verdict in results) else 1
+
+
+def write_json(path: Path, pool: Pool) -> None:
+    """Every accuracy and share of alarms, with the verdicts."""
+    tree = {
+        "models": {
+            name: {
+                "accuracy": {task: float(scores.mean()) for task, scores in one.scores.items()},
+                "alarms": dict(one.alarms),
+            }
+            for name, one in {**pool.compositions, **pool.experts}.items()
+        },
+        "oracle": {task: pool.oracle(task) for task in pool.tasks},
+        "verdicts": [{"met": verdict.met, "text": verdict.text} for verdict in verdicts(pool)],
+    }
+    path.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
