@@ -58,7 +58,7 @@ def exchange(
         attend: the attention, of the layer's form.
         weighted: whether the router is to get gradients.
 
-    Returns the deltas, shaped as the streams, and [M] shares, the mean over all positions.
+    Returns the deltas, shaped as the streams, and the experts' shares [B, T, M].
     """
     places = Places.of(rows, choice)
     batch, experts = choice.active.shape
@@ -88,10 +88,11 @@ def exchange(
         _delta(layer, number, found, one, row, choice.primary[row] == number)
         for number, (one, row) in enumerate(zip(shared, rows, strict=True))
     ]
-    attention = shares.new_zeros(batch, experts)
+    attention = shares.new_zeros(batch, experts, length)
     # Masked in the order of their numbers, here as there.
-    attention[choice.active] = shares.detach().view(batch, length, -1).mean(1)[places.taken]
-    return deltas, attention.mean(0)
+    by_expert = shares.detach().view(batch, length, -1).transpose(1, 2)
+    attention[choice.active] = by_expert[places.taken]
+    return deltas, attention.transpose(1, 2)
 
 
 def _delta(

@@ -143,7 +143,7 @@ class MixtureOfThoughts(nn.Module):
             stream + (delta if self.tokenizers[number] == 0 else interaction.adapt(number, stream))
             for number, (stream, delta) in enumerate(zip(streams, deltas, strict=True))
         ]
-        return changed, shares
+        return changed, shares.mean((0, 1))
 
     def _attend(self, tokens: Tensor, choice: Choice) -> Attend:
         if self._form == "positionwise":

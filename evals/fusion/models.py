@@ -29,7 +29,8 @@ FORMS: Mapping[str, Form] = {"thoughts": "positionwise", "thoughts-past": "seque
 """The Mixtures of Thoughts that are measured, by name."""
 TOGETHER = "together"
 """The same members in one model that do not hear each other."""
-STACKS = 4
+SHAPE: Mapping[str, Any] = {"stacks": 4, "shared_width": 64}
+"""As the zoo's own Mixture of Thoughts."""
 TRAINED = "fusion_route"
 """Folder beside the members where a trained composite may be."""
 ROUTE_ROLES: Sequence[Mapping[str, Any]] = ({"name": "routed"},)
@@ -96,7 +97,7 @@ def write_thoughts(settings: Config, root: Path) -> dict[str, Path]:
     """
     members = {name: folder_of(settings, name) for name in MEMBERS}
     models = {name: load_model(name, path) for name, path in members.items()}
-    shape = {"stacks": STACKS, "active": len(members), "steps": 1, "questions": ["none"]}
+    shape = {**SHAPE, "active": len(members), "steps": 1, "questions": ["none"]}
     for name, form in FORMS.items():
         config = TrainingConfig.model_validate({**shape, "members": members, "attention": form})
         mixture = build(config, models, dimension=1)

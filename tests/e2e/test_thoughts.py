@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -25,6 +26,8 @@ from composite_engines import (
 )
 from mixtures import write_mixture
 
+from aggregators.mixture_of_thoughts import model
+from aggregators.mixture_of_thoughts.exchange import exchange
 from aggregators.mixture_of_thoughts.reference import ThoughtsReference
 from experts.vllm.composite.attending import Form
 from experts.vllm.composite.config import read
@@ -162,8 +165,13 @@ async def test_a_client_can_read_who_was_listened_to(
 
 def attention(reference: ThoughtsReference, tokens: list[int]) -> torch.Tensor:
     """[interactions, members] at the last token, from the reference's own layers."""
-    found: list[Any] = []
-    for layer in reference._model.interactions:
-        layer.register_forward_hook(lambda *call: found.append(call[2].attention[-2]))
-    reference.logits(tokens)
+    found: list[torch.Tensor] = []
+
+    def watched(*arguments: Any) -> tuple[list[torch.Tensor], torch.Tensor]:
+        deltas, shares = exchange(*arguments)
+        found.append(shares[0, -2])
+        return deltas, shares
+
+    with patch.object(model, "exchange", watched):
+        reference.logits(tokens)
     return torch.stack(found)

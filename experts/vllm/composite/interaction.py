@@ -64,7 +64,7 @@ class Interaction(nn.Module):
         active: Tensor,
         primary: Tensor,
         attend: Attend = positionwise,
-        weights: Tensor | None = None,
+        present: Sequence[int] | None = None,
     ) -> Exchange:
         """Let the primary of each row listen.
 
@@ -73,26 +73,34 @@ class Interaction(nn.Module):
                 idle expert's holds has no effect.
             active: [rows, experts] bool, the primary included.
             primary: [rows] number of an expert.
-            attend: the attention, of the layer's form.
-            weights: [rows, experts] 1 for every active expert, with the gradient of the router;
-                None where nothing is learned.
+            attend: the attention, of the layer's form; over the `present` experts.
+            present: numbers of the experts that are active in any row, if that is known: the
+                others are passed over.
         """
-        shared = torch.stack(
-            [down(norm(s)) for down, norm, s in zip(self.down, self.norms, streams, strict=True)], 1
-        )  # [rows, experts, shared]
+        numbers = list(range(len(streams)) if present is None else present)
+        shared = torch.stack([self.down[n](self.norms[n](streams[n])) for n in numbers], 1)
+        here = active[:, numbers]
+        leads = primary[:, None] == torch.tensor(numbers, device=primary.device)
         # A served expert that was absent before has no past: its states may be anything, or NaN.
-        shared = torch.where(active[:, :, None], shared, 0.0)
-        own = shared[torch.arange(len(primary), device=primary.device), primary]
-        heard, attention = self._listen(own, shared, active, attend, weights)
+        shared = torch.where(here[:, :, None], shared, 0.0)  # [rows, present, shared]
+        own = (shared * leads[:, :, None]).sum(1)
+        heard, shares = self._listen(own, shared, here, attend)
         found = self.out_norm(self.out(heard) + own)
-        adapted = self.peer(shared)
-        deltas = []
-        for number, stream in enumerate(streams):
-            leads = (primary == number)[:, None]
-            told = self.primary_gate[number] * self.up_norms[number](self.up[number](found))
-            alone = self.peer_gate[number] * self.up[number](adapted[:, number])
-            delta = torch.where(leads, told, alone) * active[:, number, None]
-            deltas.append(delta.to(stream.dtype))
+        # Each row goes back once: the primary's with what was found, a peer's with its adaption.
+        back = torch.where(leads[:, :, None], found[:, None], self.peer(shared))
+        own_gates, peer_gates = self.primary_gate[numbers], self.peer_gate[numbers]
+        gates = torch.where(leads, own_gates, peer_gates) * here
+        told = {}
+        attention = shares.new_zeros(active.shape)
+        attention[:, numbers] = shares
+        for place, number in enumerate(numbers):
+            raised = self.up[number](back[:, place])
+            raised = torch.where(leads[:, place, None], self.up_norms[number](raised), raised)
+            told[number] = (gates[:, place, None] * raised).to(streams[number].dtype)
+        deltas = [
+            told[number] if number in told else torch.zeros_like(stream)
+            for number, stream in enumerate(streams)
+        ]
         return Exchange(deltas, attention)
 
     def adapt(self, number: int, stream: Tensor) -> Tensor:
@@ -102,14 +110,11 @@ class Interaction(nn.Module):
         return delta.to(stream.dtype)
 
     def _listen(
-        self, own: Tensor, shared: Tensor, active: Tensor, attend: Attend, weights: Tensor | None
+        self, own: Tensor, shared: Tensor, active: Tensor, attend: Attend
     ) -> tuple[Tensor, Tensor]:
-        value = self.value(shared)
-        if weights is not None:
-            value = value * weights[:, :, None]
         query, key, value = (
             one.unflatten(-1, (self.heads, -1))
-            for one in (self.query(own), self.key(shared), value)
+            for one in (self.query(own), self.key(shared), self.value(shared))
         )
         heard, shares = attend(query, key, value, active)
         return heard.flatten(1), shares

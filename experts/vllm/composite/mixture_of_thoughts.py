@@ -86,6 +86,10 @@ class CoterieMixtureOfThoughts(CompositeModel):
         members = self._present(active)
         for member in members:
             member.begin(input_ids)
+        # The cache of the sequence form has places for everybody.
+        whole = self.composite.attention == "sequence"
+        here = [n for n, member in enumerate(members) if not isinstance(member, Absent)]
+        present = None if whole else here
         heard = []
         for stack in range(self.composite.stacks):
             for member in members:
@@ -94,7 +98,8 @@ class CoterieMixtureOfThoughts(CompositeModel):
                 number = self.composite.places.index(stack)
                 streams = [member.stream.float() for member in members]
                 attend = self._attend(number, positions)
-                exchange = self.interactions[number](streams, active, primary, attend)
+                layer = self.interactions[number]
+                exchange = layer(streams, active, primary, attend, present)
                 for member, delta in zip(members, exchange.deltas, strict=True):
                     member.add(delta.to(member.stream.dtype))
                 heard.append(exchange.attention)

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import tensor
 
+from aggregators.mixture_of_thoughts.exchange import exchange
 from aggregators.mixture_of_thoughts.losses import disagreement, entropy, gumbel, imbalance
-from aggregators.mixture_of_thoughts.router import QueryRouter, choose
+from aggregators.mixture_of_thoughts.router import Choice, QueryRouter, choose
 from aggregators.mixture_of_thoughts.save import all_roles, role_name
 from experts.errors import ConfigError
-from experts.vllm.composite.attending import OverSequence, causal, positionwise
+from experts.vllm.composite.attending import Attend, Form, OverSequence, causal, positionwise
 from experts.vllm.composite.combine import tell_attention
 from experts.vllm.composite.interaction import Interaction, cut
 from experts.vllm.composite.listening import listened
@@ -56,6 +57,39 @@ def test_the_primary_attends_over_the_active_only() -> None:
     found = layer.out_norm(layer.out(heard) + u[0])
     assert torch.allclose(exchange.deltas[0][0], layer.up_norms[0](layer.up[0](found)), atol=1e-5)
     assert torch.allclose(exchange.deltas[1][0], layer.up[1](layer.peer(u[1])), atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["positionwise", "sequence"])
+def test_training_computes_what_is_served(form: Form) -> None:
+    torch.manual_seed(0)
+    batch, length, widths = 4, 3, (6, 4, 6)
+    layer = Interaction(widths, shared=8, heads=2, form=form)
+    for gates in (layer.primary_gate, layer.peer_gate):
+        gates.data.normal_()
+    active = tensor([[1, 1, 0], [0, 1, 1], [1, 0, 1], [0, 0, 1]]).bool()
+    primary = tensor([0, 2, 2, 2])
+    speaks = torch.nn.functional.one_hot(primary, 3).float()
+    choice = Choice(active, primary, active.float(), speaks)
+    whole = [torch.randn(batch, length, width) for width in widths]
+    first = torch.zeros(batch, length, dtype=torch.bool)
+    first[:, 0] = True
+
+    def attend(experts: int) -> Attend:
+        past = OverSequence(causal(batch, 2 * experts), first.flatten())
+        return positionwise if form == "positionwise" else past
+
+    served = layer(
+        [one.flatten(0, 1) for one in whole],
+        active.repeat_interleave(length, 0),
+        primary.repeat_interleave(length, 0),
+        attend(3),
+    )
+    rows = [active[:, m].nonzero()[:, 0] for m in range(3)]
+    own = [one[row] for one, row in zip(whole, rows, strict=True)]
+    deltas, shares = exchange(layer, own, rows, choice, attend(2), weighted=True)
+    assert torch.allclose(shares.flatten(0, 1), served.attention, atol=1e-6)
+    for delta, row, expected in zip(deltas, rows, served.deltas, strict=True):
+        assert torch.allclose(delta, expected.view(batch, length, -1)[row], atol=1e-5)
 
 
 def test_the_past_is_one_softmax_over_all_that_is_active() -> None:
