@@ -1,6 +1,6 @@
 """The protocol of whatever runs an expert: one verb, `stream`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from experts.types import Chunk, Completion, Request, Usage
@@ -15,7 +15,7 @@ class Engine(Protocol):
 
     name: str
 
-    def stream(self, request: Request) -> AsyncIterator[Chunk]: ...
+    def stream(self, request: Request) -> AsyncGenerator[Chunk, None]: ...
 
 
 async def complete(engine: Engine, request: Request) -> Completion:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -138,7 +138,7 @@ class OpenAIEngine:
             async for piece in cast(httpx.AsyncByteStream, response.stream):
                 yield piece
 
-    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
+    async def stream(self, request: Request) -> AsyncGenerator[Chunk, None]:
         """The answer, parsed piece by piece."""
         body = {**request.body, "stream": True, "stream_options": {"include_usage": True}}
         streamed = Request(request.id, request.operation, body)

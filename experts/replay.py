@@ -1,6 +1,6 @@
 """An expert that answers from recorded responses of a real model: for evaluation without a GPU."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -77,7 +77,7 @@ class ReplayEngine:
         async for piece in cast(httpx.AsyncByteStream, response.stream):
             yield piece
 
-    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
+    async def stream(self, request: Request) -> AsyncGenerator[Chunk, None]:
         """The recorded answer in one piece."""
         found = self._find(request)
         yield Chunk(found.text, "stop", found.usage)

@@ -1,6 +1,6 @@
 """Answers that several experts give together: asks through the pool, counts, and words them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 
 from aggregators.base import Aggregator, Ask, Panel
@@ -56,7 +56,7 @@ class Composed:
             finish = chunk.finish_reason or finish
         return self._wording.whole("".join(text), finish, self._trace.used), nothing()
 
-    async def _events(self, chunks: AsyncIterator[Chunk]) -> AsyncIterator[bytes]:
+    async def _events(self, chunks: AsyncIterator[Chunk]) -> AsyncGenerator[bytes, None]:
         async for chunk in chunks:
             if chunk.text or chunk.finish_reason:
                 yield self._wording.piece(chunk.text, chunk.finish_reason)

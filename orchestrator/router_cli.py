@@ -144,7 +144,8 @@ def fitted_router(tree: Config, name: str) -> FittedRouter:
         raise ConfigError(f"routers.{name} names no `outcomes` to fit from.")
     check(name, keys, tuple(tree.experts))
     settings = made.Config.model_validate(keys)
-    return made(name, settings, tuple(tree.experts), shared_encoder())
+    fitted: FittedRouter = made(name, settings, tuple(tree.experts), shared_encoder())
+    return fitted
 
 
 def parsed(tree: Config, name: str) -> Any:

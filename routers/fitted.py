@@ -195,7 +195,7 @@ class FittedRouter(ABC):
             "worth": fitted.worth._asdict() if fitted.worth else None,
             "coverage": _words(self._config.coverage),
         }
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "vectors": evidence.vectors,
             "scores": evidence.scores,
             "limits": np.array(fitted.limits),
@@ -226,7 +226,10 @@ class FittedRouter(ABC):
                     hint=f"`coterie router fit {self.name} --config FILE` writes one for these.",
                 )
             evidence = Evidence(
-                tuple(Query(*q[:3], tuple(q[3])) for q in words["queries"]),
+                tuple(
+                    Query(id, task, text, tuple(skills))
+                    for id, task, text, skills in words["queries"]
+                ),
                 tuple(words["experts"]),
                 arrays["vectors"],
                 arrays["scores"],
@@ -313,7 +316,8 @@ class FittedRouter(ABC):
 
     def _looked_at(self) -> int:
         coverage = self._config.coverage
-        return max(self._config.explained, coverage.neighbours if coverage else 0)
+        seen: int = max(self._config.explained, coverage.neighbours if coverage else 0)
+        return seen
 
 
 def _trust(config: FittedConfig, found: Worth | None) -> float:

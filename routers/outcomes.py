@@ -152,8 +152,8 @@ class OutcomeTable:
         """Every question once, ordered by id, so that the order of the rows does not matter."""
         distinct = self.rows.select(QUERY).group_by(QUERY).aggregate([]).sort_by("query_id")
         return [
-            Query(*row, self.skills.get(row[0], ()))
-            for row in zip(*distinct.to_pydict().values(), strict=True)
+            Query(id, task, text, self.skills.get(id, ()))
+            for id, task, text in zip(*distinct.to_pydict().values(), strict=True)
         ]
 
     def matrix(self) -> tuple[list[Query], list[str], NDArray[np.float64]]:

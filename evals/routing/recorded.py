@@ -30,7 +30,7 @@ class Recorded:
     groups: NDArray[np.str_]
     """[N] equal questions have equal groups."""
     models: tuple[str, ...]
-    scores: Floats
+    scores: NDArray[np.float64]
     """[N, M] in 0..1, NaN where a model was not run."""
     answers: NDArray[Any]
     """[N, M] the parsed answers; None where there is none."""

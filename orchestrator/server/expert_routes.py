@@ -9,7 +9,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from experts.errors import ExpertLost, ExpertTimeout, RequestError, UnknownModel
-from experts.openai import Endpoint
+from experts.openai import Endpoint, OpenAIEngine
 from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
@@ -103,6 +103,8 @@ async def _pass_on(http: HttpRequest, expert: str, path: str) -> Response:
     raw = await read_body(http, context.config.server.max_body_mb)
     request_class = class_of(context.config, http.scope, None, expert)
     with await context.pool.lease(expert, request_class) as lease:
+        if not isinstance(lease.engine, OpenAIEngine):
+            raise RequestError(f"Expert {expert} is a recording: it does not offer /{path}.")
         endpoint = lease.engine.endpoint
         body = json.dumps({**parse_object(raw), "model": endpoint.model}) if raw else None
         answer = await _call(context, endpoint, http.method, path, body)

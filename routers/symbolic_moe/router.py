@@ -146,8 +146,9 @@ class Symbolic(Predictor):
     def task(self, vector: Floats) -> str:
         """Of most of the nearest questions; of the nearest among equals."""
         near = find(self._evidence.vectors, vector, self._config.samples)
-        tasks = Counter(self._evidence.queries[row].task for row in near.rows[0])
-        return tasks.most_common(1)[0][0]
+        tasks: Counter[str] = Counter(self._evidence.queries[row].task for row in near.rows[0])
+        ((task, _),) = tasks.most_common(1)
+        return task
 
 
 class SymbolicRouter(FittedRouter):
