@@ -17,7 +17,7 @@ evaluate = typer.Typer(no_args_is_help=True, help="Measure parts of the pool on 
 
 @evaluate.callback()
 def _group() -> None:
-    """Keeps `routers` a subcommand, though it is the only one."""
+    """Every subcommand is an evaluation; `pool` is registered where its service is started."""
 
 
 @evaluate.command()

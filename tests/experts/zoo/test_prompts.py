@@ -1,0 +1,16 @@
+"""The prompts of the example configuration are those that the zoo's generalist was taught."""
+
+from pathlib import Path
+
+import pytest
+
+from experts.zoo import formats
+
+PROMPTS = Path(__file__).parents[3] / "examples" / "prompts"
+
+
+@pytest.mark.parametrize(
+    ("file", "taught"), [("keywords.txt", formats.KEYWORDS), ("synthesis.txt", formats.SYNTHESIS)]
+)
+def test_the_example_asks_as_the_generalist_was_taught(file: str, taught: str) -> None:
+    assert (PROMPTS / file).read_text().removesuffix("\n") == taught
