@@ -38,7 +38,9 @@ class TrainingConfig(_Section):
     questions: tuple[Path, ...] = Field(min_length=1, description="JSONL: prompt, answer.")
     stacks: int = Field(2, ge=2, le=64, description="Stacks that every expert is cut into.")
     places: tuple[int, ...] | None = Field(
-        None, description="Stacks, from 0, after which experts interact; all but the last."
+        None,
+        description="Stacks, from 0, after which experts interact; by default all but the last, as"
+        " in the paper. After the last one a peer has thought to its end.",
     )
     active: int = Field(3, ge=1, description="Experts that take part in an answer.")
     shared_width: int = Field(128, ge=1, description="Width in which experts hear each other.")
@@ -48,6 +50,12 @@ class TrainingConfig(_Section):
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="In the query router.")
     losses: LossConfig = LossConfig()
+    known_nll: float = Field(
+        5.0,
+        ge=0,
+        description="An answer that a member gives at most so many nats is left to it alone, and"
+        " the router learns that it needs nobody; 0: members always hear each other.",
+    )
     worst_nll: float = Field(
         5.0,
         gt=0,
@@ -70,6 +78,9 @@ class TrainingConfig(_Section):
     sort_window: int = Field(
         1, ge=1, description="Batches that are drawn together and sorted by length."
     )
+    most_batch_tokens: int = Field(
+        2048, ge=1, description="Tokens that a member reads at once, before the training."
+    )
     seed: int = Field(0, ge=0)
     threads: int = Field(2, ge=1, le=256, description="Compute threads of torch.")
     checkpoint_s: float = Field(60.0, gt=0, description="Seconds between two checkpoints.")
@@ -83,8 +94,8 @@ class TrainingConfig(_Section):
             raise ValueError(f"shared_width must be a multiple of heads ({self.heads})")
         if value_size(self.attention, self.shared_width // self.heads) < 1:
             raise ValueError("shared_width must be larger than heads where attention is sequence")
-        if any(not 0 <= place < self.stacks - 1 for place in self.interactions):
-            raise ValueError(f"places must be stacks from 0 to {self.stacks - 2}")
+        if any(not 0 <= place < self.stacks for place in self.interactions):
+            raise ValueError(f"places must be stacks from 0 to {self.stacks - 1}")
         return self
 
     @property
@@ -94,7 +105,8 @@ class TrainingConfig(_Section):
 
     def trained(self) -> dict[str, Any]:
         """The keys that decide the result, for comparing a checkpoint with this run."""
-        idle = {"threads", "checkpoint_s", "log_steps", "members", "questions"}
+        idle = {"threads", "checkpoint_s", "log_steps", "most_batch_tokens"}
+        idle |= {"members", "questions"}
         return dict(self.model_dump(mode="json", exclude=idle))
 
 

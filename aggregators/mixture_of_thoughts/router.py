@@ -23,8 +23,17 @@ class Choice(NamedTuple):
     """[B, M] 1 for the primary, with the gradient of the probabilities among the active."""
 
 
+class Scores(NamedTuple):
+    """What the router thinks of B questions."""
+
+    members: Tensor
+    """[B, M] of each expert."""
+    alone: Tensor
+    """[B] log-odds that the primary needs nobody."""
+
+
 class QueryRouter(nn.Module):
-    """Scores M experts for a question (three layers, ReLU, dropout)."""
+    """Scores M experts for a question (three layers, ReLU, dropout), and whether one is enough."""
 
     def __init__(self, dimension: int, experts: int, dropout: float) -> None:
         super().__init__()
@@ -36,19 +45,19 @@ class QueryRouter(nn.Module):
             nn.Linear(HIDDEN, HIDDEN),
             nn.ReLU(),
             nn.Dropout(dropout),
-            nn.Linear(HIDDEN, experts),
+            nn.Linear(HIDDEN, experts + 1),
         )
         for layer in self.layers:
             if isinstance(layer, nn.Linear):
                 nn.init.normal_(layer.weight, std=INIT_STD)
                 nn.init.zeros_(layer.bias)
 
-    def forward(self, embeddings: Tensor) -> Tensor:
-        """[B, dimension], each of length one, to [B, M]."""
+    def forward(self, embeddings: Tensor) -> Scores:
+        """Judge embeddings [B, dimension], each of length one."""
         # At a size of about 1 each, what a question is about is learned before who is best on
         # average; else one expert gets everything, and the others nothing to learn from.
-        scores: Tensor = self.layers(self.scale * embeddings)
-        return scores
+        judged: Tensor = self.layers(self.scale * embeddings)
+        return Scores(judged[:, :-1], judged[:, -1])
 
 
 def choose(scores: Tensor, count: int, speakers: Tensor, noisy: Tensor | None = None) -> Choice:

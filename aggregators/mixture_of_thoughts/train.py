@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedModel
 
 from aggregators.mixture_of_thoughts.config import TrainingConfig
 from aggregators.mixture_of_thoughts.data import TrainingData, load_data
+from aggregators.mixture_of_thoughts.knowing import answer_costs
 from aggregators.mixture_of_thoughts.losses import (
     disagreement,
     entropy,
@@ -61,11 +64,21 @@ def train(
     # Under the hash of the rows: other data in the same folder must not find these vectors.
     path = run.cache / f"embeddings-{digest[:24]}.npy"
     embeddings = _embed(data.questions, path, encode, voice)
+    members = "".join(fingerprint(place) for place in config.members.values())
+    costs = answer_costs(
+        models,
+        [number == 0 for number in numbers],
+        data.rows,
+        config.most_batch_tokens,
+        run.cache,
+        f"{digest} {members}",
+        voice.say,
+    )
     model = build(config, models, embeddings.shape[-1], numbers)
     state, optimizer = run.resume(model)
     if optimizer is not None:
         voice.tell(f"going on after step {state.step}")
-    Trainer(config, model, data, embeddings, run, voice).train(state, optimizer)
+    Trainer(config, model, data, Known(embeddings, costs), run, voice).train(state, optimizer)
     model.eval()
     return model, state
 
@@ -113,6 +126,15 @@ def _embed(texts: Sequence[str], path: Path, encode: Encode, voice: Voice) -> Te
     return torch.from_numpy(np.load(path))
 
 
+class Known(NamedTuple):
+    """What is known of all questions before the training."""
+
+    embeddings: Tensor
+    """[rows, dimension]"""
+    costs: Tensor
+    """[rows, M] nats of the answers, by each member alone."""
+
+
 class Trainer:
     """The steps of a run."""
 
@@ -121,14 +143,14 @@ class Trainer:
         config: TrainingConfig,
         model: MixtureOfThoughts,
         data: TrainingData,
-        embeddings: Tensor,
+        known: Known,
         run: RunFolder,
         voice: Voice,
     ) -> None:
         self._config = config
         self._model = model
         self._data = data
-        self._embeddings = embeddings
+        self._known = known
         self._run = run
         self._voice = voice
         self._optimizer = torch.optim.AdamW(
@@ -140,6 +162,7 @@ class Trainer:
             weight_decay=config.weight_decay,
             fused=True,
         )
+        self._lengths = torch.tensor([row.answer for row in data.rows])
         lengths = [len(row.tokens) for row in data.rows]
         self._order = Order(lengths, config.batch, config.sort_window, f"thoughts {config.seed}")
 
@@ -162,12 +185,40 @@ class Trainer:
         loop.go(state, lambda step: self.loss(self._order.rows(step), step / config.steps))
 
     def loss(self, rows: Sequence[int], done: float) -> tuple[Tensor, dict[str, float]]:
-        """The loss on some rows, in nats, and what it is made of; `done` is 0 to 1 of the run."""
+        """The loss on some rows, in nats, and what it is made of; `done` is 0 to 1 of the run.
+
+        An answer that a member knows alone teaches the router who that is, and that it needs
+        nobody. At the others experts hear each other.
+        """
+        index = torch.tensor(list(rows))
+        scores = self._model.router(self._known.embeddings[index])
+        if not scores.members.isfinite().all():
+            return scores.members.sum(), {}  # Nobody can be chosen; the loop names the step.
+        costs = self._known.costs[index]
+        known = costs.amin(-1) <= self._config.known_nll
+        alone = binary_cross_entropy_with_logits(scores.alone, known.float())
+        loss, measured = alone, {"alone": alone.item()}
+        if known.any():
+            lengths = self._lengths[index][known, None]
+            worst = self._config.worst_nll
+            each = (costs[known] / lengths).clamp(max=worst)
+            routing = (scores.members[known].softmax(-1) * each).sum(-1).mean()
+            loss = loss + routing
+            measured["routing"] = routing.item()
+        if not known.all():
+            heard = [
+                row for row, is_known in zip(rows, known.tolist(), strict=True) if not is_known
+            ]
+            together, more = self._together(heard, scores.members[~known], done)
+            loss, measured = loss + together, measured | more
+        return loss, measured
+
+    def _together(
+        self, rows: Sequence[int], scores: Tensor, done: float
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The loss where experts hear each other; `scores` [rows, M] are the router's."""
         weights = self._config.losses
         batch, read = self._data.batch(rows)
-        scores = self._model.router(self._embeddings[list(rows)])
-        if not scores.isfinite().all():
-            return scores.sum(), {}  # Nobody can be chosen; the loop names the step.
         noisy = gumbel(scores)
         choice = choose(scores, self._config.active, self._model.speakers, noisy)
         heard = self._model(read, batch.positions, choice, batch.targets)

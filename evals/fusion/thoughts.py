@@ -102,9 +102,9 @@ class Mixture:
         composite = read_composite(folder)
         self._members = list(composite.members)
         self._decisions = decide(folder, tasks, encoder)
-        first = next(iter(self._decisions.values()))[0]
-        self.active = len(first.evidence["active"])
-        """How many members take part in an answer."""
+        found = (one for decisions in self._decisions.values() for one in decisions)
+        self.active = max(len(decision.evidence["active"]) for decision in found)
+        """How many members take part in an answer, at most."""
 
     async def answer(self) -> Scores:
         """Of the test questions."""

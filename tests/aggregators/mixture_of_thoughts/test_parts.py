@@ -174,7 +174,8 @@ def test_who_can_not_speak_is_heard_all_the_same() -> None:
 
 def test_the_router_scores_every_expert() -> None:
     router = QueryRouter(5, 3, dropout=0.0)
-    assert router(torch.randn(7, 5)).shape == (7, 3)
+    judged = router(torch.randn(7, 5))
+    assert (judged.members.shape, judged.alone.shape) == ((7, 3), (7,))
 
 
 def test_roles_are_all_pairs_of_a_primary_and_its_peers() -> None:
@@ -183,13 +184,12 @@ def test_roles_are_all_pairs_of_a_primary_and_its_peers() -> None:
         *("a+b", "a+c", "b+a", "b+c", "c+a", "c+b", "a", "b", "c")
     ]
     assert roles[1]["active"] == ["a", "c"]
-    assert len(all_roles(("a", "b", "c"), ("a", "b", "c"), 2, room=8)) == 6
     assert [role["name"] for role in all_roles(("a", "b"), ("a", "b"), 1, room=2)] == ["a", "b"]
     heard = all_roles(("a", "b", "c"), ("a", "c"), 3, room=9)
     assert [role["name"] for role in heard] == ["a+b+c", "c+a+b", "a", "c"]
     assert role_name("b", ("c", "a")) == "b+a+c"
-    with pytest.raises(ConfigError, match=r"make 60 roles; there is room for 59"):
-        all_roles("abcdef", "abcdef", 3, room=59)
+    with pytest.raises(ConfigError, match=r"make 66 roles; there is room for 65"):
+        all_roles("abcdef", "abcdef", 3, room=65)
 
 
 def test_attention_reaches_a_client() -> None:
