@@ -90,13 +90,17 @@ class Interaction(nn.Module):
         back = torch.where(leads[:, :, None], found[:, None], self.peer(shared))
         own_gates, peer_gates = self.primary_gate[numbers], self.peer_gate[numbers]
         gates = torch.where(leads, own_gates, peer_gates) * here
-        deltas = [torch.zeros_like(stream) for stream in streams]
+        told = {}
         attention = shares.new_zeros(active.shape)
         attention[:, numbers] = shares
         for place, number in enumerate(numbers):
             raised = self.up[number](back[:, place])
-            told = torch.where(leads[:, place, None], self.up_norms[number](raised), raised)
-            deltas[number] = (gates[:, place, None] * told).to(streams[number].dtype)
+            raised = torch.where(leads[:, place, None], self.up_norms[number](raised), raised)
+            told[number] = (gates[:, place, None] * raised).to(streams[number].dtype)
+        deltas = [
+            told[number] if number in told else torch.zeros_like(stream)
+            for number, stream in enumerate(streams)
+        ]
         return Exchange(deltas, attention)
 
     def adapt(self, number: int, stream: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ def test_it_predicts_what_was_trained(made: Made, tmp_path: Path, role: str) -> 
     )
     batch, read = data.batch([0])
     model = ThoughtsModel(folder)
-    expected = mixture(read, batch.positions, chosen(model, role), learn=False).log_probs
+    expected = mixture(read, batch.positions, chosen(model, role)).log_probs
     session = Session(model, model.role(role), [{"role": "user", "content": QUESTION}])
     found = []
     said = ""
