@@ -31,7 +31,8 @@ def answer_costs(
     """
     path = cache / f"costs-{hashlib.sha256(data.encode()).hexdigest()[:24]}.safetensors"
     if path.exists():
-        return load_file(path)[_KEY]
+        kept: Tensor = load_file(path)[_KEY]
+        return kept
     costs = torch.full((len(rows), len(models)), float("inf"))
     for number, (name, model) in enumerate(models.items()):
         if speakers[number]:

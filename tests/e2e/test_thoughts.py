@@ -44,7 +44,7 @@ TOKEN_BYTES = {"awake": 8192, "past": 16384}
 
 def write(folder: Path, gate: float, form: Form = "positionwise") -> Path:
     """Write a mixture that is heard with `gate`."""
-    shape = {"stacks": 3, "active": 3, "shared_width": 128, "attention": form}
+    shape = {"stacks": 3, "places": (0, 2), "active": 3, "shared_width": 128, "attention": form}
     write_mixture(folder, MEMBERS, gate, **shape)
     return folder
 
