@@ -19,14 +19,11 @@ class LossConfig(_Section):
     """Weights of the auxiliary losses beside that of the language model (appendix of the paper)."""
 
     entropy: float = Field(
-        0.01, ge=0, description="Reward for a router that tries everybody; falls to 0 over the run."
+        0.1, ge=0, description="Reward for trying all peers; falls to 0 over the run."
     )
     balance: float = Field(0.01, ge=0, description="Price of using experts unequally.")
     consistency: float = Field(0.05, ge=0, description="Price of depending on who the peers are.")
     temperature: float = Field(2.0, gt=0, description="Softens what consistency compares.")
-    consistency_share: float = Field(
-        0.25, gt=0, le=1, description="Share of a batch that is read by a second set of peers."
-    )
 
 
 class TrainingConfig(_Section):
@@ -42,7 +39,9 @@ class TrainingConfig(_Section):
         description="Stacks, from 0, after which experts interact; by default all but the last, as"
         " in the paper. After the last one a peer has thought to its end.",
     )
-    active: int = Field(3, ge=1, description="Experts that take part in an answer.")
+    active: int = Field(
+        3, ge=2, description="Experts that take part in an answer that none of them knows alone."
+    )
     shared_width: int = Field(128, ge=1, description="Width in which experts hear each other.")
     heads: int = Field(4, ge=1)
     attention: Form = Field(
@@ -61,11 +60,22 @@ class TrainingConfig(_Section):
         gt=0,
         description="Nats of a token above which an expert is no worse for the router.",
     )
+    compare_every: int = Field(
+        4,
+        ge=1,
+        description="Each so many-th question is read with other peers too; the router compares.",
+    )
     steps: int = Field(ge=1)
     batch: int = Field(64, ge=1)
     learning_rate: float = Field(2e-3, gt=0, description="The peak, after the warm-up.")
     router_rate: float = Field(
         2.0, gt=0, description="The router's learning rate, as share of that of the layers."
+    )
+    gate_rate: float = Field(
+        10.0,
+        gt=0,
+        description="The gates' learning rate, as share of that of the layers. They open from zero"
+        " to about one: at the layers' own pace that takes most of a run.",
     )
     warmup: float = Field(0.05, ge=0, le=1, description="Share of the steps until the peak.")
     final: float = Field(0.0, ge=0, le=1, description="The last learning rate, as share of it.")
@@ -90,6 +100,8 @@ class TrainingConfig(_Section):
     def _fits(self) -> "TrainingConfig":
         if self.active > len(self.members):
             raise ValueError(f"active is {self.active}, there are {len(self.members)} members")
+        if self.known_nll > self.worst_nll:
+            raise ValueError("known_nll must not exceed worst_nll: what is known is not bad")
         if self.shared_width % self.heads:
             raise ValueError(f"shared_width must be a multiple of heads ({self.heads})")
         if value_size(self.attention, self.shared_width // self.heads) < 1:

@@ -20,23 +20,26 @@ def answer_costs(
     speakers: Sequence[bool],
     rows: Sequence[Row],
     most_tokens: int,
+    worst: float,
     cache: Path,
     data: str,
     say: Say,
 ) -> Tensor:
     """[rows, M] nats that each member gives a whole answer; infinite for who can not speak.
 
-    Each member reads at most `most_tokens` tokens at a time. `data` is the hash of rows and
-    members under which the result is kept in `cache`.
+    A token counts for at most `worst` nats: who begins an answer well is better than who does not,
+    however sure it goes wrong later. Each member reads at most `most_tokens` tokens at a time.
+    `data` is the hash of rows and members under which the result is kept in `cache`.
     """
-    path = cache / f"costs-{hashlib.sha256(data.encode()).hexdigest()[:24]}.safetensors"
+    read = hashlib.sha256(f"{data} {worst}".encode()).hexdigest()
+    path = cache / f"costs-{read[:24]}.safetensors"
     if path.exists():
         kept: Tensor = load_file(path)[_KEY]
         return kept
     costs = torch.full((len(rows), len(models)), float("inf"))
     for number, (name, model) in enumerate(models.items()):
         if speakers[number]:
-            costs[:, number] = _read(name, model, rows, most_tokens, say)
+            costs[:, number] = _read(name, model, rows, most_tokens, worst, say)
     cache.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".tmp")
     save_file({_KEY: costs}, unfinished)
@@ -46,7 +49,12 @@ def answer_costs(
 
 @torch.no_grad()
 def _read(
-    name: str, model: PreTrainedModel, rows: Sequence[Row], most_tokens: int, say: Say
+    name: str,
+    model: PreTrainedModel,
+    rows: Sequence[Row],
+    most_tokens: int,
+    worst: float,
+    say: Say,
 ) -> Tensor:
     costs = torch.zeros(len(rows))
     done = 0
@@ -55,7 +63,8 @@ def _read(
         hidden = hidden_states(model, batch.tokens)[:, :-1][batch.positions]
         logits: Tensor = model.get_output_embeddings()(hidden)
         right = logits.float().log_softmax(-1).gather(-1, batch.targets[:, None])[:, 0]
-        costs[indices] = costs.new_zeros(len(indices)).index_add(0, batch.row, -right)
+        nats = (-right).clamp(max=worst)
+        costs[indices] = costs.new_zeros(len(indices)).index_add(0, batch.row, nats)
         done += len(indices)
         say(f"{name} has read {done} of {len(rows)} rows")
     return costs

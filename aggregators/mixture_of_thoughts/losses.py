@@ -3,19 +3,24 @@
 import torch
 from torch import Tensor
 
-
-def entropy(scores: Tensor) -> Tensor:
-    """Mean entropy of softmax(scores) [B, M], in nats; training raises it: all are tried."""
-    return -(scores.softmax(-1) * scores.log_softmax(-1)).sum(-1).mean()
+SURELY_NOT = -1e4
+"""Stands for log 0, where a product with 0 must be 0."""
 
 
-def straight_through(chosen: Tensor, costs: Tensor) -> Tensor:
-    """0, with the gradient of what a choice costs: mean of sum_i p_i costs_i.
+def entropy(logs: Tensor) -> Tensor:
+    """Mean entropy of log-probabilities [B, M], in nats; training raises it: all are tried."""
+    return -(logs.exp() * logs.clamp(min=SURELY_NOT)).sum(-1).mean()
 
-    `chosen` [N, M] are hard choices with the gradient of their probabilities p, `costs` [N, M] in
-    nats, which get no gradient.
+
+def preference(costs: tuple[Tensor, Tensor], odds: tuple[Tensor, Tensor]) -> Tensor:
+    """The expected cost of a draw, by its gradient: two draws for each of B rows are compared.
+
+    REINFORCE with the other draw as baseline (RLOO, arXiv 2402.14740, for two draws). `costs` [B]
+    in nats get no gradient; `odds` [B] are the draws' log-probabilities. The value means nothing.
     """
-    return ((chosen - chosen.detach()) * costs.detach()).sum(-1).mean()
+    one, other = costs
+    ahead = 0.5 * (one - other).detach()
+    return (ahead * (odds[0] - odds[1])).mean()
 
 
 def imbalance(chosen: Tensor) -> Tensor:

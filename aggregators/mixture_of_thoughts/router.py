@@ -19,8 +19,6 @@ class Choice(NamedTuple):
     """[B] the expert of the largest score, which speaks."""
     weights: Tensor
     """[B, M] 1 for each active expert, with the gradient of its probability."""
-    speaks: Tensor
-    """[B, M] 1 for the primary, with the gradient of the probabilities among the active."""
 
 
 class Scores(NamedTuple):
@@ -73,12 +71,28 @@ def choose(scores: Tensor, count: int, speakers: Tensor, noisy: Tensor | None = 
     ahead = deciding.scatter(-1, primary[:, None], float("inf"))
     picked = ahead.argsort(dim=-1, descending=True, stable=True)[:, :count]
     active = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, picked, True)
-    soft = scores.softmax(-1)
-    among = scores.masked_fill(~(active & speakers), float("-inf")).softmax(-1)
-    hard = torch.nn.functional.one_hot(primary, scores.shape[-1]).to(scores.dtype)
-    return Choice(
-        active=active,
-        primary=primary,
-        weights=active + (soft - soft.detach()),
-        speaks=hard + (among - among.detach()),
-    )
+    soft = speaking(scores, speakers).scatter(-1, primary[:, None], 0.0)
+    soft = soft + listening(scores, primary).exp()
+    return Choice(active, primary, active + (soft - soft.detach()))
+
+
+def speaking(scores: Tensor, speakers: Tensor) -> Tensor:
+    """[B, M] probabilities of being the primary."""
+    return scores.masked_fill(~speakers, float("-inf")).softmax(-1)
+
+
+def listening(scores: Tensor, primary: Tensor) -> Tensor:
+    """[B, M] log-probabilities of being the first peer of the `primary`; it is none itself.
+
+    They do not depend on its own score: whom to hear can be learned when it is sure who speaks.
+    """
+    return scores.scatter(-1, primary[:, None], float("-inf")).log_softmax(-1)
+
+
+def odds(logs: Tensor, choice: Choice) -> Tensor:
+    """[B] log-probabilities of the chosen peers, where `logs` [B, M] is of the first to be drawn.
+
+    Of several peers their sum: as if each was the first.
+    """
+    peers = choice.active.scatter(-1, choice.primary[:, None], False)
+    return logs.masked_fill(~peers, 0.0).sum(-1)

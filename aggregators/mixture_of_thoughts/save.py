@@ -41,8 +41,7 @@ def all_roles(
         for primary in speakers
         for peers in combinations([name for name in members if name != primary], active - 1)
     ]
-    if active > 1:
-        roles += [{"name": name, "primary": name, "active": [name]} for name in speakers]
+    roles += [{"name": name, "primary": name, "active": [name]} for name in speakers]
     if len(roles) > room:
         raise ConfigError(
             f"{len(members)} members of which {active} are active make {len(roles)} roles; there"

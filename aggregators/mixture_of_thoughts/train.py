@@ -1,5 +1,6 @@
 """Training of a Mixture of Thoughts: only the router and the interaction layers learn."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import Parameter
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedModel
 
@@ -19,10 +21,10 @@ from aggregators.mixture_of_thoughts.losses import (
     entropy,
     gumbel,
     imbalance,
-    straight_through,
+    preference,
 )
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
-from aggregators.mixture_of_thoughts.router import Choice, choose
+from aggregators.mixture_of_thoughts.router import Choice, choose, listening, odds, speaking
 from experts.training.data import Order
 from experts.training.loop import SHARE, Loop, Stage
 from experts.training.models import (
@@ -43,10 +45,11 @@ EMBEDDED_AT_ONCE = 512
 
 
 def train(
-    config: TrainingConfig, folder: Path, encode: Encode, voice: Voice
+    config: TrainingConfig, folder: Path, encode: Encode, voice: Voice, cache: Path | None = None
 ) -> tuple[MixtureOfThoughts, State]:
     """Train as a file says, or go on where a stopped run left `folder`.
 
+    What is computed before the training is kept in `cache`, by default a part of the folder.
     The same file, seed and number of threads give the same weights, whether or not the run was
     stopped on the way. Raises ConfigError for what can not be trained.
     """
@@ -60,7 +63,7 @@ def train(
     voice.say("reading the training data")
     data = load_data(config, different, smallest_context(config.members.values()), voice.tell)
     digest = data.digest()
-    run = _run_folder(config, folder, digest)
+    run = _run_folder(config, folder, digest, cache)
     # Under the hash of the rows: other data in the same folder must not find these vectors.
     path = run.cache / f"embeddings-{digest[:24]}.npy"
     embeddings = _embed(data.questions, path, encode, voice)
@@ -70,6 +73,7 @@ def train(
         [number == 0 for number in numbers],
         data.rows,
         config.most_batch_tokens,
+        config.worst_nll,
         run.cache,
         f"{digest} {members}",
         voice.say,
@@ -106,9 +110,10 @@ def build(
     )
 
 
-def _run_folder(config: TrainingConfig, folder: Path, data: str) -> RunFolder:
+def _run_folder(config: TrainingConfig, folder: Path, data: str, cache: Path | None) -> RunFolder:
     members = [[name, fingerprint(path)] for name, path in config.members.items()]
-    return RunFolder(folder, [STAGE], {**config.trained(), "members": members, "data": data})
+    identity = {**config.trained(), "members": members, "data": data}
+    return RunFolder(folder, [STAGE], identity, cache)
 
 
 def _embed(texts: Sequence[str], path: Path, encode: Encode, voice: Voice) -> Tensor:
@@ -126,6 +131,15 @@ def _embed(texts: Sequence[str], path: Path, encode: Encode, voice: Voice) -> Te
     return torch.from_numpy(np.load(path))
 
 
+def _named(model: MixtureOfThoughts, gates: bool) -> list[Parameter]:
+    """The gates of the interaction layers, or everything else in them."""
+    return [
+        parameter
+        for name, parameter in model.interactions.named_parameters()
+        if name.endswith("_gate") == gates
+    ]
+
+
 class Known(NamedTuple):
     """What is known of all questions before the training."""
 
@@ -133,6 +147,24 @@ class Known(NamedTuple):
     """[rows, dimension]"""
     costs: Tensor
     """[rows, M] nats of the answers, by each member alone."""
+
+
+class Reading(NamedTuple):
+    """The answers to B questions, N tokens, as read by those who were chosen."""
+
+    log_probs: Tensor
+    """[N, V]"""
+    nats: Tensor
+    """[N] of the right tokens."""
+    row: Tensor
+    """[N] which question a token belongs to."""
+    questions: int
+
+    def costs(self, worst: float) -> Tensor:
+        """[B] mean nats of a token, none of which counts for more than `worst`."""
+        nats = self.nats.detach().clamp(max=worst)
+        totals = nats.new_zeros(self.questions).index_add(0, self.row, nats)
+        return totals / self.row.bincount(minlength=self.questions)
 
 
 class Trainer:
@@ -155,7 +187,8 @@ class Trainer:
         self._voice = voice
         self._optimizer = torch.optim.AdamW(
             [
-                {"params": list(model.interactions.parameters()), SHARE: 1.0},
+                {"params": _named(model, gates=False), SHARE: 1.0},
+                {"params": _named(model, gates=True), SHARE: config.gate_rate},
                 {"params": list(model.router.parameters()), SHARE: config.router_rate},
             ],
             lr=config.learning_rate,
@@ -187,8 +220,8 @@ class Trainer:
     def loss(self, rows: Sequence[int], done: float) -> tuple[Tensor, dict[str, float]]:
         """The loss on some rows, in nats, and what it is made of; `done` is 0 to 1 of the run.
 
-        An answer that a member knows alone teaches the router who that is, and that it needs
-        nobody. At the others experts hear each other.
+        Who knows an answer best alone, speaks; so the router learns of all rows. An answer that is
+        known alone teaches it that nobody else is needed. At the others experts hear each other.
         """
         index = torch.tensor(list(rows))
         scores = self._model.router(self._known.embeddings[index])
@@ -197,18 +230,11 @@ class Trainer:
         costs = self._known.costs[index]
         known = costs.amin(-1) <= self._config.known_nll
         alone = binary_cross_entropy_with_logits(scores.alone, known.float())
-        loss, measured = alone, {"alone": alone.item()}
-        if known.any():
-            lengths = self._lengths[index][known, None]
-            worst = self._config.worst_nll
-            each = (costs[known] / lengths).clamp(max=worst)
-            routing = (scores.members[known].softmax(-1) * each).sum(-1).mean()
-            loss = loss + routing
-            measured["routing"] = routing.item()
+        each = (costs / self._lengths[index, None]).clamp(max=self._config.worst_nll)
+        primary = (speaking(scores.members, self._model.speakers) * each).sum(-1).mean()
+        loss, measured = alone + primary, {"alone": alone.item(), "primary": primary.item()}
         if not known.all():
-            heard = [
-                row for row, is_known in zip(rows, known.tolist(), strict=True) if not is_known
-            ]
+            heard = index[~known].tolist()
             together, more = self._together(heard, scores.members[~known], done)
             loss, measured = loss + together, measured | more
         return loss, measured
@@ -217,42 +243,47 @@ class Trainer:
         self, rows: Sequence[int], scores: Tensor, done: float
     ) -> tuple[Tensor, dict[str, float]]:
         """The loss where experts hear each other; `scores` [rows, M] are the router's."""
-        weights = self._config.losses
-        batch, read = self._data.batch(rows)
-        noisy = gumbel(scores)
-        choice = choose(scores, self._config.active, self._model.speakers, noisy)
-        heard = self._model(read, batch.positions, choice, batch.targets)
-        language = -heard.log_probs.gather(-1, batch.targets[:, None]).mean()
-        worse = -heard.right.clamp(min=-self._config.worst_nll)
-        routing = straight_through(choice.speaks[batch.row], worse)
-        spread, uneven = entropy(scores), imbalance(choice.weights)
-        # Who is good alone is soon known; who is good with whom only when the layers have learned.
-        tried = (1 - done) * weights.entropy * spread
-        loss = language + routing - tried + weights.balance * uneven
-        measured = {
-            "lm": language.item(),
-            "entropy": spread.item(),
-            "imbalance": uneven.item(),
-            "gate": self._gate(),
-        }
-        if weights.consistency:
-            differing = self._consistency(rows, scores, choice, heard.log_probs, batch.row)
-            loss = loss + weights.consistency * differing
-            measured["consistency"] = differing.item()
+        config = self._config
+        choice = self._choose(scores, gumbel(scores))
+        first = self._read(rows, choice)
+        language, uneven = first.nats.mean(), imbalance(choice.weights)
+        loss = language + config.losses.balance * uneven
+        measured = {"lm": language.item(), "imbalance": uneven.item(), "gate": self._gate()}
+        if 1 < config.active < len(self._model.names):
+            compared, more = self._compare(rows, scores, choice, first, done)
+            loss, measured = loss + compared, measured | more
         return loss, measured
 
-    def _consistency(
-        self, rows: Sequence[int], scores: Tensor, choice: Choice, first: Tensor, row: Tensor
-    ) -> Tensor:
-        """Let a share of the rows be answered by the same primaries with newly drawn peers."""
-        count = max(1, round(len(rows) * self._config.losses.consistency_share))
-        primary = choice.primary[:count, None]
-        again = gumbel(scores[:count])
-        again = again.scatter(-1, primary, again.amax(-1, keepdim=True) + 1.0)
-        other = choose(scores[:count], self._config.active, self._model.speakers, again)
-        batch, read = self._data.batch(rows[:count])
-        second = self._model(read, batch.positions, other)
-        return disagreement(first[row < count], second.log_probs, self._config.losses.temperature)
+    def _compare(
+        self, rows: Sequence[int], scores: Tensor, choice: Choice, first: "Reading", done: float
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Let some rows be answered by the same primaries with newly drawn peers as well."""
+        weights, worst = self._config.losses, self._config.worst_nll
+        some = torch.arange(0, len(rows), self._config.compare_every)
+        primary = choice.primary[some, None]
+        other = self._choose(scores[some], gumbel(scores[some]).scatter(-1, primary, math.inf))
+        second = self._read([rows[i] for i in some.tolist()], other)
+        logs = listening(scores, choice.primary)
+        preferred = preference(
+            (first.costs(worst)[some], second.costs(worst)),
+            (odds(logs, choice)[some], odds(logs[some], other)),
+        )
+        spread = entropy(logs)
+        again = torch.isin(first.row, some)
+        differing = disagreement(first.log_probs[again], second.log_probs, weights.temperature)
+        # Who is worth hearing is known only when the layers have learned.
+        loss = preferred - (1 - done) * weights.entropy * spread + weights.consistency * differing
+        loss = loss + second.nats.sum() / len(first.nats)
+        return loss, {"entropy": spread.item(), "consistency": differing.item()}
+
+    def _choose(self, scores: Tensor, noisy: Tensor) -> Choice:
+        return choose(scores, self._config.active, self._model.speakers, noisy)
+
+    def _read(self, rows: Sequence[int], choice: Choice) -> "Reading":
+        batch, read = self._data.batch(rows)
+        log_probs = self._model(read, batch.positions, choice).log_probs
+        nats = -log_probs.gather(-1, batch.targets[:, None])[:, 0]
+        return Reading(log_probs, nats, batch.row, len(rows))
 
     def _gate(self) -> float:
         gates = [

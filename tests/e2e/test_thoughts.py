@@ -100,6 +100,13 @@ async def test_with_closed_gates_it_is_its_primary(
 
 
 @pytest.mark.parametrize("form", FORMS)
+async def test_alone_a_member_is_itself(engines: Engines, roles: dict[str, int], form: str) -> None:
+    for text in texts(2):
+        alone = await engines.follow("logic", [BOS, *text])
+        assert await engines.follow(form, [roles["logic"], *text]) == alone
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("role", SOME)
 async def test_log_probabilities_and_answers_are_those_of_the_reference(
     engines: Engines,

@@ -80,8 +80,8 @@ def join(found: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
     heard [R, H, v] and the experts' shares [R, E].
     """
     heard, inverse = found[..., :-1], found[..., -1].clamp(min=SMALLEST)
-    sums = torch.where(active[:, :, None], 1 / inverse, 0.0)
-    shares = sums / sums.sum(1, keepdim=True)
+    # By logarithms: sums of weights grow as exp(score), and a gradient would overflow.
+    shares = (-inverse.log()).masked_fill(~active[:, :, None], -math.inf).softmax(1)
     return (heard * shares[..., None]).sum(1), shares.mean(-1)
 
 

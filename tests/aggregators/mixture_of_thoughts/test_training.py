@@ -111,13 +111,14 @@ def test_answers_are_learned(config: TrainingConfig, tmp_path: Path) -> None:
     assert last < first - 0.25
 
 
-def test_what_consistency_costs_is_asked_only_where_it_counts(
+def test_peers_are_compared_only_where_there_is_a_choice(
     config: TrainingConfig, tmp_path: Path
 ) -> None:
-    trained(config, tmp_path / "with")
-    trained(changed(config, losses={"consistency": 0}), tmp_path / "without")
-    assert all("consistency" in line for line in curve(tmp_path / "with"))
-    assert all("consistency" not in line for line in curve(tmp_path / "without"))
+    three = {name: ZOO / name for name in ("arithmetic", "strings", "units")}
+    for active in (2, 3):
+        run = tmp_path / str(active)
+        trained(changed(config, members=three, active=active, known_nll=0, steps=2), run)
+        assert all(("consistency" in line) == (active == 2) for line in curve(run))
 
 
 def test_what_a_member_knows_is_left_to_it(config: TrainingConfig, tmp_path: Path) -> None:
