@@ -22,6 +22,11 @@ class LossConfig(_Section):
         0.1, ge=0, description="Reward for trying all peers; falls to 0 over the run."
     )
     balance: float = Field(0.01, ge=0, description="Price of using experts unequally.")
+    comparison: float = Field(
+        10.0,
+        ge=0,
+        description="Weight of what is found by comparing two choices, beside who is best alone.",
+    )
     consistency: float = Field(0.05, ge=0, description="Price of depending on who the peers are.")
     temperature: float = Field(2.0, gt=0, description="Softens what consistency compares.")
 
@@ -60,10 +65,15 @@ class TrainingConfig(_Section):
         gt=0,
         description="Nats of a token above which an expert is no worse for the router.",
     )
+    temperature: float = Field(
+        0.1,
+        gt=0,
+        description="Mean nats of a token: who is worse alone by so much, is e times less likely.",
+    )
     compare_every: int = Field(
         4,
         ge=1,
-        description="Each so many-th question is read with other peers too; the router compares.",
+        description="Each so many-th question is read in a second choice; the router compares.",
     )
     steps: int = Field(ge=1)
     batch: int = Field(64, ge=1)

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 SURELY_NOT = -1e4
 """Stands for log 0, where a product with 0 must be 0."""
@@ -10,6 +11,16 @@ SURELY_NOT = -1e4
 def entropy(logs: Tensor) -> Tensor:
     """Mean entropy of log-probabilities [B, M], in nats; training raises it: all are tried."""
     return -(logs.exp() * logs.clamp(min=SURELY_NOT)).sum(-1).mean()
+
+
+def likeness(scores: Tensor, costs: Tensor, speakers: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of softmax(scores) with softmax(-costs / temperature), both over `speakers`.
+
+    `scores`, `costs` [B, M], `speakers` [M] bool. Unlike the expected cost it has a gradient where
+    the router is sure and wrong, so that nobody who is good on average takes everything.
+    """
+    wanted = (-costs / temperature).masked_fill(~speakers, float("-inf")).softmax(-1)
+    return cross_entropy(scores.masked_fill(~speakers, SURELY_NOT), wanted)
 
 
 def preference(costs: tuple[Tensor, Tensor], odds: tuple[Tensor, Tensor]) -> Tensor:

@@ -71,14 +71,15 @@ def choose(scores: Tensor, count: int, speakers: Tensor, noisy: Tensor | None = 
     ahead = deciding.scatter(-1, primary[:, None], float("inf"))
     picked = ahead.argsort(dim=-1, descending=True, stable=True)[:, :count]
     active = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, picked, True)
-    soft = speaking(scores, speakers).scatter(-1, primary[:, None], 0.0)
-    soft = soft + listening(scores, primary).exp()
+    # Of each its chance to be what it is: that of the primary to speak, of the others to listen.
+    own = torch.zeros_like(scores).scatter(-1, primary[:, None], 1.0)
+    soft = own * speaking(scores, speakers).exp() + listening(scores, primary).exp()
     return Choice(active, primary, active + (soft - soft.detach()))
 
 
 def speaking(scores: Tensor, speakers: Tensor) -> Tensor:
-    """[B, M] probabilities of being the primary."""
-    return scores.masked_fill(~speakers, float("-inf")).softmax(-1)
+    """[B, M] log-probabilities of being the primary."""
+    return scores.masked_fill(~speakers, float("-inf")).log_softmax(-1)
 
 
 def listening(scores: Tensor, primary: Tensor) -> Tensor:
@@ -89,10 +90,9 @@ def listening(scores: Tensor, primary: Tensor) -> Tensor:
     return scores.scatter(-1, primary[:, None], float("-inf")).log_softmax(-1)
 
 
-def odds(logs: Tensor, choice: Choice) -> Tensor:
-    """[B] log-probabilities of the chosen peers, where `logs` [B, M] is of the first to be drawn.
-
-    Of several peers their sum: as if each was the first.
-    """
-    peers = choice.active.scatter(-1, choice.primary[:, None], False)
-    return logs.masked_fill(~peers, 0.0).sum(-1)
+def odds(scores: Tensor, choice: Choice, speakers: Tensor) -> Tensor:
+    """[B] log-probabilities of a choice; of several peers as if each was the first to be drawn."""
+    primary = choice.primary[:, None]
+    peers = choice.active.scatter(-1, primary, False)
+    heard = listening(scores, choice.primary).masked_fill(~peers, 0.0).sum(-1)
+    return speaking(scores, speakers).gather(-1, primary)[:, 0] + heard

@@ -1,6 +1,5 @@
 """Training of a Mixture of Thoughts: only the router and the interaction layers learn."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,10 +20,11 @@ from aggregators.mixture_of_thoughts.losses import (
     entropy,
     gumbel,
     imbalance,
+    likeness,
     preference,
 )
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
-from aggregators.mixture_of_thoughts.router import Choice, choose, listening, odds, speaking
+from aggregators.mixture_of_thoughts.router import Choice, choose, listening, odds
 from experts.training.data import Order
 from experts.training.loop import SHARE, Loop, Stage
 from experts.training.models import (
@@ -220,8 +220,8 @@ class Trainer:
     def loss(self, rows: Sequence[int], done: float) -> tuple[Tensor, dict[str, float]]:
         """The loss on some rows, in nats, and what it is made of; `done` is 0 to 1 of the run.
 
-        Who knows an answer best alone, speaks; so the router learns of all rows. An answer that is
-        known alone teaches it that nobody else is needed. At the others experts hear each other.
+        All rows teach the router who is best alone. An answer that is known alone teaches it that
+        nobody else is needed; at the others experts hear each other.
         """
         index = torch.tensor(list(rows))
         scores = self._model.router(self._known.embeddings[index])
@@ -230,8 +230,8 @@ class Trainer:
         costs = self._known.costs[index]
         known = costs.amin(-1) <= self._config.known_nll
         alone = binary_cross_entropy_with_logits(scores.alone, known.float())
-        each = (costs / self._lengths[index, None]).clamp(max=self._config.worst_nll)
-        primary = (speaking(scores.members, self._model.speakers) * each).sum(-1).mean()
+        each = costs / self._lengths[index, None]
+        primary = likeness(scores.members, each, self._model.speakers, self._config.temperature)
         loss, measured = alone + primary, {"alone": alone.item(), "primary": primary.item()}
         if not known.all():
             heard = index[~known].tolist()
@@ -243,41 +243,35 @@ class Trainer:
         self, rows: Sequence[int], scores: Tensor, done: float
     ) -> tuple[Tensor, dict[str, float]]:
         """The loss where experts hear each other; `scores` [rows, M] are the router's."""
-        config = self._config
-        choice = self._choose(scores, gumbel(scores))
-        first = self._read(rows, choice)
-        language, uneven = first.nats.mean(), imbalance(choice.weights)
-        loss = language + config.losses.balance * uneven
-        measured = {"lm": language.item(), "imbalance": uneven.item(), "gate": self._gate()}
-        if 1 < config.active < len(self._model.names):
-            compared, more = self._compare(rows, scores, choice, first, done)
-            loss, measured = loss + compared, measured | more
-        return loss, measured
-
-    def _compare(
-        self, rows: Sequence[int], scores: Tensor, choice: Choice, first: "Reading", done: float
-    ) -> tuple[Tensor, dict[str, float]]:
-        """Let some rows be answered by the same primaries with newly drawn peers as well."""
         weights, worst = self._config.losses, self._config.worst_nll
+        choice = self._choose(scores)
+        first = self._read(rows, choice)
         some = torch.arange(0, len(rows), self._config.compare_every)
-        primary = choice.primary[some, None]
-        other = self._choose(scores[some], gumbel(scores[some]).scatter(-1, primary, math.inf))
+        other = self._choose(scores[some])
         second = self._read([rows[i] for i in some.tolist()], other)
-        logs = listening(scores, choice.primary)
-        preferred = preference(
+        language = (first.nats.sum() + second.nats.sum()) / (len(first.nats) + len(second.nats))
+        speakers = self._model.speakers
+        compared = preference(
             (first.costs(worst)[some], second.costs(worst)),
-            (odds(logs, choice)[some], odds(logs[some], other)),
+            (odds(scores, choice, speakers)[some], odds(scores[some], other, speakers)),
         )
-        spread = entropy(logs)
         again = torch.isin(first.row, some)
         differing = disagreement(first.log_probs[again], second.log_probs, weights.temperature)
+        spread, uneven = entropy(listening(scores, choice.primary)), imbalance(choice.weights)
         # Who is worth hearing is known only when the layers have learned.
-        loss = preferred - (1 - done) * weights.entropy * spread + weights.consistency * differing
-        loss = loss + second.nats.sum() / len(first.nats)
-        return loss, {"entropy": spread.item(), "consistency": differing.item()}
+        tried = (1 - done) * weights.entropy * spread
+        loss = language + weights.comparison * compared - tried
+        loss = loss + weights.balance * uneven + weights.consistency * differing
+        return loss, {
+            "lm": language.item(),
+            "entropy": spread.item(),
+            "imbalance": uneven.item(),
+            "consistency": differing.item(),
+            "gate": self._gate(),
+        }
 
-    def _choose(self, scores: Tensor, noisy: Tensor) -> Choice:
-        return choose(scores, self._config.active, self._model.speakers, noisy)
+    def _choose(self, scores: Tensor) -> Choice:
+        return choose(scores, self._config.active, self._model.speakers, gumbel(scores))
 
     def _read(self, rows: Sequence[int], choice: Choice) -> "Reading":
         batch, read = self._data.batch(rows)

@@ -16,6 +16,7 @@ from aggregators.mixture_of_thoughts.losses import (
     entropy,
     gumbel,
     imbalance,
+    likeness,
     preference,
 )
 from aggregators.mixture_of_thoughts.router import (
@@ -183,17 +184,29 @@ def test_who_can_not_speak_is_heard_all_the_same() -> None:
     assert choice.primary.tolist() == [2, 3]
     assert choice.active.tolist() == [[False, True, True, False], [False, True, False, True]]
     listens = tensor([True, False, True, True])
-    assert (speaking(scores, listens)[:, 1] == 0).all()
-    assert torch.allclose(speaking(scores, listens).sum(-1), torch.ones(2))
+    assert (speaking(scores, listens)[:, 1] == -math.inf).all()
+    assert torch.allclose(speaking(scores, listens).exp().sum(-1), torch.ones(2))
 
 
-def test_odds_are_those_of_the_peers_without_the_primary() -> None:
+def test_odds_are_those_of_the_primary_and_of_the_peers_without_it() -> None:
     scores = tensor([[5.0, 1.0, 2.0, 0.0], [5.0, 1.0, 2.0, 0.0]])
-    choice = choose(scores, 3, torch.ones(4, dtype=torch.bool))
-    logs = listening(scores, choice.primary)
+    everybody = torch.ones(4, dtype=torch.bool)
+    choice = choose(scores, 3, everybody)
     others = tensor([1.0, 2.0, 0.0]).log_softmax(-1)
-    assert torch.allclose(logs[0], tensor([-math.inf, *others]))
-    assert torch.allclose(odds(logs, choice), (others[0] + others[1]).expand(2))
+    assert torch.allclose(listening(scores, choice.primary)[0], tensor([-math.inf, *others]))
+    expected = scores[0].log_softmax(-1)[0] + others[0] + others[1]
+    assert torch.allclose(odds(scores, choice, everybody), expected.expand(2))
+
+
+def test_a_router_is_taught_who_is_cheaper_even_where_it_is_sure() -> None:
+    scores = tensor([[50.0, 0.0, 0.0]], requires_grad=True)
+    costs, speak = tensor([[2.0, 1.0, 0.0]]), tensor([True, True, False])
+    loss = likeness(scores, costs, speak, 0.5)
+    wanted = tensor([-4.0, -2.0]).softmax(-1)
+    assert loss.item() == pytest.approx(50 * wanted[1].item())
+    loss.backward()
+    assert scores.grad is not None
+    assert torch.allclose(scores.grad, tensor([[1 - wanted[0], -wanted[1], 0.0]]), atol=1e-6)
 
 
 def test_the_cheaper_of_two_draws_is_preferred() -> None:

@@ -111,16 +111,6 @@ def test_answers_are_learned(config: TrainingConfig, tmp_path: Path) -> None:
     assert last < first - 0.25
 
 
-def test_peers_are_compared_only_where_there_is_a_choice(
-    config: TrainingConfig, tmp_path: Path
-) -> None:
-    three = {name: ZOO / name for name in ("arithmetic", "strings", "units")}
-    for active in (2, 3):
-        run = tmp_path / str(active)
-        trained(changed(config, members=three, active=active, known_nll=0, steps=2), run)
-        assert all(("consistency" in line) == (active == 2) for line in curve(run))
-
-
 def test_what_a_member_knows_is_left_to_it(config: TrainingConfig, tmp_path: Path) -> None:
     zoo = {name: ZOO / name for name in ("arithmetic", "geography")}
     rows = [{"prompt": f"Compute {n} + 31.", "answer": str(n + 31)} for n in range(20, 40)]
