@@ -19,7 +19,7 @@ class LossConfig(_Section):
     """Weights of the auxiliary losses beside that of the language model (appendix of the paper)."""
 
     entropy: float = Field(
-        0.1, ge=0, description="Reward for trying all peers; falls to 0 over the run."
+        0.1, ge=0, description="Reward for trying all peers; falls to 0 as `explore` ends."
     )
     balance: float = Field(0.01, ge=0, description="Price of using experts unequally.")
     comparison: float = Field(
@@ -69,6 +69,13 @@ class TrainingConfig(_Section):
         0.1,
         gt=0,
         description="Mean nats of a token: who is worse alone by so much, is e times less likely.",
+    )
+    explore: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="Share of the steps with noise in the choices, which falls to 0; then the"
+        " layers learn from those that will be served.",
     )
     compare_every: int = Field(
         4,

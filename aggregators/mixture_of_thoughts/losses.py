@@ -51,7 +51,10 @@ def disagreement(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     return 0.5 * both.sum(-1).mean() * temperature**2
 
 
-def gumbel(scores: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Scores with Gumbel noise [B, M]: the largest of a row is a draw from its softmax."""
+def gumbel(scores: Tensor, size: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    """Scores with Gumbel noise [B, M]: the largest of a row is a draw from softmax(scores / size).
+
+    A size of 0 draws the best.
+    """
     uniform = torch.rand(scores.shape, generator=generator).clamp(1e-9, 1 - 1e-7)
-    return scores - (-uniform.log()).log()
+    return scores - size * (-uniform.log()).log()

@@ -214,7 +214,9 @@ class Trainer:
             log_steps=config.log_steps,
             checkpoint_s=config.checkpoint_s,
         )
-        loop = Loop(stage, self._model, self._optimizer, self._run, self._voice)
+        # A router that is far from sure has large gradients, which must not stop the layers.
+        parts = (self._model.interactions, self._model.router)
+        loop = Loop(stage, self._model, self._optimizer, self._run, self._voice, parts)
         loop.go(state, lambda step: self.loss(self._order.rows(step), step / config.steps))
 
     def loss(self, rows: Sequence[int], done: float) -> tuple[Tensor, dict[str, float]]:
@@ -243,35 +245,37 @@ class Trainer:
         self, rows: Sequence[int], scores: Tensor, done: float
     ) -> tuple[Tensor, dict[str, float]]:
         """The loss where experts hear each other; `scores` [rows, M] are the router's."""
-        weights, worst = self._config.losses, self._config.worst_nll
-        choice = self._choose(scores)
+        # Towards the end the layers learn from those choices that will be served.
+        noise = max(0.0, 1 - done / self._config.explore)
+        choice = choose(scores, self._config.active, self._model.speakers, gumbel(scores, noise))
         first = self._read(rows, choice)
+        language, uneven = first.nats.mean(), imbalance(choice.weights)
+        loss = language + self._config.losses.balance * uneven
+        measured = {"lm": language.item(), "imbalance": uneven.item(), "gate": self._gate()}
+        if noise:
+            compared, more = self._compare(rows, scores, choice, first, noise)
+            loss, measured = loss + compared, measured | more
+        return loss, measured
+
+    def _compare(
+        self, rows: Sequence[int], scores: Tensor, choice: Choice, first: "Reading", noise: float
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Let some rows be answered in a second choice, and learn which one is better."""
+        weights, worst, speakers = self._config.losses, self._config.worst_nll, self._model.speakers
         some = torch.arange(0, len(rows), self._config.compare_every)
-        other = self._choose(scores[some])
+        drawn = gumbel(scores[some], noise)
+        other = choose(scores[some], self._config.active, speakers, drawn)
         second = self._read([rows[i] for i in some.tolist()], other)
-        language = (first.nats.sum() + second.nats.sum()) / (len(first.nats) + len(second.nats))
-        speakers = self._model.speakers
         compared = preference(
             (first.costs(worst)[some], second.costs(worst)),
             (odds(scores, choice, speakers)[some], odds(scores[some], other, speakers)),
         )
         again = torch.isin(first.row, some)
         differing = disagreement(first.log_probs[again], second.log_probs, weights.temperature)
-        spread, uneven = entropy(listening(scores, choice.primary)), imbalance(choice.weights)
-        # Who is worth hearing is known only when the layers have learned.
-        tried = (1 - done) * weights.entropy * spread
-        loss = language + weights.comparison * compared - tried
-        loss = loss + weights.balance * uneven + weights.consistency * differing
-        return loss, {
-            "lm": language.item(),
-            "entropy": spread.item(),
-            "imbalance": uneven.item(),
-            "consistency": differing.item(),
-            "gate": self._gate(),
-        }
-
-    def _choose(self, scores: Tensor) -> Choice:
-        return choose(scores, self._config.active, self._model.speakers, gumbel(scores))
+        spread = entropy(listening(scores, choice.primary))
+        loss = second.nats.sum() / len(first.nats) + weights.comparison * compared
+        loss = loss + weights.consistency * differing - noise * weights.entropy * spread
+        return loss, {"entropy": spread.item(), "consistency": differing.item()}
 
     def _read(self, rows: Sequence[int], choice: Choice) -> "Reading":
         batch, read = self._data.batch(rows)

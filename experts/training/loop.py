@@ -50,6 +50,8 @@ class Loop:
     optimizer: torch.optim.Optimizer
     run: RunFolder
     voice: Voice
+    parts: tuple[nn.Module, ...] = ()
+    """Gradients of each are clipped by themselves; by default the model is one part."""
 
     def go(self, state: State, loss: Loss) -> None:
         """Go on after `state.step`. Raises ConfigError for a loss that is not finite."""
@@ -85,7 +87,8 @@ class Loop:
                 hint="Lower the stage's `learning_rate`, or raise its `warmup`.",
             )
         torch.autograd.backward([found])
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.stage.clip)
+        for part in self.parts or (self.model,):
+            nn.utils.clip_grad_norm_(part.parameters(), self.stage.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         return {"loss": found.item(), **measured}

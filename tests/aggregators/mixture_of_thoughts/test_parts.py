@@ -156,7 +156,7 @@ def test_losses_by_hand() -> None:
 
 def test_noise_draws_from_the_softmax() -> None:
     scores = tensor([0.0, 1.0, 2.0]).expand(20000, 3)
-    drawn = gumbel(scores, torch.Generator().manual_seed(0)).argmax(-1)
+    drawn = gumbel(scores, generator=torch.Generator().manual_seed(0)).argmax(-1)
     shares = torch.bincount(drawn).float() / 20000
     assert torch.allclose(shares, scores[0].softmax(-1), atol=0.015)
 
