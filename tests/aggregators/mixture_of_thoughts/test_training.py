@@ -111,6 +111,15 @@ def test_answers_are_learned(config: TrainingConfig, tmp_path: Path) -> None:
     assert last < first - 0.25
 
 
+def test_choices_are_compared_while_there_is_noise_in_them(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    three = {name: ZOO / name for name in ("arithmetic", "strings", "units")}
+    trained(changed(config, members=three, explore=0.5, known_nll=0, log_steps=1), tmp_path)
+    assert ["consistency" in line for line in curve(tmp_path)] == [True] * 3 + [False] * 3
+    assert all("lm" in line for line in curve(tmp_path))
+
+
 def test_what_a_member_knows_is_left_to_it(config: TrainingConfig, tmp_path: Path) -> None:
     zoo = {name: ZOO / name for name in ("arithmetic", "geography")}
     rows = [{"prompt": f"Compute {n} + 31.", "answer": str(n + 31)} for n in range(20, 40)]
