@@ -71,8 +71,11 @@ class ThoughtsRouter:
         self._encoded_by = str(stored["encoder"])
         layers = sum(key.startswith("weight_") for key in stored)
         self._layers = [(stored[f"weight_{i}"], stored[f"bias_{i}"]) for i in range(layers)]
-        if not 1 <= self._active <= len(self._members) or not layers or not self._speaks.any():
+        count = len(self._members)
+        if not 1 <= self._active <= count or not layers or not self._speaks.any():
             raise ValueError("its parts do not fit")
+        if len(self._layers[-1][1]) != count + 1:
+            raise ValueError("it was written by another version")
 
     def route(self, requests: Sequence[Request]) -> list[Decision]:
         """One decision per request; blocks for some milliseconds of CPU per request."""
@@ -80,7 +83,7 @@ class ThoughtsRouter:
         return [self._decide(self.scores(vector)) for vector in vectors]
 
     def scores(self, vector: Floats) -> Floats:
-        """The score of each member for one embedding [dimension]."""
+        """The score of each member for one embedding [dimension], then that of being alone."""
         hidden: Floats = vector
         for number, (weight, bias) in enumerate(self._layers):
             hidden = weight @ hidden + bias
@@ -88,13 +91,15 @@ class ThoughtsRouter:
                 hidden = np.maximum(hidden, 0)
         return hidden
 
-    def _decide(self, scores: Floats) -> Decision:
+    def _decide(self, found: Floats) -> Decision:
+        scores, alone = found[:-1], bool(found[-1] > 0)
         first = int(np.argmax(np.where(self._speaks, scores, -np.inf)))
         others = [index for index in np.argsort(-scores, kind="stable") if index != first]
         shares = np.exp(scores - scores.max())
         shares = np.round(shares / shares.sum(), SHARE_DIGITS)
-        primary, *peers = (self._members[i] for i in [first, *others[: self._active - 1]])
-        hears = f" and hears {', '.join(peers)}" if peers else ""
+        heard = [] if alone else others[: self._active - 1]
+        primary, *peers = (self._members[i] for i in [first, *heard])
+        hears = f" and hears {', '.join(peers)}" if peers else " and needs nobody"
         return Decision(
             router=self.name,
             scores=((self._expert, 1.0),),

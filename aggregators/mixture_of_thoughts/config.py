@@ -19,14 +19,16 @@ class LossConfig(_Section):
     """Weights of the auxiliary losses beside that of the language model (appendix of the paper)."""
 
     entropy: float = Field(
-        0.01, ge=0, description="Reward for a router that tries everybody; falls to 0 over the run."
+        0.1, ge=0, description="Reward for trying all peers; falls to 0 as `explore` ends."
     )
     balance: float = Field(0.01, ge=0, description="Price of using experts unequally.")
+    comparison: float = Field(
+        10.0,
+        ge=0,
+        description="Weight of what is found by comparing two choices, beside who is best alone.",
+    )
     consistency: float = Field(0.05, ge=0, description="Price of depending on who the peers are.")
     temperature: float = Field(2.0, gt=0, description="Softens what consistency compares.")
-    consistency_share: float = Field(
-        0.25, gt=0, le=1, description="Share of a batch that is read by a second set of peers."
-    )
 
 
 class TrainingConfig(_Section):
@@ -38,9 +40,13 @@ class TrainingConfig(_Section):
     questions: tuple[Path, ...] = Field(min_length=1, description="JSONL: prompt, answer.")
     stacks: int = Field(2, ge=2, le=64, description="Stacks that every expert is cut into.")
     places: tuple[int, ...] | None = Field(
-        None, description="Stacks, from 0, after which experts interact; all but the last."
+        None,
+        description="Stacks, from 0, after which experts interact; by default all but the last, as"
+        " in the paper. After the last one a peer has thought to its end.",
     )
-    active: int = Field(3, ge=1, description="Experts that take part in an answer.")
+    active: int = Field(
+        3, ge=2, description="Experts that take part in an answer that none of them knows alone."
+    )
     shared_width: int = Field(128, ge=1, description="Width in which experts hear each other.")
     heads: int = Field(4, ge=1)
     attention: Form = Field(
@@ -48,16 +54,45 @@ class TrainingConfig(_Section):
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="In the query router.")
     losses: LossConfig = LossConfig()
+    known_nll: float = Field(
+        5.0,
+        ge=0,
+        description="An answer that a member gives at most so many nats is left to it alone, and"
+        " the router learns that it needs nobody; 0: members always hear each other.",
+    )
     worst_nll: float = Field(
         5.0,
         gt=0,
         description="Nats of a token above which an expert is no worse for the router.",
+    )
+    temperature: float = Field(
+        0.1,
+        gt=0,
+        description="Mean nats of a token: who is worse alone by so much, is e times less likely.",
+    )
+    explore: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="Share of the steps with noise in the choices, which falls to 0; then the"
+        " layers learn from those that will be served.",
+    )
+    compare_every: int = Field(
+        4,
+        ge=1,
+        description="Each so many-th question is read in a second choice; the router compares.",
     )
     steps: int = Field(ge=1)
     batch: int = Field(64, ge=1)
     learning_rate: float = Field(2e-3, gt=0, description="The peak, after the warm-up.")
     router_rate: float = Field(
         2.0, gt=0, description="The router's learning rate, as share of that of the layers."
+    )
+    gate_rate: float = Field(
+        10.0,
+        gt=0,
+        description="The gates' learning rate, as share of that of the layers. They open from zero"
+        " to about one: at the layers' own pace that takes most of a run.",
     )
     warmup: float = Field(0.05, ge=0, le=1, description="Share of the steps until the peak.")
     final: float = Field(0.0, ge=0, le=1, description="The last learning rate, as share of it.")
@@ -70,6 +105,9 @@ class TrainingConfig(_Section):
     sort_window: int = Field(
         1, ge=1, description="Batches that are drawn together and sorted by length."
     )
+    most_batch_tokens: int = Field(
+        2048, ge=1, description="Tokens that a member reads at once, before the training."
+    )
     seed: int = Field(0, ge=0)
     threads: int = Field(2, ge=1, le=256, description="Compute threads of torch.")
     checkpoint_s: float = Field(60.0, gt=0, description="Seconds between two checkpoints.")
@@ -79,12 +117,14 @@ class TrainingConfig(_Section):
     def _fits(self) -> "TrainingConfig":
         if self.active > len(self.members):
             raise ValueError(f"active is {self.active}, there are {len(self.members)} members")
+        if self.known_nll > self.worst_nll:
+            raise ValueError("known_nll must not exceed worst_nll: what is known is not bad")
         if self.shared_width % self.heads:
             raise ValueError(f"shared_width must be a multiple of heads ({self.heads})")
         if value_size(self.attention, self.shared_width // self.heads) < 1:
             raise ValueError("shared_width must be larger than heads where attention is sequence")
-        if any(not 0 <= place < self.stacks - 1 for place in self.interactions):
-            raise ValueError(f"places must be stacks from 0 to {self.stacks - 2}")
+        if any(not 0 <= place < self.stacks for place in self.interactions):
+            raise ValueError(f"places must be stacks from 0 to {self.stacks - 1}")
         return self
 
     @property
@@ -94,7 +134,8 @@ class TrainingConfig(_Section):
 
     def trained(self) -> dict[str, Any]:
         """The keys that decide the result, for comparing a checkpoint with this run."""
-        idle = {"threads", "checkpoint_s", "log_steps", "members", "questions"}
+        idle = {"threads", "checkpoint_s", "log_steps", "most_batch_tokens"}
+        idle |= {"members", "questions"}
         return dict(self.model_dump(mode="json", exclude=idle))
 
 

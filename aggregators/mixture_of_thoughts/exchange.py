@@ -12,7 +12,7 @@ from torch import Tensor
 
 from aggregators.mixture_of_thoughts.router import Choice
 from experts.vllm.composite.attending import Attend
-from experts.vllm.composite.interaction import Interaction
+from experts.vllm.composite.interaction import Interaction, together
 
 
 class Places(NamedTuple):
@@ -46,7 +46,6 @@ def exchange(
     rows: Sequence[Tensor],
     choice: Choice,
     attend: Attend,
-    weighted: bool,
 ) -> tuple[list[Tensor], Tensor]:
     """What the layer adds to each expert's stream, and how much of each was heard.
 
@@ -56,7 +55,6 @@ def exchange(
         rows: which of the B texts those are, ascending.
         choice: who takes part.
         attend: the attention, of the layer's form.
-        weighted: whether the router is to get gradients.
 
     Returns the deltas, shaped as the streams, and the experts' shares [B, T, M].
     """
@@ -69,10 +67,8 @@ def exchange(
     ]
     whole = torch.cat(shared)
     own = whole[places.primaries]
-    value = layer.value(whole)
-    if weighted:
-        each = [choice.weights[row, number] for number, row in enumerate(rows)]
-        value = value * torch.cat(each)[:, None, None]
+    each = [choice.weights[row, number] for number, row in enumerate(rows)]
+    value = layer.value(whole) * torch.cat(each)[:, None, None]
 
     def by_position(projected: Tensor) -> Tensor:
         """[all streams, T, H x s] to [B x T, K, H, s]."""
@@ -84,8 +80,9 @@ def exchange(
     taken = places.taken.repeat_interleave(length, 0)
     heard, shares = attend(query, key, value, taken)
     found = layer.out_norm(layer.out(heard.flatten(1)).view_as(own) + own)
+    heeded = together(choice.active).to(found.dtype)[:, None, None]
     deltas = [
-        _delta(layer, number, found, one, row, choice.primary[row] == number)
+        heeded[row] * _delta(layer, number, found, one, row, choice.primary[row] == number)
         for number, (one, row) in enumerate(zip(shared, rows, strict=True))
     ]
     attention = shares.new_zeros(batch, experts, length)

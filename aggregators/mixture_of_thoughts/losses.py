@@ -2,20 +2,36 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+SURELY_NOT = -1e4
+"""Stands for log 0, where a product with 0 must be 0."""
 
 
-def entropy(scores: Tensor) -> Tensor:
-    """Mean entropy of softmax(scores) [B, M], in nats; training raises it: all are tried."""
-    return -(scores.softmax(-1) * scores.log_softmax(-1)).sum(-1).mean()
+def entropy(logs: Tensor) -> Tensor:
+    """Mean entropy of log-probabilities [B, M], in nats; training raises it: all are tried."""
+    return -(logs.exp() * logs.clamp(min=SURELY_NOT)).sum(-1).mean()
 
 
-def straight_through(chosen: Tensor, costs: Tensor) -> Tensor:
-    """0, with the gradient of what a choice costs: mean of sum_i p_i costs_i.
+def likeness(scores: Tensor, costs: Tensor, speakers: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of softmax(scores) with softmax(-costs / temperature), both over `speakers`.
 
-    `chosen` [N, M] are hard choices with the gradient of their probabilities p, `costs` [N, M] in
-    nats, which get no gradient.
+    `scores`, `costs` [B, M], `speakers` [M] bool. Unlike the expected cost it has a gradient where
+    the router is sure and wrong, so that nobody who is good on average takes everything.
     """
-    return ((chosen - chosen.detach()) * costs.detach()).sum(-1).mean()
+    wanted = (-costs / temperature).masked_fill(~speakers, float("-inf")).softmax(-1)
+    return cross_entropy(scores.masked_fill(~speakers, SURELY_NOT), wanted)
+
+
+def preference(costs: tuple[Tensor, Tensor], odds: tuple[Tensor, Tensor]) -> Tensor:
+    """The expected cost of a draw, by its gradient: two draws for each of B rows are compared.
+
+    REINFORCE with the other draw as baseline (RLOO, arXiv 2402.14740, for two draws). `costs` [B]
+    in nats get no gradient; `odds` [B] are the draws' log-probabilities. The value means nothing.
+    """
+    one, other = costs
+    ahead = 0.5 * (one - other).detach()
+    return (ahead * (odds[0] - odds[1])).mean()
 
 
 def imbalance(chosen: Tensor) -> Tensor:
@@ -35,7 +51,10 @@ def disagreement(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     return 0.5 * both.sum(-1).mean() * temperature**2
 
 
-def gumbel(scores: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Scores with Gumbel noise [B, M]: the largest of a row is a draw from its softmax."""
+def gumbel(scores: Tensor, size: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    """Scores with Gumbel noise [B, M]: the largest of a row is a draw from softmax(scores / size).
+
+    A size of 0 draws the best.
+    """
     uniform = torch.rand(scores.shape, generator=generator).clamp(1e-9, 1 - 1e-7)
-    return scores - (-uniform.log()).log()
+    return scores - size * (-uniform.log()).log()

@@ -35,8 +35,6 @@ class Heard(NamedTuple):
     """[N, V] of the primaries, in nats."""
     attention: Tensor
     """[interactions, experts] shares: how much the primaries listened to each expert."""
-    right: Tensor | None = None
-    """[N, experts] log-probability of the right token by each active expert, 0 for the others."""
 
 
 class MixtureOfThoughts(nn.Module):
@@ -76,19 +74,14 @@ class MixtureOfThoughts(nn.Module):
         """[M] bool: who may be a primary."""
         return torch.tensor([number == 0 for number in self.tokenizers])
 
-    def forward(
-        self, read: Read, positions: Tensor, choice: Choice, targets: Tensor | None = None
-    ) -> Heard:
+    def forward(self, read: Read, positions: Tensor, choice: Choice) -> Heard:
         """Predict the next token at N positions.
 
         Args:
             read: the texts.
             positions: [B, T - 1] bool, N of them true; T is of the speakers' tokens.
             choice: who takes part in each row.
-            targets: [N] the right tokens, where the router is to learn; it costs the peers'
-                predictions.
         """
-        learn = targets is not None
         rows = [choice.active[:, m].nonzero()[:, 0] for m in range(len(self._members))]
         streams = [
             member.embed(read.tokens[number][row])
@@ -102,7 +95,7 @@ class MixtureOfThoughts(nn.Module):
             ]
             if stack in self.places:
                 interaction = self.interactions[self.places.index(stack)]
-                streams, shares = self._interact(interaction, streams, rows, read, choice, learn)
+                streams, shares = self._interact(interaction, streams, rows, read, choice)
                 heard.append(shares)
         attention = torch.stack(heard) if heard else torch.zeros(0, len(rows))
         # Which of the N each position is.
@@ -112,16 +105,7 @@ class MixtureOfThoughts(nn.Module):
         spoken = self._end(streams, rows, leads, number, positions)
         log_probs = torch.cat([one for _, one in spoken.values()])
         log_probs = log_probs[torch.cat([places for places, _ in spoken.values()]).argsort()]
-        if targets is None:
-            return Heard(log_probs, attention)
-        with torch.no_grad():
-            # From here on nobody hears the peers: what they would have said is for the router.
-            unsaid = self._end(streams, rows, [~one for one in leads], number, positions)
-            right = log_probs.new_zeros(len(targets), len(rows))
-            for predictions in (spoken, unsaid):
-                for m, (places, predicted) in predictions.items():
-                    right[places, m] = predicted.gather(-1, targets[places, None])[:, 0]
-        return Heard(log_probs, attention, right)
+        return Heard(log_probs, attention)
 
     def _interact(
         self,
@@ -130,15 +114,13 @@ class MixtureOfThoughts(nn.Module):
         rows: list[Tensor],
         read: Read,
         choice: Choice,
-        learn: bool,
     ) -> tuple[list[Tensor], Tensor]:
         aligned = [
             one if number == 0 else _at(one, read.aligned[number - 1][row])
             for one, number, row in zip(streams, self.tokenizers, rows, strict=True)
         ]
-        deltas, shares = exchange(
-            interaction, aligned, rows, choice, self._attend(read.tokens[0], choice), learn
-        )
+        attend = self._attend(read.tokens[0], choice)
+        deltas, shares = exchange(interaction, aligned, rows, choice, attend)
         changed = [
             stream + (delta if self.tokenizers[number] == 0 else interaction.adapt(number, stream))
             for number, (stream, delta) in enumerate(zip(streams, deltas, strict=True))

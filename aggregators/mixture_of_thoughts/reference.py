@@ -66,4 +66,4 @@ class ThoughtsReference:
         role = self.composite.roles[role_of(self.composite, tokens)]
         active = torch.tensor([[name in role.active for name in self.composite.members]])
         primary = torch.tensor([list(self.composite.members).index(role.primary)])
-        return Choice(active, primary, active.float(), torch.zeros(active.shape))
+        return Choice(active, primary, active.float())

@@ -19,12 +19,19 @@ class Choice(NamedTuple):
     """[B] the expert of the largest score, which speaks."""
     weights: Tensor
     """[B, M] 1 for each active expert, with the gradient of its probability."""
-    speaks: Tensor
-    """[B, M] 1 for the primary, with the gradient of the probabilities among the active."""
+
+
+class Scores(NamedTuple):
+    """What the router thinks of B questions."""
+
+    members: Tensor
+    """[B, M] of each expert."""
+    alone: Tensor
+    """[B] log-odds that the primary needs nobody."""
 
 
 class QueryRouter(nn.Module):
-    """Scores M experts for a question (three layers, ReLU, dropout)."""
+    """Scores M experts for a question (three layers, ReLU, dropout), and whether one is enough."""
 
     def __init__(self, dimension: int, experts: int, dropout: float) -> None:
         super().__init__()
@@ -36,19 +43,19 @@ class QueryRouter(nn.Module):
             nn.Linear(HIDDEN, HIDDEN),
             nn.ReLU(),
             nn.Dropout(dropout),
-            nn.Linear(HIDDEN, experts),
+            nn.Linear(HIDDEN, experts + 1),
         )
         for layer in self.layers:
             if isinstance(layer, nn.Linear):
                 nn.init.normal_(layer.weight, std=INIT_STD)
                 nn.init.zeros_(layer.bias)
 
-    def forward(self, embeddings: Tensor) -> Tensor:
-        """[B, dimension], each of length one, to [B, M]."""
+    def forward(self, embeddings: Tensor) -> Scores:
+        """Judge embeddings [B, dimension], each of length one."""
         # At a size of about 1 each, what a question is about is learned before who is best on
         # average; else one expert gets everything, and the others nothing to learn from.
-        scores: Tensor = self.layers(self.scale * embeddings)
-        return scores
+        judged: Tensor = self.layers(self.scale * embeddings)
+        return Scores(judged[:, :-1], judged[:, -1])
 
 
 def choose(scores: Tensor, count: int, speakers: Tensor, noisy: Tensor | None = None) -> Choice:
@@ -64,12 +71,28 @@ def choose(scores: Tensor, count: int, speakers: Tensor, noisy: Tensor | None = 
     ahead = deciding.scatter(-1, primary[:, None], float("inf"))
     picked = ahead.argsort(dim=-1, descending=True, stable=True)[:, :count]
     active = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, picked, True)
-    soft = scores.softmax(-1)
-    among = scores.masked_fill(~(active & speakers), float("-inf")).softmax(-1)
-    hard = torch.nn.functional.one_hot(primary, scores.shape[-1]).to(scores.dtype)
-    return Choice(
-        active=active,
-        primary=primary,
-        weights=active + (soft - soft.detach()),
-        speaks=hard + (among - among.detach()),
-    )
+    # Of each its chance to be what it is: that of the primary to speak, of the others to listen.
+    own = torch.zeros_like(scores).scatter(-1, primary[:, None], 1.0)
+    soft = own * speaking(scores, speakers).exp() + listening(scores, primary).exp()
+    return Choice(active, primary, active + (soft - soft.detach()))
+
+
+def speaking(scores: Tensor, speakers: Tensor) -> Tensor:
+    """[B, M] log-probabilities of being the primary."""
+    return scores.masked_fill(~speakers, float("-inf")).log_softmax(-1)
+
+
+def listening(scores: Tensor, primary: Tensor) -> Tensor:
+    """[B, M] log-probabilities of being the first peer of the `primary`; it is none itself.
+
+    They do not depend on its own score: whom to hear can be learned when it is sure who speaks.
+    """
+    return scores.scatter(-1, primary[:, None], float("-inf")).log_softmax(-1)
+
+
+def odds(scores: Tensor, choice: Choice, speakers: Tensor) -> Tensor:
+    """[B] log-probabilities of a choice; of several peers as if each was the first to be drawn."""
+    primary = choice.primary[:, None]
+    peers = choice.active.scatter(-1, primary, False)
+    heard = listening(scores, choice.primary).masked_fill(~peers, 0.0).sum(-1)
+    return speaking(scores, speakers).gather(-1, primary)[:, 0] + heard

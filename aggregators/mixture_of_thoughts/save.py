@@ -32,23 +32,23 @@ def role_name(primary: str, peers: Sequence[str]) -> str:
 def all_roles(
     members: Sequence[str], speakers: Sequence[str], active: int, room: int
 ) -> list[dict[str, Any]]:
-    """Every primary with every set of peers, and where there is room, every primary alone.
+    """Every primary with every set of peers, and every primary alone.
 
-    Raises ConfigError where `room` does not hold the former.
+    Raises ConfigError where `room` does not hold them.
     """
     roles = [
         {"name": role_name(primary, peers), "primary": primary, "active": [primary, *peers]}
         for primary in speakers
         for peers in combinations([name for name in members if name != primary], active - 1)
     ]
+    roles += [{"name": name, "primary": name, "active": [name]} for name in speakers]
     if len(roles) > room:
         raise ConfigError(
             f"{len(members)} members of which {active} are active make {len(roles)} roles; there"
             f" is room for {room}.",
             hint="Fuse fewer members, or let fewer or more of them be active.",
         )
-    alone = [{"name": name, "primary": name, "active": [name]} for name in speakers]
-    return [*roles, *alone] if active > 1 and len(roles) + len(alone) <= room else roles
+    return roles
 
 
 def save(

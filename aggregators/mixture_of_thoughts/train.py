@@ -2,24 +2,29 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedModel
 
 from aggregators.mixture_of_thoughts.config import TrainingConfig
 from aggregators.mixture_of_thoughts.data import TrainingData, load_data
+from aggregators.mixture_of_thoughts.knowing import answer_costs
 from aggregators.mixture_of_thoughts.losses import (
     disagreement,
     entropy,
     gumbel,
     imbalance,
-    straight_through,
+    likeness,
+    preference,
 )
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
-from aggregators.mixture_of_thoughts.router import Choice, choose
+from aggregators.mixture_of_thoughts.router import Choice, choose, listening, odds
 from experts.training.data import Order
 from experts.training.loop import SHARE, Loop, Stage
 from experts.training.models import (
@@ -40,10 +45,11 @@ EMBEDDED_AT_ONCE = 512
 
 
 def train(
-    config: TrainingConfig, folder: Path, encode: Encode, voice: Voice
+    config: TrainingConfig, folder: Path, encode: Encode, voice: Voice, cache: Path | None = None
 ) -> tuple[MixtureOfThoughts, State]:
     """Train as a file says, or go on where a stopped run left `folder`.
 
+    What is computed before the training is kept in `cache`, by default a part of the folder.
     The same file, seed and number of threads give the same weights, whether or not the run was
     stopped on the way. Raises ConfigError for what can not be trained.
     """
@@ -57,15 +63,26 @@ def train(
     voice.say("reading the training data")
     data = load_data(config, different, smallest_context(config.members.values()), voice.tell)
     digest = data.digest()
-    run = _run_folder(config, folder, digest)
+    run = _run_folder(config, folder, digest, cache)
     # Under the hash of the rows: other data in the same folder must not find these vectors.
     path = run.cache / f"embeddings-{digest[:24]}.npy"
     embeddings = _embed(data.questions, path, encode, voice)
+    members = "".join(fingerprint(place) for place in config.members.values())
+    costs = answer_costs(
+        models,
+        [number == 0 for number in numbers],
+        data.rows,
+        config.most_batch_tokens,
+        config.worst_nll,
+        run.cache,
+        f"{digest} {members}",
+        voice.say,
+    )
     model = build(config, models, embeddings.shape[-1], numbers)
     state, optimizer = run.resume(model)
     if optimizer is not None:
         voice.tell(f"going on after step {state.step}")
-    Trainer(config, model, data, embeddings, run, voice).train(state, optimizer)
+    Trainer(config, model, data, Known(embeddings, costs), run, voice).train(state, optimizer)
     model.eval()
     return model, state
 
@@ -93,9 +110,10 @@ def build(
     )
 
 
-def _run_folder(config: TrainingConfig, folder: Path, data: str) -> RunFolder:
+def _run_folder(config: TrainingConfig, folder: Path, data: str, cache: Path | None) -> RunFolder:
     members = [[name, fingerprint(path)] for name, path in config.members.items()]
-    return RunFolder(folder, [STAGE], {**config.trained(), "members": members, "data": data})
+    identity = {**config.trained(), "members": members, "data": data}
+    return RunFolder(folder, [STAGE], identity, cache)
 
 
 def _embed(texts: Sequence[str], path: Path, encode: Encode, voice: Voice) -> Tensor:
@@ -113,6 +131,42 @@ def _embed(texts: Sequence[str], path: Path, encode: Encode, voice: Voice) -> Te
     return torch.from_numpy(np.load(path))
 
 
+def _named(model: MixtureOfThoughts, gates: bool) -> list[Parameter]:
+    """The gates of the interaction layers, or everything else in them."""
+    return [
+        parameter
+        for name, parameter in model.interactions.named_parameters()
+        if name.endswith("_gate") == gates
+    ]
+
+
+class Known(NamedTuple):
+    """What is known of all questions before the training."""
+
+    embeddings: Tensor
+    """[rows, dimension]"""
+    costs: Tensor
+    """[rows, M] nats of the answers, by each member alone."""
+
+
+class Reading(NamedTuple):
+    """The answers to B questions, N tokens, as read by those who were chosen."""
+
+    log_probs: Tensor
+    """[N, V]"""
+    nats: Tensor
+    """[N] of the right tokens."""
+    row: Tensor
+    """[N] which question a token belongs to."""
+    questions: int
+
+    def costs(self, worst: float) -> Tensor:
+        """[B] mean nats of a token, none of which counts for more than `worst`."""
+        nats = self.nats.detach().clamp(max=worst)
+        totals = nats.new_zeros(self.questions).index_add(0, self.row, nats)
+        return totals / self.row.bincount(minlength=self.questions)
+
+
 class Trainer:
     """The steps of a run."""
 
@@ -121,25 +175,27 @@ class Trainer:
         config: TrainingConfig,
         model: MixtureOfThoughts,
         data: TrainingData,
-        embeddings: Tensor,
+        known: Known,
         run: RunFolder,
         voice: Voice,
     ) -> None:
         self._config = config
         self._model = model
         self._data = data
-        self._embeddings = embeddings
+        self._known = known
         self._run = run
         self._voice = voice
         self._optimizer = torch.optim.AdamW(
             [
-                {"params": list(model.interactions.parameters()), SHARE: 1.0},
+                {"params": _named(model, gates=False), SHARE: 1.0},
+                {"params": _named(model, gates=True), SHARE: config.gate_rate},
                 {"params": list(model.router.parameters()), SHARE: config.router_rate},
             ],
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
             fused=True,
         )
+        self._lengths = torch.tensor([row.answer for row in data.rows])
         lengths = [len(row.tokens) for row in data.rows]
         self._order = Order(lengths, config.batch, config.sort_window, f"thoughts {config.seed}")
 
@@ -158,50 +214,74 @@ class Trainer:
             log_steps=config.log_steps,
             checkpoint_s=config.checkpoint_s,
         )
-        loop = Loop(stage, self._model, self._optimizer, self._run, self._voice)
+        # A router that is far from sure has large gradients, which must not stop the layers.
+        parts = (self._model.interactions, self._model.router)
+        loop = Loop(stage, self._model, self._optimizer, self._run, self._voice, parts)
         loop.go(state, lambda step: self.loss(self._order.rows(step), step / config.steps))
 
     def loss(self, rows: Sequence[int], done: float) -> tuple[Tensor, dict[str, float]]:
-        """The loss on some rows, in nats, and what it is made of; `done` is 0 to 1 of the run."""
-        weights = self._config.losses
-        batch, read = self._data.batch(rows)
-        scores = self._model.router(self._embeddings[list(rows)])
-        if not scores.isfinite().all():
-            return scores.sum(), {}  # Nobody can be chosen; the loop names the step.
-        noisy = gumbel(scores)
-        choice = choose(scores, self._config.active, self._model.speakers, noisy)
-        heard = self._model(read, batch.positions, choice, batch.targets)
-        language = -heard.log_probs.gather(-1, batch.targets[:, None]).mean()
-        worse = -heard.right.clamp(min=-self._config.worst_nll)
-        routing = straight_through(choice.speaks[batch.row], worse)
-        spread, uneven = entropy(scores), imbalance(choice.weights)
-        # Who is good alone is soon known; who is good with whom only when the layers have learned.
-        tried = (1 - done) * weights.entropy * spread
-        loss = language + routing - tried + weights.balance * uneven
-        measured = {
-            "lm": language.item(),
-            "entropy": spread.item(),
-            "imbalance": uneven.item(),
-            "gate": self._gate(),
-        }
-        if weights.consistency:
-            differing = self._consistency(rows, scores, choice, heard.log_probs, batch.row)
-            loss = loss + weights.consistency * differing
-            measured["consistency"] = differing.item()
+        """The loss on some rows, in nats, and what it is made of; `done` is 0 to 1 of the run.
+
+        All rows teach the router who is best alone. An answer that is known alone teaches it that
+        nobody else is needed; at the others experts hear each other.
+        """
+        index = torch.tensor(list(rows))
+        scores = self._model.router(self._known.embeddings[index])
+        if not scores.members.isfinite().all():
+            return scores.members.sum(), {}  # Nobody can be chosen; the loop names the step.
+        costs = self._known.costs[index]
+        known = costs.amin(-1) <= self._config.known_nll
+        alone = binary_cross_entropy_with_logits(scores.alone, known.float())
+        each = costs / self._lengths[index, None]
+        primary = likeness(scores.members, each, self._model.speakers, self._config.temperature)
+        loss, measured = alone + primary, {"alone": alone.item(), "primary": primary.item()}
+        if not known.all():
+            heard = index[~known].tolist()
+            together, more = self._together(heard, scores.members[~known], done)
+            loss, measured = loss + together, measured | more
         return loss, measured
 
-    def _consistency(
-        self, rows: Sequence[int], scores: Tensor, choice: Choice, first: Tensor, row: Tensor
-    ) -> Tensor:
-        """Let a share of the rows be answered by the same primaries with newly drawn peers."""
-        count = max(1, round(len(rows) * self._config.losses.consistency_share))
-        primary = choice.primary[:count, None]
-        again = gumbel(scores[:count])
-        again = again.scatter(-1, primary, again.amax(-1, keepdim=True) + 1.0)
-        other = choose(scores[:count], self._config.active, self._model.speakers, again)
-        batch, read = self._data.batch(rows[:count])
-        second = self._model(read, batch.positions, other)
-        return disagreement(first[row < count], second.log_probs, self._config.losses.temperature)
+    def _together(
+        self, rows: Sequence[int], scores: Tensor, done: float
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The loss where experts hear each other; `scores` [rows, M] are the router's."""
+        # Towards the end the layers learn from those choices that will be served.
+        noise = max(0.0, 1 - done / self._config.explore)
+        choice = choose(scores, self._config.active, self._model.speakers, gumbel(scores, noise))
+        first = self._read(rows, choice)
+        language, uneven = first.nats.mean(), imbalance(choice.weights)
+        loss = language + self._config.losses.balance * uneven
+        measured = {"lm": language.item(), "imbalance": uneven.item(), "gate": self._gate()}
+        if noise:
+            compared, more = self._compare(rows, scores, choice, first, noise)
+            loss, measured = loss + compared, measured | more
+        return loss, measured
+
+    def _compare(
+        self, rows: Sequence[int], scores: Tensor, choice: Choice, first: "Reading", noise: float
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Let some rows be answered in a second choice, and learn which one is better."""
+        weights, worst, speakers = self._config.losses, self._config.worst_nll, self._model.speakers
+        some = torch.arange(0, len(rows), self._config.compare_every)
+        drawn = gumbel(scores[some], noise)
+        other = choose(scores[some], self._config.active, speakers, drawn)
+        second = self._read([rows[i] for i in some.tolist()], other)
+        compared = preference(
+            (first.costs(worst)[some], second.costs(worst)),
+            (odds(scores, choice, speakers)[some], odds(scores[some], other, speakers)),
+        )
+        again = torch.isin(first.row, some)
+        differing = disagreement(first.log_probs[again], second.log_probs, weights.temperature)
+        spread = entropy(listening(scores, choice.primary))
+        loss = second.nats.sum() / len(first.nats) + weights.comparison * compared
+        loss = loss + weights.consistency * differing - noise * weights.entropy * spread
+        return loss, {"entropy": spread.item(), "consistency": differing.item()}
+
+    def _read(self, rows: Sequence[int], choice: Choice) -> "Reading":
+        batch, read = self._data.batch(rows)
+        log_probs = self._model(read, batch.positions, choice).log_probs
+        nats = -log_probs.gather(-1, batch.targets[:, None])[:, 0]
+        return Reading(log_probs, nats, batch.row, len(rows))
 
     def _gate(self) -> float:
         gates = [

@@ -26,11 +26,16 @@ MOST_RUNS = 64
 
 
 class Ablation(BaseModel):
-    """What `--ablate` reads: the keys of a run that each variant has otherwise."""
+    """What `--ablate` reads: the keys of a run that each variant has otherwise.
+
+    `members` there are names: those of the run's that stay.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
+    every: dict[str, Any] = {}
+    """Keys of all runs, the unchanged one included: fewer steps, say."""
     variants: dict[str, dict[str, Any]] = Field(min_length=1)
 
 
@@ -54,7 +59,13 @@ def plan(config: TrainingConfig, file: Path) -> list[Run]:
     ablation = read_yaml(file, Ablation, "an ablation")
     variants: dict[str, dict[str, Any]] = {BASE: {}, **ablation.variants}
     runs = [
-        Run(name, seed, _changed(config, {**changes, "seed": seed}, f"{file}: variants.{name}"))
+        Run(
+            name,
+            seed,
+            _changed(
+                config, {**ablation.every, **changes, "seed": seed}, f"{file}: variants.{name}"
+            ),
+        )
         for name, changes in variants.items()
         for seed in ablation.seeds
     ]
@@ -66,6 +77,11 @@ def plan(config: TrainingConfig, file: Path) -> list[Run]:
 
 
 def _changed(config: TrainingConfig, changes: Mapping[str, Any], where: str) -> TrainingConfig:
+    changes = dict(changes)
+    if (members := changes.get("members")) is not None:
+        if unknown := sorted({*members} - {*config.members}):
+            raise ConfigError(f"{where}: {', '.join(unknown)} is no member of the run.")
+        changes["members"] = {name: config.members[name] for name in members}
     try:
         return TrainingConfig.model_validate({**config.model_dump(), **changes})
     except ValidationError as error:
@@ -77,7 +93,7 @@ def train(runs: Sequence[Run], root: Path) -> dict[str, Path]:
     folders = {run.name: root / run.name for run in runs}
     for run in runs:
         folder = folders[run.name]
-        thoughts.train(run.config, folder.with_name(f"{folder.name}.run"), folder)
+        thoughts.train(run.config, folder.with_name(f"{folder.name}.run"), folder, root / "cache")
     return folders
 
 

@@ -29,7 +29,7 @@ FORMS: Mapping[str, Form] = {"thoughts": "positionwise", "thoughts-past": "seque
 """The Mixtures of Thoughts that are measured, by name."""
 TOGETHER = "together"
 """The same members in one model that do not hear each other."""
-SHAPE: Mapping[str, Any] = {"stacks": 4, "shared_width": 64}
+SHAPE: Mapping[str, Any] = {"stacks": 4, "places": (1, 2, 3), "shared_width": 64}
 """As the zoo's own Mixture of Thoughts."""
 TRAINED = "fusion_route"
 """Folder beside the members where a trained composite may be."""

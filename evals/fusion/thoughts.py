@@ -44,12 +44,15 @@ def read(file: Path, data: Sequence[Path] | None) -> TrainingConfig:
     return config.model_copy(update={"questions": tuple(data)}) if data else config
 
 
-def train(config: TrainingConfig, run: Path, out: Path) -> None:
-    """Train, or go on with `run`, and write the fused folder `out`. Raises ConfigError."""
+def train(config: TrainingConfig, run: Path, out: Path, cache: Path | None = None) -> None:
+    """Train, or go on with `run`, and write the fused folder `out`. Raises ConfigError.
+
+    `cache` is for several runs on the same data.
+    """
     prepare(config.threads)
     encoder = shared_encoder()()
     with Voice(typer.echo) as voice:
-        model, state = run_training(config, run, encoder.encode, voice)
+        model, state = run_training(config, run, encoder.encode, voice, cache)
         voice.tell(f"trained in {state.seconds:.0f} s ({state.cpu_seconds:.0f} s of the processor)")
         record = {
             "training": config.model_dump(mode="json", exclude={"members", "questions"}),
@@ -102,9 +105,9 @@ class Mixture:
         composite = read_composite(folder)
         self._members = list(composite.members)
         self._decisions = decide(folder, tasks, encoder)
-        first = next(iter(self._decisions.values()))[0]
-        self.active = len(first.evidence["active"])
-        """How many members take part in an answer."""
+        found = (one for decisions in self._decisions.values() for one in decisions)
+        self.active = max(len(decision.evidence["active"]) for decision in found)
+        """How many members take part in an answer, at most."""
 
     async def answer(self) -> Scores:
         """Of the test questions."""

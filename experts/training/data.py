@@ -280,3 +280,15 @@ class Order:
             rng.shuffle(window)
             batches += window
         return batches
+
+
+def split(rows: Sequence[Row], most_tokens: int) -> list[list[int]]:
+    """Group rows of similar length into batches of at most so many tokens, padding included."""
+    order = sorted(range(len(rows)), key=lambda index: len(rows[index].tokens))
+    groups: list[list[int]] = []
+    for index in order:
+        if groups and (len(groups[-1]) + 1) * len(rows[index].tokens) <= most_tokens:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups

@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
@@ -50,27 +51,29 @@ class Loop:
     optimizer: torch.optim.Optimizer
     run: RunFolder
     voice: Voice
+    parts: tuple[nn.Module, ...] = ()
+    """Gradients of each are clipped by themselves; by default the model is one part."""
 
     def go(self, state: State, loss: Loss) -> None:
         """Go on after `state.step`. Raises ConfigError for a loss that is not finite."""
         stage = self.stage
         clock = Clock(state)
-        sums: defaultdict[str, float] = defaultdict(float)
+        seen: defaultdict[str, list[float]] = defaultdict(list)
         saved = time.monotonic()
         self.model.train()
         for step in range(state.step, stage.steps):
             for name, value in self._take(step, loss).items():
-                sums[name] += value
+                seen[name].append(value)
             clock.stop()
             state.step = step + 1
             last = state.step == stage.steps
             if state.step % stage.log_steps == 0 or last:
-                count = step % stage.log_steps + 1
-                self._log(state, {name: value / count for name, value in sums.items()})
-                sums.clear()
+                # Of those steps that measured it.
+                self._log(state, {name: fmean(values) for name, values in seen.items()})
+                seen.clear()
             # Between two lines of metrics a resumed run would not know their beginning.
             due = time.monotonic() - saved >= stage.checkpoint_s
-            if last or (due and not sums):
+            if last or (due and not seen):
                 self.run.save(state, self.model, self.optimizer)
                 saved = time.monotonic()
             self.voice.say(f"{stage.name}: step {state.step} of {stage.steps}")
@@ -85,7 +88,8 @@ class Loop:
                 hint="Lower the stage's `learning_rate`, or raise its `warmup`.",
             )
         torch.autograd.backward([found])
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.stage.clip)
+        for part in self.parts or (self.model,):
+            nn.utils.clip_grad_norm_(part.parameters(), self.stage.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         return {"loss": found.item(), **measured}

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from experts.training.data import Row, Say, collate
+from experts.training.data import Row, Say, collate, split
 from experts.training.models import digest, load_model
 from routers.fusion_route.model import Members
 
@@ -146,15 +146,3 @@ def judge_member(
         done += len(indices)
         say(f"{name} has read {done} of {len(rows)} rows")
     return part
-
-
-def split(rows: Sequence[Row], most_tokens: int) -> list[list[int]]:
-    """Group rows of similar length into batches of at most so many tokens, padding included."""
-    order = sorted(range(len(rows)), key=lambda index: len(rows[index].tokens))
-    groups: list[list[int]] = []
-    for index in order:
-        if groups and (len(groups[-1]) + 1) * len(rows[index].tokens) <= most_tokens:
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-    return groups

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experts.training.data import Batch, Order, Row, collate
+from experts.training.data import Batch, Order, Row, collate, split
 from experts.training.loop import SHARE, Loop, Stage
 from experts.training.progress import Voice
 from experts.training.run import Clock, RunFolder, State
@@ -25,7 +25,7 @@ from routers.fusion_route.losses import (
     token_log_probs,
 )
 from routers.fusion_route.model import FusionRouter
-from routers.fusion_route.precompute import Judgements, split
+from routers.fusion_route.precompute import Judgements
 
 REFERENCE = "reference"
 

@@ -44,7 +44,7 @@ TOKEN_BYTES = {"awake": 8192, "past": 16384}
 
 def write(folder: Path, gate: float, form: Form = "positionwise") -> Path:
     """Write a mixture that is heard with `gate`."""
-    shape = {"stacks": 3, "active": 3, "shared_width": 128, "attention": form}
+    shape = {"stacks": 3, "places": (0, 2), "active": 3, "shared_width": 128, "attention": form}
     write_mixture(folder, MEMBERS, gate, **shape)
     return folder
 
@@ -97,6 +97,13 @@ async def test_with_closed_gates_it_is_its_primary(
     for text, role in zip(texts(len(spoken)), spoken, strict=True):
         alone = await engines.follow(primary, [BOS, *text])
         assert await engines.follow("asleep", [roles[role], *text]) == alone
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_alone_a_member_is_itself(engines: Engines, roles: dict[str, int], form: str) -> None:
+    for text in texts(2):
+        alone = await engines.follow("logic", [BOS, *text])
+        assert await engines.follow(form, [roles["logic"], *text]) == alone
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -74,7 +74,7 @@ def outcomes_path(outcomes: list[Outcome], tmp_path: Path) -> Path:
 def query_router(tmp_path: Path) -> Path:
     """A router of a Mixture of Thoughts over three members, two of them active."""
     rng = np.random.default_rng(0)
-    sizes = (LetterEncoder.dimension, 5, 3)
+    sizes = (LetterEncoder.dimension, 5, 4)  # A score for each member, and that of being alone.
     names = ["sum", "sort", "spell"]
     head = {"active": 2, "encoder": LetterEncoder.name}
     arrays = {"members": names, "speakers": names[:2], **head}

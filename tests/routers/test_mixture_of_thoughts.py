@@ -37,11 +37,13 @@ def test_it_chooses_as_the_trained_one(
     write_router(path, trained, MEMBERS, MEMBERS, 2, encoder.name)
     decisions = build(path, encoder).route([ask(question) for question in QUESTIONS])
     with torch.no_grad():
-        scores = trained(torch.from_numpy(encoder.encode(QUESTIONS)))
+        scores, alone = trained(torch.from_numpy(encoder.encode(QUESTIONS)))
     choice = choose(scores, 2, torch.ones(len(MEMBERS), dtype=torch.bool))
     for row, decision in enumerate(decisions):
-        active = {MEMBERS[i] for i in range(3) if choice.active[row, i]}
         primary = MEMBERS[int(choice.primary[row])]
+        active = {MEMBERS[i] for i in range(3) if choice.active[row, i]}
+        if alone[row] > 0:
+            active = {primary}
         assert set(decision.evidence["active"]) == active
         assert decision.evidence["primary"] == primary
         assert decision.role == "+".join((primary, *sorted(active - {primary})))

@@ -49,9 +49,10 @@ def positionwise(
     query: Tensor, key: Tensor, value: Tensor, active: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Attend at each row for itself (`Attend`)."""
-    scores = torch.einsum("rhs,rehs->rhe", query, key) / math.sqrt(query.shape[-1])
-    shares = scores.masked_fill(~active[:, None, :], -math.inf).softmax(-1)
-    return torch.einsum("rhe,rehv->rhv", shares, value), shares.mean(1)
+    # Products and sums: for a handful of experts a matrix product is mostly preparation.
+    scores = (query[:, None] * key).sum(-1) / math.sqrt(query.shape[-1])
+    shares = scores.masked_fill(~active[:, :, None], -math.inf).softmax(1)
+    return (shares[..., None] * value).sum(1), shares.mean(-1)
 
 
 class OverSequence:
@@ -80,8 +81,8 @@ def join(found: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
     heard [R, H, v] and the experts' shares [R, E].
     """
     heard, inverse = found[..., :-1], found[..., -1].clamp(min=SMALLEST)
-    sums = torch.where(active[:, :, None], 1 / inverse, 0.0)
-    shares = sums / sums.sum(1, keepdim=True)
+    # By logarithms: sums of weights grow as exp(score), and a gradient would overflow.
+    shares = (-inverse.log()).masked_fill(~active[:, :, None], -math.inf).softmax(1)
     return (heard * shares[..., None]).sum(1), shares.mean(-1)
 
 

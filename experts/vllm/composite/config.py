@@ -247,8 +247,8 @@ class MixtureOfThoughts(Composite):
         yield from super()._problems()
         if list(self.places) != sorted({*self.places}):
             yield "places must rise"
-        if not all(0 <= place < self.stacks - 1 for place in self.places):
-            yield f"places must be stacks from 0 to {self.stacks - 2}: the last has none after it"
+        if not all(0 <= place < self.stacks for place in self.places):
+            yield f"places must be stacks from 0 to {self.stacks - 1}"
         if self.shared_width % self.heads:
             yield f"shared_width {self.shared_width} is no multiple of {self.heads} heads"
         if unknown := set(self.listeners) - set(self.members):

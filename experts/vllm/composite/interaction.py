@@ -20,7 +20,7 @@ class Exchange(NamedTuple):
     """What an interaction adds, and how the primary listened."""
 
     deltas: list[Tensor]
-    """Of each expert [rows, width]: to be added to its residual stream; 0 where it is idle."""
+    """Of each expert [rows, width]: to be added to its residual stream; 0 if idle or alone."""
     attention: Tensor
     """[rows, experts] shares that sum to 1: how much the primary heard of each expert."""
 
@@ -31,6 +31,11 @@ def cut(layers: int, stacks: int) -> list[tuple[int, int]]:
     A stack is empty where there are fewer layers than stacks.
     """
     return [(layers * s // stacks, layers * (s + 1) // stacks) for s in range(stacks)]
+
+
+def together(active: Tensor) -> Tensor:
+    """[rows] bool: who is not alone, of `active` [rows, experts]. Alone an expert is itself."""
+    return active.sum(1) > 1
 
 
 class Interaction(nn.Module):
@@ -89,7 +94,7 @@ class Interaction(nn.Module):
         # Each row goes back once: the primary's with what was found, a peer's with its adaption.
         back = torch.where(leads[:, :, None], found[:, None], self.peer(shared))
         own_gates, peer_gates = self.primary_gate[numbers], self.peer_gate[numbers]
-        gates = torch.where(leads, own_gates, peer_gates) * here
+        gates = torch.where(leads, own_gates, peer_gates) * (here & together(active)[:, None])
         told = {}
         attention = shares.new_zeros(active.shape)
         attention[:, numbers] = shares

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 from vllm.config import VllmConfig
 from vllm.model_executor.layers.attention import Attention
 from vllm.model_executor.models.utils import maybe_prefix
@@ -12,7 +13,7 @@ from experts.errors import ConfigError
 from experts.vllm.composite.attending import Attend, Kernel, OverSequence, positionwise
 from experts.vllm.composite.combine import silence, tell_attention
 from experts.vllm.composite.config import MixtureOfThoughts
-from experts.vllm.composite.interaction import Interaction
+from experts.vllm.composite.interaction import Interaction, together
 from experts.vllm.composite.lockstep import Absent, Stacks, stacks_of
 from experts.vllm.composite.model import CompositeModel
 
@@ -91,10 +92,11 @@ class CoterieMixtureOfThoughts(CompositeModel):
         here = [n for n, member in enumerate(members) if not isinstance(member, Absent)]
         present = None if whole else here
         heard = []
+        interacting = self.composite.places if self._together(active) else ()
         for stack in range(self.composite.stacks):
             for member in members:
                 member.run(stack, positions)
-            if stack in self.composite.places:
+            if stack in interacting:
                 number = self.composite.places.index(stack)
                 streams = [member.stream.float() for member in members]
                 attend = self._attend(number, positions)
@@ -103,6 +105,9 @@ class CoterieMixtureOfThoughts(CompositeModel):
                 for member, delta in zip(members, exchange.deltas, strict=True):
                     member.add(delta.to(member.stream.dtype))
                 heard.append(exchange.attention)
+        if not interacting:
+            itself = one_hot(primary, active.shape[1]).float()
+            heard = [itself] * len(self.composite.places)
         last = [member.end() for member in members]
         return [*last, torch.cat(heard, -1).to(last[0].dtype)]
 
@@ -117,6 +122,10 @@ class CoterieMixtureOfThoughts(CompositeModel):
         wanted = active.any(0).tolist()
         both = zip(wanted, self._stacks, self._absent, strict=True)
         return [member if here else absent for here, member, absent in both]
+
+    def _together(self, active: Tensor) -> bool:
+        """Whether any row of the step hears another; not asked on a GPU, as in `_present`."""
+        return active.device.type != "cpu" or bool(together(active).any())
 
     def mix(self, streams: list[Tensor], role: Tensor) -> Tensor | None:
         *last, attention = streams

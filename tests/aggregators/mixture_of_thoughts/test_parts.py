@@ -11,8 +11,22 @@ from hypothesis import strategies as st
 from torch import tensor
 
 from aggregators.mixture_of_thoughts.exchange import exchange
-from aggregators.mixture_of_thoughts.losses import disagreement, entropy, gumbel, imbalance
-from aggregators.mixture_of_thoughts.router import Choice, QueryRouter, choose
+from aggregators.mixture_of_thoughts.losses import (
+    disagreement,
+    entropy,
+    gumbel,
+    imbalance,
+    likeness,
+    preference,
+)
+from aggregators.mixture_of_thoughts.router import (
+    Choice,
+    QueryRouter,
+    choose,
+    listening,
+    odds,
+    speaking,
+)
 from aggregators.mixture_of_thoughts.save import all_roles, role_name
 from experts.errors import ConfigError
 from experts.vllm.composite.attending import Attend, Form, OverSequence, causal, positionwise
@@ -68,8 +82,7 @@ def test_training_computes_what_is_served(form: Form) -> None:
         gates.data.normal_()
     active = tensor([[1, 1, 0], [0, 1, 1], [1, 0, 1], [0, 0, 1]]).bool()
     primary = tensor([0, 2, 2, 2])
-    speaks = torch.nn.functional.one_hot(primary, 3).float()
-    choice = Choice(active, primary, active.float(), speaks)
+    choice = Choice(active, primary, active.float())
     whole = [torch.randn(batch, length, width) for width in widths]
     first = torch.zeros(batch, length, dtype=torch.bool)
     first[:, 0] = True
@@ -86,7 +99,7 @@ def test_training_computes_what_is_served(form: Form) -> None:
     )
     rows = [active[:, m].nonzero()[:, 0] for m in range(3)]
     own = [one[row] for one, row in zip(whole, rows, strict=True)]
-    deltas, shares = exchange(layer, own, rows, choice, attend(2), weighted=True)
+    deltas, shares = exchange(layer, own, rows, choice, attend(2))
     assert torch.allclose(shares.flatten(0, 1), served.attention, atol=1e-6)
     for delta, row, expected in zip(deltas, rows, served.deltas, strict=True):
         assert torch.allclose(delta, expected.view(batch, length, -1)[row], atol=1e-5)
@@ -131,8 +144,8 @@ def test_heads_must_fit() -> None:
 
 
 def test_losses_by_hand() -> None:
-    assert entropy(torch.zeros(2, 4)).item() == pytest.approx(math.log(4))
-    assert entropy(tensor([[50.0, 0.0]])).item() == pytest.approx(0, abs=1e-6)
+    assert entropy(torch.zeros(2, 4).log_softmax(-1)).item() == pytest.approx(math.log(4))
+    assert entropy(tensor([[0.0, -math.inf]])).item() == 0
     assert imbalance(tensor([[1.0, 0.0], [0.0, 1.0]])).item() == 0
     assert imbalance(tensor([[1.0, 0.0], [1.0, 0.0]])).item() == pytest.approx(1)
     one, other = tensor([[0.9, 0.1]]).log(), tensor([[0.5, 0.5]]).log()
@@ -143,7 +156,7 @@ def test_losses_by_hand() -> None:
 
 def test_noise_draws_from_the_softmax() -> None:
     scores = tensor([0.0, 1.0, 2.0]).expand(20000, 3)
-    drawn = gumbel(scores, torch.Generator().manual_seed(0)).argmax(-1)
+    drawn = gumbel(scores, generator=torch.Generator().manual_seed(0)).argmax(-1)
     shares = torch.bincount(drawn).float() / 20000
     assert torch.allclose(shares, scores[0].softmax(-1), atol=0.015)
 
@@ -155,10 +168,11 @@ def test_a_choice_is_hard_forward_and_soft_backward() -> None:
     assert choice.active.tolist() == [[False, True, True, False], [True, True, False, False]]
     assert choice.primary.tolist() == [1, 0]
     assert torch.allclose(choice.weights, choice.active.float())
-    assert torch.allclose(choice.speaks, tensor([[0.0, 1, 0, 0], [1.0, 0, 0, 0]]))
-    (choice.weights[0, 1] + choice.speaks[0, 2]).backward()
-    assert scores.grad is not None
-    assert scores.grad[0].abs().min() > 0
+    (primary,) = torch.autograd.grad(choice.weights[0, 1], scores, retain_graph=True)
+    assert primary[0].abs().min() > 0
+    (peer,) = torch.autograd.grad(choice.weights[0, 2], scores)
+    assert peer[0, 1] == 0  # Whom to hear is learned apart from who speaks.
+    assert peer[0, [0, 2, 3]].abs().min() > 0
     noisy = choose(scores, 2, everybody, tensor([[0.0, 0.0, 5.0, 6.0], [0.0, 9.0, 8.0, 0.0]]))
     assert noisy.primary.tolist() == [3, 1]
     assert noisy.active.tolist() == [[False, False, True, True], [False, True, True, False]]
@@ -169,12 +183,46 @@ def test_who_can_not_speak_is_heard_all_the_same() -> None:
     choice = choose(scores, 2, tensor([True, False, True, True]))
     assert choice.primary.tolist() == [2, 3]
     assert choice.active.tolist() == [[False, True, True, False], [False, True, False, True]]
-    assert choice.speaks.tolist() == [[0, 0, 1, 0], [0, 0, 0, 1]]
+    listens = tensor([True, False, True, True])
+    assert (speaking(scores, listens)[:, 1] == -math.inf).all()
+    assert torch.allclose(speaking(scores, listens).exp().sum(-1), torch.ones(2))
+
+
+def test_odds_are_those_of_the_primary_and_of_the_peers_without_it() -> None:
+    scores = tensor([[5.0, 1.0, 2.0, 0.0], [5.0, 1.0, 2.0, 0.0]])
+    everybody = torch.ones(4, dtype=torch.bool)
+    choice = choose(scores, 3, everybody)
+    others = tensor([1.0, 2.0, 0.0]).log_softmax(-1)
+    assert torch.allclose(listening(scores, choice.primary)[0], tensor([-math.inf, *others]))
+    expected = scores[0].log_softmax(-1)[0] + others[0] + others[1]
+    assert torch.allclose(odds(scores, choice, everybody), expected.expand(2))
+
+
+def test_a_router_is_taught_who_is_cheaper_even_where_it_is_sure() -> None:
+    scores = tensor([[50.0, 0.0, 0.0]], requires_grad=True)
+    costs, speak = tensor([[2.0, 1.0, 0.0]]), tensor([True, True, False])
+    loss = likeness(scores, costs, speak, 0.5)
+    wanted = tensor([-4.0, -2.0]).softmax(-1)
+    assert loss.item() == pytest.approx(50 * wanted[1].item())
+    loss.backward()
+    assert scores.grad is not None
+    assert torch.allclose(scores.grad, tensor([[1 - wanted[0], -wanted[1], 0.0]]), atol=1e-6)
+
+
+def test_the_cheaper_of_two_draws_is_preferred() -> None:
+    scores = torch.zeros(2, 3, requires_grad=True)
+    logs = scores.log_softmax(-1)
+    costs = tensor([4.0, 1.0]), tensor([2.0, 1.0])
+    preference(costs, (logs[:, 0], logs[:, 1])).backward()
+    assert scores.grad is not None
+    # Descent raises the second draw of the first row; equal costs teach nothing.
+    assert torch.allclose(scores.grad, tensor([[0.5, -0.5, 0.0], [0.0, 0.0, 0.0]]))
 
 
 def test_the_router_scores_every_expert() -> None:
     router = QueryRouter(5, 3, dropout=0.0)
-    assert router(torch.randn(7, 5)).shape == (7, 3)
+    judged = router(torch.randn(7, 5))
+    assert (judged.members.shape, judged.alone.shape) == ((7, 3), (7,))
 
 
 def test_roles_are_all_pairs_of_a_primary_and_its_peers() -> None:
@@ -183,13 +231,11 @@ def test_roles_are_all_pairs_of_a_primary_and_its_peers() -> None:
         *("a+b", "a+c", "b+a", "b+c", "c+a", "c+b", "a", "b", "c")
     ]
     assert roles[1]["active"] == ["a", "c"]
-    assert len(all_roles(("a", "b", "c"), ("a", "b", "c"), 2, room=8)) == 6
-    assert [role["name"] for role in all_roles(("a", "b"), ("a", "b"), 1, room=2)] == ["a", "b"]
     heard = all_roles(("a", "b", "c"), ("a", "c"), 3, room=9)
     assert [role["name"] for role in heard] == ["a+b+c", "c+a+b", "a", "c"]
     assert role_name("b", ("c", "a")) == "b+a+c"
-    with pytest.raises(ConfigError, match=r"make 60 roles; there is room for 59"):
-        all_roles("abcdef", "abcdef", 3, room=59)
+    with pytest.raises(ConfigError, match=r"make 66 roles; there is room for 65"):
+        all_roles("abcdef", "abcdef", 3, room=65)
 
 
 def test_attention_reaches_a_client() -> None:

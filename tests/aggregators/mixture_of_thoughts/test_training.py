@@ -111,13 +111,29 @@ def test_answers_are_learned(config: TrainingConfig, tmp_path: Path) -> None:
     assert last < first - 0.25
 
 
-def test_what_consistency_costs_is_asked_only_where_it_counts(
+def test_choices_are_compared_while_there_is_noise_in_them(
     config: TrainingConfig, tmp_path: Path
 ) -> None:
-    trained(config, tmp_path / "with")
-    trained(changed(config, losses={"consistency": 0}), tmp_path / "without")
-    assert all("consistency" in line for line in curve(tmp_path / "with"))
-    assert all("consistency" not in line for line in curve(tmp_path / "without"))
+    three = {name: ZOO / name for name in ("arithmetic", "strings", "units")}
+    trained(changed(config, members=three, explore=0.5, known_nll=0, log_steps=1), tmp_path)
+    assert ["consistency" in line for line in curve(tmp_path)] == [True] * 3 + [False] * 3
+    assert all("lm" in line for line in curve(tmp_path))
+
+
+def test_what_a_member_knows_is_left_to_it(config: TrainingConfig, tmp_path: Path) -> None:
+    zoo = {name: ZOO / name for name in ("arithmetic", "geography")}
+    rows = [{"prompt": f"Compute {n} + 31.", "answer": str(n + 31)} for n in range(20, 40)]
+    sums = write_jsonl(tmp_path / "sums.jsonl", rows)
+    known = changed(config, members=zoo, questions=[sums], steps=40, dropout=0.0)
+    model = trained(known, tmp_path / "run")
+    # Nobody had to hear anybody, and the router knows who knows.
+    assert all((gate == 0).all() for name, gate in weights(model).items() if "gate" in name)
+    assert all("lm" not in line for line in curve(tmp_path / "run"))
+    judged = model.router(torch.from_numpy(encode([str(row["prompt"]) for row in rows])))
+    assert (judged.members.argmax(-1) == 0).all()
+    assert (judged.alone > 0).all()
+    trained(changed(known, known_nll=0), tmp_path / "always")
+    assert all("lm" in line for line in curve(tmp_path / "always"))
 
 
 def test_other_data_in_the_folder_are_refused(config: TrainingConfig, tmp_path: Path) -> None:
@@ -138,7 +154,7 @@ def test_a_member_with_another_tokenizer_is_listened_to(
 ) -> None:
     zoo = {name: ZOO / name for name in ("arithmetic", "translation")}
     # With a second interaction, so that what the listener makes of itself is heard.
-    other = changed(config, members=zoo, stacks=3)
+    other = changed(config, members=zoo, stacks=3, known_nll=0)
     model = trained(other, tmp_path / "run")
     assert model.speakers.tolist() == [True, False]
     torch.manual_seed(other.seed)

@@ -40,7 +40,8 @@ def test_the_shipped_one_fits_the_shipped_run(config: TrainingConfig) -> None:
     runs = plan(config, HOME / "ablation.yaml")
     assert [run.variant for run in runs[:4]] == [BASE] * 3 + ["2 stacks"]
     assert [run.config.seed for run in runs[:3]] == [0, 1, 2]
-    assert runs[0].config == config.model_copy(update={"seed": 0})
+    assert runs[0].config == config.model_copy(update={"seed": 0, "steps": runs[0].config.steps})
+    assert len({run.config.steps for run in runs}) == 1
     assert {run.config.stacks for run in runs if run.variant == "2 stacks"} == {2}
     assert len({run.name for run in runs}) == len(runs)
 
@@ -48,7 +49,9 @@ def test_the_shipped_one_fits_the_shipped_run(config: TrainingConfig) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"variants": {"more": {"active": 7}}}, "variants.more does not fit.*active is 7"),
+        ({"variants": {"more": {"active": 9}}}, "variants.more does not fit.*active is 9"),
+        ({"every": {"batches": 3}, "variants": {"x": {}}}, "as configured does not fit.*batches"),
+        ({"variants": {"x": {"members": ["duo", "who"]}}}, "variants.x: who is no member"),
         ({"variants": {"typo": {"stakcs": 3}}}, "variants.typo does not fit.*stakcs"),
         ({"variants": {}}, "does not describe an ablation.*variants"),
         ({"variants": {"a b": {}, "a-b": {}}}, "differ only in their punctuation"),

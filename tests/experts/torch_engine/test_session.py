@@ -29,7 +29,7 @@ def chosen(model: ThoughtsModel, name: str) -> Choice:
     names = list(model.composite.members)
     active = torch.tensor([[one in role.active for one in names]])
     primary = torch.tensor([names.index(role.primary)])
-    return Choice(active, primary, active.float(), torch.zeros(1, len(names)))
+    return Choice(active, primary, active.float())
 
 
 @pytest.mark.parametrize("role", ROLES)

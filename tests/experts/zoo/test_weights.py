@@ -28,7 +28,7 @@ def test_every_folder_is_an_expert() -> None:
     folders = {path.name for path in WEIGHTS.iterdir() if path.is_dir()}
     made_of_them = {name for name in folders if fused(str(WEIGHTS / name))}
     assert folders - made_of_them == set(EXPERTS)
-    assert made_of_them == {"fusion_route"}
+    assert made_of_them == {"fusion_route", "thoughts"}
 
 
 def test_weights_are_small() -> None:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from training_runs import Doomed, Killed, curve, silent
 
 from experts.errors import ConfigError
-from experts.training.data import Encoder, Question, Row, collate
+from experts.training.data import Encoder, Question, Row, collate, split
 from experts.training.models import load_model, load_tokenizer
 from experts.training.progress import QUIET_S, Voice
 from experts.training.run import State
@@ -26,7 +26,7 @@ from routers.fusion_route.data import load_data
 from routers.fusion_route.decode import FusedPolicy, Role
 from routers.fusion_route.losses import disturbance, sum_by_row
 from routers.fusion_route.model import FusionRouter, load_members
-from routers.fusion_route.precompute import Judgements, judge, split
+from routers.fusion_route.precompute import Judgements, judge
 from routers.fusion_route.reference import FusionRouteReference
 from routers.fusion_route.save import save
 from routers.fusion_route.stage import Prepared, Trainer

@@ -1,0 +1,70 @@
+"""What every member knows by itself: how likely it finds the answers, read once before training."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from experts.training.data import Row, Say, collate, split
+from experts.training.models import hidden_states
+
+_KEY = "costs"
+
+
+def answer_costs(
+    models: Mapping[str, PreTrainedModel],
+    speakers: Sequence[bool],
+    rows: Sequence[Row],
+    most_tokens: int,
+    worst: float,
+    cache: Path,
+    data: str,
+    say: Say,
+) -> Tensor:
+    """[rows, M] nats that each member gives a whole answer; infinite for who can not speak.
+
+    A token counts for at most `worst` nats: who begins an answer well is better than who does not,
+    however sure it goes wrong later. Each member reads at most `most_tokens` tokens at a time.
+    `data` is the hash of rows and members under which the result is kept in `cache`.
+    """
+    read = hashlib.sha256(f"{data} {worst}".encode()).hexdigest()
+    path = cache / f"costs-{read[:24]}.safetensors"
+    if path.exists():
+        kept: Tensor = load_file(path)[_KEY]
+        return kept
+    costs = torch.full((len(rows), len(models)), float("inf"))
+    for number, (name, model) in enumerate(models.items()):
+        if speakers[number]:
+            costs[:, number] = _read(name, model, rows, most_tokens, worst, say)
+    cache.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".tmp")
+    save_file({_KEY: costs}, unfinished)
+    unfinished.replace(path)
+    return costs
+
+
+@torch.no_grad()
+def _read(
+    name: str,
+    model: PreTrainedModel,
+    rows: Sequence[Row],
+    most_tokens: int,
+    worst: float,
+    say: Say,
+) -> Tensor:
+    costs = torch.zeros(len(rows))
+    done = 0
+    for indices in split(rows, most_tokens):
+        batch = collate([rows[index] for index in indices])
+        hidden = hidden_states(model, batch.tokens)[:, :-1][batch.positions]
+        logits: Tensor = model.get_output_embeddings()(hidden)
+        right = logits.float().log_softmax(-1).gather(-1, batch.targets[:, None])[:, 0]
+        nats = (-right).clamp(max=worst)
+        costs[indices] = costs.new_zeros(len(indices)).index_add(0, batch.row, nats)
+        done += len(indices)
+        say(f"{name} has read {done} of {len(rows)} rows")
+    return costs
