@@ -27,6 +27,8 @@ ROUTER = "generalist"
 MIXTURE = "duo"
 FORMS: Mapping[str, Form] = {"thoughts": "positionwise", "thoughts-past": "sequence"}
 """The Mixtures of Thoughts that are measured, by name."""
+HEADS: Mapping[Form, int] = {"positionwise": 4, "sequence": 2}
+"""Heads of 16 numbers keep no past in vLLM."""
 TOGETHER = "together"
 """The same members in one model that do not hear each other."""
 SHAPE: Mapping[str, Any] = {"stacks": 4, "places": (1, 2, 3), "shared_width": 64}
@@ -99,7 +101,8 @@ def write_thoughts(settings: Config, root: Path) -> dict[str, Path]:
     models = {name: load_model(name, path) for name, path in members.items()}
     shape = {**SHAPE, "active": len(members), "steps": 1, "questions": ["none"]}
     for name, form in FORMS.items():
-        config = TrainingConfig.model_validate({**shape, "members": members, "attention": form})
+        own = {"members": members, "attention": form, "heads": HEADS[form]}
+        config = TrainingConfig.model_validate({**shape, **own})
         mixture = build(config, models, dimension=1)
         for key, parameter in mixture.interactions.named_parameters():
             if key.endswith("gate"):

@@ -28,7 +28,7 @@ from experts.training.reading import (
 )
 from experts.vllm.composite.attending import Attend, OverSequence, positionwise
 from experts.vllm.composite.config import MixtureOfThoughts, ThoughtsRole, member_folder, read
-from experts.vllm.composite.interaction import Interaction
+from experts.vllm.composite.interaction import Interaction, Seats
 from experts.vllm.composite.torch_members import load_members
 
 _PREFIX = "interactions."
@@ -160,7 +160,7 @@ class Session:
         first = torch.arange(past.length, past.length + rows) == 0
         active = torch.zeros(rows, len(self._members), dtype=torch.bool)
         active[:, self._active] = True
-        primary = torch.full((rows,), self._primary)
+        seats = Seats.of(active, torch.full((rows,), self._primary))
         self.attention = []
         for stack in range(self._model.composite.stacks):
             stream = member.run_after(stack, stream, past)
@@ -168,7 +168,7 @@ class Session:
                 place = self._model.composite.places.index(stack)
                 streams = self._streams(place, stream[0], new.ends)
                 layer: Any = self._model.interactions[place]
-                exchange = layer(streams, active, primary, self._attend(place, first))
+                exchange = layer(streams, seats, self._attend(place, first))
                 stream = stream + exchange.deltas[self._primary]
                 self.attention.append(exchange.attention[-1].tolist())
         past.length += rows

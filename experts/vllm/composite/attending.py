@@ -58,19 +58,21 @@ def positionwise(
 class OverSequence:
     """Attend over the past of each row (`Attend`)."""
 
-    def __init__(self, kernel: Kernel, first: Tensor) -> None:
-        """`first` is [rows] bool: where a sequence begins."""
+    def __init__(self, kernel: Kernel, first: Tensor | None) -> None:
+        """`first` is [rows] bool: where a sequence begins; None: nowhere here."""
         self._kernel = kernel
-        self._first = first[:, None, None, None]
+        self._first = None if first is None else first[:, None, None, None]
 
     def __call__(
         self, query: Tensor, key: Tensor, value: Tensor, active: Tensor
     ) -> tuple[Tensor, Tensor]:
-        marked = pad(torch.where(self._first, 0.0, value), (0, 1))
-        marked = marked + pad(self._first.to(value.dtype), (key.shape[-1] - 1, 0))
+        marked = pad(value, (0, 1))
+        if self._first is not None:
+            key = torch.where(self._first, 0.0, key)
+            mark = pad(self._first.to(value.dtype), (key.shape[-1] - 1, 0))
+            marked = torch.where(self._first, mark, marked)
         asked = query[:, None].expand(key.shape)
-        keys = torch.where(self._first, 0.0, key)
-        found = self._kernel(asked.flatten(1), keys.flatten(1), marked.flatten(1))
+        found = self._kernel(asked.flatten(1), key.flatten(1), marked.flatten(1))
         return join(found.view(key.shape).float(), active)
 
 

@@ -25,6 +25,8 @@ from experts.errors import ConfigError
 from experts.vllm.composite.speaker import MOST_SPEAKERS
 
 MODEL_TYPE = "coterie_composite"
+PAST_SIZES = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256)
+"""Numbers of a head for which vLLM's kernels on every device keep a past."""
 MAX_ROLES = 256
 """The role travels in a column of the hidden states: bfloat16 counts exactly up to here."""
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
@@ -251,6 +253,10 @@ class MixtureOfThoughts(Composite):
             yield f"places must be stacks from 0 to {self.stacks - 1}"
         if self.shared_width % self.heads:
             yield f"shared_width {self.shared_width} is no multiple of {self.heads} heads"
+        size = self.shared_width // self.heads
+        if self.attention == "sequence" and not self.listeners and size not in PAST_SIZES:
+            sizes = ", ".join(map(str, PAST_SIZES))
+            yield f"heads of {size} numbers keep no past in vLLM, which knows {sizes}"
         if unknown := set(self.listeners) - set(self.members):
             yield f"listeners name no member: {', '.join(sorted(unknown))}"
         if any(role.primary in self.listeners for role in self.roles):

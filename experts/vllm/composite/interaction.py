@@ -7,7 +7,7 @@ their own. Rows are tokens here: a stream has summed up its past causally alread
 past the primary attends to is a matter of the form (`attending.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -38,6 +38,37 @@ def together(active: Tensor) -> Tensor:
     return active.sum(1) > 1
 
 
+class Seats(NamedTuple):
+    """Who takes part in each row: the same for all interactions of a step."""
+
+    numbers: tuple[int, ...]
+    """The experts that are present; nobody else is active in any row."""
+    here: Tensor
+    """[rows, present] bool: who is active."""
+    leads: Tensor
+    """[rows, present] bool: who is the primary."""
+    gated: Tensor
+    """[rows, present] bool: who is active and not alone."""
+    leader: int | None
+    """Place among those present of the primary of all rows, where everybody present is active in
+    all of them; None where rows differ, or nobody looked."""
+
+    @classmethod
+    def of(cls, active: Tensor, primary: Tensor, present: Sequence[int] | None = None) -> "Seats":
+        """Of `active` [rows, experts] bool and `primary` [rows], numbers of experts.
+
+        Whether all rows are alike is looked up on a CPU only: a GPU would have to stop for it.
+        """
+        numbers = tuple(range(active.shape[1]) if present is None else present)
+        here = active if present is None else active[:, list(numbers)]
+        leads = primary[:, None] == torch.tensor(numbers, device=primary.device)
+        leader = None
+        if active.device.type == "cpu" and len(numbers) > 1 and bool(here.all()):
+            first = int(primary[0])
+            leader = numbers.index(first) if bool((primary == first).all()) else None
+        return cls(numbers, here, leads, here & together(active)[:, None], leader)
+
+
 class Interaction(nn.Module):
     """One interaction layer over experts of any widths."""
 
@@ -64,49 +95,59 @@ class Interaction(nn.Module):
         self.peer_gate = nn.Parameter(torch.zeros(len(widths)))
 
     def forward(
-        self,
-        streams: Sequence[Tensor],
-        active: Tensor,
-        primary: Tensor,
-        attend: Attend = positionwise,
-        present: Sequence[int] | None = None,
+        self, streams: Sequence[Tensor], seats: Seats, attend: Attend = positionwise
     ) -> Exchange:
         """Let the primary of each row listen.
 
         Args:
             streams: residual streams of all experts, [rows, width of the expert] each. What an
                 idle expert's holds has no effect.
-            active: [rows, experts] bool, the primary included.
-            primary: [rows] number of an expert.
-            attend: the attention, of the layer's form; over the `present` experts.
-            present: numbers of the experts that are active in any row, if that is known: the
-                others are passed over.
+            seats: who takes part.
+            attend: the attention, of the layer's form; over the experts that are present.
         """
-        numbers = list(range(len(streams)) if present is None else present)
+        numbers = seats.numbers
         shared = torch.stack([self.down[n](self.norms[n](streams[n])) for n in numbers], 1)
-        here = active[:, numbers]
-        leads = primary[:, None] == torch.tensor(numbers, device=primary.device)
-        # A served expert that was absent before has no past: its states may be anything, or NaN.
-        shared = torch.where(here[:, :, None], shared, 0.0)  # [rows, present, shared]
-        own = (shared * leads[:, :, None]).sum(1)
-        heard, shares = self._listen(own, shared, here, attend)
+        if seats.leader is None:
+            # A served expert that was absent before has no past: its states may be NaN.
+            shared = torch.where(seats.here[:, :, None], shared, 0.0)
+            own = (shared * seats.leads[:, :, None]).sum(1)
+        else:
+            own = shared[:, seats.leader]
+        heard, shares = self._listen(own, shared, seats.here, attend)
         found = self.out_norm(self.out(heard) + own)
-        # Each row goes back once: the primary's with what was found, a peer's with its adaption.
-        back = torch.where(leads[:, :, None], found[:, None], self.peer(shared))
-        own_gates, peer_gates = self.primary_gate[numbers], self.peer_gate[numbers]
-        gates = torch.where(leads, own_gates, peer_gates) * (here & together(active)[:, None])
-        told = {}
-        attention = shares.new_zeros(active.shape)
-        attention[:, numbers] = shares
-        for place, number in enumerate(numbers):
-            raised = self.up[number](back[:, place])
-            raised = torch.where(leads[:, place, None], self.up_norms[number](raised), raised)
-            told[number] = (gates[:, place, None] * raised).to(streams[number].dtype)
+        tell = self._mixed if seats.leader is None else self._alike
+        told = dict(zip(numbers, tell(seats, found, shared), strict=True))
         deltas = [
-            told[number] if number in told else torch.zeros_like(stream)
+            told[number].to(stream.dtype) if number in told else torch.zeros_like(stream)
             for number, stream in enumerate(streams)
         ]
+        if len(numbers) == len(streams):
+            return Exchange(deltas, shares)
+        attention = shares.new_zeros(len(shares), len(streams))
+        attention[:, list(numbers)] = shares
         return Exchange(deltas, attention)
+
+    def _mixed(self, seats: Seats, found: Tensor, shared: Tensor) -> Iterator[Tensor]:
+        """What each one present is told: a primary what was found, a peer its adaption."""
+        # Each row goes back once.
+        back = torch.where(seats.leads[:, :, None], found[:, None], self.peer(shared))
+        numbers = list(seats.numbers)
+        own_gates, peer_gates = self.primary_gate[numbers], self.peer_gate[numbers]
+        gates = torch.where(seats.leads, own_gates, peer_gates) * seats.gated
+        for place, number in enumerate(numbers):
+            raised = self.up[number](back[:, place])
+            normed = self.up_norms[number](raised)
+            raised = torch.where(seats.leads[:, place, None], normed, raised)
+            yield gates[:, place, None] * raised
+
+    def _alike(self, seats: Seats, found: Tensor, shared: Tensor) -> Iterator[Tensor]:
+        """As `_mixed`, with half the work, where all rows have the same primary and peers."""
+        adapted = self.peer(shared)
+        for place, number in enumerate(seats.numbers):
+            if place == seats.leader:
+                yield self.primary_gate[number] * self.up_norms[number](self.up[number](found))
+            else:
+                yield self.peer_gate[number] * self.up[number](adapted[:, place])
 
     def adapt(self, number: int, stream: Tensor) -> Tensor:
         """What a peer adds to its own stream [..., width] where it stands apart from the rows."""

@@ -13,7 +13,7 @@ from experts.errors import ConfigError
 from experts.vllm.composite.attending import Attend, Kernel, OverSequence, positionwise
 from experts.vllm.composite.combine import silence, tell_attention
 from experts.vllm.composite.config import MixtureOfThoughts
-from experts.vllm.composite.interaction import Interaction, together
+from experts.vllm.composite.interaction import Interaction, Seats, together
 from experts.vllm.composite.lockstep import Absent, Stacks, stacks_of
 from experts.vllm.composite.model import CompositeModel
 
@@ -73,10 +73,14 @@ class CoterieMixtureOfThoughts(CompositeModel):
             prefix=f"{prefix}.attn",
         )
 
-    def _attend(self, number: int, positions: Tensor) -> Attend:
+    def _attends(self, positions: Tensor) -> list[Attend]:
+        """The attention of each interaction layer."""
         if self.composite.attention == "positionwise":
-            return positionwise
-        return OverSequence(_in_dtype(self.past[number], self.dtype), positions == 0)
+            return [positionwise] * len(self.composite.places)
+        first: Tensor | None = positions == 0
+        if positions.device.type == "cpu" and not bool((positions == 0).any()):
+            first = None
+        return [OverSequence(_in_dtype(past, self.dtype), first) for past in self.past]
 
     @property
     def widths(self) -> list[int]:
@@ -90,7 +94,8 @@ class CoterieMixtureOfThoughts(CompositeModel):
         # The cache of the sequence form has places for everybody.
         whole = self.composite.attention == "sequence"
         here = [n for n, member in enumerate(members) if not isinstance(member, Absent)]
-        present = None if whole else here
+        seats = Seats.of(active, primary, None if whole else here)
+        attends = self._attends(positions)
         heard = []
         interacting = self.composite.places if self._together(active) else ()
         for stack in range(self.composite.stacks):
@@ -99,9 +104,7 @@ class CoterieMixtureOfThoughts(CompositeModel):
             if stack in interacting:
                 number = self.composite.places.index(stack)
                 streams = [member.stream.float() for member in members]
-                attend = self._attend(number, positions)
-                layer = self.interactions[number]
-                exchange = layer(streams, active, primary, attend, present)
+                exchange = self.interactions[number](streams, seats, attends[number])
                 for member, delta in zip(members, exchange.deltas, strict=True):
                     member.add(delta.to(member.stream.dtype))
                 heard.append(exchange.attention)

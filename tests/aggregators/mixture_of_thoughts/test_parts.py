@@ -31,7 +31,7 @@ from aggregators.mixture_of_thoughts.save import all_roles, role_name
 from experts.errors import ConfigError
 from experts.vllm.composite.attending import Attend, Form, OverSequence, causal, positionwise
 from experts.vllm.composite.combine import tell_attention
-from experts.vllm.composite.interaction import Interaction, cut
+from experts.vllm.composite.interaction import Interaction, Seats, cut
 from experts.vllm.composite.listening import listened
 
 
@@ -52,7 +52,7 @@ def test_the_primary_attends_over_the_active_only() -> None:
     streams = [torch.randn(3, width) for width in (6, 4, 6)]
     active = tensor([[True, True, False], [False, True, True], [True, True, True]])
     primary = tensor([0, 2, 1])
-    exchange = layer(streams, active, primary)
+    exchange = layer(streams, Seats.of(active, primary))
     assert torch.allclose(exchange.attention.sum(-1), torch.ones(3))
     assert (exchange.attention[~active] == 0).all()
     assert (exchange.deltas[2][0] == 0).all()
@@ -61,7 +61,7 @@ def test_the_primary_attends_over_the_active_only() -> None:
     # What an idle expert holds has no effect.
     changed = [streams[0], streams[1], streams[2].clone()]
     changed[2][0] = 100.0
-    again = layer(changed, active, primary)
+    again = layer(changed, Seats.of(active, primary))
     assert torch.equal(again.deltas[0][0], exchange.deltas[0][0])
     # By hand, for the first row.
     u = torch.stack([layer.down[m](layer.norms[m](streams[m][0])) for m in range(2)])
@@ -71,6 +71,29 @@ def test_the_primary_attends_over_the_active_only() -> None:
     found = layer.out_norm(layer.out(heard) + u[0])
     assert torch.allclose(exchange.deltas[0][0], layer.up_norms[0](layer.up[0](found)), atol=1e-5)
     assert torch.allclose(exchange.deltas[1][0], layer.up[1](layer.peer(u[1])), atol=1e-5)
+
+
+@pytest.mark.parametrize("present", [None, (0, 2)])
+def test_rows_that_are_alike_are_told_what_each_is_told_in_a_mixed_batch(
+    present: tuple[int, ...] | None,
+) -> None:
+    torch.manual_seed(0)
+    layer = Interaction([6, 4, 6], shared=8, heads=2)
+    for gates in (layer.primary_gate, layer.peer_gate):
+        gates.data.normal_()
+    streams = [torch.randn(4, width) for width in (6, 4, 6)]
+    active = torch.ones(4, 3, dtype=torch.bool)
+    if present:
+        active[:3, 1] = False
+    primary = tensor([2, 2, 2, 0])
+    mixed = layer(streams, Seats.of(active, primary))
+    seats = Seats.of(active[:3], primary[:3], present)
+    assert Seats.of(active, primary).leader is None
+    assert seats.leader == (1 if present else 2)
+    alike = layer([stream[:3] for stream in streams], seats)
+    assert torch.allclose(alike.attention, mixed.attention[:3], atol=1e-6)
+    for one, other in zip(alike.deltas, mixed.deltas, strict=True):
+        assert torch.allclose(one, other[:3], atol=1e-6)
 
 
 @pytest.mark.parametrize("form", ["positionwise", "sequence"])
@@ -93,8 +116,7 @@ def test_training_computes_what_is_served(form: Form) -> None:
 
     served = layer(
         [one.flatten(0, 1) for one in whole],
-        active.repeat_interleave(length, 0),
-        primary.repeat_interleave(length, 0),
+        Seats.of(active.repeat_interleave(length, 0), primary.repeat_interleave(length, 0)),
         attend(3),
     )
     rows = [active[:, m].nonzero()[:, 0] for m in range(3)]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from tiny_models import write_jsonl, write_models
 from training_runs import Doomed, Killed, curve, silent
 
@@ -165,3 +166,21 @@ def test_a_member_with_another_tokenizer_is_listened_to(
         assert not torch.equal(before[name], after[name]), name
     # It never speaks, so nothing is written into its stream as a primary's.
     assert after["0.primary_gate"][1] == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"active": 3}, "active is 3, there are 2 members"),
+        ({"heads": 3}, "shared_width must be a multiple of heads"),
+        ({"attention": "sequence"}, "heads of 4 numbers keep no past"),
+        ({"places": [0, 2]}, "places must be stacks from 0 to 1"),
+        ({"known_nll": 6}, "known_nll must not exceed worst_nll"),
+        ({"active": 1}, "greater than or equal to 2"),
+    ],
+)
+def test_what_can_not_be_trained_is_refused(
+    config: TrainingConfig, keys: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words):
+        changed(config, **keys)

@@ -19,5 +19,5 @@ def made(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, TrainingConfig, MixtureOfThoughts]:
     folder = tmp_path_factory.mktemp("mixture") / request.param
-    shape = {"stacks": 3, "active": 3, "shared_width": 32, "attention": request.param}
+    shape = {"stacks": 3, "active": 3, "shared_width": 32, "heads": 1, "attention": request.param}
     return folder, *write_mixture(folder, MEMBERS, 0.8, **shape)

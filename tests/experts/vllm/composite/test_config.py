@@ -19,6 +19,8 @@ from experts.vllm.composite.config import (
 )
 
 Fused = Callable[..., dict[str, Any]]
+HEARD = {"name": "a+b", "primary": "a", "active": ["a", "b"]}
+LAYERS = {"stacks": 3, "places": [0, 2], "shared_width": 64, "heads": 4}
 PLUS = {"name": "x", "plus": "a"}
 
 
@@ -97,6 +99,17 @@ def test_a_member_s_module_name_is_no_integer_no_method_and_has_no_dot(
             [{"name": "x"}],
             {"members": {"a": {"path": "x", "config": {}}}},
             "the member is dense",
+        ),
+        *(
+            ("CoterieMixtureOfThoughts", [HEARD], {**LAYERS, **changes}, complaint)
+            for changes, complaint in [
+                ({"places": [2, 1]}, "places must rise"),
+                ({"places": [3]}, "places must be stacks from 0 to 2"),
+                ({"heads": 3}, "is no multiple of 3 heads"),
+                ({"attention": "sequence"}, "heads of 16 numbers keep no past in vLLM"),
+                ({"listeners": ["c"]}, "listeners name no member: c"),
+                ({"listeners": ["a"]}, "a listener can not be the primary"),
+            ]
         ),
     ],
 )
