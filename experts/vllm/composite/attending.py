@@ -27,7 +27,7 @@ class Attend(Protocol):
     """Attention of R primaries over E experts in H heads."""
 
     def __call__(
-        self, query: Tensor, key: Tensor, value: Tensor, active: Tensor
+        self, query: Tensor, key: Tensor, value: Tensor, active: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """What is heard [R, H, v] and how much of each expert [R, E], shares that sum to 1.
 
@@ -35,7 +35,7 @@ class Attend(Protocol):
             query: [R, H, s].
             key: [R, E, H, s].
             value: [R, E, H, v]; v is `value_size` of s.
-            active: [R, E] bool; idle experts are not heard.
+            active: [R, E] bool; idle experts are not heard. None: there are none.
         """
         ...
 
@@ -46,12 +46,12 @@ def value_size(form: Form, size: int) -> int:
 
 
 def positionwise(
-    query: Tensor, key: Tensor, value: Tensor, active: Tensor
+    query: Tensor, key: Tensor, value: Tensor, active: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Attend at each row for itself (`Attend`)."""
     # Products and sums: for a handful of experts a matrix product is mostly preparation.
-    scores = (query[:, None] * key).sum(-1) / math.sqrt(query.shape[-1])
-    shares = scores.masked_fill(~active[:, :, None], -math.inf).softmax(1)
+    scores = (query[:, None] * key).sum(-1) * query.shape[-1] ** -0.5
+    shares = _among(scores, active).softmax(1)
     return (shares[..., None] * value).sum(1), shares.mean(-1)
 
 
@@ -64,7 +64,7 @@ class OverSequence:
         self._first = None if first is None else first[:, None, None, None]
 
     def __call__(
-        self, query: Tensor, key: Tensor, value: Tensor, active: Tensor
+        self, query: Tensor, key: Tensor, value: Tensor, active: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         marked = pad(value, (0, 1))
         if self._first is not None:
@@ -76,7 +76,11 @@ class OverSequence:
         return join(found.view(key.shape).float(), active)
 
 
-def join(found: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
+def _among(scores: Tensor, active: Tensor | None) -> Tensor:
+    return scores if active is None else scores.masked_fill(~active[:, :, None], -math.inf)
+
+
+def join(found: Tensor, active: Tensor | None) -> tuple[Tensor, Tensor]:
     """Make one softmax of each active expert's own.
 
     `found` is [R, E, H, v + 1], the last number being 1 / sum of the weights; returns what is
@@ -84,7 +88,7 @@ def join(found: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
     """
     heard, inverse = found[..., :-1], found[..., -1].clamp(min=SMALLEST)
     # By logarithms: sums of weights grow as exp(score), and a gradient would overflow.
-    shares = (-inverse.log()).masked_fill(~active[:, :, None], -math.inf).softmax(1)
+    shares = _among(-inverse.log(), active).softmax(1)
     return (heard * shares[..., None]).sum(1), shares.mean(-1)
 
 

@@ -69,6 +69,15 @@ class Seats(NamedTuple):
         return cls(numbers, here, leads, here & together(active)[:, None], leader)
 
 
+class _Own(NamedTuple):
+    """The modules of one expert; to find them in a `ModuleList` takes as long as to call one."""
+
+    norm: nn.Module
+    down: nn.Module
+    up: nn.Module
+    up_norm: nn.Module
+
+
 class Interaction(nn.Module):
     """One interaction layer over experts of any widths."""
 
@@ -91,6 +100,8 @@ class Interaction(nn.Module):
         self.peer = nn.Sequential(nn.Linear(shared, shared), nn.GELU(), nn.Linear(shared, shared))
         self.up = nn.ModuleList(nn.Linear(shared, width, bias=False) for width in widths)
         self.up_norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
+        each = zip(self.norms, self.down, self.up, self.up_norms, strict=True)
+        self._each = [_Own(*modules) for modules in each]
         self.primary_gate = nn.Parameter(torch.zeros(len(widths)))
         self.peer_gate = nn.Parameter(torch.zeros(len(widths)))
 
@@ -106,15 +117,16 @@ class Interaction(nn.Module):
             attend: the attention, of the layer's form; over the experts that are present.
         """
         numbers = seats.numbers
-        shared = torch.stack([self.down[n](self.norms[n](streams[n])) for n in numbers], 1)
+        own = [(self._each[n], streams[n]) for n in numbers]
+        shared = torch.stack([each.down(each.norm(stream)) for each, stream in own], 1)
         if seats.leader is None:
             # A served expert that was absent before has no past: its states may be NaN.
             shared = torch.where(seats.here[:, :, None], shared, 0.0)
-            own = (shared * seats.leads[:, :, None]).sum(1)
+            asks = (shared * seats.leads[:, :, None]).sum(1)
         else:
-            own = shared[:, seats.leader]
-        heard, shares = self._listen(own, shared, seats.here, attend)
-        found = self.out_norm(self.out(heard) + own)
+            asks = shared[:, seats.leader]
+        heard, shares = self._listen(asks, shared, seats, attend)
+        found = self.out_norm(self.out(heard) + asks)
         tell = self._mixed if seats.leader is None else self._alike
         told = dict(zip(numbers, tell(seats, found, shared), strict=True))
         deltas = [
@@ -135,19 +147,22 @@ class Interaction(nn.Module):
         own_gates, peer_gates = self.primary_gate[numbers], self.peer_gate[numbers]
         gates = torch.where(seats.leads, own_gates, peer_gates) * seats.gated
         for place, number in enumerate(numbers):
-            raised = self.up[number](back[:, place])
-            normed = self.up_norms[number](raised)
+            each = self._each[number]
+            raised = each.up(back[:, place])
+            normed = each.up_norm(raised)
             raised = torch.where(seats.leads[:, place, None], normed, raised)
             yield gates[:, place, None] * raised
 
     def _alike(self, seats: Seats, found: Tensor, shared: Tensor) -> Iterator[Tensor]:
         """As `_mixed`, with half the work, where all rows have the same primary and peers."""
         adapted = self.peer(shared)
+        own_gates, peer_gates = self.primary_gate, self.peer_gate
         for place, number in enumerate(seats.numbers):
+            each = self._each[number]
             if place == seats.leader:
-                yield self.primary_gate[number] * self.up_norms[number](self.up[number](found))
+                yield own_gates[number] * each.up_norm(each.up(found))
             else:
-                yield self.peer_gate[number] * self.up[number](adapted[:, place])
+                yield peer_gates[number] * each.up(adapted[:, place])
 
     def adapt(self, number: int, stream: Tensor) -> Tensor:
         """What a peer adds to its own stream [..., width] where it stands apart from the rows."""
@@ -156,11 +171,11 @@ class Interaction(nn.Module):
         return delta.to(stream.dtype)
 
     def _listen(
-        self, own: Tensor, shared: Tensor, active: Tensor, attend: Attend
+        self, asks: Tensor, shared: Tensor, seats: Seats, attend: Attend
     ) -> tuple[Tensor, Tensor]:
         query, key, value = (
             one.unflatten(-1, (self.heads, -1))
-            for one in (self.query(own), self.key(shared), self.value(shared))
+            for one in (self.query(asks), self.key(shared), self.value(shared))
         )
-        heard, shares = attend(query, key, value, active)
+        heard, shares = attend(query, key, value, seats.here if seats.leader is None else None)
         return heard.flatten(1), shares
