@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from experts.training.data import Row, Say, collate, split
 from experts.training.models import hidden_states
+from experts.training.tokens import sum_by_row, token_log_probs
 
 _KEY = "costs"
 
@@ -62,9 +63,8 @@ def _read(
         batch = collate([rows[index] for index in indices])
         hidden = hidden_states(model, batch.tokens)[:, :-1][batch.positions]
         logits: Tensor = model.get_output_embeddings()(hidden)
-        right = logits.float().log_softmax(-1).gather(-1, batch.targets[:, None])[:, 0]
-        nats = (-right).clamp(max=worst)
-        costs[indices] = costs.new_zeros(len(indices)).index_add(0, batch.row, nats)
+        right = token_log_probs(logits.float().log_softmax(-1), batch.targets)
+        costs[indices] = sum_by_row((-right).clamp(max=worst), batch.row, len(indices))
         done += len(indices)
         say(f"{name} has read {done} of {len(rows)} rows")
     return costs
