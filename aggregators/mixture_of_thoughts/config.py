@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from experts.training.yaml_file import read_yaml
 from experts.vllm.composite.attending import Form
-from experts.vllm.composite.config import PAST_SIZES
+from experts.vllm.composite.config import past_problem
 
 MOST_MEMBERS = 32
 
@@ -122,10 +122,8 @@ class TrainingConfig(_Section):
             raise ValueError("known_nll must not exceed worst_nll: what is known is not bad")
         if self.shared_width % self.heads:
             raise ValueError(f"shared_width must be a multiple of heads ({self.heads})")
-        size = self.shared_width // self.heads
-        if self.attention == "sequence" and size not in PAST_SIZES:
-            sizes = ", ".join(map(str, PAST_SIZES))
-            raise ValueError(f"heads of {size} numbers keep no past in vLLM, which knows {sizes}")
+        if problem := past_problem(self.attention, self.shared_width // self.heads):
+            raise ValueError(problem)
         if any(not 0 <= place < self.stacks for place in self.interactions):
             raise ValueError(f"places must be stacks from 0 to {self.stacks - 1}")
         return self
