@@ -58,7 +58,7 @@ class TrainingConfig(_Section):
     known_nll: float = Field(
         5.0,
         ge=0,
-        description="An answer that a member gives at most so many nats is left to it alone, and"
+        description="An answer that a member gives fewer nats than these is left to it alone, and"
         " the router learns that it needs nobody; 0: members always hear each other.",
     )
     worst_nll: float = Field(

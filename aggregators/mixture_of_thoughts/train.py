@@ -230,7 +230,7 @@ class Trainer:
         if not scores.members.isfinite().all():
             return scores.members.sum(), {}  # Nobody can be chosen; the loop names the step.
         costs = self._known.costs[index]
-        known = costs.amin(-1) <= self._config.known_nll
+        known = costs.amin(-1) < self._config.known_nll
         alone = binary_cross_entropy_with_logits(scores.alone, known.float())
         each = costs / self._lengths[index, None]
         primary = likeness(scores.members, each, self._model.speakers, self._config.temperature)
