@@ -68,7 +68,6 @@ def train(
     # Under the hash of the rows: other data in the same folder must not find these vectors.
     path = run.cache / f"embeddings-{digest[:24]}.npy"
     embeddings = _embed(data.questions, path, encode, voice)
-    members = "".join(fingerprint(place) for place in config.members.values())
     costs = answer_costs(
         models,
         [number == 0 for number in numbers],
@@ -76,7 +75,7 @@ def train(
         config.most_batch_tokens,
         config.worst_nll,
         run.cache,
-        f"{digest} {members}",
+        [f"{digest} {fingerprint(place)}" for place in config.members.values()],
         voice.say,
     )
     model = build(config, models, embeddings.shape[-1], numbers)
