@@ -20,7 +20,7 @@ class LossConfig(_Section):
     """Weights of the auxiliary losses beside that of the language model (appendix of the paper)."""
 
     entropy: float = Field(
-        0.1, ge=0, description="Reward for trying all peers; falls to 0 as `explore` ends."
+        0.02, ge=0, description="Reward for trying all peers; falls to 0 as `explore` ends."
     )
     balance: float = Field(0.01, ge=0, description="Price of using experts unequally.")
     comparison: float = Field(
@@ -87,7 +87,7 @@ class TrainingConfig(_Section):
     batch: int = Field(64, ge=1)
     learning_rate: float = Field(2e-3, gt=0, description="The peak, after the warm-up.")
     router_rate: float = Field(
-        2.0, gt=0, description="The router's learning rate, as share of that of the layers."
+        0.1, gt=0, description="The router's learning rate, as share of that of the layers."
     )
     gate_rate: float = Field(
         10.0,
