@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from experts.training.yaml_file import read_yaml
 from experts.vllm.composite.attending import Form
-from experts.vllm.composite.config import PAST_SIZES
+from experts.vllm.composite.config import past_problem
 
 MOST_MEMBERS = 32
 
@@ -20,7 +20,7 @@ class LossConfig(_Section):
     """Weights of the auxiliary losses beside that of the language model (appendix of the paper)."""
 
     entropy: float = Field(
-        0.1, ge=0, description="Reward for trying all peers; falls to 0 as `explore` ends."
+        0.02, ge=0, description="Reward for trying all peers; falls to 0 as `explore` ends."
     )
     balance: float = Field(0.01, ge=0, description="Price of using experts unequally.")
     comparison: float = Field(
@@ -58,7 +58,7 @@ class TrainingConfig(_Section):
     known_nll: float = Field(
         5.0,
         ge=0,
-        description="An answer that a member gives at most so many nats is left to it alone, and"
+        description="An answer that a member gives fewer nats than these is left to it alone, and"
         " the router learns that it needs nobody; 0: members always hear each other.",
     )
     worst_nll: float = Field(
@@ -87,7 +87,7 @@ class TrainingConfig(_Section):
     batch: int = Field(64, ge=1)
     learning_rate: float = Field(2e-3, gt=0, description="The peak, after the warm-up.")
     router_rate: float = Field(
-        2.0, gt=0, description="The router's learning rate, as share of that of the layers."
+        0.1, gt=0, description="The router's learning rate, as share of that of the layers."
     )
     gate_rate: float = Field(
         10.0,
@@ -122,10 +122,8 @@ class TrainingConfig(_Section):
             raise ValueError("known_nll must not exceed worst_nll: what is known is not bad")
         if self.shared_width % self.heads:
             raise ValueError(f"shared_width must be a multiple of heads ({self.heads})")
-        size = self.shared_width // self.heads
-        if self.attention == "sequence" and size not in PAST_SIZES:
-            sizes = ", ".join(map(str, PAST_SIZES))
-            raise ValueError(f"heads of {size} numbers keep no past in vLLM, which knows {sizes}")
+        if problem := past_problem(self.attention, self.shared_width // self.heads):
+            raise ValueError(problem)
         if any(not 0 <= place < self.stacks for place in self.interactions):
             raise ValueError(f"places must be stacks from 0 to {self.stacks - 1}")
         return self

@@ -1,6 +1,7 @@
 """What every member knows by itself: how likely it finds the answers, read once before training."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from transformers import PreTrainedModel
 
 from experts.training.data import Row, Say, collate, split
 from experts.training.models import hidden_states
+from experts.training.tokens import sum_by_row, token_log_probs
 
 _KEY = "costs"
 
@@ -22,28 +24,29 @@ def answer_costs(
     most_tokens: int,
     worst: float,
     cache: Path,
-    data: str,
+    keys: Sequence[str],
     say: Say,
 ) -> Tensor:
     """[rows, M] nats that each member gives a whole answer; infinite for who can not speak.
 
     A token counts for at most `worst` nats: who begins an answer well is better than who does not,
     however sure it goes wrong later. Each member reads at most `most_tokens` tokens at a time.
-    `data` is the hash of rows and members under which the result is kept in `cache`.
+    What it found is kept in `cache`, under its of the `keys`, which tell rows and weights: a
+    stopped run, other members or other settings only cost what is new.
     """
-    read = hashlib.sha256(f"{data} {worst}".encode()).hexdigest()
-    path = cache / f"costs-{read[:24]}.safetensors"
-    if path.exists():
-        kept: Tensor = load_file(path)[_KEY]
-        return kept
+    cache.mkdir(parents=True, exist_ok=True)
     costs = torch.full((len(rows), len(models)), float("inf"))
     for number, (name, model) in enumerate(models.items()):
-        if speakers[number]:
-            costs[:, number] = _read(name, model, rows, most_tokens, worst, say)
-    cache.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".tmp")
-    save_file({_KEY: costs}, unfinished)
-    unfinished.replace(path)
+        if not speakers[number]:
+            continue
+        read = hashlib.sha256(f"{keys[number]} {worst}".encode()).hexdigest()
+        path = cache / f"costs-{read[:24]}.safetensors"
+        if not path.exists():
+            unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+            found = _read(name, model, rows, most_tokens, worst, say)
+            save_file({_KEY: found}, unfinished)
+            unfinished.replace(path)
+        costs[:, number] = load_file(path)[_KEY]
     return costs
 
 
@@ -62,9 +65,8 @@ def _read(
         batch = collate([rows[index] for index in indices])
         hidden = hidden_states(model, batch.tokens)[:, :-1][batch.positions]
         logits: Tensor = model.get_output_embeddings()(hidden)
-        right = logits.float().log_softmax(-1).gather(-1, batch.targets[:, None])[:, 0]
-        nats = (-right).clamp(max=worst)
-        costs[indices] = costs.new_zeros(len(indices)).index_add(0, batch.row, nats)
+        right = token_log_probs(logits.float().log_softmax(-1), batch.targets)
+        costs[indices] = sum_by_row((-right).clamp(max=worst), batch.row, len(indices))
         done += len(indices)
         say(f"{name} has read {done} of {len(rows)} rows")
     return costs

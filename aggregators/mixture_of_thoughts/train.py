@@ -35,6 +35,7 @@ from experts.training.models import (
 )
 from experts.training.progress import Voice
 from experts.training.run import RunFolder, State
+from experts.training.tokens import sum_by_row, token_log_probs
 from experts.vllm.composite.fingerprint import fingerprint
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -67,7 +68,6 @@ def train(
     # Under the hash of the rows: other data in the same folder must not find these vectors.
     path = run.cache / f"embeddings-{digest[:24]}.npy"
     embeddings = _embed(data.questions, path, encode, voice)
-    members = "".join(fingerprint(place) for place in config.members.values())
     costs = answer_costs(
         models,
         [number == 0 for number in numbers],
@@ -75,7 +75,7 @@ def train(
         config.most_batch_tokens,
         config.worst_nll,
         run.cache,
-        f"{digest} {members}",
+        [f"{digest} {fingerprint(place)}" for place in config.members.values()],
         voice.say,
     )
     model = build(config, models, embeddings.shape[-1], numbers)
@@ -163,8 +163,7 @@ class Reading(NamedTuple):
     def costs(self, worst: float) -> Tensor:
         """[B] mean nats of a token, none of which counts for more than `worst`."""
         nats = self.nats.detach().clamp(max=worst)
-        totals = nats.new_zeros(self.questions).index_add(0, self.row, nats)
-        return totals / self.row.bincount(minlength=self.questions)
+        return sum_by_row(nats, self.row, self.questions, length_norm=True)
 
 
 class Trainer:
@@ -230,7 +229,7 @@ class Trainer:
         if not scores.members.isfinite().all():
             return scores.members.sum(), {}  # Nobody can be chosen; the loop names the step.
         costs = self._known.costs[index]
-        known = costs.amin(-1) <= self._config.known_nll
+        known = costs.amin(-1) < self._config.known_nll
         alone = binary_cross_entropy_with_logits(scores.alone, known.float())
         each = costs / self._lengths[index, None]
         primary = likeness(scores.members, each, self._model.speakers, self._config.temperature)
@@ -258,7 +257,7 @@ class Trainer:
         return loss, measured
 
     def _compare(
-        self, rows: Sequence[int], scores: Tensor, choice: Choice, first: "Reading", noise: float
+        self, rows: Sequence[int], scores: Tensor, choice: Choice, first: Reading, noise: float
     ) -> tuple[Tensor, dict[str, float]]:
         """Let some rows be answered in a second choice, and learn which one is better."""
         weights, worst, speakers = self._config.losses, self._config.worst_nll, self._model.speakers
@@ -277,10 +276,10 @@ class Trainer:
         loss = loss + weights.consistency * differing - noise * weights.entropy * spread
         return loss, {"entropy": spread.item(), "consistency": differing.item()}
 
-    def _read(self, rows: Sequence[int], choice: Choice) -> "Reading":
+    def _read(self, rows: Sequence[int], choice: Choice) -> Reading:
         batch, read = self._data.batch(rows)
         log_probs = self._model(read, batch.positions, choice).log_probs
-        nats = -log_probs.gather(-1, batch.targets[:, None])[:, 0]
+        nats = -token_log_probs(log_probs, batch.targets)
         return Reading(log_probs, nats, batch.row, len(rows))
 
     def _gate(self) -> float:

@@ -58,14 +58,11 @@ def plan(config: TrainingConfig, file: Path) -> list[Run]:
     """All runs, those of the unchanged file first. Raises ConfigError for keys that do not fit."""
     ablation = read_yaml(file, Ablation, "an ablation")
     variants: dict[str, dict[str, Any]] = {BASE: {}, **ablation.variants}
+    places = {
+        name: f"{file}: {'every' if name == BASE else f'variants.{name}'}" for name in variants
+    }
     runs = [
-        Run(
-            name,
-            seed,
-            _changed(
-                config, {**ablation.every, **changes, "seed": seed}, f"{file}: variants.{name}"
-            ),
-        )
+        Run(name, seed, _changed(config, {**ablation.every, **changes, "seed": seed}, places[name]))
         for name, changes in variants.items()
         for seed in ablation.seeds
     ]
@@ -79,7 +76,9 @@ def plan(config: TrainingConfig, file: Path) -> list[Run]:
 def _changed(config: TrainingConfig, changes: Mapping[str, Any], where: str) -> TrainingConfig:
     changes = dict(changes)
     if (members := changes.get("members")) is not None:
-        if unknown := sorted({*members} - {*config.members}):
+        if not isinstance(members, list):
+            raise ConfigError(f"{where}: members must be a list of names.")
+        if unknown := sorted({*map(str, members)} - {*config.members}):
             raise ConfigError(f"{where}: {', '.join(unknown)} is no member of the run.")
         changes["members"] = {name: config.members[name] for name in members}
     try:

@@ -6,13 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from experts.training.tokens import sum_by_row, token_log_probs
+
 SOFTENING = 4.0
 """Temperature of an expert's distribution: what it gives ten nats less still counts a twelfth."""
-
-
-def token_log_probs(log_probs: Tensor, targets: Tensor) -> Tensor:
-    """Pick the log-probability of each target: [N, V] and [N] to [N], in nats."""
-    return log_probs.gather(-1, targets[:, None]).squeeze(-1)
 
 
 def expert_loss(routes: Tensor, nll: Tensor, informative: Tensor, row: Tensor) -> Tensor:
@@ -35,14 +32,6 @@ def expert_loss(routes: Tensor, nll: Tensor, informative: Tensor, row: Tensor) -
     counts = torch.bincount(kept, minlength=rows)
     sums = per_token.new_zeros(rows).index_add(0, kept, per_token)
     return (sums[counts > 0] / counts[counts > 0]).mean()
-
-
-def sum_by_row(values: Tensor, row: Tensor, rows: int, length_norm: bool = False) -> Tensor:
-    """Add up [N, ...] token values by answer to [rows, ...]; with `length_norm` [N] to means."""
-    sums = values.new_zeros(rows, *values.shape[1:]).index_add(0, row, values)
-    if not length_norm:
-        return sums
-    return sums / torch.bincount(row, minlength=rows).clamp(min=1)
 
 
 def chosen_expert(routes: Tensor) -> Tensor:

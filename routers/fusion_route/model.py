@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from experts.training.models import hidden_states, load_model
-from routers.fusion_route.losses import token_log_probs
+from experts.training.tokens import token_log_probs
 
 
 class FusionRouter(nn.Module):

@@ -11,6 +11,7 @@ from experts.training.data import Batch, Order, Row, collate, split
 from experts.training.loop import SHARE, Loop, Stage
 from experts.training.progress import Voice
 from experts.training.run import Clock, RunFolder, State
+from experts.training.tokens import sum_by_row, token_log_probs
 from routers.fusion_route.config import StageConfig, TrainingConfig
 from routers.fusion_route.data import TrainingData
 from routers.fusion_route.losses import (
@@ -21,8 +22,6 @@ from routers.fusion_route.losses import (
     expert_loss,
     known_answers,
     log_normalizer,
-    sum_by_row,
-    token_log_probs,
 )
 from routers.fusion_route.model import FusionRouter
 from routers.fusion_route.precompute import Judgements

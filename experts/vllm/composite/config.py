@@ -39,6 +39,14 @@ NOBODY = "none"
 """What a role of FusionRoute says where no expert joins the router's own logits."""
 
 
+def past_problem(attention: str, size: int) -> str | None:
+    """What is wrong with heads of `size` numbers in a Mixture of Thoughts that vLLM serves."""
+    if attention != "sequence" or size in PAST_SIZES:
+        return None
+    sizes = ", ".join(map(str, PAST_SIZES))
+    return f"heads of {size} numbers keep no past in vLLM, which knows {sizes}"
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -253,10 +261,9 @@ class MixtureOfThoughts(Composite):
             yield f"places must be stacks from 0 to {self.stacks - 1}"
         if self.shared_width % self.heads:
             yield f"shared_width {self.shared_width} is no multiple of {self.heads} heads"
-        size = self.shared_width // self.heads
-        if self.attention == "sequence" and not self.listeners and size not in PAST_SIZES:
-            sizes = ", ".join(map(str, PAST_SIZES))
-            yield f"heads of {size} numbers keep no past in vLLM, which knows {sizes}"
+        problem = past_problem(self.attention, self.shared_width // self.heads)
+        if problem and not self.listeners:
+            yield problem
         if unknown := set(self.listeners) - set(self.members):
             yield f"listeners name no member: {', '.join(sorted(unknown))}"
         if any(role.primary in self.listeners for role in self.roles):

@@ -33,6 +33,11 @@ def cut(layers: int, stacks: int) -> list[tuple[int, int]]:
     return [(layers * s // stacks, layers * (s + 1) // stacks) for s in range(stacks)]
 
 
+def visible(values: Tensor) -> bool:
+    """Whether a step may look at values to save work: a GPU would have to stop for it."""
+    return values.device.type == "cpu"
+
+
 def together(active: Tensor) -> Tensor:
     """[rows] bool: who is not alone, of `active` [rows, experts]. Alone an expert is itself."""
     return active.sum(1) > 1
@@ -57,13 +62,13 @@ class Seats(NamedTuple):
     def of(cls, active: Tensor, primary: Tensor, present: Sequence[int] | None = None) -> "Seats":
         """Of `active` [rows, experts] bool and `primary` [rows], numbers of experts.
 
-        Whether all rows are alike is looked up on a CPU only: a GPU would have to stop for it.
+        Whether all rows are alike is looked up where values are `visible`.
         """
         numbers = tuple(range(active.shape[1]) if present is None else present)
         here = active if present is None else active[:, list(numbers)]
         leads = primary[:, None] == torch.tensor(numbers, device=primary.device)
         leader = None
-        if active.device.type == "cpu" and len(numbers) > 1 and bool(here.all()):
+        if visible(active) and here.numel() and len(numbers) > 1 and bool(here.all()):
             first = int(primary[0])
             leader = numbers.index(first) if bool((primary == first).all()) else None
         return cls(numbers, here, leads, here & together(active)[:, None], leader)

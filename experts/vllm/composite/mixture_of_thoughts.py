@@ -13,7 +13,7 @@ from experts.errors import ConfigError
 from experts.vllm.composite.attending import Attend, Kernel, OverSequence, positionwise
 from experts.vllm.composite.combine import silence, tell_attention
 from experts.vllm.composite.config import MixtureOfThoughts
-from experts.vllm.composite.interaction import Interaction, Seats, together
+from experts.vllm.composite.interaction import Interaction, Seats, together, visible
 from experts.vllm.composite.lockstep import Absent, Stacks, stacks_of
 from experts.vllm.composite.model import CompositeModel
 
@@ -77,10 +77,12 @@ class CoterieMixtureOfThoughts(CompositeModel):
         """The attention of each interaction layer."""
         if self.composite.attention == "positionwise":
             return [positionwise] * len(self.composite.places)
-        first: Tensor | None = positions == 0
-        if positions.device.type == "cpu" and not bool((positions == 0).any()):
-            first = None
-        return [OverSequence(_in_dtype(past, self.dtype), first) for past in self.past]
+        first = positions == 0
+        begins = not visible(positions) or bool(first.any())
+        return [
+            OverSequence(_in_dtype(past, self.dtype), first if begins else None)
+            for past in self.past
+        ]
 
     @property
     def widths(self) -> list[int]:
@@ -91,28 +93,41 @@ class CoterieMixtureOfThoughts(CompositeModel):
         members = self._present(active)
         for member in members:
             member.begin(input_ids)
-        # The cache of the sequence form has places for everybody.
-        whole = self.composite.attention == "sequence"
-        here = [n for n, member in enumerate(members) if not isinstance(member, Absent)]
-        seats = Seats.of(active, primary, None if whole else here)
-        attends = self._attends(positions)
-        heard = []
-        interacting = self.composite.places if self._together(active) else ()
-        for stack in range(self.composite.stacks):
-            for member in members:
-                member.run(stack, positions)
-            if stack in interacting:
-                number = self.composite.places.index(stack)
-                streams = [member.stream.float() for member in members]
-                exchange = self.interactions[number](streams, seats, attends[number])
-                for member, delta in zip(members, exchange.deltas, strict=True):
-                    member.add(delta.to(member.stream.dtype))
-                heard.append(exchange.attention)
-        if not interacting:
+        if not visible(active) or bool(together(active).any()):
+            heard = self._interact(members, positions, active, primary)
+        else:
+            self._run(members, range(self.composite.stacks), positions)
             itself = one_hot(primary, active.shape[1]).float()
             heard = [itself] * len(self.composite.places)
         last = [member.end() for member in members]
         return [*last, torch.cat(heard, -1).to(last[0].dtype)]
+
+    def _interact(
+        self, members: list[Stacks], positions: Tensor, active: Tensor, primary: Tensor
+    ) -> list[Tensor]:
+        """Run all stacks; returns how much each member was heard, [rows, members] by place."""
+        # The cache of the sequence form has places for everybody.
+        whole = self.composite.attention == "sequence"
+        here = [n for n, member in enumerate(members) if not isinstance(member, Absent)]
+        seats = Seats.of(active, primary, None if whole else here)
+        layers = zip(
+            self.composite.places, self.interactions, self._attends(positions), strict=True
+        )
+        heard, done = [], 0
+        for place, layer, attend in layers:
+            self._run(members, range(done, place + 1), positions)
+            done = place + 1
+            exchange = layer([member.stream.float() for member in members], seats, attend)
+            for member, delta in zip(members, exchange.deltas, strict=True):
+                member.add(delta.to(member.stream.dtype))
+            heard.append(exchange.attention)
+        self._run(members, range(done, self.composite.stacks), positions)
+        return heard
+
+    def _run(self, members: list[Stacks], stacks: range, positions: Tensor) -> None:
+        for stack in stacks:
+            for member in members:
+                member.run(stack, positions)
 
     def _present(self, active: Tensor) -> list[Stacks]:
         """The members, with a stand-in for each that no row of the step hears.
@@ -120,15 +135,11 @@ class CoterieMixtureOfThoughts(CompositeModel):
         Whom a request does not hear never has a past in it: its role is for life, and the first
         token keeps other roles from its cached blocks. On a GPU looking costs more than running.
         """
-        if active.device.type != "cpu":
+        if not visible(active):
             return self._stacks
         wanted = active.any(0).tolist()
         both = zip(wanted, self._stacks, self._absent, strict=True)
         return [member if here else absent for here, member, absent in both]
-
-    def _together(self, active: Tensor) -> bool:
-        """Whether any row of the step hears another; not asked on a GPU, as in `_present`."""
-        return active.device.type != "cpu" or bool(together(active).any())
 
     def mix(self, streams: list[Tensor], role: Tensor) -> Tensor | None:
         *last, attention = streams

@@ -73,15 +73,27 @@ def tokens_for(rows: int, length: int = 8) -> torch.Tensor:
     return torch.randint(80, 300, (rows, length), generator=torch.Generator().manual_seed(3))
 
 
+def predicted(mixture: MixtureOfThoughts) -> torch.Tensor:
+    """[rows, 7, V] log-probabilities by those who are chosen in ROWS."""
+    positions = torch.ones(len(ROWS), 7, dtype=torch.bool)
+    heard = mixture(Read((tokens_for(len(ROWS)),)), positions, chosen(ROWS))
+    return heard.log_probs.view(len(ROWS), 7, -1)
+
+
+def predicted_alone(row: int) -> torch.Tensor:
+    """[7, V] log-probabilities by the primary of a row, without the mixture."""
+    primary = MEMBERS[ROWS[row][0]]
+    model = load_model(primary, ZOO / primary)
+    logits: torch.Tensor = model(tokens_for(len(ROWS))[row : row + 1, :-1]).logits[0]
+    return logits.log_softmax(-1)
+
+
 @torch.no_grad()
 def test_untrained_it_is_its_primary(mixture: MixtureOfThoughts) -> None:
     wake(mixture, 0.0)
-    tokens = tokens_for(len(ROWS))
-    positions = torch.ones(len(ROWS), 7, dtype=torch.bool)
-    heard = mixture(Read((tokens,)), positions, chosen(ROWS)).log_probs.view(len(ROWS), 7, -1)
-    for row, (primary, *_) in enumerate(ROWS):
-        model = load_model(MEMBERS[primary], ZOO / MEMBERS[primary])
-        expected = model(tokens[row : row + 1, :-1]).logits[0].log_softmax(-1)
+    heard = predicted(mixture)
+    for row in range(len(ROWS)):
+        expected = predicted_alone(row)
         assert torch.allclose(heard[row], expected, atol=1e-4)
         assert torch.equal(heard[row].argmax(-1), expected.argmax(-1))
 
@@ -89,13 +101,8 @@ def test_untrained_it_is_its_primary(mixture: MixtureOfThoughts) -> None:
 @torch.no_grad()
 def test_alone_a_member_is_itself(mixture: MixtureOfThoughts) -> None:
     wake(mixture, 0.7)
-    tokens = tokens_for(len(ROWS))
-    positions = torch.ones(len(ROWS), 7, dtype=torch.bool)
-    heard = mixture(Read((tokens,)), positions, chosen(ROWS)).log_probs.view(len(ROWS), 7, -1)
-    model = load_model(MEMBERS[2], ZOO / MEMBERS[2])
-    expected = model(tokens[3:4, :-1]).logits[0].log_softmax(-1)
     assert ROWS[3] == (2,)
-    assert torch.allclose(heard[3], expected, atol=1e-4)
+    assert torch.allclose(predicted(mixture)[3], predicted_alone(3), atol=1e-4)
 
 
 @torch.no_grad()

@@ -105,7 +105,8 @@ def test_members_stay_as_they_are(config: TrainingConfig, tmp_path: Path) -> Non
 
 
 def test_answers_are_learned(config: TrainingConfig, tmp_path: Path) -> None:
-    longer = changed(config, steps=90, batch=12, log_steps=30, dropout=0.0, learning_rate=0.05)
+    keys = {"batch": 12, "log_steps": 30, "dropout": 0.0, "router_rate": 2.0}
+    longer = changed(config, steps=90, learning_rate=0.05, **keys)
     trained(longer, tmp_path / "run")
     first, _, last = (line["lm"] for line in curve(tmp_path / "run"))
     # Random models above the interaction layers can not be steered far.

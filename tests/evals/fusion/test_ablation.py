@@ -50,8 +50,10 @@ def test_the_shipped_one_fits_the_shipped_run(config: TrainingConfig) -> None:
     ("content", "words"),
     [
         ({"variants": {"more": {"active": 9}}}, "variants.more does not fit.*active is 9"),
-        ({"every": {"batches": 3}, "variants": {"x": {}}}, "as configured does not fit.*batches"),
+        ({"every": {"batches": 3}, "variants": {"x": {}}}, "every does not fit.*batches"),
         ({"variants": {"x": {"members": ["duo", "who"]}}}, "variants.x: who is no member"),
+        ({"variants": {"x": {"members": 5}}}, "variants.x: members must be a list"),
+        ({"variants": {"x": {"members": [5]}}}, "variants.x: 5 is no member"),
         ({"variants": {"typo": {"stakcs": 3}}}, "variants.typo does not fit.*stakcs"),
         ({"variants": {}}, "does not describe an ablation.*variants"),
         ({"variants": {"a b": {}, "a-b": {}}}, "differ only in their punctuation"),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, tensor
 
 from experts.training.schedule import learning_rate
+from experts.training.tokens import sum_by_row
 from routers.fusion_route import losses
 
 
@@ -98,8 +99,8 @@ def test_chosen_expert_and_sums() -> None:
     assert chosen.tolist() == [-2, -3, -5]
     assert not chosen.requires_grad
     row = tensor([0, 1, 1])
-    assert losses.sum_by_row(chosen, row, 3).tolist() == [-2, -8, 0]
-    assert losses.sum_by_row(chosen, row, 3, length_norm=True).tolist() == [-2, -4, 0]
+    assert sum_by_row(chosen, row, 3).tolist() == [-2, -8, 0]
+    assert sum_by_row(chosen, row, 3, length_norm=True).tolist() == [-2, -4, 0]
 
 
 def test_normalizer_by_hand() -> None:

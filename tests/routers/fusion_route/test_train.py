@@ -19,12 +19,13 @@ from experts.training.data import Encoder, Question, Row, collate, split
 from experts.training.models import load_model, load_tokenizer
 from experts.training.progress import QUIET_S, Voice
 from experts.training.run import State
+from experts.training.tokens import sum_by_row
 from experts.zoo.skills.base import Split
 from experts.zoo.skills.registry import SKILLS
 from routers.fusion_route.config import TrainingConfig
 from routers.fusion_route.data import load_data
 from routers.fusion_route.decode import FusedPolicy, Role
-from routers.fusion_route.losses import disturbance, sum_by_row
+from routers.fusion_route.losses import disturbance
 from routers.fusion_route.model import FusionRouter, load_members
 from routers.fusion_route.precompute import Judgements, judge
 from routers.fusion_route.reference import FusionRouteReference
