@@ -34,7 +34,7 @@ class Attend(Protocol):
         Args:
             query: [R, H, s].
             key: [R, E, H, s].
-            value: [R, E, H, v]; v is `value_size` of s.
+            value: [R, E, H, v]; v is `value_size` of s, or s where zeros fill up.
             active: [R, E] bool; idle experts are not heard. None: there are none.
         """
         ...
@@ -66,7 +66,7 @@ class OverSequence:
     def __call__(
         self, query: Tensor, key: Tensor, value: Tensor, active: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        marked = pad(value, (0, 1))
+        marked = pad(value, (0, key.shape[-1] - value.shape[-1]))
         if self._first is not None:
             key = torch.where(self._first, 0.0, key)
             mark = pad(self._first.to(value.dtype), (key.shape[-1] - 1, 0))

@@ -73,6 +73,14 @@ class Seats(NamedTuple):
             leader = numbers.index(first) if bool((primary == first).all()) else None
         return cls(numbers, here, leads, here & together(active)[:, None], leader)
 
+    def spread(self, shares: Tensor, experts: int) -> Tensor:
+        """[rows, experts] of the shares [rows, present]: 0 for who is absent."""
+        if len(self.numbers) == experts:
+            return shares
+        attention = shares.new_zeros(len(shares), experts)
+        attention[:, list(self.numbers)] = shares
+        return attention
+
 
 class _Own(NamedTuple):
     """The modules of one expert; to find them in a `ModuleList` takes as long as to call one."""
@@ -124,27 +132,19 @@ class Interaction(nn.Module):
         numbers = seats.numbers
         own = [(self._each[n], streams[n]) for n in numbers]
         shared = torch.stack([each.down(each.norm(stream)) for each, stream in own], 1)
-        if seats.leader is None:
-            # A served expert that was absent before has no past: its states may be NaN.
-            shared = torch.where(seats.here[:, :, None], shared, 0.0)
-            asks = (shared * seats.leads[:, :, None]).sum(1)
-        else:
-            asks = shared[:, seats.leader]
+        # A served expert that was absent before has no past: its states may be NaN.
+        shared = torch.where(seats.here[:, :, None], shared, 0.0)
+        asks = (shared * seats.leads[:, :, None]).sum(1)
         heard, shares = self._listen(asks, shared, seats, attend)
         found = self.out_norm(self.out(heard) + asks)
-        tell = self._mixed if seats.leader is None else self._alike
-        told = dict(zip(numbers, tell(seats, found, shared), strict=True))
+        told = dict(zip(numbers, self._tell(seats, found, shared), strict=True))
         deltas = [
             told[number].to(stream.dtype) if number in told else torch.zeros_like(stream)
             for number, stream in enumerate(streams)
         ]
-        if len(numbers) == len(streams):
-            return Exchange(deltas, shares)
-        attention = shares.new_zeros(len(shares), len(streams))
-        attention[:, list(numbers)] = shares
-        return Exchange(deltas, attention)
+        return Exchange(deltas, seats.spread(shares, len(streams)))
 
-    def _mixed(self, seats: Seats, found: Tensor, shared: Tensor) -> Iterator[Tensor]:
+    def _tell(self, seats: Seats, found: Tensor, shared: Tensor) -> Iterator[Tensor]:
         """What each one present is told: a primary what was found, a peer its adaption."""
         # Each row goes back once.
         back = torch.where(seats.leads[:, :, None], found[:, None], self.peer(shared))
@@ -157,17 +157,6 @@ class Interaction(nn.Module):
             normed = each.up_norm(raised)
             raised = torch.where(seats.leads[:, place, None], normed, raised)
             yield gates[:, place, None] * raised
-
-    def _alike(self, seats: Seats, found: Tensor, shared: Tensor) -> Iterator[Tensor]:
-        """As `_mixed`, with half the work, where all rows have the same primary and peers."""
-        adapted = self.peer(shared)
-        own_gates, peer_gates = self.primary_gate, self.peer_gate
-        for place, number in enumerate(seats.numbers):
-            each = self._each[number]
-            if place == seats.leader:
-                yield own_gates[number] * each.up_norm(each.up(found))
-            else:
-                yield peer_gates[number] * each.up(adapted[:, place])
 
     def adapt(self, number: int, stream: Tensor) -> Tensor:
         """What a peer adds to its own stream [..., width] where it stands apart from the rows."""
@@ -182,5 +171,5 @@ class Interaction(nn.Module):
             one.unflatten(-1, (self.heads, -1))
             for one in (self.query(asks), self.key(shared), self.value(shared))
         )
-        heard, shares = attend(query, key, value, seats.here if seats.leader is None else None)
+        heard, shares = attend(query, key, value, seats.here)
         return heard.flatten(1), shares

@@ -1,5 +1,7 @@
 """Mixture of Thoughts in vLLM (arXiv 2509.21164): members in lock-step that hear each other."""
 
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -8,12 +10,14 @@ from torch.nn.functional import one_hot
 from vllm.config import VllmConfig
 from vllm.model_executor.layers.attention import Attention
 from vllm.model_executor.models.utils import maybe_prefix
+from vllm.platforms import current_platform
 
 from experts.errors import ConfigError
+from experts.vllm.composite.alike import Alike
 from experts.vllm.composite.attending import Attend, Kernel, OverSequence, positionwise
 from experts.vllm.composite.combine import silence, tell_attention
 from experts.vllm.composite.config import MixtureOfThoughts
-from experts.vllm.composite.interaction import Interaction, Seats, together, visible
+from experts.vllm.composite.interaction import Exchange, Interaction, Seats, together, visible
 from experts.vllm.composite.lockstep import Absent, Stacks, stacks_of
 from experts.vllm.composite.model import CompositeModel
 
@@ -42,10 +46,9 @@ class CoterieMixtureOfThoughts(CompositeModel):
         sizes = [int(member.config.hidden_size) for member in members.values()]
         self._absent = [Absent(size, vllm_config.model_config.dtype) for size in sizes]
         # In float32, as they were trained; they are small beside the members.
-        self.interactions = nn.ModuleList(
-            Interaction(sizes, mixture.shared_width, mixture.heads, mixture.attention).float()
-            for _ in mixture.places
-        )
+        shape = (sizes, mixture.shared_width, mixture.heads, mixture.attention)
+        self._layers = [Interaction(*shape).float() for _ in mixture.places]
+        self.interactions = nn.ModuleList(self._layers)
         if mixture.attention == "sequence":
             self.past = nn.ModuleList(
                 self._past(vllm_config, maybe_prefix(prefix, f"past.{number}"))
@@ -64,7 +67,7 @@ class CoterieMixtureOfThoughts(CompositeModel):
         mixture = self.composite
         heads = len(mixture.members) * mixture.heads
         size = mixture.shared_width // mixture.heads
-        return Attention(
+        past = Attention(
             heads,
             size,
             scale=size**-0.5,
@@ -72,6 +75,10 @@ class CoterieMixtureOfThoughts(CompositeModel):
             cache_config=vllm_config.cache_config,
             prefix=f"{prefix}.attn",
         )
+        if current_platform.is_cpu():
+            # Nothing is compiled there, and the detour for what is costs as much as the attention.
+            past.use_direct_call = True
+        return past
 
     def _attends(self, positions: Tensor) -> list[Attend]:
         """The attention of each interaction layer."""
@@ -83,6 +90,15 @@ class CoterieMixtureOfThoughts(CompositeModel):
             OverSequence(_in_dtype(past, self.dtype), first if begins else None)
             for past in self.past
         ]
+
+    def _ways(self, seats: Seats) -> Sequence[Callable[..., Exchange]]:
+        """The layers as this step runs them."""
+        return self._layers if seats.leader is None else self._alike
+
+    @cached_property
+    def _alike(self) -> list[Alike]:
+        """The layers for steps whose rows are alike; made in the first one, with all weights."""
+        return [Alike(layer) for layer in self._layers]
 
     @property
     def widths(self) -> list[int]:
@@ -110,9 +126,8 @@ class CoterieMixtureOfThoughts(CompositeModel):
         whole = self.composite.attention == "sequence"
         here = [n for n, member in enumerate(members) if not isinstance(member, Absent)]
         seats = Seats.of(active, primary, None if whole else here)
-        layers = zip(
-            self.composite.places, self.interactions, self._attends(positions), strict=True
-        )
+        ways = self._ways(seats)
+        layers = zip(self.composite.places, ways, self._attends(positions), strict=True)
         heard, done = [], 0
         for place, layer, attend in layers:
             self._run(members, range(done, place + 1), positions)

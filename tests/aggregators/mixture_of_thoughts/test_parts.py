@@ -29,6 +29,7 @@ from aggregators.mixture_of_thoughts.router import (
 )
 from aggregators.mixture_of_thoughts.save import all_roles, role_name
 from experts.errors import ConfigError
+from experts.vllm.composite.alike import Alike
 from experts.vllm.composite.attending import Attend, Form, OverSequence, causal, positionwise
 from experts.vllm.composite.combine import tell_attention
 from experts.vllm.composite.interaction import Interaction, Seats, cut
@@ -73,27 +74,35 @@ def test_the_primary_attends_over_the_active_only() -> None:
     assert torch.allclose(exchange.deltas[1][0], layer.up[1](layer.peer(u[1])), atol=1e-5)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("form", ["positionwise", "sequence"])
 @pytest.mark.parametrize("present", [None, (0, 2)])
 def test_rows_that_are_alike_are_told_what_each_is_told_in_a_mixed_batch(
-    present: tuple[int, ...] | None,
+    present: tuple[int, ...] | None, form: Form
 ) -> None:
     torch.manual_seed(0)
-    layer = Interaction([6, 4, 6], shared=8, heads=2)
-    for gates in (layer.primary_gate, layer.peer_gate):
-        gates.data.normal_()
+    layer = Interaction([6, 4, 6], shared=8, heads=2, form=form)
+    for parameter in layer.parameters():
+        parameter.data.normal_()
     streams = [torch.randn(4, width) for width in (6, 4, 6)]
     active = torch.ones(4, 3, dtype=torch.bool)
     if present:
         active[:3, 1] = False
     primary = tensor([2, 2, 2, 0])
-    mixed = layer(streams, Seats.of(active, primary))
+    first = tensor([True, False, False, True])
+
+    def attend(rows: int, experts: int) -> Attend:
+        over = OverSequence(causal(1, 2 * experts), first[:rows])
+        return over if form == "sequence" else positionwise
+
+    mixed = layer(streams, Seats.of(active, primary), attend(4, 3))
     seats = Seats.of(active[:3], primary[:3], present)
     assert Seats.of(active, primary).leader is None
     assert seats.leader == (1 if present else 2)
-    alike = layer([stream[:3] for stream in streams], seats)
-    assert torch.allclose(alike.attention, mixed.attention[:3], atol=1e-6)
+    alike = Alike(layer)([one[:3] for one in streams], seats, attend(3, len(seats.numbers)))
+    assert torch.allclose(alike.attention, mixed.attention[:3], atol=1e-5)
     for one, other in zip(alike.deltas, mixed.deltas, strict=True):
-        assert torch.allclose(one, other[:3], atol=1e-6)
+        assert torch.allclose(one, other[:3], atol=1e-4)
 
 
 @pytest.mark.parametrize("form", ["positionwise", "sequence"])
