@@ -9,7 +9,7 @@ import uvloop
 
 from evals.expert_cli import expert
 from evals.fuse import fuse
-from evals.outcomes import outcomes
+from evals.outcomes_cli import outcomes
 from evals.progress import Progress
 from evals.routing.command import evaluate
 from evals.simulation.command import simulate

@@ -17,7 +17,7 @@ from evals.tasks import load_tasks
 from evals.versions import expert_version
 from experts.errors import ConfigError
 from orchestrator.config import Config
-from orchestrator.router_cli import fitted_router
+from orchestrator.fitting import fitted_router
 from orchestrator.service import start_service
 from routers.evidence import read_evidence
 from routers.features import MiniLMEncoder

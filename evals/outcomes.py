@@ -1,21 +1,16 @@
-"""`coterie outcomes add`: scored answers of a running service become rows of an outcome table."""
+"""Scored answers of a running service become rows of an outcome table."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.versions import expert_version
 from experts.errors import ConfigError
 from experts.spec import ExpertSpec
-from orchestrator.config import load_config
 from routers.outcomes import Outcome, OutcomeTable
 from routers.registry import shared_encoder
-
-outcomes = typer.Typer(no_args_is_help=True, help="Outcome tables, which routers are fitted from.")
 
 
 class Scored(BaseModel):
@@ -30,27 +25,16 @@ class Scored(BaseModel):
     score: float = Field(ge=0, le=1)
 
 
-@outcomes.callback()
-def _group() -> None:
-    """Keeps `add` a subcommand, though it is the only one."""
+def add_scored(file: Path, table: Path, experts: Mapping[str, ExpertSpec]) -> tuple[int, int]:
+    """Append a file's rows to a table; returns how many it has, and how many of them are new.
 
-
-@outcomes.command()
-def add(
-    file: Annotated[Path, typer.Argument(help="JSON lines: query_id, task, query, expert, score.")],
-    table: Annotated[Path, typer.Option(help="The outcome table; made where there is none.")],
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The YAML file that describes the experts.")
-    ] = Path("examples/zoo.yaml"),
-) -> None:
-    """Append scored answers to an outcome table; a line that is there already counts once."""
-    experts = load_config(config).experts
+    Raises ConfigError.
+    """
     rows = read_scored(file, experts)
     known = OutcomeTable.read(table) if table.exists() else None
     grown = known.append(rows) if known else OutcomeTable.from_rows(rows)
     grown.with_embeddings(shared_encoder()()).write(table)
-    before = len(known) if known else 0
-    typer.echo(f"{table}: {len(grown)} outcomes, {len(grown) - before} of them new")
+    return len(grown), len(grown) - (len(known) if known else 0)
 
 
 def read_scored(file: Path, experts: Mapping[str, ExpertSpec]) -> list[Outcome]:

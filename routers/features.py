@@ -37,20 +37,23 @@ TEXT_CHARACTERS = 8_192
 BATCH_TOKENS = 512
 """Tokens of one forward pass, padding included: more is no faster, and others wait longer."""
 
+SHORT_TOKENS = 64
+"""A pass of fewer tokens runs on one core: threads that wait for a busy one cost more than they
+bring."""
+
 
 class MiniLMEncoder:
     """all-MiniLM-L6-v2: 384 numbers per text, mean of the last layer over the tokens.
 
     The weights are read at the first `encode`. `cache_size` bounds how many texts' vectors are
     kept (1.5 kB each, least recently used leave first; 0 keeps none). `threads` is how many
-    cores a forward pass uses: one is fastest for a single question, because the passes are
-    short and threads that wait for a busy core cost more than they bring.
+    cores the passes of long texts and of batches use.
     """
 
     name = "all-MiniLM-L6-v2"
     dimension = WIDTH
 
-    def __init__(self, *, cache_size: int = 4_096, threads: int = 1) -> None:
+    def __init__(self, *, cache_size: int = 4_096, threads: int = 2) -> None:
         self._cache = _VectorCache(cache_size)
         self._threads = threads
         self._model: _MiniLM | None = None
@@ -109,7 +112,8 @@ class _MiniLM:
         vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
         for rows in _batches([len(ids) for ids in tokens]):
             ids, real = _padded([tokens[row] for row in rows])
-            with self._turn, _limited_threads(self._threads), torch.inference_mode():
+            threads = 1 if ids.numel() < SHORT_TOKENS else self._threads
+            with self._turn, _limited_threads(threads), torch.inference_mode():
                 vectors[rows] = self._forward(ids, real).numpy()
         return vectors
 

@@ -54,7 +54,7 @@ def routers(
         test_on = fit_on if same else recorded.read_recorded(test or fit, fit_on.models)
         if len(fit_on.models) < 2:
             raise ConfigError(f"{fit} knows one model only: there is nothing to route.")
-        encoder = MiniLMEncoder(cache_size=0, threads=2)
+        encoder = MiniLMEncoder(cache_size=0)
         progress.doing(f"embedding {len(fit_on.queries)} questions")
         vectors = encoder.encode([query.text for query in fit_on.queries])
         if same:
