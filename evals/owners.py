@@ -10,3 +10,7 @@ def owner(task: str, experts: Collection[str]) -> str | None:
     """The expert whose skill the task tests; None where several, or none, are needed."""
     name = OWNERS.get(task, task)
     return name if name in experts else None
+
+
+FOREIGN = frozenset({"foreign"})
+"""Tasks that are about nothing that an expert of the zoo has learned."""

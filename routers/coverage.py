@@ -1,8 +1,8 @@
 """The coverage guard: is a request like anything the router was fitted on, and is its choice clear?
 
 Routers name an expert for every text, also for one that none of them knows ("transitive expert
-error", arXiv 2601.04416). Two tests, each with a threshold from held-out questions: how far the
-nearest training questions are, and how little the best expert leads.
+error", arXiv 2601.04416). Tests with thresholds from held-out questions: how far the questions
+are that somebody can answer, how good the best expert is expected to be, how little it leads.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from routers.crossfit import HeldOut
 from routers.evidence import Evidence, Floats, Indices
-from routers.neighbours import Near, find
+from routers.territory import held_out_distances
 
-Test = Literal["distance", "margin", "entropy"]
+Test = Literal["distance", "quality", "margin", "entropy"]
 Action = Literal["general", "second", "abstain"]
 
 
@@ -47,9 +47,6 @@ class CoverageConfig(BaseModel):
         lt=1,
         description="Wanted share of alarms among held-out questions that are answered right.",
     )
-    neighbours: int = Field(
-        4, ge=1, le=1024, description="Training questions whose mean distance counts."
-    )
 
     @model_validator(mode="after")
     def _somebody_is_asked(self) -> "CoverageConfig":
@@ -62,7 +59,9 @@ class Thresholds(NamedTuple):
     """When an alarm is raised; of a test that is off, never."""
 
     distance: float = np.inf
-    """1 - cosine, mean over the neighbours: larger is too far."""
+    """To the nearest category (`Territory`): larger is too far."""
+    quality: float = -np.inf
+    """Predicted quality of the best: smaller is too bad."""
     margin: float = -np.inf
     """Predicted quality of the best less that of the next: smaller is too close."""
     entropy: float = np.inf
@@ -80,17 +79,14 @@ class Alarm(NamedTuple):
         """What people are told."""
         if self.test == "distance":
             return (
-                f"No training question is close: distance {self.value:.2f}, while"
-                f" {self.threshold:.2f} is usual at most."
+                f"It is unlike all training questions: distance {self.value:.1f}, while"
+                f" {self.threshold:.1f} is usual at most."
             )
+        if self.test == "quality":
+            return f"No expert did well on questions like it: {self.value:.2f} is expected."
         if self.test == "entropy":
             return f"Its category is uncertain ({self.value:.2f} nats)."
         return f"No expert is clearly best: the first leads by {self.value:.3f}."
-
-
-def distance(near: Near, count: int) -> Floats:
-    """[B] mean of 1 - cosine over the first `count` neighbours."""
-    return np.asarray(1.0 - near.similarities[:, :count].mean(axis=1))
 
 
 def margin(scores: Floats) -> Floats:
@@ -110,11 +106,14 @@ def calibrate(evidence: Evidence, found: HeldOut, config: CoverageConfig) -> Thr
     rows = _right(evidence, found)
     limits = Thresholds()
     if "distance" in config.tests:
-        distances = leave_out(evidence, rows, config.neighbours)
+        distances = held_out_distances(evidence)[rows]
         limits = limits._replace(distance=float(np.quantile(distances, 1 - share)))
     rows = rows[np.isin(rows, found.known)]
     if not len(rows):
         return limits
+    if "quality" in config.tests:
+        expected = found.predicted[rows].max(axis=1)
+        limits = limits._replace(quality=float(np.quantile(expected, share)))
     if "margin" in config.tests:
         limits = limits._replace(margin=float(np.quantile(margin(found.predicted[rows]), share)))
     entropy = found.entropy[rows]
@@ -124,17 +123,18 @@ def calibrate(evidence: Evidence, found: HeldOut, config: CoverageConfig) -> Thr
 
 
 def alarms(
-    config: CoverageConfig,
     limits: Thresholds,
-    near: Near,
+    distance: Floats,
     scores: Floats,
     entropy: Floats | None,
 ) -> list[Alarm]:
     """The tests that fire for one request, of which everything is, [1, ...]."""
     fired = []
-    far = float(distance(near, config.neighbours)[0])
+    far, expected = float(distance[0]), float(scores.max())
     if far > limits.distance:
         fired.append(Alarm("distance", far, limits.distance))
+    if expected < limits.quality:
+        fired.append(Alarm("quality", expected, limits.quality))
     close = float(margin(scores)[0])
     if close < limits.margin:
         fired.append(Alarm("margin", close, limits.margin))
@@ -154,17 +154,3 @@ def _right(evidence: Evidence, found: HeldOut) -> Indices:
     rows = found.known
     right = rows[evidence.scores[rows, found.predicted[rows].argmax(axis=1)] >= 0.5]
     return right if len(right) else np.arange(len(evidence.queries))
-
-
-def leave_out(evidence: Evidence, rows: Indices, count: int) -> Floats:
-    """Distances of some questions to the others, those with the same text left out."""
-    groups = evidence.groups
-    distances = np.empty(len(rows))
-    # How many questions may have to be passed over before `count` others are found.
-    same = int(np.bincount(groups).max())
-    near = find(evidence.vectors, evidence.vectors[rows], count + same)
-    for number, row in enumerate(rows):
-        others = groups[near.rows[number]] != groups[row]
-        kept = near.similarities[number][others][:count]
-        distances[number] = 1.0 - kept.mean() if len(kept) else 0.0
-    return distances

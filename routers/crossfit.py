@@ -1,6 +1,6 @@
 """How good a fitted router is on questions that it has not seen: grouped cross-validation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -62,20 +62,18 @@ class HeldOut(NamedTuple):
         """The questions about which something is said."""
         return np.flatnonzero(~np.isnan(self.predicted).any(axis=1))
 
+    def as_trusted(self, trust: float) -> "HeldOut":
+        """The same, predictions being followed so far."""
+        return self._replace(predicted=shrunk(self.predicted, self.means, trust))
+
 
 def held_out(evidence: Evidence, fit: Fit, seed: int = 0) -> HeldOut:
     """Fit without each fifth of the groups in turn; nothing where there are too few groups."""
     shape = evidence.scores.shape
     nothing = (np.full(size, np.nan) for size in (shape, shape, shape[0]))
     found = HeldOut(*nothing)
-    groups = evidence.groups
-    if len(np.unique(groups)) < FEWEST_GROUPS:
-        return found
-    # Each group into one fold, at random; scikit-learn's GroupKFold would take a second to import.
-    fold = np.random.default_rng(seed).permutation(groups.max() + 1)[groups] % FOLDS
-    for number in range(FOLDS):
-        unseen = np.flatnonzero(fold == number)
-        part = evidence.take(np.flatnonzero(fold != number))
+    for seen, unseen in folds(evidence, seed):
+        part = evidence.take(seen)
         if np.isnan(part.scores).all(axis=0).any():
             continue  # Somebody answered only questions of this fold.
         fitted = fit(part)
@@ -85,6 +83,17 @@ def held_out(evidence: Evidence, fit: Fit, seed: int = 0) -> HeldOut:
         if entropy is not None:
             found.entropy[unseen] = entropy
     return found
+
+
+def folds(evidence: Evidence, seed: int = 0) -> Iterator[tuple[Indices, Indices]]:
+    """Questions to fit on and the others, five times; never where there are too few groups."""
+    groups = evidence.groups
+    if len(np.unique(groups)) < FEWEST_GROUPS:
+        return
+    # Each group into one fold, at random; scikit-learn's GroupKFold would take a second to import.
+    fold = np.random.default_rng(seed).permutation(groups.max() + 1)[groups] % FOLDS
+    for number in range(FOLDS):
+        yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
 
 
 def worth(evidence: Evidence, found: HeldOut) -> Worth | None:

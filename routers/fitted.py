@@ -19,12 +19,13 @@ from experts.errors import ConfigError
 from experts.types import Request
 from routers.artifact import Artifact
 from routers.base import Decision, Encoder, RouterConfig
-from routers.coverage import CoverageConfig, Thresholds, alarms, calibrate, fallback
-from routers.crossfit import HeldOut, Worth, held_out, shrunk, worth
+from routers.coverage import Alarm, CoverageConfig, Thresholds, alarms, calibrate, fallback
+from routers.crossfit import Worth, held_out, shrunk, worth
 from routers.evidence import Evidence, Floats, read_evidence
 from routers.neighbours import find
 from routers.outcomes import Query
 from routers.showing import SHOWN_NEIGHBOURS, reason, shown_neighbours, summary
+from routers.territory import Territory
 
 SCORE_DIGITS = 6
 EXPLAINED = 16
@@ -116,6 +117,8 @@ class Fitted:
     limits: Thresholds
     trust: float
     """How far predictions are followed, 0..1."""
+    territory: Territory | None
+    """None where there is no coverage guard that looks at distances."""
 
     def scores(self, vectors: Floats) -> Floats:
         """Predicted qualities [B, M] of the experts of the evidence, as far as they are trusted."""
@@ -174,8 +177,12 @@ class FittedRouter(ABC):
         found = held_out(evidence, part)
         predictor = cls.predictor.fit(evidence, config)
         value = worth(evidence, found)
-        limits = _limits(evidence, found, config)
-        return Fitted(evidence, predictor, value, limits, _trust(config, value))
+        trust, limits, territory = _trust(config, value), Thresholds(), None
+        if config.coverage:
+            limits = calibrate(evidence, found.as_trusted(trust), config.coverage)
+            if "distance" in config.coverage.tests:
+                territory = Territory.of(evidence)
+        return Fitted(evidence, predictor, value, limits, trust, territory)
 
     def route(self, requests: Sequence[Request]) -> list[Decision]:
         """One decision per request; blocks for some milliseconds of CPU per request."""
@@ -201,6 +208,9 @@ class FittedRouter(ABC):
             "limits": np.array(fitted.limits),
             **{f"predictor.{key}": array for key, array in fitted.predictor.arrays().items()},
         }
+        if fitted.territory:
+            arrays["territory.centers"] = fitted.territory.centers
+            arrays["territory.whitening"] = fitted.territory.whitening
         Artifact(words, arrays).write(path)
 
     def _load(self, config: Any, experts: Sequence[str]) -> tuple[Fitted, tuple[str, ...]]:
@@ -238,12 +248,17 @@ class FittedRouter(ABC):
             inner = "predictor."
             stored = {k.removeprefix(inner): a for k, a in arrays.items() if k.startswith(inner)}
             value = Worth(**words["worth"]) if words["worth"] else None
+            territory = None
+            if config.coverage and "distance" in config.coverage.tests:
+                parts = (arrays["territory.centers"], arrays["territory.whitening"])
+                territory = Territory(*parts)
             fitted = Fitted(
                 evidence,
                 self.predictor.load(stored, evidence, config),
                 value,
                 Thresholds(*map(float, arrays["limits"])),
                 _trust(config, value),
+                territory,
             )
         except (KeyError, ValueError, TypeError) as error:
             raise ConfigError(f"{where}: its parts do not fit ({error}).") from error
@@ -277,7 +292,7 @@ class FittedRouter(ABC):
         """The decision on one vector [1, dimension]; `scores` [1, M], if they are known already."""
         evidence = self.fitted.evidence
         scores = self.fitted.scores(vector) if scores is None else scores
-        near = find(evidence.vectors, vector, self._looked_at())
+        near = find(evidence.vectors, vector, self._config.explained)
         order = np.argsort(-scores[0], kind="stable")
         order = order[np.isin(order, self.here)]
         ranked = [(evidence.experts[column], float(scores[0, column])) for column in order]
@@ -287,15 +302,7 @@ class FittedRouter(ABC):
             words = self._not_worth_it()
             said = f"{words[0].upper()}{words[1:]}"
         action = None
-        if self._config.coverage and (
-            fired := alarms(
-                self._config.coverage,
-                self.fitted.limits,
-                near,
-                scores,
-                self.fitted.predictor.entropy(vector),
-            )
-        ):
+        if fired := self._alarms(vector, scores[:, self.here]):
             names, action = fallback([name for name, _ in ranked], self._config.coverage)
             by_name = dict(ranked)
             ranked = [(name, by_name.get(name, 0.0)) for name in names]
@@ -314,22 +321,16 @@ class FittedRouter(ABC):
             message=self._config.coverage.message if action else "",
         )
 
-    def _looked_at(self) -> int:
-        coverage = self._config.coverage
-        seen: int = max(self._config.explained, coverage.neighbours if coverage else 0)
-        return seen
+    def _alarms(self, vector: Floats, scores: Floats) -> list[Alarm]:
+        fitted = self.fitted
+        distance = fitted.territory.distance(vector) if fitted.territory else np.zeros(1)
+        return alarms(fitted.limits, distance, scores, fitted.predictor.entropy(vector))
 
 
 def _trust(config: FittedConfig, found: Worth | None) -> float:
     if config.trust is not None:
         return config.trust
     return 1.0 if found is None else found.trust
-
-
-def _limits(evidence: Evidence, found: HeldOut, config: FittedConfig) -> Thresholds:
-    if config.coverage is None:
-        return Thresholds()
-    return calibrate(evidence, found, config.coverage)
 
 
 def _words(coverage: CoverageConfig | None) -> dict[str, Any] | None:

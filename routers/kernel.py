@@ -48,13 +48,9 @@ class Kernel(Predictor):
 
     @classmethod
     def fit(cls, evidence: Evidence, config: KernelConfig) -> Self:
-        vectors = evidence.vectors
-        kernel = _kernel(vectors, vectors, config.width).astype(np.float64)
-        kernel[np.diag_indices_from(kernel)] += config.noise
-        factor = cho_factor(kernel, overwrite_a=True, check_finite=False)
-        means = evidence.means
-        alpha = cho_solve(factor, evidence.filled - means, check_finite=False)
-        return cls(vectors, means, alpha.astype(np.float32), config.width)
+        vectors, means = evidence.vectors, evidence.means
+        alpha = ridge(vectors, evidence.filled - means, config.width, config.noise)
+        return cls(vectors, means, alpha, config.width)
 
     @classmethod
     def load(
@@ -68,13 +64,21 @@ class Kernel(Predictor):
         return {"alpha": self._alpha, "width": np.array([self._width])}
 
     def predict(self, vectors: Floats) -> Floats:
-        blocks = [vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK)]
-        return np.concatenate(
-            [
-                self.means + _kernel(block, self._vectors, self._width) @ self._alpha
-                for block in blocks
-            ]
-        )
+        return self.means + smoothed(self._vectors, self._alpha, self._width, vectors)
+
+
+def ridge(questions: Floats, targets: Floats, width: float, noise: float) -> NDArray[np.float32]:
+    """alpha [N, T] = (K + noise I)^-1 targets, for questions [N, dimension], targets [N, T]."""
+    kernel = _kernel(questions, questions, width).astype(np.float64)
+    kernel[np.diag_indices_from(kernel)] += noise
+    factor = cho_factor(kernel, overwrite_a=True, check_finite=False)
+    return np.asarray(cho_solve(factor, targets, check_finite=False), np.float32)
+
+
+def smoothed(questions: Floats, alpha: Floats, width: float, vectors: Floats) -> Floats:
+    """k(vectors)^T alpha, [B, T]."""
+    blocks = [vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK)]
+    return np.concatenate([_kernel(block, questions, width) @ alpha for block in blocks])
 
 
 def _kernel(left: Floats, right: Floats, width: float) -> Floats:

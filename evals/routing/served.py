@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evals.ask import Answer, Question, ask_many
-from evals.owners import owner
+from evals.owners import FOREIGN, owner
 from evals.progress import Progress
 from evals.tasks import Task
 from experts.errors import ServiceError
@@ -34,7 +34,7 @@ class Pool:
     tasks: tuple[str, ...]
     owned: frozenset[str]
     """The tasks that are one expert's own."""
-    unknown: frozenset[str]
+    foreign: frozenset[str]
     """The tasks about which no expert knows anything: an alarm is right there."""
     experts: Mapping[str, Asked]
     compositions: Mapping[str, Asked]
@@ -74,11 +74,10 @@ async def measure(
             )
             progress.say(f"{model} has answered {len(samples)} questions")
     names = [task.name for task in tasks]
-    anybody = {n: max(float(found[e].scores[n].mean()) for e in experts) for n in names}
     return Pool(
         tuple(names),
         frozenset(name for name in names if owner(name, experts)),
-        frozenset(name for name in names if not anybody[name]),
+        FOREIGN & {*names},
         {name: found[name] for name in experts},
         {name: found[name] for name in compositions},
     )

@@ -37,7 +37,7 @@ def _beside_the_oracle(pool: Pool, name: str, one: Asked, task: str) -> Verdict:
 
 
 def _guard(pool: Pool, name: str, one: Asked) -> list[Verdict]:
-    caught = [one.alarms[task] for task in pool.tasks if task in pool.unknown]
+    caught = [one.alarms[task] for task in pool.tasks if task in pool.foreign]
     false = [one.alarms[task] for task in pool.tasks if task in pool.owned]
     mean = sum(false) / len(false) if false else 0.0
     return [
@@ -49,7 +49,7 @@ def _guard(pool: Pool, name: str, one: Asked) -> list[Verdict]:
         *(
             Verdict(
                 share >= CAUGHT_AT_LEAST,
-                f"{name}: {tenths(share)} % alarms on questions that nobody knows (target: at least"
+                f"{name}: {tenths(share)} % alarms on foreign questions (target: at least"
                 f" {100 * CAUGHT_AT_LEAST:g})",
             )
             for share in caught

@@ -1,7 +1,7 @@
 """The first step of a Composition of Experts: which category a request belongs to."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,14 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from routers.evidence import Evidence, Floats, Indices
+from routers.kernel import ridge, smoothed
 from routers.neighbours import find
 
-Kind = Literal["knn", "logistic"]
+Kind = Literal["knn", "logistic", "kernel"]
+
+WIDTH = 0.3
+NOISE = 0.5
+"""Of the kernel classifier: how far a question reaches, and how little one says."""
 
 
 class Classifier(Protocol):
@@ -54,6 +59,29 @@ class Linear:
         return {"weights": self._weights, "biases": self._biases}
 
 
+class Smooth:
+    """Kernel ridge regression on the categories' indicators, clipped to probabilities."""
+
+    def __init__(self, questions: Floats, shares: Floats, alpha: Floats) -> None:
+        self._questions = questions
+        self._shares = shares
+        self._alpha = alpha
+
+    @classmethod
+    def fit(cls, questions: Floats, labels: Indices, count: int) -> Self:
+        indicators = np.eye(count)[labels]
+        shares = indicators.mean(axis=0)
+        return cls(questions, shares, ridge(questions, indicators - shares, WIDTH, NOISE))
+
+    def __call__(self, vectors: Floats) -> Floats:
+        found = self._shares + smoothed(self._questions, self._alpha, WIDTH, vectors)
+        found = np.clip(found, 1e-6, None)
+        return np.asarray(found / found.sum(axis=1, keepdims=True))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {"indicators": self._alpha}
+
+
 def labels_of(evidence: Evidence, categories: Sequence[str]) -> Indices:
     """[N] the number of each question's category."""
     number = {category: index for index, category in enumerate(categories)}
@@ -67,6 +95,8 @@ def fit(
     labels = labels_of(evidence, categories)
     if kind == "knn":
         return Nearest(evidence.vectors, labels, len(categories), neighbours)
+    if kind == "kernel":
+        return Smooth.fit(evidence.vectors, labels, len(categories))
     width = evidence.vectors.shape[1]
     if len(categories) == 1:
         return Linear(np.zeros((width, 1)), np.zeros(1))
@@ -85,8 +115,13 @@ def load(
     categories: Sequence[str],
     neighbours: int,
 ) -> Classifier:
-    """What `arrays` stored. Raises KeyError where a part is missing."""
+    """What `arrays` stored. Raises KeyError or ValueError where they do not fit."""
+    labels = labels_of(evidence, categories)
     if kind == "knn":
-        labels = labels_of(evidence, categories)
         return Nearest(evidence.vectors, labels, len(categories), neighbours)
+    if kind == "kernel":
+        if arrays["indicators"].shape != (len(labels), len(categories)):
+            raise ValueError("the classifier is not of these questions")
+        shares = np.bincount(labels, minlength=len(categories)) / len(labels)
+        return Smooth(evidence.vectors, shares, arrays["indicators"])
     return Linear(arrays["weights"], arrays["biases"])

@@ -63,6 +63,11 @@ class Composition(Predictor):
         """[C] the expert of each category."""
         self._kept = kept
         """[M] the experts that the budget leaves."""
+        best = found.values[np.arange(len(own)), own][:, None]
+        worth = np.where(kept, np.minimum(found.values, best - BEHIND), 0.0)
+        worth[np.arange(len(own)), own] = best[:, 0]
+        self._worth = worth
+        """[C, M] utilities as the map sees them: nobody is better than a category's own expert."""
         self.means = np.where(kept, found.shares @ found.values, 0.0)
 
     @classmethod
@@ -100,14 +105,7 @@ class Composition(Predictor):
         }
 
     def predict(self, vectors: Floats) -> Floats:
-        category = self._classify(vectors).argmax(axis=1)
-        own = self._own[category]
-        rows = np.arange(len(vectors))
-        values = self._found.values[category]
-        best = values[rows, own]
-        scores = np.where(self._kept, np.minimum(values, best[:, None] - BEHIND), 0.0)
-        scores[rows, own] = best
-        return scores
+        return np.asarray(self._worth[self._classify(vectors).argmax(axis=1)])
 
     def explain(self, vectors: Floats) -> dict[str, Any]:
         """How probable the likeliest categories are, and whose they are."""

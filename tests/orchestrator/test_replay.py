@@ -72,7 +72,7 @@ async def client(
         for model, right in (("sums", "What" in text), ("cities", "Which" in text))
     ]
     OutcomeTable.from_rows(rows).write(table)
-    guard = {"action": "abstain", "neighbours": 1, "false_alarms": 0.01, "message": "Not mine."}
+    guard = {"action": "abstain", "false_alarms": 0.01, "message": "Not mine."}
     running = await start_service(
         config(prefix, table, coverage=guard), on_event=lambda event: None, port=0
     )
@@ -154,7 +154,7 @@ class TestSecondOpinion:
             for model in ANSWERS
         ]
         OutcomeTable.from_rows(rows).write(table)
-        guard = {"action": "second", "general": "cities", "neighbours": 1}
+        guard = {"action": "second", "general": "cities"}
         running = await start_service(
             config(prefix, table, coverage=guard), on_event=lambda event: None, port=0
         )
