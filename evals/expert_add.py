@@ -77,10 +77,12 @@ def compare(name: str, before: FittedRouter, after: FittedRouter, artifact: Path
     shares, predicted = [], []
     for one in (before, after):
         evidence = one.fitted.evidence
-        scores = one.fitted.scores(evidence.vectors)
-        counts = Counter(evidence.experts[column] for column in scores.argmax(axis=1))
-        shares.append({expert: n / len(scores) for expert, n in counts.most_common()})
-        predicted.append(float(np.max(scores, axis=1).mean()))
+        asked = one.fitted.scores(evidence.vectors).argmax(axis=1)
+        counts = Counter(evidence.experts[column] for column in asked)
+        shares.append({expert: n / len(asked) for expert, n in counts.most_common()})
+        # What it predicts by itself: how far it is trusted changes with every fit.
+        own = one.fitted.predictor.predict(evidence.vectors)
+        predicted.append(float(np.clip(own[np.arange(len(own)), asked], 0, 1).mean()))
     return Change(name, shares[0], shares[1], (predicted[0], predicted[1]), artifact)
 
 

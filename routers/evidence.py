@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from experts.errors import ConfigError
 from routers.base import Encoder
 from routers.outcomes import HINT, OutcomeTable, Query
+
+BLOCK = 1024
+"""Questions compared with all others at once; bounds the memory of a large table."""
 
 Floats = NDArray[np.floating[Any]]
 Indices = NDArray[np.intp]
@@ -29,10 +33,10 @@ class Evidence:
     encoder: str
     """What made the vectors."""
 
-    @property
+    @cached_property
     def means(self) -> Floats:
-        """[M] each expert's mean score over the questions that it answered."""
-        return np.asarray(np.nanmean(self.scores, axis=0))
+        """[M] each expert's mean score (`overall`)."""
+        return overall(self.vectors, self.scores)
 
     @property
     def groups(self) -> Indices:
@@ -53,6 +57,23 @@ class Evidence:
             vectors=self.vectors[rows],
             scores=self.scores[rows],
         )
+
+
+def overall(vectors: Floats, scores: Floats) -> Floats:
+    """[M] mean scores, of `scores` [N, M] on questions [N, dimension].
+
+    A question that an expert was not asked counts as the most similar one that it was. Few probes
+    are asked where they tell most, and their plain mean would tell of those places only.
+    """
+    means = np.empty(scores.shape[1])
+    for expert, own in enumerate(scores.T):
+        asked = ~np.isnan(own)
+        total, missing = float(own[asked].sum()), vectors[~asked]
+        for start in range(0, len(missing), BLOCK):
+            near = missing[start : start + BLOCK] @ vectors[asked].T
+            total += float(own[asked][near.argmax(axis=1)].sum())
+        means[expert] = total / len(own)
+    return means
 
 
 def read_evidence(
@@ -77,14 +98,15 @@ def read_evidence(
     )
     scores = scores[:, [known.index(expert) for expert in scored]]
     answered = np.flatnonzero(~np.isnan(scores).all(axis=1))
+    vectors = table.with_embeddings(encoder).embeddings()[answered]
+    scores = scores[answered]
     # Best mean first, then by name (`known` is sorted): a stable sort by score keeps ties so.
-    order = np.argsort(-np.nanmean(scores, axis=0), kind="stable")
-    vectors = table.with_embeddings(encoder).embeddings()
+    order = np.argsort(-overall(vectors, scores), kind="stable")
     evidence = Evidence(
         tuple(queries[row] for row in answered),
         tuple(scored[column] for column in order),
-        vectors[answered],
-        scores[np.ix_(answered, order)],
+        vectors,
+        scores[:, order],
         encoder.name,
     )
     return evidence, warnings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,21 @@ def test_missing_rows_are_no_wrong_answers(kind: str, make: Any, ask: Any) -> No
     ]
     decision = make(outcomes, kind).route([ask("add seven six")])[0]
     assert decision.scores[0][0] == "adder"
+
+
+@pytest.mark.parametrize("kind", FITTED)
+def test_an_expert_that_was_asked_mostly_what_it_knows_is_not_the_best(
+    kind: str, make: Any, ask: Any
+) -> None:
+    outcomes = rows(specialists)
+    # A third one was asked a few questions, most of them sums.
+    own = [replace(row, expert="newton") for row in outcomes if row.expert == "adder"]
+    new = [*own[:6], *own[-2:]]
+    router = make([*outcomes, *new], kind, (*POOL, "newton"))
+    evidence = router.fitted.evidence
+    assert evidence.means[evidence.experts.index("newton")] == pytest.approx(24 / 40, abs=0.1)
+    decision = router.route([ask("capital of mali or spain")])[0]
+    assert decision.scores[0][0] != "newton"
 
 
 def test_few_questions_are_followed_without_a_check(make: Any, outcomes: Any) -> None:
