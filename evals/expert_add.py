@@ -17,13 +17,12 @@ from evals.tasks import load_tasks
 from evals.versions import expert_version
 from experts.errors import ConfigError
 from orchestrator.config import Config
-from orchestrator.fitting import fitted_router
+from orchestrator.fitting import fittable, fitted_router
 from orchestrator.service import start_service
 from routers.evidence import read_evidence
 from routers.features import MiniLMEncoder
 from routers.fitted import FittedRouter
 from routers.probing import telling
-from routers.registry import router_class
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +60,6 @@ async def add(progress: Progress, settings: Config, name: str, grown: Config, co
             made.save(Path(artifact))
         changes.append(compare(router, before[router], made, Path(artifact) if artifact else None))
     return partial(print_changes, changes=changes, name=name, profile=profile)
-
-
-def fittable(config: Config) -> list[str]:
-    """The routers that are fitted from outcomes."""
-    return [
-        name
-        for name, keys in config.routers.items()
-        if "outcomes" in keys and issubclass(_class(str(keys["type"])), FittedRouter)
-    ]
 
 
 def compare(name: str, before: FittedRouter, after: FittedRouter, artifact: Path | None) -> Change:
@@ -139,8 +129,3 @@ def _table(config: Config) -> Path:
             hint="`coterie profile --config FILE` writes one.",
         )
     return tables.pop()
-
-
-def _class(kind: str) -> type:
-    made: type = router_class(kind)  # type: ignore[assignment]
-    return made

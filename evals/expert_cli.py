@@ -49,7 +49,7 @@ def add(
         finish = uvloop.run(command.add(progress, settings, name, grown, probes))
     code = finish(console)
     if url is not None:
-        for router in command.fittable(grown):
+        for router in import_module("orchestrator.fitting").fittable(grown):
             call("POST", url, f"/coterie/routers/{router}/reload", api_key)
         typer.echo(f"{url} decides with the new routers; it asks {name} when it has it")
     raise typer.Exit(code)
@@ -67,7 +67,7 @@ def with_expert(settings: Config, config: Path, file: Path) -> tuple[str, Config
         merged = {**whole, "experts": {**whole["experts"], **(tree["experts"] or {})}}
         beside = config.parent / f".{config.stem}.with-new.yaml"
         try:
-            beside.write_text(yaml.safe_dump(merged), encoding="utf-8")
+            beside.write_text(yaml.safe_dump(merged, sort_keys=False), encoding="utf-8")
             grown = load_config(beside)
         finally:
             beside.unlink(missing_ok=True)

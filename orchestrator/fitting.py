@@ -97,13 +97,22 @@ def show_map(tree: Config, name: str) -> None:
     )
 
 
+def fittable(tree: Config) -> list[str]:
+    """The routers that are fitted from outcomes."""
+    return [
+        name
+        for name, keys in tree.routers.items()
+        if "outcomes" in keys and issubclass(_class(str(keys["type"])), FittedRouter)
+    ]
+
+
 def fitted_router(tree: Config, name: str) -> FittedRouter:
     """Fit a router of the configuration from its outcome table. Raises ConfigError."""
     if name not in tree.routers:
         known = ", ".join(tree.routers) or "none"
         raise ConfigError(f"There is no router `{name}` (known: {known}).")
     keys = {key: value for key, value in tree.routers[name].items() if key != "artifact"}
-    made: Any = router_class(str(keys["type"]))
+    made: Any = _class(str(keys["type"]))
     if not issubclass(made, FittedRouter):
         raise ConfigError(f"routers.{name} is of type {keys['type']}: there is nothing to fit.")
     if "outcomes" not in keys:
@@ -134,3 +143,8 @@ def describe(made: FittedRouter) -> None:
         )
     for warning in made.warnings:
         typer.echo(warning)
+
+
+def _class(kind: str) -> type:
+    made: type = router_class(kind)  # type: ignore[assignment]
+    return made

@@ -1,5 +1,6 @@
 """`coterie eval routers`: every router on recorded outcomes, beside its controls."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 from evals.progress import Progress
 from evals.table import make_console, say
 from experts.errors import ConfigError
+from orchestrator.config import load_config
 
 FEWEST = 20
 
@@ -86,3 +88,19 @@ def routers(
     for path in filter(None, (json_out, plot)):
         say(console, f"wrote {path}")
     raise typer.Exit(code)
+
+
+@evaluate.command()
+def latency(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="The YAML file that describes the pool.")
+    ] = Path("examples/zoo.yaml"),
+) -> None:
+    """Time every fitted router, alone and in a batch; exit 1 if one misses a target."""
+    settings = load_config(config)
+    console = make_console()
+    with Progress(console) as progress:
+        progress.doing("loading the code")
+        times = import_module("evals.routing.latency")
+        found = times.measure(settings, progress)
+    raise typer.Exit(times.print_latencies(console, found))
