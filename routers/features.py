@@ -37,17 +37,14 @@ TEXT_CHARACTERS = 8_192
 BATCH_TOKENS = 512
 """Tokens of one forward pass, padding included: more is no faster, and others wait longer."""
 
-SHORT_TOKENS = 64
-"""A pass of fewer tokens runs on one core: threads that wait for a busy one cost more than they
-bring."""
-
 
 class MiniLMEncoder:
     """all-MiniLM-L6-v2: 384 numbers per text, mean of the last layer over the tokens.
 
     The weights are read at the first `encode`. `cache_size` bounds how many texts' vectors are
     kept (1.5 kB each, least recently used leave first; 0 keeps none). `threads` is how many
-    cores the passes of long texts and of batches use.
+    cores a forward pass uses: two are faster for a question alone on an idle machine (7.3 instead
+    of 8.6 ms), and a busy one sends batches.
     """
 
     name = "all-MiniLM-L6-v2"
@@ -112,8 +109,7 @@ class _MiniLM:
         vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
         for rows in _batches([len(ids) for ids in tokens]):
             ids, real = _padded([tokens[row] for row in rows])
-            threads = 1 if ids.numel() < SHORT_TOKENS else self._threads
-            with self._turn, _limited_threads(threads), torch.inference_mode():
+            with self._turn, _limited_threads(self._threads), torch.inference_mode():
                 vectors[rows] = self._forward(ids, real).numpy()
         return vectors
 
@@ -133,11 +129,11 @@ class _Layer:
 
     def __init__(self, weights: dict[str, Tensor], path: str) -> None:
         parts = [_pair(weights, f"{path}.attention.self.{n}") for n in ("query", "key", "value")]
-        self._project = torch.cat([w for w, _ in parts]), torch.cat([b for _, b in parts])
-        self._mix = _pair(weights, f"{path}.attention.output.dense")
+        self._project = _map(torch.cat([w for w, _ in parts]), torch.cat([b for _, b in parts]))
+        self._mix = _map(*_pair(weights, f"{path}.attention.output.dense"))
         self._mix_norm = _pair(weights, f"{path}.attention.output.LayerNorm")
-        self._widen = _pair(weights, f"{path}.intermediate.dense")
-        self._narrow = _pair(weights, f"{path}.output.dense")
+        self._widen = _map(*_pair(weights, f"{path}.intermediate.dense"))
+        self._narrow = _map(*_pair(weights, f"{path}.output.dense"))
         self._narrow_norm = _pair(weights, f"{path}.output.LayerNorm")
 
     def __call__(self, states: Tensor, mask: Tensor | None) -> Tensor:
@@ -156,6 +152,11 @@ class _Layer:
 
 def _pair(weights: dict[str, Tensor], path: str) -> tuple[Tensor, Tensor]:
     return weights[f"{path}.weight"], weights[f"{path}.bias"]
+
+
+def _map(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The same for `linear`, column by column in memory: a sixth faster for a dozen tokens."""
+    return weight.t().contiguous().t(), bias
 
 
 def _clean(text: str) -> str:

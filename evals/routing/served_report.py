@@ -18,20 +18,24 @@ SHORT = 6
 def verdicts(pool: Pool) -> list[Verdict]:
     """Every target with its measurement."""
     found = []
+    owned = [task for task in pool.tasks if task in pool.owned]
     for name, one in pool.compositions.items():
-        for task in pool.tasks:
-            if task in pool.owned:
-                found.append(_beside_the_oracle(pool, name, one, task))
+        if owned:
+            own = sum(float(one.scores[task].mean()) for task in owned) / len(owned)
+            best = sum(pool.oracle(task) for task in owned) / len(owned)
+            found.append(_beside_the_oracle(f"{name}, mean of {len(owned)} skills", own, best))
+        for task in owned:
+            own, best = float(one.scores[task].mean()), pool.oracle(task)
+            found.append(_beside_the_oracle(f"{name}, {task}", own, best))
         if any(one.alarms.values()):
             found += _guard(pool, name, one)
     return found
 
 
-def _beside_the_oracle(pool: Pool, name: str, one: Asked, task: str) -> Verdict:
-    own, best = float(one.scores[task].mean()), pool.oracle(task)
+def _beside_the_oracle(what: str, own: float, best: float) -> Verdict:
     return Verdict(
         best - own <= BELOW_ORACLE_AT_MOST + 1e-9,
-        f"{name}, {task}: {tenths(own)} %, the per-query oracle {tenths(best)} % (target: at most"
+        f"{what}: {tenths(own)} %, the per-query oracle {tenths(best)} % (target: at most"
         f" {100 * BELOW_ORACLE_AT_MOST:g} below)",
     )
 
