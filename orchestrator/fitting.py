@@ -1,10 +1,13 @@
 """What `coterie router` does: fits a router to a file, chooses its price, draws its map."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import typer
+from matplotlib.figure import Figure
 
 from experts.errors import ConfigError
 from orchestrator.config import Config
@@ -63,8 +66,8 @@ def calibrate(tree: Config, name: str, max_price: float) -> None:
     )
 
 
-def show_map(tree: Config, name: str) -> None:
-    """Print a composition's map, and the best maps under other budgets."""
+def show_map(tree: Config, name: str, plot: Path | None) -> None:
+    """Print a composition's map, and the best maps under other budgets; draw those to `plot`."""
     made = fitted_router(tree, name)
     settings = parsed(tree, name)
     if settings.type != "composition":
@@ -88,13 +91,30 @@ def show_map(tree: Config, name: str) -> None:
         ],
     )
     typer.echo()
+    curve = mapping.curve(found, sizes)
     print_table(
         ("experts", "total", "active", "quality"),
         [
             (str(len(one.chosen)), f"{one.total:.3g}", f"{one.active:.3g}", f"{one.quality:.4f}")
-            for one in mapping.curve(found, sizes)
+            for one in curve
         ],
     )
+    if plot is not None:
+        _draw(plot, curve)
+        typer.echo(f"wrote {plot}")
+
+
+def _draw(path: Path, curve: Sequence[mapping.Mapping]) -> None:
+    """Quality of the best map under each budget."""
+    mpl.use("Agg")
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.step([one.total for one in curve], [one.quality for one in curve], "o-", where="post")
+    axes.set_xlabel("total size of the experts that are kept")
+    axes.set_ylabel("expected quality of a request")
+    axes.grid(alpha=0.3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
 
 
 def fittable(tree: Config) -> list[str]:

@@ -52,6 +52,12 @@ def calibrate(
 
 
 @router.command("map")
-def show_map(name: Name, config: ConfigFile = DEFAULT) -> None:
+def show_map(
+    name: Name,
+    config: ConfigFile = DEFAULT,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw quality against size: .svg or .png.")
+    ] = None,
+) -> None:
     """Print a composition's map, and the best maps under other budgets."""
-    importlib.import_module(FITTING).show_map(load_config(config), name)
+    importlib.import_module(FITTING).show_map(load_config(config), name, plot)

@@ -16,6 +16,8 @@ from evals.routing.experiment import ORACLE, ROUTERS, SINGLE, Experiment, Way
 from evals.routing.quality_cost import aiq, hull
 from evals.table import interval, print_table, say, tenths
 
+FAR = 10.0
+"""Prices that are so many times apart are drawn on a logarithmic axis."""
 COLUMNS = ("way", "right %", "95 % interval", "gain", "interval", "gap %", "calls", "price", "AIQ")
 
 
@@ -117,14 +119,26 @@ def draw(path: Path, experiment: Experiment) -> None:
     mpl.use("Agg")
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
+    means = {name: _points(way)[0] for name, way in experiment.ways.items()}
+    prices = [price for way in experiment.ways.values() for price, _ in (*way.curve, *_points(way))]
+    if min(prices) > 0 and max(prices) > FAR * min(prices):
+        axes.set_xscale("log")
     for name, way in experiment.ways.items():
         if way.curve:
-            prices, scores = np.array(hull(way.curve)).T
-            axes.plot(prices, 100 * scores, marker=".", label=name)
+            costs, scores = np.array(hull(way.curve)).T
+            axes.plot(costs, 100 * scores, marker=".", label=name)
         elif name != ORACLE:
-            ((price, score),) = _points(way)
+            price, score = means[name]
             axes.plot([price], [100 * score], "x", color="grey")
-            axes.annotate(name, (price, 100 * score), xytext=(4, 4), textcoords="offset points")
+            # To the left of what is at the right edge.
+            last = price == max(prices)
+            axes.annotate(
+                name,
+                (price, 100 * score),
+                xytext=(-6 if last else 6, 4),
+                textcoords="offset points",
+                ha="right" if last else "left",
+            )
     axes.set_xlabel(f"mean price of a question, {experiment.unit}")
     axes.set_ylabel("right answers, %")
     axes.legend(loc="lower right")
