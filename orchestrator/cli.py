@@ -113,6 +113,9 @@ def route(
     typer.echo(f"plan    {what}\nwhy     {plan.reason}\nscores")
     for expert, score in decision.scores:
         typer.echo(f"        {score:5.2f}  {expert}")
+    keys = tree.routers[composition.router]
+    if keys.get("tag_requests"):
+        typer.echo(f"note    skills of similar questions; a service asks {keys['tagger']} for them")
 
 
 def _decide(tree: Config, router: str, question: str) -> Any:

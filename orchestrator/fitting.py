@@ -24,10 +24,10 @@ SHOWN_WEIGHTS = 8
 
 def fit(tree: Config, name: str, out: Path | None) -> None:
     """Fit a router from its outcome table and write it to `out`, else to its `artifact`."""
-    path = out or tree.routers.get(name, {}).get("artifact")
+    made = fitted_router(tree, name)
+    path = out or tree.routers[name].get("artifact")
     if path is None:
         raise ConfigError(f"routers.{name} names no `artifact`.", hint="Name a file with --out.")
-    made = fitted_router(tree, name)
     made.save(Path(path))
     describe(made)
     typer.echo(f"wrote {path}")

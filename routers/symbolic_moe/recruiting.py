@@ -4,9 +4,11 @@ The paper and its released code differ; both are here.
 
     paper   gamma_i = total_i / sum_j total_j;   p = softmax(gamma_i * S_i / T), T = 0.5
     code    gamma_i = total_i^2 / sum_j total_j^2;   p in proportion to S_i * gamma_i of those
-            with S_i > 0, or to (S_i - min S + 1) * gamma_i where nobody has
+            with S_i > 0
 
-Where the smallest total is negative, all are moved up until it is 1, as the code does.
+Where the smallest total is negative, all are moved up until it is 1, as the code does. So are the
+S_i where nobody has S_i > 0, which the paper does not say: the weaker an expert, the closer to 0
+would a negative S_i bring it, and the weakest of all would be drawn.
 """
 
 from collections import Counter
@@ -29,12 +31,14 @@ def chances(local: Floats, totals: Floats, mode: Mode) -> Floats:
         totals = totals - totals.min() + 1
     if totals.sum() == 0:
         totals = np.ones_like(totals)
+    if local.max() <= 0:
+        local = local - local.min() + 1
     if mode == "paper":
         return np.asarray(softmax(totals / totals.sum() * local / TEMPERATURE))
     strength = totals ** (1 / TEMPERATURE)
     strength = strength / strength.sum()
     weights = np.where(local > 0, local, 0.0) * strength
-    if weights.sum() == 0:
+    if weights.sum() == 0:  # Those with points in these skills have none in all.
         weights = (local - local.min() + 1) * strength
     return np.asarray(weights / weights.sum())
 

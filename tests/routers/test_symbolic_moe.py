@@ -68,6 +68,14 @@ def test_the_code_squares_and_leaves_out_who_has_no_points() -> None:
     assert nobody == pytest.approx([0.75, 0.25])
 
 
+@pytest.mark.parametrize("mode", ["paper", "code"])
+def test_where_nobody_has_points_the_weakest_is_not_drawn(mode: Any) -> None:
+    local, totals = np.array([-5.0, -60.0, -64.0]), np.array([-400.0, -410.0, -500.0])
+    found = chances(local, totals, mode)
+    assert found.argmax() == 0
+    assert found.argmin() == 2
+
+
 @given(
     arrays(float, 4, elements=st.integers(-50, 50).map(float)),
     arrays(float, 4, elements=st.integers(-50, 50).map(float)),
