@@ -14,7 +14,7 @@ from routers.neighbours import find
 
 Kind = Literal["knn", "logistic", "kernel"]
 
-WIDTH = 0.3
+WIDTH = 0.5
 NOISE = 0.5
 """Of the kernel classifier: how far a question reaches, and how little one says."""
 
