@@ -5,11 +5,13 @@ those of sentence-transformers (https://www.sbert.net), which is slower for one 
 because of what it does around the model. The only file of `routers` that imports torch.
 """
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import as_file, files
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -37,14 +39,17 @@ TEXT_CHARACTERS = 8_192
 BATCH_TOKENS = 512
 """Tokens of one forward pass, padding included: more is no faster, and others wait longer."""
 
+LOAD = Path("/proc/loadavg")
+"""Its fourth field begins with how many threads run or wait for a core at this moment."""
+
 
 class MiniLMEncoder:
     """all-MiniLM-L6-v2: 384 numbers per text, mean of the last layer over the tokens.
 
     The weights are read at the first `encode`. `cache_size` bounds how many texts' vectors are
     kept (1.5 kB each, least recently used leave first; 0 keeps none). `threads` is how many
-    cores a forward pass uses: two are faster for a question alone on an idle machine (7.3 instead
-    of 8.6 ms), and a busy one sends batches.
+    cores a forward pass uses while they are idle: two are faster then (7.3 instead of 8.6 ms for
+    one question), but beside a busy engine each waits for the other.
     """
 
     name = "all-MiniLM-L6-v2"
@@ -109,7 +114,8 @@ class _MiniLM:
         vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
         for rows in _batches([len(ids) for ids in tokens]):
             ids, real = _padded([tokens[row] for row in rows])
-            with self._turn, _limited_threads(self._threads), torch.inference_mode():
+            threads = self._threads if _idle(self._threads) else 1
+            with self._turn, _limited_threads(threads), torch.inference_mode():
                 vectors[rows] = self._forward(ids, real).numpy()
         return vectors
 
@@ -182,6 +188,15 @@ def _padded(tokens: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     longest = int(lengths.max())
     ids = torch.tensor([[*ids, *[0] * (longest - len(ids))] for ids in tokens])
     return ids, torch.arange(longest) < lengths[:, None]
+
+
+def _idle(threads: int) -> bool:
+    """Whether so many threads, ours among them, would find a core each; no where nobody knows."""
+    try:
+        running = int(LOAD.read_text().split()[3].partition("/")[0])
+    except (OSError, ValueError, IndexError):
+        return False
+    return running - 1 + threads <= (os.cpu_count() or 1)
 
 
 @contextmanager

