@@ -3,26 +3,19 @@
 import json
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
 from evals.bench import Bench, Pairing, Sample
 from evals.table import print_table, say
+from evals.verdicts import Verdict, print_verdicts
 
 THROUGHPUT_AT_LEAST = 0.90
 ADDED_FIRST_MS_AT_MOST = 5.0
 ROUTE_MS_AT_MOST = 15.0
 SLOT_GB_AT_MOST = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One target, whether it is met, and by what."""
-
-    met: bool
-    text: str
 
 
 def verdicts(bench: Bench) -> list[Verdict]:
@@ -76,10 +69,7 @@ def print_bench(console: Console, bench: Bench) -> int:
         [_row(pairing) for pairing in bench.pairings],
     )
     say(console)
-    results = verdicts(bench)
-    for verdict in results:
-        say(console, f"{'ok  ' if verdict.met else 'MISS'}  {verdict.text}")
-    return 0 if all(verdict.met for verdict in results) else 1
+    return print_verdicts(console, verdicts(bench))
 
 
 def write_json(path: Path, bench: Bench) -> None:

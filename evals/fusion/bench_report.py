@@ -6,10 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from evals.bench_report import Verdict
 from evals.fusion.bench import COMPOSITE, CONTRAST, PLAIN, FusionBench, Times
 from evals.fusion.models import FORMS, TOGETHER
 from evals.table import print_table, say
+from evals.verdicts import Verdict, print_verdicts
 
 OF_PARTS_AT_LEAST = 0.9
 TIMES_REFERENCE_AT_LEAST = 10.0
@@ -109,10 +109,7 @@ def print_bench(console: Console, bench: FusionBench) -> int:
         f" {reference.tokens_per_s:.1f} tokens/s.",
     )
     say(console)
-    results = verdicts(bench)
-    for verdict in results:
-        say(console, f"{'ok  ' if verdict.met else 'MISS'}  {verdict.text}")
-    return 0 if all(verdict.met for verdict in results) else 1
+    return print_verdicts(console, verdicts(bench))
 
 
 def write_json(path: Path, bench: FusionBench) -> None:

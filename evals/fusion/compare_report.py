@@ -8,12 +8,12 @@ from typing import Any
 
 from rich.console import Console
 
-from evals.bench_report import Verdict
 from evals.fusion.answers import Scores
 from evals.fusion.compare import Comparison
 from evals.intervals import Accuracy, accuracy, paired_gain
 from evals.table import interval, print_table, say, tenths
 from evals.tasks import Task, load_tasks
+from evals.verdicts import Verdict, print_verdicts
 
 KNOWN_AT = 0.5
 """A task is somebody's, or can be done at all, from this accuracy on."""
@@ -116,10 +116,7 @@ def print_comparison(console: Console, comparison: Comparison, targets: Targets)
     say(console)
     print_table(console, ["right %", *(task.name[:6] for task in tasks)], rows, bold=0)
     say(console)
-    results = verdicts(comparison, targets)
-    for verdict in results:
-        say(console, f"{'ok  ' if verdict.met else 'MISS'}  {verdict.text}")
-    return 0 if all(verdict.met for verdict in results) else 1
+    return print_verdicts(console, verdicts(comparison, targets))
 
 
 def write_json(path: Path, comparison: Comparison, targets: Targets) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from evals.bench_report import Verdict
 from evals.fusion.answers import Scores
 from evals.fusion.fit import Fit
 from evals.fusion.settings import GREEDY, Choice, Setting, distinct
 from evals.intervals import Accuracy, accuracy
 from evals.table import interval, print_table, say, tenths
+from evals.verdicts import Verdict, print_verdicts
 
 TOGETHER = "together"
 
@@ -71,12 +71,10 @@ def print_fit(console: Console, fit: Fit, out: Path | None) -> int:
         list(_rows(fit)),
     )
     say(console)
-    results = verdicts(fit)
-    for verdict in results:
-        say(console, f"{'ok  ' if verdict.met else 'MISS'}  {verdict.text}")
+    code = print_verdicts(console, verdicts(fit))
     if out is not None:
         say(console, f"{out}: role `fitted`, the default, is {fit.together.chosen.name}")
-    return 0 if all(verdict.met for verdict in results) else 1
+    return code
 
 
 def _scopes(fit: Fit) -> Iterator[tuple[str, tuple[str, ...], Choice]]:

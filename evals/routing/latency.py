@@ -5,13 +5,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 
 from rich.console import Console
 
-from evals.bench_report import Verdict
 from evals.progress import Progress
 from evals.table import print_table, say
+from evals.verdicts import Verdict, print_verdicts
 from experts.errors import ConfigError
 from experts.types import Request
 from orchestrator.config import Config
@@ -49,8 +50,8 @@ def measure(settings: Config, progress: Progress) -> list[Latency]:
         started = time.perf_counter()
         router = build(name, keys, tuple(settings.experts), partial(MiniLMEncoder, cache_size=0))
         fit_s = time.perf_counter() - started
-        alone = [_seconds(router, [text]) for text in _cycle(texts, ALONE)]
-        together = _seconds(router, _cycle(texts, TOGETHER))
+        alone = [_seconds(router, [text]) for text in islice(cycle(texts), ALONE)]
+        together = _seconds(router, list(islice(cycle(texts), TOGETHER)))
         found.append(
             Latency(name, fit_s, 1000 * statistics.median(alone), 1000 * together / TOGETHER)
         )
@@ -78,9 +79,7 @@ def print_latencies(console: Console, found: Sequence[Latency]) -> int:
         )
         for one in found
     ]
-    for verdict in verdicts:
-        say(console, f"{'ok  ' if verdict.met else 'MISS'}  {verdict.text}")
-    return 0 if all(verdict.met for verdict in verdicts) else 1
+    return print_verdicts(console, verdicts)
 
 
 def _seconds(router: Router, texts: Sequence[str]) -> float:
@@ -91,7 +90,3 @@ def _seconds(router: Router, texts: Sequence[str]) -> float:
     started = time.perf_counter()
     router.route(requests)
     return time.perf_counter() - started
-
-
-def _cycle(items: Sequence[str], count: int) -> list[str]:
-    return [items[number % len(items)] for number in range(count)]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from evals.bench_report import Verdict
 from evals.routing.served import Asked, Pool
 from evals.table import print_table, say, tenths
+from evals.verdicts import Verdict, print_verdicts
 
 BELOW_ORACLE_AT_MOST = 0.01
 CAUGHT_AT_LEAST = 0.9
@@ -77,10 +77,7 @@ def print_pool(console: Console, pool: Pool) -> int:
     ]
     print_table(console, ["right %", *(task[:SHORT] for task in pool.tasks)], rows)
     say(console)
-    results = verdicts(pool)
-    for verdict in results:
-        say(console, f"{'ok  ' if verdict.met else 'MISS'}  {verdict.text}")
-    return 0 if all(verdict.met for verdict in results) else 1
+    return print_verdicts(console, verdicts(pool))
 
 
 def write_json(path: Path, pool: Pool) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from evals.bench_report import Verdict
 from evals.swap.runs import BatchRun, Hostile, Starts
 from evals.table import print_table, say
+from evals.verdicts import Verdict, print_verdicts
 
 WARM_AT_MOST = 0.1
 FASTER_THAN_PER_REQUEST = 7.0
@@ -98,10 +98,7 @@ def print_swap(console: Console, bench: SwapBench) -> int:
         f" asked once; median wait of all {statistics.median(hostile.waits_s):.2f} s.",
     )
     say(console)
-    results = verdicts(bench)
-    for verdict in results:
-        say(console, f"{'ok  ' if verdict.met else 'MISS'}  {verdict.text}")
-    return 0 if all(verdict.met for verdict in results) else 1
+    return print_verdicts(console, verdicts(bench))
 
 
 def write_json(path: Path, bench: SwapBench) -> None:
