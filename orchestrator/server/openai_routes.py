@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import ValidationError
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
@@ -17,7 +16,7 @@ from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.relay import Relay
-from orchestrator.server.schemas import EmbeddingsBody, parse, parse_object
+from orchestrator.server.schemas import EmbeddingsBody, parse, parse_object, validated
 from orchestrator.trace import Trace
 
 router = APIRouter(tags=["openai"])
@@ -110,12 +109,7 @@ def _card(name: str, owner: str, about: str, kind: str) -> dict[str, Any]:
 
 
 def _embeddings_body(raw: bytes, context: Context) -> EmbeddingsBody:
-    try:
-        body = EmbeddingsBody.model_validate(parse_object(raw))
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(map(str, first["loc"]))
-        raise RequestError(f"{path}: {first['msg']}.", param=path) from error
+    body = validated(EmbeddingsBody, parse_object(raw))
     if body.model != EMBEDDING_MODEL:
         raise UnknownModel(
             f"The model `{body.model}` gives no embeddings; `{EMBEDDING_MODEL}` does.",

@@ -1,13 +1,15 @@
 """Validation of request bodies: what we must understand, and which fields may pass."""
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from experts.errors import RequestError
 from experts.types import Operation, Request
 from orchestrator.server.fields import FIELDS
+
+Body = TypeVar("Body", bound=BaseModel)
 
 
 class Extension(BaseModel):
@@ -68,6 +70,16 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     return body
 
 
+def validated(kind: type[Body], value: Any, *place: str) -> Body:
+    """A body, or the part of one at `place`. Raises RequestError with the path of a mistake."""
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join([*place, *map(str, first["loc"])])
+        raise RequestError(f"{path}: {first['msg']}.", param=path) from error
+
+
 def _set_role(body: dict[str, Any], operation: Operation, role: str) -> None:
     """Roles reach the engine through the chat template."""
     settings = body.get("chat_template_kwargs") or {}
@@ -109,12 +121,7 @@ def _is_content(content: Any) -> bool:
 def _extension(value: Any) -> Extension:
     if value is None:
         return Extension()
-    try:
-        return Extension.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(["coterie", *map(str, first["loc"])])
-        raise RequestError(f"{path}: {first['msg']}.", param=path) from error
+    return validated(Extension, value, "coterie")
 
 
 class EmbeddingsBody(BaseModel):

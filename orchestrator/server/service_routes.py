@@ -6,13 +6,13 @@ from importlib.metadata import version as package_version
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from experts.errors import ConfigError, RequestError, UnknownModel
 from orchestrator.server.context import MAX_REQUEST_ID, context_of, read_body
-from orchestrator.server.schemas import parse_object
+from orchestrator.server.schemas import parse_object, validated
 
 router = APIRouter(tags=["service"])
 
@@ -61,12 +61,7 @@ async def feedback(http: HttpRequest) -> Mapping[str, Any]:
     """A score of 0 to 1 for the answer with that x-request-id; once."""
     context = context_of(http)
     raw = await read_body(http, context.config.server.max_body_mb)
-    try:
-        body = FeedbackBody.model_validate(parse_object(raw))
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(map(str, first["loc"]))
-        raise RequestError(f"{path}: {first['msg']}.", param=path) from error
+    body = validated(FeedbackBody, parse_object(raw))
     return await context.pipeline.feedback.give(body.request_id, body.score)
 
 
