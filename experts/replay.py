@@ -1,6 +1,6 @@
 """An expert that answers from recorded responses of a real model: for evaluation without a GPU."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -122,13 +122,18 @@ def _of(table: pa.Table, model: str) -> pa.Table:
     return table.filter(pc.field("model") == model)
 
 
-def _read(path: str, columns: list[str]) -> pa.Table:
+def read_table(path: str, columns: Sequence[str]) -> pa.Table:
+    """A recorded parquet table, which must have these columns. Raises ConfigError."""
     try:
         table = pq.read_table(Path(path), partitioning=None)
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: there is no such recording.") from error
+        raise ConfigError(f"{path}: there is no such table.") from error
     except (OSError, pa.ArrowException) as error:
         raise ConfigError(f"{path} can not be read ({' '.join(str(error).split())}).") from error
     if missing := [name for name in columns if name not in table.column_names]:
         raise ConfigError(f"{path} lacks the columns {', '.join(missing)}.")
-    return table.select(columns)
+    return table
+
+
+def _read(path: str, columns: list[str]) -> pa.Table:
+    return read_table(path, columns).select(columns)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from experts.errors import ConfigError
+from experts.replay import read_table
 from routers.evidence import Evidence, Floats
 from routers.outcomes import Query
 
@@ -62,8 +62,8 @@ def read_recorded(prefix: str, pool: Sequence[str]) -> Recorded:
     Raises ConfigError for a table that is missing or wrong, a model that it lacks, and a question
     that nobody answered.
     """
-    queries = _table(f"{prefix}_queries.parquet", QUERIES).to_pylist()
-    outcomes = _table(f"{prefix}_outcomes.parquet", OUTCOMES)
+    queries = read_table(f"{prefix}_queries.parquet", QUERIES).to_pylist()
+    outcomes = read_table(f"{prefix}_outcomes.parquet", OUTCOMES)
     known = sorted(set(outcomes["model"].to_pylist()))
     models = tuple(pool) or tuple(known)
     if unknown := [model for model in models if model not in known]:
@@ -103,18 +103,6 @@ def read_recorded(prefix: str, pool: Sequence[str]) -> Recorded:
         prices,
         unit,
     )
-
-
-def _table(path: str, columns: Sequence[str]) -> pa.Table:
-    try:
-        table = pq.read_table(Path(path), partitioning=None)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: there is no such table.") from error
-    except (OSError, pa.ArrowException) as error:
-        raise ConfigError(f"{path} can not be read ({' '.join(str(error).split())}).") from error
-    if missing := [name for name in columns if name not in table.column_names]:
-        raise ConfigError(f"{path} lacks the columns {', '.join(missing)}.")
-    return table
 
 
 def _rows(outcomes: pa.Table) -> list[dict[str, Any]]:

@@ -133,7 +133,7 @@ async def test_a_guard_that_abstains_answers_itself(client: AsyncOpenAI, stream:
 
 async def test_a_missing_recording_shows_at_the_start(prefix: str, tmp_path: Path) -> None:
     tree = {"experts": {"x": {"type": "replay", "recording": str(tmp_path / "no"), "model": "m"}}}
-    with pytest.raises(ConfigError, match="there is no such recording"):
+    with pytest.raises(ConfigError, match="there is no such table"):
         await start_service(Config.model_validate(tree), on_event=lambda event: None, port=0)
     tree["experts"]["x"] = {"type": "replay", "recording": prefix, "model": "eve"}
     with pytest.raises(ConfigError, match="has no response of eve"):
