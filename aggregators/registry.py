@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from aggregators.base import Aggregator, AggregatorConfig
-from experts.keys import mistakes, parse
+from experts.keys import parse
 
 AGGREGATORS = {
     "synthesize": "aggregators.synthesize.synthesize:Synthesize",
@@ -37,7 +37,5 @@ def _parse(
     name: str, keys: Mapping[str, Any], experts: Sequence[str]
 ) -> tuple[AggregatorClass, AggregatorConfig]:
     place = f"aggregators.{name}"
-    made, parsed = parse(place, keys, AGGREGATORS)
-    if problems := parsed.problems(experts):
-        raise mistakes(place, problems)
+    made, parsed = parse(place, keys, AGGREGATORS, experts)
     return cast(AggregatorClass, made), cast(AggregatorConfig, parsed)

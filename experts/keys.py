@@ -15,10 +15,13 @@ def load(target: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def parse(place: str, keys: Mapping[str, Any], kinds: Mapping[str, str]) -> tuple[Any, Any]:
+def parse(
+    place: str, keys: Mapping[str, Any], kinds: Mapping[str, str], experts: Sequence[str]
+) -> tuple[Any, Any]:
     """The class that `keys["type"]` names, and the other keys as its `Config`.
 
-    `kinds` maps a type to `module:class`. Raises ConfigError with every mistake, under `place`.
+    `kinds` maps a type to `module:class`. Raises ConfigError with every mistake, under `place`,
+    those that only show beside the pool's experts among them.
     """
     kind = keys.get("type")
     if not isinstance(kind, str) or kind not in kinds:
@@ -26,10 +29,13 @@ def parse(place: str, keys: Mapping[str, Any], kinds: Mapping[str, str]) -> tupl
         raise mistakes(place, [f"type: {found} (known: {', '.join(kinds)})."])
     made = load(kinds[kind])
     try:
-        return made, made.Config.model_validate(dict(keys))
+        parsed = made.Config.model_validate(dict(keys))
     except ValidationError as error:
         problems = [_explain(problem, made.Config) for problem in error.errors()]
         raise mistakes(place, problems) from error
+    if problems := parsed.problems(experts):
+        raise mistakes(place, problems)
+    return made, parsed
 
 
 def mistakes(place: str, problems: Sequence[str]) -> ConfigError:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from experts.errors import ConfigError
-from experts.keys import load, mistakes, parse
+from experts.keys import load, parse
 from routers.base import Encoder, Router, RouterConfig
 
 ROUTERS = {
@@ -86,7 +86,5 @@ def _parse(
     name: str, config: Mapping[str, Any], experts: Sequence[str]
 ) -> tuple[RouterClass, RouterConfig]:
     place = f"routers.{name}"
-    made, parsed = parse(place, config, ROUTERS)
-    if problems := parsed.problems(experts):
-        raise mistakes(place, problems)
+    made, parsed = parse(place, config, ROUTERS, experts)
     return cast(RouterClass, made), cast(RouterConfig, parsed)
