@@ -11,7 +11,7 @@ from experts.zoo.skills.base import Skill, Split
 from experts.zoo.skills.registry import SKILLS
 
 SEED = 0
-USUAL_COUNTS: dict[Split, int] = {"probe": 64, "test": 200}
+USUAL_COUNTS: dict[Split, int] = {"probe": 128, "test": 200}
 OTHER_COUNTS: dict[str, dict[Split, int]] = {
     "two_skill": {"probe": 40, "test": 120},
     "foreign": {"probe": 20, "test": 42},
