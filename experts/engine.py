@@ -1,6 +1,6 @@
 """The protocol of whatever runs an expert: one verb, `stream`."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
 from experts.types import Chunk, Completion, Request, Usage
@@ -19,12 +19,21 @@ class Engine(Protocol):
 
 
 async def complete(engine: Engine, request: Request) -> Completion:
-    """Collect a stream into one completion."""
+    """One whole answer."""
+    return await collect(engine.name, engine.stream(request))
+
+
+async def collect(expert: str, chunks: AsyncIterator[Chunk]) -> Completion:
+    """The pieces of an answer as one; what is no Unicode text in it is replaced."""
     text: list[str] = []
+    logprobs: list[float] = []
     finish_reason: str | None = None
     usage = Usage()
-    async for chunk in engine.stream(request):
+    async for chunk in chunks:
         text.append(chunk.text)
+        logprobs += chunk.logprobs
         finish_reason = chunk.finish_reason or finish_reason
         usage = chunk.usage or usage
-    return Completion(engine.name, "".join(text), finish_reason, usage)
+    # A server may escape half a surrogate pair in its JSON, which no other server would accept.
+    whole = "".join(text).encode("utf-8", "replace").decode()
+    return Completion(expert, whole, finish_reason, usage, tuple(logprobs))

@@ -11,6 +11,8 @@ CoterieError
 │   ├── ExpertLost         its connection or its process broke
 │   ├── ExpertTimeout      it did not answer within the deadline
 │   ├── ExpertOverloaded   its queue is full
+│   ├── NobodyAnswered     of several experts that should answer together
+│   ├── BudgetSpent        it was not asked, or stopped: the composed answer's budget was spent
 │   └── ExpertRefused      it answered with an error of its own, which is passed on
 ├── RoutingError           no router could decide
 └── ServiceError           the service could not start (port, Ray, slot); exit code 1
@@ -110,6 +112,29 @@ class ExpertOverloaded(ExpertError):
     """More requests wait for the expert than the configuration allows."""
 
     code = "expert_overloaded"
+
+
+class NobodyAnswered(ExpertError):
+    """None of the experts that should answer together did; `errors` are their reasons."""
+
+    code = "no_expert_answered"
+
+    def __init__(
+        self, message: str, *, expert: str, errors: "tuple[ExpertError, ...]" = ()
+    ) -> None:
+        super().__init__(message, expert=expert)
+        self.errors = errors
+
+
+class BudgetSpent(ExpertError):
+    """A composed answer may not ask any more: `budget` names the bound that it has reached."""
+
+    code = "budget_spent"
+    retryable = False
+
+    def __init__(self, message: str, *, expert: str, budget: str) -> None:
+        super().__init__(message, expert=expert, hint="Raise the composition's `budget`.")
+        self.budget = budget
 
 
 class ExpertRefused(ExpertError):

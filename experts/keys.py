@@ -39,8 +39,11 @@ def parse(
 
 
 def mistakes(place: str, problems: Sequence[str]) -> ConfigError:
-    """The error for problems that begin with their key."""
-    located = tuple(f"{place}.{problem}" for problem in problems)
+    """The error for problems that begin with their key, or with a colon where all are wrong."""
+    located = tuple(
+        f"{place}{problem}" if problem.startswith(":") else f"{place}.{problem}"
+        for problem in problems
+    )
     return ConfigError(" ".join(located), problems=located)
 
 
@@ -52,5 +55,5 @@ def _explain(problem: Any, config: type[BaseModel]) -> str:
         return f"{key}: unknown key (known: {', '.join(known)})."
     if problem["type"] == "missing":
         return f"{key}: this key is required."
-    message = problem["msg"]
+    message = problem["msg"].removeprefix("Value error, ")
     return f"{key}: {message[0].lower()}{message[1:]}."

@@ -202,4 +202,12 @@ def _parse(expert: str, data: str) -> Chunk:
         return Chunk("", None, counted)
     choice = choices[0]
     text = choice["delta"].get("content") if "delta" in choice else choice.get("text")
-    return Chunk(text or "", choice.get("finish_reason"), counted)
+    return Chunk(text or "", choice.get("finish_reason"), counted, _logprobs(choice))
+
+
+def _logprobs(choice: Mapping[str, Any]) -> tuple[float, ...]:
+    """Of the tokens of a piece, in either operation's shape."""
+    told = choice.get("logprobs") or {}
+    tokens = told.get("content") or ()
+    found = [token["logprob"] for token in tokens] if tokens else told.get("token_logprobs") or ()
+    return tuple(float(value) for value in found if value is not None)

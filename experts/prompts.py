@@ -7,7 +7,19 @@ from pathlib import Path
 from experts.errors import ConfigError
 
 SHORTEST_FENCE = 3
-THOUGHTS_END = "</think>"
+THOUGHTS, THOUGHTS_END = "<think>", "</think>"
+
+_ROLE_TOKENS = re.compile(
+    r"""
+    [<\[](?=[|\uff5c][^|\uff5c<>\s]{1,64}[|\uff5c]?[>\]])   # <|im_end|>, <|turn>, [|endofturn|]
+    | <(?=\w{1,32}[|\uff5c]>)                             # <turn|>
+    | <(?=/?(?:s|bos|eos|pad|unk|think)>)                # </s>
+    | <(?=(?:start|end)_of_(?:turn|role|text)>)
+    | <(?=</?SYS>>) | \[(?=/?(?:INST|[A-Z]+_(?:PROMPT|CALLS|RESULTS|TOOLS|CONTENT))\])
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""The first letter of what tokenizers may take for the end of a turn or the start of another."""
 
 
 def read_template(path: Path, fields: Sequence[str]) -> str:
@@ -36,6 +48,12 @@ def fence_for(texts: Sequence[str]) -> str:
     return "`" * max(SHORTEST_FENCE, longest + 1)
 
 
+def defused(text: str) -> str:
+    """A text of somebody else's in which no tokenizer finds the tokens that part a conversation."""
+    return _ROLE_TOKENS.sub(lambda found: f"{found[0]} ", text)
+
+
 def without_thoughts(text: str) -> str:
-    """An answer without the reasoning that precedes it."""
-    return text.rpartition(THOUGHTS_END)[2].strip()
+    """An answer without the reasoning that precedes it; nothing where that was cut off."""
+    said = text.rpartition(THOUGHTS_END)[2].strip()
+    return "" if said.startswith(THOUGHTS) else said

@@ -5,7 +5,7 @@ A fused expert reads who shall speak from the token at position 0 (`experts/vllm
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -78,7 +78,7 @@ def in_role(request: Request, role: str | None) -> Request:
     if role is None or request.operation != "chat/completions" or "role" in settings:
         return request
     body = {**request.body, "chat_template_kwargs": {**settings, "role": role}}
-    return Request(request.id, request.operation, body)
+    return replace(request, body=body)
 
 
 def refuse_role_tokens(request: Request, model: Fused) -> None:

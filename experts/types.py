@@ -26,12 +26,16 @@ class Request:
     """One call: `body` is the OpenAI body as parsed from JSON, less the fields that are ours.
 
     `keywords` name the skills that the question asks for, where an expert was asked to tell.
+    `source` is the text that quotes are checked against, and `tests` are statements of Python that
+    hold for right code, where the client sent any.
     """
 
     id: str
     operation: Operation
     body: Mapping[str, Any]
     keywords: tuple[str, ...] = ()
+    source: str = ""
+    tests: tuple[str, ...] = ()
 
     @property
     def stream(self) -> bool:
@@ -62,11 +66,15 @@ def _last_user_text(messages: list[Mapping[str, Any]]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of an answer; the last one of a stream carries the finish reason and the usage."""
+    """A piece of an answer; the last one of a stream carries the finish reason and the usage.
+
+    `logprobs` are the natural logarithms of its tokens' probabilities, where they were asked for.
+    """
 
     text: str
     finish_reason: str | None = None
     usage: Usage | None = None
+    logprobs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +85,5 @@ class Completion:
     text: str
     finish_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
+    logprobs: tuple[float, ...] = ()
+    """Of all its tokens, where they were asked for."""

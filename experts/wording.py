@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from experts.types import Request, Usage
@@ -35,12 +36,21 @@ class Wording:
         tree = {**self._head, "object": kind, "choices": [choice], "usage": _counted(usage)}
         return json.dumps(tree).encode()
 
-    def piece(self, text: str, finish: str | None = None) -> bytes:
-        """The event of a piece of text."""
+    def piece(
+        self, text: str, finish: str | None = None, told: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """The event of a piece of text; `told` is our own field beside it."""
         role = {} if self._begun else {"role": "assistant"}
         self._begun = True
         said = {"delta": {**role, "content": text}} if self._chat else {"text": text}
         choice = {"index": 0, **said, "logprobs": None, "finish_reason": finish}
+        return self._event([choice], **({"coterie": told} if told else {}))
+
+    def reasoning(self, text: str) -> bytes:
+        """The event of a piece of reasoning; completions know none."""
+        if not self._chat:
+            return b""
+        choice = {"index": 0, "delta": {"reasoning": text}, "logprobs": None, "finish_reason": None}
         return self._event([choice])
 
     def end(self, usage: Usage = NO_USAGE) -> bytes:

@@ -5,6 +5,7 @@ from typing import Any
 
 from experts.errors import (
     BodyTooLarge,
+    BudgetSpent,
     CoterieError,
     ExpertError,
     ExpertLost,
@@ -26,6 +27,7 @@ _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
     (RequestError, 400),
     (ExpertOverloaded, 429),
     (ExpertTimeout, 504),
+    (BudgetSpent, 504),
     (ExpertUnavailable, 503),
     (ExpertLost, 502),
     (ExpertError, 502),
