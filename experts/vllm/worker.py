@@ -17,7 +17,7 @@ import torch
 import uvicorn
 
 from experts.openai import ASKED_MODEL_HEADER
-from experts.vllm import inproc
+from experts.vllm import inproc, seeds
 from experts.vllm.launch import (
     ASKED_MODEL,
     build_application,
@@ -67,6 +67,7 @@ class Worker:
         if not self._cuda:
             torch.set_num_threads(threads)
             inproc.install(self._stepper)
+            seeds.install()
 
     async def serve(self, host: str) -> int:
         """Start the HTTP server; returns its port."""

@@ -225,3 +225,26 @@ async def test_the_whole_zoo_stays_under_four_gigabytes(
 
     assert set(slot["residents"]) == set(service.config.experts)
     assert slot["memory_gb"] < 4
+
+
+async def test_seeded_samples_survive_prompts_that_are_read_in_parts(
+    client: AsyncOpenAI, http: httpx.AsyncClient
+) -> None:
+    """More tokens than a step reads at once: vLLM on CPU dies of such draws if it is left alone."""
+    before = (await http.get("/coterie/pool")).json()["loads"]["strings"]["count"]
+
+    async def sample(text: str) -> str:
+        answer = await client.chat.completions.create(
+            model="strings",
+            messages=[{"role": "user", "content": text}],
+            temperature=0.9,
+            seed=7,
+            max_tokens=8,
+        )
+        return answer.choices[0].message.content or ""
+
+    texts = [f'Reverse the word "{"ab" * 100}{number}".' for number in range(40)]
+    together = await asyncio.gather(*map(sample, texts))
+    alone = [await sample(text) for text in texts[-3:]]
+    assert together[-3:] == alone
+    assert (await http.get("/coterie/pool")).json()["loads"]["strings"]["count"] == before

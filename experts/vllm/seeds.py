@@ -1,0 +1,44 @@
+"""Seeded sampling on CPU: vLLM takes draws back by an offset that generators on CPU do not have.
+
+A step that reads a part of a prompt samples a token for nothing, and gives the draw back. On CPU
+that raised, and the engine died.
+"""
+
+from functools import wraps
+from typing import Any
+
+import torch
+from vllm.v1.worker.gpu_input_batch import InputBatch
+
+
+class Rewinding(torch.Generator):
+    """A generator that goes back to its seed when a draw is taken back.
+
+    For a prompt that is read for the first time this is exact: nothing that counts was drawn. A
+    request that was preempted, and is read again in parts, repeats its first draws.
+    """
+
+    def get_offset(self) -> int:
+        """Nothing to count from."""
+        return 0
+
+    def set_offset(self, offset: int) -> torch.Generator:
+        """Take back every draw."""
+        return self.manual_seed(self.initial_seed())
+
+
+def install() -> None:
+    """Give every seeded request such a generator; a second call changes nothing."""
+    added = InputBatch.add_request
+    if hasattr(added, "__wrapped__"):
+        return
+
+    @wraps(added)
+    def add_request(self: InputBatch, request: Any, *rest: Any, **named: Any) -> Any:
+        if request.generator is not None and not isinstance(request.generator, Rewinding):
+            seed = request.generator.initial_seed()
+            request.generator = Rewinding(device="cpu")
+            request.generator.manual_seed(seed)
+        return added(self, request, *rest, **named)
+
+    InputBatch.add_request = add_request
