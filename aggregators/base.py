@@ -1,23 +1,28 @@
 """The protocol of an aggregator: it asks experts, and turns what they say into one answer."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from experts.errors import ExpertError
-from experts.types import Chunk, Completion, Request, Usage
+from experts.types import Chunk, Request
 
 
 class Ask(Protocol):
     """Asks one expert, through the pool; closing the iterator aborts the generation.
 
-    Raises ExpertError. Every call counts in the request's usage.
+    Raises ExpertError, BudgetSpent among them. Every call counts in the request's usage.
     """
 
+    deadline: float
+    """Time of the event loop's clock after which nobody is waited for, if `quorum` answered."""
+    quorum: int
+
     def __call__(self, expert: str, request: Request) -> AsyncIterator[Chunk]: ...
+
+    def tell(self, words: str, **facts: Any) -> None:
+        """Progress: `words` for who waits, `facts` (plain JSON) for who asks why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,10 @@ class Panel:
     """Best first; one may come more than once."""
     lead: str | None = None
     """Who decides, or puts the answers together; None: the aggregator knows."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Predicted quality in 0..1 of those the router scored."""
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """Of a million tokens, in USD, of every expert of the pool."""
 
 
 class Aggregator(Protocol):
@@ -46,49 +55,31 @@ class AggregatorConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
-        """Mistakes that only show beside the pool's expert names, as `key: what is wrong`."""
-        return ()
+        """Mistakes that only show beside the pool's expert names, as `key: what is wrong`.
+
+        Here: the keys that name experts must name those of the pool.
+        """
+        return tuple(
+            f"{key}: no expert is called `{name}` (known: {', '.join(experts)})."
+            for key, named in self.named().items()
+            for name in named
+            if name not in experts
+        )
+
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """The experts that keys name, by key."""
+        return {}
 
 
-async def whole(expert: str, request: Request, ask: Ask) -> Completion:
-    """One expert's complete answer."""
-    text: list[str] = []
-    finish, usage = None, Usage()
-    async for chunk in ask(expert, request):
-        text.append(chunk.text)
-        finish = chunk.finish_reason or finish
-        usage = chunk.usage or usage
-    return Completion(expert, "".join(text), finish, usage)
+def asking(request: Request, text: str, **fields: Any) -> Request:
+    """The request with another question: the last user message, or the prompt, is replaced.
 
-
-async def candidates(experts: Sequence[str], request: Request, ask: Ask) -> list[Completion]:
-    """The answers of those who gave one, in order, all asked at once.
-
-    Raises the first ExpertError where nobody did, and whatever else went wrong.
+    `fields` go into its body; what is None there comes out of it.
     """
-    found = await asyncio.gather(
-        *(whole(expert, request, ask) for expert in experts), return_exceptions=True
-    )
-    failed = [one for one in found if isinstance(one, BaseException)]
-    for error in failed:
-        if not isinstance(error, ExpertError):
-            raise error
-    if len(failed) == len(found):
-        raise failed[0]
-    return [one for one in found if isinstance(one, Completion)]
-
-
-def same(first: str, second: str) -> bool:
-    """Whether two answers say the same, spaces, case and a last full stop aside."""
-    return _normal(first) == _normal(second)
-
-
-def asking(request: Request, text: str) -> Request:
-    """The request with another question: the last user message, or the prompt, is replaced."""
-    body: dict[str, Any] = dict(request.body)
+    body = {**request.body, **fields}
+    body = {key: value for key, value in body.items() if value is not None or key not in fields}
     if request.operation == "completions":
-        body["prompt"] = text
-        return replace(request, body=body)
+        return replace(request, body={**body, "prompt": text})
     messages = [dict(message) for message in body.get("messages") or []]
     for message in reversed(messages):
         if message.get("role") == "user":
@@ -96,9 +87,19 @@ def asking(request: Request, text: str) -> Request:
             break
     else:
         messages.append({"role": "user", "content": text})
-    body["messages"] = messages
-    return replace(request, body=body)
+    return replace(request, body={**body, "messages": messages})
 
 
-def _normal(text: str) -> str:
-    return " ".join(text.casefold().split()).removesuffix(".")
+def alone(request: Request, text: str, **fields: Any) -> Request:
+    """A question of our own about the request: without its conversation, stops or schema."""
+    return Request(
+        request.id,
+        "chat/completions",
+        {"messages": [{"role": "user", "content": text}], **fields},
+    )
+
+
+def with_logprobs(request: Request) -> Request:
+    """The request whose answer tells the probability of each of its tokens."""
+    wanted: Any = 0 if request.operation == "completions" else True
+    return replace(request, body={**request.body, "logprobs": wanted})

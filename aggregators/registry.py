@@ -4,10 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from aggregators.base import Aggregator, AggregatorConfig
-from experts.keys import parse
+from experts.errors import ConfigError
+from experts.keys import load, parse
 
 AGGREGATORS = {
+    "vote": "aggregators.vote.vote:Vote",
     "synthesize": "aggregators.synthesize.synthesize:Synthesize",
+    "rank": "aggregators.rank.rank:Rank",
+    "cascade": "aggregators.cascade.cascade:CascadeAggregator",
+    "strategy": "aggregators.cascade.strategy:Strategy",
+    "debate": "aggregators.debate.debate:Debate",
+    "judged_debate": "aggregators.debate.judged:JudgedDebate",
 }
 
 
@@ -22,20 +29,27 @@ class AggregatorClass(Protocol):
     def __call__(self, config: Any) -> Aggregator: ...
 
 
-def check(name: str, keys: Mapping[str, Any], experts: Sequence[str]) -> None:
-    """Raise ConfigError with every mistake in the keys under `aggregators.NAME`."""
-    _parse(name, keys, experts)
+def check(place: str, keys: Mapping[str, Any], experts: Sequence[str]) -> None:
+    """Raise ConfigError with every mistake in the keys of an aggregator at `place` of the file."""
+    parse(place, keys, AGGREGATORS, experts)
 
 
-def build(name: str, keys: Mapping[str, Any], experts: Sequence[str]) -> Aggregator:
-    """The aggregator that the keys under `aggregators.NAME` describe. Raises ConfigError."""
-    made, parsed = _parse(name, keys, experts)
-    return made(parsed)
-
-
-def _parse(
-    name: str, keys: Mapping[str, Any], experts: Sequence[str]
-) -> tuple[AggregatorClass, AggregatorConfig]:
-    place = f"aggregators.{name}"
+def build(place: str, keys: Mapping[str, Any], experts: Sequence[str]) -> Aggregator:
+    """The aggregator that the keys describe. Raises ConfigError."""
     made, parsed = parse(place, keys, AGGREGATORS, experts)
-    return cast(AggregatorClass, made), cast(AggregatorConfig, parsed)
+    return cast(AggregatorClass, made)(parsed)
+
+
+def problems(keys: Mapping[str, Any], experts: Sequence[str]) -> tuple[str, ...]:
+    """The mistakes in the keys of an aggregator inside another one, as `key: what is wrong`."""
+    try:
+        check("", keys, experts)
+    except ConfigError as error:
+        return tuple(problem.removeprefix(".") for problem in error.problems)
+    return ()
+
+
+def make(keys: Mapping[str, Any]) -> Aggregator:
+    """An aggregator of keys that were checked. Raises ConfigError for files that are wrong."""
+    made = cast(AggregatorClass, load(AGGREGATORS[keys["type"]]))
+    return made(made.Config.model_validate(dict(keys)))

@@ -3,17 +3,19 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from aggregators.base import Ask, Panel, candidates, same
+from aggregators.answers import plain
+from aggregators.base import Ask, Panel
+from aggregators.gather import Call, Said, answer, gather
 from experts.errors import ExpertError
-from experts.types import Chunk, Completion, Request
+from experts.types import Chunk, Request
 
 
 @dataclass(frozen=True, slots=True)
 class SecondOpinion:
     """Compares the answers of the panel's first two experts; where they differ, its lead answers.
 
-    An expert that fails agrees with nobody. Where both fail, and there is no lead, the first one's
-    error is raised.
+    An expert that fails agrees with nobody. Where both fail, and there is no lead, NobodyAnswered
+    is raised.
     """
 
     message: str
@@ -21,14 +23,14 @@ class SecondOpinion:
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The first expert's answer if the second says the same."""
-        said: list[Completion] = []
+        said: list[Said] = []
         try:
-            said = await candidates(panel.experts[:2], request, ask)
+            said = await gather([Call(expert, request) for expert in panel.experts[:2]], ask)
         except ExpertError:
             if panel.lead is None:
                 raise
-        if len(said) == 2 and same(said[0].text, said[1].text):
-            yield Chunk(said[0].text, said[0].finish_reason or "stop")
+        if len(said) == 2 and plain(said[0].text) == plain(said[1].text):
+            yield answer(said[0])
         elif panel.lead is not None:
             async for chunk in ask(panel.lead, request):
                 yield chunk

@@ -1,0 +1,1 @@
+"""Cascades: cheap experts first, dearer ones where those are not sure."""

@@ -1,0 +1,113 @@
+"""How many to ask, by how sure the router is: one, two that must agree, or all (PRISM-like)."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Literal, cast
+
+from pydantic import Field, model_validator
+
+from aggregators import equality
+from aggregators.answers import Kind
+from aggregators.base import Aggregator, AggregatorConfig, Ask, Panel
+from aggregators.gather import Call, answer, gather, reason, speak
+from experts.errors import ExpertError
+from experts.types import Chunk, Completion, Request, Usage
+
+
+class StrategyConfig(AggregatorConfig):
+    """The keys of a choice of strategy."""
+
+    type: Literal["strategy"]
+    single_at: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="From this predicted quality on, the best expert answers alone.",
+    )
+    verify_at: float = Field(
+        0.5, ge=0, le=1, description="From here on two answer, and are done where they agree."
+    )
+    answer: Kind = Field("text", description="What of two answers is compared.")
+    panel: dict[str, Any] = Field(
+        default_factory=lambda: {"type": "vote"},
+        description="The aggregator of the whole panel: `type` and its own keys.",
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "StrategyConfig":
+        if self.verify_at > self.single_at:
+            raise ValueError("verify_at must not be above single_at")
+        if self.panel.get("type") == "strategy":
+            raise ValueError("the panel's aggregator must not be another strategy")
+        return self
+
+    def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
+        """What is wrong with the panel's aggregator."""
+        from aggregators.registry import problems  # noqa: PLC0415 (it knows this class)
+
+        return tuple(f"panel.{problem}" for problem in problems(self.panel, experts))
+
+
+class Strategy:
+    """Asks as many as the router's confidence demands; nobody is asked the same twice."""
+
+    Config = StrategyConfig
+
+    def __init__(self, config: StrategyConfig) -> None:
+        """Raises ConfigError where the panel's aggregator does."""
+        from aggregators.registry import make  # noqa: PLC0415 (it knows this class)
+
+        self._config = config
+        self._panel: Aggregator = make(config.panel)
+
+    async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
+        """The answer of the strategy that fits."""
+        best = panel.experts[0]
+        sure = panel.scores.get(best, 0.0)
+        distinct = tuple(dict.fromkeys(panel.experts))
+        if len(distinct) == 1 or sure >= self._config.single_at:
+            ask.tell(f"{best} answers alone", strategy="single", confidence=round(sure, 4))
+            async for chunk in speak(best, request, ask, None):
+                yield chunk
+            return
+        memory = _Memory(ask)
+        if sure >= self._config.verify_at:
+            ask.tell("a second expert verifies", strategy="verify", confidence=round(sure, 4))
+            try:
+                said = await gather([Call(name, request) for name in distinct[:2]], memory)
+            except ExpertError as error:
+                ask.tell("both failed", failed=[reason(error)])
+                said = []
+            labels = await equality.labels(self._config.answer, [one.text for one in said])
+            if len(said) == 2 and labels[0] is not None and labels[0] == labels[1]:
+                yield answer(said[0])
+                return
+        ask.tell("the whole panel answers", strategy="panel", confidence=round(sure, 4))
+        async for chunk in self._panel.aggregate(request, panel, memory):
+            yield chunk
+
+
+class _Memory:
+    """An `Ask` that repeats what was said already to the same question."""
+
+    def __init__(self, ask: Ask) -> None:
+        self.deadline, self.quorum, self.tell = ask.deadline, ask.quorum, ask.tell
+        self._ask = ask
+        self._known: dict[tuple[str, str], Completion] = {}
+
+    async def __call__(self, expert: str, request: Request) -> AsyncIterator[Chunk]:
+        key = (expert, _body(request.body))
+        if (known := self._known.get(key)) is not None:
+            yield Chunk(known.text, known.finish_reason or "stop", logprobs=known.logprobs)
+            return
+        text, logprobs, finish = "", (), None
+        async with aclosing(cast(Any, self._ask(expert, request))) as stream:
+            async for chunk in stream:
+                text, logprobs = text + chunk.text, logprobs + chunk.logprobs
+                finish = chunk.finish_reason or finish
+                yield chunk
+        self._known[key] = Completion(expert, text, finish, Usage(), logprobs)
+
+
+def _body(body: Mapping[str, Any]) -> str:
+    return repr(sorted(body.items()))

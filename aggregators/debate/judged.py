@@ -1,0 +1,132 @@
+"""A debate of two sides before a judge (Khan et al., arXiv 2402.06782; Michael et al., 2311.08702).
+
+The sides are the two answers that most of the panel gave. Quotes are checked against the source
+that came with the request, and the judge hears both orders.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from aggregators import equality
+from aggregators.base import Ask, Panel, asking
+from aggregators.debate.config import JudgedDebateConfig
+from aggregators.debate.debate import cut_words
+from aggregators.debate.quotes import certify
+from aggregators.gather import Call, Said, answer, fullest, gather, reason
+from aggregators.judging import Judge, compare
+from aggregators.tally import tally
+from experts.errors import ExpertError
+from experts.prompts import defused, fence_for, fill, read_template
+from experts.types import Chunk, Request
+
+PROMPTS = Path(__file__).parent
+ARGUE = ("question", "answer", "other", "transcript")
+UNDECIDED = 0.5
+
+
+class JudgedDebate:
+    """Two answers, argued for by those who gave them; the judge's probability decides.
+
+    Where all agree there is nothing to argue about. Where the judge is undecided, the answer that
+    more of the panel gave stands.
+    """
+
+    Config = JudgedDebateConfig
+
+    def __init__(self, config: JudgedDebateConfig) -> None:
+        """Raises ConfigError for a prompt that can not be read or lacks a field."""
+        self._config = config
+        self._argue = read_template(config.argument_prompt or PROMPTS / "argue.txt", ARGUE)
+        fields = ("question", "first", "second")
+        self._judge = read_template(config.prompt or PROMPTS / "judge.txt", fields)
+
+    async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
+        """The answer of the side that has convinced the judge."""
+        said = await gather([Call(expert, request) for expert in panel.experts], ask)
+        sides = await self._sides(said)
+        if len(sides) == 1:
+            yield answer(sides[0])
+            return
+        arguments = await self._argued(sides, request, ask)
+        cases = [
+            "\n".join([f"The answer is: {self._certified(side.text, request)}", *own])
+            for side, own in zip(sides, arguments, strict=True)
+        ]
+        judge = Judge(
+            self._config.judge or panel.lead or panel.experts[-1],
+            self._judge,
+            {"temperature": 0, "max_tokens": self._config.judge_tokens},
+        )
+        (likes,) = await compare(judge, request, [(cases[0], cases[1])], ask)
+        ask.tell(
+            "judged",
+            judge=judge.expert,
+            sides=[side.expert for side in sides],
+            probability=round(likes, 4),
+        )
+        yield answer(sides[0] if likes >= UNDECIDED else sides[1])
+
+    async def _sides(self, said: Sequence[Said]) -> list[Said]:
+        """One answer of each of the two heaviest labels; unreadable ones count as one each."""
+        labels = await equality.labels(self._config.answer, [one.text for one in said])
+        keys = [
+            f"= {label}" if label is not None else f"? {one.call}"
+            for one, label in zip(said, labels, strict=True)
+        ]
+        counted = tally(keys, [1.0] * len(keys))
+        return [
+            fullest(one for one, key in zip(said, keys, strict=True) if key == side)
+            for side in list(counted.weights)[:2]
+        ]
+
+    async def _argued(
+        self, sides: Sequence[Said], request: Request, ask: Ask
+    ) -> tuple[list[str], list[str]]:
+        """The arguments of both sides, made at the same time in every round."""
+        arguments: tuple[list[str], list[str]] = ([], [])
+        for number in range(1, self._config.rounds + 1):
+            ask.tell(f"round {number}", rounds=number)
+            calls = [
+                Call(side.expert, asking(request, self._prompt(sides, mine, request, arguments)))
+                for mine, side in enumerate(sides)
+            ]
+            try:
+                said = await gather(calls, ask, what="arguments are there")
+            except ExpertError as error:
+                ask.tell("nobody argues", failed=[reason(error)])
+                break
+            texts = {one.call: self._certified(one.text, request) for one in said}
+            for mine in (0, 1):
+                arguments[mine].append(texts.get(mine, "(no argument)"))
+        return arguments
+
+    def _certified(self, text: str, request: Request) -> str:
+        return certify(
+            defused(cut_words(text, self._config.words)),
+            request.source,
+            self._config.shortest_quote,
+            self._config.quoted_letters,
+        )
+
+    def _prompt(
+        self,
+        sides: Sequence[Said],
+        mine: int,
+        request: Request,
+        arguments: tuple[Sequence[str], Sequence[str]],
+    ) -> str:
+        rounds = max(map(len, arguments))
+        lines = [
+            f"{'You' if side == mine else 'The other'}: {arguments[side][number]}"
+            for number in range(rounds)
+            for side in (0, 1)
+            if number < len(arguments[side])
+        ]
+        shown = {
+            "answer": cut_words(defused(sides[mine].text), self._config.words),
+            "other": cut_words(defused(sides[1 - mine].text), self._config.words),
+            "transcript": "\n".join(lines) or "(nothing yet)",
+            "source": request.source,
+        }
+        fence, words = fence_for(list(shown.values())), str(self._config.words)
+        return fill(self._argue, question=request.query, fence=fence, words=words, **shown)

@@ -1,0 +1,128 @@
+"""Which answers say the same: in a child process, where that takes a computer algebra or a test.
+
+The child (`equality_child.py`) has bounds on time, memory and files: an answer may be hostile.
+"""
+
+import ast
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from aggregators.answers import Kind, extract
+
+CHILD = Path(__file__).with_name("equality_child.py")
+SECONDS = 10.0
+AT_ONCE = 2
+"""Programs that run at once."""
+MOST_RESULT = 1 << 20
+
+
+async def labels(kind: Kind, texts: Sequence[str], tests: Sequence[str] = ()) -> list[str | None]:
+    """What each answer says, equal where answers are; None for one that can not be read.
+
+    Of code, with `tests` (statements of Python, which are run), only those that pass most tests
+    have a label; without, programs are compared as they are written.
+    """
+    values = [extract(kind, text) for text in texts]
+    if kind == "latex":
+        return await _by_algebra(values)
+    if kind == "code":
+        return (
+            await _by_tests(values, tests)
+            if tests
+            else [value and _tree(value) for value in values]
+        )
+    return values
+
+
+async def passes(program: str, tests: Sequence[str]) -> tuple[bool, ...]:
+    """Which tests hold after the program; a program that hangs or dies fails those left."""
+    found = await _child({"do": "test", "program": program, "tests": list(tests)})
+    held = [one is True for one in found]
+    return (*held[: len(tests)], *(False for _ in range(len(tests) - len(held))))
+
+
+async def _by_algebra(values: Sequence[str | None]) -> list[str | None]:
+    """Each value as the first one that is equal to it (math-verify)."""
+    different = list(dict.fromkeys(value for value in values if value is not None))
+    if len(different) < 2:
+        return list(values)
+    found = await _child({"do": "compare", "values": different})
+    same = found[0] if found and len(found[0]) == len(different) else different
+    first = dict(zip(different, same, strict=True))
+    return [None if value is None else str(first[value]) for value in values]
+
+
+async def _by_tests(programs: Sequence[str | None], tests: Sequence[str]) -> list[str | None]:
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(program: str) -> tuple[bool, ...]:
+        async with places:
+            return await passes(program, tests)
+
+    different = list(dict.fromkeys(program for program in programs if program is not None))
+    held = dict(zip(different, await asyncio.gather(*map(one, different)), strict=True))
+    most = max((sum(one) for one in held.values()), default=0)
+    if not most:
+        return [None for _ in programs]
+    return [
+        f"passes {most} of {len(tests)} tests" if p is not None and sum(held[p]) == most else None
+        for p in programs
+    ]
+
+
+def _tree(program: str) -> str:
+    """The program without comments and layout, where it is Python."""
+    try:
+        return ast.unparse(ast.parse(program))
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return program
+
+
+async def _child(task: dict[str, Any]) -> list[Any]:
+    """What the child has found until it ended, took too long, or died."""
+    with tempfile.TemporaryDirectory() as folder:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            str(CHILD),
+            cwd=folder,
+            env={},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        said = bytearray()
+        try:
+            async with asyncio.timeout(SECONDS):
+                await _talk(process, json.dumps(task).encode(), said)
+        except (TimeoutError, OSError):
+            pass  # What it said until then counts.
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # What it has started, too.
+            await process.wait()
+    lines = said[:MOST_RESULT].decode(errors="replace").splitlines()
+    try:
+        return [json.loads(line) for line in lines]
+    except ValueError:
+        return []
+
+
+async def _talk(process: asyncio.subprocess.Process, task: bytes, said: bytearray) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(task)
+    process.stdin.close()
+    while piece := await process.stdout.read(MOST_RESULT):
+        said += piece
+        if len(said) > MOST_RESULT:
+            return

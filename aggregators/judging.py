@@ -1,0 +1,75 @@
+"""An expert as a judge: which of two answers is better, asked in both orders."""
+
+import re
+from collections.abc import Sequence
+from math import exp
+from typing import Any, NamedTuple
+
+from aggregators.base import Ask, alone, with_logprobs
+from aggregators.gather import Call, Said, gather
+from experts.errors import ExpertError
+from experts.prompts import defused, fence_for, fill
+from experts.types import Request
+
+UNDECIDED = 0.5
+_LETTER = re.compile(r"(?:answer\s+|option\s+|debater\s+)?\W*([AB])(?![A-Za-z0-9'\u2019])\W*", re.I)
+
+
+class Judge(NamedTuple):
+    """Who judges, and how."""
+
+    expert: str
+    template: str
+    """With the fields {question}, {first} and {second}; {fence} may be there."""
+    reply: dict[str, Any]
+    """Fields of the judge's requests."""
+
+
+async def compare(
+    judge: Judge, request: Request, pairs: Sequence[tuple[str, str]], ask: Ask
+) -> list[float]:
+    """For each pair, how probable it is to the judge that its first text is the better one.
+
+    Both orders are asked at once, and their mean counts: what an order favours cancels. A reply
+    that names neither A nor B, and one that does not come, counts as undecided (0.5).
+    """
+    calls = []
+    for first, second in pairs:
+        fence = fence_for((first, second))
+        texts = defused(first), defused(second)
+        for one, other in (texts, texts[::-1]):
+            fields = {"question": request.query, "first": one, "second": other, "fence": fence}
+            asked = alone(request, fill(judge.template, **fields), **judge.reply)
+            calls.append(Call(judge.expert, with_logprobs(asked)))
+    if not calls:
+        return []
+    try:
+        replies = await gather(calls, ask, what="judgements are there")
+    except ExpertError as error:
+        ask.tell(f"{judge.expert} does not judge", failed=[error.message])
+        replies = []
+    likes = [UNDECIDED] * len(calls)
+    unread = len(calls)
+    for said in replies:
+        if (found := preference(said)) is not None:
+            likes[said.call] = found
+            unread -= 1
+    if unread:
+        ask.tell(f"{unread} of {len(calls)} judgements could not be read", unread=unread)
+    return [(likes[i] + 1 - likes[i + 1]) / 2 for i in range(0, len(calls), 2)]
+
+
+def preference(said: Said) -> float | None:
+    """The probability of "A" in a reply; None where it names neither A nor B.
+
+    It is that of the letter's token, where the engine told it: else 1 or 0.
+    """
+    lines = [line.strip() for line in said.text.splitlines() if line.strip()]
+    for line in (lines[:1] + lines[-1:]) if lines else ():
+        if found := _LETTER.fullmatch(line):
+            told = said.completion.logprobs
+            # The least likely token of so short a reply is the letter.
+            sure = exp(min(told)) if told and len(lines) == 1 else 1.0
+            sure = max(sure, UNDECIDED)  # It was the likeliest of two, whatever else there is.
+            return sure if found[1].upper() == "A" else 1 - sure
+    return None

@@ -1,0 +1,1 @@
+"""Ranking: several answers, and the best of them."""

@@ -1,0 +1,59 @@
+"""How one model's answer is shown to another: cut to a fair share, defused, fenced. Pure."""
+
+from collections.abc import Sequence
+
+from aggregators.gather import Said
+from experts.prompts import defused, fence_for, fill
+
+CUT = " [...]"
+LETTERS_PER_TOKEN = 4.0
+"""Where an engine counts no tokens."""
+
+
+def fair_shares(sizes: Sequence[int], total: int) -> list[int]:
+    """At most `total` shared out so that nobody gets less than who got more needed not."""
+    shares = [0] * len(sizes)
+    left = max(0, total)
+    smallest_first = sorted(range(len(sizes)), key=lambda number: sizes[number])
+    for place, number in enumerate(smallest_first):
+        shares[number] = min(sizes[number], left // (len(sizes) - place))
+        left -= shares[number]
+    return shares
+
+
+def tokens(said: Said) -> int:
+    """How many tokens an answer has, its reasoning left out."""
+    counted = said.completion.usage.completion_tokens
+    letters = len(said.completion.text)
+    per_letter = counted / letters if counted and letters else 1 / LETTERS_PER_TOKEN
+    return max(1, round(per_letter * len(said.text)))
+
+
+def clip(text: str, size: int, room: int) -> str:
+    """The beginning of a text of `size` tokens that fits into `room` tokens."""
+    if size <= room:
+        return text
+    return text[: len(text) * room // size].rstrip() + CUT
+
+
+def show(answers: Sequence[Said | str], template: str, room: int) -> str:
+    """The answers in a text that none of them can break out of, in at most `room` tokens of them.
+
+    `template` has the field {answer}, and may have {number} (from 1) and {fence}.
+    """
+    sizes = [tokens(one) if isinstance(one, Said) else _letters(one) for one in answers]
+    shares = fair_shares(sizes, room)
+    texts = []
+    for one, size, share in zip(answers, sizes, shares, strict=True):
+        text = clip(one.text if isinstance(one, Said) else one, size, share)
+        ended = not isinstance(one, Said) or not one.cut or size > share
+        texts.append(defused(text if ended else text + CUT))
+    fence = fence_for(texts)
+    return "\n".join(
+        fill(template, number=str(number), answer=text, fence=fence)
+        for number, text in enumerate(texts, start=1)
+    )
+
+
+def _letters(text: str) -> int:
+    return max(1, round(len(text) / LETTERS_PER_TOKEN))

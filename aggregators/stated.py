@@ -1,0 +1,58 @@
+"""Answers in which a model states its own confidence, as JSON (ReConcile, arXiv 2309.13007)."""
+
+import json
+import re
+from typing import Any, NamedTuple
+
+LONGEST = 100_000
+MOST_OBJECTS = 20
+_BARE = re.compile(r'\\(?!["\\/bfnrtu])')
+"""Backslashes that are no JSON: models write LaTeX as it is."""
+_DECODER = json.JSONDecoder(strict=False)
+
+
+class Stated(NamedTuple):
+    """What a model said; what could not be read is empty."""
+
+    answer: str
+    confidence: float | None
+    reasoning: str = ""
+
+
+def read_stated(text: str) -> Stated:
+    """The object {answer, confidence, reasoning} in a text; else the text, without confidence."""
+    told = _BARE.sub(r"\\\\", text[:LONGEST])
+    for start in [found.start() for found in re.finditer(r"\{", told)][:MOST_OBJECTS]:
+        try:
+            tree, _ = _DECODER.raw_decode(told, start)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(tree, dict) and isinstance(tree.get("answer"), str | int | float):
+            reasoning = tree.get("reasoning")
+            return Stated(
+                _latex(str(tree["answer"])).strip(),
+                probability(tree.get("confidence")),
+                _latex(reasoning).strip() if isinstance(reasoning, str) else "",
+            )
+    return Stated(text.strip(), None)
+
+
+def _latex(text: str) -> str:
+    r"""The text in which \b and \f were the beginnings of \boxed and \frac."""
+    return text.replace("\b", r"\b").replace("\f", r"\f")
+
+
+def probability(value: Any) -> float | None:
+    """A confidence as a number in 0..1; per cent are understood. None for anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*(%?)\s*", value)
+        if not found:
+            return None
+        number = float(found[1])
+        per_cent = found[2] or number > 1
+        return None if number > 100 else number / 100 if per_cent else number
+    if not isinstance(value, int | float) or not 0 <= value <= 100:
+        return None
+    return float(value) / 100 if value > 1 else float(value)

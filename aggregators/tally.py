@@ -1,0 +1,115 @@
+"""Counting votes: who wins, and when it is clear who will. Pure."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, exp, floor, lgamma, log
+
+from experts.types import Completion
+
+RECONCILE = ((1.0, 1.0), (0.9, 0.8), (0.8, 0.5), (0.6, 0.3))
+"""(confidence, weight) of the steps; below them all `LEAST`."""
+LEAST = 0.1
+CERTAIN = 1 - 1e-9
+"""Token probabilities never reach 1 in floating point."""
+EPSILON = 1e-9
+SURE_MOST, SURE_LEAST = 0.98, 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A count of votes."""
+
+    weights: Mapping[str, float]
+    """By label, the heaviest first; of equal ones the one that was named first."""
+
+    @property
+    def winner(self) -> str | None:
+        """The heaviest label; None where nobody has a vote."""
+        return next(iter(self.weights), None)
+
+    @property
+    def lead(self) -> tuple[float, float]:
+        """Weights of the first and the second."""
+        first, second = (*self.weights.values(), 0.0, 0.0)[:2]
+        return first, second
+
+
+def tally(labels: Sequence[str | None], weights: Sequence[float]) -> Tally:
+    """The weight of each label; None has no vote. Who was asked first wins a tie."""
+    found: dict[str, float] = defaultdict(float)
+    for label, weight in zip(labels, weights, strict=True):
+        if label is not None:
+            found[label] += weight
+    order = sorted(found, key=lambda label: -found[label])  # Stable: ties keep their order.
+    return Tally({label: found[label] for label in order})
+
+
+def holds(
+    lead: tuple[float, float], waiting: float, unit: float = 1.0, *, wins_ties: bool = False
+) -> float:
+    """The probability that the first label is still first when all who are asked have voted.
+
+    After Aggarwal et al., "Let's Sample Step by Step" (Adaptive-Consistency, arXiv 2305.11860),
+    section 3: the share of the first of two labels has a Beta(v1 + 1, v2 + 1) posterior. They ask
+    whether it is above a half, as if infinitely many could still vote; here votes of the weight
+    `waiting` are left, so those to come are beta-binomial, and all of them that are not the first's
+    count as the second's. `unit` is the mean weight of a vote. A tie is no lead, unless the first
+    label `wins_ties`: then it is enough that nobody overtakes it.
+    """
+    first, second = (weight / unit for weight in lead)
+    if first <= second:
+        return 0.0
+    left = ceil(waiting / unit - EPSILON)
+    half = (second + left - first) / 2
+    needed = ceil(half - EPSILON) if wins_ties else floor(half + EPSILON) + 1
+    if needed <= 0:
+        return 1.0
+    if needed > left:
+        return 0.0
+    return _at_least(needed, left, round(first + 1, 6), round(second + 1, 6))
+
+
+@lru_cache(maxsize=65536)
+def _at_least(needed: int, count: int, a: float, b: float) -> float:
+    """P(X >= needed) of the beta-binomial distribution of `count` trials."""
+    whole = lgamma(a + b) - lgamma(a) - lgamma(b) - lgamma(a + b + count) + lgamma(count + 1)
+    terms = (
+        exp(whole + lgamma(a + k) + lgamma(b + count - k) - lgamma(k + 1) - lgamma(count - k + 1))
+        for k in range(needed, count + 1)
+    )
+    return min(1.0, sum(terms))
+
+
+def reconcile(confidence: float | None) -> float:
+    """The weight of a vote by its confidence in 0..1, in ReConcile's steps (arXiv 2309.13007)."""
+    if confidence is None:
+        return LEAST
+    confidence = 1.0 if confidence >= CERTAIN else confidence
+    for least, weight in RECONCILE:
+        # The published steps are closed below, but for the last.
+        if confidence > least or (confidence == least and least != RECONCILE[-1][0]):
+            return weight
+    return LEAST
+
+
+def odds(quality: float, others: int) -> float:
+    """The weight of a vote by its predicted quality, which makes the likeliest answer win.
+
+    The logarithm of the odds, as in Nitzan and Paroush (1982), where a wrong vote hits each of
+    `others` wrong answers as often: who is right more rarely than by chance has no vote.
+    """
+    sure = min(max(quality, SURE_LEAST), SURE_MOST)
+    return max(0.0, log(sure * others / (1 - sure)))
+
+
+def likelihood(completion: Completion) -> float | None:
+    """The geometric mean of its tokens' probabilities; None where they were not told."""
+    told = completion.logprobs
+    return exp(sum(told) / len(told)) if told else None
+
+
+def least_likely(completion: Completion) -> float | None:
+    """The probability of its least likely token; None where they were not told."""
+    return exp(min(completion.logprobs)) if completion.logprobs else None

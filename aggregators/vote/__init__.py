@@ -1,0 +1,1 @@
+"""Voting: the answer that most, or the most trusted, experts give."""
