@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aggregators.registry import build
 from aggregators.synthesize.synthesize import Synthesize
 from evals.ask import Answer
 from evals.leads import mix, probe_leads
@@ -13,6 +12,7 @@ from evals.progress import Progress
 from evals.tagging import tag
 from experts.errors import ConfigError
 from experts.openai import ExpertClient
+from orchestrator.compositions import Compositions
 from orchestrator.config import Config
 from routers.base import Tagging
 from routers.outcomes import OutcomeTable
@@ -92,13 +92,10 @@ async def prepare(
 
 def _synthesis(settings: Config, router: str) -> Synthesize:
     """The aggregator that works with a router. Raises ConfigError where there is none."""
-    names = {
-        composition.aggregator
-        for composition in settings.compositions.values()
-        if composition.router == router and composition.aggregator is not None
-    }
-    built = [build(name, settings.aggregators[name], tuple(settings.experts)) for name in names]
-    found = [one for one in built if isinstance(one, Synthesize)]
+    compositions = Compositions(settings)
+    parts = [compositions.find(n) for n, c in settings.compositions.items() if c.router == router]
+    built = {id(p.together.aggregator): p.together.aggregator for p in parts if p.together}
+    found = [one for one in built.values() if isinstance(one, Synthesize)]
     if len(found) != 1:
         raise ConfigError(
             f"routers.{router}.leads: {len(found)} aggregators of type synthesize stand beside it"

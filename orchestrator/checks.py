@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from aggregators.registry import AGGREGATORS
 from aggregators.registry import check as check_aggregator
 from experts.errors import ConfigError
 from experts.roles import fused
@@ -12,14 +13,19 @@ from experts.spec import ExpertSpecBase, HostedSpec, TorchSpec, VllmSpec
 from routers.registry import check as check_router
 
 RESERVED = "coterie/"
-CHECKS = {"router": check_router, "aggregator": check_aggregator}
+CHECKS = {
+    "router": check_router,
+    "aggregator": lambda name, *rest: check_aggregator(f"aggregators.{name}", *rest),
+}
+TYPES: Mapping[str, Mapping[str, str]] = {"router": {}, "aggregator": AGGREGATORS}
+"""Which of them may stand for themselves, with their defaults."""
 
 
 class _Composition(Protocol):
     @property
     def router(self) -> str: ...
     @property
-    def aggregator(self) -> str | None: ...
+    def aggregator(self) -> str | dict[str, Any] | None: ...
     @property
     def request_class(self) -> str | None: ...
 
@@ -49,7 +55,7 @@ def cross_check(
         if isinstance(spec, VllmSpec):
             problems += _check_adapter(name, spec, experts, declared)
     for name, composition in compositions.items():
-        problems += _check_composition(name, composition, parts)
+        problems += _check_composition(name, composition, parts, tuple(declared))
     for kind, check in CHECKS.items():
         for name, settings in parts[kind].items():
             try:
@@ -60,7 +66,10 @@ def cross_check(
 
 
 def _check_composition(
-    name: str, composition: _Composition, parts: Mapping[str, Mapping[str, Any]]
+    name: str,
+    composition: _Composition,
+    parts: Mapping[str, Mapping[str, Any]],
+    experts: tuple[str, ...],
 ) -> list[str]:
     where = f"compositions.{name}"
     problems: list[str] = []
@@ -68,8 +77,13 @@ def _check_composition(
         problems.append(f"{where}: names under {RESERVED} are the service's own.")
     for kind, known in parts.items():
         wanted = getattr(composition, kind)
-        if wanted is not None and wanted not in known:
-            names = ", ".join(known) or "none is configured"
+        if isinstance(wanted, dict):
+            try:
+                check_aggregator(f"{where}.{kind}", wanted, experts)
+            except ConfigError as error:
+                problems += error.problems or (str(error),)
+        elif wanted is not None and wanted not in {**known, **TYPES[kind]}:
+            names = ", ".join({**known, **TYPES[kind]}) or "none is configured"
             problems.append(f"{where}.{kind}: no {kind} is called `{wanted}` (known: {names}).")
     return problems
 

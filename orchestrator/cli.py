@@ -10,12 +10,13 @@ from typing import Any
 import typer
 import uvloop
 
-from experts.errors import ConfigError, CoterieError
+from experts.errors import ConfigError, CoterieError, UnknownModel
 from experts.spec import TorchSpec
 from experts.types import Request
 from orchestrator.checks import missing_files
+from orchestrator.compositions import Compositions
 from orchestrator.config import Config, load_config
-from orchestrator.plan import plan_decision, policy_of, prices_of, together_of
+from orchestrator.plan import plan_decision, policy_of, prices_of
 from orchestrator.router_cli import router
 from orchestrator.tables import print_table
 
@@ -96,26 +97,29 @@ def route(
 ) -> None:
     """Show who would answer a question, and why; nothing is loaded."""
     tree = load_config(config)
-    composition = tree.compositions.get(model)
-    if composition is None:
-        known = ", ".join(tree.compositions) or "none"
-        raise ConfigError(f"{config} has no composition `{model}` (known: {known}).")
-    decision = _decide(tree, composition.router, question)
-    together = together_of(tree).get(model)
-    policy, prices = policy_of(composition), prices_of(tree)
-    plan = plan_decision(decision, policy, prices=prices, together=together)
+    try:
+        composition = Compositions(tree).find(model)
+    except UnknownModel as error:
+        raise ConfigError(error.message, hint=error.hint) from error
+    keys = composition.config
+    decision = _decide(tree, keys.router, question)
+    policy, prices = policy_of(keys), prices_of(tree)
+    plan = plan_decision(decision, policy, prices=prices, together=composition.together)
     if as_json:
         body = {"plan": plan.expert, "scores": dict(decision.scores), "reason": decision.reason}
         typer.echo(json.dumps({**body, "evidence": dict(decision.evidence)}, indent=2))
         return
     asks = " and ".join(plan.panel.experts) if plan.panel else plan.expert
     what = f"ask {asks}" if asks else f"abstain: {plan.abstains}"
+    what += f", then {plan.together}" if plan.together else ""
     typer.echo(f"plan    {what}\nwhy     {plan.reason}\nscores")
     for expert, score in decision.scores:
         typer.echo(f"        {score:5.2f}  {expert}")
-    keys = tree.routers[composition.router]
-    if keys.get("tag_requests"):
-        typer.echo(f"note    skills of similar questions; a service asks {keys['tagger']} for them")
+    router = tree.routers[keys.router]
+    if router.get("tag_requests"):
+        typer.echo(
+            f"note    skills of similar questions; a service asks {router['tagger']} for them"
+        )
 
 
 def _decide(tree: Config, router: str, question: str) -> Any:

@@ -19,6 +19,7 @@ from pydantic import (
 
 from experts.errors import ConfigError
 from experts.spec import SPEC_KINDS, ExpertSpec, HostedSpec
+from orchestrator.budget import BudgetConfig
 from orchestrator.checks import check_classes, check_memory, cross_check
 from orchestrator.yaml_tree import anchor_paths, fill_environment, read_tree
 from routers.learning import LearningConfig
@@ -55,16 +56,29 @@ class CompositionConfig(_Section):
     """A model name behind which a router decides."""
 
     router: str = Field(description="A name from `routers`.")
-    aggregator: str | None = Field(
+    aggregator: str | dict[str, Any] | None = Field(
         None,
-        description="A name from `aggregators`: several experts answer, and it makes one answer of"
-        " theirs; null: one expert answers.",
+        description="Several experts answer, and it makes one answer of theirs: a name from"
+        " `aggregators`, a type with its defaults, or {type: ..., and keys}; null: one answers.",
     )
     experts: int = Field(
         3,
         ge=1,
         le=64,
         description="How many answer together, where the router recruits nobody itself.",
+    )
+    budget: BudgetConfig = Field(
+        BudgetConfig(), description="What one answer of several experts may cost, at most."
+    )
+    quorum: int = Field(
+        1, ge=1, le=64, description="Answers without which nobody goes on at the deadline."
+    )
+    deadline_s: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds after which slow experts are left out, if the quorum has answered;"
+        " null: the budget's.",
     )
     about: str = Field("", description="Shown by /v1/models.")
     request_class: str | None = Field(

@@ -6,18 +6,19 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from aggregators.base import Aggregator, Panel
 from experts.errors import (
     ExpertError,
     ExpertLost,
     ExpertTimeout,
     RequestError,
-    UnknownModel,
 )
 from experts.roles import fused, in_role, refuse_role_tokens
 from experts.types import Request
 from experts.wording import Wording, spoken
-from orchestrator.composed import Composed, nothing
+from orchestrator.asking import Asker
+from orchestrator.budget import Ledger
+from orchestrator.composed import Composed, nothing, refuse_uncomposable
+from orchestrator.compositions import Composition, Compositions
 from orchestrator.config import Config
 from orchestrator.feedback import Feedback
 from orchestrator.insight import Insight
@@ -28,7 +29,6 @@ from orchestrator.plan import (
     plan_expert,
     policy_of,
     prices_of,
-    together_of,
 )
 from orchestrator.pool import ExpertPool, Lease
 from orchestrator.routing import RoutingQueue
@@ -77,7 +77,7 @@ class Pipeline:
         self._queues = {name: RoutingQueue(router) for name, router in routers.items()}
         self._suspicions: set[asyncio.Task[None]] = set()
         self._tagging = {name: tagging_of(router) for name, router in routers.items()}
-        self._together = together_of(config)
+        self._compositions = Compositions(config)
         self._prices = prices_of(config)
         models = {name: fused(spec.model) for name, spec in config.hosted().items()}
         self._fused = {name: model for name, model in models.items() if model is not None}
@@ -90,11 +90,13 @@ class Pipeline:
         `Answer.rest`. Raises ExpertError, UnknownModel, RoutingError, and RequestError for a text
         that a fused expert must not read.
         """
-        plan = await self.decide(request, trace)
+        composition = self._composition(request, trace)
+        ask = self._asker(composition, trace)
+        plan = await self._decide(request, trace, composition, ask)
         if plan.abstains:
             return _abstention(request, trace, plan)
-        if plan.aggregator is not None and plan.panel is not None:
-            return await self._compose(request, trace, plan.panel, plan.aggregator)
+        if plan.aggregator is not None:
+            return await self._compose(request, trace, plan, ask)
         request = in_role(request, plan.role)
         insight = self._check_fused(request, trace, plan.expert)
         while True:
@@ -113,16 +115,44 @@ class Pipeline:
                     raise
                 trace.retried.append(error.message)
 
+    def _composition(self, request: Request, trace: Trace) -> Composition | None:
+        """What the model's name means, where it is no expert's. Raises RequestError."""
+        if trace.model in self._config.experts:
+            if trace.wish.recomposes:
+                raise RequestError(
+                    f"{trace.model} is one expert: ask a composition to choose more.",
+                    param="coterie",
+                )
+            return None
+        composition = self._compositions.find(trace.model, trace.wish)
+        if composition.together is not None:
+            refuse_uncomposable(request)
+        return composition
+
+    def _asker(self, composition: Composition | None, trace: Trace) -> Asker | None:
+        if composition is None:
+            return None
+        keys = composition.config
+        ledger = Ledger(keys.budget, asyncio.get_running_loop().time())
+        retries = self._config.server.retries
+        ask = Asker(self._pool, trace, ledger, self._fused, retries, keys.quorum, keys.deadline_s)
+        trace.doing = ask.doing
+        return ask
+
     async def _compose(
-        self, request: Request, trace: Trace, panel: Panel, aggregator: Aggregator
+        self, request: Request, trace: Trace, plan: Plan, ask: Asker | None
     ) -> Answer:
         """Let several experts answer together; when this raises, nothing is held."""
-        if trace.tell_tokens:
+        assert plan.aggregator is not None
+        assert plan.panel is not None
+        assert ask is not None
+        refuse_uncomposable(request)
+        if trace.wish.tokens:
             raise RequestError("Several experts answer together here.", param="coterie.tokens")
-        composed = Composed(self._pool, request, trace)
+        composed = Composed(request, trace, ask, self._config.server)
         held = AsyncExitStack()
         try:
-            first, rest = await composed.begin(aggregator, panel, held)
+            first, rest = await composed.begin(plan.aggregator, plan.panel, held)
         except BaseException:
             await held.aclose()
             raise
@@ -133,7 +163,7 @@ class Pipeline:
         model = self._fused.get(expert)
         if model is not None:
             refuse_role_tokens(request, model)
-        if not trace.tell_tokens:
+        if not trace.wish.tokens:
             return None
         if model is None:
             raise RequestError(
@@ -148,45 +178,54 @@ class Pipeline:
         self._tagging[name] = tagging_of(router)
 
     async def decide(self, request: Request, trace: Trace) -> Plan:
-        """Route and plan without asking anyone. Raises UnknownModel, RoutingError."""
-        trace.plan = await self._plan(request, trace)
+        """Route and plan without asking anyone but a tagger. Raises UnknownModel, RoutingError."""
+        composition = self._composition(request, trace)
+        return await self._decide(request, trace, composition, self._asker(composition, trace))
+
+    async def _decide(
+        self,
+        request: Request,
+        trace: Trace,
+        composition: Composition | None,
+        ask: Asker | None,
+    ) -> Plan:
+        if composition is None or ask is None:
+            trace.plan = plan_expert(trace.model)
+        else:
+            trace.plan = await self._plan(request, trace, composition, ask)
         return trace.plan
 
     def doing(self, trace: Trace) -> str:
         """A few words for a client whose answer has not begun."""
         if trace.plan is None:
             return "choosing an expert"
+        if trace.plan.aggregator is not None and trace.doing is not None:
+            return trace.doing()
         if trace.asked:
             return f"{trace.plan.expert} has the request"
         return self._pool.doing(trace.plan.expert)
 
-    async def _plan(self, request: Request, trace: Trace) -> Plan:
-        if trace.model in self._config.experts:
-            return plan_expert(trace.model)
-        composition = self._config.compositions.get(trace.model)
-        if composition is None:
-            known = ", ".join([*self._config.compositions, *self._config.experts])
-            raise UnknownModel(
-                f"The model `{trace.model}` does not exist.",
-                hint=f"Known models: {known}.",
-                param="model",
-            )
+    async def _plan(
+        self, request: Request, trace: Trace, composition: Composition, ask: Asker
+    ) -> Plan:
+        keys = composition.config
         started = time.perf_counter()
-        tagging = self._tagging[composition.router]
+        tagging = self._tagging[keys.router]
         if tagging is not None:
-            request = await tagged(self._pool, request, tagging, trace)
-        trace.decision = await self._queues[composition.router].route(request)
+            request = await tagged(request, tagging, trace, ask)
+        trace.decision = await self._queues[keys.router].route(request)
         trace.route_ms = 1000 * (time.perf_counter() - started)
-        decision, asked = self.feedback.choose(trace.model, trace.decision, request)
-        trace.decision = decision
-        policy = policy_of(composition)
+        asked = None
+        if composition.configured:
+            trace.decision, asked = self.feedback.choose(trace.model, trace.decision, request)
+        decision = trace.decision
+        policy = policy_of(keys)
         names = [expert for expert, _ in trace.decision.scores]
         delays = (
             {name: self._pool.delay_s(name) for name in names} if policy.load_price else NOTHING
         )
-        together = self._together.get(trace.model)
-        plan = plan_decision(decision, policy, delays, self._prices, together)
-        if plan.aggregator is None:
+        plan = plan_decision(decision, policy, delays, self._prices, composition.together)
+        if plan.aggregator is None and composition.configured:
             self.feedback.remember(trace.model, request, plan.expert, asked)
         return plan
 

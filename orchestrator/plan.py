@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from aggregators.base import Aggregator, Panel
-from aggregators.registry import build
 from aggregators.second import SecondOpinion
 from experts.errors import RoutingError
 from orchestrator.config import CompositionConfig, Config
@@ -28,31 +27,27 @@ class Policy:
 
 
 QUALITY_ALONE = Policy()
+SECOND = "second opinion"
 
 
 @dataclass(frozen=True, slots=True)
 class Together:
     """What makes one answer of several."""
 
+    name: str
+    """Of the aggregator."""
     aggregator: Aggregator
     experts: int
     """How many answer, where the router recruits nobody itself."""
+    recruits: bool = True
+    """Whether those count whom the router recruits."""
+    named: tuple[str, ...] = ()
+    """Who answers, whatever the router says, where anybody is named."""
 
 
 def policy_of(composition: CompositionConfig) -> Policy:
     """What a composition's keys say."""
     return Policy(composition.quality_weight, composition.load_price)
-
-
-def together_of(config: Config) -> dict[str, Together]:
-    """The aggregators by composition, with how many answer. Raises ConfigError."""
-    experts = tuple(config.experts)
-    built = {name: build(name, keys, experts) for name, keys in config.aggregators.items()}
-    return {
-        name: Together(built[composition.aggregator], composition.experts)
-        for name, composition in config.compositions.items()
-        if composition.aggregator is not None
-    }
 
 
 def prices_of(config: Config) -> dict[str, float]:
@@ -79,6 +74,8 @@ class Plan:
     panel: Panel | None = None
     """Experts that answer together, by the `aggregator`."""
     aggregator: Aggregator | None = None
+    together: str = ""
+    """The aggregator's name."""
 
 
 def plan_expert(expert: str) -> Plan:
@@ -111,12 +108,9 @@ def plan_decision(
     if decision.fallback == "second" and len(decision.scores) > 1:
         two = Panel(tuple(name for name, _ in decision.scores[:2]), decision.general)
         second = SecondOpinion(decision.message)
-        return Plan(best, decision.reason, best, panel=two, aggregator=second)
+        return Plan(best, decision.reason, best, panel=two, aggregator=second, together=SECOND)
     if together is not None and not decision.fallback:
-        experts = decision.panel or tuple(name for name, _ in decision.scores[: together.experts])
-        panel = Panel(experts, decision.lead)
-        reason = f"{decision.reason} {_recruited(experts)}"
-        return Plan(experts[0], reason, best, panel=panel, aggregator=together.aggregator)
+        return _plan_together(decision, together, prices)
     if policy == QUALITY_ALONE or decision.fallback:
         return Plan(best, decision.reason, best, role=decision.role)
     dearest = max((prices.get(name, 0.0) for name, _ in decision.scores), default=0.0)
@@ -139,6 +133,21 @@ def plan_decision(
     reason = f"{expert} {lost} {best}, which {why}. {decision.reason}".rstrip()
     saved_s = best_delay_s - delay_s if waits else 0.0
     return Plan(expert, reason, best, cost, saved_s, decision.role)
+
+
+def _plan_together(decision: Decision, together: Together, prices: Mapping[str, float]) -> Plan:
+    scores = dict(decision.scores)
+    experts = together.named or (decision.panel if together.recruits else ())
+    experts = experts or tuple(scores)[: together.experts]
+    panel = Panel(experts, decision.lead, scores, prices)
+    return Plan(
+        experts[0],
+        f"{decision.reason} {_recruited(experts)}",
+        decision.scores[0][0],
+        panel=panel,
+        aggregator=together.aggregator,
+        together=together.name,
+    )
 
 
 def _recruited(experts: tuple[str, ...]) -> str:

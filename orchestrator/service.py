@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 import orchestrator
 from experts.errors import ConfigError, ServiceError
@@ -51,6 +52,9 @@ class Service:
         self._client = client
         self._server = server
         self._serving: asyncio.Task[None] | None = None
+        # A router's products of matrices are small. A second thread of BLAS saves nothing there,
+        # and then spins for milliseconds on the core that the engine needs.
+        self._blas = threadpool_limits(limits=1, user_api="blas")
 
     def listen(self, listener: socket.socket) -> None:
         """Begin to accept connections."""
@@ -72,6 +76,7 @@ class Service:
         await _stop_pool(self.config, self._pool)
         await self._store.close()
         await self._client.aclose()
+        self._blas.restore_original_limits()
 
 
 async def start_service(

@@ -1,14 +1,12 @@
 """Skills of a question, asked of an expert before a router decides (Symbolic-MoE's tagger)."""
 
-import asyncio
 from dataclasses import replace
 
-from aggregators.base import whole
+from aggregators.base import Ask, alone
+from aggregators.gather import Call, gather
 from experts.errors import ExpertError
 from experts.prompts import fill
 from experts.types import Request
-from orchestrator.composed import asker
-from orchestrator.pool import ExpertPool
 from orchestrator.trace import Trace
 from routers.base import Router, Tagging
 from routers.symbolic_moe.skills import agreed, parse
@@ -20,26 +18,20 @@ def tagging_of(router: Router) -> Tagging | None:
     return wanted
 
 
-async def tagged(pool: ExpertPool, request: Request, tagging: Tagging, trace: Trace) -> Request:
+async def tagged(request: Request, tagging: Tagging, trace: Trace, ask: Ask) -> Request:
     """The request with the keywords that at least two samples name.
 
     It has none where the expert fails or its samples differ: the router then finds skills itself.
     """
-    body = {
-        "messages": [
-            {"role": "user", "content": fill(tagging.prompt, question=request.query)},
-        ],
-        "temperature": tagging.temperature,
-        "max_tokens": tagging.max_tokens,
-    }
+    body = {"temperature": tagging.temperature, "max_tokens": tagging.max_tokens}
+    text = fill(tagging.prompt, question=request.query)
     # A seed for each sample: the same question gets the same keywords.
-    asked = [
-        Request(request.id, "chat/completions", {**body, "seed": number})
+    calls = [
+        Call(tagging.expert, alone(request, text, **body, seed=number))
         for number in range(tagging.samples)
     ]
-    ask = asker(pool, trace)
     try:
-        samples = await asyncio.gather(*(whole(tagging.expert, one, ask) for one in asked))
+        samples = await gather(calls, ask, what="samples of its skills are there")
     except ExpertError as error:
         trace.retried.append(error.message)
         return request

@@ -1,12 +1,14 @@
 """One record per request: metrics, headers and explanations all read from it."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from experts.types import Usage
 from orchestrator.config import DEFAULT_CLASS
 from orchestrator.plan import Plan
+from orchestrator.wish import NO_WISH, Wish
 from routers.base import Decision
 
 
@@ -29,8 +31,12 @@ class Trace:
     retried: list[str] = field(default_factory=list)
     usage: dict[str, Usage] = field(default_factory=dict)
     """By expert, of an answer that several gave together."""
-    tell_tokens: bool = False
-    """Whether the client wants to know what happened in a fused expert at every token."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What an aggregator has told of its work, as plain JSON."""
+    doing: Callable[[], str] | None = None
+    """Tells what a composed answer waits for."""
+    wish: Wish = NO_WISH
+    """What the client asks for beyond OpenAI's protocol."""
 
     def count(self, expert: str, usage: Usage) -> None:
         """Add what a call of a composed answer cost."""
@@ -58,6 +64,8 @@ class Trace:
         if self.plan is not None:
             headers["x-coterie-route-ms"] = f"{self.route_ms:.2f}"
             headers["x-coterie-expert"] = self.plan.expert or "none"
+            if self.plan.together:
+                headers["x-coterie-aggregator"] = self.plan.together
         if self.decision is not None:
             headers["x-coterie-router"] = self.decision.router
             if self.decision.fallback:
@@ -80,12 +88,15 @@ class Trace:
         if self.plan and self.plan.panel:
             body["panel"] = list(self.plan.panel.experts)
             body["lead"] = self.plan.panel.lead
+            body["aggregator"] = self.plan.together
         if self.usage:
             body["usage"] = {expert: asdict(usage) for expert, usage in self.usage.items()}
         if explain:
             body |= _why(self.plan) if self.plan else {}
             body["scores"] = dict(self.decision.scores) if self.decision else None
             body["evidence"] = dict(self.decision.evidence) if self.decision else None
+            if self.facts:
+                body["aggregation"] = self.facts
         return body
 
 

@@ -73,8 +73,8 @@ _PATHS = (
     ("routers", "artifact"),
     ("routers", "leads"),
     ("routers", "tagger_prompt"),
-    ("aggregators", "prompt"),
 )
+_AGGREGATORS_PATHS = ("prompt", "argument_prompt", "thresholds")
 
 
 def anchor_paths(tree: dict[str, Any], folder: Path) -> None:
@@ -91,6 +91,17 @@ def anchor_paths(tree: dict[str, Any], folder: Path) -> None:
             looks_local = value.startswith((".", "/", "~")) or key != "model"
             if looks_local or candidate.exists():
                 entry[key] = str(candidate.resolve())
+    for section in ("aggregators", "compositions"):
+        _anchor_aggregators(tree.get(section), folder)
     feedback = tree.get("feedback")
     if isinstance(feedback, dict) and isinstance(feedback.get("file"), str):
         feedback["file"] = str((folder / Path(feedback["file"]).expanduser()).resolve())
+
+
+def _anchor_aggregators(value: Any, folder: Path) -> None:
+    """The files of aggregators, which may stand in a composition, or in another aggregator."""
+    for key, entry in value.items() if isinstance(value, dict) else ():
+        if isinstance(entry, dict):
+            _anchor_aggregators(entry, folder)
+        elif key in _AGGREGATORS_PATHS and isinstance(entry, str):
+            value[key] = str((folder / Path(entry).expanduser()).resolve())

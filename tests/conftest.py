@@ -36,8 +36,11 @@ def only_loopback() -> Iterator[None]:
 class Upstream:
     """An OpenAI-compatible server that does what the last user message, or the prompt, says.
 
-    `stream N`: N chunks (also the default, with 3); `hold KEY`: headers and one chunk, then
-    silence; `silent KEY`: not even headers; `drop`: the connection breaks before the first byte;
+    Of a message with a line `MODEL: ...` for its model, it does what that line says.
+
+    `say TEXT`: that; `stream N`: N chunks (also the default, with 3); `hold KEY`: headers and one
+    chunk, then silence; `silent KEY`: not even headers; `drop`: the connection breaks before the
+    first byte;
     `drop-once KEY`: only the first time; `cut`: it breaks after two chunks; `cut-error`: an error
     event after one chunk; `unfinished`: two chunks and an orderly end without [DONE]; `refuse
     NAME`: an error from REFUSALS; `packed`: gzip for a client that accepts it.
@@ -101,8 +104,10 @@ class Upstream:
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(http)
-        count = int(argument) if verb == "stream" else 3
+        count = int(argument) if verb == "stream" else 0 if verb == "say" else 3
         chat = "messages" in body
+        if verb == "say":
+            await response.write(_said(argument, chat))
         for number in range(count):
             await response.write(_chunk(number, chat))
             if verb == "hold":
@@ -116,7 +121,7 @@ class Upstream:
                 return response
             if verb == "unfinished" and number == 1:
                 return response
-        await response.write(_last_chunk(count, chat))
+        await response.write(_last_chunk(count + (verb == "say"), chat))
         if (body.get("stream_options") or {}).get("include_usage"):
             await response.write(_event({"choices": [], "usage": USAGE}))
         await response.write(b"data: [DONE]\n\n")
@@ -170,9 +175,9 @@ REFUSALS: dict[str, tuple[int, Any]] = {
 
 
 def _script_of(body: dict[str, Any]) -> str:
-    if "messages" in body:
-        return str(body["messages"][-1]["content"])
-    return str(body["prompt"])
+    text = str(body["messages"][-1]["content"] if "messages" in body else body["prompt"])
+    own = [line for line in text.splitlines() if line.startswith(f"{body.get('model')}: ")]
+    return own[0].partition(": ")[2] if own else text
 
 
 def _event(body: dict[str, Any]) -> bytes:
@@ -180,7 +185,10 @@ def _event(body: dict[str, Any]) -> bytes:
 
 
 def _chunk(number: int, chat: bool) -> bytes:
-    text = f"w\u00f6rd{number} "
+    return _said(f"w\u00f6rd{number} ", chat)
+
+
+def _said(text: str, chat: bool) -> bytes:
     piece = {"delta": {"content": text}} if chat else {"text": text}
     choice = {"index": 0, **piece, "finish_reason": None}
     return _event({"id": "cmpl-1", "created": 1, "model": "tiny-model", "choices": [choice]})

@@ -45,8 +45,8 @@ async def relay(http: HttpRequest, operation: Operation, expert: str | None = No
     if context.metrics.in_flight >= context.config.server.max_in_flight:
         raise TooManyRequests("Too many requests are under way (server.max_in_flight).")
     request_class = class_of(context.config, http.scope, extension.request_class, model)
-    trace = Trace(request.id, model, request_class, tell_tokens=extension.tokens)
-    return Relay(context, request, trace, extension.explain)
+    trace = Trace(request.id, model, request_class, wish=extension.wish)
+    return Relay(context, request, trace)
 
 
 @router.get("/v1/models")

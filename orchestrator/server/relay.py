@@ -25,13 +25,12 @@ CLIENT_LEFT = 499
 class Relay(Response):
     """An ASGI response that runs the pipeline while it is sent; a client that leaves aborts it."""
 
-    def __init__(self, context: Context, request: Request, trace: Trace, explain: bool) -> None:
+    def __init__(self, context: Context, request: Request, trace: Trace) -> None:
         super().__init__()
         self.pipeline = context.pipeline
         self.metrics = context.metrics
         self.request = request
         self.trace = trace
-        self.explain = explain
         self._comment_after_s = context.config.server.comment_after_s
         self._comment_interval_s = context.config.server.comment_interval_s
 
@@ -89,10 +88,10 @@ class Relay(Response):
     async def _send(self, answer: Answer, send: Send, head_sent: bool) -> None:
         streaming = head_sent or answer.content_type.startswith(EVENT_STREAM)
         first = answer.first
-        if streaming and self.explain:
+        if streaming and self.trace.wish.explain:
             first = _explanation(answer, self.request) + first
         elif not streaming:
-            first = _with_extension(first, answer, self.explain)
+            first = _with_extension(first, answer, self.trace.wish.explain)
         if not head_sent:
             headers = answer.trace.headers() | {"content-type": answer.content_type}
             headers |= STREAM_HEADERS if streaming else {"content-length": str(len(first))}

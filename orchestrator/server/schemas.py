@@ -1,15 +1,18 @@
 """Validation of request bodies: what we must understand, and which fields may pass."""
 
 import json
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from experts.errors import RequestError
 from experts.types import Operation, Request
+from orchestrator.budget import BudgetConfig
 from orchestrator.server.fields import FIELDS
+from orchestrator.wish import Wish
 
 Body = TypeVar("Body", bound=BaseModel)
+MOST_EXPERTS = 64
 
 
 class Extension(BaseModel):
@@ -28,6 +31,50 @@ class Extension(BaseModel):
 
     tokens: bool = False
     """Tell for every token which member of a fused expert spoke."""
+
+    router: str | None = None
+    """A router from the configuration, instead of the composition's."""
+
+    aggregator: str | None = None
+    """An aggregator from the configuration, or a type of one, instead of the composition's."""
+
+    experts: int | tuple[str, ...] | None = None
+    """How many experts answer together, or which."""
+
+    budget: BudgetConfig | None = None
+    """What the answer may cost, instead of the composition's bounds."""
+
+    progress: Literal["comments", "reasoning"] = "comments"
+    """Where a stream tells how far a composed answer is."""
+
+    source: str = ""
+    """The text that a debate's quotes are checked against."""
+
+    tests: tuple[str, ...] = ()
+    """Statements of Python that hold for right code, for a vote that runs them."""
+
+    @field_validator("experts", mode="before")
+    @classmethod
+    def _some_experts(cls, value: Any) -> Any:
+        count = len(value) if isinstance(value, list) else value
+        names = not isinstance(value, list) or all(isinstance(name, str) for name in value)
+        whole = isinstance(count, int) and not isinstance(count, bool)
+        if value is not None and not (names and whole and 1 <= count <= MOST_EXPERTS):
+            raise ValueError(f"must be a number from 1 to {MOST_EXPERTS}, or names of experts")
+        return value
+
+    @property
+    def wish(self) -> Wish:
+        """What is asked of the composition."""
+        return Wish(
+            self.explain,
+            self.tokens,
+            self.progress,
+            self.router,
+            self.aggregator,
+            self.experts,
+            self.budget,
+        )
 
 
 def parse(
@@ -56,7 +103,8 @@ def parse_body(
         _set_role(body, operation, extension.role)
     if not isinstance(body.get("stream", False), bool | None):
         raise RequestError("`stream` must be true or false.", param="stream")
-    return Request(request_id, operation, body), model, extension
+    request = Request(request_id, operation, body, source=extension.source, tests=extension.tests)
+    return request, model, extension
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:

@@ -124,7 +124,8 @@ def test_route_prints_json(coterie: Any, write: Any) -> None:
 def test_route_names_the_compositions_that_there_are(coterie: Any, write: Any) -> None:
     code, _, err = coterie("route", "2 + 2?", "--model", "pool/x", "--config", write(POOL))
     assert code == 2
-    assert "no composition `pool/x` (known: pool/auto)" in err
+    assert "The model `pool/x` does not exist." in err
+    assert "Known models: pool/auto" in err
 
 
 def test_a_port_that_is_taken_is_one_line(coterie: Any, write: Any) -> None:

@@ -104,7 +104,7 @@ async def test_the_pool_says_what_a_request_waits_for(serve: Any) -> None:
 async def test_an_unknown_model_lists_the_known_ones(gateway: Any) -> None:
     with pytest.raises(UnknownModel, match="`other` does not exist") as caught:
         await gateway.pipeline.decide(_request("x"), Trace("test", "other"))
-    assert caught.value.hint == "Known models: pool/auto, tiny."
+    assert caught.value.hint.startswith("Known models: pool/auto, tiny; and pool/ROUTER+AGGREGATOR")
 
 
 async def test_a_router_without_an_answer_is_a_routing_error(serve: Any) -> None:
