@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 ENGINE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 LOCK := deploy/locks/$(ENGINE).txt
 
-.PHONY: help setup redis demo serve eval bench bench-swap bench-fusion zoo profile test check fmt lock clean
+.PHONY: help setup redis demo serve eval bench bench-swap bench-fusion bench-panel zoo profile test check fmt lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +37,9 @@ bench-swap: $(READY) ## more experts than memory: ours, first come + LRU, a load
 
 bench-fusion: $(READY) ## composite models beside their members, self-contrast beside greedy
 	@$(BIN)/coterie bench-fusion --config $(CONFIG)
+
+bench-panel: $(READY) ## three experts as a panel beside the three of them alone
+	@$(BIN)/coterie bench-panel --config $(CONFIG)
 
 profile: $(READY) ## ask every expert every probe question, write the outcome table
 	@$(BIN)/coterie profile --config $(CONFIG)

@@ -47,6 +47,8 @@ class Answer:
     """In the pool's queue and for loads, as the response's headers tell."""
     fallback: str = ""
     """What was done after an alarm of the router's guard."""
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    """Read and written, by every expert that was asked for this answer."""
 
 
 class BadAnswer(Exception):
@@ -121,6 +123,7 @@ async def ask(
         error,
         reading.waited_s,
         reading.fallback,
+        reading.tokens or {reading.expert: reading.own_tokens},
     )
 
 
@@ -135,6 +138,8 @@ class _Reading:
     first_token_s: float | None = None
     waited_s: float = 0.0
     fallback: str = ""
+    own_tokens: int = 0
+    tokens: dict[str, int] = field(default_factory=dict)
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Add one event of a stream, or a whole answer."""
@@ -142,6 +147,9 @@ class _Reading:
             raise BadAnswer(_message(event))
         usage = event.get("usage") or {}
         self.completion_tokens = usage.get("completion_tokens", self.completion_tokens)
+        self.own_tokens = usage.get("total_tokens", self.own_tokens)
+        composed = (event.get("coterie") or {}).get("usage") or {}
+        self.tokens |= {expert: sum(counted.values()) for expert, counted in composed.items()}
         for choice in event.get("choices") or ():
             part = choice.get("delta") or choice.get("message") or {}
             if part.get("content"):

@@ -10,6 +10,7 @@ import uvloop
 from evals.expert_cli import expert
 from evals.fuse import fuse
 from evals.outcomes_cli import outcomes
+from evals.panels.cli import cascade
 from evals.progress import Progress
 from evals.routing.command import evaluate
 from evals.simulation.command import simulate
@@ -25,6 +26,7 @@ app.add_typer(fuse, name="fuse")
 app.add_typer(evaluate, name="eval")
 app.add_typer(outcomes, name="outcomes")
 app.add_typer(expert, name="expert")
+app.add_typer(cascade, name="cascade")
 app.command()(simulate)
 
 ConfigOption = Annotated[
@@ -76,6 +78,27 @@ def pool(
     _run("pool", config, tuple(composition or ()), tuple(task or ()), json_out)
 
 
+@evaluate.command()
+def panels(
+    config: ConfigOption = DEFAULT_CONFIG,
+    composition: Annotated[
+        list[str] | None,
+        typer.Option("--composition", "-m", help="A name from `compositions`; else all."),
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", "-t", help="Only this task; may be repeated.")
+    ] = None,
+    beside: Annotated[
+        str | None, typer.Option(help="An expert whose accuracy is wanted at half its price.")
+    ] = None,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write every number to this file.")
+    ] = None,
+) -> None:
+    """Panels beside the best single expert of every skill, tokens and price; exit 1 on a miss."""
+    _run("panels", config, tuple(composition or ()), tuple(task or ()), beside, json_out)
+
+
 @app.command()
 def bench(
     config: ConfigOption = DEFAULT_CONFIG,
@@ -87,6 +110,15 @@ def bench(
 ) -> None:
     """Measure what the gateway costs; exit 1 if a target is missed."""
     _run("bench", config, expert, rounds, json_out)
+
+
+@app.command("bench-panel")
+def bench_panel(
+    config: ConfigOption = DEFAULT_CONFIG,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 5,
+) -> None:
+    """Measure what putting a panel together adds to its experts; exit 1 if a target is missed."""
+    _run("bench_panel", config, rounds)
 
 
 @app.command("bench-swap")

@@ -3,6 +3,7 @@
 The command line imports this file only when such a command runs: the service is heavy.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,7 +17,10 @@ from evals.bench import Sides, run_bench
 from evals.bench_report import print_bench, write_json
 from evals.demo import POOL, print_result, run_demo
 from evals.own_service import without_keys
-from evals.profile import print_profile, probes_of, run_profile
+from evals.panels import bench as panel_bench
+from evals.panels import cascade as cascades
+from evals.panels import report as panels_report
+from evals.profile import print_profile, probes_of, request_of, run_profile
 from evals.progress import Progress
 from evals.report import print_report, run_report
 from evals.routing import served, served_report
@@ -81,17 +85,89 @@ async def pool(
 ) -> Finish:
     """`coterie eval pool`."""
     asked = compositions or tuple(settings.compositions)
+    found = await _ask_pool(progress, settings, asked, names)
+    if json_out:
+        served_report.write_json(json_out, found)
+    return partial(served_report.print_pool, pool=found)
+
+
+async def panels(
+    progress: Progress,
+    settings: Config,
+    compositions: tuple[str, ...],
+    names: tuple[str, ...],
+    beside: str | None,
+    json_out: Path | None,
+) -> Finish:
+    """`coterie eval panels`."""
+    if beside is not None and beside not in settings.experts:
+        raise ConfigError(f"No expert is called {beside} (known: {', '.join(settings.experts)}).")
+    every = settings.compositions
+    asked = compositions or tuple(name for name in every if every[name].aggregator)
+    found = await _ask_pool(progress, settings, asked, names)
+    if json_out:
+        panels_report.write_json(json_out, found, beside)
+    return partial(panels_report.print_pool, pool=found, beside=beside)
+
+
+async def _ask_pool(
+    progress: Progress, settings: Config, asked: tuple[str, ...], names: tuple[str, ...]
+) -> served.Pool:
+    """Ask compositions and every expert the test questions. Raises ConfigError."""
     if unknown := [name for name in asked if name not in settings.compositions]:
         known = ", ".join(settings.compositions) or "none"
         raise ConfigError(f"No composition is called {', '.join(unknown)} (known: {known}).")
     tasks = tuple(load_tasks(names).values())
     async with _serving(settings, progress) as service:
-        found = await served.measure(
-            service.base_url, tuple(settings.experts), asked, tasks, progress
+        prices = {name: spec.price_usd_per_mtok for name, spec in settings.experts.items()}
+        return await served.measure(service.base_url, prices, asked, tasks, progress)
+
+
+async def cascade(
+    progress: Progress,
+    settings: Config,
+    composition: str,
+    names: tuple[str, ...],
+    bounds: tuple[float | None, float | None],
+    out: Path | None,
+) -> Finish:
+    """`coterie cascade fit`."""
+    keys = cascades.cascade_of(settings, composition)
+    path = out or keys.thresholds
+    if path is None:
+        raise ConfigError(f"The cascade of {composition} has no `thresholds`; name one with --out.")
+    probes = probes_of(tuple(load_tasks(names).values()))
+    requests = [request_of(probe) for probe in probes]
+    ways = await asyncio.to_thread(cascades.orders, settings, composition, keys, requests)
+    async with _serving(_without_routers(settings), progress) as service:
+        measured = await cascades.measure(
+            service.base_url, settings, keys, ways, probes, requests, progress
         )
-    if json_out:
-        served_report.write_json(json_out, found)
-    return partial(served_report.print_pool, pool=found)
+    found = cascades.fitted(keys, path, measured, ways, *bounds)
+    return partial(cascades.print_found, found=found)
+
+
+async def bench_panel(progress: Progress, settings: Config, rounds: int) -> Finish:
+    """`coterie bench-panel`."""
+    experts = tuple(settings.hosted())[: panel_bench.PANEL]
+    if len(experts) < panel_bench.PANEL:
+        raise ConfigError(f"The pool hosts fewer than {panel_bench.PANEL} experts.")
+    routers = {name: "outcomes" in keys for name, keys in settings.routers.items()}
+    tagged = {name for name, keys in settings.routers.items() if keys.get("tag_requests")}
+    questions = [s.question for task in load_tasks().values() for s in task.samples("test")[::25]]
+    async with _serving(settings, progress) as service:
+        endpoints = {name: service.expert_base_url(name) for name in experts}
+        if missing := [name for name, url in endpoints.items() if url is None]:
+            raise ServiceError(f"{', '.join(missing)} did not stay loaded.")
+        found = await panel_bench.measure(
+            service.base_url,
+            {name: str(url) for name, url in endpoints.items()},
+            {name: fitted for name, fitted in routers.items() if name not in tagged},
+            questions,
+            rounds,
+            progress,
+        )
+    return partial(panel_bench.print_overheads, found=found, experts=experts)
 
 
 async def bench(

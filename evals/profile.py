@@ -13,6 +13,7 @@ from evals.progress import Progress
 from evals.table import say
 from evals.tasks import Sample, Task
 from experts.openai import ExpertClient
+from experts.types import Request
 from routers.base import Encoder
 from routers.outcomes import Outcome, OutcomeTable
 
@@ -41,6 +42,16 @@ class Profile:
 def probes_of(tasks: Sequence[Task]) -> tuple[Probe, ...]:
     """Every probe question of the tasks."""
     return tuple(Probe(task, sample) for task in tasks for sample in task.samples("probe"))
+
+
+def request_of(probe: Probe) -> Request:
+    """A probe question as it is asked."""
+    body = {
+        "messages": [{"role": "user", "content": probe.sample.question}],
+        "max_tokens": probe.task.spec.max_tokens,
+        "temperature": 0.0,
+    }
+    return Request(probe.sample.id, "chat/completions", body)
 
 
 async def run_profile(

@@ -81,12 +81,54 @@ def routers(
     title = f"{fit}, {len(fit_on.models)} models; {how}."
     setting: dict[str, Any] = {"fit": fit, "test": test or fit, "pool": list(fit_on.models)}
     if json_out:
-        report.write_json(json_out, found, setting)
+        report.write_lines(json_out, found, setting)
     if plot:
         report.draw(plot, found)
     code = report.print_experiment(console, found, title)
     for path in filter(None, (json_out, plot)):
         say(console, f"wrote {path}")
+    raise typer.Exit(code)
+
+
+@evaluate.command()
+def votes(
+    fit: Annotated[
+        str, typer.Option(help="Path prefix of the recorded tables: PREFIX_queries.parquet ...")
+    ],
+    pool: Annotated[str, typer.Option(help="Models, with commas; else all.")] = "",
+    benchmark: Annotated[str, typer.Option(help="Only its questions.")] = "",
+    folds: Annotated[int, typer.Option(min=2, help="Of the cross-validation.")] = 5,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write every number to this file.")
+    ] = None,
+) -> None:
+    """Let recorded models vote: all, adaptively, weighted by a router; exit 1 on a miss."""
+    # Imported late: `coterie --help` must not wait for torch and scikit-learn.
+    from evals.routing import experiment, recorded, votes_report  # noqa: PLC0415
+    from evals.routing.votes import run  # noqa: PLC0415
+    from routers.features import MiniLMEncoder  # noqa: PLC0415
+
+    names = [name.strip() for name in pool.split(",") if name.strip()]
+    console = make_console()
+    with Progress(console) as progress:
+        progress.doing("reading the tables")
+        known = recorded.read_recorded(fit, names, benchmark)
+        if len(known.models) < 2:
+            raise ConfigError("One model has nobody to vote with.")
+        splits = experiment.folds(known, folds)
+        if any(len(seen) < FEWEST or not len(unseen) for seen, unseen in splits):
+            raise ConfigError("Too few questions were answered by every model of the pool.")
+        encoder = MiniLMEncoder(cache_size=0)
+        progress.doing(f"embedding {len(known.queries)} questions")
+        vectors = encoder.encode([query.text for query in known.queries])
+        found = run(known, splits, vectors, encoder.name, progress.doing)
+    what = f"{fit}{f', {benchmark}' if benchmark else ''}, {len(known.models)} models"
+    title = f"{what}; {folds}-fold cross-validation, groups kept together."
+    code = votes_report.print_votes(console, found, title)
+    if json_out:
+        setting: dict[str, object] = {"fit": fit, "benchmark": benchmark, "pool": known.models}
+        votes_report.write_json(json_out, found, setting)
+        say(console, f"wrote {json_out}")
     raise typer.Exit(code)
 
 

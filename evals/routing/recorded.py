@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
+from aggregators.answers import Kind, canonical
 from experts.errors import ConfigError
 from experts.replay import read_table
 from routers.evidence import Evidence, Floats
@@ -56,13 +57,15 @@ class Recorded:
         )
 
 
-def read_recorded(prefix: str, pool: Sequence[str]) -> Recorded:
+def read_recorded(prefix: str, pool: Sequence[str], benchmark: str = "") -> Recorded:
     """The tables under a path prefix, for the models of the pool (all, where it is empty).
+
+    Of one `benchmark` only, where one is named. Equal answers are written alike.
 
     Raises ConfigError for a table that is missing or wrong, a model that it lacks, and a question
     that nobody answered.
     """
-    queries = read_table(f"{prefix}_queries.parquet", QUERIES).to_pylist()
+    queries = _questions(prefix, benchmark)
     outcomes = read_table(f"{prefix}_outcomes.parquet", OUTCOMES)
     known = sorted(set(outcomes["model"].to_pylist()))
     models = tuple(pool) or tuple(known)
@@ -85,7 +88,8 @@ def read_recorded(prefix: str, pool: Sequence[str]) -> Recorded:
         if row is None or column is None:
             continue
         scores[row, column] = entry["score"]
-        answers[row, column] = entry["pred"]
+        kind = queries[row].get("answer_format")
+        answers[row, column] = _answer(kind, entry["pred"])
         if entry["cost_usd"] is not None:
             costs[row, column] = entry["cost_usd"]
     if not ((scores >= 0) & (scores <= 1) | np.isnan(scores)).all():
@@ -103,6 +107,24 @@ def read_recorded(prefix: str, pool: Sequence[str]) -> Recorded:
         prices,
         unit,
     )
+
+
+def _questions(prefix: str, benchmark: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = read_table(f"{prefix}_queries.parquet", QUERIES).to_pylist()
+    if not benchmark:
+        return rows
+    found = [row for row in rows if row.get("benchmark") == benchmark]
+    if not found:
+        known = ", ".join(sorted({str(row.get("benchmark")) for row in rows}))
+        raise ConfigError(f"{prefix} has no benchmark {benchmark} (known: {known}).")
+    return found
+
+
+def _answer(kind: str | None, recorded: Any) -> str | None:
+    if recorded is None:
+        return None
+    known: Kind = cast(Kind, kind) if kind in get_args(Kind) else "text"
+    return canonical(known, str(recorded))
 
 
 def _rows(outcomes: pa.Table) -> list[dict[str, Any]]:

@@ -58,8 +58,8 @@ def lines(experiment: Experiment) -> list[Line]:
     return sorted(found, key=lambda line: -line.accuracy.mean)
 
 
-def print_experiment(console: Console, experiment: Experiment, title: str) -> int:
-    """Print the table; returns the exit code, 1 where a router is surely below the best single."""
+def print_lines(console: Console, experiment: Experiment, title: str) -> list[Line]:
+    """Print the table; returns its lines."""
     say(console, title)
     say(
         console,
@@ -73,6 +73,12 @@ def print_experiment(console: Console, experiment: Experiment, title: str) -> in
         COLUMNS,
         [_cells(line) for line in rows],
     )
+    return rows
+
+
+def print_experiment(console: Console, experiment: Experiment, title: str) -> int:
+    """Print the table; returns the exit code, 1 where a router is surely below the best single."""
+    rows = print_lines(console, experiment, title)
     if experiment.notes:
         say(console)
     for note in experiment.notes:
@@ -87,7 +93,7 @@ def print_experiment(console: Console, experiment: Experiment, title: str) -> in
     return 1 if any(line.gain.high < 0 for line in rows if line.name in ROUTERS) else 0
 
 
-def write_json(path: Path, experiment: Experiment, setting: Mapping[str, Any]) -> None:
+def write_lines(path: Path, experiment: Experiment, setting: Mapping[str, Any]) -> None:
     """Everything in the table, the curves, and what was run."""
     tree = {
         "setting": dict(setting),
@@ -159,7 +165,7 @@ def _cells(line: Line) -> list[str]:
         f"{100 * line.gain.mean:+.1f}",
         interval(line.gain),
         f"{100 * line.of_the_gap:.0f}",
-        f"{line.calls:g}",
+        f"{line.calls:.3g}",
         f"{line.price:.4g}",
         "-" if line.aiq is None else tenths(line.aiq),
     ]

@@ -1,7 +1,7 @@
 """Compositions of a running pool on the tasks' test questions, beside every expert of the pool."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,10 @@ class Asked:
     """[questions of the task] each."""
     alarms: Mapping[str, float]
     """Share of the task's questions at which the router's guard raised an alarm."""
+    tokens: Mapping[str, Scores] = field(default_factory=dict)
+    """[questions of the task] read and written by all experts, for each."""
+    prices: Mapping[str, Scores] = field(default_factory=dict)
+    """[questions of the task] of these tokens, in USD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,15 @@ class Pool:
 
 async def measure(
     base_url: str,
-    experts: Sequence[str],
+    experts: Mapping[str, float],
     compositions: Sequence[str],
     tasks: Sequence[Task],
     progress: Progress,
 ) -> Pool:
-    """Ask all of them everything. Raises ServiceError where a call fails."""
+    """Ask all of them everything; `experts` maps each to its price of a million tokens, in USD.
+
+    Raises ServiceError where a call fails.
+    """
     found: dict[str, Asked] = {}
     async with ExpertClient() as client:
         for model in (*experts, *compositions):
@@ -64,13 +71,16 @@ async def measure(
             answers = await ask_many(
                 client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, stream=False
             )
-            scored = [
-                (task.name, task.score(sample, answer.text), _alarm(answer))
-                for (task, sample), answer in zip(samples, answers, strict=True)
-            ]
+            by_task: dict[str, list[tuple[float, ...]]] = {task.name: [] for task in tasks}
+            for (task, sample), answer in zip(samples, answers, strict=True):
+                numbers = (_alarm(answer), sum(answer.tokens.values()), _price(answer, experts))
+                by_task[task.name].append((task.score(sample, answer.text), *numbers))
+            columns = {name: np.array(rows, dtype=float).T for name, rows in by_task.items()}
             found[model] = Asked(
-                {t.name: np.array([s for n, s, _ in scored if n == t.name]) for t in tasks},
-                {t.name: float(np.mean([a for n, _, a in scored if n == t.name])) for t in tasks},
+                {name: rows[0] for name, rows in columns.items()},
+                {name: float(rows[1].mean()) for name, rows in columns.items()},
+                {name: rows[2] for name, rows in columns.items()},
+                {name: rows[3] for name, rows in columns.items()},
             )
             progress.say(f"{model} has answered {len(samples)} questions")
     names = [task.name for task in tasks]
@@ -81,6 +91,10 @@ async def measure(
         {name: found[name] for name in experts},
         {name: found[name] for name in compositions},
     )
+
+
+def _price(answer: Answer, prices: Mapping[str, float]) -> float:
+    return sum(count * prices.get(name, 0.0) for name, count in answer.tokens.items()) / 1e6
 
 
 def _alarm(answer: Answer) -> bool:

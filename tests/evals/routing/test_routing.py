@@ -18,7 +18,7 @@ from rich.console import Console
 from evals.routing.experiment import ORACLE, RANDOM, ROUTERS, SINGLE, VOTE, Experiment, folds, run
 from evals.routing.quality_cost import aiq, hull
 from evals.routing.recorded import Recorded, read_recorded
-from evals.routing.report import draw, lines, print_experiment, write_json
+from evals.routing.report import draw, lines, print_experiment, write_lines
 from experts.errors import ConfigError
 
 MODELS = ("sums", "cities", "guesser")
@@ -101,7 +101,7 @@ def test_the_curve_ends_at_the_cheapest(experiment: Experiment) -> None:
 def test_table_json_and_picture(experiment: Experiment, tmp_path: Path) -> None:
     console = Console(width=140, record=True, quiet=True)
     assert print_experiment(console, experiment, "Made up.") == 0
-    write_json(tmp_path / "out.json", experiment, {"fit": "made"})
+    write_lines(tmp_path / "out.json", experiment, {"fit": "made"})
     tree = json.loads((tmp_path / "out.json").read_text())
     assert tree["ways"]["kernel"]["gain"] > 0.1
     draw(tmp_path / "out.svg", experiment)

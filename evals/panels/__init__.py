@@ -1,0 +1,1 @@
+"""Answers of several experts, beside what each of them says alone."""
