@@ -32,6 +32,13 @@ app.command()(simulate)
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The YAML file that describes the pool.")
 ]
+TasksOption = Annotated[
+    list[str] | None, typer.Option("--task", "-t", help="Only this task; may be repeated.")
+]
+CompositionsOption = Annotated[
+    list[str] | None,
+    typer.Option("--composition", "-m", help="A name from `compositions`; else all."),
+]
 
 
 @app.command()
@@ -48,9 +55,7 @@ def demo(
 @app.command()
 def profile(
     config: ConfigOption = DEFAULT_CONFIG,
-    task: Annotated[
-        list[str] | None, typer.Option("--task", "-t", help="Only this task; may be repeated.")
-    ] = None,
+    task: TasksOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="The outcome table; else the one the routers read."),
@@ -63,13 +68,8 @@ def profile(
 @evaluate.command()
 def pool(
     config: ConfigOption = DEFAULT_CONFIG,
-    composition: Annotated[
-        list[str] | None,
-        typer.Option("--composition", "-m", help="A name from `compositions`; else all."),
-    ] = None,
-    task: Annotated[
-        list[str] | None, typer.Option("--task", "-t", help="Only this task; may be repeated.")
-    ] = None,
+    composition: CompositionsOption = None,
+    task: TasksOption = None,
     json_out: Annotated[
         Path | None, typer.Option("--json", help="Write every number to this file.")
     ] = None,
@@ -81,13 +81,8 @@ def pool(
 @evaluate.command()
 def panels(
     config: ConfigOption = DEFAULT_CONFIG,
-    composition: Annotated[
-        list[str] | None,
-        typer.Option("--composition", "-m", help="A name from `compositions`; else all."),
-    ] = None,
-    task: Annotated[
-        list[str] | None, typer.Option("--task", "-t", help="Only this task; may be repeated.")
-    ] = None,
+    composition: CompositionsOption = None,
+    task: TasksOption = None,
     beside: Annotated[
         str | None, typer.Option(help="An expert whose accuracy is wanted at half its price.")
     ] = None,

@@ -152,8 +152,11 @@ async def bench_panel(progress: Progress, settings: Config, rounds: int) -> Fini
     experts = tuple(settings.hosted())[: panel_bench.PANEL]
     if len(experts) < panel_bench.PANEL:
         raise ConfigError(f"The pool hosts fewer than {panel_bench.PANEL} experts.")
-    routers = {name: "outcomes" in keys for name, keys in settings.routers.items()}
-    tagged = {name for name, keys in settings.routers.items() if keys.get("tag_requests")}
+    routers = {
+        name: "outcomes" in keys
+        for name, keys in settings.routers.items()
+        if not keys.get("tag_requests")
+    }
     questions = [s.question for task in load_tasks().values() for s in task.samples("test")[::25]]
     async with _serving(settings, progress) as service:
         endpoints = {name: service.expert_base_url(name) for name in experts}
@@ -162,7 +165,7 @@ async def bench_panel(progress: Progress, settings: Config, rounds: int) -> Fini
         found = await panel_bench.measure(
             service.base_url,
             {name: str(url) for name, url in endpoints.items()},
-            {name: fitted for name, fitted in routers.items() if name not in tagged},
+            routers,
             questions,
             rounds,
             progress,

@@ -41,6 +41,11 @@ class Overhead:
     """The median of the differences, question by question."""
     route_ms: float
 
+    @property
+    def own_ms(self) -> float:
+        """What the panel itself adds."""
+        return self.overhead_ms - (self.route_ms if self.fitted else 0.0)
+
 
 async def measure(
     base_url: str,
@@ -142,9 +147,8 @@ def print_overheads(console: Console, found: Sequence[Overhead], experts: Sequen
         console,
         [
             Verdict(
-                one.overhead_ms - (one.route_ms if one.fitted else 0.0) <= OVERHEAD_MS,
-                f"{one.router}: orchestration of {len(experts)} experts adds"
-                f" {one.overhead_ms - (one.route_ms if one.fitted else 0.0):.1f} ms"
+                one.own_ms <= OVERHEAD_MS,
+                f"{one.router}: orchestration of {len(experts)} experts adds {one.own_ms:.1f} ms"
                 f"{' beside routing' if one.fitted else ''} (target: at most {OVERHEAD_MS:g})",
             )
             for one in found
