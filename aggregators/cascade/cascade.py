@@ -63,8 +63,7 @@ class CascadeAggregator:
         """Raises ConfigError for a prompt or thresholds that can not be read."""
         self._config = config
         self._signals = Signals(config)
-        last = (config.last,) if config.last is not None else ()
-        order = (*config.experts, *last) if config.experts else ()
+        order = config.order(Panel(())) if config.experts else ()
         path = config.thresholds
         self._accept = read(path, order, config.signal) if path is not None else ()
 

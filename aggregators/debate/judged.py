@@ -13,7 +13,7 @@ from aggregators.debate.config import JudgedDebateConfig
 from aggregators.debate.debate import cut_words
 from aggregators.debate.quotes import certify
 from aggregators.gather import Call, Said, answer, fullest, gather, reason
-from aggregators.judging import Judge, compare
+from aggregators.judging import UNDECIDED, Judge, compare
 from aggregators.tally import tally
 from experts.errors import ExpertError
 from experts.prompts import defused, fence_for, fill, read_template
@@ -21,7 +21,6 @@ from experts.types import Chunk, Request
 
 PROMPTS = Path(__file__).parent
 ARGUE = ("question", "answer", "other", "transcript")
-UNDECIDED = 0.5
 
 
 class JudgedDebate:
