@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.cluster import KMeans
 
-from routers.evidence import Evidence, Floats
+from routers.evidence import Evidence, Floats, blocks
 from routers.fitted import FittedConfig, FittedRouter, Predictor
 
 
@@ -70,6 +70,9 @@ class Clusters(Predictor):
         return {"centres": self._centres, "scores": self._scores}
 
     def predict(self, vectors: Floats) -> Floats:
+        return np.concatenate([self._predict(block) for block in blocks(vectors)])
+
+    def _predict(self, vectors: Floats) -> Floats:
         distances = np.linalg.norm(vectors[:, None] - self._centres, axis=2)
         count = min(self._config.looked_at, len(self._centres))
         found = np.argsort(distances, axis=1, kind="stable")[:, :count]

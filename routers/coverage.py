@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from routers.crossfit import HeldOut
@@ -124,22 +125,23 @@ def calibrate(evidence: Evidence, found: HeldOut, config: CoverageConfig) -> Thr
 
 def alarms(
     limits: Thresholds,
-    distance: Floats,
+    distances: Floats,
     scores: Floats,
-    entropy: Floats | None,
-) -> list[Alarm]:
-    """The tests that fire for one request, of which everything is, [1, ...]."""
-    fired = []
-    far, expected = float(distance[0]), float(scores.max())
-    if far > limits.distance:
-        fired.append(Alarm("distance", far, limits.distance))
-    if expected < limits.quality:
-        fired.append(Alarm("quality", expected, limits.quality))
-    close = float(margin(scores)[0])
-    if close < limits.margin:
-        fired.append(Alarm("margin", close, limits.margin))
-    if entropy is not None and entropy[0] > limits.entropy:
-        fired.append(Alarm("entropy", float(entropy[0]), limits.entropy))
+    entropies: Floats | None,
+) -> list[list[Alarm]]:
+    """The tests that fire for each of B requests: [B], [B, M], and [B] where it is known."""
+    best, leads = scores.max(axis=1), margin(scores)
+    tests: list[tuple[Test, Floats, float, NDArray[np.bool_]]] = [
+        ("distance", distances, limits.distance, distances > limits.distance),
+        ("quality", best, limits.quality, best < limits.quality),
+        ("margin", leads, limits.margin, leads < limits.margin),
+    ]
+    if entropies is not None:
+        tests.append(("entropy", entropies, limits.entropy, entropies > limits.entropy))
+    fired: list[list[Alarm]] = [[] for _ in distances]
+    for test, values, limit, found in tests:
+        for row in np.flatnonzero(found):
+            fired[row].append(Alarm(test, float(values[row]), limit))
     return fired
 
 

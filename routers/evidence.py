@@ -1,10 +1,10 @@
 """What a router is fitted from: questions as vectors, and what each expert scored on them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,12 @@ from experts.errors import ConfigError
 from routers.base import Encoder
 from routers.outcomes import HINT, OutcomeTable, Query
 
-BLOCK = 1024
-"""Questions compared with all others at once; bounds the memory of a large table."""
+BLOCK = 256
+"""Questions compared with all others at once; bounds the memory of a large table or batch."""
 
 Floats = NDArray[np.floating[Any]]
 Indices = NDArray[np.intp]
+Number = TypeVar("Number", bound=np.number[Any])
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,12 @@ def overall(vectors: Floats, scores: Floats) -> Floats:
             total += float(own[asked][near.argmax(axis=1)].sum())
         means[expert] = total / len(own)
     return means
+
+
+def blocks(rows: NDArray[Number]) -> Iterator[NDArray[Number]]:
+    """At most BLOCK of B rows at once; nothing but one block of none, where B is 0."""
+    for start in range(0, max(len(rows), 1), BLOCK):
+        yield rows[start : start + BLOCK]
 
 
 def read_evidence(

