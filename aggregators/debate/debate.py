@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from typing import NamedTuple
 
 from aggregators import equality
 from aggregators.base import Ask, Panel, asking
@@ -21,9 +22,17 @@ from experts.errors import ExpertError
 from experts.prompts import defused, fence_for, fill, read_template
 from experts.types import Chunk, Request
 
-PROMPTS = Path(__file__).parent
+FOLDER = Path(__file__).parent
 CUT = " [...]"
 LONGEST_WORD = 24
+
+
+class Prompts(NamedTuple):
+    """Texts with fields: to hear others, to split a question, to hear what that has brought."""
+
+    round: str
+    split: str
+    findings: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,85 +64,88 @@ class Debate:
     def __init__(self, config: DebateConfig) -> None:
         """Raises ConfigError for a prompt that can not be read or lacks a field."""
         self._config = config
-        self._round = read_template(config.prompt or PROMPTS / "round.txt", ("question", "answers"))
-        self._split = read_template(PROMPTS / "split.txt", ("question", "answers", "count"))
-        self._findings = read_template(PROMPTS / "findings.txt", ("question", "findings"))
+        self._prompts = Prompts(
+            read_template(config.prompt or FOLDER / "round.txt", ("question", "answers")),
+            read_template(FOLDER / "split.txt", ("question", "answers", "count")),
+            read_template(FOLDER / "findings.txt", ("question", "findings")),
+        )
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The answer that has won."""
-        standing = await self._settle(request, panel, ask, self._config.depth)
+        room = _Room(self._config, self._prompts, panel, ask)
+        standing = await room.settle(request, self._config.depth)
         votes = {label: round(w, 3) for label, w in standing.counted.weights.items()}
         ask.tell("the debate is over" if votes else "no answer could be read", votes=votes)
         yield answer(standing.winner)
 
-    async def _settle(self, request: Request, panel: Panel, ask: Ask, depth: int) -> Standing:
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Where one request is debated, and the narrower questions that it is split into."""
+
+    config: DebateConfig
+    prompts: Prompts
+    panel: Panel
+    ask: Ask
+
+    async def settle(self, request: Request, depth: int) -> Standing:
         """Answers and rounds; then narrower questions, and what they have brought."""
-        calls = self._config.calls(self._config.asked(request), panel)
-        standing = await self._stand(await gather(calls, ask), panel)
-        standing = await self._discuss(standing, calls, request, panel, ask)
-        if standing.agreed or not self._config.subtopics or not depth or _late(ask):
+        calls = self.config.calls(self.config.asked(request), self.panel)
+        standing = await self._stand(await gather(calls, self.ask))
+        standing = await self._discuss(standing, calls, request)
+        if standing.agreed or not self.config.subtopics or not depth or self._late():
             return standing
-        findings = await self._narrower(standing, request, panel, ask, depth)
+        findings = await self._narrower(standing, request, depth)
         if not findings:
             return standing
         fence = fence_for([findings])
-        text = fill(self._findings, question=request.query, findings=findings, fence=fence)
+        text = fill(self.prompts.findings, question=request.query, findings=findings, fence=fence)
         told = asking(request, text)
         calls = [Call(call.expert, asking(call.request, text)) for call in calls]
-        return await self._round_of(standing, calls, told, panel, ask)
+        return await self._round_of(standing, calls, told)
 
     async def _discuss(
-        self,
-        standing: Standing,
-        calls: Sequence[Call],
-        request: Request,
-        panel: Panel,
-        ask: Ask,
+        self, standing: Standing, calls: Sequence[Call], request: Request
     ) -> Standing:
-        for number in range(1, self._config.rounds + 1):
+        for number in range(1, self.config.rounds + 1):
             listens = any(self._discusses(one.expert) for one in standing.said)
-            if standing.agreed or len(standing.said) < 2 or not listens or _late(ask):
+            if standing.agreed or len(standing.said) < 2 or not listens or self._late():
                 break
-            ask.tell(f"round {number}", rounds=number)
+            self.ask.tell(f"round {number}", rounds=number)
             before = standing.labels
-            standing = await self._round_of(standing, calls, request, panel, ask)
+            standing = await self._round_of(standing, calls, request)
             if standing.labels == before:
-                ask.tell("nobody has changed its answer")
+                self.ask.tell("nobody has changed its answer")
                 break
         return standing
 
     async def _round_of(
-        self,
-        standing: Standing,
-        calls: Sequence[Call],
-        request: Request,
-        panel: Panel,
-        ask: Ask,
+        self, standing: Standing, calls: Sequence[Call], request: Request
     ) -> Standing:
         """Everybody hears others and answers again; who fails stays with its last answer."""
         agents = standing.said
-        around = hears(self._config.graph, len(agents))
+        around = hears(self.config.graph, len(agents))
         listening = [n for n, one in enumerate(agents) if self._discusses(one.expert)]
         again = []
         for number in listening:
             one = agents[number]
             text = fill(
-                self._round,
+                self.prompts.round,
                 question=request.query,
                 own=self._cut(one.text),
                 answers=self._groups(standing, around[number]),
             )
             again.append(Call(one.expert, asking(calls[one.call].request, text)))
         try:
-            fresh = {listening[one.call]: one for one in await gather(again, ask) if one.text}
+            fresh = {listening[one.call]: one for one in await gather(again, self.ask) if one.text}
         except ExpertError as error:
-            ask.tell("the round failed", failed=[reason(error)])
+            self.ask.tell("the round failed", failed=[reason(error)])
             return standing
         said = [
             fresh[number]._replace(call=one.call) if number in fresh else one
             for number, one in enumerate(agents)
         ]
-        return await self._stand(said, panel)
+        return await self._stand(said)
 
     def _groups(self, standing: Standing, heard: Sequence[int]) -> str:
         """What the heard ones say, equal answers together, each in the words of the first."""
@@ -146,7 +158,7 @@ class Debate:
         fence = fence_for(texts)
         return "\n".join(
             fill(
-                self._config.peers,
+                self.config.peers,
                 number=str(number),
                 count=str(len(group)),
                 share=f"{ceil(100 * len(group) / len(heard))} %",
@@ -156,26 +168,24 @@ class Debate:
             for number, (group, text) in enumerate(zip(groups.values(), texts, strict=True), 1)
         )
 
-    async def _narrower(
-        self, standing: Standing, request: Request, panel: Panel, ask: Ask, depth: int
-    ) -> str:
+    async def _narrower(self, standing: Standing, request: Request, depth: int) -> str:
         """What debates of narrower questions conclude; nothing where nobody can name any."""
-        lead = self._config.moderator or panel.lead or panel.experts[0]
+        lead = self.config.moderator or self.panel.lead or self.panel.experts[0]
         text = fill(
-            self._split,
+            self.prompts.split,
             question=request.query,
             answers=self._groups(standing, range(len(standing.said))),
-            count=str(self._config.subtopics),
+            count=str(self.config.subtopics),
         )
         try:
-            named = (await whole(lead, asking(request, text), ask)).text
+            named = (await whole(lead, asking(request, text), self.ask)).text
         except ExpertError as error:
-            ask.tell(f"{lead} failed", failed=[reason(error)])
+            self.ask.tell(f"{lead} failed", failed=[reason(error)])
             return ""
         topics = [line.strip(" -*\t") for line in named.splitlines() if line.strip(" -*\t")]
-        topics = topics[: self._config.subtopics]
-        ask.tell(f"{len(topics)} narrower questions", topics=topics)
-        debates = [self._settle(asking(request, t), panel, ask, depth - 1) for t in topics]
+        topics = topics[: self.config.subtopics]
+        self.ask.tell(f"{len(topics)} narrower questions", topics=topics)
+        debates = [self.settle(asking(request, topic), depth - 1) for topic in topics]
         found = await asyncio.gather(*debates, return_exceptions=True)
         for one in found:
             if isinstance(one, BaseException) and not isinstance(one, ExpertError):
@@ -186,16 +196,19 @@ class Debate:
             if isinstance(one, Standing)
         )
 
-    async def _stand(self, said: Sequence[Said], panel: Panel) -> Standing:
-        labels = await equality.labels(self._config.answer, [one.text for one in said])
-        weights = [self._config.weigh(one, panel) for one in said]
+    async def _stand(self, said: Sequence[Said]) -> Standing:
+        labels = await equality.labels(self.config.answer, [one.text for one in said])
+        weights = [self.config.weigh(one, self.panel) for one in said]
         return Standing(tuple(said), tuple(labels), tally(labels, weights))
 
     def _discusses(self, expert: str) -> bool:
-        return not self._config.discussants or expert in self._config.discussants
+        return not self.config.discussants or expert in self.config.discussants
 
     def _cut(self, text: str) -> str:
-        return cut_words(defused(text), self._config.words)
+        return cut_words(defused(text), self.config.words)
+
+    def _late(self) -> bool:
+        return asyncio.get_running_loop().time() >= self.ask.deadline
 
 
 def cut_words(text: str, most: int) -> str:
@@ -204,7 +217,3 @@ def cut_words(text: str, most: int) -> str:
     end = len(text) - len(words[most]) if len(words) > most else len(text)
     end = min(end, most * LONGEST_WORD)
     return text if end == len(text) else text[:end].rstrip() + CUT
-
-
-def _late(ask: Ask) -> bool:
-    return asyncio.get_running_loop().time() >= ask.deadline
