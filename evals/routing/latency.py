@@ -23,7 +23,8 @@ from routers.features import MiniLMEncoder
 from routers.outcomes import OutcomeTable
 from routers.registry import build
 
-ALONE = 200
+ROUNDS = 5
+ALONE = 100
 TOGETHER = 1_000
 ALONE_MS = 10.0
 TOGETHER_MS = 3.0
@@ -38,7 +39,7 @@ class Latency:
     alone_ms: float
     """Median of a question that comes by itself, embedding included."""
     together_ms: float
-    """Each question of a batch of `TOGETHER`."""
+    """Each question of a batch of `TOGETHER`, in the median batch."""
 
 
 def measure(settings: Config, progress: Progress) -> list[Latency]:
@@ -47,19 +48,40 @@ def measure(settings: Config, progress: Progress) -> list[Latency]:
     if not names:
         raise ConfigError("The configuration has no router that is fitted from outcomes.")
     with threadpool_limits(limits=1, user_api="blas"):  # As in the service.
-        return [_measure(settings, name, progress) for name in names]
+        stopwatches = [_Stopwatch(settings, name) for name in names]
+        for number in range(1, ROUNDS + 1):
+            for one in stopwatches:
+                progress.doing(f"measuring {one.name}, round {number} of {ROUNDS}")
+                one.take()
+    return [one.median() for one in stopwatches]
 
 
-def _measure(settings: Config, name: str, progress: Progress) -> Latency:
-    keys = {key: value for key, value in settings.routers[name].items() if key != "artifact"}
-    texts = sorted({row.text for row in OutcomeTable.read(Path(keys["outcomes"])).matrix()[0]})
-    progress.doing(f"measuring {name}")
-    started = time.perf_counter()
-    router = build(name, keys, tuple(settings.experts), partial(MiniLMEncoder, cache_size=0))
-    fit_s = time.perf_counter() - started
-    alone = [_seconds(router, [text]) for text in islice(cycle(texts), ALONE)]
-    together = _seconds(router, list(islice(cycle(texts), TOGETHER)))
-    return Latency(name, fit_s, 1000 * statistics.median(alone), 1000 * together / TOGETHER)
+class _Stopwatch:
+    """Times of one router; in rounds, so that a slow moment of the machine is not one router's."""
+
+    def __init__(self, settings: Config, name: str) -> None:
+        self.name = name
+        keys = {key: value for key, value in settings.routers[name].items() if key != "artifact"}
+        rows = OutcomeTable.read(Path(keys["outcomes"])).matrix()[0]
+        self._texts = cycle(sorted({row.text for row in rows}))
+        started = time.perf_counter()
+        encoder = partial(MiniLMEncoder, cache_size=0)
+        self._router = build(name, keys, tuple(settings.experts), encoder)
+        self._fit_s = time.perf_counter() - started
+        self._alone: list[float] = []
+        self._together: list[float] = []
+
+    def take(self) -> None:
+        """Some questions one by one, and many at once."""
+        for text in islice(self._texts, ALONE):
+            self._alone.append(_seconds(self._router, [text]))
+        batch = list(islice(self._texts, TOGETHER))
+        self._together.append(_seconds(self._router, batch) / TOGETHER)
+
+    def median(self) -> Latency:
+        """Of all that was taken."""
+        alone, together = (1000 * statistics.median(all) for all in (self._alone, self._together))
+        return Latency(self.name, self._fit_s, alone, together)
 
 
 def print_latencies(console: Console, found: Sequence[Latency]) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -18,7 +19,7 @@ class Profiles:
     asked: Floats
     """[M, S] how many answers that were."""
 
-    @property
+    @cached_property
     def totals(self) -> Floats:
         """[M] points over all skills."""
         return np.asarray(self.points.sum(axis=1))

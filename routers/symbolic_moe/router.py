@@ -228,8 +228,9 @@ class SymbolicRouter(FittedRouter):
         # A string seeds through SHA-512, equal in every process.
         random = Random(f"{config.seed}:{request.id}")
         found = self._symbolic.chances(skills)
-        here = np.isin(np.arange(len(found)), self.here)
-        return draw(np.where(here, found, 0.0), config.experts, config.replace, random)
+        here = np.zeros_like(found)
+        here[self.here] = found[self.here]
+        return draw(here, config.experts, config.replace, random)
 
 
 def _labels(evidence: Evidence) -> list[tuple[str, ...]]:
