@@ -9,7 +9,8 @@ from pydantic import Field
 from sklearn.cluster import KMeans
 
 from routers.evidence import Evidence, Floats, blocks
-from routers.fitted import FittedConfig, FittedRouter, Predictor
+from routers.fitted import FittedConfig, FittedRouter
+from routers.predictor import Predictor
 
 
 class ClustersConfig(FittedConfig):

@@ -1,11 +1,12 @@
 """How good a fitted router is on questions that it has not seen: grouped cross-validation."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from routers.evidence import Evidence, Floats, Indices
+from routers.predictor import Predictor
 
 FOLDS = 5
 FEWEST_GROUPS = 10
@@ -13,22 +14,7 @@ SHRINKAGE = (1.0, 0.8, 0.6, 0.4, 0.2)
 SIGMAS = 1.0
 
 
-class Predicts(Protocol):
-    """What was fitted on some questions."""
-
-    means: Floats
-    """[M] what an expert scores on any question."""
-
-    def predict(self, vectors: Floats) -> Floats:
-        """[B, M] scores for the vectors [B, d] of other questions."""
-        ...
-
-    def entropy(self, vectors: Floats) -> Floats | None:
-        """[B] how unsure it is of their categories, in nats; None where it knows none."""
-        ...
-
-
-Fit = Callable[[Evidence], Predicts]
+Fit = Callable[[Evidence], Predictor]
 
 
 class Worth(NamedTuple):
@@ -77,11 +63,11 @@ def held_out(evidence: Evidence, fit: Fit, seed: int = 0) -> HeldOut:
         if np.isnan(part.scores).all(axis=0).any():
             continue  # Somebody answered only questions of this fold.
         fitted = fit(part)
-        found.predicted[unseen] = fitted.predict(evidence.vectors[unseen])
+        look = fitted.look(evidence.vectors[unseen])
+        found.predicted[unseen] = look.scores
         found.means[unseen] = fitted.means
-        entropy = fitted.entropy(evidence.vectors[unseen])
-        if entropy is not None:
-            found.entropy[unseen] = entropy
+        if look.entropy is not None:
+            found.entropy[unseen] = look.entropy
     return found
 
 

@@ -13,7 +13,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from routers.evidence import Evidence, Floats
-from routers.fitted import FittedConfig, FittedRouter, Predictor
+from routers.fitted import FittedConfig, FittedRouter
+from routers.predictor import Predictor
 
 INIT_STD = 0.1
 

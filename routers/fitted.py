@@ -5,7 +5,7 @@ as far as they have paid on held-out questions, and raises an alarm where a ques
 what it has seen.
 """
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from routers.crossfit import Worth, held_out, shrunk, worth
 from routers.evidence import Evidence, Floats, Indices, read_evidence
 from routers.neighbours import Near, find
 from routers.outcomes import Query
+from routers.predictor import Look, Predictor
 from routers.showing import Record, reason, record, shown_neighbours, summary
 from routers.territory import Territory
 
@@ -31,6 +32,7 @@ SCORE_DIGITS = 4
 """Of a predicted score that count: more would tell experts apart by how many requests come at once,
 as the last bits of a product depend on how many rows are multiplied together."""
 EXPLAINED = 16
+"""Nearest questions that an explanation counts, where a router does not go by neighbours itself."""
 
 
 class FittedConfig(RouterConfig):
@@ -61,11 +63,6 @@ class FittedConfig(RouterConfig):
             raise ValueError("one of the keys `outcomes` and `artifact` is required")
         return self
 
-    @property
-    def explained(self) -> int:
-        """How many of the nearest questions an explanation counts."""
-        return EXPLAINED
-
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
         """The general expert must be in the pool."""
         general = self.coverage.general if self.coverage else None
@@ -73,39 +70,6 @@ class FittedConfig(RouterConfig):
             return ()
         known = ", ".join(experts)
         return (f"coverage.general: no expert is called `{general}` (known: {known}).",)
-
-
-class Predictor(ABC):
-    """Predicts the scores of M experts from vectors; made by `fit` or read back by `load`."""
-
-    means: Floats
-    """[M] what an expert scores on any question, and to what predictions are drawn."""
-
-    @classmethod
-    @abstractmethod
-    def fit(cls, evidence: Evidence, config: Any) -> Self:
-        """Learn from questions and scores. Some scores may be NaN."""
-
-    @classmethod
-    @abstractmethod
-    def load(cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: Any) -> Self:
-        """What `arrays` stored; raises KeyError or ValueError where they do not fit."""
-
-    @abstractmethod
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """What `load` needs beside the evidence."""
-
-    @abstractmethod
-    def predict(self, vectors: Floats) -> Floats:
-        """Scores [B, M], about 0..1, of vectors [B, dimension]."""
-
-    def explain(self, vectors: Floats) -> list[dict[str, Any]]:
-        """What else it can say of each of the vectors [B, dimension], as plain JSON."""
-        return [{} for _ in vectors]
-
-    def entropy(self, vectors: Floats) -> Floats | None:
-        """[B] how unsure it is of their categories, in nats; None where it knows none."""
-        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +88,6 @@ class Fitted:
 
     def scores(self, vectors: Floats) -> Floats:
         """Predicted qualities [B, M] of the experts of the evidence, as far as they are trusted."""
-        if not self.trust:
-            return np.broadcast_to(self.predictor.means, (len(vectors), len(self.evidence.experts)))
         return self.trusted(self.predictor.predict(vectors))
 
     def trusted(self, predicted: Floats) -> Floats:
@@ -189,7 +151,7 @@ class FittedRouter(ABC):
     def route(self, requests: Sequence[Request]) -> list[Decision]:
         """One decision per request; blocks for some milliseconds of CPU per request."""
         vectors = self._encoder.encode([request.query for request in requests])
-        return self._decide(vectors, self.fitted.scores(vectors))
+        return self._decide(vectors, self.fitted.predictor.look(vectors))
 
     def save(self, path: Path) -> None:
         """Write what was fitted as an artifact."""
@@ -288,17 +250,18 @@ class FittedRouter(ABC):
             f" {best}, the best single expert, answers everything."
         )
 
-    def _decide(self, vectors: Floats, scores: Floats) -> list[Decision]:
-        """One decision for each of the vectors [B, dimension], from its scores [B, M]."""
+    def _decide(self, vectors: Floats, look: Look) -> list[Decision]:
+        """One decision for each of the vectors [B, dimension], from what is thought of them."""
         fitted = self.fitted
-        near = find(fitted.evidence.vectors, vectors, self._config.explained)
+        scores = fitted.trusted(look.scores)
+        near = look.near or find(fitted.evidence.vectors, vectors, EXPLAINED)
         orders = self.here[np.argsort(-scores[:, self.here], axis=1, kind="stable")]
-        fired = self._alarms(vectors, scores[:, self.here])
+        fired = self._alarms(vectors, scores[:, self.here], look.entropy)
         found = record(fitted.evidence, near)
-        extras = fitted.predictor.explain(vectors)
+        words = look.words or [{}] * len(vectors)
         return [
             self._decision(
-                scores[row], orders[row], near.of(row), found.of(row), fired[row], extras[row]
+                scores[row], orders[row], near.of(row), found.of(row), fired[row], words[row]
             )
             for row in range(len(vectors))
         ]
@@ -310,15 +273,15 @@ class FittedRouter(ABC):
         near: Near,
         found: Record,
         fired: Sequence[Alarm],
-        extra: Mapping[str, Any],
+        words: Mapping[str, Any],
     ) -> Decision:
         """One request's, from its scores [M] and who is best of them, in this order."""
         evidence = self.fitted.evidence
         ranked = [(evidence.experts[column], float(scores[column])) for column in order]
         said = reason(evidence, near, found, int(order[0]))
         if not self.fitted.trust and self.fitted.worth is not None:
-            words = self._not_worth_it()
-            said = f"{words[0].upper()}{words[1:]}"
+            sentence = self._not_worth_it()
+            said = f"{sentence[0].upper()}{sentence[1:]}"
         action = None
         if fired:
             names, action = fallback([name for name, _ in ranked], self._config.coverage)
@@ -332,18 +295,18 @@ class FittedRouter(ABC):
             evidence={
                 "neighbours": shown_neighbours(evidence, near),
                 **summary(evidence, near, found, order),
-                **extra,
+                **words,
             },
             fallback=action,
             general=self._config.coverage.general if action else None,
             message=self._config.coverage.message if action else "",
         )
 
-    def _alarms(self, vectors: Floats, scores: Floats) -> list[list[Alarm]]:
+    def _alarms(self, vectors: Floats, scores: Floats, entropy: Floats | None) -> list[list[Alarm]]:
         fitted = self.fitted
         nowhere = np.zeros(len(vectors))
         distances = fitted.territory.distance(vectors) if fitted.territory else nowhere
-        return alarms(fitted.limits, distances, scores, fitted.predictor.entropy(vectors))
+        return alarms(fitted.limits, distances, scores, entropy)
 
 
 def _trust(config: FittedConfig, found: Worth | None) -> float:

@@ -13,7 +13,8 @@ from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 
 from routers.evidence import Evidence, Floats, blocks
-from routers.fitted import FittedConfig, FittedRouter, Predictor
+from routers.fitted import FittedConfig, FittedRouter
+from routers.predictor import Predictor
 
 
 class KernelConfig(FittedConfig):

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from routers.evidence import Evidence, Floats, blocks
-from routers.fitted import FittedConfig, FittedRouter, Predictor
-from routers.neighbours import find
+from routers.fitted import FittedConfig, FittedRouter
+from routers.neighbours import Near, find
+from routers.predictor import Look, Predictor
 
 
 class KnnConfig(FittedConfig):
@@ -25,10 +26,6 @@ class KnnConfig(FittedConfig):
         gt=0,
         description="Weight of an expert's overall mean; the nearest's is its similarity.",
     )
-
-    @property
-    def explained(self) -> int:
-        return self.neighbours
 
 
 class Knn(Predictor):
@@ -58,10 +55,15 @@ class Knn(Predictor):
         return {}
 
     def predict(self, vectors: Floats) -> Floats:
-        return np.concatenate([self._predict(block) for block in blocks(vectors)])
+        return self.look(vectors).scores
 
-    def _predict(self, vectors: Floats) -> Floats:
+    def look(self, vectors: Floats) -> Look:
+        """Scores, and the neighbours that they are of."""
         near = find(self._evidence.vectors, vectors, self._config.neighbours)
+        found = [self._means(Near(*part)) for part in zip(*map(blocks, near), strict=True)]
+        return Look(np.concatenate(found), near=near)
+
+    def _means(self, near: Near) -> Floats:
         scores = self._evidence.scores[near.rows]  # [texts, neighbours, experts]
         similarities = near.similarities.astype(np.float64)
         fading = np.exp((similarities - similarities[:, :1]) / self._config.temperature)

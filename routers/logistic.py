@@ -10,7 +10,8 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from routers.evidence import Evidence, Floats
-from routers.fitted import FittedConfig, FittedRouter, Predictor
+from routers.fitted import FittedConfig, FittedRouter
+from routers.predictor import Predictor
 
 
 class LogisticConfig(FittedConfig):

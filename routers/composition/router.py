@@ -10,10 +10,14 @@ from pydantic import Field
 from routers.composition.classifier import Classifier, Kind, fit, load
 from routers.composition.mapping import Utilities, solve, utilities
 from routers.evidence import Evidence, Floats
-from routers.fitted import FittedConfig, FittedRouter, Predictor
+from routers.fitted import FittedConfig, FittedRouter
+from routers.predictor import Look, Predictor
 
-BEHIND = 1e-6
-"""How far the others stay behind the category's own expert, at least."""
+BEHIND = 1e-3
+"""How far the others stay behind the category's own expert, at least; more than rounding takes,
+also where predictions are trusted little."""
+
+SHOWN_CATEGORIES = 3
 
 
 class CompositionConfig(FittedConfig):
@@ -105,22 +109,20 @@ class Composition(Predictor):
         }
 
     def predict(self, vectors: Floats) -> Floats:
-        return np.asarray(self._worth[self._classify(vectors).argmax(axis=1)])
+        return self.look(vectors).scores
 
-    def explain(self, vectors: Floats) -> list[dict[str, Any]]:
-        """How probable the likeliest categories are, and whose they are."""
-        probable = self._classify(vectors)
-        orders = np.argsort(-probable, axis=1, kind="stable")[:, :3]
+    def look(self, vectors: Floats) -> Look:
+        """Scores, how unsure the category is, and how probable the likeliest ones are."""
+        probable = self._classify(vectors)  # [B, C]
+        orders = np.argsort(-probable, axis=1, kind="stable")[:, :SHOWN_CATEGORIES]
         names = self._found.categories
-        return [
+        words = [
             {"categories": {names[c]: round(float(own[c]), 3) for c in order}}
             for own, order in zip(probable, orders, strict=True)
         ]
-
-    def entropy(self, vectors: Floats) -> Floats:
-        """[B] of the category, in nats."""
-        probable = np.clip(self._classify(vectors), 1e-12, 1.0)
-        return np.asarray(-(probable * np.log(probable)).sum(axis=1))
+        clipped = np.clip(probable, 1e-12, 1.0)
+        entropy = -(clipped * np.log(clipped)).sum(axis=1)
+        return Look(self._worth[probable.argmax(axis=1)], entropy, words=words)
 
 
 class CompositionRouter(FittedRouter):

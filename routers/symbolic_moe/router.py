@@ -15,8 +15,9 @@ from experts.prompts import read_template
 from experts.types import Request
 from routers.base import Decision, Encoder, Tagging
 from routers.evidence import Evidence, Floats, Indices
-from routers.fitted import FittedConfig, FittedRouter, Predictor
+from routers.fitted import FittedConfig, FittedRouter
 from routers.neighbours import Near, find
+from routers.predictor import Look, Predictor
 from routers.symbolic_moe.leads import Leads
 from routers.symbolic_moe.profiles import Profiles, build
 from routers.symbolic_moe.recruiting import Mode, chances, draw, trim
@@ -194,11 +195,8 @@ class SymbolicRouter(FittedRouter):
         panels = [self._recruit(*one) for one in zip(requests, skills, strict=True)]
         if len(requests) >= self._config.trim_from:
             panels = trim(panels, self._config.trim_below, Random(f"trim {self._config.seed}"))
-        scores = self.fitted.trusted(symbolic.by_skills(skills))
-        return [
-            self._panelled(*one)
-            for one in zip(self._decide(vectors, scores), near, skills, panels, strict=True)
-        ]
+        decisions = self._decide(vectors, Look(symbolic.by_skills(skills)))
+        return [self._panelled(*one) for one in zip(decisions, near, skills, panels, strict=True)]
 
     def _panelled(
         self, decision: Decision, near: Near, skills: Indices, panel: Sequence[int]
