@@ -12,6 +12,9 @@ FOLDS = 5
 FEWEST_GROUPS = 10
 SHRINKAGE = (1.0, 0.8, 0.6, 0.4, 0.2)
 SIGMAS = 1.0
+SCORE_DIGITS = 4
+"""Of a predicted score that count: more would tell experts apart by how many requests come at once,
+as the last bits of a product depend on how many rows are multiplied together."""
 
 
 Fit = Callable[[Evidence], Predictor]
@@ -50,7 +53,7 @@ class HeldOut(NamedTuple):
 
     def as_trusted(self, trust: float) -> "HeldOut":
         """The same, predictions being followed so far."""
-        return self._replace(predicted=shrunk(self.predicted, self.means, trust))
+        return self._replace(predicted=trusted(self.predicted, self.means, trust))
 
 
 def held_out(evidence: Evidence, fit: Fit, seed: int = 0) -> HeldOut:
@@ -95,16 +98,16 @@ def worth(evidence: Evidence, found: HeldOut) -> Worth | None:
     return best if best.gain > SIGMAS * best.error else Worth(0.0, 0.0, 0.0)
 
 
-def shrunk(predicted: Floats, means: Floats, trust: float) -> Floats:
-    """Predictions [B, M] drawn to the means [M] or [B, M]."""
-    drawn: Floats = means + trust * (predicted - means)
-    return drawn
+def trusted(predicted: Floats, means: Floats, trust: float) -> Floats:
+    """Predictions [B, M] drawn to the means [M] or [B, M], in 0..1, with the digits that count."""
+    drawn = means + trust * (predicted - means)
+    return np.asarray(np.round(np.clip(drawn, 0, 1), SCORE_DIGITS))
 
 
 def _gain(evidence: Evidence, found: HeldOut, trust: float) -> Worth:
     rows = found.known
     means = found.means[rows]
-    chosen = shrunk(found.predicted[rows], means, trust).argmax(axis=1)
+    chosen = trusted(found.predicted[rows], means, trust).argmax(axis=1)
     gains = evidence.scores[rows, chosen] - evidence.scores[rows, means.argmax(axis=1)]
     gains = gains[~np.isnan(gains)]
     if len(gains) < FEWEST_GROUPS:

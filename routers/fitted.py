@@ -20,7 +20,7 @@ from experts.types import Request
 from routers.artifact import Artifact
 from routers.base import Decision, Encoder, RouterConfig
 from routers.coverage import Alarm, CoverageConfig, Thresholds, alarms, calibrate, fallback
-from routers.crossfit import Worth, held_out, shrunk, worth
+from routers.crossfit import Worth, held_out, trusted, worth
 from routers.evidence import Evidence, Floats, Indices, read_evidence
 from routers.neighbours import Near, find
 from routers.outcomes import Query
@@ -28,9 +28,6 @@ from routers.predictor import Look, Predictor
 from routers.showing import Record, reason, record, shown_neighbours, summary
 from routers.territory import Territory
 
-SCORE_DIGITS = 4
-"""Of a predicted score that count: more would tell experts apart by how many requests come at once,
-as the last bits of a product depend on how many rows are multiplied together."""
 EXPLAINED = 16
 """Nearest questions that an explanation counts, where a router does not go by neighbours itself."""
 
@@ -92,8 +89,7 @@ class Fitted:
 
     def trusted(self, predicted: Floats) -> Floats:
         """Predictions [B, M] as far as they are trusted, in 0..1."""
-        means = self.predictor.means
-        return np.round(np.clip(shrunk(predicted, means, self.trust), 0, 1), SCORE_DIGITS)
+        return trusted(predicted, self.predictor.means, self.trust)
 
 
 class FittedRouter(ABC):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routers.crossfit import HeldOut, shrunk
+from routers.crossfit import HeldOut, trusted
 from routers.evidence import Evidence, Floats
 
 WEIGHTS = (1.0, *(round(1 - step, 3) for step in np.geomspace(0.002, 0.95, 40).tolist()))
@@ -29,7 +29,7 @@ def price_curve(evidence: Evidence, found: HeldOut, trust: float, prices: Floats
     not asked, its overall mean stands in the place of its score.
     """
     rows = found.known
-    predicted = np.clip(shrunk(found.predicted[rows], found.means[rows], trust), 0, 1)
+    predicted = trusted(found.predicted[rows], found.means[rows], trust)
     scores = evidence.filled[rows]
     dearest = max(float(prices.max()), 1e-12)
     curve = []
