@@ -19,6 +19,10 @@ from routers.territory import held_out_distances
 Test = Literal["distance", "quality", "margin", "entropy"]
 Action = Literal["general", "second", "abstain"]
 
+SLACK = 1.001
+"""What is as far as the limit raises no alarm, although its last bits depend on how many questions
+are embedded at once: in a small table, the farthest question itself may be the limit."""
+
 
 class CoverageConfig(BaseModel):
     """The keys under `routers.NAME.coverage`."""
@@ -132,12 +136,12 @@ def alarms(
     """The tests that fire for each of B requests: [B], [B, M], and [B] where it is known."""
     best, leads = scores.max(axis=1), margin(scores)
     tests: list[tuple[Test, Floats, float, NDArray[np.bool_]]] = [
-        ("distance", distances, limits.distance, distances > limits.distance),
+        ("distance", distances, limits.distance, distances > SLACK * limits.distance),
         ("quality", best, limits.quality, best < limits.quality),
         ("margin", leads, limits.margin, leads < limits.margin),
     ]
     if entropies is not None:
-        tests.append(("entropy", entropies, limits.entropy, entropies > limits.entropy))
+        tests.append(("entropy", entropies, limits.entropy, entropies > SLACK * limits.entropy))
     fired: list[list[Alarm]] = [[] for _ in distances]
     for test, values, limit, found in tests:
         for row in np.flatnonzero(found):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from experts.errors import ConfigError
+from routers.coverage import Thresholds, alarms
 from routers.evidence import BLOCK
 from routers.outcomes import Outcome, OutcomeTable
 from routers.registry import build
@@ -188,6 +189,17 @@ class TestGuard:
         assert (distances > limit).mean() == pytest.approx(0.25, abs=0.1)
         # A question that was fitted on is closer than when it was held out.
         assert (router.fitted.territory.distance(evidence.vectors) < distances).mean() > 0.9
+
+    def test_who_is_as_far_as_the_limit_raises_no_alarm(self) -> None:
+        limits = Thresholds(distance=5.0, entropy=2.0)
+        noise = np.array([-1e-6, 0.0, 1e-6, 0.1])
+        fired = alarms(limits, 5.0 + noise, np.ones((4, 2)), 2.0 + noise)
+        assert [[alarm.test for alarm in one] for one in fired] == [
+            [],
+            [],
+            [],
+            ["distance", "entropy"],
+        ]
 
     def test_what_everybody_failed_at_raises_an_alarm(self, make: Any, ask: Any) -> None:
         def only_sums(expert: str, task: str) -> float:
