@@ -7,7 +7,9 @@ not be read is None, and has no vote.
 
 import ast
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Literal
@@ -200,11 +202,20 @@ def _value(written: str) -> str | None:
     return found if len(found) <= LONGEST_NUMBER else None
 
 
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Parses what a model wrote; Python warns of its style, which is nobody's business here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _literal(written: str) -> str | None:
     if not written or len(written) > LONGEST_VALUE:
         return None
     try:
-        value = ast.literal_eval(written)
+        with unwarned():
+            value = ast.literal_eval(written)
         return f"{type(value).__name__} {_written(value)}"
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from aggregators.answers import Kind, extract
+from aggregators.answers import Kind, extract, unwarned
 
 CHILD = Path(__file__).with_name("equality_child.py")
 SECONDS = 10.0
@@ -81,7 +81,8 @@ async def _by_tests(programs: Sequence[str | None], tests: Sequence[str]) -> lis
 def _tree(program: str) -> str:
     """The program without comments and layout, where it is Python."""
     try:
-        return ast.unparse(ast.parse(program))
+        with unwarned():
+            return ast.unparse(ast.parse(program))
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return program
 

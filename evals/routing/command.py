@@ -12,8 +12,6 @@ from evals.table import make_console, say
 from experts.errors import ConfigError
 from orchestrator.config import load_config
 
-FEWEST = 20
-
 evaluate = typer.Typer(no_args_is_help=True, help="Measure parts of the pool on recorded data.")
 
 
@@ -56,23 +54,20 @@ def routers(
         test_on = fit_on if same else recorded.read_recorded(test or fit, fit_on.models)
         if len(fit_on.models) < 2:
             raise ConfigError(f"{fit} knows one model only: there is nothing to route.")
-        encoder = MiniLMEncoder(cache_size=0)
-        progress.doing(f"embedding {len(fit_on.queries)} questions")
-        vectors = encoder.encode([query.text for query in fit_on.queries])
         if same:
-            others, splits = vectors, experiment.folds(fit_on, folds)
+            splits = experiment.folds(fit_on, folds)
         else:
-            progress.doing(f"embedding {len(test_on.queries)} questions")
-            others = encoder.encode([query.text for query in test_on.queries])
             seen = np.flatnonzero(~np.isin(fit_on.groups, test_on.groups))
             if dropped := len(fit_on.queries) - len(seen):
                 progress.say(f"{dropped} questions are in both tables: not fitted on")
             splits = [(seen, test_on.complete)]
-        if any(len(seen) < FEWEST or not len(unseen) for seen, unseen in splits):
-            raise ConfigError(
-                "Too few questions are left to fit on, or none that every model of the pool"
-                " answered to test on."
-            )
+        experiment.check(splits, test_on)
+        encoder = MiniLMEncoder(cache_size=0)
+        progress.doing(f"embedding {len(fit_on.queries)} questions")
+        vectors = others = encoder.encode([query.text for query in fit_on.queries])
+        if not same:
+            progress.doing(f"embedding {len(test_on.queries)} questions")
+            others = encoder.encode([query.text for query in test_on.queries])
         found = experiment.run(
             fit_on, test_on, splits, (vectors, others), encoder.name, progress.doing
         )
@@ -116,8 +111,7 @@ def votes(
         if len(known.models) < 2:
             raise ConfigError("One model has nobody to vote with.")
         splits = experiment.folds(known, folds)
-        if any(len(seen) < FEWEST or not len(unseen) for seen, unseen in splits):
-            raise ConfigError("Too few questions were answered by every model of the pool.")
+        experiment.check(splits, known)
         encoder = MiniLMEncoder(cache_size=0)
         progress.doing(f"embedding {len(known.queries)} questions")
         vectors = encoder.encode([query.text for query in known.queries])

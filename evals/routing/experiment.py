@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
 from evals.routing.recorded import Recorded
+from experts.errors import ConfigError
 from routers.evidence import Evidence, Floats
 from routers.fitted import Fitted
 from routers.registry import router_class
 
 FOLDS = 5
+FEWEST = 20
+"""Questions to fit on."""
+NAMED = 5
+"""Models that a message names."""
 ROUTERS = ("knn", "clusters", "logistic", "factors", "kernel", "composition", "symbolic_moe")
 SINGLE, RANDOM, VOTE = "best single", "random", "plurality vote of all"
 CATEGORY, ORACLE = "best per category (knows the test)", "per-query oracle"
@@ -71,6 +76,20 @@ def folds(recorded: Recorded, count: int = FOLDS) -> list[Split]:
         recorded.scores, groups=recorded.groups
     )
     return [(seen, np.array([r for r in unseen if r in complete])) for seen, unseen in splits]
+
+
+def check(splits: Sequence[Split], test_on: Recorded) -> None:
+    """Raise ConfigError where a split is too small, naming the models that were asked least."""
+    if all(len(seen) >= FEWEST and len(unseen) for seen, unseen in splits):
+        return
+    asked = (~np.isnan(test_on.scores)).sum(axis=0)
+    least = np.argsort(asked, kind="stable")[:NAMED]
+    named = ", ".join(f"{test_on.models[model]} ({asked[model]})" for model in least)
+    raise ConfigError(
+        f"Fewer than {FEWEST} questions are left to fit on, or none to test on that every model of"
+        " the pool was asked.",
+        hint=f"Leave out with --pool who was asked least of {len(test_on.queries)}: {named}.",
+    )
 
 
 def run(

@@ -160,6 +160,12 @@ def test_the_literal_concluded_with_counts(text: str, value: str) -> None:
     assert extract("literal", text) == value
 
 
+def test_nobody_is_warned_of_how_a_model_writes(recwarn: pytest.WarningsRecorder) -> None:
+    assert extract("literal", r"'\d'") == extract("literal", r"'\\d'") is not None
+    assert extract("literal", "1if 2else 3") is None
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("text", ["", "print(1)", "__import__('os')", "{[]}", "[" * 1500, "\x00"])
 def test_what_is_no_literal_is_none(text: str) -> None:
     assert extract("literal", text) is None

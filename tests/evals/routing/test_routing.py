@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from evals.routing.experiment import ORACLE, RANDOM, ROUTERS, SINGLE, VOTE, Experiment, folds, run
+from evals.routing.experiment import (
+    ORACLE,
+    RANDOM,
+    ROUTERS,
+    SINGLE,
+    VOTE,
+    Experiment,
+    check,
+    folds,
+    run,
+)
 from evals.routing.quality_cost import aiq, hull
 from evals.routing.recorded import Recorded, read_recorded
 from evals.routing.report import draw, lines, print_experiment, write_lines
@@ -78,6 +89,16 @@ def test_questions_carry_their_options(recorded: Recorded) -> None:
 def test_groups_never_cross_a_split(recorded: Recorded) -> None:
     for seen, unseen in folds(recorded, 3):
         assert not set(recorded.groups[seen]) & set(recorded.groups[unseen])
+
+
+def test_who_was_asked_least_is_named(recorded: Recorded) -> None:
+    scores = recorded.scores.copy()
+    scores[:, 2] = np.nan
+    lacking = replace(recorded, scores=scores)
+    with pytest.raises(ConfigError) as error:
+        check(folds(lacking), lacking)
+    assert f"least of {COUNT}: {recorded.models[2]} (0), " in (error.value.hint or "")
+    check(folds(recorded), recorded)
 
 
 def test_every_router_beats_the_best_single_where_experts_differ(experiment: Experiment) -> None:
