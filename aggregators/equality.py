@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from aggregators.answers import Kind, extract, unwarned
+from aggregators.answer_extraction import Kind, extract, unwarned
 
 CHILD = Path(__file__).with_name("equality_child.py")
 SECONDS = 10.0

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from aggregators.base import Aggregator, AggregatorConfig
+from experts.components import load, parse
 from experts.errors import ConfigError
-from experts.keys import load, parse
 
 AGGREGATORS = {
     "vote": "aggregators.vote.vote:Vote",

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from experts.errors import ConfigError, ExpertRefused
+from experts.openai_format import EVENT_STREAM, JSON, spoken
 from experts.types import Chunk, Request, Usage
-from experts.wording import EVENT_STREAM, JSON, spoken
 
 NOT_FOUND = 404
 

@@ -1,6 +1,6 @@
 """`python -m orchestrator`: the service's command line without the evaluation commands."""
 
-from orchestrator.cli import run
+from orchestrator.cli.main import run
 
 if __name__ == "__main__":
     run()

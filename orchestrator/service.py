@@ -15,13 +15,13 @@ from threadpoolctl import threadpool_limits
 import orchestrator
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
-from orchestrator import ray_pool
-from orchestrator.checks import missing_files
-from orchestrator.config import Config
-from orchestrator.feedback import Feedback
-from orchestrator.pipeline import Pipeline
-from orchestrator.pool import ExpertPool
-from orchestrator.residency import Policy, decide
+from orchestrator.config.checks import missing_files
+from orchestrator.config.model import Config
+from orchestrator.request.feedback import Feedback
+from orchestrator.request.pipeline import Pipeline
+from orchestrator.residency import ray_slot
+from orchestrator.residency.policy import Policy, decide
+from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
 from orchestrator.store import Store, open_store
@@ -143,9 +143,9 @@ async def _start_pool(
         started = time.perf_counter()
         # In this thread, though it blocks for seconds: Ray's processes die with the thread that
         # started them, and nothing is served yet.
-        ray_pool.connect(config.ray, config.slots)
+        ray_slot.connect(config.ray, config.slots)
         on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
-    slots = ray_pool.make_slots(config.ray, config.slots) if config.hosted() else []
+    slots = ray_slot.make_slots(config.ray, config.slots) if config.hosted() else []
     pool = ExpertPool(config, list(slots), client, on_event, store, policy)
     try:
         await asyncio.sleep(0)  # A Ctrl-C that came while Ray started is raised here.
@@ -159,7 +159,7 @@ async def _start_pool(
 async def _stop_pool(config: Config, pool: ExpertPool) -> None:
     await pool.stop()
     if config.hosted():  # Another service of this process may use Ray.
-        ray_pool.disconnect()
+        ray_slot.disconnect()
 
 
 def _make_router(config: Config, encoder: MiniLMEncoder, name: str) -> Router:

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.cluster import KMeans
 
-from routers.evidence import Evidence, Floats, blocks
-from routers.fitted import FittedConfig, FittedRouter
-from routers.predictor import Predictor
+from routers.fitted.predictor import Predictor
+from routers.fitted.router import FittedConfig, FittedRouter
+from routers.fitted.training_set import Evidence, Floats, blocks
 
 
 class ClustersConfig(FittedConfig):

@@ -12,9 +12,9 @@ from pydantic import Field
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from routers.evidence import Evidence, Floats
-from routers.fitted import FittedConfig, FittedRouter
-from routers.predictor import Predictor
+from routers.fitted.predictor import Predictor
+from routers.fitted.router import FittedConfig, FittedRouter
+from routers.fitted.training_set import Evidence, Floats
 
 INIT_STD = 0.1
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 
-from routers.evidence import Evidence, Floats, blocks
-from routers.fitted import FittedConfig, FittedRouter
-from routers.predictor import Predictor
+from routers.fitted.predictor import Predictor
+from routers.fitted.router import FittedConfig, FittedRouter
+from routers.fitted.training_set import Evidence, Floats, blocks
 
 
 class KernelConfig(FittedConfig):

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from routers.evidence import Evidence, Floats, blocks
-from routers.fitted import FittedConfig, FittedRouter
-from routers.neighbours import Near, find
-from routers.predictor import Look, Predictor
+from routers.fitted.neighbours import Near, find
+from routers.fitted.predictor import Look, Predictor
+from routers.fitted.router import FittedConfig, FittedRouter
+from routers.fitted.training_set import Evidence, Floats, blocks
 
 
 class KnnConfig(FittedConfig):

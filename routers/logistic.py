@@ -9,9 +9,9 @@ from pydantic import Field
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from routers.evidence import Evidence, Floats
-from routers.fitted import FittedConfig, FittedRouter
-from routers.predictor import Predictor
+from routers.fitted.predictor import Predictor
+from routers.fitted.router import FittedConfig, FittedRouter
+from routers.fitted.training_set import Evidence, Floats
 
 
 class LogisticConfig(FittedConfig):

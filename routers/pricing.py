@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routers.crossfit import HeldOut, trusted
-from routers.evidence import Evidence, Floats
+from routers.fitted.cross_validation import HeldOut, trusted
+from routers.fitted.training_set import Evidence, Floats
 
 WEIGHTS = (1.0, *(round(1 - step, 3) for step in np.geomspace(0.002, 0.95, 40).tolist()))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from routers.evidence import Evidence, Indices
+from routers.fitted.training_set import Evidence, Indices
 
 FLOOR = 0.1
 """What a question is worth on which all known experts agree: it may still tell the new one."""

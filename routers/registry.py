@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
+from experts.components import load, parse
 from experts.errors import ConfigError
-from experts.keys import load, parse
 from routers.base import Encoder, Router, RouterConfig
 
 ROUTERS = {

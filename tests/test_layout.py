@@ -102,7 +102,7 @@ def test_a_test_can_not_reach_another_machine() -> None:
 
 def test_the_pipeline_loads_nothing_heavy() -> None:
     program = (
-        "import sys, orchestrator.pipeline\n"
+        "import sys, orchestrator.request.pipeline\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
     command = [sys.executable, "-c", program]

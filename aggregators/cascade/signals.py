@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from aggregators import equality
-from aggregators.answers import Kind
+from aggregators.answer_extraction import Kind
 from aggregators.base import AggregatorConfig, Ask, alone, with_logprobs
 from aggregators.gather import Call, Said, fullest, gather
 from aggregators.sampling import sampled

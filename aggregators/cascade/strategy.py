@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 from pydantic import Field, model_validator
 
 from aggregators import equality
-from aggregators.answers import Kind
+from aggregators.answer_extraction import Kind
 from aggregators.base import Aggregator, AggregatorConfig, Ask, Panel
 from aggregators.gather import Call, answer, gather, reason, speak
 from experts.errors import ExpertError

@@ -1,1 +1,6 @@
-"""Contrastive decoding and proxy tuning; served by experts/vllm/composite/contrast.py."""
+"""Contrastive decoding (arXiv 2210.15097) and proxy tuning (arXiv 2401.08565).
+
+- `reference.py`: plain torch, slow, and what the served model must match.
+- `experts/fused/composites/contrast/`: the model that vLLM serves.
+- `evals/fitting/fuse/fuse_cli.py`: `coterie fuse contrast` writes its folder.
+"""

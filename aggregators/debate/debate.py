@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from aggregators import equality
 from aggregators.base import Ask, Panel, asking
-from aggregators.debate.config import DebateConfig
+from aggregators.debate.debate_config import DebateConfig
 from aggregators.debate.graph import hears
 from aggregators.gather import Call, Said, answer, fullest, gather, reason, whole
 from aggregators.tally import Tally, tally

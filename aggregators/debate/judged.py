@@ -9,8 +9,8 @@ from pathlib import Path
 
 from aggregators import equality
 from aggregators.base import Ask, Panel, asking
-from aggregators.debate.config import JudgedDebateConfig
 from aggregators.debate.debate import cut_words
+from aggregators.debate.debate_config import JudgedDebateConfig
 from aggregators.debate.quotes import certify
 from aggregators.gather import Call, Said, answer, fullest, gather, reason
 from aggregators.judging import UNDECIDED, Judge, compare

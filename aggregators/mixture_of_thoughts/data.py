@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from aggregators.mixture_of_thoughts.config import TrainingConfig
 from aggregators.mixture_of_thoughts.model import Read
-from experts.training.data import (
+from aggregators.mixture_of_thoughts.training_config import TrainingConfig
+from experts.fused.training.data import (
     Batch,
     Encoder,
     Question,
@@ -20,7 +20,7 @@ from experts.training.data import (
     keep_fitting,
     read_lines,
 )
-from experts.training.reading import align, read_answer, read_prompt
+from experts.fused.training.reading import align, read_answer, read_prompt
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from aggregators.mixture_of_thoughts.router import Choice
-from experts.vllm.composite.attending import Attend
-from experts.vllm.composite.interaction import Interaction, together
+from experts.fused.composites.mixture_of_thoughts.attending import Attend
+from experts.fused.composites.mixture_of_thoughts.interaction import Interaction, together
 
 
 class Places(NamedTuple):

@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from experts.training.data import Row, Say, collate, split
-from experts.training.models import hidden_states
-from experts.training.tokens import sum_by_row, token_log_probs
+from experts.fused.training.data import Row, Say, collate, split
+from experts.fused.training.models import hidden_states
+from experts.fused.training.tokens import sum_by_row, token_log_probs
 
 _KEY = "costs"
 

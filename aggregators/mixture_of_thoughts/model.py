@@ -14,9 +14,15 @@ from transformers import PreTrainedModel
 
 from aggregators.mixture_of_thoughts.exchange import exchange
 from aggregators.mixture_of_thoughts.router import Choice, QueryRouter
-from experts.torch_engine.stacks import StackedModel
-from experts.vllm.composite.attending import Attend, Form, OverSequence, causal, positionwise
-from experts.vllm.composite.interaction import Interaction
+from experts.fused.composites.mixture_of_thoughts.attending import (
+    Attend,
+    Form,
+    OverSequence,
+    causal,
+    positionwise,
+)
+from experts.fused.composites.mixture_of_thoughts.interaction import Interaction
+from experts.fused.torch_engine.stacks import StackedModel
 
 
 class Read(NamedTuple):

@@ -14,9 +14,9 @@ from torch import Tensor
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts, Read
 from aggregators.mixture_of_thoughts.router import Choice
 from experts.errors import ConfigError
-from experts.vllm.composite.config import MixtureOfThoughts as Served
-from experts.vllm.composite.config import read
-from experts.vllm.composite.torch_members import load_members, role_of, seen_by_members
+from experts.fused.folder.folder_config import MixtureOfThoughts as Served
+from experts.fused.folder.folder_config import read
+from experts.fused.folder.torch_members import load_members, role_of, seen_by_members
 
 _PREFIX = "interactions."
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from aggregators.mixture_of_thoughts.config import TrainingConfig
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
 from aggregators.mixture_of_thoughts.router import QueryRouter
+from aggregators.mixture_of_thoughts.training_config import TrainingConfig
 from experts.errors import ConfigError
-from experts.training.models import load_tokenizer
-from experts.vllm.composite.config import MAX_ROLES
-from experts.vllm.composite.config import MixtureOfThoughts as Served
-from experts.vllm.composite.fingerprint import fingerprint
-from experts.vllm.composite.write import TrainedThoughts, reserved_tokens, write_composite
+from experts.fused.folder.fingerprint import fingerprint
+from experts.fused.folder.folder_config import MAX_ROLES
+from experts.fused.folder.folder_config import MixtureOfThoughts as Served
+from experts.fused.folder.write import TrainedThoughts, reserved_tokens, write_composite
+from experts.fused.training.models import load_tokenizer
 
 RECORD = "training.json"
 ROUTER = "query_router.npz"

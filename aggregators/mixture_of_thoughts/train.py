@@ -12,7 +12,6 @@ from torch.nn import Parameter
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedModel
 
-from aggregators.mixture_of_thoughts.config import TrainingConfig
 from aggregators.mixture_of_thoughts.data import TrainingData, load_data
 from aggregators.mixture_of_thoughts.knowing import answer_costs
 from aggregators.mixture_of_thoughts.losses import (
@@ -25,18 +24,19 @@ from aggregators.mixture_of_thoughts.losses import (
 )
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
 from aggregators.mixture_of_thoughts.router import Choice, choose, listening, odds
-from experts.training.data import Order
-from experts.training.loop import SHARE, Loop, Stage
-from experts.training.models import (
+from aggregators.mixture_of_thoughts.training_config import TrainingConfig
+from experts.fused.folder.fingerprint import fingerprint
+from experts.fused.training.data import Order
+from experts.fused.training.loop import SHARE, Loop, Stage
+from experts.fused.training.models import (
     load_model,
     load_tokenizer,
     number_tokenizers,
     smallest_context,
 )
-from experts.training.progress import Voice
-from experts.training.run import RunFolder, State
-from experts.training.tokens import sum_by_row, token_log_probs
-from experts.vllm.composite.fingerprint import fingerprint
+from experts.fused.training.progress import Voice
+from experts.fused.training.run import RunFolder, State
+from experts.fused.training.tokens import sum_by_row, token_log_probs
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 """Sentence embeddings of texts: float32 [texts, dimension]."""

@@ -12,10 +12,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from aggregators.base import Ask, Panel, alone, with_logprobs
+from aggregators.fencing import clip, fair_shares, tokens
 from aggregators.gather import Call, Said, answer, fullest, gather
 from aggregators.judging import Judge, compare
 from aggregators.sampling import SamplingConfig
-from aggregators.showing import clip, fair_shares, tokens
 from aggregators.tally import likelihood
 from experts.errors import ExpertError
 from experts.prompts import defused, fence_for, fill, read_template

@@ -1,1 +1,6 @@
-"""Self-contrast of mixtures of experts; served by experts/vllm/composite/self_contrast.py."""
+"""Self-contrast of mixtures of experts (SCMoE, arXiv 2405.14507).
+
+- `reference.py`: plain torch, slow, and what the served model must match.
+- `experts/fused/composites/self_contrast/`: the model that vLLM serves.
+- `evals/fitting/fuse/self_contrast.py`: `coterie fuse self-contrast` fits its settings to a task.
+"""

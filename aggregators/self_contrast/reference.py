@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from experts.errors import ConfigError
-from experts.vllm.composite.config import SelfContrast, read
-from experts.vllm.composite.torch_members import load_members, role_of, seen_by_members
+from experts.fused.folder.folder_config import SelfContrast, read
+from experts.fused.folder.torch_members import load_members, role_of, seen_by_members
 
 
 class SelfContrastReference:

@@ -13,11 +13,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from aggregators.answers import plain
+from aggregators.answer_extraction import plain
 from aggregators.base import Ask, Panel, asking
+from aggregators.fencing import show
 from aggregators.gather import Said, answer, fullest, gather, speak, whole
 from aggregators.sampling import SamplingConfig
-from aggregators.showing import show
 from experts.errors import ExpertError
 from experts.prompts import fill, read_template, without_thoughts
 from experts.types import Chunk, Request

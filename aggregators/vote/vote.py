@@ -11,12 +11,12 @@ from typing import Literal
 from pydantic import Field
 
 from aggregators import equality
-from aggregators.answers import Kind, extract
+from aggregators.answer_extraction import Kind, extract
 from aggregators.base import Ask, Panel, asking
 from aggregators.gather import Call, Said, answer, fullest, gather, nobody, silence
-from aggregators.stated import read_stated
+from aggregators.stated_confidence import read_stated
 from aggregators.tally import holds, reconcile, tally
-from aggregators.weighing import WeighingConfig
+from aggregators.vote_weights import WeighingConfig
 from experts.errors import ExpertError
 from experts.prompts import fill, read_template
 from experts.types import Chunk, Request

@@ -109,8 +109,8 @@ class Worker:
 
     async def _load_torch(self, load: EngineLoad) -> None:
         # Imported here: most slots never need it.
-        engines = import_module("experts.torch_engine.engine")
-        api = import_module("experts.torch_engine.api")
+        engines = import_module("experts.fused.torch_engine.engine")
+        api = import_module("experts.fused.torch_engine.api")
         engine = await self._exclusively(
             lambda: engines.TorchEngine(Path(load.model), self._stepper, **load.engine_args)
         )

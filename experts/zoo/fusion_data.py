@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from experts.training.runtime import prepare
+from experts.fused.training.runtime import prepare
 from experts.zoo.build import load
 from experts.zoo.skills.base import Example, split_of
 from experts.zoo.skills.registry import SKILLS

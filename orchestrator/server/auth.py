@@ -8,7 +8,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from orchestrator.config import ApiKey
+from orchestrator.config.model import ApiKey
 from orchestrator.server.context import request_id_of
 from orchestrator.server.errors import envelope
 

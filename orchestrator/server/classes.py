@@ -3,7 +3,7 @@
 from starlette.types import Scope
 
 from experts.errors import RequestError
-from orchestrator.config import BATCH_CLASS, DEFAULT_CLASS, Config
+from orchestrator.config.model import BATCH_CLASS, DEFAULT_CLASS, Config
 from orchestrator.server.auth import KEY_CLASS
 
 BATCH_PATH = "/batch"

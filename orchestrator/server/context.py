@@ -8,9 +8,9 @@ import httpx
 from starlette.requests import Request as HttpRequest
 
 from experts.errors import BodyTooLarge
-from orchestrator.config import Config
-from orchestrator.pipeline import Pipeline
-from orchestrator.pool import ExpertPool
+from orchestrator.config.model import Config
+from orchestrator.request.pipeline import Pipeline
+from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.metrics import Metrics
 from routers.base import Encoder, Router
 

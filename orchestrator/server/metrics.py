@@ -5,8 +5,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
+from orchestrator.request.trace import Trace
 from orchestrator.server.pool_metrics import PoolCollector
-from orchestrator.trace import Trace
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 

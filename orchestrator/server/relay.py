@@ -10,11 +10,11 @@ from starlette.types import Message, Receive, Scope, Send
 
 from experts.errors import CoterieError
 from experts.types import Request
-from orchestrator.pipeline import Answer
+from orchestrator.request.pipeline import Answer
+from orchestrator.request.trace import Trace
 from orchestrator.server.context import Context
 from orchestrator.server.errors import body_of, headers_of, status_of
 from orchestrator.server.waiting import WaitNotes
-from orchestrator.trace import Trace
 
 EVENT_STREAM = "text/event-stream"
 STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
@@ -88,10 +88,10 @@ class Relay(Response):
     async def _send(self, answer: Answer, send: Send, head_sent: bool) -> None:
         streaming = head_sent or answer.content_type.startswith(EVENT_STREAM)
         first = answer.first
-        if streaming and self.trace.wish.explain:
+        if streaming and self.trace.options.explain:
             first = _explanation(answer, self.request) + first
         elif not streaming:
-            first = _with_extension(first, answer, self.trace.wish.explain)
+            first = _with_extension(first, answer, self.trace.options.explain)
         if not head_sent:
             headers = answer.trace.headers() | {"content-type": answer.content_type}
             headers |= STREAM_HEADERS if streaming else {"content-length": str(len(first))}

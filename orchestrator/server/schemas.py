@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from experts.errors import RequestError
 from experts.types import Operation, Request
-from orchestrator.budget import BudgetConfig
+from orchestrator.config.budget import BudgetConfig
+from orchestrator.request.options import RequestOptions
 from orchestrator.server.fields import FIELDS
-from orchestrator.wish import Wish
 
 Body = TypeVar("Body", bound=BaseModel)
 MOST_EXPERTS = 64
@@ -64,9 +64,9 @@ class Extension(BaseModel):
         return value
 
     @property
-    def wish(self) -> Wish:
+    def options(self) -> RequestOptions:
         """What is asked of the composition."""
-        return Wish(
+        return RequestOptions(
             self.explain,
             self.tokens,
             self.progress,

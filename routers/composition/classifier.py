@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from routers.evidence import Evidence, Floats, Indices
+from routers.fitted.neighbours import find
+from routers.fitted.training_set import Evidence, Floats, Indices
 from routers.kernel import ridge, smoothed
-from routers.neighbours import find
 
 Kind = Literal["knn", "logistic", "kernel"]
 

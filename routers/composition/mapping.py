@@ -20,7 +20,7 @@ from scipy.sparse import csr_array, hstack, kron
 from scipy.sparse import eye_array as eye
 
 from experts.errors import ConfigError
-from routers.evidence import Evidence, Floats, Indices
+from routers.fitted.training_set import Evidence, Floats, Indices
 
 SLACK = 1e-9
 

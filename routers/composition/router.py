@@ -9,9 +9,9 @@ from pydantic import Field
 
 from routers.composition.classifier import Classifier, Kind, fit, load
 from routers.composition.mapping import Utilities, solve, utilities
-from routers.evidence import Evidence, Floats
-from routers.fitted import FittedConfig, FittedRouter
-from routers.predictor import Look, Predictor
+from routers.fitted.predictor import Look, Predictor
+from routers.fitted.router import FittedConfig, FittedRouter
+from routers.fitted.training_set import Evidence, Floats
 
 BEHIND = 1e-3
 """How far the others stay behind the category's own expert, at least; more than rounding takes,

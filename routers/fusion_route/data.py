@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
-from experts.training.data import (
+from experts.fused.training.data import (
     Encoder,
     Pair,
     Question,
@@ -14,7 +14,7 @@ from experts.training.data import (
     keep_fitting,
     read_lines,
 )
-from routers.fusion_route.config import TrainingConfig
+from routers.fusion_route.training_config import TrainingConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from experts.training.tokens import sum_by_row, token_log_probs
+from experts.fused.training.tokens import sum_by_row, token_log_probs
 
 SOFTENING = 4.0
 """Temperature of an expert's distribution: what it gives ten nats less still counts a twelfth."""

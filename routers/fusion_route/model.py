@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from experts.training.models import hidden_states, load_model
-from experts.training.tokens import token_log_probs
+from experts.fused.training.models import hidden_states, load_model
+from experts.fused.training.tokens import token_log_probs
 
 
 class FusionRouter(nn.Module):

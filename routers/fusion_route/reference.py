@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from experts.errors import ConfigError
-from experts.vllm.composite.config import NOBODY, FusionRoute, read
-from experts.vllm.composite.torch_members import (
+from experts.fused.folder.folder_config import NOBODY, FusionRoute, read
+from experts.fused.folder.torch_members import (
     load_members,
     load_router,
     role_of,

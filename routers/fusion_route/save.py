@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from experts.training.models import load_tokenizer
-from experts.vllm.composite.config import FusionRoute
-from experts.vllm.composite.fingerprint import fingerprint
-from experts.vllm.composite.write import Trained, write_composite
+from experts.fused.folder.fingerprint import fingerprint
+from experts.fused.folder.folder_config import FusionRoute
+from experts.fused.folder.write import Trained, write_composite
+from experts.fused.training.models import load_tokenizer
 from routers.fusion_route.decode import all_roles
 from routers.fusion_route.model import FusionRouter
 

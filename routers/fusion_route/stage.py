@@ -7,12 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experts.training.data import Batch, Order, Row, collate, split
-from experts.training.loop import SHARE, Loop, Stage
-from experts.training.progress import Voice
-from experts.training.run import Clock, RunFolder, State
-from experts.training.tokens import sum_by_row, token_log_probs
-from routers.fusion_route.config import StageConfig, TrainingConfig
+from experts.fused.training.data import Batch, Order, Row, collate, split
+from experts.fused.training.loop import SHARE, Loop, Stage
+from experts.fused.training.progress import Voice
+from experts.fused.training.run import Clock, RunFolder, State
+from experts.fused.training.tokens import sum_by_row, token_log_probs
 from routers.fusion_route.data import TrainingData
 from routers.fusion_route.losses import (
     chosen_expert,
@@ -25,6 +24,7 @@ from routers.fusion_route.losses import (
 )
 from routers.fusion_route.model import FusionRouter
 from routers.fusion_route.precompute import Judgements
+from routers.fusion_route.training_config import StageConfig, TrainingConfig
 
 REFERENCE = "reference"
 

@@ -5,22 +5,22 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from experts.training.models import (
+from experts.fused.folder.fingerprint import fingerprint
+from experts.fused.training.models import (
     check_tokenizers,
     load_model,
     load_tokenizer,
     smallest_context,
 )
-from experts.training.progress import Voice
-from experts.training.run import Clock, RunFolder, State
-from experts.vllm.composite.fingerprint import fingerprint
-from routers.fusion_route.config import TrainingConfig
+from experts.fused.training.progress import Voice
+from experts.fused.training.run import Clock, RunFolder, State
 from routers.fusion_route.data import TrainingData, load_data
 from routers.fusion_route.decode import FusedPolicy
 from routers.fusion_route.mistakes import own_mistakes
 from routers.fusion_route.model import FusionRouter, load_members
 from routers.fusion_route.precompute import Judgements, judge
 from routers.fusion_route.stage import Prepared, Trainer
+from routers.fusion_route.training_config import TrainingConfig
 
 STAGES = ("sft", "mixed")
 MISTAKES = "mistakes.jsonl"

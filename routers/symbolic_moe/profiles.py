@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from routers.evidence import Evidence, Floats, Indices
+from routers.fitted.training_set import Evidence, Floats, Indices
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import softmax
 
-from routers.evidence import Floats
+from routers.fitted.training_set import Floats
 
 Mode = Literal["paper", "code"]
 TEMPERATURE = 0.5

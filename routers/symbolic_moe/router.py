@@ -14,10 +14,10 @@ from pydantic import Field
 from experts.prompts import read_template
 from experts.types import Request
 from routers.base import Decision, Encoder, Tagging
-from routers.evidence import Evidence, Floats, Indices
-from routers.fitted import FittedConfig, FittedRouter
-from routers.neighbours import Near, find
-from routers.predictor import Look, Predictor
+from routers.fitted.neighbours import Near, find
+from routers.fitted.predictor import Look, Predictor
+from routers.fitted.router import FittedConfig, FittedRouter
+from routers.fitted.training_set import Evidence, Floats, Indices
 from routers.symbolic_moe.leads import Leads
 from routers.symbolic_moe.profiles import Profiles, build
 from routers.symbolic_moe.recruiting import Mode, chances, draw, trim

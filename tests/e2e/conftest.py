@@ -1,16 +1,16 @@
 """One running coterie over the real zoo for all end-to-end tests."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
 from openai import AsyncOpenAI
+from repository import ROOT
 
-from orchestrator.config import load_config
+from orchestrator.config.model import load_config
 from orchestrator.service import Service, start_service
 
-ZOO = Path(__file__).parents[2] / "examples" / "zoo.yaml"
+ZOO = ROOT / "examples" / "zoo.yaml"
 
 
 @pytest.fixture(scope="session")

@@ -37,9 +37,9 @@ from transformers import (
 
 from aggregators.contrast.reference import ContrastReference
 from aggregators.self_contrast.reference import SelfContrastReference
-from experts.vllm.composite.config import read
-from experts.vllm.composite.speaker import speaker
-from experts.vllm.composite.write import TOKENIZER_FILES, Trained, write_composite
+from experts.fused.composites.fusion_route.speaker import speaker
+from experts.fused.folder.folder_config import read
+from experts.fused.folder.write import TOKENIZER_FILES, Trained, write_composite
 from routers.fusion_route.reference import FusionRouteReference
 
 pytestmark = pytest.mark.e2e

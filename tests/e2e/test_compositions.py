@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
-from evals.tasks import load_tasks
+from evals.tasks.task import load_tasks
 
 pytestmark = pytest.mark.e2e
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from repository import ROOT
 
 from experts.types import Request
-from orchestrator.config import load_config
+from orchestrator.config.model import load_config
 from routers.outcomes import Outcome, OutcomeTable
 from routers.registry import build, shared_encoder
 
 pytestmark = pytest.mark.e2e
-ROOT = Path(__file__).parents[2]
 ZOO = ROOT / "experts/zoo"
 KNOWN = ("arithmetic", "logic", "generalist")
 QUESTION = "What is the capital of Norway?"
@@ -53,7 +53,7 @@ def pool(tmp_path: Path) -> Path:
 def test_sixty_four_questions_are_enough(pool: Path, tmp_path: Path) -> None:
     new = tmp_path / "new.yaml"
     new.write_text(yaml.safe_dump({"experts": {"geography": expert("geography")}}))
-    program = [sys.executable, "-c", "from evals.cli import main; main()"]
+    program = [sys.executable, "-c", "from evals.cli.main import main; main()"]
     command = [*program, "expert", "add", str(new), "--config", str(pool)]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr

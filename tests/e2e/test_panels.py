@@ -10,30 +10,31 @@ from typing import Any
 import httpx
 import pytest
 from openai import AsyncOpenAI
+from repository import ROOT
 
-from evals.panels.cascade import cascade_of, fitted, measure, orders, print_found
-from evals.profile import probes_of, request_of
-from evals.progress import Progress
-from evals.table import make_console
-from evals.tasks import load_tasks
-from orchestrator.config import load_config
+from evals.client.progress import Progress
+from evals.fitting.cascade import cascade_of, fitted, measure, orders, print_found
+from evals.fitting.profile import probes_of, request_of
+from evals.reporting.table import make_console
+from evals.tasks.task import load_tasks
+from orchestrator.config.model import load_config
 from orchestrator.service import Service
 
 pytestmark = pytest.mark.e2e
 
-ZOO = Path(__file__).parents[2] / "examples" / "zoo.yaml"
+ZOO = ROOT / "examples" / "zoo.yaml"
 TOKYO = "What is the capital of Japan?"
 SUM = "What is 12 + 35?"
 
 
-async def ask(client: AsyncOpenAI, model: str, question: str = SUM, **wish: Any) -> Any:
+async def ask(client: AsyncOpenAI, model: str, question: str = SUM, **options: Any) -> Any:
     messages: Any = [{"role": "user", "content": question}]
     return await client.chat.completions.create(
         model=model,
         messages=messages,
         temperature=0,
         max_tokens=32,
-        extra_body={"coterie": {"explain": True, **wish}},
+        extra_body={"coterie": {"explain": True, **options}},
     )
 
 

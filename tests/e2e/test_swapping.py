@@ -15,13 +15,14 @@ import httpx
 import psutil
 import pytest
 import torch
+from repository import ROOT
 from service_process import serving
 
-from experts.vllm.composite.write import Trained, write_composite
-from orchestrator.config import load_config
+from experts.fused.folder.write import Trained, write_composite
+from orchestrator.config.model import load_config
 
 pytestmark = pytest.mark.e2e
-ZOO = Path(__file__).parents[2] / "examples" / "zoo.yaml"
+ZOO = ROOT / "examples" / "zoo.yaml"
 QUESTIONS = {
     "arithmetic": ("What is 3 plus 4?", "7"),
     "strings": ('Reverse the word "bako".', "okab"),

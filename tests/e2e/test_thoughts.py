@@ -29,9 +29,9 @@ from mixtures import write_mixture
 from aggregators.mixture_of_thoughts import model
 from aggregators.mixture_of_thoughts.exchange import exchange
 from aggregators.mixture_of_thoughts.reference import ThoughtsReference
-from experts.vllm.composite.attending import Form
-from experts.vllm.composite.config import read
-from experts.vllm.composite.listening import listened
+from experts.fused.composites.mixture_of_thoughts.attending import Form
+from experts.fused.composites.mixture_of_thoughts.listening import listened
+from experts.fused.folder.folder_config import read
 
 pytestmark = pytest.mark.e2e
 

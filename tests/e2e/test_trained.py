@@ -11,8 +11,8 @@ import httpx
 import pytest
 from composite_engines import ZOO, Engines, Server, loose, serving
 
-from evals.fusion.thoughts import decide
-from evals.tasks import Sample, Task, load_tasks
+from evals.fitting.fuse.mixture_of_thoughts import decide
+from evals.tasks.task import Sample, Task, load_tasks
 from routers.registry import shared_encoder
 
 pytestmark = pytest.mark.e2e

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from evals.tasks import Sample, Task, TaskSpec
+from evals.tasks.task import Sample, Task, TaskSpec
 
 
 class FakeGateway:

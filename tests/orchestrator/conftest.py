@@ -17,12 +17,12 @@ from openai import AsyncOpenAI
 
 from experts.openai import ExpertClient
 from experts.vllm.loads import EngineLoad, LoadReport
-from orchestrator.config import Config
-from orchestrator.pipeline import Pipeline
-from orchestrator.pool import ExpertPool, Lease
+from orchestrator.config.model import Config
+from orchestrator.request.pipeline import Pipeline
+from orchestrator.residency.pool import ExpertPool, Lease
+from orchestrator.residency.slot import SlotLost
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
-from orchestrator.slots import SlotLost
 from orchestrator.store import Store
 from routers.base import Router
 from routers.registry import build

@@ -6,9 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
+from repository import ROOT
 
 from experts.errors import ConfigError, ServiceError
-from orchestrator.config import Config
+from orchestrator.config.model import Config
 from orchestrator.service import _bind, refuse_shadowing_folder, start_service
 
 
@@ -76,7 +77,7 @@ def test_a_host_that_does_not_exist_is_refused(host: str) -> None:
 
 
 def test_our_own_folder_hides_nothing() -> None:
-    refuse_shadowing_folder(Path(__file__).parent.parent.parent)
+    refuse_shadowing_folder(ROOT)
 
 
 @pytest.mark.parametrize("package", ["experts", "routers", "aggregators", "orchestrator", "evals"])

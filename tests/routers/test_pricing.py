@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from routers.crossfit import SCORE_DIGITS, HeldOut
-from routers.evidence import Evidence, Floats
+from routers.fitted.cross_validation import SCORE_DIGITS, HeldOut
+from routers.fitted.training_set import Evidence, Floats
 from routers.outcomes import Query
 from routers.pricing import best_within, price_curve
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routers.evidence import Evidence
+from routers.fitted.training_set import Evidence
 from routers.outcomes import Query
 from routers.probing import telling
 

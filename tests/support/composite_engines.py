@@ -12,8 +12,9 @@ from typing import Any
 
 import httpx
 import torch
+from repository import ROOT
 
-ZOO = Path(__file__).parents[2] / "experts" / "zoo" / "weights"
+ZOO = ROOT / "experts" / "zoo" / "weights"
 SERVER = Path(__file__).with_name("composite_server.py")
 BOS, FIRST_ROLE, VOCABULARY = 1, 6, 741
 ANSWER = 16

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from repository import ROOT
 from transformers.utils import logging
 
-from aggregators.mixture_of_thoughts.config import TrainingConfig
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
 from aggregators.mixture_of_thoughts.save import save
 from aggregators.mixture_of_thoughts.train import build
-from experts.training.models import load_model, load_tokenizer, number_tokenizers
+from aggregators.mixture_of_thoughts.training_config import TrainingConfig
+from experts.fused.training.models import load_model, load_tokenizer, number_tokenizers
 
-ZOO = Path(__file__).parents[2] / "experts" / "zoo" / "weights"
+ZOO = ROOT / "experts" / "zoo" / "weights"
 DIMENSION = 4
 """Of the embeddings that the query router would see."""
 logging.disable_progress_bar()

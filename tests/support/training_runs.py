@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from experts.training.progress import Voice
+from experts.fused.training.progress import Voice
 
 CLOCKS = ("seconds", "cpu_seconds")
 

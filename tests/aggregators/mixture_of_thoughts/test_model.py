@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
+from repository import ROOT
 from transformers.utils import logging
 
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts, Read
 from aggregators.mixture_of_thoughts.router import Choice
 from experts.errors import ConfigError
-from experts.torch_engine.stacks import StackedModel
-from experts.training.models import load_model
+from experts.fused.torch_engine.stacks import StackedModel
+from experts.fused.training.models import load_model
 
-ZOO = Path(__file__).parents[3] / "experts" / "zoo" / "weights"
+ZOO = ROOT / "experts" / "zoo" / "weights"
 KINDS = ("arithmetic", "strings", "units", "logic", "geography", "duo", "translation")
 """Llama, Qwen2, Qwen3, Gemma, GPT-NeoX, Mixtral and Phi: two to four layers, three widths."""
 MEMBERS = ("arithmetic", "geography", "logic", "duo")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import yaml
+from repository import ROOT
 
 from experts.zoo import data
 from experts.zoo.skills.registry import SKILLS
 
-TASKS = Path(__file__).resolve().parents[3] / "evals" / "tasks"
+TASKS = ROOT / "evals" / "tasks"
 KEYS = {"name", "version", "description", "data", "scorer", "max_tokens", "skill"}
 
 

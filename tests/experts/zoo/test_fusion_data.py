@@ -8,13 +8,14 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from repository import ROOT
 
 from experts.zoo import fusion_data
 from experts.zoo.skills.base import Example, split_of
 from experts.zoo.skills.registry import SKILLS
 from experts.zoo.skills.two_skill import PAIRS
 
-TASKS = Path(__file__).resolve().parents[3] / "evals" / "tasks" / "data"
+TASKS = ROOT / "evals" / "tasks" / "data"
 COUNT = 2000
 
 

@@ -1,12 +1,11 @@
 """The prompts of the example configuration are those that the zoo's generalist was taught."""
 
-from pathlib import Path
-
 import pytest
+from repository import ROOT
 
 from experts.zoo import formats
 
-PROMPTS = Path(__file__).parents[3] / "examples" / "prompts"
+PROMPTS = ROOT / "examples" / "prompts"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from safetensors import safe_open
 from transformers import AutoConfig, AutoTokenizer
 
-from experts.roles import fused
+from experts.fused.roles import fused
 from experts.zoo import recipe
 from experts.zoo.architectures import SHAPES
 from experts.zoo.recipe import ADAPTERS, EXPERTS, OWN_VOCABULARY, RECIPES

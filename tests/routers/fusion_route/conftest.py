@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny_models import write_jsonl, write_models
 
-from routers.fusion_route.config import TrainingConfig
+from routers.fusion_route.training_config import TrainingConfig
 
 
 @pytest.fixture(autouse=True)

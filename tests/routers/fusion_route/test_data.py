@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from experts.errors import ConfigError
-from experts.training.data import (
+from experts.fused.training.data import (
     MOST_SHOWN,
     Encoder,
     Order,
@@ -22,8 +22,8 @@ from experts.training.data import (
     read_lines,
 )
 from experts.zoo.tokenizer import SHARED, build
-from routers.fusion_route.config import TrainingConfig, read_config
 from routers.fusion_route.data import load_data
+from routers.fusion_route.training_config import TrainingConfig, read_config
 
 BAD_QUESTIONS = """\
 {"prompt": "What is 1 + 1?", "answer": "2", "source": "other keys are left alone"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experts.training.models import load_model
+from experts.fused.training.models import load_model
 from routers.fusion_route.decode import Answer, FusedPolicy, Role, all_roles
 from routers.fusion_route.model import FusionRouter, load_members
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, tensor
 
-from experts.training.schedule import learning_rate
-from experts.training.tokens import sum_by_row
+from experts.fused.training.schedule import learning_rate
+from experts.fused.training.tokens import sum_by_row
 from routers.fusion_route import losses
 
 

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
+from repository import ROOT
 from safetensors.torch import load_file
 from training_runs import Doomed, Killed, curve, silent
 
 from experts.errors import ConfigError
-from experts.training.data import Encoder, Question, Row, collate, split
-from experts.training.models import load_model, load_tokenizer
-from experts.training.progress import QUIET_S, Voice
-from experts.training.run import State
-from experts.training.tokens import sum_by_row
+from experts.fused.training.data import Encoder, Question, Row, collate, split
+from experts.fused.training.models import load_model, load_tokenizer
+from experts.fused.training.progress import QUIET_S, Voice
+from experts.fused.training.run import State
+from experts.fused.training.tokens import sum_by_row
 from experts.zoo.skills.base import Split
 from experts.zoo.skills.registry import SKILLS
-from routers.fusion_route.config import TrainingConfig
 from routers.fusion_route.data import load_data
 from routers.fusion_route.decode import FusedPolicy, Role
 from routers.fusion_route.losses import disturbance
@@ -32,8 +32,9 @@ from routers.fusion_route.reference import FusionRouteReference
 from routers.fusion_route.save import save
 from routers.fusion_route.stage import Prepared, Trainer
 from routers.fusion_route.train import prepare_pairs, read_questions, run_folder, train
+from routers.fusion_route.training_config import TrainingConfig
 
-ZOO = Path(__file__).resolve().parents[3] / "experts" / "zoo" / "weights"
+ZOO = ROOT / "experts" / "zoo" / "weights"
 
 
 def changed(config: TrainingConfig, **changes: Any) -> TrainingConfig:

@@ -1,0 +1,151 @@
+"""What a training run of a Mixture of Thoughts may be told; one YAML file, every bound a key."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from experts.fused.composites.mixture_of_thoughts.attending import Form
+from experts.fused.folder.folder_config import past_problem
+from experts.fused.training.yaml_file import read_yaml
+
+MOST_MEMBERS = 32
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LossConfig(_Section):
+    """Weights of the auxiliary losses beside that of the language model (appendix of the paper)."""
+
+    entropy: float = Field(
+        0.02, ge=0, description="Reward for trying all peers; falls to 0 as `explore` ends."
+    )
+    balance: float = Field(0.01, ge=0, description="Price of using experts unequally.")
+    comparison: float = Field(
+        10.0,
+        ge=0,
+        description="Weight of what is found by comparing two choices, beside who is best alone.",
+    )
+    consistency: float = Field(0.05, ge=0, description="Price of depending on who the peers are.")
+    temperature: float = Field(2.0, gt=0, description="Softens what consistency compares.")
+
+
+class TrainingConfig(_Section):
+    """A whole run. Relative paths start at the folder of the file."""
+
+    members: dict[str, Path] = Field(
+        min_length=2, max_length=MOST_MEMBERS, description="Frozen experts: name -> folder."
+    )
+    questions: tuple[Path, ...] = Field(min_length=1, description="JSONL: prompt, answer.")
+    stacks: int = Field(2, ge=2, le=64, description="Stacks that every expert is cut into.")
+    places: tuple[int, ...] | None = Field(
+        None,
+        description="Stacks, from 0, after which experts interact; by default all but the last, as"
+        " in the paper. After the last one a peer has thought to its end.",
+    )
+    active: int = Field(
+        3, ge=2, description="Experts that take part in an answer that none of them knows alone."
+    )
+    shared_width: int = Field(128, ge=1, description="Width in which experts hear each other.")
+    heads: int = Field(4, ge=1)
+    attention: Form = Field(
+        "positionwise", description="Over the experts at a position, or over all up to it."
+    )
+    dropout: float = Field(0.1, ge=0, lt=1, description="In the query router.")
+    losses: LossConfig = LossConfig()
+    known_nll: float = Field(
+        5.0,
+        ge=0,
+        description="An answer that a member gives fewer nats than these is left to it alone, and"
+        " the router learns that it needs nobody; 0: members always hear each other.",
+    )
+    worst_nll: float = Field(
+        5.0,
+        gt=0,
+        description="Nats of a token above which an expert is no worse for the router.",
+    )
+    temperature: float = Field(
+        0.1,
+        gt=0,
+        description="Mean nats of a token: who is worse alone by so much, is e times less likely.",
+    )
+    explore: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="Share of the steps with noise in the choices, which falls to 0; then the"
+        " layers learn from those that will be served.",
+    )
+    compare_every: int = Field(
+        4,
+        ge=1,
+        description="Each so many-th question is read in a second choice; the router compares.",
+    )
+    steps: int = Field(ge=1)
+    batch: int = Field(64, ge=1)
+    learning_rate: float = Field(2e-3, gt=0, description="The peak, after the warm-up.")
+    router_rate: float = Field(
+        0.1, gt=0, description="The router's learning rate, as share of that of the layers."
+    )
+    gate_rate: float = Field(
+        10.0,
+        gt=0,
+        description="The gates' learning rate, as share of that of the layers. They open from zero"
+        " to about one: at the layers' own pace that takes most of a run.",
+    )
+    warmup: float = Field(0.05, ge=0, le=1, description="Share of the steps until the peak.")
+    final: float = Field(0.0, ge=0, le=1, description="The last learning rate, as share of it.")
+    weight_decay: float = Field(0.01, ge=0)
+    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    too_long: Literal["refuse", "skip"] = Field(
+        "refuse", description="What to do with rows that exceed the smallest context."
+    )
+    most_rows: int = Field(2_000_000, ge=1, description="Rows that a run may read.")
+    sort_window: int = Field(
+        1, ge=1, description="Batches that are drawn together and sorted by length."
+    )
+    most_batch_tokens: int = Field(
+        2048, ge=1, description="Tokens that a member reads at once, before the training."
+    )
+    seed: int = Field(0, ge=0)
+    threads: int = Field(2, ge=1, le=256, description="Compute threads of torch.")
+    checkpoint_s: float = Field(60.0, gt=0, description="Seconds between two checkpoints.")
+    log_steps: int = Field(20, ge=1, description="Steps that one line of metrics averages.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "TrainingConfig":
+        if self.active > len(self.members):
+            raise ValueError(f"active is {self.active}, there are {len(self.members)} members")
+        if self.known_nll > self.worst_nll:
+            raise ValueError("known_nll must not exceed worst_nll: what is known is not bad")
+        if self.shared_width % self.heads:
+            raise ValueError(f"shared_width must be a multiple of heads ({self.heads})")
+        if problem := past_problem(self.attention, self.shared_width // self.heads):
+            raise ValueError(problem)
+        if any(not 0 <= place < self.stacks for place in self.interactions):
+            raise ValueError(f"places must be stacks from 0 to {self.stacks - 1}")
+        return self
+
+    @property
+    def interactions(self) -> tuple[int, ...]:
+        """The stacks after which experts interact, in order."""
+        return tuple(range(self.stacks - 1)) if self.places is None else tuple(sorted(self.places))
+
+    def trained(self) -> dict[str, Any]:
+        """The keys that decide the result, for comparing a checkpoint with this run."""
+        idle = {"threads", "checkpoint_s", "log_steps", "most_batch_tokens"}
+        idle |= {"members", "questions"}
+        return dict(self.model_dump(mode="json", exclude=idle))
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """Read a run's file. Raises ConfigError with every mistake in it."""
+    config = read_yaml(path, TrainingConfig, "a training run of a Mixture of Thoughts")
+    return config.model_copy(
+        update={
+            "members": {name: path.parent / place for name, place in config.members.items()},
+            "questions": tuple(path.parent / place for place in config.questions),
+        }
+    )

@@ -1,0 +1,38 @@
+"""A second opinion: two experts answer; where they differ, a third one does, or nobody."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aggregators.answer_extraction import plain
+from aggregators.base import Ask, Panel
+from aggregators.gather import Call, Said, answer, gather
+from experts.errors import ExpertError
+from experts.types import Chunk, Request
+
+
+@dataclass(frozen=True, slots=True)
+class SecondOpinion:
+    """Compares the answers of the panel's first two experts; where they differ, its lead answers.
+
+    An expert that fails agrees with nobody. Where both fail, and there is no lead, NobodyAnswered
+    is raised.
+    """
+
+    message: str
+    """What is said where they differ and there is no lead."""
+
+    async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
+        """The first expert's answer if the second says the same."""
+        said: list[Said] = []
+        try:
+            said = await gather([Call(expert, request) for expert in panel.experts[:2]], ask)
+        except ExpertError:
+            if panel.lead is None:
+                raise
+        if len(said) == 2 and plain(said[0].text) == plain(said[1].text):
+            yield answer(said[0])
+        elif panel.lead is not None:
+            async for chunk in ask(panel.lead, request):
+                yield chunk
+        else:
+            yield Chunk(self.message, "stop")

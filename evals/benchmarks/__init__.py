@@ -1,0 +1,1 @@
+"""Benchmarks: what the pool is worth, and what it costs."""

@@ -1,0 +1,1 @@
+"""What the gateway costs beside the engine's own endpoint."""

@@ -1,0 +1,104 @@
+"""Compositions of a running pool on the tasks' test questions, beside every expert of the pool."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evals.client.ask import Answer, Question, ask_many
+from evals.client.progress import Progress
+from evals.tasks.owners import FOREIGN, owner
+from evals.tasks.task import Task
+from experts.errors import ServiceError
+from experts.openai import ExpertClient
+
+IN_FLIGHT = 32
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one model was asked, task by task."""
+
+    scores: Mapping[str, Scores]
+    """[questions of the task] each."""
+    alarms: Mapping[str, float]
+    """Share of the task's questions at which the router's guard raised an alarm."""
+    tokens: Mapping[str, Scores] = field(default_factory=dict)
+    """[questions of the task] read and written by all experts, for each."""
+    prices: Mapping[str, Scores] = field(default_factory=dict)
+    """[questions of the task] of these tokens, in USD."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Everything that was measured."""
+
+    tasks: tuple[str, ...]
+    owned: frozenset[str]
+    """The tasks that are one expert's own."""
+    foreign: frozenset[str]
+    """The tasks about which no expert knows anything: an alarm is right there."""
+    experts: Mapping[str, Asked]
+    compositions: Mapping[str, Asked]
+
+    def oracle(self, task: str) -> float:
+        """Share of the questions that some expert answers."""
+        return float(np.max([one.scores[task] for one in self.experts.values()], axis=0).mean())
+
+
+async def measure(
+    base_url: str,
+    experts: Mapping[str, float],
+    compositions: Sequence[str],
+    tasks: Sequence[Task],
+    progress: Progress,
+) -> Pool:
+    """Ask all of them everything; `experts` maps each to its price of a million tokens, in USD.
+
+    Raises ServiceError where a call fails.
+    """
+    found: dict[str, Asked] = {}
+    async with ExpertClient() as client:
+        for model in (*experts, *compositions):
+            progress.doing(f"asking {model}")
+            samples = [(task, sample) for task in tasks for sample in task.samples("test")]
+            questions = [
+                Question(sample.id, model, sample.question, task.spec.max_tokens)
+                for task, sample in samples
+            ]
+            answers = await ask_many(
+                client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, stream=False
+            )
+            by_task: dict[str, list[tuple[float, ...]]] = {task.name: [] for task in tasks}
+            for (task, sample), answer in zip(samples, answers, strict=True):
+                numbers = (_alarm(answer), sum(answer.tokens.values()), _price(answer, experts))
+                by_task[task.name].append((task.score(sample, answer.text), *numbers))
+            columns = {name: np.array(rows, dtype=float).T for name, rows in by_task.items()}
+            found[model] = Asked(
+                {name: rows[0] for name, rows in columns.items()},
+                {name: float(rows[1].mean()) for name, rows in columns.items()},
+                {name: rows[2] for name, rows in columns.items()},
+                {name: rows[3] for name, rows in columns.items()},
+            )
+            progress.say(f"{model} has answered {len(samples)} questions")
+    names = [task.name for task in tasks]
+    return Pool(
+        tuple(names),
+        frozenset(name for name in names if owner(name, experts)),
+        FOREIGN & {*names},
+        {name: found[name] for name in experts},
+        {name: found[name] for name in compositions},
+    )
+
+
+def _price(answer: Answer, prices: Mapping[str, float]) -> float:
+    return sum(count * prices.get(name, 0.0) for name, count in answer.tokens.items()) / 1e6
+
+
+def _alarm(answer: Answer) -> bool:
+    if answer.error is not None:
+        question = answer.question
+        raise ServiceError(f"{question.model} failed at {question.id}: {answer.error}")
+    return bool(answer.fallback)

@@ -1,0 +1,101 @@
+"""Votes of recorded models: all at once, adaptively, weighted by a router; beside the best single.
+
+The counting is that of `aggregators.vote`: the same functions, over recorded answers.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from aggregators.tally import holds, odds, tally
+from evals.benchmarks.routing.experiment import ORACLE, SINGLE, Experiment, Split, Way, fit
+from evals.benchmarks.routing.recorded import Recorded
+from routers.fitted.training_set import Floats
+
+ROUTER = "kernel"
+STOP_AT = 0.95
+WRONG_ANSWERS = 9
+FULL, ADAPTIVE = "plurality vote of all", "adaptive vote, router's order"
+WEIGHTED, FIXED = "vote weighted by router", "adaptive vote, best first"
+ROUTED = f"best by router ({ROUTER})"
+
+
+class Ballot:
+    """One question: what each model said, what that scored and cost."""
+
+    def __init__(self, answers: Sequence[str | None], scores: Floats, prices: Floats) -> None:
+        self._answers = answers
+        self._scores = scores
+        self._prices = prices
+
+    def vote(
+        self, order: Sequence[int], weights: Floats, stop_at: float | None = None
+    ) -> tuple[float, float, int]:
+        """Score, price and calls of a vote of the models in this order.
+
+        Who was asked first wins a tie, and stands where no answer can be read.
+        """
+        asked = 0
+        unit = float(weights.mean()) or 1.0
+        while asked < len(order):
+            asked += 1
+            seen = [int(model) for model in order[:asked]]
+            counted = tally([self._answers[m] for m in seen], [float(weights[m]) for m in seen])
+            left = len(order) - asked
+            first = next((self._answers[m] for m in seen if self._answers[m] is not None), None)
+            ties = first == counted.winner
+            sure = holds(counted.lead, left * unit, unit, wins_ties=ties)
+            if stop_at is not None and sure >= stop_at:
+                break
+        voters = [m for m in seen if counted.winner in (None, self._answers[m])]
+        return float(self._scores[voters[0]]), float(self._prices[seen].sum()), asked
+
+
+def run(
+    recorded: Recorded,
+    splits: Sequence[Split],
+    vectors: Floats,
+    encoder: str,
+    say: Callable[[str], None],
+) -> Experiment:
+    """Every way of voting on the test rows of the splits, the router fitted on the others."""
+    found: dict[str, list[tuple[float, float, int]]] = {}
+    for number, (seen, unseen) in enumerate(splits):
+        say(f"voting, part {number + 1} of {len(splits)}")
+        evidence = recorded.evidence(seen, vectors, encoder)
+        columns = np.array([recorded.models.index(name) for name in evidence.experts])
+        predicted = fit(ROUTER, evidence, {}).scores(vectors[unseen])
+        for row, quality in zip(unseen, predicted, strict=True):
+            ballot = Ballot(
+                [recorded.answers[row, column] for column in columns],
+                recorded.scores[row, columns],
+                recorded.prices[row, columns],
+            )
+            for name, result in _ways(ballot, quality).items():
+                found.setdefault(name, []).append(result)
+    size = round(float(np.mean([len(seen) for seen, _ in splits])))
+    ways = {name: _way(results) for name, results in found.items()}
+    return Experiment(ways, sum(len(t) for _, t in splits), size, recorded.unit, ())
+
+
+def _ways(ballot: Ballot, quality: Floats) -> dict[str, tuple[float, float, int]]:
+    """The models stand best first in the outcomes that were fitted on."""
+    count = len(quality)
+    best_first, routed = list(range(count)), np.argsort(-quality, kind="stable").tolist()
+    equal = np.ones(count)
+    weights = np.array([odds(float(q), WRONG_ANSWERS) for q in quality])
+    alone = [ballot.vote([model], equal) for model in best_first]
+    return {
+        SINGLE: alone[0],
+        ROUTED: alone[routed[0]],
+        ORACLE: max(alone),
+        FULL: ballot.vote(best_first, equal),
+        ADAPTIVE: ballot.vote(routed, equal, STOP_AT),
+        FIXED: ballot.vote(best_first, equal, STOP_AT),
+        WEIGHTED: ballot.vote(routed, weights),
+    }
+
+
+def _way(results: Sequence[tuple[float, float, int]]) -> Way:
+    scores, prices, calls = (np.array(column, dtype=float) for column in zip(*results, strict=True))
+    return Way(scores, prices, float(calls.mean()))

@@ -1,0 +1,113 @@
+"""The zoo's report: every expert on every task's held-out questions, held to the zoo's rules."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from evals.client.ask import Answer, Question, ask_many, describe_failures
+from evals.client.progress import Progress
+from evals.reporting.table import percent, print_table, say
+from evals.tasks.owners import owner
+from evals.tasks.task import Task
+from experts.openai import ExpertClient
+
+OWN_AT_LEAST = 0.95
+FOREIGN_AT_MOST = 0.40
+IN_FLIGHT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`accuracy[expert][task]` in 0..1; `sizes_mb[expert]` is the size of its weights' files."""
+
+    accuracy: Mapping[str, Mapping[str, float]]
+    sizes_mb: Mapping[str, float | None]
+    questions: Mapping[str, int]
+    failures: tuple[Answer, ...] = ()
+
+    def broken(self, expert: str, task: str) -> str | None:
+        """The rule that an expert breaks on a task, in a sentence; None where it keeps them."""
+        score, of = self.accuracy[expert][task], owner(task, tuple(self.accuracy))
+        if of == expert and score < OWN_AT_LEAST:
+            return f"{expert} has {percent(score)} % on its own {task} (at least 95 % is the rule)."
+        if of != expert and score > FOREIGN_AT_MOST:
+            return f"{expert} has {percent(score)} % on {task}, not its own (at most 40 %)."
+        return None
+
+    @property
+    def violations(self) -> list[str]:
+        """Every broken rule."""
+        found = (self.broken(e, task) for e, row in self.accuracy.items() for task in row)
+        return [sentence for sentence in found if sentence]
+
+
+async def run_report(
+    base_url: str,
+    experts: Mapping[str, Path | None],
+    tasks: Sequence[Task],
+    progress: Progress,
+) -> Report:
+    """Ask every expert every held-out question, one expert after the other.
+
+    `experts` maps each name to the folder of its weights, if it has one here.
+    """
+    accuracy: dict[str, dict[str, float]] = {}
+    failures: list[Answer] = []
+    async with ExpertClient() as client:
+        for expert in experts:
+            accuracy[expert] = {}
+            for task in tasks:
+                progress.doing(f"asking {expert} the questions of {task.name}")
+                samples = task.samples("test")
+                questions = [
+                    Question(sample.id, expert, sample.question, task.spec.max_tokens)
+                    for sample in samples
+                ]
+                answers = await ask_many(
+                    client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, stream=False
+                )
+                failures += [answer for answer in answers if answer.error]
+                right = sum(
+                    0.0 if answer.error else task.score(sample, answer.text)
+                    for sample, answer in zip(samples, answers, strict=True)
+                )
+                accuracy[expert][task.name] = right / len(samples)
+            progress.say(f"{expert}: asked")
+    sizes = {n: None if folder is None else weights_mb(folder) for n, folder in experts.items()}
+    counts = {task.name: len(task.samples("test")) for task in tasks}
+    return Report(accuracy, sizes, counts, tuple(failures))
+
+
+def weights_mb(folder: Path) -> float:
+    """Size of the weights' files in a folder, in megabytes (10^6 bytes)."""
+    files = [path for pattern in ("*.safetensors", "*.bin") for path in folder.glob(pattern)]
+    return sum(path.stat().st_size for path in files) / 1e6
+
+
+def print_report(console: Console, report: Report) -> int:
+    """Print the matrix and the broken rules; returns the exit code."""
+    tasks = list(report.questions)
+    rows = [
+        [expert, "-" if size is None else f"{size:.1f}", *(_cell(report, expert, t) for t in tasks)]
+        for expert, size in report.sizes_mb.items()
+    ]
+    rows.append(["questions", "", *(f"{report.questions[task]} " for task in tasks)])
+    say(console)
+    print_table(console, ["right %", "MB", *(f"{task[:6]} " for task in tasks)], rows)
+    say(console, "* an expert's own skill, ! a broken rule")
+    failed = describe_failures(report.failures)
+    for sentence in (*report.violations, *failed):
+        say(console, sentence)
+    if report.violations or failed:
+        return 1
+    say(console, "Every expert keeps the rules of the zoo.")
+    return 0
+
+
+def _cell(report: Report, expert: str, task: str) -> str:
+    """Percent, with `*` for the expert's own skill and `!` for a broken rule."""
+    own = owner(task, tuple(report.accuracy)) == expert
+    mark = "!" if report.broken(expert, task) else "*" if own else " "
+    return percent(report.accuracy[expert][task]) + mark

@@ -1,0 +1,1 @@
+"""The console script: the service's commands and those that measure and fit."""

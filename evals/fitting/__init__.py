@@ -1,0 +1,1 @@
+"""Commands that make something for the product: outcome tables, fitted cascades, fused experts."""

@@ -1,0 +1,131 @@
+"""`coterie expert add`: a new expert answers a few questions, and every router is refitted."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from evals.cli.launch import Finish
+from evals.client.progress import Progress
+from evals.fitting.profile import Probe, Profile, print_profile, probes_of, run_profile
+from evals.fitting.versions import expert_version
+from evals.reporting.table import print_table, say, tenths
+from evals.tasks.task import load_tasks
+from experts.errors import ConfigError
+from orchestrator.cli.router_fitting import fittable, fitted_router
+from orchestrator.config.model import Config
+from orchestrator.service import start_service
+from routers.features import MiniLMEncoder
+from routers.fitted.router import FittedRouter
+from routers.fitted.training_set import read_evidence
+from routers.probing import telling
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a refit does to one router."""
+
+    router: str
+    before: Mapping[str, float]
+    """Share of the questions that each expert would be asked."""
+    after: Mapping[str, float]
+    predicted: tuple[float, float]
+    """Mean predicted quality of who is asked, before and after."""
+    artifact: Path | None
+
+
+async def add(progress: Progress, settings: Config, name: str, grown: Config, count: int) -> Finish:
+    """Ask `name`, which only `grown` has, and refit; returns what prints the changes."""
+    table = _table(grown)
+    encoder = MiniLMEncoder()
+    evidence, _ = read_evidence(table, tuple(settings.experts), encoder, "routers")
+    probe_of = {probe.sample.id: probe for probe in probes_of(tuple(load_tasks().values()))}
+    wanted = [evidence.queries[row].id for row in telling(evidence, len(evidence.queries))]
+    probes = [probe_of[query] for query in wanted if query in probe_of][:count]
+    if not probes:
+        raise ConfigError(f"{table} has no question of evals/tasks that could be scored.")
+    names = fittable(grown)
+    before = {router: fitted_router(settings, router) for router in names}
+    profile = await _ask(progress, grown, name, probes, table, encoder)
+    progress.doing("fitting the routers again")
+    changes = []
+    for router in names:
+        made = fitted_router(grown, router)
+        artifact = grown.routers[router].get("artifact")
+        if artifact:
+            made.save(Path(artifact))
+        changes.append(compare(router, before[router], made, Path(artifact) if artifact else None))
+    return partial(print_changes, changes=changes, name=name, profile=profile)
+
+
+def compare(name: str, before: FittedRouter, after: FittedRouter, artifact: Path | None) -> Change:
+    """Route all questions of the table in both ways."""
+    shares, predicted = [], []
+    for one in (before, after):
+        evidence = one.fitted.evidence
+        asked = one.fitted.scores(evidence.vectors).argmax(axis=1)
+        counts = Counter(evidence.experts[column] for column in asked)
+        shares.append({expert: n / len(asked) for expert, n in counts.most_common()})
+        # What it predicts by itself: how far it is trusted changes with every fit.
+        own = one.fitted.predictor.predict(evidence.vectors)
+        predicted.append(float(np.clip(own[np.arange(len(own)), asked], 0, 1).mean()))
+    return Change(name, shares[0], shares[1], (predicted[0], predicted[1]), artifact)
+
+
+def print_changes(console: Console, changes: Sequence[Change], name: str, profile: Profile) -> int:
+    """Print how routing changes; returns the exit code."""
+    code = print_profile(console, profile)
+    for change in changes:
+        say(console)
+        low, high = change.predicted
+        say(
+            console,
+            f"{change.router}: predicted accuracy {tenths(low)} % -> {tenths(high)} % of the"
+            " questions of its table",
+        )
+        experts = sorted({*change.before, *change.after}, key=lambda e: -change.after.get(e, 0))
+        rows = [
+            [e, tenths(change.before.get(e, 0)), tenths(change.after.get(e, 0))] for e in experts
+        ]
+        bold = experts.index(name) if name in experts else -1
+        print_table(console, ["asked %", "before", "after"], rows, bold=bold)
+        if change.artifact:
+            say(console, f"wrote {change.artifact}")
+    return code
+
+
+async def _ask(
+    progress: Progress,
+    grown: Config,
+    name: str,
+    probes: Sequence[Probe],
+    table: Path,
+    encoder: MiniLMEncoder,
+) -> Profile:
+    spec = grown.experts[name]
+    needed = {name: spec}
+    base = getattr(spec, "adapter_of", None)
+    if base is not None:
+        needed[base] = grown.experts[base]
+    nobody: dict[str, object] = {"routers": {}, "aggregators": {}, "compositions": {}}
+    alone = grown.model_copy(update={"experts": needed, **nobody})
+    version = {name: expert_version(name, grown.experts)}
+    service = await start_service(alone, on_event=progress.say, host="127.0.0.1", port=0)
+    try:
+        return await run_profile(service.base_url, version, probes, table, encoder, progress)
+    finally:
+        await service.stop()
+
+
+def _table(config: Config) -> Path:
+    tables = {Path(config.routers[name]["outcomes"]) for name in fittable(config)}
+    if len(tables) != 1:
+        raise ConfigError(
+            f"The fitted routers read {len(tables)} outcome tables; one is needed.",
+            hint="`coterie profile --config FILE` writes one.",
+        )
+    return tables.pop()

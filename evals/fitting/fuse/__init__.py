@@ -1,0 +1,1 @@
+"""Commands that fuse experts into one model."""

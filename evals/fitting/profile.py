@@ -1,0 +1,184 @@
+"""The probe run: every expert answers every probe question, once, for the routers to learn from."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from evals.client.ask import Answer, Question, ask_many, describe_failures
+from evals.client.progress import Progress
+from evals.reporting.table import say
+from evals.tasks.task import Sample, Task
+from experts.openai import ExpertClient
+from experts.types import Request
+from routers.base import Encoder
+from routers.outcomes import Outcome, OutcomeTable
+
+IN_FLIGHT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A probe question with the task that scores it."""
+
+    task: Task
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a run did; the table is on disk."""
+
+    path: Path
+    rows: int
+    asked: int
+    kept: int
+    failures: tuple[Answer, ...]
+
+
+def probes_of(tasks: Sequence[Task]) -> tuple[Probe, ...]:
+    """Every probe question of the tasks."""
+    return tuple(Probe(task, sample) for task in tasks for sample in task.samples("probe"))
+
+
+def request_of(probe: Probe) -> Request:
+    """A probe question as it is asked."""
+    body = {
+        "messages": [{"role": "user", "content": probe.sample.question}],
+        "max_tokens": probe.task.spec.max_tokens,
+        "temperature": 0.0,
+    }
+    return Request(probe.sample.id, "chat/completions", body)
+
+
+async def run_profile(
+    base_url: str,
+    versions: Mapping[str, str],
+    probes: Sequence[Probe],
+    path: Path,
+    encoder: Encoder,
+    progress: Progress,
+) -> Profile:
+    """Ask what the table at `path` lacks, one expert after the other, and write it after each.
+
+    `versions` maps every expert to what tells its versions apart. A failed call leaves no row,
+    so that the next run asks again. Blocks the event loop while it embeds new questions.
+    Raises ConfigError when the file is there but is no outcome table.
+    """
+    table = current(OutcomeTable.read(path), versions, probes) if path.exists() else None
+    kept, asked = _count(table), 0
+    failures: list[Answer] = []
+    async with ExpertClient() as client:
+        for expert, version in versions.items():
+            missing = missing_probes(table, expert, version, probes)
+            answers = await _ask(client, base_url, expert, missing, progress)
+            rows = [
+                _outcome(probe, answer, expert, version)
+                for probe, answer in zip(missing, answers, strict=True)
+                if answer.error is None
+            ]
+            asked += len(answers)
+            failures += [answer for answer in answers if answer.error]
+            if rows:
+                table = table.append(rows) if table else OutcomeTable.from_rows(rows)
+                table.write(path)
+    if table is not None:
+        progress.doing("embedding the questions")
+        table = table.with_embeddings(encoder)
+        table.write(path)
+    return Profile(path, _count(table), asked, kept, tuple(failures))
+
+
+def current(
+    table: OutcomeTable, versions: Mapping[str, str], probes: Sequence[Probe]
+) -> OutcomeTable | None:
+    """The table without what has been overtaken: old versions, and questions that have changed.
+
+    Answers to the probes are scored again, since a task may have got a better scorer; rows of
+    other experts and of other questions stay as they are. None when nothing is left.
+    """
+    probe_of = {probe.sample.id: probe for probe in probes}
+    rows = []
+    for outcome in (Outcome(**row) for row in table.rows.to_pylist()):
+        probe = probe_of.get(outcome.query_id)
+        if versions.get(outcome.expert, outcome.expert_version) != outcome.expert_version:
+            continue
+        if probe and (outcome.task, outcome.query) != (probe.task.name, probe.sample.question):
+            continue
+        score = probe.task.score(probe.sample, outcome.text) if probe else outcome.score
+        rows.append(replace(outcome, score=score))
+    if not rows:
+        return None
+    left = {row.query_id for row in rows}
+    vectors = {query: vector for query, vector in table.vectors.items() if query in left}
+    skills = {query: words for query, words in table.skills.items() if query in left}
+    return replace(
+        OutcomeTable.from_rows(rows),
+        vectors=vectors,
+        encoder=table.encoder,
+        skills=skills,
+        tagger=table.tagger,
+    )
+
+
+def missing_probes(
+    table: OutcomeTable | None, expert: str, version: str, probes: Sequence[Probe]
+) -> list[Probe]:
+    """The probes that this version of the expert has not answered yet."""
+    if table is None:
+        return list(probes)
+    columns = (table.rows[name].to_pylist() for name in ("query_id", "expert", "expert_version"))
+    answered = {query for query, *who in zip(*columns, strict=True) if who == [expert, version]}
+    return [probe for probe in probes if probe.sample.id not in answered]
+
+
+def print_profile(console: Console, profile: Profile) -> int:
+    """Say what there is now; returns the exit code."""
+    for sentence in describe_failures(profile.failures):
+        say(console, sentence)
+    say(
+        console,
+        f"{profile.path}: {profile.rows} outcomes ({profile.kept} were there),"
+        f" {profile.asked} questions asked, {len(profile.failures)} failed",
+    )
+    return 1 if profile.failures else 0
+
+
+async def _ask(
+    client: httpx.AsyncClient,
+    base_url: str,
+    expert: str,
+    probes: Sequence[Probe],
+    progress: Progress,
+) -> list[Answer]:
+    progress.doing(f"asking {expert} {len(probes)} probe questions")
+    questions = [
+        Question(probe.sample.id, expert, probe.sample.question, probe.task.spec.max_tokens)
+        for probe in probes
+    ]
+    started = time.perf_counter()
+    answers = await ask_many(client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, stream=False)
+    seconds = time.perf_counter() - started
+    progress.say(f"{expert}: {len(questions)} probe questions asked in {seconds:.1f} s")
+    return answers
+
+
+def _outcome(probe: Probe, answer: Answer, expert: str, version: str) -> Outcome:
+    return Outcome(
+        query_id=probe.sample.id,
+        task=probe.task.name,
+        query=probe.sample.question,
+        expert=expert,
+        expert_version=version,
+        score=probe.task.score(probe.sample, answer.text),
+        completion_tokens=answer.completion_tokens,
+        seconds=answer.seconds,
+        text=answer.text,
+    )
+
+
+def _count(table: OutcomeTable | None) -> int:
+    return 0 if table is None else len(table)

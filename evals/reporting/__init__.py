@@ -1,0 +1,1 @@
+"""Tables, intervals and verdicts that every measurement prints."""

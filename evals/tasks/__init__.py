@@ -1,0 +1,1 @@
+"""Benchmark tasks: questions with known answers, and how answers are scored."""

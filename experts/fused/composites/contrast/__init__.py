@@ -1,0 +1,1 @@
+"""Contrastive decoding and proxy tuning in vLLM; reference in aggregators/contrast/."""

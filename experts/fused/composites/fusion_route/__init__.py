@@ -1,0 +1,1 @@
+"""FusionRoute in vLLM; trained in routers/fusion_route/."""

@@ -1,0 +1,107 @@
+"""The members of a composite as vLLM models, each with its own layer names and weights."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from vllm.compilation.backends import set_model_tag
+from vllm.config import VllmConfig
+from vllm.model_executor.layers.attention import Attention
+from vllm.model_executor.layers.attention_layer_base import AttentionLayerBase
+from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
+from vllm.model_executor.model_loader.utils import initialize_model
+from vllm.model_executor.models.utils import maybe_prefix
+from vllm.transformers_utils.config import patch_rope_parameters
+
+from experts.errors import ConfigError
+from experts.fused.folder.fingerprint import check_members
+from experts.fused.folder.folder_config import Composite, model_config
+
+
+def build_language_model(vllm_config: VllmConfig, config: Mapping[str, Any], prefix: str) -> Any:
+    """A vLLM model of a HF configuration, without weights; `prefix` must hold no integer.
+
+    Raises ConfigError for a configuration that is none of a plain language model.
+    """
+    hf_config = model_config(config, prefix)
+    patch_rope_parameters(hf_config)
+    own = vllm_config.with_hf_config(hf_config, architectures=hf_config.architectures)
+    # What the engine's configuration leaves at the composite's; models that vLLM takes from
+    # transformers (GPT-NeoX, Phi) read the shape of their attention there.
+    own.model_config.hf_text_config = own.model_config.hf_config.get_text_config()
+    own.model_config.model_arch_config = own.model_config.get_model_arch_config()
+    with set_model_tag(prefix):  # Compiled parts of different members must not mix.
+        return initialize_model(own, prefix=prefix)
+
+
+def build_members(vllm_config: VllmConfig, composite: Composite, prefix: str) -> nn.ModuleDict:
+    """All members, in their order, by the names of `composite.keys`."""
+    prefix = maybe_prefix(prefix, "members")
+    return nn.ModuleDict(
+        {
+            composite.keys[name]: build_language_model(
+                vllm_config, member.config, f"{prefix}.{composite.keys[name]}"
+            )
+            for name, member in composite.members.items()
+        }
+    )
+
+
+def weight_sources(composite: Composite, folder: Path) -> list[DefaultModelLoader.Source]:
+    """Where vLLM's loader finds the members' weights, besides those of the composite itself.
+
+    Raises ConfigError as `check_members` does.
+    """
+    return [
+        DefaultModelLoader.Source(
+            str(place), revision=None, prefix=f"members.{composite.keys[name]}."
+        )
+        for name, place in check_members(composite, folder).items()
+    ]
+
+
+def first_layer(vllm_config: VllmConfig) -> Attention:
+    """The attention layer whose block table leads to a request's first block.
+
+    Raises ConfigError where blocks would not stay with a request for its whole life.
+    """
+    context = vllm_config.compilation_config.static_forward_context
+    layers = {n: layer for n, layer in context.items() if isinstance(layer, AttentionLayerBase)}
+    manager_off = vllm_config.scheduler_config.disable_hybrid_kv_cache_manager
+    for name, layer in layers.items():
+        if type(layer) is not Attention:
+            raise ConfigError(
+                f"Layer {name} is a {type(layer).__name__}.",
+                hint="The members of a composite need ordinary attention layers.",
+            )
+        if layer.sliding_window is not None and not manager_off:
+            raise ConfigError(
+                f"Layer {name} has a sliding window, which gives up a request's first block.",
+                hint="Set the engine argument disable_hybrid_kv_cache_manager: true.",
+            )
+    first: Attention = next(iter(layers.values()))
+    return first
+
+
+def blocks_of(layer: Attention) -> int:
+    """No fewer blocks than the layer's KV cache has: the tokens it has room for."""
+    return int(layer.kv_cache.numel() // (layer.num_kv_heads * layer.head_size))
+
+
+def refuse_unsupported(vllm_config: VllmConfig) -> None:
+    """Raise ConfigError for engine arguments that would give wrong answers."""
+    parallel = vllm_config.parallel_config
+    refused = {
+        "kv_transfer_config (roles do not travel with KV blocks)": vllm_config.kv_transfer_config,
+        "speculative_config": vllm_config.speculative_config,
+        "enable_lora": vllm_config.lora_config,
+        "enable_prompt_embeds": vllm_config.model_config.enable_prompt_embeds,
+        "pipeline_parallel_size": parallel.pipeline_parallel_size > 1,
+        "data_parallel_size": parallel.data_parallel_size > 1,
+        "decode_context_parallel_size": parallel.decode_context_parallel_size > 1,
+        "quantization": vllm_config.quant_config,
+    }
+    wrong = [name for name, value in refused.items() if value]
+    if wrong:
+        raise ConfigError(f"A composite can not be served with {', '.join(wrong)}.")

@@ -1,0 +1,135 @@
+"""What all composites share: members, roles, and the way of hidden states to logits."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from vllm.config import VllmConfig
+from vllm.forward_context import get_forward_context
+from vllm.model_executor.models.utils import AutoWeightsLoader
+
+from experts.fused.composites.members import (
+    blocks_of,
+    build_members,
+    first_layer,
+    refuse_unsupported,
+    weight_sources,
+)
+from experts.fused.composites.request_roles import RoleMemory
+from experts.fused.folder.folder_config import Composite
+
+
+class CompositeModel(nn.Module):
+    """Several language models that share one request, one scheduler slot and one sampled token.
+
+    `forward` gives vLLM one wide row per token: the hidden states of every stream side by side,
+    and the request's role as the last number. vLLM picks the rows that it wants logits for and
+    hands them to `compute_logits`, which takes them apart again.
+    """
+
+    role_tokens: Tensor
+    secondary_weights: Sequence[Any]
+    """Further checkpoints that vLLM's loader reads."""
+
+    def __init__(self, *, vllm_config: VllmConfig, prefix: str = "") -> None:
+        super().__init__()
+        refuse_unsupported(vllm_config)
+        self.config = vllm_config.model_config.hf_config
+        self.composite: Composite = self.config.composite
+        self.members = build_members(self._members_config(vllm_config), self.composite, prefix)
+        self.secondary_weights = weight_sources(
+            self.composite, Path(vllm_config.model_config.model)
+        )
+        tokens = self.composite.role_token_ids
+        self.register_buffer("role_tokens", torch.tensor(tokens), persistent=False)
+        self.memory = RoleMemory(tokens, self.composite.bos_token_id, self.composite.vocab_size)
+        self.build(vllm_config, prefix)
+        self._first_layer = [first_layer(vllm_config)]  # In a list: it is no submodule of ours.
+
+    @abstractmethod
+    def build(self, vllm_config: VllmConfig, prefix: str) -> None:
+        """Make what the composite has besides its members, which are there by now."""
+
+    def _members_config(self, vllm_config: VllmConfig) -> VllmConfig:
+        """The engine's configuration as the members see it."""
+        return vllm_config
+
+    @property
+    @abstractmethod
+    def widths(self) -> list[int]:
+        """Hidden sizes of the streams that `run` returns."""
+
+    @abstractmethod
+    def run(self, input_ids: Tensor, positions: Tensor, role: Tensor) -> list[Tensor]:
+        """The hidden states of every stream, [rows, width] each; `role` is [rows]."""
+
+    @abstractmethod
+    def mix(self, streams: list[Tensor], role: Tensor) -> Tensor | None:
+        """[rows, vocabulary] logits in float32, minus infinity at the role tokens.
+
+        None on a rank of a tensor-parallel group that gets no logits.
+        """
+
+    def embed_input_ids(self, input_ids: Tensor) -> Tensor:
+        """vLLM's interface of a language model; embeddings of the first member."""
+        first: Any = next(iter(self.members.values()))
+        embedded: Tensor = first.embed_input_ids(input_ids)
+        return embedded
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        positions: Tensor,
+        intermediate_tensors: Any = None,
+        inputs_embeds: Tensor | None = None,
+        **_: Any,
+    ) -> Tensor:
+        """[rows, sum of widths + 1]."""
+        role = self._roles(input_ids, positions)
+        streams = self.run(self.memory.seen(input_ids, positions), positions, role)
+        return torch.cat([*streams, role[:, None].to(streams[0].dtype)], -1)
+
+    def compute_logits(self, hidden_states: Tensor) -> Tensor | None:
+        """[rows, vocabulary] of rows of what `forward` returned."""
+        *streams, role = torch.split(hidden_states, [*self.widths, 1], -1)
+        return self.mix([stream.contiguous() for stream in streams], role[:, 0].long())
+
+    def logits_of(
+        self, models: Iterable[Any], hidden_states: Iterable[Tensor]
+    ) -> list[Tensor] | None:
+        """[rows, vocabulary] of every model, in float32, without the padding of its vocabulary.
+
+        None on a rank of a tensor-parallel group that gets no logits.
+        """
+        logits = []
+        for model, hidden in zip(models, hidden_states, strict=True):
+            found = model.compute_logits(hidden)
+            if found is None:
+                return None
+            logits.append(found[:, : self.composite.vocab_size].float())
+        return logits
+
+    def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> set[str]:
+        """Those of the fused folder and, under `members.`, those of every member."""
+        loaded: set[str] = AutoWeightsLoader(self).load_weights(weights)
+        return loaded
+
+    def _roles(self, input_ids: Tensor, positions: Tensor) -> Tensor:
+        metadata = get_forward_context().attn_metadata
+        if not metadata:  # A run that measures memory: there are no requests.
+            return torch.zeros_like(positions, dtype=torch.long)
+        layer = self._first_layer[0]
+        self.memory.reserve(blocks_of(layer))
+        layers = metadata[0] if isinstance(metadata, list) else metadata
+        found = layers[layer.layer_name]
+        try:
+            table, starts = found.block_table, found.query_start_loc
+        except AttributeError:
+            raise RuntimeError(
+                f"{type(found).__name__} does not show its block table, which roles need; choose"
+                " another attention_backend, such as FLASH_ATTN or TRITON_ATTN."
+            ) from None
+        return self.memory.roles(input_ids, positions, table, starts)

@@ -1,0 +1,1 @@
+"""Self-contrast in vLLM; reference in aggregators/self_contrast/."""

@@ -1,0 +1,47 @@
+"""What tells one version of a checkpoint from another, without reading all of it."""
+
+import hashlib
+from pathlib import Path
+
+from experts.errors import ConfigError
+from experts.fused.folder.folder_config import Composite, member_folder
+
+EDGE_BYTES = 1 << 20
+"""Weights can be tens of gigabytes; a retrained model differs in the first and last bytes too."""
+_WEIGHTS = ("*.safetensors", "*.bin", "*.pt")
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold a checkpoint's weights."""
+    return sorted(path for pattern in _WEIGHTS for path in folder.glob(pattern))
+
+
+def fingerprint(folder: Path) -> str:
+    """Of the names, sizes, first and last bytes of the weights, and of their configuration."""
+    digest = hashlib.sha256((folder / "config.json").read_bytes())
+    for path in weight_files(folder):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(EDGE_BYTES))
+            file.seek(max(size - EDGE_BYTES, 0))
+            digest.update(file.read(EDGE_BYTES))
+    return digest.hexdigest()[:16]
+
+
+def check_members(composite: Composite, folder: Path) -> dict[str, Path]:
+    """Name -> checkpoint of every member of the fused folder.
+
+    Raises ConfigError where one is not there, or is no longer what the composite was trained with.
+    """
+    places = {name: member_folder(folder, member) for name, member in composite.members.items()}
+    for name, place in places.items():
+        if not (place / "config.json").is_file():
+            raise ConfigError(f"Member {name} of {folder} is missing: {place}")
+        expected = composite.members[name].fingerprint
+        if expected and expected != fingerprint(place):
+            raise ConfigError(
+                f"Member {name} of {folder} has other weights than the composite was made for.",
+                hint="Train and write the composite again.",
+            )
+    return places

@@ -1,0 +1,95 @@
+"""Reads a file of requests: OpenAI's batch lines, or one bare request body per line."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from experts.errors import ConfigError, RequestError
+from experts.types import Operation, Request
+from orchestrator.config.model import Config
+from orchestrator.server.classes import check_class
+from orchestrator.server.schemas import parse_body, parse_object
+
+LINE_KEYS = ("custom_id", "method", "url", "body")
+URLS = {f"/v1/{operation}": operation for operation in get_args(Operation)}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLine:
+    """One request of the file; `request.id` is its custom_id, or `line-N`."""
+
+    request: Request
+    model: str
+
+
+def read_batch(path: Path, config: Config) -> list[BatchLine]:
+    """Every request of the file. Raises ConfigError with every mistake, each as FILE:LINE."""
+    lines: list[BatchLine] = []
+    problems: list[str] = []
+    first_seen: dict[str, int] = {}
+    for number, raw in _raw_lines(path):
+        try:
+            line = _parse_line(raw, number, config)
+            if (earlier := first_seen.setdefault(line.request.id, number)) != number:
+                raise RequestError(
+                    f"The custom_id `{line.request.id}` stands in line {earlier} already."
+                )
+        except RequestError as error:
+            problems.append(f"{path}:{number}: {error}")
+        else:
+            lines.append(line)
+    if problems:
+        count = f"{len(problems)} mistake{'s' if len(problems) > 1 else ''}"
+        raise ConfigError(f"{path} has {count}.", problems=tuple(problems))
+    if not lines:
+        raise ConfigError(f"{path} holds no request: one JSON object a line is needed.")
+    return lines
+
+
+def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not empty, with their numbers."""
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                if raw.strip():
+                    yield number, raw.strip()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}.") from error
+
+
+def _parse_line(raw: bytes, number: int, config: Config) -> BatchLine:
+    """Raises RequestError."""
+    limit_mb = config.server.max_body_mb
+    if len(raw) > limit_mb * (1 << 20):
+        raise RequestError(f"The line is larger than {limit_mb:g} MB (server.max_body_mb).")
+    entry = parse_object(raw)
+    if any(key in entry for key in ("custom_id", "url", "body")):
+        request_id, operation, body = _unwrap(entry)
+    else:
+        request_id, body = f"line-{number}", entry
+        operation = "chat/completions" if "messages" in entry else "completions"
+    request, model, extension = parse_body(dict(body), operation, request_id)
+    if model not in config.experts and model not in config.compositions:
+        known = ", ".join([*config.compositions, *config.experts])
+        raise RequestError(f"The model `{model}` does not exist.", hint=f"Known models: {known}.")
+    if extension.request_class is not None:
+        check_class(config, extension.request_class)
+    return BatchLine(request, model)
+
+
+def _unwrap(entry: dict[str, Any]) -> tuple[str, Operation, dict[str, Any]]:
+    """The parts of an OpenAI batch line."""
+    for key in entry:
+        if key not in LINE_KEYS:
+            raise RequestError(f"Unknown key `{key}` (known: {', '.join(LINE_KEYS)}).")
+    request_id, url, body = (entry.get(key) for key in ("custom_id", "url", "body"))
+    if not isinstance(request_id, str) or not request_id:
+        raise RequestError("`custom_id` must be a non-empty string.")
+    if entry.get("method", "POST") != "POST":
+        raise RequestError("`method` must be POST.")
+    if not isinstance(url, str) or url not in URLS:
+        raise RequestError(f"`url` must be one of {', '.join(URLS)}.")
+    if not isinstance(body, dict):
+        raise RequestError("`body` must be a JSON object.")
+    return request_id, URLS[url], body

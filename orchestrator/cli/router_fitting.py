@@ -1,0 +1,170 @@
+"""What `coterie router` does: fits a router to a file, chooses its price, draws its map."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import typer
+from matplotlib.figure import Figure
+
+from experts.errors import ConfigError
+from orchestrator.cli.tables import print_table
+from orchestrator.config.model import Config
+from orchestrator.request.plan import prices_of
+from routers.composition import mapping
+from routers.fitted.cross_validation import held_out
+from routers.fitted.router import FittedRouter
+from routers.pricing import best_within, price_curve
+from routers.registry import check, router_class, shared_encoder
+
+SHOWN_WEIGHTS = 8
+
+
+def fit(tree: Config, name: str, out: Path | None) -> None:
+    """Fit a router from its outcome table and write it to `out`, else to its `artifact`."""
+    made = fitted_router(tree, name)
+    path = out or tree.routers[name].get("artifact")
+    if path is None:
+        raise ConfigError(f"routers.{name} names no `artifact`.", hint="Name a file with --out.")
+    made.save(Path(path))
+    describe(made)
+    typer.echo(f"wrote {path}")
+
+
+def calibrate(tree: Config, name: str, max_price: float) -> None:
+    """Print what each `quality_weight` costs, and the best that costs at most `max_price`."""
+    made = fitted_router(tree, name)
+    evidence, known = made.fitted.evidence, prices_of(tree)
+    prices = np.array([known[expert] for expert in evidence.experts])
+    if not prices.any():
+        raise ConfigError(
+            "No expert has a price.", hint="Set experts.NAME.price_usd_per_mtok for each."
+        )
+    settings = parsed(tree, name)
+    found = held_out(evidence, lambda part: made.predictor.fit(part, settings))
+    if not len(found.known):
+        raise ConfigError(f"routers.{name}: too few different questions to hold any out.")
+    curve = price_curve(evidence, found, made.fitted.trust, prices)
+    best = best_within(curve, max_price)
+    if best is None:
+        cheapest = min(curve, key=lambda one: one.price)
+        raise ConfigError(
+            f"Nothing costs {max_price:g} or less: the cheapest expert alone costs"
+            f" {cheapest.price:g}."
+        )
+    shown = [*curve[:: max(len(curve) // SHOWN_WEIGHTS, 1)], best]
+    rows = sorted({(-o.quality_weight, o.price, o.quality) for o in shown})
+    print_table(
+        ("quality_weight", "price", "quality"),
+        [(f"{-weight:.3f}", f"{price:.4f}", f"{quality:.4f}") for weight, price, quality in rows],
+    )
+    typer.echo(
+        f"\nquality_weight: {best.quality_weight:g} costs {best.price:.4g} and scores"
+        f" {best.quality:.3f} on held-out questions"
+    )
+
+
+def show_map(tree: Config, name: str, plot: Path | None) -> None:
+    """Print a composition's map, and the best maps under other budgets; draw those to `plot`."""
+    made = fitted_router(tree, name)
+    settings = parsed(tree, name)
+    if settings.type != "composition":
+        raise ConfigError(f"routers.{name} is of type {settings.type}: it has no map.")
+    evidence = made.fitted.evidence
+    sizes = np.array([settings.sizes.get(expert, 1.0) for expert in evidence.experts])
+    found = mapping.utilities(evidence, settings.prior_weight)
+    solved = mapping.solve(found, sizes, settings.budget, settings.active_budget)
+    print_table(
+        ("category", "share %", "expert", "utility"),
+        [
+            (
+                category,
+                f"{100 * found.shares[row]:.1f}",
+                evidence.experts[expert],
+                f"{found.values[row, expert]:.3f}",
+            )
+            for row, (category, expert) in enumerate(
+                zip(found.categories, solved.experts, strict=True)
+            )
+        ],
+    )
+    typer.echo()
+    curve = mapping.curve(found, sizes)
+    print_table(
+        ("experts", "total", "active", "quality"),
+        [
+            (str(len(one.chosen)), f"{one.total:.3g}", f"{one.active:.3g}", f"{one.quality:.4f}")
+            for one in curve
+        ],
+    )
+    if plot is not None:
+        _draw(plot, curve)
+        typer.echo(f"wrote {plot}")
+
+
+def _draw(path: Path, curve: Sequence[mapping.Mapping]) -> None:
+    """Quality of the best map under each budget."""
+    mpl.use("Agg")
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.step([one.total for one in curve], [one.quality for one in curve], "o-", where="post")
+    axes.set_xlabel("total size of the experts that are kept")
+    axes.set_ylabel("expected quality of a request")
+    axes.grid(alpha=0.3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+
+
+def fittable(tree: Config) -> list[str]:
+    """The routers that are fitted from outcomes."""
+    return [
+        name
+        for name, keys in tree.routers.items()
+        if "outcomes" in keys and issubclass(_class(str(keys["type"])), FittedRouter)
+    ]
+
+
+def fitted_router(tree: Config, name: str) -> FittedRouter:
+    """Fit a router of the configuration from its outcome table. Raises ConfigError."""
+    if name not in tree.routers:
+        known = ", ".join(tree.routers) or "none"
+        raise ConfigError(f"There is no router `{name}` (known: {known}).")
+    keys = {key: value for key, value in tree.routers[name].items() if key != "artifact"}
+    made: Any = _class(str(keys["type"]))
+    if not issubclass(made, FittedRouter):
+        raise ConfigError(f"routers.{name} is of type {keys['type']}: there is nothing to fit.")
+    if "outcomes" not in keys:
+        raise ConfigError(f"routers.{name} names no `outcomes` to fit from.")
+    check(name, keys, tuple(tree.experts))
+    settings = made.Config.model_validate(keys)
+    fitted: FittedRouter = made(name, settings, tuple(tree.experts), shared_encoder())
+    return fitted
+
+
+def parsed(tree: Config, name: str) -> Any:
+    """The keys of a router as its own `Config`."""
+    keys = tree.routers[name]
+    return router_class(str(keys["type"])).Config.model_validate(dict(keys))
+
+
+def describe(made: FittedRouter) -> None:
+    """What a fit found out about itself."""
+    evidence, value = made.fitted.evidence, made.fitted.worth
+    typer.echo(f"{len(evidence.queries)} questions, {len(evidence.experts)} experts")
+    if value is None:
+        typer.echo("too few different questions to hold any out: predictions are followed")
+    elif value.pays:
+        typer.echo(
+            f"on held-out questions {100 * value.gain:+.1f} points over {evidence.experts[0]}, the"
+            f" best single expert (standard error {100 * value.error:.1f}), with trust"
+            f" {value.trust:g}"
+        )
+    for warning in made.warnings:
+        typer.echo(warning)
+
+
+def _class(kind: str) -> type:
+    made: type = router_class(kind)  # type: ignore[assignment]
+    return made

@@ -1,0 +1,15 @@
+"""The keys of a budget: what one answer of several experts may cost."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class BudgetConfig(BaseModel):
+    """The keys under a composition's `budget`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    calls: int = Field(64, ge=1, le=10_000, description="Calls of experts.")
+    tokens: int = Field(131_072, ge=1, description="Tokens that experts generate, together.")
+    seconds: float = Field(
+        300.0, gt=0, allow_inf_nan=False, description="From the request to the end of its answer."
+    )

@@ -1,0 +1,117 @@
+"""What aggregators and taggers ask with: through the pool, within the budget, counted."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from experts.errors import ExpertLost, ExpertRefused
+from experts.fused.roles import Fused, refuse_role_tokens
+from experts.types import Chunk, Request
+from orchestrator.request.budget import Ledger
+from orchestrator.request.trace import Trace
+from orchestrator.residency.pool import ExpertPool, Lease
+
+
+class ExpertCalls:
+    """The `Ask` of one request."""
+
+    def __init__(
+        self,
+        pool: ExpertPool,
+        trace: Trace,
+        ledger: Ledger,
+        fused: Mapping[str, Fused],
+        retries: int = 0,
+        quorum: int = 1,
+        deadline_s: float | None = None,
+    ) -> None:
+        """`fused` are the pool's fused experts, by name; `retries` new tries for each call."""
+        self.quorum = quorum
+        patience_s = ledger.budget.seconds if deadline_s is None else deadline_s
+        self.deadline = min(ledger.started + patience_s, ledger.ends)
+        self.on_progress: Callable[[str], None] = lambda words: None
+        self._pool = pool
+        self._trace = trace
+        self._ledger = ledger
+        self._fused = fused
+        self._retries = retries
+        self._waiting: Counter[str] = Counter()
+        self._words = "choosing an expert"
+
+    async def __call__(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
+        """One expert's answer. Raises ExpertError; closing it aborts the generation.
+
+        Who fails before its first piece is asked again, `server.retries` times.
+        """
+        if (model := self._fused.get(expert)) is not None:
+            refuse_role_tokens(request, model)
+        request = self._ledger.call(expert, request)
+        left = self._retries
+        while True:
+            begun = False
+            try:
+                async with aclosing(self._once(expert, request)) as chunks:
+                    async for chunk in chunks:
+                        begun = True
+                        yield chunk
+                return
+            except (ExpertLost, ExpertRefused) as error:
+                if begun or not left or not error.retryable:
+                    raise
+                left -= 1
+                self._trace.retried.append(error.message)
+
+    async def _once(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
+        with await self._lease(expert) as lease:
+            self._trace.asked = True
+            async with aclosing(lease.engine.stream(request)) as stream:
+                pieces = 0
+                try:
+                    while (chunk := await self._within(expert, anext(stream, None))) is not None:
+                        pieces += bool(chunk.text)
+                        self._ledger.arrived(expert, chunk)
+                        if chunk.usage is not None:
+                            self._ledger.counted(pieces, chunk.usage.completion_tokens)
+                            self._trace.count(expert, chunk.usage)
+                        yield chunk
+                except ExpertLost:
+                    await self._pool.suspect(lease)
+                    raise
+
+    def tell(self, words: str, **facts: Any) -> None:
+        """Progress, and what an explanation will say of it: lists grow, the rest is replaced."""
+        self._words = words
+        for name, value in facts.items():
+            known = self._trace.facts.get(name)
+            self._trace.facts[name] = known + value if isinstance(known, list) else value
+        self.on_progress(words)
+
+    def doing(self) -> str:
+        """A few words on what the answer waits for."""
+        waits = [self._pool.doing(expert) for expert in self._waiting]
+        return "; ".join([self._words, *waits])
+
+    async def _lease(self, expert: str) -> Lease:
+        self._waiting[expert] += 1
+        try:
+            taking = self._pool.lease(expert, self._trace.request_class)
+            lease: Lease = await self._within(expert, taking)
+        finally:
+            self._waiting[expert] -= 1
+            if not self._waiting[expert]:
+                del self._waiting[expert]
+        self._trace.queue_ms = max(self._trace.queue_ms, lease.queue_ms)
+        self._trace.load_ms = max(self._trace.load_ms, lease.load_ms)
+        return lease
+
+    async def _within(self, expert: str, step: Any) -> Any:
+        """A step of a call, if the budget's time suffices for it. Raises BudgetSpent."""
+        try:
+            async with asyncio.timeout_at(self._ledger.ends) as limit:
+                return await step
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise self._ledger.spent(expert, "seconds") from error

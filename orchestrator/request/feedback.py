@@ -1,0 +1,127 @@
+"""What clients say of answers: learned from at once, and kept as rows for the next fit."""
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experts.errors import RequestError
+from experts.types import Request
+from orchestrator.config.model import Config
+from orchestrator.store import Store, StoreError
+from routers.base import Decision
+from routers.learning import Asked, LearningConfig, Mixture
+
+KEY = "learning:"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A request that a feedback may be about."""
+
+    composition: str
+    query: str
+    expert: str
+    asked: Asked | None
+
+
+class Feedback:
+    """Remembers the last requests of compositions, and what their clients thought of them."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self._settings = config.feedback
+        self._store = store
+        self._learning: dict[str, LearningConfig] = {
+            name: c.learning for name, c in config.compositions.items() if c.learning
+        }
+        new = {name: Mixture.new(config.experts, c) for name, c in self._learning.items()}
+        self._mixtures: dict[str, Mixture] = new
+        self._answered: OrderedDict[str, _Answered] = OrderedDict()
+        self._writing = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Go on with what the store remembers; one that does not answer costs what was learned."""
+        for name, mixture in self._mixtures.items():
+            try:
+                stored = await self._store.get(KEY + name)
+            except StoreError:
+                continue
+            if isinstance(stored, dict) and stored.keys() == mixture.weights.keys():
+                self._mixtures[name] = Mixture(stored)
+
+    def choose(
+        self, composition: str, decision: Decision, request: Request
+    ) -> tuple[Decision, Asked | None]:
+        """The decision with the expert first that is to be asked, where there is learning."""
+        config = self._learning.get(composition)
+        if config is None or not decision.scores:
+            return decision, None
+        return self._mixtures[composition].choose(decision, config, request.id)
+
+    def remember(
+        self, composition: str, request: Request, expert: str, asked: Asked | None
+    ) -> None:
+        """A later `give` may be about this request; the oldest are forgotten."""
+        if not self._settings.remember or not expert:
+            return
+        self._answered[request.id] = _Answered(composition, request.query, expert, asked)
+        self._answered.move_to_end(request.id)
+        while len(self._answered) > self._settings.remember:
+            self._answered.popitem(last=False)
+
+    async def give(self, request_id: str, score: float) -> Mapping[str, Any]:
+        """Take a score of 0 (wrong) to 1 (right). Raises RequestError for an unknown request.
+
+        A request can be scored once.
+        """
+        answered = self._answered.pop(request_id, None)
+        if answered is None:
+            raise RequestError(
+                f"No answer of a composition to a request {request_id} is remembered: it was"
+                " scored already, is too old (feedback.remember), or was another gateway's.",
+                param="request_id",
+            )
+        learned = answered.asked is not None and await self._learn(answered, score)
+        recorded = self._settings.file is not None and await self._record(
+            self._settings.file, request_id, answered, score
+        )
+        return {"expert": answered.expert, "learned": learned, "recorded": recorded}
+
+    def weights(self) -> dict[str, dict[str, float]]:
+        """What has been learned, by composition."""
+        return {
+            name: {policy: round(weight, 4) for policy, weight in mixture.weights.items()}
+            for name, mixture in self._mixtures.items()
+        }
+
+    async def _learn(self, answered: _Answered, score: float) -> bool:
+        name = answered.composition
+        assert answered.asked is not None
+        mixture = self._mixtures[name].learn(answered.asked, score, self._learning[name])
+        self._mixtures[name] = mixture
+        with suppress(StoreError):  # It is known here; the next feedback tries again.
+            await self._store.put(KEY + name, dict(mixture.weights))
+        return True
+
+    async def _record(self, file: Path, request_id: str, answered: _Answered, score: float) -> bool:
+        row = {
+            "query_id": f"served/{request_id}",
+            "task": answered.composition,
+            "query": answered.query,
+            "expert": answered.expert,
+            "score": score,
+        }
+        line = json.dumps(row, ensure_ascii=True) + "\n"
+        async with self._writing:
+            await asyncio.to_thread(_append, file, line)
+        return True
+
+
+def _append(file: Path, line: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="utf-8") as opened:
+        opened.write(line)

@@ -1,0 +1,38 @@
+"""Skills of a question, asked of an expert before a router decides (Symbolic-MoE's tagger)."""
+
+from dataclasses import replace
+
+from aggregators.base import Ask, alone
+from aggregators.gather import Call, gather
+from experts.errors import ExpertError
+from experts.prompts import fill
+from experts.types import Request
+from orchestrator.request.trace import Trace
+from routers.base import Router, Tagging
+from routers.symbolic_moe.skills import agreed, parse
+
+
+def tagging_of(router: Router) -> Tagging | None:
+    """How a router wants questions to be tagged, if it does."""
+    wanted: Tagging | None = getattr(router, "tagging", None)
+    return wanted
+
+
+async def tagged(request: Request, tagging: Tagging, trace: Trace, ask: Ask) -> Request:
+    """The request with the keywords that at least two samples name.
+
+    It has none where the expert fails or its samples differ: the router then finds skills itself.
+    """
+    body = {"temperature": tagging.temperature, "max_tokens": tagging.max_tokens}
+    text = fill(tagging.prompt, question=request.query)
+    # A seed for each sample: the same question gets the same keywords.
+    calls = [
+        Call(tagging.expert, alone(request, text, **body, seed=number))
+        for number in range(tagging.samples)
+    ]
+    try:
+        samples = await gather(calls, ask, what="samples of its skills are there")
+    except ExpertError as error:
+        trace.retried.append(error.message)
+        return request
+    return replace(request, keywords=agreed(parse(sample.text) for sample in samples))

@@ -1,0 +1,81 @@
+"""What a fused expert writes into log-probabilities, turned into a field of its own."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from experts.errors import RequestError
+from experts.fused.composites.fusion_route.speaker import speaker
+from experts.fused.composites.mixture_of_thoughts.listening import listened
+from experts.fused.roles import Fused
+from experts.types import Request
+
+_END = b"\n\n"
+_DATA = b"data: "
+
+
+class TokenAttribution:
+    """Asks for the members' marks, and translates an answer that carries them.
+
+    Every choice of an answer, or of a chunk of a stream, gets for each of its tokens, under
+    `coterie`, what the expert tells: `experts`, the member that spoke (None: the router alone), or
+    `attention`, for each interaction layer the share of the primary's attention by member.
+    """
+
+    def __init__(self, model: Fused, request: Request) -> None:
+        if not model.tells or request.operation != "chat/completions":
+            raise RequestError(
+                "What happened at each token can be told for chat completions of a FusionRoute or"
+                " Mixture of Thoughts expert only.",
+                param="coterie.tokens",
+            )
+        self._model = model
+        self._marks = model.role_tokens[: model.marks]
+        self._keep_logprobs = bool(request.body.get("logprobs"))
+        marks = {"logprobs": True, "logprob_token_ids": list(model.role_ids[: model.marks])}
+        self.request = Request(request.id, request.operation, {**request.body, **marks})
+
+    def whole(self, body: bytes) -> bytes:
+        """An answer that does not stream."""
+        answer = json.loads(body)
+        self._translate(answer)
+        return json.dumps(answer).encode()
+
+    async def stream(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The events of a stream; `pieces` may end anywhere."""
+        rest = b""
+        async for piece in pieces:
+            *events, rest = (rest + piece).split(_END)
+            if events:
+                yield b"".join(self._event(event) + _END for event in events)
+        if rest:
+            yield self._event(rest)
+
+    def _event(self, event: bytes) -> bytes:
+        if not event.startswith(_DATA) or event == b"data: [DONE]":
+            return event
+        chunk = json.loads(event.removeprefix(_DATA))
+        self._translate(chunk)
+        return _DATA + json.dumps(chunk).encode()
+
+    def _translate(self, answer: dict[str, Any]) -> None:
+        for choice in answer.get("choices") or ():
+            tokens = (choice.get("logprobs") or {}).get("content") or ()
+            choice["coterie"] = {str(self._model.tells): [self._told(token) for token in tokens]}
+            if not self._keep_logprobs:
+                choice["logprobs"] = None
+
+    def _told(self, token: dict[str, Any]) -> str | list[dict[str, float]] | None:
+        """Take the marks out of a token's alternatives, and read them."""
+        others = token.get("top_logprobs") or []
+        found = {one["token"]: one["logprob"] for one in others if one["token"] in self._marks}
+        token["top_logprobs"] = [one for one in others if one["token"] not in self._marks]
+        if len(found) < len(self._marks):
+            return None
+        members, marks = self._model.members, [found[mark] for mark in self._marks]
+        if self._model.tells == "experts":
+            return speaker(marks[0], members)
+        return [
+            {name: share for name, share in zip(members, layer, strict=True) if share}
+            for layer in listened(marks, len(members))
+        ]

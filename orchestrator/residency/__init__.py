@@ -1,0 +1,1 @@
+"""Which expert is in which slot, who waits for it, and what moving it costs."""

@@ -1,0 +1,166 @@
+"""Leases on experts: a bounded queue before each, hosted and remote ones alike."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from experts.errors import ExpertOverloaded, ExpertTimeout
+from experts.openai import Endpoint, ExpertClient, OpenAIEngine
+from experts.replay import ReplayEngine, recording
+from experts.spec import OpenAISpec, ReplaySpec
+from orchestrator.config.model import Config
+from orchestrator.residency.policy import Policy, decide
+from orchestrator.residency.scheduler import Scheduler
+from orchestrator.residency.slot import Slot
+from orchestrator.store import MemoryStore, Store
+
+LeasedEngine = OpenAIEngine | ReplayEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to send one request to an expert, and what getting it took."""
+
+    engine: LeasedEngine
+    queue_ms: float
+    load_ms: float
+    slot: str | None
+    release: Callable[[], None]
+    """Gives the right back; call it once."""
+
+    def __enter__(self) -> "Lease":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+@dataclass(slots=True)
+class _Gate:
+    """Bounds the requests of one expert that are under way and that wait."""
+
+    permits: asyncio.Semaphore
+    max_queued: int
+    queued: int = 0
+
+
+class ExpertPool:
+    """Every expert of the configuration behind `lease`."""
+
+    def __init__(
+        self,
+        config: Config,
+        slots: list[Slot],
+        client: ExpertClient,
+        on_event: Callable[[str], None],
+        store: Store | None = None,
+        policy: Policy = decide,
+    ) -> None:
+        """Reads what is replayed. Raises ConfigError where a recording is missing or wrong."""
+        self._experts = config.experts
+        self._classes = config.classes
+        self._client = client
+        self._timeout_s = config.server.lease_timeout_s
+        self._hosting = Scheduler(
+            config.hosted(), config.slots, slots, client, store or MemoryStore(), on_event, policy
+        )
+        for spec in config.experts.values():
+            if isinstance(spec, ReplaySpec):
+                recording(spec.recording, spec.model)  # What is missing shows now.
+        self._gates = {
+            name: _Gate(asyncio.Semaphore(spec.max_in_flight), spec.max_queued)
+            for name, spec in config.experts.items()
+            if not spec.hosted
+        }
+
+    async def start(self) -> None:
+        """Bring the slots up and load what fits. Raises ServiceError, ExpertUnavailable."""
+        await self._hosting.start()
+
+    async def stop(self) -> None:
+        """End the slots' processes."""
+        await self._hosting.stop()
+
+    async def lease(self, expert: str, request_class: str = "interactive") -> Lease:
+        """Wait for a turn, load the expert if need be, and hold it until the lease is released.
+
+        Raises ExpertOverloaded when its queue is full, ExpertUnavailable when it can not load,
+        ExpertTimeout when both together take longer than `server.lease_timeout_s`.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._take(expert, request_class)
+        except TimeoutError as error:
+            raise ExpertTimeout(
+                f"Expert {expert} was not free and loaded within {self._timeout_s:g} s.",
+                expert=expert,
+            ) from error
+
+    async def _take(self, expert: str, request_class: str) -> Lease:
+        spec = self._experts[expert]
+        if not spec.hosted:
+            return await self._take_remote(expert)
+        place = await self._hosting.acquire(expert, self._classes[request_class].max_wait_s)
+        engine = OpenAIEngine(Endpoint(expert, f"{place.url}/v1", expert), self._client)
+        release = partial(self._hosting.release, place)
+        return Lease(engine, place.queue_ms, place.load_ms, place.slot, release)
+
+    async def _take_remote(self, expert: str) -> Lease:
+        gate = self._gates[expert]
+        if gate.permits.locked() and gate.queued >= gate.max_queued:
+            raise ExpertOverloaded(
+                f"{gate.queued} requests wait for expert {expert} already.", expert=expert
+            )
+        started = time.perf_counter()
+        gate.queued += 1
+        try:
+            await gate.permits.acquire()
+        finally:
+            gate.queued -= 1
+        queue_ms = 1000 * (time.perf_counter() - started)
+        return Lease(self._remote(expert), queue_ms, 0.0, None, gate.permits.release)
+
+    def _remote(self, expert: str) -> LeasedEngine:
+        spec = self._experts[expert]
+        if isinstance(spec, ReplaySpec):
+            return ReplayEngine(expert, recording(spec.recording, spec.model))
+        assert isinstance(spec, OpenAISpec)
+        endpoint = Endpoint(expert, spec.base_url, spec.model, spec.api_key, spec.timeout_s)
+        return OpenAIEngine(endpoint, self._client)
+
+    async def suspect(self, lease: Lease) -> None:
+        """A request failed below HTTP: find out whether a slot or an engine of ours is gone."""
+        if lease.slot is not None:
+            await self._hosting.suspect(lease.engine.name, lease.slot)
+
+    def expert_url(self, expert: str) -> str | None:
+        """Where an expert answers right now (ends with /v1); None when it is not resident."""
+        spec = self._experts[expert]
+        if isinstance(spec, OpenAISpec):
+            return spec.base_url
+        if not spec.hosted:
+            return None
+        url = self._hosting.url(expert)
+        return url and f"{url}/v1"
+
+    def delay_s(self, expert: str) -> float:
+        """Predicted seconds until a request to the expert could begin: 0 when it is resident."""
+        return 0.0 if expert in self._gates else self._hosting.delay_s(expert)
+
+    def doing(self, expert: str) -> str:
+        """What keeps a request to the expert waiting, in a few words."""
+        if gate := self._gates.get(expert):
+            return f"{expert} waits for its turn, {gate.queued} in the queue"
+        return self._hosting.doing(expert)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Slots, residents, loads and queues as plain JSON."""
+        remote = {name: gate.queued for name, gate in self._gates.items()}
+        return {**self._hosting.snapshot(), "queued": {**self._hosting.queued(), **remote}}
+
+    async def refresh(self) -> None:
+        """Bring the numbers of `snapshot` up to date."""
+        await self._hosting.refresh()

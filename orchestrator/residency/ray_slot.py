@@ -1,0 +1,222 @@
+"""Slots as Ray actors: the only file that imports ray."""
+
+import asyncio
+import importlib
+import os
+import socket
+import time
+from collections.abc import Awaitable
+from typing import Any
+
+import ray
+from ray.actor import ActorHandle
+
+from experts.errors import ServiceError
+from experts.vllm import environment
+from experts.vllm.loads import EngineLoad, LoadReport
+from orchestrator.config.model import RayConfig, SlotsConfig
+from orchestrator.residency.slot import SlotLost
+
+OBJECT_STORE_BYTES = 80 << 20
+"""Control messages only: tokens never pass through Ray."""
+RESTART_POLL_S = 0.2
+CALL_TIMEOUT_S = 10.0
+MAX_ERROR_CHARACTERS = 400
+DEAD = (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError)
+"""How Ray says that an actor died; the second one when its memory monitor has killed it."""
+
+
+class SlotActor:
+    """The slot's process: owns the worker, which owns the engines. Asynchronous actor."""
+
+    def __init__(
+        self, threads: int, cuda: bool, sleeps: bool, gather_ms: float, local: bool
+    ) -> None:
+        environment.prepare(threads, cuda)
+        self._threads = threads
+        self._cuda = cuda
+        self._sleeps = sleeps
+        self._gather_ms = gather_ms
+        self._host = "127.0.0.1" if local else ray.util.get_node_ip_address()
+        self._worker: Any = None
+        self._port = 0
+        self._ended = asyncio.Event()
+
+    async def start(self) -> str:
+        if self._worker is None:  # A driver that lost patience may ask again.
+            module = importlib.import_module("experts.vllm.worker")
+            self._worker = module.Worker(self._threads, self._cuda, self._sleeps, self._gather_ms)
+            self._port = await self._worker.serve(self._host)
+        return f"http://{self._host}:{self._port}"
+
+    async def load(self, load: EngineLoad) -> LoadReport:
+        report: LoadReport = await _in_words(self._worker.load(load))
+        return report
+
+    async def unload(self, engine: str) -> float:
+        return float(await _in_words(self._worker.unload(engine)))
+
+    async def sleep(self, engine: str, level: int) -> float:
+        return float(await _in_words(self._worker.sleep(engine, level)))
+
+    async def wake(self, engine: str) -> float:
+        return float(await _in_words(self._worker.wake(engine)))
+
+    async def memory_gb(self) -> float:
+        return float(self._worker.memory_gb())
+
+    async def running(self) -> dict[str, int]:
+        running: dict[str, int] = self._worker.running()
+        return running
+
+    async def lifetime(self) -> None:
+        """Never returns: its failure tells the driver that this process has died."""
+        await self._ended.wait()
+
+
+async def _in_words(call: Awaitable[Any]) -> Any:
+    """Engines raise classes that the driver can not unpickle; their words are what counts."""
+    try:
+        return await call
+    except Exception as error:
+        raise RuntimeError(one_line(error)) from None
+
+
+def one_line(error: BaseException) -> str:
+    """An engine's error in a line that a person can read."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words[:MAX_ERROR_CHARACTERS]}"
+
+
+class RaySlot:
+    """A `Slot` over one actor, which Ray restarts when its process dies."""
+
+    def __init__(self, slot_id: str, config: SlotsConfig, gpus: float, local: bool) -> None:
+        self.id = slot_id
+        self.sleeps = gpus > 0 and config.sleep_level > 0
+        self.load_blocks = gpus == 0  # On CPU, the engines of a slot share one thread.
+        actor = ray.remote(
+            num_cpus=config.cpus,
+            num_gpus=gpus,
+            max_restarts=-1,
+            max_task_retries=0,
+            max_concurrency=64,
+        )(SlotActor)
+        self._actor: ActorHandle = actor.remote(
+            config.cpus, gpus > 0, self.sleeps, config.gather_ms, local
+        )
+        self._start_timeout_s = config.start_timeout_s
+        self._load_timeout_s = config.load_timeout_s
+
+    async def start(self) -> str:
+        deadline = time.monotonic() + self._start_timeout_s
+        while True:
+            try:
+                url: str = await self._call(self._actor.start.remote(), self._start_timeout_s)
+            except SlotLost:
+                # Ray needs a moment to restart a dead actor and refuses calls until then.
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(RESTART_POLL_S)
+            else:
+                return url
+
+    async def load(self, load: EngineLoad) -> LoadReport:
+        report: LoadReport = await self._call(self._actor.load.remote(load), self._load_timeout_s)
+        return report
+
+    async def unload(self, engine: str) -> float:
+        return float(await self._call(self._actor.unload.remote(engine), self._load_timeout_s))
+
+    async def sleep(self, engine: str, level: int) -> float:
+        reference = self._actor.sleep.remote(engine, level)
+        return float(await self._call(reference, self._load_timeout_s))
+
+    async def wake(self, engine: str) -> float:
+        return float(await self._call(self._actor.wake.remote(engine), self._load_timeout_s))
+
+    async def memory_gb(self) -> float:
+        return float(await self._call(self._actor.memory_gb.remote(), CALL_TIMEOUT_S))
+
+    async def running(self) -> dict[str, int]:
+        running: dict[str, int] = await self._call(self._actor.running.remote(), CALL_TIMEOUT_S)
+        return running
+
+    async def lost(self) -> None:
+        try:
+            await self._actor.lifetime.remote()
+        except DEAD:
+            return
+
+    async def stop(self) -> None:
+        ray.kill(self._actor)
+
+    async def _call(self, reference: Any, timeout_s: float) -> Any:
+        try:
+            return await asyncio.wait_for(_wrap(reference), timeout_s)
+        except ray.exceptions.RayTaskError as error:
+            raise RuntimeError(str(error.cause)) from None
+        except ray.exceptions.ActorDiedError as error:
+            if error.actor_init_failed:
+                raise RuntimeError(str(error).strip().splitlines()[-1]) from error
+            raise SlotLost(f"Slot {self.id} lost its process.") from error
+        except DEAD as error:
+            raise SlotLost(f"Slot {self.id} lost its process.") from error
+
+
+async def _wrap(reference: Any) -> Any:
+    return await reference
+
+
+def connect(ray_config: RayConfig, slots: SlotsConfig) -> None:
+    """Join the configured Ray, or start one here. Blocks for seconds; raises ServiceError."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # What Ray will do anyway, said now so that it does not warn: no GPUs asked for, none seen.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+    # Ray would run workers at niceness 15, and everything else on the machine before them.
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+    try:
+        if ray_config.address is None:
+            ray.init(
+                address="local",
+                num_cpus=max(os.cpu_count() or 1, slots.count * slots.cpus),
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                **quiet,
+            )
+        else:
+            _reachable(ray_config.address)
+            ray.init(address=ray_config.address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        where = ray_config.address or "on this machine"
+        raise ServiceError(
+            f"Ray is not reachable at {where}: {error}."
+            if ray_config.address
+            else f"Ray did not start {where}: {error}.",
+            hint="Check `ray.address`; without it, Ray is started locally.",
+        ) from error
+
+
+def _reachable(address: str) -> None:
+    """Fail in seconds, with one line, where Ray's client would retry for minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(f"{address} is not HOST:PORT")
+    socket.create_connection((host, int(port)), timeout=5).close()
+
+
+def make_slots(ray_config: RayConfig, config: SlotsConfig) -> list[RaySlot]:
+    """One slot per device group. Call after `connect`."""
+    local = ray_config.address is None
+    gpus = config.gpus
+    if gpus is None:
+        gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= config.count else 0.0
+    return [RaySlot(f"slot-{i}", config, gpus, local) for i in range(config.count)]
+
+
+def disconnect() -> None:
+    """Leave Ray; one that was started here ends with all its processes."""
+    ray.shutdown()

@@ -1,0 +1,1 @@
+"""What every learned router shares: training set, validation, coverage, artifact, reasons."""

@@ -1,0 +1,70 @@
+"""Where the questions lie that somebody can answer, and how far away another one is."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from routers.fitted.cross_validation import folds
+from routers.fitted.training_set import Evidence, Floats, Indices, blocks
+
+FLOOR = 1e-6
+"""Added to each variance: questions that are all alike have none."""
+SHRINKAGE = 0.3
+"""Share of the same variance in every direction. More than Ledoit and Wolf would take, who mind the
+covariance and not what is far from it: new phrasings of known questions raise fewer alarms."""
+
+
+@dataclass(frozen=True, eq=False)
+class Territory:
+    """Mahalanobis distance to the nearest category, with one covariance for all of them.
+
+    After Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples"
+    (arXiv 1807.03888), section 2.1; the covariance is shrunk. It finds foreign texts better than
+    distances to neighbours do, because it knows in which directions questions of one category
+    differ anyway (`docs/log.md`).
+    """
+
+    centers: Floats
+    """[C, dimension] means of the categories, whitened."""
+    whitening: Floats
+    """[dimension, dimension]: two vectors times this are as far apart as the distance says."""
+
+    @classmethod
+    def of(cls, evidence: Evidence, rows: Indices | None = None) -> Self:
+        """Of the questions, or of some, that at least one expert answers; of all, if none is."""
+        rows = np.arange(len(evidence.queries)) if rows is None else rows
+        answered = rows[np.nanmax(evidence.scores[rows], axis=1) >= 0.5]
+        rows = answered if len(answered) else rows
+        vectors = evidence.vectors[rows].astype(np.float64)
+        tasks = [evidence.queries[row].task for row in rows]
+        category = np.unique(tasks, return_inverse=True)[1]
+        counts = np.bincount(category)
+        sums = np.zeros((len(counts), vectors.shape[1]))
+        np.add.at(sums, category, vectors)
+        centers = sums / counts[:, None]
+        apart = vectors - centers[category]
+        covariance = (1 - SHRINKAGE) * (apart.T @ apart) / len(apart)
+        variance = SHRINKAGE * float((apart**2).mean()) + FLOOR
+        covariance[np.diag_indices_from(covariance)] += variance
+        whitening = np.linalg.cholesky(np.linalg.inv(covariance))
+        return cls((centers @ whitening).astype(np.float32), whitening.astype(np.float32))
+
+    def distance(self, vectors: Floats) -> Floats:
+        """[B] standard deviations from the nearest category, of vectors [B, dimension]."""
+        return np.concatenate([self._distance(block) for block in blocks(vectors)])
+
+    def _distance(self, vectors: Floats) -> Floats:
+        white = vectors @ self.whitening
+        apart: Floats = np.linalg.norm(white[:, None] - self.centers[None], axis=-1)
+        return np.asarray(apart.min(axis=1))
+
+
+def held_out_distances(evidence: Evidence) -> Floats:
+    """[N] of each question to those of the other folds; where there are none, to all."""
+    distances = np.full(len(evidence.queries), np.nan)
+    for seen, unseen in folds(evidence):
+        distances[unseen] = Territory.of(evidence, seen).distance(evidence.vectors[unseen])
+    if np.isnan(distances).any():
+        return Territory.of(evidence).distance(evidence.vectors)
+    return distances

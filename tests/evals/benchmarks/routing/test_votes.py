@@ -1,0 +1,88 @@
+"""Votes over made-up recordings: what they cost, what they bring, and what is said of them."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from evals.benchmarks.routing.experiment import ORACLE, SINGLE, Experiment
+from evals.benchmarks.routing.recorded import Recorded
+from evals.benchmarks.routing.votes import ADAPTIVE, FIXED, FULL, WEIGHTED, Ballot, run
+from evals.benchmarks.routing.votes_report import print_votes, verdicts, weighted_line, write_json
+from routers.outcomes import Query
+
+COUNT = 300
+VOTERS = 6
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Recorded:
+    """Six models that are right in two of three, each by itself; wrong answers differ."""
+    rng = np.random.default_rng(3)
+    right = rng.random((COUNT, VOTERS)) < 0.66
+    answers = np.full(right.shape, None, dtype=object)
+    for row, column in np.ndindex(*right.shape):
+        answers[row, column] = "A" if right[row, column] else str(rng.integers(0, 5))
+    queries = tuple(Query(f"q{n}", "made", f"question {n}") for n in range(COUNT))
+    groups = np.array([f"g{n}" for n in range(COUNT)])
+    models = tuple(f"m{n}" for n in range(VOTERS))
+    prices = np.ones(right.shape)
+    return Recorded(queries, groups, models, right.astype(float), answers, prices, "calls")
+
+
+@pytest.fixture(scope="module")
+def votes(recorded: Recorded) -> Experiment:
+    raw = np.random.default_rng(4).normal(size=(COUNT, 8))
+    vectors = (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
+    half = np.arange(COUNT)
+    splits = [(half[: COUNT // 2], half[COUNT // 2 :]), (half[COUNT // 2 :], half[: COUNT // 2])]
+    return run(recorded, splits, vectors, "made", lambda words: None)
+
+
+def test_many_are_wiser_than_one_and_few_of_them_suffice(votes: Experiment) -> None:
+    ways = votes.ways
+    assert votes.questions == COUNT
+    assert ways[FULL].scores.mean() > ways[SINGLE].scores.mean() + 0.1
+    assert ways[ORACLE].scores.mean() > ways[FULL].scores.mean()
+    assert ways[FULL].calls == ways[WEIGHTED].calls == VOTERS
+    for way in (ADAPTIVE, FIXED):
+        assert ways[way].calls < VOTERS / 1.3
+        assert abs(ways[way].scores.mean() - ways[FULL].scores.mean()) < 0.03
+
+
+def ballot(*answers: str | None) -> Ballot:
+    scores = np.array([float(answer == "A") for answer in answers])
+    return Ballot(answers, scores, np.ones(len(answers)))
+
+
+def test_a_ballot_counts_who_was_asked() -> None:
+    assert ballot("A", "A", "A", "B", "B", "B").vote(range(6), np.ones(6), 0.95) == (1.0, 2.0, 2)
+    assert ballot("B", "A", "A").vote(range(3), np.ones(3)) == (1.0, 3.0, 3)
+
+
+def test_ties_and_silence_go_to_who_was_asked_first() -> None:
+    assert ballot("B", "A").vote([1, 0], np.ones(2))[0] == 1.0
+    assert ballot("A", None).vote([1, 0], np.ones(2))[0] == 1.0
+    assert ballot(None, None).vote([0, 1], np.ones(2))[0] == 0.0
+
+
+def test_a_heavier_vote_wins() -> None:
+    assert ballot("A", "B", "B").vote(range(3), np.array([5.0, 2.0, 2.0]))[0] == 1.0
+
+
+def test_what_is_printed_and_written(votes: Experiment, tmp_path: Path) -> None:
+    console = Console(width=140, record=True, file=io.StringIO())
+    met = all(verdict.met for verdict in verdicts(votes))
+    assert print_votes(console, votes, "Made up.") == (0 if met else 1)
+    said = console.export_text()
+    assert "adaptive vote, router's order" in said
+    assert weighted_line(votes) in said
+    write_json(tmp_path / "v.json", votes, {"fit": "made"})
+    tree = json.loads((tmp_path / "v.json").read_text())
+    assert tree["setting"]["fit"] == "made"
+    assert len(tree["setting"]["verdicts"]) == 2

@@ -1,0 +1,67 @@
+"""Asking many questions, and what happens to those that fail."""
+
+from typing import Any
+
+import pytest
+
+from evals.client.ask import FAILURES_SHOWN, Answer, Question, ask_many, describe_failures
+from experts.openai import ExpertClient
+
+
+def _questions(model: str, count: int = 5) -> list[Question]:
+    return [Question(f"q{number}", model, f"{number}?", 7) for number in range(count)]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_answers_come_in_order_with_their_facts(gateway: Any, stream: bool) -> None:
+    seen: list[Answer] = []
+    async with ExpertClient() as client:
+        answers = await ask_many(
+            client,
+            f"{gateway.base_url}/v1",
+            _questions("alpha"),
+            in_flight=2,
+            stream=stream,
+            on_answer=seen.append,
+        )
+
+    assert [answer.text for answer in answers] == [f"alpha: {n}?" for n in range(5)]
+    assert {answer.expert for answer in answers} == {"alpha"}
+    assert {answer.completion_tokens for answer in answers} == {2}
+    assert all(answer.error is None for answer in answers)
+    assert all(0 < (answer.first_token_s or 0) <= answer.seconds for answer in answers)
+    assert len(seen) == 5
+    assert all(body["temperature"] == 0 and body["max_tokens"] == 7 for body in gateway.bodies)
+
+
+@pytest.mark.parametrize(
+    ("model", "error"), [("broken", "HTTP 502: it broke"), ("cut", "without [DONE]")]
+)
+async def test_a_failed_call_is_an_answer_with_an_error(
+    gateway: Any, model: str, error: str
+) -> None:
+    async with ExpertClient() as client:
+        answers = await ask_many(
+            client, f"{gateway.base_url}/v1", _questions(model, 2), in_flight=2
+        )
+
+    assert len(answers) == 2
+    assert all(error in (answer.error or "") for answer in answers)
+
+
+async def test_nobody_listening_is_an_error_of_each_question(unused_tcp_port: int) -> None:
+    async with ExpertClient() as client:
+        answers = await ask_many(
+            client, f"http://127.0.0.1:{unused_tcp_port}/v1", _questions("alpha", 2), in_flight=1
+        )
+
+    assert ["Cannot connect" in (answer.error or "") for answer in answers] == [True, True]
+
+
+def test_many_failures_are_counted_rather_than_listed() -> None:
+    failed = [Answer(question, error="gone") for question in _questions("alpha", 12)]
+    lines = describe_failures([Answer(_questions("alpha", 1)[0]), *failed])
+
+    assert lines[0] == "FAILED: alpha, q0: gone"
+    assert len(lines) == FAILURES_SHOWN + 1
+    assert lines[-1] == "... and 2 more failed."

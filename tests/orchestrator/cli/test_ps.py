@@ -1,0 +1,201 @@
+"""`coterie ps` and the pool's metrics: what a snapshot becomes."""
+
+import asyncio
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from experts.errors import ServiceError
+from orchestrator.cli.ps import fetch, ps
+from orchestrator.server.pool_metrics import PoolCollector
+
+ENGINE = {
+    "count": 2,
+    "seconds": 1.5,
+    "memory_gb": 0.5,
+    "experts": ["math"],
+    "waiting": 0,
+    "oldest_s": 0.0,
+    "load_s": 1.25,
+    "wake_s": 0.5,
+    "leave_s": 0.05,
+    "service_s": 0.75,
+    "evictions": 1,
+    "failures": 0,
+    "failed": None,
+    "retry_in_s": 0.0,
+    "saved": 3,
+    "leaked_gb": 0.0,
+}
+POOL: dict[str, Any] = {
+    "slots": [
+        {
+            "id": "slot-0",
+            "up": True,
+            "memory_gb": 1.5,
+            "budget_gb": 4.0,
+            "restarts": 0,
+            "running": {"math": 3},
+            "residents": ["math"],
+            "copies": [
+                {"engine": "math", "phase": "ready", "in_use": 3},
+                {"engine": "words", "phase": "loading", "in_use": 0},
+            ],
+            "asleep": ["law"],
+            "doing": "loading words 2.1 s",
+        },
+        {
+            "id": "slot-1",
+            "up": False,
+            "memory_gb": 0.0,
+            "budget_gb": 4.0,
+            "restarts": 7,
+            "running": {},
+            "residents": [],
+            "copies": [],
+            "asleep": [],
+            "doing": None,
+        },
+    ],
+    "loads": {
+        "math": ENGINE,
+        "words": {**ENGINE, "experts": ["words", "cipher"], "waiting": 4, "oldest_s": 2.125},
+        "law": {**ENGINE, "experts": ["law"]},
+        "art": {
+            **ENGINE,
+            "experts": ["art"],
+            "failed": "no such [dtype]",
+            "failures": 2,
+            "retry_in_s": 8.0,
+            "leaked_gb": 0.25,
+        },
+    },
+    "queued": {"math": 0, "words": 4, "cipher": 0, "law": 0, "art": 0, "far": 9},
+}
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Prints a snapshot and returns the lines, split at blanks."""
+
+    def show(snapshot: Any) -> list[list[str]]:
+        monkeypatch.setattr("orchestrator.cli.ps.fetch", lambda url, api_key: snapshot)
+        ps("http://here", None, as_json=False)
+        return [line.split() for line in capsys.readouterr().out.splitlines()]
+
+    return show
+
+
+def _line(lines: list[list[str]], *beginning: str) -> str:
+    (found,) = [line for line in lines if line[: len(beginning)] == list(beginning)]
+    return " ".join(found)
+
+
+def test_slots_show_what_they_hold(shown: Any) -> None:
+    lines = shown(POOL)
+    first = _line(lines, "slot-0", "up")
+    assert first == "slot-0 up 1.50 of 4 0 loading words 2.1 s math ready 3"
+    assert _line(lines, "words,", "cipher") == "words, cipher loading 0"
+    assert _line(lines, "law", "asleep") == "law asleep"
+    assert _line(lines, "slot-1") == "slot-1 down 0.00 of 4 7"
+
+
+def test_engines_show_what_waits_and_what_it_costs(shown: Any) -> None:
+    lines = shown(POOL)
+    assert _line(lines, "math") == "math 0 0.0 2 1 1.25 0.50 0.75 ready in slot-0"
+    assert _line(lines, "words", "4") == "words 4 2.1 2 1 1.25 0.50 0.75 loading in slot-0"
+    assert _line(lines, "law", "0").endswith("asleep in slot-0")
+    text = " ".join(" ".join(line) for line in lines)
+    assert "failed: no such [dtype] (again in 8 s)" in text
+    assert _line(lines, "far") == "far 9"
+
+
+def test_a_pool_of_remote_experts_has_one_table(shown: Any) -> None:
+    assert shown({"slots": [], "loads": {}, "queued": {"far": 2}})[-1] == ["far", "2"]
+
+
+@pytest.mark.parametrize("snapshot", [{}, {"slots": [{"id": "slot-0"}], "loads": {}, "queued": {}}])
+def test_what_another_version_tells_is_no_traceback(shown: Any, snapshot: Any) -> None:
+    with pytest.raises(ServiceError, match="does not tell what this version shows"):
+        shown(snapshot)
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
+async def test_a_running_service_is_asked(
+    serve: Any, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    hosted = {"type": "vllm", "model": "org/hosted", "memory_gb": 1}
+    keys = {"me": {"key": "sk-one"}}
+    gateway = await serve({"hosted": hosted}, slots={"canary_tokens": 0}, server={"api_keys": keys})
+    await asyncio.to_thread(ps, gateway.base_url + suffix, "sk-one", False)
+    out = capsys.readouterr().out
+    assert "hosted" in out
+    assert "ready in slot-0" in out
+    await asyncio.to_thread(ps, gateway.base_url + suffix, "sk-one", True)
+    assert json.loads(capsys.readouterr().out)["slots"][0]["residents"] == ["hosted"]
+    with pytest.raises(ServiceError, match="wants one of its API keys: --api-key KEY"):
+        await asyncio.to_thread(fetch, gateway.base_url + suffix, None)
+
+
+@pytest.mark.parametrize("path", ["/e/tiny", "/nowhere"])
+async def test_what_is_no_coterie_is_said(gateway: Any, path: str) -> None:
+    with pytest.raises(ServiceError, match="answered HTTP 404"):
+        await asyncio.to_thread(fetch, gateway.base_url + path, None)
+
+
+@pytest.mark.parametrize("url", ["here", "http://", "http://[", "ftp://127.0.0.1", "http://\n"])
+def test_an_url_that_is_none_is_one_line(url: str) -> None:
+    with pytest.raises(ServiceError, match="No service answers at"):
+        fetch(url, None)
+
+
+# The same snapshot for Prometheus.
+
+
+def _scrape(collector: PoolCollector) -> dict[tuple[str, str], float]:
+    registry = CollectorRegistry()
+    registry.register(collector)
+    families = text_string_to_metric_families(generate_latest(registry).decode())
+    return {
+        (sample.name, next(iter(sample.labels.values()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_metrics_show_engines_and_slots() -> None:
+    found = _scrape(PoolCollector(lambda: POOL))
+    assert found["coterie_loads_total", "math"] == 2
+    assert found["coterie_evictions_total", "math"] == 1
+    assert found["coterie_load_failures_total", "art"] == 2
+    assert found["coterie_saved_loads_total", "math"] == 3
+    assert found["coterie_load_estimate_seconds", "math"] == 1.25
+    assert found["coterie_wake_estimate_seconds", "math"] == 0.5
+    assert found["coterie_queue_depth", "words"] == 4
+    assert found["coterie_queue_oldest_seconds", "words"] == 2.125
+    assert found["coterie_leaked_bytes", "art"] == 0.25 * 2**30
+    assert found["coterie_slot_memory_bytes", "slot-0"] == 1.5 * 2**30
+    assert found["coterie_slot_budget_bytes", "slot-1"] == 4 * 2**30
+    assert (found["coterie_slot_up", "slot-0"], found["coterie_slot_up", "slot-1"]) == (1, 0)
+
+
+def test_a_counter_never_shrinks() -> None:
+    pool = deepcopy(POOL)
+    collector = PoolCollector(lambda: pool)
+    _scrape(collector)
+    pool["loads"]["math"]["saved"] = 1
+    assert _scrape(collector)["coterie_saved_loads_total", "math"] == 3
+    pool["loads"]["math"]["saved"] = 5
+    assert _scrape(collector)["coterie_saved_loads_total", "math"] == 5
+
+
+async def test_a_scrape_shows_the_pool(serve: Any) -> None:
+    hosted = {"type": "vllm", "model": "org/hosted", "memory_gb": 1}
+    gateway = await serve({"hosted": hosted}, slots={"canary_tokens": 0})
+    text = (await gateway.http.get("/metrics")).text
+    assert 'coterie_loads_total{engine="hosted"} 1.0' in text
+    assert 'coterie_slot_up{slot="slot-0"} 1.0' in text

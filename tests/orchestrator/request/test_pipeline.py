@@ -1,0 +1,231 @@
+"""One request through the pipeline: names, routing, retries, and what a trace remembers."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from experts.errors import ExpertLost, ExpertRefused, ExpertTimeout, RoutingError, UnknownModel
+from experts.types import Request
+from orchestrator.request.pipeline import Answer
+from orchestrator.request.trace import Trace
+from routers.base import Decision
+
+HOSTED = {"type": "vllm", "model": "org/hosted", "memory_gb": 1}
+# The scripted upstream, which stands in for the slots, has no known answer to give.
+UNCHECKED = {"canary_tokens": 0}
+
+
+def _request(script: str, **body: Any) -> Request:
+    messages = [{"role": "user", "content": script}]
+    return Request("r-1", "chat/completions", {"messages": messages, **body})
+
+
+async def _whole(answer: Answer) -> bytes:
+    return answer.first + b"".join([piece async for piece in answer.rest])
+
+
+async def test_a_named_expert_is_asked_without_routing(gateway: Any) -> None:
+    async with await gateway.pipeline.answer(_request("stream 1"), Trace("test", "tiny")) as answer:
+        assert answer.trace.decision is None
+        assert answer.trace.plan.expert == "tiny"
+
+
+async def test_a_composition_asks_its_router(gateway: Any) -> None:
+    async with await gateway.pipeline.answer(
+        _request("stream 1"), Trace("test", "pool/auto")
+    ) as answer:
+        assert answer.trace.decision.router == "one"
+        assert answer.trace.headers()["x-coterie-router"] == "one"
+        assert answer.trace.headers()["x-coterie-expert"] == "tiny"
+
+
+async def test_deciding_asks_nobody(gateway: Any, upstream: Any) -> None:
+    trace = Trace("test", "pool/auto")
+    plan = await gateway.pipeline.decide(_request("nobody is asked this"), trace)
+    assert plan.expert == "tiny"
+    assert trace.attempts == 0
+    assert upstream.asked["nobody is asked this"] == 0
+
+
+class Torn:
+    """Finds the cold expert a little better."""
+
+    name = "one"
+
+    def route(self, requests: Any) -> list[Decision]:
+        scores = (("cold", 0.92), ("tiny", 0.9))
+        return [Decision("one", scores, "It is a riddle.") for _ in requests]
+
+
+@pytest.mark.parametrize(("price", "expected"), [(0.0, "cold"), (0.001, "cold"), (0.1, "tiny")])
+async def test_a_load_counts_as_much_as_its_price(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, price: float, expected: str
+) -> None:
+    gateway = await serve(
+        {"cold": HOSTED},
+        routers={"one": Torn()},
+        slots={"preload": False, **UNCHECKED},
+        compositions={"pool/auto": {"router": "one", "load_price": price}},
+    )
+    delays = {"cold": 2.0, "tiny": 0.0}
+    monkeypatch.setattr(gateway.pool, "delay_s", delays.__getitem__)
+    answer = await gateway.chat("x", "pool/auto", coterie={"explain": True})
+    told = answer.json()["coterie"]
+    assert (answer.headers["x-coterie-expert"], told["preferred"]) == (expected, "cold")
+    if expected == "tiny":
+        assert (told["quality_cost"], told["saved_s"]) == (0.02, 2.0)
+        assert told["reason"].startswith("tiny scored 0.02 less than cold, which would take 2.0 s")
+    else:
+        assert (told["quality_cost"], told["saved_s"]) == (0.0, 0.0)
+
+
+async def test_without_a_price_nobody_asks_for_delays(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await serve()
+    monkeypatch.setattr(gateway.pool, "delay_s", None)
+    assert (await gateway.chat("x", "pool/auto")).status_code == 200
+
+
+async def test_the_pool_says_what_a_request_waits_for(serve: Any) -> None:
+    gateway = await serve({"hosted": HOSTED}, slots={"preload": False, **UNCHECKED})
+    trace = Trace("test", "hosted", "batch")
+    assert gateway.pipeline.doing(trace) == "choosing an expert"
+    gateway.slots[0].hold("hosted")
+    asking = asyncio.create_task(gateway.pipeline.answer(_request("hold busy", stream=True), trace))
+    await gateway.slots[0].saw("load hosted")
+    assert gateway.pipeline.doing(trace).startswith("loading hosted")
+    gateway.slots[0].release("hosted")
+    async with await asking:
+        assert gateway.pipeline.doing(trace) == "hosted has the request"
+
+
+async def test_an_unknown_model_lists_the_known_ones(gateway: Any) -> None:
+    with pytest.raises(UnknownModel, match="`other` does not exist") as caught:
+        await gateway.pipeline.decide(_request("x"), Trace("test", "other"))
+    assert caught.value.hint.startswith("Known models: pool/auto, tiny; and pool/ROUTER+AGGREGATOR")
+
+
+async def test_a_router_without_an_answer_is_a_routing_error(serve: Any) -> None:
+    class Undecided:
+        name = "one"
+
+        def route(self, requests: Any) -> list[Decision]:
+            return [Decision("one", (), "") for _ in requests]
+
+    gateway = await serve(routers={"one": Undecided()})
+    with pytest.raises(RoutingError, match="Router one scored no expert"):
+        await gateway.pipeline.decide(_request("x"), Trace("test", "pool/auto"))
+
+
+async def test_the_whole_body_comes_first_when_it_is_not_streamed(gateway: Any) -> None:
+    async with await gateway.pipeline.answer(_request("x"), Trace("test", "tiny")) as answer:
+        assert answer.first.startswith(b'{"id"')
+        assert [piece async for piece in answer.rest] == []
+
+
+async def test_a_stream_comes_in_pieces(gateway: Any) -> None:
+    async with await gateway.pipeline.answer(
+        _request("stream 4", stream=True), Trace("test", "tiny")
+    ) as answer:
+        assert answer.content_type == "text/event-stream"
+        assert (await _whole(answer)).endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_break_before_the_first_byte_is_tried_again(
+    gateway: Any, upstream: Any, stream: bool
+) -> None:
+    script = f"drop-once pipeline-{stream}"
+    async with await gateway.pipeline.answer(
+        _request(script, stream=stream), Trace("test", "tiny")
+    ) as answer:
+        assert answer.trace.attempts == 2
+        assert len(answer.trace.retried) == 1
+        assert "tiny" in answer.trace.retried[0]
+    assert upstream.asked[script] == 2
+
+
+async def test_tries_are_bounded(serve: Any, upstream: Any) -> None:
+    gateway = await serve(server={"retries": 3})
+    asked = upstream.asked["drop"]
+    with pytest.raises(ExpertLost):
+        async with await gateway.pipeline.answer(_request("drop"), Trace("test", "tiny")):
+            pass
+    assert upstream.asked["drop"] - asked == 4
+
+
+async def test_an_experts_own_failure_is_tried_again(gateway: Any, upstream: Any) -> None:
+    asked = upstream.asked["refuse broken"]
+    with pytest.raises(ExpertRefused):
+        async with await gateway.pipeline.answer(_request("refuse broken"), Trace("test", "tiny")):
+            pass
+    assert upstream.asked["refuse broken"] - asked == 2
+
+
+async def test_a_refusal_is_not_tried_again(gateway: Any, upstream: Any) -> None:
+    asked = upstream.asked["refuse field"]
+    with pytest.raises(ExpertRefused):
+        async with await gateway.pipeline.answer(_request("refuse field"), Trace("test", "tiny")):
+            pass
+    assert upstream.asked["refuse field"] - asked == 1
+
+
+async def test_a_break_in_mid_stream_is_raised_and_not_tried_again(
+    gateway: Any, upstream: Any
+) -> None:
+    asked = upstream.asked["cut"]
+    async with await gateway.pipeline.answer(
+        _request("cut", stream=True), Trace("test", "tiny")
+    ) as answer:
+        with pytest.raises(ExpertLost, match="tiny"):
+            await _whole(answer)
+    assert upstream.asked["cut"] - asked == 1
+
+
+async def test_leaving_the_answer_aborts_it(gateway: Any, upstream: Any) -> None:
+    async with await gateway.pipeline.answer(
+        _request("hold leaving", stream=True), Trace("test", "tiny")
+    ):
+        pass
+    await upstream.saw("aborted leaving")
+
+
+async def test_an_expert_that_is_not_loaded_in_time_is_a_timeout(serve: Any) -> None:
+    gateway = await serve(
+        {"hosted": HOSTED}, slots={"preload": False}, server={"lease_timeout_s": 0.05}
+    )
+    gateway.slots[0].hold("hosted")
+    with pytest.raises(ExpertTimeout, match=r"hosted was not free and loaded within 0\.05 s"):
+        async with await gateway.pipeline.answer(_request("x"), Trace("test", "hosted")):
+            pass
+
+
+async def test_a_trace_tells_slot_and_load(serve: Any) -> None:
+    gateway = await serve({"hosted": HOSTED}, slots={"preload": False, **UNCHECKED})
+    async with await gateway.pipeline.answer(_request("x"), Trace("test", "hosted")) as answer:
+        assert answer.trace.slot == "slot-0"
+        assert answer.trace.load_ms > 0
+
+
+async def test_an_engine_that_drops_a_request_and_is_not_healthy_is_loaded_again(
+    serve: Any,
+) -> None:
+    # The upstream has no /health, so that the pool finds the engine broken.
+    gateway = await serve({"hosted": HOSTED}, slots=UNCHECKED)
+    async with await gateway.pipeline.answer(
+        _request("drop-once hosted"), Trace("test", "hosted")
+    ) as answer:
+        assert answer.trace.attempts == 2
+    assert gateway.slots[0].loads == ["hosted", "hosted"]
+
+
+async def test_a_slot_that_dies_under_a_request_is_waited_for(serve: Any) -> None:
+    gateway = await serve({"hosted": HOSTED}, slots=UNCHECKED)
+    gateway.slots[0].die()
+    async with await gateway.pipeline.answer(
+        _request("drop-once slot"), Trace("test", "hosted")
+    ) as answer:
+        assert answer.first.startswith(b'{"id"')
+    assert gateway.slots[0].starts == 2

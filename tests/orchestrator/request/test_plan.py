@@ -1,0 +1,132 @@
+"""A decision becomes a plan."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experts.errors import RoutingError
+from orchestrator.request.plan import Policy, plan_decision, plan_expert
+from routers.base import Decision
+
+SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=8)
+DELAYS = st.lists(st.one_of(st.just(0.0), st.floats(0, 1e4), st.just(math.inf)), max_size=8)
+LOAD_PRICES = st.one_of(st.just(0.0), st.floats(1e-6, 1e3))
+
+
+def test_the_best_score_is_asked() -> None:
+    decision = Decision("knn", (("alpha", 0.9), ("beta", 0.2)), "alpha is good at sums.")
+    plan = plan_decision(decision)
+    assert (plan.expert, plan.reason) == ("alpha", "alpha is good at sums.")
+    assert (plan.preferred, plan.quality_cost, plan.saved_s) == ("alpha", 0.0, 0.0)
+
+
+def test_a_named_expert_is_asked() -> None:
+    plan = plan_expert("beta")
+    assert (plan.expert, plan.preferred) == ("beta", "beta")
+    assert "beta" in plan.reason
+
+
+def test_a_decision_without_scores_names_its_router() -> None:
+    with pytest.raises(RoutingError, match="Router knn scored no expert"):
+        plan_decision(Decision("knn", (), "nothing is known"))
+
+
+CIPHER = Decision("knn", (("cipher", 0.92), ("strings", 0.90), ("units", 0.1)), "It is a riddle.")
+
+
+def test_a_load_that_costs_more_than_it_brings_is_avoided() -> None:
+    plan = plan_decision(CIPHER, Policy(load_price=0.1), {"cipher": 0.6})
+    assert (plan.expert, plan.preferred) == ("strings", "cipher")
+    assert plan.quality_cost == pytest.approx(0.02)
+    assert plan.saved_s == pytest.approx(0.6)
+    assert plan.reason == (
+        "strings scored 0.02 less than cipher, which would take 0.6 s to load. It is a riddle."
+    )
+
+
+def test_a_load_that_brings_more_than_it_costs_is_waited_for() -> None:
+    plan = plan_decision(CIPHER, Policy(load_price=0.03), {"cipher": 0.6})
+    assert (plan.expert, plan.reason) == ("cipher", "It is a riddle.")
+
+
+def test_without_a_price_delays_do_not_count() -> None:
+    assert plan_decision(CIPHER, Policy(load_price=0.0), {"cipher": 1e9}) == plan_decision(CIPHER)
+
+
+def test_the_chosen_one_may_have_to_be_loaded_too() -> None:
+    plan = plan_decision(
+        CIPHER, Policy(load_price=0.1), {"cipher": 3.0, "strings": 1.0, "units": 1.0}
+    )
+    assert plan.expert == "strings"
+    assert plan.saved_s == pytest.approx(2.0)
+    assert "which would take 3.0 s to load (strings: 1.0 s)." in plan.reason
+
+
+def test_an_equal_score_costs_nothing() -> None:
+    decision = Decision("knn", (("a", 0.5), ("b", 0.5)), "Both.")
+    plan = plan_decision(decision, Policy(load_price=0.1), {"a": 1.0})
+    assert plan.quality_cost == 0.0
+    assert plan.reason.startswith("b scored as well as a, which would take 1.0 s to load.")
+
+
+def test_who_can_not_be_loaded_is_said() -> None:
+    plan = plan_decision(CIPHER, Policy(load_price=0.1), {"cipher": math.inf})
+    assert plan.expert == "strings"
+    assert "cipher, which can not be loaded now." in plan.reason
+
+
+@given(SCORES, DELAYS, LOAD_PRICES)
+def test_nobody_else_is_worth_more(scores: list[float], delays: list[float], price: float) -> None:
+    scored = tuple((f"e{n}", s) for n, s in enumerate(sorted(scores, reverse=True)))
+    waits = {f"e{n}": delay for n, delay in enumerate(delays)}
+
+    def worth(expert: str) -> float:
+        # Not price * delay: 0 * infinity is no number, and a price of 0 means that none counts.
+        return dict(scored)[expert] - (price * waits.get(expert, 0.0) if price else 0.0)
+
+    plan = plan_decision(Decision("knn", scored, ""), Policy(load_price=price), waits)
+    assert all(worth(plan.expert) >= worth(expert) for expert, _ in scored)
+    assert plan.preferred == "e0"
+    assert plan.quality_cost >= 0.0
+    assert plan.expert == "e0" or plan.saved_s > 0.0
+
+
+PRICES = {"cipher": 4.0, "strings": 1.0, "units": 1.0}
+
+
+def test_a_price_counts_by_what_quality_leaves() -> None:
+    cheap = plan_decision(CIPHER, Policy(quality_weight=0.9), prices=PRICES)
+    assert (cheap.expert, cheap.preferred) == ("strings", "cipher")
+    assert (
+        cheap.reason
+        == "strings scored 0.02 less than cipher, which costs 4 and not 1. It is a riddle."
+    )
+    assert cheap.saved_s == 0.0
+    dear = plan_decision(CIPHER, Policy(quality_weight=0.99), prices=PRICES)
+    assert dear.expert == "cipher"
+
+
+def test_where_nothing_has_a_price_quality_decides() -> None:
+    assert plan_decision(CIPHER, Policy(quality_weight=0.01)).expert == "cipher"
+
+
+def test_after_an_alarm_the_price_does_not_count() -> None:
+    alarmed = replace(CIPHER, fallback="general")
+    assert plan_decision(alarmed, Policy(quality_weight=0.01), prices=PRICES).expert == "cipher"
+
+
+@given(SCORES, st.floats(0.01, 1), st.lists(st.floats(0, 1e3), min_size=8, max_size=8))
+def test_a_lower_weight_never_costs_more(
+    scores: list[float], weight: float, costs: list[float]
+) -> None:
+    scored = tuple((f"e{n}", s) for n, s in enumerate(sorted(scores, reverse=True)))
+    prices = {f"e{n}": cost for n, cost in enumerate(costs)}
+    decision = Decision("knn", scored, "")
+    high, low = (
+        plan_decision(decision, Policy(quality_weight=w), prices=prices)
+        for w in (weight, weight / 2)
+    )
+    assert prices[low.expert] <= prices[high.expert]
