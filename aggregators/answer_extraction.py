@@ -64,12 +64,12 @@ def canonical(kind: Kind, value: str) -> str | None:
     if not value.strip():
         return None
     if kind == "number":
-        return number(value) or plain(value)
+        return number(value) or plain(value) or None
     if kind == "latex":
-        return latex(f"\\boxed{{{value}}}") or plain(value)
+        return latex(f"\\boxed{{{value}}}") or plain(value) or None
     if kind == "literal":
         return literal(value) or f"str {value.strip()!r}"
-    return plain(value)
+    return plain(value) or None
 
 
 def plain(text: str) -> str:

@@ -1,6 +1,6 @@
 """Which answers say the same: in a child process, where that takes a computer algebra or a test.
 
-The child (`equality_child.py`) has bounds on time, memory and files: an answer may be hostile.
+The child (`equality_worker.py`) has bounds on time, memory and files: an answer may be hostile.
 """
 
 import ast
@@ -17,7 +17,7 @@ from typing import Any
 
 from aggregators.answer_extraction import Kind, extract, unwarned
 
-CHILD = Path(__file__).with_name("equality_child.py")
+CHILD = Path(__file__).with_name("equality_worker.py")
 SECONDS = 10.0
 AT_ONCE = 2
 """Programs that run at once."""
