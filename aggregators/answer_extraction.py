@@ -45,7 +45,7 @@ _FENCE = re.compile(r"^(`{3,})[^`]*$")
 
 
 def extract(kind: Kind, text: str) -> str | None:
-    """What an answer says; None where that can not be read. Takes texts of any length."""
+    """What an answer says; None where that cannot be read. Takes texts of any length."""
     if kind == "text":
         return plain(text) or None
     if kind == "code":

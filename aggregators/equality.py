@@ -25,7 +25,7 @@ MOST_RESULT = 1 << 20
 
 
 async def labels(kind: Kind, texts: Sequence[str], tests: Sequence[str] = ()) -> list[str | None]:
-    """What each answer says, equal where answers are; None for one that can not be read.
+    """What each answer says, equal where answers are; None for one that cannot be read.
 
     Of code, with `tests` (statements of Python, which are run), only those that pass most tests
     have a label; without, programs are compared as they are written.

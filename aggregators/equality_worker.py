@@ -1,6 +1,6 @@
 """The child process of `equality.py`: reads a task from its input, prints what it found.
 
-It imports nothing of ours, so that it starts fast, and it can not be trusted once it has run a
+It imports nothing of ours, so that it starts fast, and it cannot be trusted once it has run a
 program: its bounds are the operating system's.
 """
 

@@ -37,7 +37,8 @@ class SamplingConfig(AggregatorConfig):
 
 def sampled(request: Request, number: int, temperature: float) -> Request:
     """One of several samples: with a seed of its own, and where the client has set no temperature
-    above 0, with this one."""
+    above 0, with this one.
+    """
     body = dict(request.body)
     body["temperature"] = body.get("temperature") or temperature
     body["seed"] = (body.get("seed") or 0) + number

@@ -48,7 +48,7 @@ def mistakes(place: str, problems: Sequence[str]) -> ConfigError:
 
 
 def _explain(problem: Any, config: type[BaseModel]) -> str:
-    """pydantic's error as `key: what is wrong`."""
+    """Pydantic's error as `key: what is wrong`."""
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = sorted(config.model_fields, key=lambda field: field != "type")

@@ -49,7 +49,7 @@ class ConfigError(CoterieError):
 
 
 class RequestError(CoterieError):
-    """The request can not be served as it was sent."""
+    """The request cannot be served as it was sent."""
 
     code = "invalid_request"
 

@@ -105,7 +105,7 @@ class OpenAIEngine:
             raise await self._with_length(refusal, request)
 
     async def _with_length(self, refusal: ExpertRefused, request: Request) -> ExpertRefused:
-        """vLLM stops counting just past its limit; its tokenizer tells the prompt's real length."""
+        """VLLM stops counting just past its limit; its tokenizer tells the prompt's real length."""
         limit = _CONTEXT.search(refusal.message)
         if limit is None:
             return refusal

@@ -1,4 +1,4 @@
-"""Prompts as plain text files with named fields, and texts that can not break out of them."""
+"""Prompts as plain text files with named fields, and texts that cannot break out of them."""
 
 import re
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ _ROLE_TOKENS = re.compile(
 def read_template(path: Path, fields: Sequence[str]) -> str:
     """A prompt's text, without its last line feed.
 
-    Raises ConfigError where it can not be read, or lacks one of the `fields`.
+    Raises ConfigError where it cannot be read, or lacks one of the `fields`.
     """
     try:
         text = path.read_text(encoding="utf-8").removesuffix("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The prompt {path} can not be read ({error}).") from error
+        raise ConfigError(f"The prompt {path} cannot be read ({error}).") from error
     if missing := [f"{{{field}}}" for field in fields if f"{{{field}}}" not in text]:
         raise ConfigError(f"The prompt {path} lacks {' and '.join(missing)}.")
     return text

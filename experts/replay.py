@@ -129,7 +129,7 @@ def read_table(path: str, columns: Sequence[str]) -> pa.Table:
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such table.") from error
     except (OSError, pa.ArrowException) as error:
-        raise ConfigError(f"{path} can not be read ({' '.join(str(error).split())}).") from error
+        raise ConfigError(f"{path} cannot be read ({' '.join(str(error).split())}).") from error
     if missing := [name for name in columns if name not in table.column_names]:
         raise ConfigError(f"{path} lacks the columns {', '.join(missing)}.")
     return table

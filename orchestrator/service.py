@@ -92,7 +92,7 @@ async def start_service(
     `policy` decides what the slots load; another one than ours is for comparisons.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError,
-    ExpertUnavailable (an expert that should be resident can not be loaded).
+    ExpertUnavailable (an expert that should be resident cannot be loaded).
     """
     refuse_shadowing_folder(Path.cwd())
     if problems := missing_files(config.routers):
@@ -197,7 +197,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.close()
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise ServiceError(
-            f"Can not listen on {host}:{port}: {reason}.",
+            f"Cannot listen on {host}:{port}: {reason}.",
             hint="Choose another one with --port or server.port.",
         ) from error
     return listener

@@ -113,7 +113,7 @@ class _MiniLM:
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Float32 [len(texts), 384], rows of length one."""
-        # One by one: `encode_batch` starts threads, after which a process can not safely fork.
+        # One by one: `encode_batch` starts threads, after which a process cannot safely fork.
         tokens = [self._tokenizer.encode(_clean(text)).ids for text in texts]
         vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
 

@@ -67,7 +67,7 @@ class Kernel(Predictor):
 
 
 def ridge(questions: Floats, targets: Floats, width: float, noise: float) -> NDArray[np.float32]:
-    """alpha [N, T] = (K + noise I)^-1 targets, for questions [N, dimension], targets [N, T]."""
+    """Alpha [N, T] = (K + noise I)^-1 targets, for questions [N, dimension], targets [N, T]."""
     kernel = _kernel(questions, questions, width).astype(np.float64)
     kernel[np.diag_indices_from(kernel)] += noise
     factor = cho_factor(kernel, overwrite_a=True, check_finite=False)

@@ -104,7 +104,7 @@ class Mixture:
 
 
 def _wanted(policy: str, names: list[str]) -> str:
-    """Whom a policy would ask; `names` come best first. Who is not there can not be asked."""
+    """Whom a policy would ask; `names` come best first. Who is not there cannot be asked."""
     if policy.startswith(ONLY):
         only = policy.removeprefix(ONLY)
         return only if only in names else names[0]

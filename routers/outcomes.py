@@ -109,7 +109,7 @@ class OutcomeTable:
         except FileNotFoundError as error:
             raise ConfigError(f"{path}: there is no outcome table.", hint=HINT) from error
         except (OSError, pa.ArrowException) as error:
-            message = f"{path} can not be read as parquet ({_one_line(error)})."
+            message = f"{path} cannot be read as parquet ({_one_line(error)})."
             raise ConfigError(message, hint=HINT) from error
         missing = [name for name in SCHEMA.names if name not in stored.column_names]
         if missing:

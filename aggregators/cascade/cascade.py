@@ -60,7 +60,7 @@ class CascadeAggregator:
     Config = CascadeConfig
 
     def __init__(self, config: CascadeConfig) -> None:
-        """Raises ConfigError for a prompt or thresholds that can not be read."""
+        """Raises ConfigError for a prompt or thresholds that cannot be read."""
         self._config = config
         self._signals = Signals(config)
         order = config.order(Panel(())) if config.experts else ()

@@ -54,7 +54,7 @@ class Signals:
     """Asks an expert, and finds out how sure it is."""
 
     def __init__(self, config: SignalConfig) -> None:
-        """Raises ConfigError for a prompt that can not be read or lacks a field."""
+        """Raises ConfigError for a prompt that cannot be read or lacks a field."""
         self._config = config
         self._template = read_template(config.prompt or PROMPT, ("question", "answer"))
 
@@ -94,7 +94,7 @@ class Signals:
         return Sure(fullest(same), len(same) / len(calls))
 
     async def _checked(self, said: Said, request: Request, ask: Ask) -> float:
-        """The share of checks that say yes; one that can not be read says no."""
+        """The share of checks that say yes; one that cannot be read says no."""
         text = fill(
             self._template,
             question=request.query,

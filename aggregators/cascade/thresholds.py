@@ -157,7 +157,7 @@ def read(path: Path, experts: Sequence[str], signal: str) -> tuple[float, ...]:
         fitted_for, order = tree["signal"], list(tree["experts"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"The thresholds {path} can not be read ({error}).",
+            f"The thresholds {path} cannot be read ({error}).",
             hint="`coterie cascade fit` writes them.",
         ) from error
     if fitted_for != signal:

@@ -62,7 +62,7 @@ class Debate:
     Config = DebateConfig
 
     def __init__(self, config: DebateConfig) -> None:
-        """Raises ConfigError for a prompt that can not be read or lacks a field."""
+        """Raises ConfigError for a prompt that cannot be read or lacks a field."""
         self._config = config
         self._prompts = Prompts(
             read_template(config.prompt or FOLDER / "round.txt", ("question", "answers")),

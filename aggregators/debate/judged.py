@@ -33,7 +33,7 @@ class JudgedDebate:
     Config = JudgedDebateConfig
 
     def __init__(self, config: JudgedDebateConfig) -> None:
-        """Raises ConfigError for a prompt that can not be read or lacks a field."""
+        """Raises ConfigError for a prompt that cannot be read or lacks a field."""
         self._config = config
         self._argue = read_template(config.argument_prompt or PROMPTS / "argue.txt", ARGUE)
         fields = ("question", "first", "second")

@@ -57,6 +57,7 @@ def exchange(
         attend: the attention, of the layer's form.
 
     Returns the deltas, shaped as the streams, and the experts' shares [B, T, M].
+
     """
     places = Places.of(rows, choice)
     batch, experts = choice.active.shape

@@ -27,7 +27,7 @@ def answer_costs(
     keys: Sequence[str],
     say: Say,
 ) -> Tensor:
-    """[rows, M] nats that each member gives a whole answer; infinite for who can not speak.
+    """[rows, M] nats that each member gives a whole answer; infinite for who cannot speak.
 
     A token counts for at most `worst` nats: who begins an answer well is better than who does not,
     however sure it goes wrong later. Each member reads at most `most_tokens` tokens at a time.

@@ -87,6 +87,7 @@ class MixtureOfThoughts(nn.Module):
             read: the texts.
             positions: [B, T - 1] bool, N of them true; T is of the speakers' tokens.
             choice: who takes part in each row.
+
         """
         rows = [choice.active[:, m].nonzero()[:, 0] for m in range(len(self._members))]
         streams = [

@@ -52,7 +52,7 @@ def train(
 
     What is computed before the training is kept in `cache`, by default a part of the folder.
     The same file, seed and number of threads give the same weights, whether or not the run was
-    stopped on the way. Raises ConfigError for what can not be trained.
+    stopped on the way. Raises ConfigError for what cannot be trained.
     """
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)

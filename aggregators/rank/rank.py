@@ -73,7 +73,7 @@ class Rank:
     Config = RankConfig
 
     def __init__(self, config: RankConfig) -> None:
-        """Raises ConfigError for a prompt that can not be read or lacks a field."""
+        """Raises ConfigError for a prompt that cannot be read or lacks a field."""
         self._config = config
         self._template = ""
         if config.method != "likelihood":

@@ -81,7 +81,7 @@ class Synthesize:
     Config = SynthesizeConfig
 
     def __init__(self, config: SynthesizeConfig) -> None:
-        """Raises ConfigError for a prompt that can not be read or lacks a field."""
+        """Raises ConfigError for a prompt that cannot be read or lacks a field."""
         self._config = config
         self._template = read_template(config.prompt or PROMPTS / f"{config.method}.txt", FIELDS)
         self._layer = read_template(PROMPTS / "merge.txt", FIELDS)

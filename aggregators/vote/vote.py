@@ -64,7 +64,7 @@ class Vote:
     Config = VoteConfig
 
     def __init__(self, config: VoteConfig) -> None:
-        """Raises ConfigError for a prompt that can not be read or lacks its field."""
+        """Raises ConfigError for a prompt that cannot be read or lacks its field."""
         self._config = config
         self._template = read_template(config.prompt or PROMPT, ("question",))
 

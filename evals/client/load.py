@@ -31,7 +31,7 @@ class LoadClient:
         result: dict[str, Any] = json.loads(line)
         errors = [e["error"] for e in result.get("exchanges", ()) if e["error"]]
         if "error" in result:
-            raise ServiceError(f"The load client can not connect: {result['error']}")
+            raise ServiceError(f"The load client cannot connect: {result['error']}")
         if errors:
             raise ServiceError(f"{len(errors)} requests of the benchmark failed: {errors[0]}")
         return result

@@ -83,7 +83,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} can not be read ({' '.join(str(error).split())}).") from error
+        raise ConfigError(f"{file} cannot be read ({' '.join(str(error).split())}).") from error
     if not isinstance(tree, dict) or not isinstance(tree.get("experts"), dict):
         raise ConfigError(f"{file} names no experts.")
     return tree

@@ -42,7 +42,7 @@ def read_scored(file: Path, experts: Mapping[str, ExpertSpec]) -> list[Outcome]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} can not be read ({error}).") from error
+        raise ConfigError(f"{file} cannot be read ({error}).") from error
     rows: list[Outcome] = []
     problems: list[str] = []
     for number, line in enumerate(lines, start=1):

@@ -133,7 +133,7 @@ def _read(path: Path) -> str:
 
 
 def _explain(error: ValidationError) -> tuple[str, ...]:
-    """pydantic's problems, each with the path of its key."""
+    """Pydantic's problems, each with the path of its key."""
     return tuple(
         f"{'.'.join(map(str, problem['loc'])) or '(top level)'}: {problem['msg']}"
         for problem in error.errors()

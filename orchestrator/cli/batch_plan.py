@@ -62,7 +62,7 @@ def plan_file(
     if found.too_large:
         size = {work.engine: work.memory_gb for work in works}
         raise ConfigError(
-            f"{path} can not run: not every expert it asks fits into a slot.",
+            f"{path} cannot run: not every expert it asks fits into a slot.",
             problems=tuple(
                 f"experts.{name}: needs {size[name]:.2f} GB, and no slot has more than"
                 f" {config.slots.memory_gb:g} GB (slots.memory_gb)."

@@ -43,7 +43,7 @@ def cross_check(
     parts: Mapping[str, Mapping[str, Mapping[str, Any]]],
     declared: frozenset[str],
 ) -> list[str]:
-    """Every problem that a single key can not show, each with its path.
+    """Every problem that a single key cannot show, each with its path.
 
     `parts` are the entries under `routers` and `aggregators`, by "router" and "aggregator", and
     `declared` the names of all experts in the file, also of those with mistakes of their own.
@@ -139,7 +139,7 @@ def _check_kind(name: str, spec: HostedSpec) -> list[str]:
     if isinstance(spec, VllmSpec) and model is not None and model.listeners:
         return [
             f"experts.{name}.type: {', '.join(model.listeners)} have tokenizers of their own, which"
-            " vLLM can not serve beside the others; use `torch`, which is slower."
+            " vLLM cannot serve beside the others; use `torch`, which is slower."
         ]
     return []
 

@@ -320,7 +320,7 @@ def _valid(kind: TypeAdapter[Any], entries: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _explain(tree: Any, problem: Any) -> str:
-    """pydantic's error as `path: what is wrong, what to do`."""
+    """Pydantic's error as `path: what is wrong, what to do`."""
     path = _path_in_file(tree, problem["loc"])
     where = ".".join(path) or "(top level)"
     kind, message = problem["type"], problem["msg"]

@@ -14,7 +14,7 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 
 def read_tree(path: Path) -> dict[str, Any]:
-    """The file's top mapping. Raises ConfigError when it can not be read as one."""
+    """The file's top mapping. Raises ConfigError when it cannot be read as one."""
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
     except OSError as error:

@@ -58,6 +58,6 @@ class Ledger:
 
 
 def _limited(body: Mapping[str, Any], left: int) -> dict[str, Any]:
-    """Only lowers a limit that is there: an engine refuses one that its context can not hold."""
+    """Only lowers a limit that is there: an engine refuses one that its context cannot hold."""
     lowered = {name: min(body[name], left) for name in _LIMITS if isinstance(body.get(name), int)}
     return {**body, **lowered}

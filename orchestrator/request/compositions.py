@@ -28,7 +28,7 @@ class Compositions:
     """The compositions of a configuration, and those that `pool/ROUTER+AGGREGATOR` names."""
 
     def __init__(self, config: Config) -> None:
-        """Builds every aggregator. Raises ConfigError where one can not be built."""
+        """Builds every aggregator. Raises ConfigError where one cannot be built."""
         self._config = config
         self._experts = tuple(config.experts)
         self._built: dict[str, Aggregator] = {

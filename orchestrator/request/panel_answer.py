@@ -25,7 +25,7 @@ def refuse_uncomposable(request: Request) -> None:
     for field in _ALONE:
         if request.body.get(field):
             raise RequestError(
-                f"A composed answer can not have {field}: ask one expert by its name.", param=field
+                f"A composed answer cannot have {field}: ask one expert by its name.", param=field
             )
 
 

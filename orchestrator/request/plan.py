@@ -159,7 +159,7 @@ def _recruited(experts: tuple[str, ...]) -> str:
 def _would_wait(expert: str, delay_s: float, best_delay_s: float) -> str:
     own = f" ({expert}: {delay_s:.1f} s)" if delay_s else ""
     if math.isinf(best_delay_s):
-        return f"can not be loaded now{own}"
+        return f"cannot be loaded now{own}"
     return f"would take {best_delay_s:.1f} s to load{own}"
 
 

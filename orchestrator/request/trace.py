@@ -105,6 +105,6 @@ def _why(plan: Plan) -> dict[str, Any]:
         "reason": plan.reason,
         "preferred": plan.preferred,
         "quality_cost": round(plan.quality_cost, 4),
-        # JSON knows no infinity: who can not be loaded now has no number.
+        # JSON knows no infinity: who cannot be loaded now has no number.
         "saved_s": round(plan.saved_s, 3) if math.isfinite(plan.saved_s) else None,
     }

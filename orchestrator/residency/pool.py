@@ -87,7 +87,7 @@ class ExpertPool:
     async def lease(self, expert: str, request_class: str = "interactive") -> Lease:
         """Wait for a turn, load the expert if need be, and hold it until the lease is released.
 
-        Raises ExpertOverloaded when its queue is full, ExpertUnavailable when it can not load,
+        Raises ExpertOverloaded when its queue is full, ExpertUnavailable when it cannot load,
         ExpertTimeout when both together take longer than `server.lease_timeout_s`.
         """
         try:

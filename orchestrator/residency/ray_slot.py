@@ -75,7 +75,7 @@ class SlotActor:
 
 
 async def _in_words(call: Awaitable[Any]) -> Any:
-    """Engines raise classes that the driver can not unpickle; their words are what counts."""
+    """Engines raise classes that the driver cannot unpickle; their words are what counts."""
     try:
         return await call
     except Exception as error:

@@ -126,7 +126,7 @@ class Scheduler:
         """Wait for a turn in a copy of the expert; the place must be released.
 
         `max_wait_s` is the age bound of the request's class. Raises ExpertOverloaded when the
-        queue is full, ExpertUnavailable when the expert can not be loaded.
+        queue is full, ExpertUnavailable when the expert cannot be loaded.
         """
         engine, now = self._engine_of(expert), time.monotonic()
         engine.book.arrived(now, self._rules.rate_window_s)

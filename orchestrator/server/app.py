@@ -40,7 +40,7 @@ def make_app(context: Context) -> FastAPI:
 async def _ours(http: HttpRequest, error: Exception) -> Response:
     assert isinstance(error, CoterieError)
     headers = headers_of(error, request_id_of(http))
-    # Not JSONResponse: it can not encode half a surrogate, which a client may have sent.
+    # Not JSONResponse: it cannot encode half a surrogate, which a client may have sent.
     return Response(json.dumps(body_of(error)), status_of(error), headers, "application/json")
 
 

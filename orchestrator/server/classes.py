@@ -7,7 +7,7 @@ from orchestrator.config.model import BATCH_CLASS, DEFAULT_CLASS, Config
 from orchestrator.server.auth import KEY_CLASS
 
 BATCH_PATH = "/batch"
-"""The same endpoints for clients that can not add a field to the body: /batch/v1/..."""
+"""The same endpoints for clients that cannot add a field to the body: /batch/v1/..."""
 
 
 def class_of(config: Config, scope: Scope, asked: str | None, model: str) -> str:

@@ -54,5 +54,5 @@ class Artifact:
         except FileNotFoundError as error:
             raise ConfigError(f"{path}: there is no router.", hint=HINT) from error
         except (OSError, SafetensorError, ValueError, KeyError) as error:
-            message = f"{path} can not be read as a router ({' '.join(str(error).split())})."
+            message = f"{path} cannot be read as a router ({' '.join(str(error).split())})."
             raise ConfigError(message, hint=HINT) from error

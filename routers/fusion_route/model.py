@@ -75,5 +75,5 @@ class Members:
 
 
 def load_members(folders: Mapping[str, Path]) -> Members:
-    """Load the experts. Raises ConfigError for one that can not be a member."""
+    """Load the experts. Raises ConfigError for one that cannot be a member."""
     return Members({name: load_model(name, folder) for name, folder in folders.items()})

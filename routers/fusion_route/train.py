@@ -33,7 +33,7 @@ def train(
 
     The same file, seed and number of threads give the same weights, whether or not the run was
     stopped on the way. What the experts read is kept in `cache`, for other runs too; else in
-    `folder`. Raises ConfigError for what can not be trained.
+    `folder`. Raises ConfigError for what cannot be trained.
     """
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
@@ -80,7 +80,7 @@ def run_folder(
 def load_parts(config: TrainingConfig) -> tuple[FusionRouter, PreTrainedTokenizerBase, int]:
     """Load the router with a new head, its tokenizer, and the smallest context in tokens.
 
-    Raises ConfigError for members that can not work together, or not at all.
+    Raises ConfigError for members that cannot work together, or not at all.
     """
     # Models first: a folder that holds none is named before its tokenizer is missed.
     model = FusionRouter(load_model("router", config.router), len(config.members))

@@ -1,4 +1,4 @@
-"""Which answers say the same, found by the real child process, which hostile ones can not hold."""
+"""Which answers say the same, found by the real child process, which hostile ones cannot hold."""
 
 from __future__ import annotations
 

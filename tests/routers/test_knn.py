@@ -26,7 +26,7 @@ def make(tmp_path, encoder):
     return make
 
 
-def test_chooses_the_specialist(make, outcomes, ask):
+def test_chooses_the_specialist(make, outcomes, ask) -> None:
     router = make(outcomes, neighbours=3)
     decisions = router.route([ask("add six seven"), ask("capital of italy")])
 
@@ -34,7 +34,7 @@ def test_chooses_the_specialist(make, outcomes, ask):
     assert decisions[0].scores[0][1] > 0.7 > 0.3 > decisions[0].scores[1][1]
 
 
-def test_reason_and_evidence_say_what_the_neighbours_show(make, outcomes, ask):
+def test_reason_and_evidence_say_what_the_neighbours_show(make, outcomes, ask) -> None:
     decision = make(outcomes, neighbours=4).route([ask("add one two")])[0]
 
     assert decision.reason == (
@@ -52,7 +52,7 @@ def test_reason_and_evidence_say_what_the_neighbours_show(make, outcomes, ask):
     json.dumps(decision.evidence)
 
 
-def test_reason_for_mixed_neighbours_and_partial_scores(make, outcomes, ask):
+def test_reason_for_mixed_neighbours_and_partial_scores(make, outcomes, ask) -> None:
     graded = [
         Outcome(o.query_id, o.task, o.query, o.expert, "1", o.score * 0.5 + 0.25) for o in outcomes
     ]
@@ -62,19 +62,19 @@ def test_reason_for_mixed_neighbours_and_partial_scores(make, outcomes, ask):
     assert decision.reason.endswith("adder scored 0.50 on 8 of them.")
 
 
-def test_reason_for_one_neighbour(make, outcomes, ask):
+def test_reason_for_one_neighbour(make, outcomes, ask) -> None:
     decision = make(outcomes, neighbours=1).route([ask("capital of peru")])[0]
 
     assert decision.reason == ("The nearest probe question is cities; atlas answered 1 of 1 right.")
 
 
-def test_more_neighbours_than_questions(make, outcomes, ask):
+def test_more_neighbours_than_questions(make, outcomes, ask) -> None:
     decision = make(outcomes, neighbours=1000).route([ask("add one two")])[0]
 
     assert sum(decision.evidence["tasks"].values()) == 8
 
 
-def test_score_is_the_weighted_mean_drawn_to_the_overall_mean(make, ask, encoder):
+def test_score_is_the_weighted_mean_drawn_to_the_overall_mean(make, ask, encoder) -> None:
     rows = [
         Outcome("a", "t", "abab", "one", "1", 1.0),
         Outcome("b", "t", "abcc", "one", "1", 0.0),
@@ -87,7 +87,7 @@ def test_score_is_the_weighted_mean_drawn_to_the_overall_mean(make, ask, encoder
     assert score == pytest.approx((near * 1 + 0.5 * 0.5) / (near + far + 0.5), abs=1e-4)
 
 
-def test_an_expert_without_answers_nearby_gets_its_overall_mean(make, outcomes, ask):
+def test_an_expert_without_answers_nearby_gets_its_overall_mean(make, outcomes, ask) -> None:
     partial = [o for o in outcomes if o.expert == "adder" or o.task == "cities"]
     decision = make(partial, neighbours=4).route([ask("add one two")])[0]
 
@@ -99,7 +99,7 @@ def test_an_expert_without_answers_nearby_gets_its_overall_mean(make, outcomes, 
     assert decision.evidence["experts"]["atlas"] == {"answered": 0, "mean_score": None}
 
 
-def test_ties_go_to_the_higher_overall_mean_then_by_name(make, ask):
+def test_ties_go_to_the_higher_overall_mean_then_by_name(make, ask) -> None:
     def row(query, expert, score):
         return Outcome(query, "t", query, expert, "1", score)
 
@@ -115,7 +115,7 @@ def test_ties_go_to_the_higher_overall_mean_then_by_name(make, ask):
     assert decision.scores == (("zed", 1.0), ("amy", 1.0), ("bob", 1.0))
 
 
-def test_pool_and_table_may_differ(make, outcomes, ask):
+def test_pool_and_table_may_differ(make, outcomes, ask) -> None:
     router = make(outcomes, experts=("adder", "newcomer"))
 
     assert router.route([ask("capital of chad")])[0].scores[0][0] == "adder"
@@ -125,7 +125,7 @@ def test_pool_and_table_may_differ(make, outcomes, ask):
     assert make(outcomes).warnings == ()
 
 
-def test_questions_that_only_others_answered_are_no_neighbours(make, outcomes, ask):
+def test_questions_that_only_others_answered_are_no_neighbours(make, outcomes, ask) -> None:
     mine = [o for o in outcomes if o.expert == "adder" and o.task == "sums"]
     theirs = [o for o in outcomes if o.expert == "atlas" and o.task == "cities"]
     decision = make(mine + theirs, experts=("adder",)).route([ask("capital of peru")])[0]
@@ -133,19 +133,19 @@ def test_questions_that_only_others_answered_are_no_neighbours(make, outcomes, a
     assert decision.evidence["tasks"] == {"sums": 4}
 
 
-def test_table_without_any_of_the_experts(make, outcomes):
+def test_table_without_any_of_the_experts(make, outcomes) -> None:
     with pytest.raises(ConfigError, match=r"routers\.auto\.outcomes: .* knows none of .* \(eve\)"):
         make(outcomes, experts=("eve",))
 
 
-def test_missing_table(encoder):
+def test_missing_table(encoder) -> None:
     config = KnnRouter.Config(type="knn", outcomes=Path("nowhere.parquet"))
 
     with pytest.raises(ConfigError, match=r"nowhere\.parquet: there is no outcome table"):
         KnnRouter("auto", config, POOL, lambda: encoder)
 
 
-def test_stored_vectors_are_not_computed_again(tmp_path, outcomes, encoder):
+def test_stored_vectors_are_not_computed_again(tmp_path, outcomes, encoder) -> None:
     path = tmp_path / "embedded.parquet"
     table = OutcomeTable.from_rows(outcomes).with_embeddings(encoder)
     table.write(path)
@@ -173,7 +173,7 @@ TABLES = st.lists(
 @given(TABLES, st.integers(1, 12), st.lists(st.text("abcdef ", max_size=8), max_size=5))
 def test_scores_of_any_table_lie_between_what_the_expert_scored(
     make, ask, cells, neighbours, queries
-):
+) -> None:
     rows = [Outcome(query, "t", query, expert, "1", score) for query, expert, score in cells]
     pool = ("one", cells[0][1], "unasked")
     router = make(rows, tuple(dict.fromkeys(pool)), neighbours=neighbours)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from experts.errors import ConfigError
 from routers.outcomes import SCHEMA, Outcome, OutcomeTable
+from typing import Never
 
 ROW = Outcome("q1", "sums", "add one", "adder", "1", 1.0, 4, 0.5, "two")
 
@@ -19,7 +20,7 @@ def rows_of(table):
     return [Outcome(**row) for row in table.rows.to_pylist()]
 
 
-def test_rows_come_back_from_the_file(tmp_path, outcomes):
+def test_rows_come_back_from_the_file(tmp_path, outcomes) -> None:
     path = tmp_path / "new folder" / "outcomes.parquet"
     OutcomeTable.from_rows(outcomes).write(path)
 
@@ -27,7 +28,7 @@ def test_rows_come_back_from_the_file(tmp_path, outcomes):
     assert [file.name for file in path.parent.iterdir()] == ["outcomes.parquet"]
 
 
-def test_later_rows_win():
+def test_later_rows_win() -> None:
     better, other = replace(ROW, score=0.0), replace(ROW, query_id="q2")
     table = OutcomeTable.from_rows([ROW, other]).append([better])
 
@@ -35,11 +36,11 @@ def test_later_rows_win():
     assert rows_of(OutcomeTable.from_rows([better, other, ROW])) == [other, ROW]
 
 
-def test_appending_nothing_changes_nothing():
+def test_appending_nothing_changes_nothing() -> None:
     assert rows_of(OutcomeTable.from_rows([ROW]).append([])) == [ROW]
 
 
-def test_merge_keeps_both_and_prefers_the_newer(encoder):
+def test_merge_keeps_both_and_prefers_the_newer(encoder) -> None:
     old = OutcomeTable.from_rows([ROW, replace(ROW, query_id="q2", query="add two")])
     new = OutcomeTable.from_rows([replace(ROW, text="2"), replace(ROW, query_id="q3")])
     merged = old.with_embeddings(encoder).merge(new.with_embeddings(encoder))
@@ -52,7 +53,7 @@ def test_merge_keeps_both_and_prefers_the_newer(encoder):
     assert set(merged.vectors) == {"q1", "q2", "q3"}
 
 
-def test_merge_drops_vectors_of_another_encoder(encoder):
+def test_merge_drops_vectors_of_another_encoder(encoder) -> None:
     old = OutcomeTable.from_rows([ROW]).with_embeddings(encoder)
     new = replace(
         OutcomeTable.from_rows([replace(ROW, query_id="q2")]),
@@ -63,7 +64,7 @@ def test_merge_drops_vectors_of_another_encoder(encoder):
     assert set(old.merge(new).vectors) == {"q1"}
 
 
-def test_matrix_has_nan_where_an_expert_was_not_asked():
+def test_matrix_has_nan_where_an_expert_was_not_asked() -> None:
     rows = [
         replace(ROW, query_id="q2", query="b", expert="zed", score=0.25),
         replace(ROW, query_id="q1", query="a"),
@@ -78,7 +79,7 @@ def test_matrix_has_nan_where_an_expert_was_not_asked():
     np.testing.assert_equal(scores, [[1.0, np.nan], [np.nan, 0.25]])
 
 
-def test_matrix_counts_only_the_newest_version_of_an_expert():
+def test_matrix_counts_only_the_newest_version_of_an_expert() -> None:
     old = [ROW, replace(ROW, query_id="q2", query="b")]
     new = replace(ROW, expert_version="2", score=0.5)
     _, _, scores = OutcomeTable.from_rows(old).append([new]).matrix()
@@ -86,7 +87,9 @@ def test_matrix_counts_only_the_newest_version_of_an_expert():
     np.testing.assert_equal(scores, [[0.5], [np.nan]])
 
 
-def test_vectors_are_kept_once_per_query_and_not_computed_again(tmp_path, outcomes, encoder):
+def test_vectors_are_kept_once_per_query_and_not_computed_again(
+    tmp_path, outcomes, encoder
+) -> None:
     path = tmp_path / "outcomes.parquet"
     OutcomeTable.from_rows(outcomes).with_embeddings(encoder).write(path)
     expected = encoder.encode([query.text for query in OutcomeTable.read(path).queries()])
@@ -99,7 +102,7 @@ def test_vectors_are_kept_once_per_query_and_not_computed_again(tmp_path, outcom
     assert pq.read_table(path)["embedding"].null_count == len(outcomes) - len(expected)
 
 
-def test_only_missing_vectors_are_computed(outcomes, encoder):
+def test_only_missing_vectors_are_computed(outcomes, encoder) -> None:
     table = OutcomeTable.from_rows(outcomes).with_embeddings(encoder)
     encoder.encoded.clear()
     grown = table.append([replace(ROW, query="new question")]).with_embeddings(encoder)
@@ -109,7 +112,7 @@ def test_only_missing_vectors_are_computed(outcomes, encoder):
 
 
 @pytest.mark.parametrize(("name", "dimension"), [("another", 27), ("letters", 28)])
-def test_vectors_of_another_encoder_are_computed_again(outcomes, encoder, name, dimension):
+def test_vectors_of_another_encoder_are_computed_again(outcomes, encoder, name, dimension) -> None:
     stored = {o.query_id: np.ones(dimension, dtype=np.float32) for o in outcomes}
     table = replace(OutcomeTable.from_rows(outcomes), vectors=stored, encoder=name)
     table = table.with_embeddings(encoder)
@@ -118,7 +121,7 @@ def test_vectors_of_another_encoder_are_computed_again(outcomes, encoder, name, 
     assert table.encoder == "letters"
 
 
-def test_missing_file_says_what_to_do(tmp_path):
+def test_missing_file_says_what_to_do(tmp_path) -> None:
     path = tmp_path / "outcomes.parquet"
 
     with pytest.raises(ConfigError) as caught:
@@ -129,11 +132,11 @@ def test_missing_file_says_what_to_do(tmp_path):
     )
 
 
-def test_file_that_is_no_parquet(tmp_path):
+def test_file_that_is_no_parquet(tmp_path) -> None:
     path = tmp_path / "outcomes.parquet"
     path.write_text("query,expert", encoding="utf-8")
 
-    with pytest.raises(ConfigError, match="can not be read as parquet"):
+    with pytest.raises(ConfigError, match="cannot be read as parquet"):
         OutcomeTable.read(path)
 
 
@@ -146,7 +149,7 @@ def test_file_that_is_no_parquet(tmp_path):
         ({"query_id": "q1", "query": "other"}, "gives the query_id q1 to different questions"),
     ],
 )
-def test_wrong_rows_are_named(tmp_path, change, message):
+def test_wrong_rows_are_named(tmp_path, change, message) -> None:
     path = tmp_path / "outcomes.parquet"
     good = asdict(ROW)
     wrong = {**good, "query_id": "q2", "expert": "zed", **change}
@@ -159,7 +162,7 @@ def test_wrong_rows_are_named(tmp_path, change, message):
     assert "coterie profile" in caught.value.hint
 
 
-def test_missing_columns_are_named(tmp_path):
+def test_missing_columns_are_named(tmp_path) -> None:
     path = tmp_path / "outcomes.parquet"
     table = pa.Table.from_pylist([asdict(ROW)], schema=SCHEMA)
     pq.write_table(table.drop_columns(["score", "seconds"]), path)
@@ -168,7 +171,7 @@ def test_missing_columns_are_named(tmp_path):
         OutcomeTable.read(path)
 
 
-def test_columns_of_the_wrong_type(tmp_path):
+def test_columns_of_the_wrong_type(tmp_path) -> None:
     path = tmp_path / "outcomes.parquet"
     pq.write_table(pa.table({name: ["x"] for name in SCHEMA.names}), path)
 
@@ -176,7 +179,7 @@ def test_columns_of_the_wrong_type(tmp_path):
         OutcomeTable.read(path)
 
 
-def test_no_rows(tmp_path):
+def test_no_rows(tmp_path) -> None:
     path = tmp_path / "outcomes.parquet"
     pq.write_table(pa.Table.from_pylist([], schema=SCHEMA), path)
 
@@ -184,11 +187,11 @@ def test_no_rows(tmp_path):
         OutcomeTable.read(path)
 
 
-def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch, outcomes):
+def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch, outcomes) -> None:
     path = tmp_path / "outcomes.parquet"
     OutcomeTable.from_rows([ROW]).write(path)
 
-    def fail(table, where, **_):
+    def fail(table, where, **_) -> Never:
         where.write_bytes(b"half")
         raise OSError("the disk is full")
 
@@ -216,7 +219,7 @@ ROWS = st.lists(
 
 @settings(deadline=None)
 @given(ROWS, ROWS)
-def test_append_is_the_same_as_one_list(first, second):
+def test_append_is_the_same_as_one_list(first, second) -> None:
     appended = OutcomeTable.from_rows(first).append(second)
     merged = OutcomeTable.from_rows(first).merge(OutcomeTable.from_rows(second))
     expected = {}
@@ -231,7 +234,7 @@ def test_append_is_the_same_as_one_list(first, second):
 
 @settings(deadline=None)
 @given(ROWS)
-def test_matrix_holds_the_newest_score_of_each_cell(rows):
+def test_matrix_holds_the_newest_score_of_each_cell(rows) -> None:
     queries, experts, scores = OutcomeTable.from_rows(rows).matrix()
     newest = {row.expert: row.expert_version for row in rows}
 
@@ -247,7 +250,7 @@ def test_matrix_holds_the_newest_score_of_each_cell(rows):
             np.testing.assert_equal(scores[number, column], cell[-1] if cell else np.nan)
 
 
-def test_keywords_are_kept_beside_the_vectors(tmp_path, encoder):
+def test_keywords_are_kept_beside_the_vectors(tmp_path, encoder) -> None:
     path = tmp_path / "outcomes.parquet"
     rows = [ROW, replace(ROW, expert="atlas"), replace(ROW, query_id="q2", query="add two")]
     table = OutcomeTable.from_rows(rows).with_skills({"q1": ("adding", "small"), "q2": ()}, "t 1")

@@ -48,34 +48,34 @@ def requests(ask: Callable[..., Request]) -> list[Request]:
     return [ask(query, f"r{number}") for number, query in enumerate(QUERIES)]
 
 
-def test_config_forbids_unknown_keys_and_names_the_path(kind, config, encoder):
+def test_config_forbids_unknown_keys_and_names_the_path(kind, config, encoder) -> None:
     with pytest.raises(ConfigError) as caught:
         build("auto", {**config, "nieghbours": 3}, EXPERTS, lambda: encoder)
 
     assert caught.value.problems[0].startswith("routers.auto.nieghbours: unknown key (known: type")
 
 
-def test_config_never_changes(kind, config):
+def test_config_never_changes(kind, config) -> None:
     parsed = router_class(kind).Config.model_validate(config)
 
     with pytest.raises(ValueError, match="frozen"):
         parsed.type = "other"
 
 
-def test_every_key_is_described(kind):
+def test_every_key_is_described(kind) -> None:
     fields = router_class(kind).Config.model_fields
 
     assert all(field.description for name, field in fields.items() if name != "type")
 
 
-def test_class_and_config_have_a_docstring(kind):
+def test_class_and_config_have_a_docstring(kind) -> None:
     made = router_class(kind)
 
     assert made.__doc__
     assert made.Config.__doc__
 
 
-def test_one_decision_per_request_in_order(router, requests):
+def test_one_decision_per_request_in_order(router, requests) -> None:
     decisions = router.route(requests)
 
     assert [type(decision) for decision in decisions] == [Decision] * len(requests)
@@ -84,7 +84,7 @@ def test_one_decision_per_request_in_order(router, requests):
     assert router.route([]) == []
 
 
-def test_scores_are_sorted_qualities_of_known_experts(router, requests):
+def test_scores_are_sorted_qualities_of_known_experts(router, requests) -> None:
     for decision in router.route(requests):
         names = [expert for expert, _ in decision.scores]
         scores = [score for _, score in decision.scores]
@@ -96,24 +96,24 @@ def test_scores_are_sorted_qualities_of_known_experts(router, requests):
         assert all(type(score) is float and 0 <= score <= 1 for score in scores)
 
 
-def test_deterministic(config, requests, encoder):
+def test_deterministic(config, requests, encoder) -> None:
     first, second = (build("auto", config, EXPERTS, lambda: encoder) for _ in range(2))
 
     assert first.route(requests) == first.route(requests) == second.route(requests)
 
 
-def test_order_of_the_pool_does_not_matter(config, requests, encoder):
+def test_order_of_the_pool_does_not_matter(config, requests, encoder) -> None:
     first = build("auto", config, EXPERTS, lambda: encoder)
     second = build("auto", config, EXPERTS[::-1], lambda: encoder)
 
     assert first.route(requests) == second.route(requests)
 
 
-def test_batch_equals_one_by_one(router, requests):
+def test_batch_equals_one_by_one(router, requests) -> None:
     assert router.route(requests) == [router.route([request])[0] for request in requests]
 
 
-def test_check_accepts_a_profile_that_is_still_to_come(config):
+def test_check_accepts_a_profile_that_is_still_to_come(config) -> None:
     if "outcomes" in config:
         config["outcomes"] = "nowhere/outcomes.parquet"
 
@@ -133,25 +133,25 @@ def test_check_accepts_a_profile_that_is_still_to_come(config):
         ),
     ],
 )
-def test_mistakes_are_named_with_their_path(config, problem):
+def test_mistakes_are_named_with_their_path(config, problem) -> None:
     with pytest.raises(ConfigError) as caught:
         check("auto", config, EXPERTS)
 
     assert caught.value.problems[0].startswith(problem)
 
 
-def test_unknown_type():
+def test_unknown_type() -> None:
     with pytest.raises(ConfigError, match="no router of type `magic`"):
         router_class("magic")
 
 
-def test_static_chooses_its_expert(ask):
+def test_static_chooses_its_expert(ask) -> None:
     router = build("auto", {"type": "static", "expert": "atlas"}, EXPERTS, pytest.fail)
 
     assert router.route([ask("add one")])[0].scores == (("atlas", 1.0),)
 
 
-def test_random_chooses_each_expert_about_equally_often(ask):
+def test_random_chooses_each_expert_about_equally_often(ask) -> None:
     router = build("auto", {"type": "random", "seed": 7}, EXPERTS, pytest.fail)
     decisions = router.route([ask("same", f"r{number}") for number in range(1000)])
     first = [decision.scores[0][0] for decision in decisions]
@@ -159,7 +159,7 @@ def test_random_chooses_each_expert_about_equally_often(ask):
     assert 430 < first.count("adder") < 570
 
 
-def test_random_seeds_differ(ask):
+def test_random_seeds_differ(ask) -> None:
     requests = [ask("same", f"r{number}") for number in range(20)]
     first, second = (
         build("auto", {"type": "random", "seed": seed}, EXPERTS, pytest.fail) for seed in (1, 2)
@@ -168,7 +168,7 @@ def test_random_seeds_differ(ask):
     assert first.route(requests) != second.route(requests)
 
 
-def test_simple_routers_and_checks_load_no_heavy_library():
+def test_simple_routers_and_checks_load_no_heavy_library() -> None:
     code = """
 import sys
 from routers.registry import build, check, shared_encoder
@@ -186,7 +186,7 @@ print({"torch", "transformers", "sklearn"} & set(sys.modules))
     assert done.stdout.strip() == "set()"
 
 
-def test_shared_encoder_is_made_once():
+def test_shared_encoder_is_made_once() -> None:
     encoder = shared_encoder()
 
     assert encoder() is encoder()

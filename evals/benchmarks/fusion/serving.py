@@ -52,7 +52,7 @@ async def serving(folders: Mapping[str, Path]) -> AsyncIterator[str]:
 
 
 def _load(folder: Path) -> dict[str, Any]:
-    """The keys of an `EngineLoad` but its name: vLLM, or torch for what vLLM can not run."""
+    """The keys of an `EngineLoad` but its name: vLLM, or torch for what vLLM cannot run."""
     model = fused(str(folder))
     if model is not None and model.listeners:
         few = {"max_num_seqs": ENGINE_ARGS["max_num_seqs"]}

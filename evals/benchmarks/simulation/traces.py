@@ -69,7 +69,7 @@ def read_trace(path: Path) -> Trace:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} can not be read: {error}.") from error
+        raise ConfigError(f"{path} cannot be read: {error}.") from error
     rows: list[tuple[float, str, int]] = []
     problems: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):

@@ -34,6 +34,7 @@ def plausible(logits: Tensor, judge: Tensor, log_alpha: Tensor) -> Tensor:
         logits: [rows, vocabulary], of the combined model.
         judge: [rows, vocabulary], of the model whose own opinion counts.
         log_alpha: [rows, 1] log of the smallest share of the best token's probability; -inf: any.
+
     """
     below_best = judge - judge.amax(-1, keepdim=True)
     implausible = below_best < log_alpha

@@ -104,4 +104,4 @@ def refuse_unsupported(vllm_config: VllmConfig) -> None:
     }
     wrong = [name for name, value in refused.items() if value]
     if wrong:
-        raise ConfigError(f"A composite can not be served with {', '.join(wrong)}.")
+        raise ConfigError(f"A composite cannot be served with {', '.join(wrong)}.")

@@ -74,7 +74,7 @@ class CompositeModel(nn.Module):
         """
 
     def embed_input_ids(self, input_ids: Tensor) -> Tensor:
-        """vLLM's interface of a language model; embeddings of the first member."""
+        """VLLM's interface of a language model; embeddings of the first member."""
         first: Any = next(iter(self.members.values()))
         embedded: Tensor = first.embed_input_ids(input_ids)
         return embedded

@@ -51,6 +51,7 @@ class RoleMemory(nn.Module):
 
         Returns:
             [rows] role numbers; any valid one in padding.
+
         """
         rows = torch.arange(len(input_ids), device=input_ids.device, dtype=query_starts.dtype)
         request = torch.searchsorted(query_starts[1:], rows, right=True)

@@ -27,6 +27,7 @@ def with_role(template: str, first: str, tokens: Mapping[str, str]) -> str:
         tokens: role -> its token; the first role is the default.
 
     The engine answers an unknown role with HTTP 400 and the names of those that there are.
+
     """
     parts = {
         "TOKENS": json.dumps(dict(tokens)),

@@ -250,7 +250,7 @@ class MixtureOfThoughts(Composite):
     attention: Literal["positionwise", "sequence"] = "positionwise"
     """Over the members at a position, or over all their positions up to it."""
     listeners: tuple[str, ...] = ()
-    """Members with tokenizers of their own: they are heard, never speak, and vLLM can not run
+    """Members with tokenizers of their own: they are heard, never speak, and vLLM cannot run
     them beside the others (`experts/torch_engine`)."""
 
     def _problems(self) -> Iterator[str]:
@@ -267,7 +267,7 @@ class MixtureOfThoughts(Composite):
         if unknown := set(self.listeners) - set(self.members):
             yield f"listeners name no member: {', '.join(sorted(unknown))}"
         if any(role.primary in self.listeners for role in self.roles):
-            yield "a listener can not be the primary of a role"
+            yield "a listener cannot be the primary of a role"
 
 
 COMPOSITES: dict[str, type[Composite]] = {

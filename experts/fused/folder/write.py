@@ -154,7 +154,7 @@ def _check_folders(folders: Mapping[str, Path]) -> None:
             problems.append(f"{name}: {path} has no config.json")
         elif not weight_files(path):
             problems.append(f"{name}: {path} has no weights")
-    _refuse(problems, "These can not take part")
+    _refuse(problems, "These cannot take part")
 
 
 def _check_models(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def _check_models(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             found[name] = model_config(config, name)
         except ConfigError as error:
             problems.append(str(error).removesuffix("."))
-    _refuse(problems, "These can not take part")
+    _refuse(problems, "These cannot take part")
     return found
 
 

@@ -1,1 +1,1 @@
-"""Fused experts that vLLM can not serve, because their members have different tokenizers."""
+"""Fused experts that vLLM cannot serve, because their members have different tokenizers."""

@@ -139,7 +139,7 @@ class TorchEngine:
                 self._running.remove(running)
 
     def begin(self, ask: Ask) -> Running:
-        """Read a request; nothing runs yet. Raises RequestError for what can not be answered."""
+        """Read a request; nothing runs yet. Raises RequestError for what cannot be answered."""
         try:
             role = self.model.role(ask.role)
             session = Session(self.model, role, ask.prompt)

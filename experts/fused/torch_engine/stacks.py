@@ -29,7 +29,7 @@ class StackedModel:
         )
         if not isinstance(layers, nn.ModuleList) or not norm:
             raise ConfigError(
-                f"{name}: a {model.config.model_type} model can not be cut into stacks of layers."
+                f"{name}: a {model.config.model_type} model cannot be cut into stacks of layers."
             )
         self.model = model
         self.width = int(model.config.hidden_size)

@@ -51,7 +51,7 @@ def read_prompt(
         if place < 0:
             raise ConfigError(
                 f"The chat template of {tokenizer.name_or_path} changes the text of messages,"
-                " which can not be aligned with other members."
+                " which cannot be aligned with other members."
             )
         counts[place : place + len(content)] = [1] * len(content)
         place += len(content)

@@ -206,7 +206,7 @@ class TestThresholds:
     def test_broken_files_are_named(self, tmp_path: Path, text: str) -> None:
         path = tmp_path / "t.json"
         path.write_text(text)
-        with pytest.raises(ConfigError, match="can not be read"):
+        with pytest.raises(ConfigError, match="cannot be read"):
             build("aggregators.c", {"type": "cascade", "thresholds": str(path)}, THREE)
 
 

@@ -239,11 +239,11 @@ def test_thresholds_of_other_experts_or_another_order_are_refused(tmp_path: Path
 def test_a_broken_file_is_refused_by_name(tmp_path: Path, written: bytes) -> None:
     path = tmp_path / "thresholds.json"
     path.write_bytes(written)
-    with pytest.raises(ConfigError, match=r"thresholds\.json can not be read") as refused:
+    with pytest.raises(ConfigError, match=r"thresholds\.json cannot be read") as refused:
         read(path, EXPERTS, "likelihood")
     assert refused.value.hint == "`coterie cascade fit` writes them."
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none\.json can not be read"):
+    with pytest.raises(ConfigError, match=r"none\.json cannot be read"):
         read(tmp_path / "none.json", EXPERTS, "likelihood")

@@ -1,4 +1,4 @@
-"""Quotes that a debater can not forge, and who hears whom."""
+"""Quotes that a debater cannot forge, and who hears whom."""
 
 from __future__ import annotations
 

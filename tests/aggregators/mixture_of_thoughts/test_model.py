@@ -38,7 +38,7 @@ def test_stacks_make_up_the_model(name: str, stacks: int) -> None:
 def test_what_can_not_be_cut_is_named() -> None:
     model = load_model("arithmetic", ZOO / "arithmetic")
     model.base_model.layers = torch.nn.Identity()
-    with pytest.raises(ConfigError, match="arithmetic: a llama model can not be cut"):
+    with pytest.raises(ConfigError, match="arithmetic: a llama model cannot be cut"):
         StackedModel("arithmetic", model, 2)
 
 

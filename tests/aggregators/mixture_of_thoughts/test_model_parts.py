@@ -176,7 +176,7 @@ def test_one_expert_at_a_position_hears_itself() -> None:
 
 
 def test_heads_must_fit() -> None:
-    with pytest.raises(ValueError, match="shared width of 8 can not be split into 3 heads"):
+    with pytest.raises(ValueError, match="shared width of 8 cannot be split into 3 heads"):
         Interaction([6], shared=8, heads=3)
 
 

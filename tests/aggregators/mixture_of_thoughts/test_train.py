@@ -110,7 +110,7 @@ def test_answers_are_learned(config: TrainingConfig, tmp_path: Path) -> None:
     longer = changed(config, steps=90, learning_rate=0.05, **keys)
     trained(longer, tmp_path / "run")
     first, _, last = (line["lm"] for line in curve(tmp_path / "run"))
-    # Random models above the interaction layers can not be steered far.
+    # Random models above the interaction layers cannot be steered far.
     assert last < first - 0.25
 
 

@@ -1,4 +1,4 @@
-"""Rankings: what a judge's replies are worth, and what an answer can not do to its judge."""
+"""Rankings: what a judge's replies are worth, and what an answer cannot do to its judge."""
 
 from __future__ import annotations
 

@@ -269,7 +269,7 @@ class TestKeys:
         path.write_text("Q {question}")
         with pytest.raises(ConfigError, match=r"lacks \{answers\}"):
             build("aggregators.s", {"type": "synthesize", "prompt": str(path)}, EXPERTS)
-        with pytest.raises(ConfigError, match="can not be read"):
+        with pytest.raises(ConfigError, match="cannot be read"):
             build(
                 "aggregators.s", {"type": "synthesize", "prompt": str(tmp_path / "no.txt")}, EXPERTS
             )

@@ -283,7 +283,7 @@ class TestKeys:
             ({"stop_at": 0.5}, "aggregators.v.stop_at: "),
             ({"chunk": 65}, "aggregators.v.chunk: "),
             ({"answer": "verse"}, "aggregators.v.answer: "),
-            ({"prompt": "nowhere.txt"}, "can not be read"),
+            ({"prompt": "nowhere.txt"}, "cannot be read"),
         ],
     )
     def test_mistakes_are_named(self, keys: dict[str, object], message: str) -> None:

@@ -124,5 +124,5 @@ async def test_in_its_own_process(
         with pytest.raises(ServiceError, match=r"4 requests of.* failed: HTTP/1\.1 503"):
             await client.run(refused)
         nobody = {**job, "targets": [_target(f"http://127.0.0.1:{unused_tcp_port}/v1")]}
-        with pytest.raises(ServiceError, match="can not connect"):
+        with pytest.raises(ServiceError, match="cannot connect"):
             await client.run(nobody)

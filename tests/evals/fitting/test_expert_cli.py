@@ -58,5 +58,5 @@ def test_what_is_no_new_expert(pool: Path, tmp_path: Path, tree: object, words: 
 
 
 def test_a_missing_file_is_named(pool: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nowhere\.yaml can not be read"):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml cannot be read"):
         grow(pool, tmp_path / "nowhere.yaml")

@@ -40,5 +40,5 @@ def test_nothing_to_read(content: str | None, tmp_path: Path) -> None:
     file = tmp_path / "scored.jsonl"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(ConfigError, match=r"can not be read|holds no outcomes"):
+    with pytest.raises(ConfigError, match=r"cannot be read|holds no outcomes"):
         read_scored(file, {"a": SPEC})

@@ -75,7 +75,7 @@ def test_an_equal_score_costs_nothing() -> None:
 def test_who_can_not_be_loaded_is_said() -> None:
     plan = plan_decision(CIPHER, Policy(load_price=0.1), {"cipher": math.inf})
     assert plan.expert == "strings"
-    assert "cipher, which can not be loaded now." in plan.reason
+    assert "cipher, which cannot be loaded now." in plan.reason
 
 
 @given(SCORES, DELAYS, LOAD_PRICES)

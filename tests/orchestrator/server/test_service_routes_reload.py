@@ -89,7 +89,7 @@ async def test_a_broken_artifact_leaves_the_old_router(
     (tmp_path / "near.safetensors").write_bytes(b"nothing")
     reply = await http.post("/coterie/routers/near/reload")
     assert reply.status_code == 400
-    assert "can not be read as a router" in reply.json()["error"]["message"]
+    assert "cannot be read as a router" in reply.json()["error"]["message"]
     assert await asked(http) == "first"
 
 

@@ -36,6 +36,7 @@ class Attend(Protocol):
             key: [R, E, H, s].
             value: [R, E, H, v]; v is `value_size` of s, or s where zeros fill up.
             active: [R, E] bool; idle experts are not heard. None: there are none.
+
         """
         ...
 

@@ -104,7 +104,7 @@ class Interaction(nn.Module):
     ) -> None:
         super().__init__()
         if shared % heads:
-            raise ValueError(f"a shared width of {shared} can not be split into {heads} heads")
+            raise ValueError(f"a shared width of {shared} cannot be split into {heads} heads")
         self.heads = heads
         self.size = shared // heads
         heard = heads * value_size(form, self.size)
@@ -133,6 +133,7 @@ class Interaction(nn.Module):
                 idle expert's holds has no effect.
             seats: who takes part.
             attend: the attention, of the layer's form; over the experts that are present.
+
         """
         numbers = seats.numbers
         own = [(self._each[n], streams[n]) for n in numbers]

@@ -144,7 +144,7 @@ def stacks_of(name: str, model: Any, stacks: int) -> Stacks:
     norm = next((one for one in FINAL_NORMS if isinstance(getattr(base, one, None), nn.Module)), "")
     if not isinstance(layers, nn.ModuleList) or not norm:
         raise ConfigError(
-            f"{name} ({type(model).__name__}) can not be cut into stacks of layers.",
+            f"{name} ({type(model).__name__}) cannot be cut into stacks of layers.",
             hint="A Mixture of Thoughts needs members with one plain list of layers.",
         )
     if type(model).__name__.startswith("Transformers"):

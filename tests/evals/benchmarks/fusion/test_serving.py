@@ -1,4 +1,4 @@
-"""A worker process serves what vLLM can not run in torch."""
+"""A worker process serves what vLLM cannot run in torch."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -135,7 +135,7 @@ def test_table_json_and_picture(experiment: Experiment, tmp_path: Path) -> None:
         (lambda prefix: Path(f"{prefix}_outcomes.parquet").unlink(), "there is no such table"),
         (
             lambda prefix: Path(f"{prefix}_queries.parquet").write_bytes(b"no"),
-            "can not be read",
+            "cannot be read",
         ),
         (
             lambda prefix: pq.write_table(

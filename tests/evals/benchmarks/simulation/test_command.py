@@ -53,7 +53,7 @@ def test_a_trace_from_a_file_all_at_once(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--trace", "missing.jsonl"], "error: missing.jsonl can not be read"),
+        (["--trace", "missing.jsonl"], "error: missing.jsonl cannot be read"),
         (["--plot", "picture.gif"], "error: --plot picture.gif"),
     ],
 )

@@ -108,7 +108,7 @@ def test_a_member_s_module_name_is_no_integer_no_method_and_has_no_dot(
                 ({"heads": 3}, "is no multiple of 3 heads"),
                 ({"attention": "sequence"}, "heads of 16 numbers keep no past in vLLM"),
                 ({"listeners": ["c"]}, "listeners name no member: c"),
-                ({"listeners": ["a"]}, "a listener can not be the primary"),
+                ({"listeners": ["a"]}, "a listener cannot be the primary"),
             ]
         ),
     ],
