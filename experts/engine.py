@@ -1,30 +1,75 @@
-"""The protocol of whatever runs an expert: one verb, `stream`."""
+"""The protocol of whatever answers for an expert: one verb, `open`; `stream` is built on it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from experts.errors import ExpertLost
+from experts.sse import DONE, events, parse_chunk
 from experts.types import Chunk, Completion, Request, Usage
 
 
-class Engine(Protocol):
-    """Runs one expert.
+@dataclass(slots=True)
+class Answer:
+    """An answer that has begun: what it is, and its bytes as they arrive.
 
-    `stream` yields text as it is generated; closing the iterator aborts the generation.
-    Errors are raised as `ExpertError`, never yielded.
+    `pieces` are the body of one JSON object, or server-sent events cut anywhere, in OpenAI's
+    format either way. An answer must be closed; that aborts what has not been generated yet.
+    """
+
+    content_type: str
+    pieces: AsyncGenerator[bytes, None]
+    on_close: Callable[[], Awaitable[None]] | None = None
+
+    async def aclose(self) -> None:
+        """End the answer, and let go of what it holds."""
+        try:
+            await self.pieces.aclose()
+        finally:
+            if self.on_close is not None:
+                await self.on_close()
+
+
+class Engine(Protocol):
+    """Answers for one expert: a slot of ours, somebody else's server, a recording, a plug-in.
+
+    Whatever goes wrong is raised as `ExpertError`, by `open` or while `pieces` are read.
     """
 
     name: str
+    """The expert's."""
 
-    def stream(self, request: Request) -> AsyncGenerator[Chunk, None]: ...
+    async def open(self, request: Request, asked_model: str) -> Answer:
+        """Begin to answer; `asked_model` is the name that the answer shall carry as its model."""
+        ...
+
+
+async def stream(engine: Engine, request: Request) -> AsyncGenerator[Chunk, None]:
+    """The answer as text, piece by piece; closing the iterator aborts the generation.
+
+    Raises ExpertError: BadOutput for what is not OpenAI's format, ExpertLost where it ends early.
+    """
+    body = {**request.body, "stream": True, "stream_options": {"include_usage": True}}
+    finished = False
+    async with aclosing(await engine.open(replace(request, body=body), engine.name)) as answer:
+        async for data in events(engine.name, answer.pieces):
+            if data == DONE:
+                return
+            chunk = parse_chunk(engine.name, data)
+            finished = finished or chunk.finish_reason is not None
+            yield chunk
+    if not finished:
+        raise ExpertLost(f"Expert {engine.name} broke off its answer.", expert=engine.name)
 
 
 async def complete(engine: Engine, request: Request) -> Completion:
     """One whole answer."""
-    return await collect(engine.name, engine.stream(request))
+    return await collect(engine.name, stream(engine, request))
 
 
 async def collect(expert: str, chunks: AsyncIterator[Chunk]) -> Completion:
-    """The pieces of an answer as one; what is no Unicode text in it is replaced."""
+    """The pieces of an answer as one; what is not Unicode text in it is replaced."""
     text: list[str] = []
     logprobs: list[float] = []
     finish_reason: str | None = None

@@ -10,11 +10,13 @@ CoterieError
 │   ├── ExpertUnavailable  it could not be loaded
 │   ├── ExpertLost         its connection or its process broke
 │   ├── ExpertTimeout      it did not answer within the deadline
+│   ├── BadOutput          it sent something that is not OpenAI's format
 │   ├── ExpertOverloaded   its queue is full
 │   ├── NobodyAnswered     of several experts that should answer together
 │   ├── BudgetSpent        it was not asked, or stopped: the composed answer's budget was spent
 │   └── ExpertRefused      it answered with an error of its own, which is passed on
 ├── RoutingError           no router could decide
+├── InternalError          a fault of ours; the log has its traceback
 └── ServiceError           the service could not start (port, Ray, slot); exit code 1
 """
 
@@ -108,6 +110,13 @@ class ExpertTimeout(ExpertError):
     code = "expert_timeout"
 
 
+class BadOutput(ExpertError):
+    """The expert sent something that is not OpenAI's format."""
+
+    code = "bad_output"
+    retryable = False
+
+
 class ExpertOverloaded(ExpertError):
     """More requests wait for the expert than the configuration allows."""
 
@@ -154,6 +163,10 @@ class RoutingError(CoterieError):
     """No router could decide who should answer."""
 
     code = "routing_failed"
+
+
+class InternalError(CoterieError):
+    """A fault of ours; the log has its traceback."""
 
 
 class ServiceError(CoterieError):

@@ -2,18 +2,20 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from experts.engine import Answer
 from experts.errors import ExpertLost, ExpertRefused, ExpertTimeout
-from experts.types import Chunk, Request, Usage
+from experts.sse import refusal
+from experts.types import Request
 
 ASKED_MODEL_HEADER = "x-coterie-model"
 """Tells a slot which model name the client used, so that its answer carries that name."""
@@ -76,10 +78,9 @@ class OpenAIEngine:
         self.endpoint = endpoint
         self._client = client
 
-    async def open(self, request: Request, asked_model: str) -> httpx.Response:
-        """The expert's raw answer to `request`, its status known to be below 400.
+    async def open(self, request: Request, asked_model: str) -> Answer:
+        """The expert's answer to `request`, its status known to be below 400.
 
-        It must be closed, which aborts what is not generated yet.
         Raises ExpertLost, ExpertTimeout, or ExpertRefused with the expert's own error.
         """
         body = {**request.body, "model": self.endpoint.model}
@@ -98,7 +99,8 @@ class OpenAIEngine:
         with _transport_errors(self.name):
             response = await self._client.exchange(outgoing)
         if response.status_code < 400:
-            return response
+            kind = response.headers.get("content-type", "application/json")
+            return Answer(kind, self._pieces(response), response.aclose)
         async with aclosing(response):
             with _transport_errors(self.name):
                 refusal = _refusal(self.name, response.status_code, await response.aread())
@@ -131,26 +133,12 @@ class OpenAIEngine:
             message, expert=self.name, status=refusal.status, body={**refusal.body, "param": None}
         )
 
-    async def raw(self, response: httpx.Response) -> AsyncIterator[bytes]:
+    async def _pieces(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
         """The bytes of an opened answer as they arrive; raises ExpertLost if they stop."""
         with _transport_errors(self.name):
             # Not `aiter_raw`: its layers cost more than the read.
             async for piece in cast(httpx.AsyncByteStream, response.stream):
                 yield piece
-
-    async def stream(self, request: Request) -> AsyncGenerator[Chunk, None]:
-        """The answer, parsed piece by piece."""
-        body = {**request.body, "stream": True, "stream_options": {"include_usage": True}}
-        streamed = Request(request.id, request.operation, body)
-        async with aclosing(await self.open(streamed, self.endpoint.model)) as response:
-            with _transport_errors(self.name):
-                async for line in response.aiter_lines():
-                    if not line.startswith("data: "):
-                        continue
-                    if line == "data: [DONE]":
-                        return
-                    yield _parse(self.name, line[6:])
-        raise ExpertLost(f"Expert {self.name} broke off its answer.", expert=self.name)
 
 
 class _transport_errors:
@@ -179,35 +167,6 @@ def _refusal(expert: str, status: int, raw: bytes) -> ExpertRefused:
     try:
         body = json.loads(raw)
     except ValueError:
-        body = {"error": {"message": raw[:500].decode(errors="replace")}}
+        return refusal(expert, status, raw[:500].decode(errors="replace"))
     error = body.get("error") if isinstance(body, dict) else None
-    if not isinstance(error, dict):
-        error = {"message": str(error or body)}
-    return ExpertRefused(
-        str(error.get("message") or f"Expert {expert} answered with status {status}."),
-        expert=expert,
-        status=status,
-        body=error,
-    )
-
-
-def _parse(expert: str, data: str) -> Chunk:
-    event: Mapping[str, Any] = json.loads(data)
-    if "error" in event:
-        raise _refusal(expert, 502, data.encode())
-    usage = event.get("usage")
-    counted = usage and Usage(usage["prompt_tokens"], usage.get("completion_tokens", 0))
-    choices = event.get("choices") or []
-    if not choices:
-        return Chunk("", None, counted)
-    choice = choices[0]
-    text = choice["delta"].get("content") if "delta" in choice else choice.get("text")
-    return Chunk(text or "", choice.get("finish_reason"), counted, _logprobs(choice))
-
-
-def _logprobs(choice: Mapping[str, Any]) -> tuple[float, ...]:
-    """Of the tokens of a piece, in either operation's shape."""
-    told = choice.get("logprobs") or {}
-    tokens = told.get("content") or ()
-    found = [token["logprob"] for token in tokens] if tokens else told.get("token_logprobs") or ()
-    return tuple(float(value) for value in found if value is not None)
+    return refusal(expert, status, error or body)

@@ -1,23 +1,23 @@
 """An expert that answers from recorded responses of a real model: for evaluation without a GPU."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import httpx
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from experts.engine import Answer
 from experts.errors import ConfigError, ExpertRefused
 from experts.openai_format import EVENT_STREAM, JSON, spoken
-from experts.types import Chunk, Request, Usage
+from experts.types import Request, Usage
 
 NOT_FOUND = 404
 
 
-class Answer(NamedTuple):
+class Recorded(NamedTuple):
     """What was recorded."""
 
     text: str
@@ -40,16 +40,16 @@ class Recording:
         if not texts:
             raise ConfigError(f"{prefix}_responses.parquet has no response of {model}.")
         usages = _usages(prefix, model)
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, Recorded] = {}
         for query in queries:
             if (text := texts.get(query["query_id"])) is not None:
-                answer = Answer(text, usages.get(query["query_id"], Usage()))
+                answer = Recorded(text, usages.get(query["query_id"], Usage()))
                 self._answers[normal(query["query"])] = answer
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def find(self, text: str) -> Answer | None:
+    def find(self, text: str) -> Recorded | None:
         """The answer to a question; the longest beginning of its lines that is known counts."""
         lines = text.splitlines() or [""]
         for count in range(len(lines), 0, -1):
@@ -59,36 +59,29 @@ class Recording:
 
 
 class ReplayEngine:
-    """One recorded model, with the face of `experts.openai.OpenAIEngine`."""
+    """One recorded model as an engine."""
 
     def __init__(self, expert: str, recording: Recording) -> None:
         self.name = expert
         self._recording = recording
 
-    async def open(self, request: Request, asked_model: str) -> httpx.Response:
+    async def open(self, request: Request, asked_model: str) -> Answer:
         """The recorded answer. Raises ExpertRefused for a question that was not recorded."""
         found = self._find(request)
         content = spoken(request, asked_model, found.text, found.usage)
-        headers = {"content-type": EVENT_STREAM if request.stream else JSON}
-        return httpx.Response(200, headers=headers, content=content)
+        return Answer(EVENT_STREAM if request.stream else JSON, _at_once(content))
 
-    async def raw(self, response: httpx.Response) -> AsyncIterator[bytes]:
-        """The bytes of an opened answer."""
-        async for piece in cast(httpx.AsyncByteStream, response.stream):
-            yield piece
-
-    async def stream(self, request: Request) -> AsyncGenerator[Chunk, None]:
-        """The recorded answer in one piece."""
-        found = self._find(request)
-        yield Chunk(found.text, "stop", found.usage)
-
-    def _find(self, request: Request) -> Answer:
+    def _find(self, request: Request) -> Recorded:
         found = self._recording.find(request.query)
         if found is None:
             message = f"Expert {self.name} has no recorded answer to this question."
             body = {"message": message, "code": "not_recorded"}
             raise ExpertRefused(message, expert=self.name, status=NOT_FOUND, body=body)
         return found
+
+
+async def _at_once(content: bytes) -> AsyncGenerator[bytes, None]:
+    yield content
 
 
 def normal(text: str) -> str:

@@ -17,6 +17,7 @@ from aggregators.cascade.thresholds import Cascade, Measured, fit, play, write
 from evals.client.progress import Progress
 from evals.fitting.profile import Probe
 from evals.reporting.table import print_table, say, tenths
+from experts.engine import stream
 from experts.errors import ConfigError, ExpertError, ServiceError
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.types import Chunk, Request
@@ -54,8 +55,8 @@ class _Ask:
 
     async def __call__(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
         endpoint = Endpoint(expert, f"{self._base_url}/v1", expert)
-        async with aclosing(OpenAIEngine(endpoint, self._client).stream(request)) as stream:
-            async for chunk in stream:
+        async with aclosing(stream(OpenAIEngine(endpoint, self._client), request)) as chunks:
+            async for chunk in chunks:
                 if chunk.usage is not None:
                     used = chunk.usage.prompt_tokens + chunk.usage.completion_tokens
                     self.price += used * self._prices.get(expert, 0.0) / 1e6
@@ -95,11 +96,11 @@ def orders(
             },
         }
     )
-    parts = Compositions(unfitted).find(composition)
+    parts = Compositions(unfitted).named(composition)
     decisions = make_router(settings, parts.config.router).route(requests)
     prices, found = prices_of(settings), []
     for decision in decisions:
-        panel = plan_decision(decision, prices=prices, together=parts.together).panel
+        panel = plan_decision(decision, prices=prices, rules=parts.rules).panel
         if panel is None:
             raise ConfigError(f"compositions.{composition}: its router's guard asks one expert.")
         found.append((cascade.order(panel), panel.scores))

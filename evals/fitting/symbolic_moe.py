@@ -93,8 +93,8 @@ async def prepare(
 def _synthesis(settings: Config, router: str) -> Synthesize:
     """The aggregator that works with a router. Raises ConfigError where there is none."""
     compositions = Compositions(settings)
-    parts = [compositions.find(n) for n, c in settings.compositions.items() if c.router == router]
-    built = {id(p.together.aggregator): p.together.aggregator for p in parts if p.together}
+    parts = [compositions.named(n) for n, c in settings.compositions.items() if c.router == router]
+    built = {id(p.aggregator): p.aggregator for p in parts if p.aggregator}
     found = [one for one in built.values() if isinstance(one, Synthesize)]
     if len(found) != 1:
         raise ConfigError(

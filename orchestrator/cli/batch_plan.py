@@ -17,7 +17,7 @@ from orchestrator.cli.batch_file import BatchLine, read_batch
 from orchestrator.cli.ps import fetch
 from orchestrator.cli.tables import print_table
 from orchestrator.config.model import Config
-from orchestrator.request.plan import plan_decision, policy_of, prices_of
+from orchestrator.request.plan import plan_decision, prices_of, tradeoff_of
 from orchestrator.request.routing_queue import MAX_BATCH
 from orchestrator.residency.forecast import Forecast, Work, forecast
 from orchestrator.residency.queues import engine_loads, estimate_gb
@@ -91,10 +91,10 @@ def choose(lines: Sequence[BatchLine], config: Config) -> list[str]:
     for name, numbers in by_composition.items():
         composition = config.compositions[name]
         # Nothing is loaded here: what waiting costs is not known.
-        policy = replace(policy_of(composition), load_price=0.0)
+        tradeoff = replace(tradeoff_of(composition), load_price=0.0)
         decisions = _route(config, composition.router, [lines[n].request for n in numbers])
         for number, decision in zip(numbers, decisions, strict=True):
-            chosen[number] = plan_decision(decision, policy, prices=prices).expert
+            chosen[number] = plan_decision(decision, tradeoff, prices=prices).expert or ""
     return chosen
 
 

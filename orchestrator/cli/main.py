@@ -18,7 +18,7 @@ from orchestrator.cli.tables import print_table
 from orchestrator.config.checks import missing_files
 from orchestrator.config.model import Config, load_config
 from orchestrator.request.compositions import Compositions
-from orchestrator.request.plan import plan_decision, policy_of, prices_of
+from orchestrator.request.plan import plan_decision, prices_of, tradeoff_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -98,20 +98,20 @@ def route(
     """Show who would answer a question, and why; nothing is loaded."""
     tree = load_config(config)
     try:
-        composition = Compositions(tree).find(model)
+        composition = Compositions(tree).named(model)
     except UnknownModel as error:
         raise ConfigError(error.message, hint=error.hint) from error
     keys = composition.config
     decision = _decide(tree, keys.router, question)
-    policy, prices = policy_of(keys), prices_of(tree)
-    plan = plan_decision(decision, policy, prices=prices, together=composition.together)
+    tradeoff, prices = tradeoff_of(keys), prices_of(tree)
+    plan = plan_decision(decision, tradeoff, prices=prices, rules=composition.rules)
     if as_json:
         body = {"plan": plan.expert, "scores": dict(decision.scores), "reason": decision.reason}
         typer.echo(json.dumps({**body, "evidence": dict(decision.evidence)}, indent=2))
         return
     asks = " and ".join(plan.panel.experts) if plan.panel else plan.expert
-    what = f"ask {asks}" if asks else f"abstain: {plan.abstains}"
-    what += f", then {plan.together}" if plan.together else ""
+    what = f"ask {asks}" if asks else f"abstain: {decision.message}"
+    what += f", then {plan.aggregator}" if plan.aggregator else ""
     typer.echo(f"plan    {what}\nwhy     {plan.reason}\nscores")
     for expert, score in decision.scores:
         typer.echo(f"        {score:5.2f}  {expert}")

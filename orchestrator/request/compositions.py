@@ -1,4 +1,4 @@
-"""What a model's name, and a client's options, mean: router, aggregator, bounds."""
+"""What a model's name, and the options of a request, mean: router, aggregator, bounds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,17 +9,19 @@ from aggregators.registry import AGGREGATORS, build
 from experts.errors import RequestError, UnknownModel
 from orchestrator.config.model import CompositionConfig, Config
 from orchestrator.request.options import NO_OPTIONS, RequestOptions
-from orchestrator.request.plan import Together
+from orchestrator.request.plan import PanelRules
 
 POOL = "pool/"
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """A composition with its aggregator; `config.router` names its router."""
+    """A composition: `config.router` names its router, `rules` and `aggregator` make its panels."""
 
     config: CompositionConfig
-    together: Together | None
+    rules: PanelRules | None = None
+    aggregator: Aggregator | None = None
+    """Where it has `rules`: what makes one answer of several."""
     configured: bool = True
     """False where the client has changed it, or put it together by its name."""
 
@@ -41,27 +43,32 @@ class Compositions:
             if isinstance(entry.aggregator, dict)
         }
 
-    def find(self, model: str, options: RequestOptions = NO_OPTIONS) -> Composition:
-        """What the model's name means. Raises UnknownModel, RequestError for an unknown part."""
-        composition = self._named(model)
-        if not options.recomposes:
-            return composition
-        return self._recomposed(model, composition, options)
+    def find(self, model: str, options: RequestOptions = NO_OPTIONS) -> Composition | None:
+        """What the model's name means; None for an expert's.
 
-    def _named(self, model: str) -> Composition:
+        Raises UnknownModel, and RequestError for a part of it that does not exist.
+        """
+        if model in self._config.experts:
+            if options.recomposes:
+                raise RequestError(
+                    f"{model} is one expert: ask a composition to choose more.", param="coterie"
+                )
+            return None
+        composition = self.named(model)
+        return self._recomposed(model, composition, options) if options.recomposes else composition
+
+    def named(self, model: str) -> Composition:
+        """The composition of that name. Raises UnknownModel."""
         entry = self._config.compositions.get(model)
         if entry is not None:
-            own, name = self._own.get(model), entry.aggregator
-            if own is not None and isinstance(name, dict):
-                return Composition(entry, Together(str(name["type"]), own, entry.experts))
-            return Composition(entry, self._together(name, entry.experts))
+            return self._configured(model, entry)
         router, plus, name = model.removeprefix(POOL).partition("+")
         if model.startswith(POOL) and router in self._config.routers:
-            entry = CompositionConfig(router=router)
+            plain = Composition(CompositionConfig(router=router), configured=False)
             if not plus:
-                return Composition(entry, None, configured=False)
-            if (together := self._together(name, entry.experts)) is not None:
-                return Composition(entry, together, configured=False)
+                return plain
+            if (composed := self._with_aggregator(plain, name)) is not None:
+                return composed
         known = ", ".join([*self._config.compositions, *self._config.experts])
         parts = f"{_listed(self._config.routers)} and the aggregators {self._aggregators()}"
         raise UnknownModel(
@@ -69,6 +76,15 @@ class Compositions:
             hint=f"Known models: {known}; and pool/ROUTER+AGGREGATOR, of the routers {parts}.",
             param="model",
         )
+
+    def _configured(self, model: str, entry: CompositionConfig) -> Composition:
+        plain = Composition(entry)
+        if isinstance(entry.aggregator, dict):
+            rules = PanelRules(str(entry.aggregator["type"]), entry.experts)
+            return replace(plain, rules=rules, aggregator=self._own[model])
+        if entry.aggregator is None:
+            return plain
+        return self._with_aggregator(plain, entry.aggregator) or plain
 
     def _recomposed(
         self, model: str, composition: Composition, options: RequestOptions
@@ -84,42 +100,47 @@ class Compositions:
             changes["router"] = options.router
         if options.budget is not None:
             changes["budget"] = options.budget
-        together = composition.together
         if options.aggregator is not None:
-            together = self._together(options.aggregator, composition.config.experts)
-            if together is None:
+            composed = self._with_aggregator(composition, options.aggregator)
+            if composed is None:
                 raise RequestError(
                     f"No aggregator is called `{options.aggregator}`"
                     f" (known: {self._aggregators()}).",
                     param="coterie.aggregator",
                 )
+            composition = composed
+        rules = composition.rules
         if options.experts is not None:
-            together = self._seated(model, together, options.experts)
-        return Composition(composition.config.model_copy(update=changes), together, False)
+            rules = self._seated(model, rules, options.experts)
+        config = composition.config.model_copy(update=changes)
+        return replace(composition, config=config, rules=rules, configured=False)
 
     def _seated(
-        self, model: str, together: Together | None, experts: int | tuple[str, ...]
-    ) -> Together:
-        if together is None:
+        self, model: str, rules: PanelRules | None, experts: int | tuple[str, ...]
+    ) -> PanelRules:
+        if rules is None:
             raise RequestError(
                 f"One expert answers for `{model}`: choose an aggregator as well.",
                 param="coterie.experts",
             )
         if isinstance(experts, int):
-            return replace(together, experts=experts, recruits=False)
+            return replace(rules, experts=experts, recruits=False)
         if unknown := [name for name in experts if name not in self._config.experts]:
             known = ", ".join(self._experts)
             raise RequestError(
                 f"No expert is called `{unknown[0]}` (known: {known}).", param="coterie.experts"
             )
-        return replace(together, named=experts)
+        return replace(rules, named=experts)
 
-    def _together(self, name: Any, experts: int) -> Together | None:
-        """One of `aggregators`, or a type with its defaults."""
+    def _with_aggregator(self, composition: Composition, name: str) -> Composition | None:
+        """The composition with one of `aggregators`, or a type with its defaults; None for none."""
         if name not in self._built and name in AGGREGATORS:
             self._built[name] = build(name, {"type": name}, self._experts)
         aggregator = self._built.get(name)
-        return Together(name, aggregator, experts) if aggregator is not None else None
+        if aggregator is None:
+            return None
+        rules = PanelRules(name, composition.config.experts)
+        return replace(composition, rules=rules, aggregator=aggregator)
 
     def _aggregators(self) -> str:
         return ", ".join(dict.fromkeys([*self._config.aggregators, *AGGREGATORS]))

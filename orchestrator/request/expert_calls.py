@@ -1,4 +1,4 @@
-"""What aggregators and taggers ask with: through the pool, within the budget, counted."""
+"""What aggregators and taggers call experts with: through the pool, within the budget."""
 
 import asyncio
 from collections import Counter
@@ -6,10 +6,13 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
+from experts.engine import stream
 from experts.errors import ExpertLost, ExpertRefused
 from experts.fused.roles import Fused, refuse_role_tokens
 from experts.types import Chunk, Request
+from orchestrator.config.model import CompositionConfig
 from orchestrator.request.budget import Ledger
+from orchestrator.request.context import RequestContext
 from orchestrator.request.trace import Trace
 from orchestrator.residency.pool import ExpertPool, Lease
 
@@ -20,19 +23,21 @@ class ExpertCalls:
     def __init__(
         self,
         pool: ExpertPool,
-        trace: Trace,
-        ledger: Ledger,
         fused: Mapping[str, Fused],
+        composition: CompositionConfig,
+        context: RequestContext,
+        trace: Trace,
         retries: int = 0,
-        quorum: int = 1,
-        deadline_s: float | None = None,
     ) -> None:
         """`fused` are the pool's fused experts, by name; `retries` new tries for each call."""
-        self.quorum = quorum
+        ledger = Ledger(composition.budget, asyncio.get_running_loop().time())
+        deadline_s = composition.deadline_s
         patience_s = ledger.budget.seconds if deadline_s is None else deadline_s
+        self.quorum = composition.quorum
         self.deadline = min(ledger.started + patience_s, ledger.ends)
         self.on_progress: Callable[[str], None] = lambda words: None
         self._pool = pool
+        self._request_class = context.request_class
         self._trace = trace
         self._ledger = ledger
         self._fused = fused
@@ -65,11 +70,10 @@ class ExpertCalls:
 
     async def _once(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
         with await self._lease(expert) as lease:
-            self._trace.asked = True
-            async with aclosing(lease.engine.stream(request)) as stream:
+            async with aclosing(stream(lease.engine, request)) as chunks:
                 pieces = 0
                 try:
-                    while (chunk := await self._within(expert, anext(stream, None))) is not None:
+                    while (chunk := await self._within(expert, anext(chunks, None))) is not None:
                         pieces += bool(chunk.text)
                         self._ledger.arrived(expert, chunk)
                         if chunk.usage is not None:
@@ -96,7 +100,7 @@ class ExpertCalls:
     async def _lease(self, expert: str) -> Lease:
         self._waiting[expert] += 1
         try:
-            taking = self._pool.lease(expert, self._trace.request_class)
+            taking = self._pool.lease(expert, self._request_class)
             lease: Lease = await self._within(expert, taking)
         finally:
             self._waiting[expert] -= 1

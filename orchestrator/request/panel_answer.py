@@ -1,8 +1,9 @@
 """Answers that several experts give together: words them, and tells how far they are."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 from typing import cast
 
 from aggregators.base import Aggregator, Panel
@@ -10,7 +11,10 @@ from experts.errors import RequestError
 from experts.openai_format import OpenAIFormat
 from experts.types import Chunk, Request
 from orchestrator.config.model import ServerConfig
+from orchestrator.request.answer import StartedAnswer, no_bytes
+from orchestrator.request.context import RequestContext
 from orchestrator.request.expert_calls import ExpertCalls
+from orchestrator.request.presentation import extension
 from orchestrator.request.trace import Trace
 
 _ALONE = ("tools", "functions", "logprobs", "response_format")
@@ -18,78 +22,102 @@ _ALONE = ("tools", "functions", "logprobs", "response_format")
 _OURS = ("stream", "stream_options", "n")
 
 
-def refuse_uncomposable(request: Request) -> None:
-    """Raise RequestError for a request that can have no composed answer."""
-    if (request.body.get("n") or 1) != 1:
-        raise RequestError("A composed answer has one choice: n must be 1.", param="n")
+def refuse_what_one_expert_answers(context: RequestContext) -> None:
+    """Raise RequestError for a request that several experts cannot answer together."""
+    if (context.request.body.get("n") or 1) != 1:
+        raise RequestError("Several experts give one answer together: n must be 1.", param="n")
     for field in _ALONE:
-        if request.body.get(field):
+        if context.request.body.get(field):
             raise RequestError(
-                f"A composed answer cannot have {field}: ask one expert by its name.", param=field
+                f"Several experts that answer together cannot have {field}:"
+                " ask one expert by its name.",
+                param=field,
             )
+    if context.options.tokens:
+        raise RequestError("Several experts answer together here.", param="coterie.tokens")
 
 
-class PanelAnswer:
-    """One composed answer."""
+def _without_ours(request: Request) -> Request:
+    """What the aggregator's calls are made of: how the answer is sent is not their business."""
+    body = {key: value for key, value in request.body.items() if key not in _OURS}
+    return replace(request, body=body)
 
-    def __init__(
-        self, request: Request, trace: Trace, ask: ExpertCalls, server: ServerConfig
-    ) -> None:
-        self._request = request
-        self._trace = trace
-        self._ask = ask
-        self._wording = OpenAIFormat(request, trace.model)
+
+class PanelAnswers:
+    """Answers that an aggregator makes of what several experts say."""
+
+    def __init__(self, server: ServerConfig) -> None:
         self._interval_s = server.comment_interval_s
         self._comments = server.comment_after_s is not None
 
-    @property
-    def content_type(self) -> str:
-        """Of the response."""
-        return self._wording.content_type
+    async def start(
+        self,
+        context: RequestContext,
+        trace: Trace,
+        panel: Panel,
+        aggregator: Aggregator,
+        calls: ExpertCalls,
+    ) -> StartedAnswer:
+        """Let the panel answer. A stream begins at once: what goes wrong later is told in it.
 
-    async def begin(
-        self, aggregator: Aggregator, panel: Panel, held: AsyncExitStack
-    ) -> tuple[bytes, AsyncIterator[bytes]]:
-        """The first bytes, or the whole body, and the rest; closing `held` ends everything.
-
-        A stream begins at once: what goes wrong later is told in it.
+        Raises RequestError for what a panel cannot answer, and what the aggregator raises.
         """
-        plain = {k: v for k, v in self._request.body.items() if k not in _OURS}
-        asked = Request(
-            self._request.id,
-            self._request.operation,
-            plain,
-            source=self._request.source,
-            tests=self._request.tests,
-        )
-        chunks = cast("AsyncGenerator[Chunk, None]", aggregator.aggregate(asked, panel, self._ask))
-        if self._request.stream:
+        refuse_what_one_expert_answers(context)
+        answer = _PanelAnswer(context, trace, calls, self._interval_s, self._comments)
+        chunks = aggregator.aggregate(_without_ours(context.request), panel, calls)
+        return await answer.start(cast("AsyncGenerator[Chunk, None]", chunks))
+
+
+class _PanelAnswer:
+    """One of them."""
+
+    def __init__(
+        self,
+        context: RequestContext,
+        trace: Trace,
+        calls: ExpertCalls,
+        interval_s: float,
+        comments: bool,
+    ) -> None:
+        self._context = context
+        self._trace = trace
+        self._calls = calls
+        self._format = OpenAIFormat(context.request, context.model)
+        self._interval_s = interval_s
+        self._comments = comments
+
+    async def start(self, chunks: AsyncGenerator[Chunk, None]) -> StartedAnswer:
+        """Its first bytes, or the whole body."""
+        held = AsyncExitStack()
+        kind = self._format.content_type
+        if self._context.request.stream:
             events = self._events(chunks)
             await held.enter_async_context(aclosing(events))
-            return await anext(events), events
+            return StartedAnswer(kind, await anext(events), events, held)
         text, finish = [], "stop"
         async with aclosing(chunks):
             async for chunk in chunks:
                 text.append(chunk.text)
                 finish = chunk.finish_reason or finish
-        return self._wording.whole("".join(text), finish, self._trace.used), nothing()
+        whole = self._format.whole("".join(text), finish, self._trace.total_usage)
+        return StartedAnswer(kind, whole, no_bytes(), held)
 
     async def _events(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[bytes, None]:
-        yield self._wording.piece("")
-        async with aclosing(_Merged(chunks, self._ask, self._interval_s)) as merged:
+        yield self._format.piece("")
+        async with aclosing(_Merged(chunks, self._calls, self._interval_s)) as merged:
             async for item in merged:
                 if isinstance(item, str):
                     yield self._progress(item)
                 elif item.finish_reason:
-                    told = self._trace.extension(self._trace.options.explain)
-                    yield self._wording.piece(item.text, item.finish_reason, told)
+                    told = extension(self._context, self._trace)
+                    yield self._format.piece(item.text, item.finish_reason, told)
                 elif item.text:
-                    yield self._wording.piece(item.text)
-        yield self._wording.end(self._trace.used)
+                    yield self._format.piece(item.text)
+        yield self._format.end(self._trace.total_usage)
 
     def _progress(self, words: str) -> bytes:
-        if self._trace.options.progress == "reasoning":
-            return self._wording.reasoning(f"{words}\n")
+        if self._context.options.progress == "reasoning":
+            return self._format.reasoning(f"{words}\n")
         # A comment is one line, and names of experts may be anybody's.
         return f": {' '.join(words.split())}\n\n".encode() if self._comments else b""
 
@@ -101,13 +129,13 @@ class _Merged:
     """
 
     def __init__(
-        self, chunks: AsyncGenerator[Chunk, None], ask: ExpertCalls, interval_s: float
+        self, chunks: AsyncGenerator[Chunk, None], calls: ExpertCalls, interval_s: float
     ) -> None:
         self._chunks = chunks
-        self._ask = ask
+        self._calls = calls
         self._interval_s = interval_s
         self._told: asyncio.Queue[str] = asyncio.Queue()
-        ask.on_progress = self._told.put_nowait
+        calls.on_progress = self._told.put_nowait
         self._next: asyncio.Task[Chunk | None] | None = None
 
     def __aiter__(self) -> "_Merged":
@@ -130,7 +158,7 @@ class _Merged:
             if news in done:
                 return news.result()
             if not done:
-                return self._ask.doing()
+                return self._calls.doing()
         if not self._told.empty():
             return self._told.get_nowait()
         chunk = await self._next
@@ -151,9 +179,3 @@ class _Merged:
 
 async def _next(chunks: AsyncGenerator[Chunk, None]) -> Chunk | None:
     return await anext(chunks, None)
-
-
-async def nothing() -> AsyncIterator[bytes]:
-    """No bytes."""
-    for _ in ():
-        yield b""

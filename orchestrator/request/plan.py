@@ -1,4 +1,4 @@
-"""Decision in, plan out: which expert to ask, and why. Pure."""
+"""Decision in, plan out: whom to ask, and why. Pure; a plan is data and can be compared."""
 
 import math
 from collections import Counter
@@ -6,18 +6,88 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from aggregators.base import Aggregator, Panel
-from aggregators.second_opinion import SecondOpinion
+from aggregators.base import Panel
 from experts.errors import RoutingError
 from orchestrator.config.model import CompositionConfig, Config
 from routers.base import Decision
 
 NOTHING: Mapping[str, float] = MappingProxyType({})
+SECOND_OPINION = "second opinion"
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """What else counts beside predicted quality."""
+class AskExpert:
+    """One expert answers, in `role` where it is a fused one that has roles."""
+
+    expert: str
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskPanel:
+    """Several experts answer, and the aggregator of that name makes one answer of theirs."""
+
+    panel: Panel
+    aggregator: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskSecondOpinion:
+    """Two experts answer; where they differ, the panel's lead does, or `message` is said."""
+
+    panel: Panel
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abstain:
+    """Nobody is asked: the client gets a message."""
+
+    message: str
+
+
+Action = AskExpert | AskPanel | AskSecondOpinion | Abstain
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do for one request, and why.
+
+    `preferred` is the expert with the best predicted quality. Where the action asks another one,
+    that costs `quality_cost` of that quality and saves `saved_s` seconds of waiting.
+    """
+
+    action: Action
+    reason: str
+    preferred: str
+    quality_cost: float = 0.0
+    saved_s: float = 0.0
+
+    @property
+    def expert(self) -> str | None:
+        """Who is asked, the first of a panel; None for nobody."""
+        if isinstance(self.action, AskExpert):
+            return self.action.expert
+        return self.panel.experts[0] if self.panel is not None else None
+
+    @property
+    def panel(self) -> Panel | None:
+        """The experts that answer together, if several do."""
+        if isinstance(self.action, AskPanel | AskSecondOpinion):
+            return self.action.panel
+        return None
+
+    @property
+    def aggregator(self) -> str | None:
+        """The name of what makes one answer of several."""
+        if isinstance(self.action, AskPanel):
+            return self.action.aggregator
+        return SECOND_OPINION if isinstance(self.action, AskSecondOpinion) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Tradeoff:
+    """What counts beside predicted quality."""
 
     quality_weight: float = 1.0
     """1: quality alone. Below, the rest of it is the weight of the price, as share of the dearest
@@ -26,28 +96,25 @@ class Policy:
     """Quality that one second of waiting for a load may cost."""
 
 
-QUALITY_ALONE = Policy()
-SECOND = "second opinion"
+QUALITY_ALONE = Tradeoff()
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
-    """What makes one answer of several."""
+class PanelRules:
+    """How a composition whose experts answer together puts its panels together."""
 
-    name: str
-    """Of the aggregator."""
-    aggregator: Aggregator
+    aggregator: str
     experts: int
     """How many answer, where the router recruits nobody itself."""
     recruits: bool = True
-    """Whether those count whom the router recruits."""
+    """Whether the experts that the router recruits count."""
     named: tuple[str, ...] = ()
-    """Who answers, whatever the router says, where anybody is named."""
+    """Who answers, whatever the router says, where the client names anybody."""
 
 
-def policy_of(composition: CompositionConfig) -> Policy:
+def tradeoff_of(composition: CompositionConfig) -> Tradeoff:
     """What a composition's keys say."""
-    return Policy(composition.quality_weight, composition.load_price)
+    return Tradeoff(composition.quality_weight, composition.load_price)
 
 
 def prices_of(config: Config) -> dict[str, float]:
@@ -55,46 +122,23 @@ def prices_of(config: Config) -> dict[str, float]:
     return {name: spec.price_usd_per_mtok for name, spec in config.experts.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to run for one request: ask `expert`, in `role` where it is a fused one.
-
-    `preferred` is the one with the best predicted quality. Where it is another one, asking
-    `expert` instead costs `quality_cost` of that quality and saves `saved_s` seconds of waiting.
-    """
-
-    expert: str
-    reason: str
-    preferred: str
-    quality_cost: float = 0.0
-    saved_s: float = 0.0
-    role: str | None = None
-    abstains: str = ""
-    """What is said instead of an answer; nobody is asked then, and `expert` is empty."""
-    panel: Panel | None = None
-    """Experts that answer together, by the `aggregator`."""
-    aggregator: Aggregator | None = None
-    together: str = ""
-    """The aggregator's name."""
-
-
 def plan_expert(expert: str) -> Plan:
     """The plan of a request that named its expert."""
-    return Plan(expert, f"The request named {expert}.", expert)
+    return Plan(AskExpert(expert), f"The request named {expert}.", expert)
 
 
 def plan_decision(
     decision: Decision,
-    policy: Policy = QUALITY_ALONE,
+    tradeoff: Tradeoff = QUALITY_ALONE,
     delays: Mapping[str, float] = NOTHING,
     prices: Mapping[str, float] = NOTHING,
-    together: Together | None = None,
+    rules: PanelRules | None = None,
 ) -> Plan:
     """Ask the expert with the best predicted quality, less its price and what waiting costs.
 
     `delays` holds the seconds until each expert could begin (none: at once), `prices` what each
-    costs, in any unit. Who is better by score wins a tie. After an alarm of the router's guard,
-    the first expert is asked, whatever it costs. With `together`, those whom the router recruited
+    costs, in any unit. The better score wins a tie. After an alarm of the router's coverage guard,
+    the first expert is asked, whatever it costs. With `rules`, those whom the router recruited
     answer, or its best. Raises RoutingError without any score.
     """
     if not decision.scores:
@@ -102,52 +146,56 @@ def plan_decision(
             f"Router {decision.router} scored no expert.",
             hint="Run `coterie profile` so that its outcome table knows the experts of this pool.",
         )
-    best, best_score = decision.scores[0]
+    best = decision.scores[0][0]
     if decision.fallback == "abstain":
-        return Plan("", decision.reason, best, abstains=decision.message)
+        return Plan(Abstain(decision.message), decision.reason, best)
     if decision.fallback == "second" and len(decision.scores) > 1:
         two = Panel(tuple(name for name, _ in decision.scores[:2]), decision.general)
-        second = SecondOpinion(decision.message)
-        return Plan(best, decision.reason, best, panel=two, aggregator=second, together=SECOND)
-    if together is not None and not decision.fallback:
-        return _plan_together(decision, together, prices)
-    if policy == QUALITY_ALONE or decision.fallback:
-        return Plan(best, decision.reason, best, role=decision.role)
+        return Plan(AskSecondOpinion(two, decision.message), decision.reason, best)
+    if rules is not None and not decision.fallback:
+        return _plan_panel(decision, rules, prices)
+    if tradeoff == QUALITY_ALONE or decision.fallback:
+        return Plan(AskExpert(best, decision.role), decision.reason, best)
+    return _plan_cheapest(decision, tradeoff, delays, prices)
+
+
+def _plan_cheapest(
+    decision: Decision,
+    tradeoff: Tradeoff,
+    delays: Mapping[str, float],
+    prices: Mapping[str, float],
+) -> Plan:
+    """The expert whose quality is worth its price and its wait."""
+    best, best_score = decision.scores[0]
     dearest = max((prices.get(name, 0.0) for name, _ in decision.scores), default=0.0)
 
     def worth(scored: tuple[str, float]) -> float:
         name, score = scored
         cost = prices.get(name, 0.0) / dearest if dearest else 0.0
-        # Not load_price * delay: 0 * infinity is no number.
-        wait = policy.load_price * delays.get(name, 0.0) if policy.load_price else 0.0
-        return policy.quality_weight * score - (1 - policy.quality_weight) * cost - wait
+        # Not load_price * delay: 0 * infinity is not a number.
+        wait = tradeoff.load_price * delays.get(name, 0.0) if tradeoff.load_price else 0.0
+        return tradeoff.quality_weight * score - (1 - tradeoff.quality_weight) * cost - wait
 
     expert, score = max(decision.scores, key=worth)
+    action = AskExpert(expert, decision.role)
     if expert == best:
-        return Plan(best, decision.reason, best, role=decision.role)
+        return Plan(action, decision.reason, best)
     cost = best_score - score
     delay_s, best_delay_s = delays.get(expert, 0.0), delays.get(best, 0.0)
     lost = f"scored {cost:.2g} less than" if cost else "scored as well as"
-    waits = policy.load_price and best_delay_s > delay_s
+    waits = tradeoff.load_price and best_delay_s > delay_s
     why = _would_wait(expert, delay_s, best_delay_s) if waits else _costs_more(expert, best, prices)
     reason = f"{expert} {lost} {best}, which {why}. {decision.reason}".rstrip()
-    saved_s = best_delay_s - delay_s if waits else 0.0
-    return Plan(expert, reason, best, cost, saved_s, decision.role)
+    return Plan(action, reason, best, cost, best_delay_s - delay_s if waits else 0.0)
 
 
-def _plan_together(decision: Decision, together: Together, prices: Mapping[str, float]) -> Plan:
+def _plan_panel(decision: Decision, rules: PanelRules, prices: Mapping[str, float]) -> Plan:
     scores = dict(decision.scores)
-    experts = together.named or (decision.panel if together.recruits else ())
-    experts = experts or tuple(scores)[: together.experts]
+    experts = rules.named or (decision.panel if rules.recruits else ())
+    experts = experts or tuple(scores)[: rules.experts]
     panel = Panel(experts, decision.lead, scores, prices)
-    return Plan(
-        experts[0],
-        f"{decision.reason} {_recruited(experts)}",
-        decision.scores[0][0],
-        panel=panel,
-        aggregator=together.aggregator,
-        together=together.name,
-    )
+    reason = f"{decision.reason} {_recruited(experts)}"
+    return Plan(AskPanel(panel, rules.aggregator), reason, decision.scores[0][0])
 
 
 def _recruited(experts: tuple[str, ...]) -> str:

@@ -1,11 +1,14 @@
 """Routing for many requests at once: what waits while one batch is scored is the next batch."""
 
 import asyncio
+import logging
 from collections import deque
 
+from experts.errors import CoterieError, RoutingError
 from experts.types import Request
 from routers.base import Decision, Router
 
+LOGGER = logging.getLogger("coterie.routing")
 MAX_BATCH = 64
 """Keeps one batch, and so the wait of the next, within tens of milliseconds."""
 
@@ -32,8 +35,8 @@ class RoutingQueue:
             batch = [self._waiting.popleft() for _ in range(count)]
             requests = [request for request, _ in batch]
             try:
-                decisions = await asyncio.to_thread(self._router.route, requests)
-            except Exception as error:
+                decisions = await self._route(requests)
+            except CoterieError as error:
                 for _, future in batch:
                     if not future.done():
                         future.set_exception(error)
@@ -41,3 +44,19 @@ class RoutingQueue:
             for (_, future), decision in zip(batch, decisions, strict=True):
                 if not future.done():
                     future.set_result(decision)
+
+    async def _route(self, requests: list[Request]) -> list[Decision]:
+        """The router's decisions, one for each request. Raises CoterieError."""
+        name = self._router.name
+        try:
+            decisions = list(await asyncio.to_thread(self._router.route, requests))
+        except CoterieError:
+            raise
+        except Exception as error:
+            LOGGER.exception("router %s failed on %d requests", name, len(requests))
+            raise RoutingError(f"Router {name} failed ({type(error).__name__}).") from error
+        if len(decisions) != len(requests):
+            message = f"{len(decisions)} decisions for {len(requests)} requests"
+            LOGGER.error("router %s returned %s", name, message)
+            raise RoutingError(f"Router {name} returned {message}.")
+        return decisions

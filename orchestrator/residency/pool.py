@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from experts.engine import Engine
 from experts.errors import ExpertOverloaded, ExpertTimeout
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.replay import ReplayEngine, recording
@@ -17,14 +18,12 @@ from orchestrator.residency.scheduler import Scheduler
 from orchestrator.residency.slot import Slot
 from orchestrator.store import MemoryStore, Store
 
-LeasedEngine = OpenAIEngine | ReplayEngine
-
 
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to send one request to an expert, and what getting it took."""
 
-    engine: LeasedEngine
+    engine: Engine
     queue_ms: float
     load_ms: float
     slot: str | None
@@ -123,7 +122,7 @@ class ExpertPool:
         queue_ms = 1000 * (time.perf_counter() - started)
         return Lease(self._remote(expert), queue_ms, 0.0, None, gate.permits.release)
 
-    def _remote(self, expert: str) -> LeasedEngine:
+    def _remote(self, expert: str) -> Engine:
         spec = self._experts[expert]
         if isinstance(spec, ReplaySpec):
             return ReplayEngine(expert, recording(spec.recording, spec.model))

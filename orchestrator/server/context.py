@@ -10,6 +10,7 @@ from starlette.requests import Request as HttpRequest
 from experts.errors import BodyTooLarge
 from orchestrator.config.model import Config
 from orchestrator.request.pipeline import Pipeline
+from orchestrator.request.sinks import AccessLog, TraceSink
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.metrics import Metrics
 from routers.base import Encoder, Router
@@ -29,6 +30,8 @@ class Context:
     make_router: Callable[[str], Router]
     """Builds a router of the configuration anew; blocks for seconds. Raises ConfigError."""
     metrics: Metrics = field(default_factory=Metrics)
+    sinks: tuple[TraceSink, ...] = (AccessLog(),)
+    """What gets the trace of every request, beside the metrics."""
 
 
 def context_of(http: HttpRequest) -> Context:

@@ -5,6 +5,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
+from orchestrator.request.context import RequestContext
 from orchestrator.request.trace import Trace
 from orchestrator.server.pool_metrics import PoolCollector
 
@@ -12,29 +13,19 @@ _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 3
 
 
 class Metrics:
-    """The counters of one server, in a registry of their own."""
+    """The counters of one server, in a registry of their own: a sink of traces."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.in_flight = 0
-        by_expert = ["expert"]
-        self.requests = Counter(
-            "coterie_requests",
-            "Requests by outcome.",
-            ["model", "expert", "class", "status"],
-            registry=self.registry,
+        self.requests = self._counter(
+            "coterie_requests", "Requests by outcome.", ["model", "expert", "class", "status"]
         )
-        self.broken_streams = Counter(
-            "coterie_broken_streams",
-            "Streams that ended with an error.",
-            by_expert,
-            registry=self.registry,
+        self.broken_streams = self._counter(
+            "coterie_broken_streams", "Streams that ended with an error.", ["expert"]
         )
-        self.retries = Counter(
-            "coterie_retries",
-            "New tries before the first token.",
-            by_expert,
-            registry=self.registry,
+        self.retries = self._counter(
+            "coterie_retries", "New tries before the first token.", ["expert"]
         )
         by_class = ["expert", "class"]
         self._route = self._histogram("coterie_route_seconds", "Routing time.", ["router"])
@@ -48,33 +39,31 @@ class Metrics:
         """Show the pool, too: `snapshot` is asked whenever somebody scrapes."""
         self.registry.register(PoolCollector(snapshot))
 
-    def begun(self, trace: Trace, first_byte_s: float) -> None:
-        """Record a request whose answer has begun."""
-        if trace.plan is None:
-            return
-        labels = (trace.plan.expert, trace.request_class)
-        if trace.decision is not None:
-            self._route.labels(trace.decision.router).observe(trace.route_ms / 1000)
-        self._queue.labels(*labels).observe(trace.queue_ms / 1000)
-        self._load.labels(*labels).observe(trace.load_ms / 1000)
-        self._first_byte.labels(*labels).observe(first_byte_s)
-
-    def broken(self, trace: Trace) -> None:
-        """Record a stream that ended with an error after it had begun."""
-        self.broken_streams.labels(trace.plan.expert if trace.plan else "").inc()
-
-    def ended(self, trace: Trace, status: int) -> None:
-        """Record a request's outcome."""
-        expert = trace.plan.expert if trace.plan else ""
+    def write(self, context: RequestContext, trace: Trace) -> None:
+        """Count a request that is over."""
+        expert = trace.expert or ""
         # Without a plan the model is whatever the client wrote: no label for that.
-        model = trace.model if trace.plan else ""
-        self.requests.labels(model, expert, trace.request_class, status).inc()
+        model = context.model if trace.plan else ""
+        self.requests.labels(model, expert, context.request_class, trace.status).inc()
         if trace.retried:
             self.retries.labels(expert).inc(len(trace.retried))
+        if trace.first_byte_ms is None:
+            return
+        if trace.error is not None:
+            self.broken_streams.labels(expert).inc()
+        if trace.decision is not None:
+            self._route.labels(trace.decision.router).observe(trace.route_ms / 1000)
+        labels = (expert, context.request_class)
+        self._queue.labels(*labels).observe(trace.queue_ms / 1000)
+        self._load.labels(*labels).observe(trace.load_ms / 1000)
+        self._first_byte.labels(*labels).observe(trace.first_byte_ms / 1000)
 
     def text(self) -> bytes:
         """The exposition format."""
         return generate_latest(self.registry)
+
+    def _counter(self, name: str, about: str, labels: list[str]) -> Counter:
+        return Counter(name, about, labels, registry=self.registry)
 
     def _histogram(self, name: str, about: str, labels: list[str]) -> Histogram:
         return Histogram(name, about, labels, buckets=_SECONDS, registry=self.registry)

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from experts.errors import RequestError, TooManyRequests, UnknownModel
 from experts.types import Operation
 from orchestrator.config.model import Config
-from orchestrator.request.trace import Trace
+from orchestrator.request.context import RequestContext
 from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
@@ -45,8 +45,7 @@ async def relay(http: HttpRequest, operation: Operation, expert: str | None = No
     if context.metrics.in_flight >= context.config.server.max_in_flight:
         raise TooManyRequests("Too many requests are under way (server.max_in_flight).")
     request_class = class_of(context.config, http.scope, extension.request_class, model)
-    trace = Trace(request.id, model, request_class, options=extension.options)
-    return Relay(context, request, trace)
+    return Relay(context, RequestContext(request, model, request_class, extension.options))
 
 
 @router.get("/v1/models")

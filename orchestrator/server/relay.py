@@ -2,20 +2,23 @@
 
 import asyncio
 import json
+import logging
 import time
 from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from experts.errors import CoterieError
-from experts.types import Request
-from orchestrator.request.pipeline import Answer
+from experts.errors import CoterieError, InternalError
+from orchestrator.request.answer import StartedAnswer
+from orchestrator.request.context import RequestContext
+from orchestrator.request.presentation import early_headers, extension, headers
 from orchestrator.request.trace import Trace
 from orchestrator.server.context import Context
 from orchestrator.server.errors import body_of, headers_of, status_of
 from orchestrator.server.waiting import WaitNotes
 
+LOGGER = logging.getLogger("coterie.server")
 EVENT_STREAM = "text/event-stream"
 STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 CLIENT_LEFT = 499
@@ -25,17 +28,15 @@ CLIENT_LEFT = 499
 class Relay(Response):
     """An ASGI response that runs the pipeline while it is sent; a client that leaves aborts it."""
 
-    def __init__(self, context: Context, request: Request, trace: Trace) -> None:
+    def __init__(self, context: Context, asked: RequestContext) -> None:
         super().__init__()
-        self.pipeline = context.pipeline
-        self.metrics = context.metrics
-        self.request = request
-        self.trace = trace
-        self._comment_after_s = context.config.server.comment_after_s
-        self._comment_interval_s = context.config.server.comment_interval_s
+        self._server = context
+        self._asked = asked
+        self._trace = Trace()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.metrics.in_flight += 1
+        metrics = self._server.metrics
+        metrics.in_flight += 1
         work = asyncio.current_task()
         assert work is not None
         watch = asyncio.create_task(_cancel_when_gone(receive, work))
@@ -53,62 +54,95 @@ class Relay(Response):
             work.uncancel()
         finally:
             watch.cancel()
-            self.metrics.in_flight -= 1
+            metrics.in_flight -= 1
 
     async def _run(self, send: Send) -> None:
-        started = time.perf_counter()
-        status = CLIENT_LEFT
-        notes = WaitNotes(send, self._early_head, self._doing, self._comment_interval_s)
-        if self.request.stream and self._comment_after_s is not None:
-            notes.begin(self._comment_after_s)  # A whole answer has no place for them.
+        settings, trace = self._server.config.server, self._trace
+        trace.status = CLIENT_LEFT
+        notes = WaitNotes(send, self._early_head, self._doing, settings.comment_interval_s)
+        if self._asked.request.stream and settings.comment_after_s is not None:
+            notes.begin(settings.comment_after_s)  # A whole answer has no place for them.
         try:
-            async with await self.pipeline.answer(self.request, self.trace) as answer:
+            async with await self._server.pipeline.answer(self._asked, trace) as answer:
                 await notes.end()
-                self.metrics.begun(self.trace, time.perf_counter() - started)
+                trace.first_byte_ms = self._elapsed_ms()
                 await self._send(answer, send, notes.head_sent)
-            status = 200
-        except CoterieError as error:
-            status = status_of(error)
+            trace.status = 200
+        except Exception as error:
+            ours = self._ours(error)
+            trace.status = status_of(ours)
             await notes.end()
             if notes.head_sent:
-                await _send_error_event(error, send)
+                await _send_error_event(ours, send)
             else:
-                await send_error(error, self.request.id, send)
+                await send_error(ours, self._asked.id, send)
         finally:
             notes.stop()
-            self.metrics.ended(self.trace, status)
+            trace.total_ms = self._elapsed_ms()
+            for sink in (self._server.metrics, *self._server.sinks):
+                sink.write(self._asked, trace)
+
+    def _ours(self, error: Exception) -> CoterieError:
+        """The error that the client is told; a fault of ours is logged with its traceback."""
+        if not isinstance(error, CoterieError):
+            LOGGER.error("request %s failed", self._asked.id, exc_info=error)
+            error = InternalError("The server failed to answer; its log says why.")
+        self._trace.error = error.code
+        return error
+
+    def _elapsed_ms(self) -> float:
+        return 1000 * (time.perf_counter() - self._asked.started)
 
     def _early_head(self) -> Message:
-        headers = {"content-type": f"{EVENT_STREAM}; charset=utf-8", **STREAM_HEADERS}
-        return _start(200, self.trace.early_headers() | headers)
+        kind = {"content-type": f"{EVENT_STREAM}; charset=utf-8", **STREAM_HEADERS}
+        return _start(200, early_headers(self._asked, self._trace) | kind)
 
     def _doing(self) -> str:
-        return self.pipeline.doing(self.trace)
+        return self._trace.doing()
 
-    async def _send(self, answer: Answer, send: Send, head_sent: bool) -> None:
+    async def _send(self, answer: StartedAnswer, send: Send, head_sent: bool) -> None:
         streaming = head_sent or answer.content_type.startswith(EVENT_STREAM)
         first = answer.first
-        if streaming and self.trace.options.explain:
-            first = _explanation(answer, self.request) + first
+        if streaming and self._asked.options.explain:
+            first = self._explanation() + first
         elif not streaming:
-            first = _with_extension(first, answer, self.trace.options.explain)
+            first = _with_extension(first, extension(self._asked, self._trace))
         if not head_sent:
-            headers = answer.trace.headers() | {"content-type": answer.content_type}
-            headers |= STREAM_HEADERS if streaming else {"content-length": str(len(first))}
-            await send(_start(200, headers))
+            head = headers(self._asked, self._trace) | {"content-type": answer.content_type}
+            head |= STREAM_HEADERS if streaming else {"content-length": str(len(first))}
+            await send(_start(200, head))
         else:
-            first = _belated(answer.trace) + first
+            first = self._belated() + first
         await send({"type": "http.response.body", "body": first, "more_body": streaming})
         if not streaming:
             return
         try:
             async for piece in answer.rest:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-        except CoterieError as error:
-            self.metrics.broken(answer.trace)
-            await _send_error_event(error, send)
+        except Exception as error:
+            await _send_error_event(self._ours(error), send)
         else:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _belated(self) -> bytes:
+        """The headers that were not known when the head went out, as comments."""
+        early = early_headers(self._asked, self._trace)
+        told = headers(self._asked, self._trace).items()
+        lines = [f": {name} {value}\n" for name, value in told if name not in early]
+        return ("".join(lines) + "\n").encode("latin-1")
+
+    def _explanation(self) -> bytes:
+        """A first chunk without choices, which clients of the protocol must skip."""
+        whole = self._asked.request.operation == "completions"
+        chunk: dict[str, Any] = {
+            "id": self._asked.id,
+            "object": "text_completion" if whole else "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": self._asked.model,
+            "choices": [],
+            "coterie": extension(self._asked, self._trace),
+        }
+        return f"data: {json.dumps(chunk)}\n\n".encode()
 
 
 async def send_error(error: CoterieError, request_id: str, send: Send) -> None:
@@ -137,32 +171,10 @@ async def _cancel_when_gone(receive: Receive, work: "asyncio.Task[Any]") -> None
     work.cancel()
 
 
-def _belated(trace: Trace) -> bytes:
-    """The headers that were not known when the head went out, as comments."""
-    early = trace.early_headers()
-    lines = [f": {name} {value}\n" for name, value in trace.headers().items() if name not in early]
-    return ("".join(lines) + "\n").encode("latin-1")
-
-
-def _explanation(answer: Answer, request: Request) -> bytes:
-    """A first chunk without choices, which clients of the protocol must skip."""
-    chunk: dict[str, Any] = {
-        "id": request.id,
-        "object": "text_completion"
-        if request.operation == "completions"
-        else "chat.completion.chunk",
-        "created": int(time.time()),
-        "model": answer.trace.model,
-        "choices": [],
-        "coterie": answer.trace.extension(explain=True),
-    }
-    return f"data: {json.dumps(chunk)}\n\n".encode()
-
-
-def _with_extension(body: bytes, answer: Answer, explain: bool) -> bytes:
+def _with_extension(body: bytes, told: dict[str, Any]) -> bytes:
     """Add our field to a JSON object without parsing it."""
     head = body.rstrip().removesuffix(b"}")
-    extension = b'"coterie":' + json.dumps(answer.trace.extension(explain)).encode() + b"}"
+    field = b'"coterie":' + json.dumps(told).encode() + b"}"
     if head.rstrip() == b"{":
-        return head + extension
-    return head + b"," + extension
+        return head + field
+    return head + b"," + field

@@ -1,0 +1,75 @@
+"""Decides for one request of a composition: tags, routes, learns, plans."""
+
+import time
+from collections.abc import Mapping
+
+from aggregators.base import Ask
+from experts.types import Request
+from orchestrator.config.model import Config
+from orchestrator.request.compositions import Composition
+from orchestrator.request.context import RequestContext
+from orchestrator.request.feedback import Feedback
+from orchestrator.request.plan import NOTHING, Plan, plan_decision, prices_of, tradeoff_of
+from orchestrator.request.routing_queue import RoutingQueue
+from orchestrator.request.tagging import tagged, tagging_of
+from orchestrator.request.trace import Trace
+from orchestrator.residency.pool import ExpertPool
+from routers.base import Router, Tagging
+
+
+class Decider:
+    """The routers of a configuration, and what else a decision depends on."""
+
+    def __init__(
+        self, config: Config, pool: ExpertPool, routers: Mapping[str, Router], feedback: Feedback
+    ) -> None:
+        self._pool = pool
+        self._feedback = feedback
+        self._prices = prices_of(config)
+        self._queues: dict[str, RoutingQueue] = {}
+        self._tagging: dict[str, Tagging | None] = {}
+        for name, router in routers.items():
+            self.replace(name, router)
+
+    def replace(self, name: str, router: Router) -> None:
+        """Let another router decide from now on; what waits is still decided by the old one."""
+        self._queues[name] = RoutingQueue(router)
+        self._tagging[name] = tagging_of(router)
+
+    async def decide(
+        self,
+        context: RequestContext,
+        trace: Trace,
+        composition: Composition,
+        calls: Ask,
+    ) -> Plan:
+        """The plan for a request; writes the decision, and how long it took, into the trace.
+
+        `calls` is what a tagger is asked with. Raises RoutingError.
+        """
+        router = composition.config.router
+        started = time.perf_counter()
+        request = context.request
+        tagging = self._tagging[router]
+        if tagging is not None:
+            request = await tagged(request, tagging, trace, calls)
+        trace.decision = await self._queues[router].route(request)
+        trace.route_ms = 1000 * (time.perf_counter() - started)
+        return self._plan(context, trace, composition, request)
+
+    def _plan(
+        self, context: RequestContext, trace: Trace, composition: Composition, request: Request
+    ) -> Plan:
+        assert trace.decision is not None
+        asked = None
+        if composition.configured:
+            trace.decision, asked = self._feedback.choose(context.model, trace.decision, request)
+        tradeoff = tradeoff_of(composition.config)
+        names = [expert for expert, _ in trace.decision.scores]
+        delays = (
+            {name: self._pool.delay_s(name) for name in names} if tradeoff.load_price else NOTHING
+        )
+        plan = plan_decision(trace.decision, tradeoff, delays, self._prices, composition.rules)
+        if composition.configured and plan.panel is None and plan.expert is not None:
+            self._feedback.remember(context.model, request, plan.expert, asked)
+        return plan
