@@ -23,6 +23,7 @@ class Decider:
     def __init__(
         self, config: Config, pool: ExpertPool, routers: Mapping[str, Router], feedback: Feedback
     ) -> None:
+        self._experts = tuple(config.experts)
         self._pool = pool
         self._feedback = feedback
         self._prices = prices_of(config)
@@ -33,7 +34,7 @@ class Decider:
 
     def replace(self, name: str, router: Router) -> None:
         """Let another router decide from now on; what waits is still decided by the old one."""
-        self._queues[name] = RoutingQueue(router)
+        self._queues[name] = RoutingQueue(router, self._experts)
         self._tagging[name] = tagging_of(router)
 
     async def decide(

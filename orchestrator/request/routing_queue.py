@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Collection
 
 from experts.errors import CoterieError, RoutingError
 from experts.types import Request
@@ -16,8 +17,10 @@ MAX_BATCH = 64
 class RoutingQueue:
     """Feeds one router, which works in a thread, with batches of the waiting requests."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router, experts: Collection[str]) -> None:
+        """`experts` are the names that a decision may hold."""
         self._router = router
+        self._experts = frozenset(experts)
         self._waiting: deque[tuple[Request, asyncio.Future[Decision]]] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -55,8 +58,19 @@ class RoutingQueue:
         except Exception as error:
             LOGGER.exception("router %s failed on %d requests", name, len(requests))
             raise RoutingError(f"Router {name} failed ({type(error).__name__}).") from error
-        if len(decisions) != len(requests):
-            message = f"{len(decisions)} decisions for {len(requests)} requests"
-            LOGGER.error("router %s returned %s", name, message)
-            raise RoutingError(f"Router {name} returned {message}.")
+        if wrong := self._mistake(decisions, len(requests)):
+            LOGGER.error("router %s %s", name, wrong)
+            raise RoutingError(f"Router {name} {wrong}.")
         return decisions
+
+    def _mistake(self, decisions: list[Decision], count: int) -> str | None:
+        """How the decisions break the protocol of routers, if they do."""
+        if len(decisions) != count:
+            return f"returned {len(decisions)} decisions for {count} requests"
+        for decision in decisions:
+            if not isinstance(decision, Decision):
+                return f"returned a {type(decision).__name__} as a decision"
+            named = [*(name for name, _ in decision.scores), *decision.panel]
+            if unknown := [name for name in named if name not in self._experts]:
+                return f"chose {unknown[0]!r}, which is not an expert of this pool"
+        return None

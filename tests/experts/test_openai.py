@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from experts.engine import complete
+from experts.engine import complete, stream
 from experts.errors import ExpertLost, ExpertRefused, ExpertTimeout
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.types import Chunk, Operation, Request, Usage
@@ -37,7 +37,7 @@ def _ask(script: str, operation: Operation = "chat/completions", **body: Any) ->
 
 
 async def _collect(engine: OpenAIEngine, script: str) -> list[Chunk]:
-    return [chunk async for chunk in engine.stream(_ask(script))]
+    return [chunk async for chunk in stream(engine, _ask(script))]
 
 
 @pytest.mark.parametrize("operation", ["chat/completions", "completions"])
@@ -101,10 +101,10 @@ async def test_a_connection_that_breaks_is_a_lost_expert(make_engine: Any, scrip
 
 
 async def test_what_came_before_the_break_is_handed_on(make_engine: Any) -> None:
-    stream = make_engine().stream(_ask("cut"))
-    assert [(await anext(stream)).text for _ in range(2)] == ["wörd0 ", "wörd1 "]
+    chunks = stream(make_engine(), _ask("cut"))
+    assert [(await anext(chunks)).text for _ in range(2)] == ["wörd0 ", "wörd1 "]
     with pytest.raises(ExpertLost):
-        await anext(stream)
+        await anext(chunks)
 
 
 async def test_an_error_event_is_raised(make_engine: Any) -> None:
@@ -138,14 +138,14 @@ async def test_silence_is_waited_out_no_longer_than_allowed(
 
 
 async def test_closing_the_stream_aborts_the_generation(make_engine: Any, upstream: Any) -> None:
-    stream = make_engine().stream(_ask("hold closing"))
-    assert (await anext(stream)).text == "wörd0 "
-    await stream.aclose()
+    chunks = stream(make_engine(), _ask("hold closing"))
+    assert (await anext(chunks)).text == "wörd0 "
+    await chunks.aclose()
     await upstream.saw("aborted closing")
 
 
 async def test_nothing_is_compressed_on_the_way(make_engine: Any, upstream: Any) -> None:
     engine = make_engine()
-    async with aclosing(await engine.open(_ask("packed"), "tiny")) as response:
-        body = b"".join([piece async for piece in engine.raw(response)])
+    async with aclosing(await engine.open(_ask("packed"), "tiny")) as answer:
+        body = b"".join([piece async for piece in answer.pieces])
     assert body.startswith(b'{"id"')

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from experts.engine import complete
-from experts.types import Chunk, Request, Usage
+from experts.types import Request, Usage
 
 
 def _chat(*messages: Any) -> Request:
@@ -56,18 +55,3 @@ def test_without_a_user_the_query_is_empty() -> None:
 )
 def test_the_query_of_a_completion_is_its_first_prompt(prompt: Any, query: str) -> None:
     assert Request("r", "completions", {"prompt": prompt}).query == query
-
-
-class _Engine:
-    name = "a"
-
-    async def stream(self, request: Request) -> Any:
-        yield Chunk("one ")
-        yield Chunk("two", "stop")
-        yield Chunk("", None, Usage(3, 2))
-
-
-async def test_a_stream_collects_into_a_completion() -> None:
-    completion = await complete(_Engine(), _chat(_said("user", "count")))
-    assert (completion.expert, completion.text) == ("a", "one two")
-    assert (completion.finish_reason, completion.usage) == ("stop", Usage(3, 2))

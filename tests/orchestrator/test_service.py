@@ -72,7 +72,7 @@ def test_a_port_that_another_service_has_bound_is_refused_before_it_listens() ->
     "host", ["no such host", "256.0.0.1", "ü" * 70], ids=["words", "number", "long"]
 )
 def test_a_host_that_does_not_exist_is_refused(host: str) -> None:
-    with pytest.raises(ServiceError, match="Can not listen on"):
+    with pytest.raises(ServiceError, match="Cannot listen on"):
         _bind(host, 0)
 
 

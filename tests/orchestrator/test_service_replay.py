@@ -182,7 +182,7 @@ class TestSecondOpinion:
     async def test_what_one_model_alone_can_give_is_refused(
         self, wary: AsyncOpenAI, field: str, value: object
     ) -> None:
-        with pytest.raises(openai.BadRequestError, match="composed answer"):
+        with pytest.raises(openai.BadRequestError, match="Several experts"):
             await ask(wary, QUESTIONS["q1"], **{field: value})
 
 

@@ -1,13 +1,17 @@
 """One request through the pipeline: names, routing, retries, and what a trace remembers."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from experts.errors import ExpertLost, ExpertRefused, ExpertTimeout, RoutingError, UnknownModel
 from experts.types import Request
-from orchestrator.request.pipeline import Answer
+from orchestrator.request.answer import StartedAnswer
+from orchestrator.request.context import RequestContext
+from orchestrator.request.presentation import headers
 from orchestrator.request.trace import Trace
 from routers.base import Decision
 
@@ -21,31 +25,36 @@ def _request(script: str, **body: Any) -> Request:
     return Request("r-1", "chat/completions", {"messages": messages, **body})
 
 
-async def _whole(answer: Answer) -> bytes:
+@asynccontextmanager
+async def _answer(
+    gateway: Any, script: str, model: str = "tiny", trace: Trace | None = None, **body: Any
+) -> AsyncIterator[StartedAnswer]:
+    context = RequestContext(_request(script, **body), model)
+    async with await gateway.pipeline.answer(context, trace or Trace()) as answer:
+        yield answer
+
+
+async def _whole(answer: StartedAnswer) -> bytes:
     return answer.first + b"".join([piece async for piece in answer.rest])
 
 
 async def test_a_named_expert_is_asked_without_routing(gateway: Any) -> None:
-    async with await gateway.pipeline.answer(_request("stream 1"), Trace("test", "tiny")) as answer:
-        assert answer.trace.decision is None
-        assert answer.trace.plan.expert == "tiny"
+    trace = Trace()
+    async with _answer(gateway, "stream 1", trace=trace):
+        assert trace.decision is None
+        assert trace.plan.expert == "tiny"
 
 
 async def test_a_composition_asks_its_router(gateway: Any) -> None:
-    async with await gateway.pipeline.answer(
-        _request("stream 1"), Trace("test", "pool/auto")
-    ) as answer:
-        assert answer.trace.decision.router == "one"
-        assert answer.trace.headers()["x-coterie-router"] == "one"
-        assert answer.trace.headers()["x-coterie-expert"] == "tiny"
-
-
-async def test_deciding_asks_nobody(gateway: Any, upstream: Any) -> None:
-    trace = Trace("test", "pool/auto")
-    plan = await gateway.pipeline.decide(_request("nobody is asked this"), trace)
-    assert plan.expert == "tiny"
-    assert trace.attempts == 0
-    assert upstream.asked["nobody is asked this"] == 0
+    trace = Trace()
+    async with _answer(gateway, "stream 1", "pool/auto", trace=trace):
+        assert trace.decision.router == "one"
+        assert (
+            headers(RequestContext(_request("x"), "pool/auto"), trace)["x-coterie-router"] == "one"
+        )
+        assert (
+            headers(RequestContext(_request("x"), "pool/auto"), trace)["x-coterie-expert"] == "tiny"
+        )
 
 
 class Torn:
@@ -90,20 +99,21 @@ async def test_without_a_price_nobody_asks_for_delays(
 
 async def test_the_pool_says_what_a_request_waits_for(serve: Any) -> None:
     gateway = await serve({"hosted": HOSTED}, slots={"preload": False, **UNCHECKED})
-    trace = Trace("test", "hosted", "batch")
-    assert gateway.pipeline.doing(trace) == "choosing an expert"
+    trace = Trace()
+    assert trace.doing() == "choosing an expert"
     gateway.slots[0].hold("hosted")
-    asking = asyncio.create_task(gateway.pipeline.answer(_request("hold busy", stream=True), trace))
+    context = RequestContext(_request("hold busy", stream=True), "hosted", "batch")
+    asking = asyncio.create_task(gateway.pipeline.answer(context, trace))
     await gateway.slots[0].saw("load hosted")
-    assert gateway.pipeline.doing(trace).startswith("loading hosted")
+    assert trace.doing().startswith("loading hosted")
     gateway.slots[0].release("hosted")
     async with await asking:
-        assert gateway.pipeline.doing(trace) == "hosted has the request"
+        assert trace.doing() == "hosted has the request"
 
 
 async def test_an_unknown_model_lists_the_known_ones(gateway: Any) -> None:
     with pytest.raises(UnknownModel, match="`other` does not exist") as caught:
-        await gateway.pipeline.decide(_request("x"), Trace("test", "other"))
+        await gateway.pipeline.answer(RequestContext(_request("x"), "other"), Trace())
     assert caught.value.hint.startswith("Known models: pool/auto, tiny; and pool/ROUTER+AGGREGATOR")
 
 
@@ -116,19 +126,17 @@ async def test_a_router_without_an_answer_is_a_routing_error(serve: Any) -> None
 
     gateway = await serve(routers={"one": Undecided()})
     with pytest.raises(RoutingError, match="Router one scored no expert"):
-        await gateway.pipeline.decide(_request("x"), Trace("test", "pool/auto"))
+        await gateway.pipeline.answer(RequestContext(_request("x"), "pool/auto"), Trace())
 
 
 async def test_the_whole_body_comes_first_when_it_is_not_streamed(gateway: Any) -> None:
-    async with await gateway.pipeline.answer(_request("x"), Trace("test", "tiny")) as answer:
+    async with _answer(gateway, "x") as answer:
         assert answer.first.startswith(b'{"id"')
         assert [piece async for piece in answer.rest] == []
 
 
 async def test_a_stream_comes_in_pieces(gateway: Any) -> None:
-    async with await gateway.pipeline.answer(
-        _request("stream 4", stream=True), Trace("test", "tiny")
-    ) as answer:
+    async with _answer(gateway, "stream 4", stream=True) as answer:
         assert answer.content_type == "text/event-stream"
         assert (await _whole(answer)).endswith(b"data: [DONE]\n\n")
 
@@ -138,12 +146,11 @@ async def test_a_break_before_the_first_byte_is_tried_again(
     gateway: Any, upstream: Any, stream: bool
 ) -> None:
     script = f"drop-once pipeline-{stream}"
-    async with await gateway.pipeline.answer(
-        _request(script, stream=stream), Trace("test", "tiny")
-    ) as answer:
-        assert answer.trace.attempts == 2
-        assert len(answer.trace.retried) == 1
-        assert "tiny" in answer.trace.retried[0]
+    trace = Trace()
+    async with _answer(gateway, script, stream=stream, trace=trace):
+        assert trace.attempts == 2
+        assert len(trace.retried) == 1
+        assert "tiny" in trace.retried[0]
     assert upstream.asked[script] == 2
 
 
@@ -151,7 +158,7 @@ async def test_tries_are_bounded(serve: Any, upstream: Any) -> None:
     gateway = await serve(server={"retries": 3})
     asked = upstream.asked["drop"]
     with pytest.raises(ExpertLost):
-        async with await gateway.pipeline.answer(_request("drop"), Trace("test", "tiny")):
+        async with _answer(gateway, "drop"):
             pass
     assert upstream.asked["drop"] - asked == 4
 
@@ -159,7 +166,7 @@ async def test_tries_are_bounded(serve: Any, upstream: Any) -> None:
 async def test_an_experts_own_failure_is_tried_again(gateway: Any, upstream: Any) -> None:
     asked = upstream.asked["refuse broken"]
     with pytest.raises(ExpertRefused):
-        async with await gateway.pipeline.answer(_request("refuse broken"), Trace("test", "tiny")):
+        async with _answer(gateway, "refuse broken"):
             pass
     assert upstream.asked["refuse broken"] - asked == 2
 
@@ -167,7 +174,7 @@ async def test_an_experts_own_failure_is_tried_again(gateway: Any, upstream: Any
 async def test_a_refusal_is_not_tried_again(gateway: Any, upstream: Any) -> None:
     asked = upstream.asked["refuse field"]
     with pytest.raises(ExpertRefused):
-        async with await gateway.pipeline.answer(_request("refuse field"), Trace("test", "tiny")):
+        async with _answer(gateway, "refuse field"):
             pass
     assert upstream.asked["refuse field"] - asked == 1
 
@@ -176,18 +183,14 @@ async def test_a_break_in_mid_stream_is_raised_and_not_tried_again(
     gateway: Any, upstream: Any
 ) -> None:
     asked = upstream.asked["cut"]
-    async with await gateway.pipeline.answer(
-        _request("cut", stream=True), Trace("test", "tiny")
-    ) as answer:
+    async with _answer(gateway, "cut", stream=True) as answer:
         with pytest.raises(ExpertLost, match="tiny"):
             await _whole(answer)
     assert upstream.asked["cut"] - asked == 1
 
 
 async def test_leaving_the_answer_aborts_it(gateway: Any, upstream: Any) -> None:
-    async with await gateway.pipeline.answer(
-        _request("hold leaving", stream=True), Trace("test", "tiny")
-    ):
+    async with _answer(gateway, "hold leaving", stream=True):
         pass
     await upstream.saw("aborted leaving")
 
@@ -198,15 +201,16 @@ async def test_an_expert_that_is_not_loaded_in_time_is_a_timeout(serve: Any) -> 
     )
     gateway.slots[0].hold("hosted")
     with pytest.raises(ExpertTimeout, match=r"hosted was not free and loaded within 0\.05 s"):
-        async with await gateway.pipeline.answer(_request("x"), Trace("test", "hosted")):
+        async with _answer(gateway, "x", "hosted"):
             pass
 
 
 async def test_a_trace_tells_slot_and_load(serve: Any) -> None:
     gateway = await serve({"hosted": HOSTED}, slots={"preload": False, **UNCHECKED})
-    async with await gateway.pipeline.answer(_request("x"), Trace("test", "hosted")) as answer:
-        assert answer.trace.slot == "slot-0"
-        assert answer.trace.load_ms > 0
+    trace = Trace()
+    async with _answer(gateway, "x", "hosted", trace=trace):
+        assert trace.slot == "slot-0"
+        assert trace.load_ms > 0
 
 
 async def test_an_engine_that_drops_a_request_and_is_not_healthy_is_loaded_again(
@@ -214,18 +218,15 @@ async def test_an_engine_that_drops_a_request_and_is_not_healthy_is_loaded_again
 ) -> None:
     # The upstream has no /health, so that the pool finds the engine broken.
     gateway = await serve({"hosted": HOSTED}, slots=UNCHECKED)
-    async with await gateway.pipeline.answer(
-        _request("drop-once hosted"), Trace("test", "hosted")
-    ) as answer:
-        assert answer.trace.attempts == 2
+    trace = Trace()
+    async with _answer(gateway, "drop-once hosted", "hosted", trace=trace):
+        assert trace.attempts == 2
     assert gateway.slots[0].loads == ["hosted", "hosted"]
 
 
 async def test_a_slot_that_dies_under_a_request_is_waited_for(serve: Any) -> None:
     gateway = await serve({"hosted": HOSTED}, slots=UNCHECKED)
     gateway.slots[0].die()
-    async with await gateway.pipeline.answer(
-        _request("drop-once slot"), Trace("test", "hosted")
-    ) as answer:
+    async with _answer(gateway, "drop-once slot", "hosted") as answer:
         assert answer.first.startswith(b'{"id"')
     assert gateway.slots[0].starts == 2

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experts.errors import RoutingError
-from orchestrator.request.plan import Policy, plan_decision, plan_expert
+from orchestrator.request.plan import (
+    Abstain,
+    AskExpert,
+    AskPanel,
+    AskSecondOpinion,
+    PanelRules,
+    Tradeoff,
+    plan_decision,
+    plan_expert,
+)
 from routers.base import Decision
 
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=8)
@@ -38,7 +47,7 @@ CIPHER = Decision("knn", (("cipher", 0.92), ("strings", 0.90), ("units", 0.1)), 
 
 
 def test_a_load_that_costs_more_than_it_brings_is_avoided() -> None:
-    plan = plan_decision(CIPHER, Policy(load_price=0.1), {"cipher": 0.6})
+    plan = plan_decision(CIPHER, Tradeoff(load_price=0.1), {"cipher": 0.6})
     assert (plan.expert, plan.preferred) == ("strings", "cipher")
     assert plan.quality_cost == pytest.approx(0.02)
     assert plan.saved_s == pytest.approx(0.6)
@@ -48,17 +57,17 @@ def test_a_load_that_costs_more_than_it_brings_is_avoided() -> None:
 
 
 def test_a_load_that_brings_more_than_it_costs_is_waited_for() -> None:
-    plan = plan_decision(CIPHER, Policy(load_price=0.03), {"cipher": 0.6})
+    plan = plan_decision(CIPHER, Tradeoff(load_price=0.03), {"cipher": 0.6})
     assert (plan.expert, plan.reason) == ("cipher", "It is a riddle.")
 
 
 def test_without_a_price_delays_do_not_count() -> None:
-    assert plan_decision(CIPHER, Policy(load_price=0.0), {"cipher": 1e9}) == plan_decision(CIPHER)
+    assert plan_decision(CIPHER, Tradeoff(load_price=0.0), {"cipher": 1e9}) == plan_decision(CIPHER)
 
 
 def test_the_chosen_one_may_have_to_be_loaded_too() -> None:
     plan = plan_decision(
-        CIPHER, Policy(load_price=0.1), {"cipher": 3.0, "strings": 1.0, "units": 1.0}
+        CIPHER, Tradeoff(load_price=0.1), {"cipher": 3.0, "strings": 1.0, "units": 1.0}
     )
     assert plan.expert == "strings"
     assert plan.saved_s == pytest.approx(2.0)
@@ -67,13 +76,13 @@ def test_the_chosen_one_may_have_to_be_loaded_too() -> None:
 
 def test_an_equal_score_costs_nothing() -> None:
     decision = Decision("knn", (("a", 0.5), ("b", 0.5)), "Both.")
-    plan = plan_decision(decision, Policy(load_price=0.1), {"a": 1.0})
+    plan = plan_decision(decision, Tradeoff(load_price=0.1), {"a": 1.0})
     assert plan.quality_cost == 0.0
     assert plan.reason.startswith("b scored as well as a, which would take 1.0 s to load.")
 
 
 def test_who_can_not_be_loaded_is_said() -> None:
-    plan = plan_decision(CIPHER, Policy(load_price=0.1), {"cipher": math.inf})
+    plan = plan_decision(CIPHER, Tradeoff(load_price=0.1), {"cipher": math.inf})
     assert plan.expert == "strings"
     assert "cipher, which cannot be loaded now." in plan.reason
 
@@ -87,7 +96,8 @@ def test_nobody_else_is_worth_more(scores: list[float], delays: list[float], pri
         # Not price * delay: 0 * infinity is no number, and a price of 0 means that none counts.
         return dict(scored)[expert] - (price * waits.get(expert, 0.0) if price else 0.0)
 
-    plan = plan_decision(Decision("knn", scored, ""), Policy(load_price=price), waits)
+    plan = plan_decision(Decision("knn", scored, ""), Tradeoff(load_price=price), waits)
+    assert plan.expert is not None
     assert all(worth(plan.expert) >= worth(expert) for expert, _ in scored)
     assert plan.preferred == "e0"
     assert plan.quality_cost >= 0.0
@@ -98,24 +108,24 @@ PRICES = {"cipher": 4.0, "strings": 1.0, "units": 1.0}
 
 
 def test_a_price_counts_by_what_quality_leaves() -> None:
-    cheap = plan_decision(CIPHER, Policy(quality_weight=0.9), prices=PRICES)
+    cheap = plan_decision(CIPHER, Tradeoff(quality_weight=0.9), prices=PRICES)
     assert (cheap.expert, cheap.preferred) == ("strings", "cipher")
     assert (
         cheap.reason
         == "strings scored 0.02 less than cipher, which costs 4 and not 1. It is a riddle."
     )
     assert cheap.saved_s == 0.0
-    dear = plan_decision(CIPHER, Policy(quality_weight=0.99), prices=PRICES)
+    dear = plan_decision(CIPHER, Tradeoff(quality_weight=0.99), prices=PRICES)
     assert dear.expert == "cipher"
 
 
 def test_where_nothing_has_a_price_quality_decides() -> None:
-    assert plan_decision(CIPHER, Policy(quality_weight=0.01)).expert == "cipher"
+    assert plan_decision(CIPHER, Tradeoff(quality_weight=0.01)).expert == "cipher"
 
 
 def test_after_an_alarm_the_price_does_not_count() -> None:
     alarmed = replace(CIPHER, fallback="general")
-    assert plan_decision(alarmed, Policy(quality_weight=0.01), prices=PRICES).expert == "cipher"
+    assert plan_decision(alarmed, Tradeoff(quality_weight=0.01), prices=PRICES).expert == "cipher"
 
 
 @given(SCORES, st.floats(0.01, 1), st.lists(st.floats(0, 1e3), min_size=8, max_size=8))
@@ -126,7 +136,43 @@ def test_a_lower_weight_never_costs_more(
     prices = {f"e{n}": cost for n, cost in enumerate(costs)}
     decision = Decision("knn", scored, "")
     high, low = (
-        plan_decision(decision, Policy(quality_weight=w), prices=prices)
+        plan_decision(decision, Tradeoff(quality_weight=w), prices=prices)
         for w in (weight, weight / 2)
     )
+    assert low.expert is not None
+    assert high.expert is not None
     assert prices[low.expert] <= prices[high.expert]
+
+
+def test_plans_are_data() -> None:
+    alarmed = replace(CIPHER, fallback="second", general="units", message="Nobody knows.")
+    plans = [
+        plan_expert("a"),
+        plan_decision(CIPHER),
+        plan_decision(CIPHER, rules=PanelRules("vote", 2)),
+        plan_decision(alarmed),
+        plan_decision(replace(alarmed, fallback="abstain")),
+    ]
+    kinds = [AskExpert, AskExpert, AskPanel, AskSecondOpinion, Abstain]
+    assert [type(plan.action) for plan in plans] == kinds
+    assert [plan.expert for plan in plans] == ["a", "cipher", "cipher", "cipher", None]
+    assert [plan.aggregator for plan in plans] == [None, None, "vote", "second opinion", None]
+    for plan in plans:
+        assert " at 0x" not in repr(plan)  # No live object in it.
+    again = plan_decision(CIPHER, rules=PanelRules("vote", 2))
+    assert again == plans[2]
+
+
+def test_a_panel_is_who_was_named_or_recruited_or_the_best() -> None:
+    recruited = replace(CIPHER, panel=("units", "units"))
+    rules = PanelRules("vote", 2)
+
+    def panel(decision: Decision, rules: PanelRules) -> tuple[str, ...]:
+        found = plan_decision(decision, rules=rules).panel
+        assert found is not None
+        return found.experts
+
+    assert panel(CIPHER, rules) == ("cipher", "strings")
+    assert panel(recruited, rules) == ("units", "units")
+    assert panel(recruited, replace(rules, recruits=False)) == ("cipher", "strings")
+    assert panel(recruited, replace(rules, named=("strings",))) == ("strings",)

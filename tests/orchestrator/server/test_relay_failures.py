@@ -7,6 +7,8 @@ from typing import Any
 import openai
 import pytest
 
+from orchestrator.request.single_answer import SingleAnswers
+
 HOSTED = {"type": "vllm", "model": "org/hosted", "memory_gb": 1}
 
 
@@ -213,17 +215,41 @@ async def test_a_load_that_fails_is_unavailable_with_the_engines_words(serve: An
     assert answer.headers["retry-after"]
 
 
-async def test_a_fault_of_ours_is_an_error_in_openais_shape(serve: Any) -> None:
-    class Broken:
-        name = "one"
+async def _fail(*_: Any) -> Any:
+    raise ZeroDivisionError("a fault of ours")
 
-        def route(self, requests: Any) -> Any:
-            raise ZeroDivisionError
 
-    gateway = await serve(routers={"one": Broken()})
-    answer = await gateway.chat("x", "pool/auto")
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_fault_of_ours_is_a_500_with_its_request_id_in_the_log(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, stream: bool
+) -> None:
+    gateway = await serve()
+    monkeypatch.setattr(gateway.pipeline, "answer", _fail)
+    answer = await gateway.chat("x", stream=stream)
     assert answer.status_code == 500
     assert answer.json()["error"]["code"] == "internal_error"
+    assert f"request {answer.headers['x-request-id']} failed" in caplog.text
+    assert "a fault of ours" in caplog.text  # The traceback.
+    counted = gateway.context.metrics.text().decode()
+    assert 'status="500"} 1.0' in counted
+    assert 'status="499"' not in counted
+
+
+async def test_a_fault_of_ours_in_mid_stream_is_an_error_event(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = await serve()
+
+    async def broken(self: Any, pieces: Any, *_: Any) -> Any:
+        async for piece in pieces:
+            yield piece
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(SingleAnswers, "_watched", broken)
+    answer = await gateway.chat("stream 3", stream=True)
+    assert '"code": "internal_error"' in answer.text
+    assert answer.text.endswith("data: [DONE]\n\n")
+    assert "a fault of ours" in caplog.text
 
 
 async def test_requests_after_a_broken_stream_work(gateway: Any) -> None:

@@ -1,0 +1,112 @@
+"""Whatever an expert sends becomes typed chunks, or that expert's error."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experts.errors import BadOutput, ExpertError, ExpertRefused
+from experts.sse import MAX_EVENT_BYTES, events, parse_chunk
+from experts.types import Chunk, Usage
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+)
+KEYS = ["choices", "delta", "content", "text", "usage", "logprobs", "finish_reason", "error"]
+EVENTS = st.recursive(
+    JSON,
+    lambda inner: st.dictionaries(st.sampled_from(KEYS), inner | st.lists(inner, max_size=2)),
+    max_leaves=12,
+)
+
+
+async def _pieces(parts: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def _read(*parts: bytes) -> list[bytes]:
+    return [data async for data in events("tiny", _pieces(parts))]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@given(cuts=st.lists(st.integers(0, 60), max_size=6))
+async def test_events_are_found_wherever_the_stream_is_cut(end: bytes, cuts: list[int]) -> None:
+    lines = [b": a comment", b"", b"data: one", b"", b"event: x", b"data:two", b"data: three", b""]
+    whole = end.join([*lines, "data: l\u2028\x85ine".encode(), b"", b"data: [DONE]", b"", b""])
+    places = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
+    parts = [whole[a:b] for a, b in zip(places, places[1:], strict=False)]
+    expected = [b"one", b"two\nthree", "l\u2028\x85ine".encode(), b"[DONE]"]
+    assert await _read(*parts) == expected
+
+
+async def test_the_last_event_needs_no_empty_line() -> None:
+    assert await _read(b"data: one\n\ndata: [DONE]") == [b"one", b"[DONE]"]
+
+
+async def test_an_event_without_end_is_not_waited_for() -> None:
+    with pytest.raises(BadOutput, match="does not end"):
+        await _read(b"data: ", b"x" * (MAX_EVENT_BYTES + 1))
+
+
+@given(EVENTS)
+def test_any_json_is_a_chunk_or_an_error_of_its_expert(event: Any) -> None:
+    try:
+        chunk = parse_chunk("tiny", json.dumps(event).encode())
+    except ExpertError as error:
+        assert error.expert == "tiny"
+    else:
+        assert isinstance(chunk, Chunk)
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_a_chunk_or_an_error_of_their_expert(data: bytes) -> None:
+    try:
+        parse_chunk("tiny", data)
+    except ExpertError as error:
+        assert error.expert == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("event", "place"),
+    [
+        ("null", "the event"),
+        ("[1]", "the event"),
+        ("not JSON", "the event"),
+        ('{"choices": ["x"]}', "choices.0"),
+        ('{"choices": [{"delta": "x"}]}', "choices.0.delta"),
+        ('{"choices": [{"delta": {"content": 7}}]}', "choices.0.delta.content"),
+        ('{"choices": [{"delta": {"content": [{"type": "text"}]}}]}', "choices.0.delta.content"),
+        ('{"choices": 1}', "choices"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(event: str, place: str) -> None:
+    with pytest.raises(BadOutput, match=rf"Expert tiny sent .* \({place}: "):
+        parse_chunk("tiny", event.encode())
+
+
+@pytest.mark.parametrize(
+    ("event", "chunk"),
+    [
+        ({"choices": [{"delta": None}], "error": None}, Chunk("")),
+        ({"choices": [], "usage": {"completion_tokens": 2}}, Chunk("", None, Usage(0, 2))),
+        ({"choices": None, "usage": {}}, Chunk("", None, Usage())),
+        ({"choices": [{"text": "a", "finish_reason": "stop"}]}, Chunk("a", "stop")),
+        (
+            {"choices": [{"text": "a", "logprobs": {"token_logprobs": [None, -1.0]}}]},
+            Chunk("a", logprobs=(-1.0,)),
+        ),
+    ],
+)
+def test_what_is_odd_but_harmless_is_read(event: Any, chunk: Chunk) -> None:
+    assert parse_chunk("tiny", json.dumps(event).encode()) == chunk
+
+
+@pytest.mark.parametrize("error", ["it broke", {"message": "it broke"}, {"message": ["it broke"]}])
+def test_an_error_event_is_the_experts_refusal(error: Any) -> None:
+    with pytest.raises(ExpertRefused, match="it broke"):
+        parse_chunk("tiny", json.dumps({"error": error}).encode())

@@ -1,0 +1,61 @@
+"""One request's way: few files, and none that is left and entered again and again."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from repository import ROOT
+
+from experts.types import Request
+from orchestrator.request.context import RequestContext
+from orchestrator.request.trace import Trace
+
+PACKAGES = ("experts", "routers", "aggregators", "orchestrator")
+DATA = {"trace.py", "types.py", "plan.py", "base.py", "model.py", "state.py", "options.py"}
+"""Files that hold data and pure functions over it: reading them is not a step of the way."""
+HOSTED = {"type": "vllm", "model": "org/hosted", "memory_gb": 1}
+
+
+def _watch(entered: list[str]) -> Callable[[FrameType, str, Any], None]:
+    """Notes every call into a file of ours from another one."""
+
+    def profile(frame: FrameType, event: str, _: Any) -> None:
+        caller = frame.f_back
+        if event != "call" or caller is None:
+            return
+        callee_file, caller_file = frame.f_code.co_filename, caller.f_code.co_filename
+        path = Path(callee_file)
+        if callee_file == caller_file or not path.is_relative_to(ROOT):
+            return
+        name = str(path.relative_to(ROOT))
+        if name.startswith(PACKAGES) and frame.f_code not in seen:
+            seen.add(frame.f_code)
+            entered.append(name)
+
+    seen: set[Any] = set()
+    return profile
+
+
+@pytest.mark.parametrize("model", ["hosted", "pool/auto"])
+async def test_the_way_is_short_and_straight(serve: Any, model: str) -> None:
+    gateway = await serve(
+        {"hosted": HOSTED},
+        routers={"one": {"type": "static", "expert": "hosted"}} and None,
+        slots={"canary_tokens": 0},
+    )
+    body = {"messages": [{"role": "user", "content": "x"}]}
+    context = RequestContext(Request("r-1", "chat/completions", body), model)
+    entered: list[str] = []
+    sys.setprofile(_watch(entered))
+    try:
+        answer = await gateway.pipeline.answer(context, Trace())
+    finally:
+        sys.setprofile(None)
+    await answer.held.aclose()
+    print("\n".join(entered))
+    times = Counter(name for name in entered if Path(name).name not in DATA)
+    assert len(times) <= 12, sorted(times)
