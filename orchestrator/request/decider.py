@@ -1,10 +1,9 @@
 """Decides for one request of a composition: tags, routes, learns, plans."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from aggregators.base import Ask
-from experts.types import Request
 from orchestrator.config.model import Config
 from orchestrator.request.compositions import Composition
 from orchestrator.request.context import RequestContext
@@ -14,7 +13,7 @@ from orchestrator.request.routing_queue import RoutingQueue
 from orchestrator.request.tagging import tagged, tagging_of
 from orchestrator.request.trace import Trace
 from orchestrator.residency.pool import ExpertPool
-from routers.base import Router, Tagging
+from routers.base import Decision, Router, Tagging
 
 
 class Decider:
@@ -42,35 +41,31 @@ class Decider:
         context: RequestContext,
         trace: Trace,
         composition: Composition,
-        calls: Ask,
+        calls: Callable[[], Ask],
     ) -> Plan:
         """The plan for a request; writes the decision, and how long it took, into the trace.
 
-        `calls` is what a tagger is asked with. Raises RoutingError.
+        `calls` makes what a tagger is called with. Raises RoutingError.
         """
         router = composition.config.router
         started = time.perf_counter()
         request = context.request
         tagging = self._tagging[router]
         if tagging is not None:
-            request = await tagged(request, tagging, trace, calls)
-        trace.decision = await self._queues[router].route(request)
-        trace.route_ms = 1000 * (time.perf_counter() - started)
-        return self._plan(context, trace, composition, request)
-
-    def _plan(
-        self, context: RequestContext, trace: Trace, composition: Composition, request: Request
-    ) -> Plan:
-        assert trace.decision is not None
-        asked = None
+            request = await tagged(request, tagging, trace, calls())
+        decision, asked = await self._queues[router].route(request), None
         if composition.configured:
-            trace.decision, asked = self._feedback.choose(context.model, trace.decision, request)
-        tradeoff = tradeoff_of(composition.config)
-        names = [expert for expert, _ in trace.decision.scores]
-        delays = (
-            {name: self._pool.delay_s(name) for name in names} if tradeoff.load_price else NOTHING
-        )
-        plan = plan_decision(trace.decision, tradeoff, delays, self._prices, composition.rules)
+            decision, asked = self._feedback.choose(context.model, decision, request)
+        trace.decision, trace.route_ms = decision, 1000 * (time.perf_counter() - started)
+        plan = self._plan(decision, composition)
         if composition.configured and plan.panel is None and plan.expert is not None:
             self._feedback.remember(context.model, request, plan.expert, asked)
         return plan
+
+    def _plan(self, decision: Decision, composition: Composition) -> Plan:
+        tradeoff = tradeoff_of(composition.config)
+        names = [expert for expert, _ in decision.scores]
+        delays = (
+            {name: self._pool.delay_s(name) for name in names} if tradeoff.load_price else NOTHING
+        )
+        return plan_decision(decision, tradeoff, delays, self._prices, composition.rules)

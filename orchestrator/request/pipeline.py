@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import cache, partial
 
 from aggregators.second_opinion import SecondOpinion
 from experts.fused.roles import fused
@@ -62,7 +63,8 @@ class Pipeline:
         """Decide who answers, and let the expert, or the panel, do so."""
         if composition.rules is not None:
             refuse_what_one_expert_answers(context)
-        calls = self._calls(context, trace, composition)
+        # Made when somebody is called with them: one expert's answer needs none.
+        calls = cache(partial(self._calls, context, trace, composition))
         trace.plan = await self._decider.decide(context, trace, composition, calls)
         action = trace.plan.action
         if isinstance(action, AskExpert):
@@ -74,7 +76,7 @@ class Pipeline:
             aggregator = composition.aggregator
         else:
             aggregator = SecondOpinion(action.message)
-        return await self._panels.start(context, trace, action.panel, aggregator, calls)
+        return await self._panels.start(context, trace, action.panel, aggregator, calls())
 
     def replace(self, name: str, router: Router) -> None:
         """Let another router decide from now on; what waits is still decided by the old one."""

@@ -13,7 +13,9 @@ from orchestrator.request.routing_queue import MAX_BATCH, RoutingQueue
 from routers.base import Decision
 
 PATIENCE_S = 10.0
-EXPERTS = [f"for-{name}" for name in ("first", "a", "b", "c", "later", "next", *range(MAX_BATCH + 1))]
+EXPERTS = [
+    f"for-{name}" for name in ("first", "a", "b", "c", "later", "next", *range(MAX_BATCH + 1))
+]
 
 
 class ScriptedRouter:
@@ -91,7 +93,9 @@ async def test_an_error_reaches_every_waiter_of_its_batch_and_nobody_else(
 
 
 async def test_a_waiter_that_leaves_does_no_harm(router: ScriptedRouter) -> None:
-    first, leaves, stays = await _route_while_busy(router, RoutingQueue(router, EXPERTS), ["a", "b"])
+    first, leaves, stays = await _route_while_busy(
+        router, RoutingQueue(router, EXPERTS), ["a", "b"]
+    )
     leaves.cancel()
     router.may_go_on.set()
     assert (await stays).scores[0][0] == "for-b"
