@@ -38,7 +38,7 @@ class Upstream:
 
     Of a message with a line `MODEL: ...` for its model, it does what that line says.
 
-    `say TEXT`: that; `stream N`: N chunks (also the default, with 3); `hold KEY`: headers and one
+    `say TEXT`: that; `event DATA`: one event with that data, whatever it is; `stream N`: N chunks (also the default, with 3); `hold KEY`: headers and one
     chunk, then silence; `silent KEY`: not even headers; `drop`: the connection breaks before the
     first byte;
     `drop-once KEY`: only the first time; `cut`: it breaks after two chunks; `cut-error`: an error
@@ -104,10 +104,12 @@ class Upstream:
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(http)
-        count = int(argument) if verb == "stream" else 0 if verb == "say" else 3
+        count = int(argument) if verb == "stream" else 0 if verb in ("say", "event") else 3
         chat = "messages" in body
         if verb == "say":
             await response.write(_said(argument, chat))
+        if verb == "event":
+            await response.write(b"data: " + argument.encode() + b"\n\n")
         for number in range(count):
             await response.write(_chunk(number, chat))
             if verb == "hold":

@@ -64,7 +64,7 @@ class SingleAnswers:
                 f"Expert {expert} is not fused: one model speaks at every token.",
                 param="coterie.tokens",
             )
-        return TokenAttribution(model, request)
+        return TokenAttribution(expert, model, request)
 
     async def _lease(self, expert: str, context: RequestContext, trace: Trace) -> Lease:
         trace.doing = lambda: self._pool.doing(expert)

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from experts.errors import RequestError
+from experts.errors import BadOutput, RequestError
 from experts.fused.composites.fusion_route.speaker import speaker
 from experts.fused.composites.mixture_of_thoughts.listening import listened
 from experts.fused.roles import Fused
@@ -22,13 +22,14 @@ class TokenAttribution:
     `attention`, for each interaction layer the share of the primary's attention by member.
     """
 
-    def __init__(self, model: Fused, request: Request) -> None:
+    def __init__(self, expert: str, model: Fused, request: Request) -> None:
         if not model.tells or request.operation != "chat/completions":
             raise RequestError(
                 "What happened at each token can be told for chat completions of a FusionRoute or"
                 " Mixture of Thoughts expert only.",
                 param="coterie.tokens",
             )
+        self._expert = expert
         self._model = model
         self._marks = model.role_tokens[: model.marks]
         self._keep_logprobs = bool(request.body.get("logprobs"))
@@ -37,9 +38,7 @@ class TokenAttribution:
 
     def whole(self, body: bytes) -> bytes:
         """An answer that does not stream."""
-        answer = json.loads(body)
-        self._translate(answer)
-        return json.dumps(answer).encode()
+        return self._translated(body)
 
     async def stream(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The events of a stream; `pieces` may end anywhere."""
@@ -54,9 +53,20 @@ class TokenAttribution:
     def _event(self, event: bytes) -> bytes:
         if not event.startswith(_DATA) or event == b"data: [DONE]":
             return event
-        chunk = json.loads(event.removeprefix(_DATA))
-        self._translate(chunk)
-        return _DATA + json.dumps(chunk).encode()
+        return _DATA + self._translated(event.removeprefix(_DATA))
+
+    def _translated(self, content: bytes) -> bytes:
+        """Raises BadOutput for what is not the answer of a fused expert."""
+        try:
+            answer = json.loads(content)
+            self._translate(answer)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise BadOutput(
+                f"Expert {self._expert} did not tell what happened at its tokens"
+                f" ({type(error).__name__}).",
+                expert=self._expert,
+            ) from error
+        return json.dumps(answer).encode()
 
     def _translate(self, answer: dict[str, Any]) -> None:
         for choice in answer.get("choices") or ():

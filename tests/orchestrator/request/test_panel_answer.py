@@ -276,3 +276,34 @@ class TestStreams:
             if line.startswith("{")
         ]
         assert [piece for piece in pieces if piece] == [f"w\u00f6rd{n} " for n in range(4)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "null",
+        "not JSON",
+        '{"choices": ["x"]}',
+        '{"choices": [{"delta": "x"}]}',
+        '{"choices": [{"delta": {"content": 7}}]}',
+        '{"choices": [{"delta": {"content": ["x"]}}]}',
+        '{"choices": [], "usage": 1}',
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_member_that_sends_odd_json_is_left_out_by_name(
+    panel: Any, data: str, stream: bool
+) -> None:
+    text = script(f"event {data}", "say yes", "say yes")
+    asked = {"coterie": {"explain": True}}
+    if stream:
+        told = [
+            json.loads(e) for e in await events(panel, text, "pool/vote", **asked) if e[0] == "{"
+        ]
+        facts = [e["coterie"] for e in told if "coterie" in e][-1]["aggregation"]
+    else:
+        answer = await panel.chat(text, "pool/vote", **asked)
+        assert (answer.status_code, text_of(answer)) == (200, "yes")
+        facts = answer.json()["coterie"]["aggregation"]
+    assert "one" in json.dumps(facts["failed"])
+    assert "OpenAI's format" in json.dumps(facts["failed"])

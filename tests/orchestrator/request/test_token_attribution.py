@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from experts.errors import RequestError
+from experts.errors import BadOutput, RequestError
 from experts.fused.roles import Fused
 from experts.types import Request
 from orchestrator.request.token_attribution import TokenAttribution
@@ -30,7 +30,7 @@ def _chunk(*tokens: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_engine_is_asked_for_the_marks() -> None:
-    asked = TokenAttribution(MODEL, _request(stream=True)).request
+    asked = TokenAttribution("duo", MODEL, _request(stream=True)).request
     assert asked.body == {
         "messages": [],
         "stream": True,
@@ -41,7 +41,7 @@ def test_the_engine_is_asked_for_the_marks() -> None:
 
 def test_a_whole_answer_names_who_spoke() -> None:
     body = json.dumps(_chunk(_token("4", 0), _token("x", 1), _token("y", 2))).encode()
-    answer = json.loads(TokenAttribution(MODEL, _request()).whole(body))
+    answer = json.loads(TokenAttribution("duo", MODEL, _request()).whole(body))
     assert answer["choices"] == [
         {"index": 0, "logprobs": None, "coterie": {"experts": ["math", "words", None]}}
     ]
@@ -49,7 +49,7 @@ def test_a_whole_answer_names_who_spoke() -> None:
 
 def test_log_probabilities_that_were_asked_for_stay_without_the_marks() -> None:
     body = json.dumps(_chunk(_token("4", 0, five=-2.0))).encode()
-    answer = json.loads(TokenAttribution(MODEL, _request(logprobs=True)).whole(body))
+    answer = json.loads(TokenAttribution("duo", MODEL, _request(logprobs=True)).whole(body))
     (token,) = answer["choices"][0]["logprobs"]["content"]
     assert token["top_logprobs"] == [{"token": "five", "logprob": -2.0}]
 
@@ -68,7 +68,7 @@ async def test_a_stream_may_be_cut_anywhere(size: int) -> None:
         for start in range(0, len(raw), size):
             yield raw[start : start + size]
 
-    stream = TokenAttribution(MODEL, _request(stream=True)).stream(pieces())
+    stream = TokenAttribution("duo", MODEL, _request(stream=True)).stream(pieces())
     got = b"".join([piece async for piece in stream]).split(b"\n\n")
     assert [got[0], *got[3:]] == [events[0], events[3], b""]
     assert json.loads(got[2].removeprefix(b"data: ")) == {
@@ -82,7 +82,7 @@ async def test_a_stream_may_be_cut_anywhere(size: int) -> None:
 def test_a_mixture_tells_its_attention() -> None:
     tokens = tuple(f"<|role_{number}|>" for number in range(5))
     model = Fused(tokens, (3, 5, 6, 7, 9), ("a", "b"), tells="attention", interactions=2)
-    insight = TokenAttribution(model, _request())
+    insight = TokenAttribution("duo", model, _request())
     assert insight.request.body["logprob_token_ids"] == [3, 5, 6, 7]
     marks = [-9225.0, -9675.0, -9000.0, -9900.0]
     top = [{"token": t, "logprob": v} for t, v in zip(tokens, marks, strict=False)]
@@ -96,6 +96,15 @@ def test_a_mixture_tells_its_attention() -> None:
 def test_who_can_not_tell_is_refused() -> None:
     silent = Fused((MARK,), (6,), ("a", "b"))
     with pytest.raises(RequestError, match="FusionRoute"):
-        TokenAttribution(silent, _request())
+        TokenAttribution("duo", silent, _request())
     with pytest.raises(RequestError, match="FusionRoute"):
-        TokenAttribution(MODEL, Request("r", "completions", {"prompt": "x"}))
+        TokenAttribution("duo", MODEL, Request("r", "completions", {"prompt": "x"}))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"null", b"not JSON", b'{"choices": 1}', b'{"choices": [{"logprobs": {"content": [1]}}]}'],
+)
+def test_an_answer_that_does_not_tell_is_the_experts_bad_output(body: bytes) -> None:
+    with pytest.raises(BadOutput, match="Expert duo did not tell"):
+        TokenAttribution("duo", MODEL, _request()).whole(body)
