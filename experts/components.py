@@ -1,4 +1,4 @@
-"""Classes that a `type` of the configuration names: ours by a short name, others' by `module:Class`.
+"""Classes that a `type` of the configuration names: ours by a word, others by `module:Class`.
 
 A class has a nested `Config`, a pydantic model of the keys that stand beside `type`.
 """
@@ -47,7 +47,7 @@ def load(target: str) -> Any:
 
 
 def find(place: str, kind: Any, family: Family) -> Any:
-    """The class that a `type` at `place` of the file means. Raises ConfigError that says why not."""
+    """The class that a `type` at `place` of the file means. Raises ConfigError."""
     if isinstance(kind, str) and kind in family.known:
         return load(family.known[kind])
     if not is_own_class(kind):

@@ -1,4 +1,4 @@
-"""Pydantic's errors as `path: what is wrong and what to do`, read off the model that was checked."""
+"""Pydantic's errors in our words: `path: what is wrong and what to do`."""
 
 import difflib
 import re

@@ -17,6 +17,8 @@ from routers.registry import check as check_router
 
 Keys = Mapping[str, Any]
 RESERVED = "coterie/"
+_EXPERT: TypeAdapter[Any] = TypeAdapter(ExpertSpec)
+_COMPOSITION, _API_KEY = TypeAdapter(CompositionConfig), TypeAdapter(ApiKey)
 
 
 def between_keys(tree: dict[str, Any]) -> list[str]:
@@ -26,8 +28,8 @@ def between_keys(tree: dict[str, Any]) -> list[str]:
     """
     experts = _mapping(tree, "experts")
     declared = tuple(map(str, experts))
-    compositions = _valid(TypeAdapter(CompositionConfig), _mapping(tree, "compositions"))
-    api_keys = _valid(TypeAdapter(ApiKey), _mapping(tree, "server", "api_keys"))
+    compositions = _valid(_COMPOSITION, _mapping(tree, "compositions"))
+    api_keys = _valid(_API_KEY, _mapping(tree, "server", "api_keys"))
     routers, aggregators = (
         {
             str(name): keys
@@ -36,9 +38,7 @@ def between_keys(tree: dict[str, Any]) -> list[str]:
         }
         for section in ("routers", "aggregators")
     )
-    problems = check_experts(
-        _valid(TypeAdapter(ExpertSpec), experts), frozenset(declared), _slot_gb(tree)
-    )
+    problems = check_experts(_valid(_EXPERT, experts), frozenset(declared), _slot_gb(tree))
     for name, composition in compositions.items():
         problems += _check_composition(name, composition, routers, aggregators, declared)
     for name, keys in routers.items():

@@ -43,7 +43,7 @@ def _check_weights(name: str, spec: HostedSpec) -> list[str]:
         return []  # A hub id: only the engine can tell.
     config = "adapter_config.json" if spec.base else "config.json"
     if not folder.is_dir():
-        return [f"{where}: there is no folder {spec.model}."]
+        return [f"{where}: there is no folder {spec.model}; correct the path."]
     if not (folder / config).is_file():
         return [f"{where}: {spec.model} has no {config}."]
     try:

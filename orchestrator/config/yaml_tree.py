@@ -17,7 +17,8 @@ _MERGE = "tag:yaml.org,2002:merge"
 def read_tree(path: Path) -> dict[str, Any]:
     """The file's top mapping. Raises ConfigError when it cannot be read as one."""
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 (it is a SafeLoader)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
@@ -80,9 +81,7 @@ def fill_environment(value: Any, problems: list[str], path: tuple[str, ...] = ()
     def fill(match: re.Match[str]) -> str:
         name = match.group(1)
         if name not in os.environ:
-            problems.append(
-                f"{'.'.join(path)}: the environment variable {name} is not set."
-            )
+            problems.append(f"{'.'.join(path)}: the environment variable {name} is not set.")
         return os.environ.get(name, "")
 
     return _ENVIRONMENT.sub(fill, value)

@@ -228,7 +228,7 @@ class Pipeline:
         )
         plan = plan_decision(decision, policy, delays, self._prices, composition.together)
         if plan.aggregator is None and composition.configured:
-            self.feedback.remember(trace.model, request, plan.expert, asked)
+            self.feedback.remember(trace.model, request, plan.expert, asked, trace.api_key_name)
         return plan
 
     async def _lease(self, expert: str, trace: Trace) -> Lease:

@@ -35,6 +35,8 @@ class Trace:
     """What an aggregator has told of its work, as plain JSON."""
     doing: Callable[[], str] | None = None
     """Tells what a composed answer waits for."""
+    api_key_name: str | None = None
+    """Whose API key the request has; None where there are no keys."""
     options: RequestOptions = NO_OPTIONS
     """What the client asks for beyond OpenAI's protocol."""
 

@@ -35,7 +35,6 @@ class Relay(Response):
         self._comment_interval_s = context.config.server.comment_interval_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.metrics.in_flight += 1
         work = asyncio.current_task()
         assert work is not None
         watch = asyncio.create_task(_cancel_when_gone(receive, work))
@@ -53,7 +52,6 @@ class Relay(Response):
             work.uncancel()
         finally:
             watch.cancel()
-            self.metrics.in_flight -= 1
 
     async def _run(self, send: Send) -> None:
         started = time.perf_counter()

@@ -36,7 +36,7 @@ async def test_an_experts_own_endpoint_is_known(config: Config, upstream: Any) -
     await service.stop()
 
 
-async def test_a_router_that_can_not_be_built_frees_the_port(
+async def test_a_router_that_cannot_be_built_frees_the_port(
     config: Config, unused_port: int, tmp_path: Path
 ) -> None:
     router = {"type": "knn", "outcomes": str(tmp_path / "none.parquet")}
@@ -72,7 +72,7 @@ def test_a_port_that_another_service_has_bound_is_refused_before_it_listens() ->
     "host", ["no such host", "256.0.0.1", "ü" * 70], ids=["words", "number", "long"]
 )
 def test_a_host_that_does_not_exist_is_refused(host: str) -> None:
-    with pytest.raises(ServiceError, match="Can not listen on"):
+    with pytest.raises(ServiceError, match="Cannot listen on"):
         _bind(host, 0)
 
 
