@@ -17,6 +17,7 @@ import orchestrator
 from aggregators import equality
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
+from experts.vllm.versions import require_known_vllm
 from orchestrator.config.checks import missing_files
 from orchestrator.config.model import Config
 from orchestrator.request.feedback import Feedback
@@ -147,6 +148,8 @@ async def _start_pool(
     on_event: Callable[[str], None],
 ) -> ExpertPool:
     if config.hosted():
+        if config.ray.address is None:
+            require_known_vllm()  # The slots do, too; here it costs no start of Ray.
         started = time.perf_counter()
         # In this thread, though it blocks for seconds: Ray's processes die with the thread that
         # started them, and nothing is served yet.
