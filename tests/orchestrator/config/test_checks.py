@@ -49,7 +49,7 @@ MISTAKES = {
     ),
     "unknown kind": (
         {"experts": {"a": {"type": "vlm", "model": "m"}}},
-        "experts.a.type: there is no type `vlm` (known: vllm, torch, openai, replay, or module:Class",
+        "experts.a.type: there is no type `vlm` (known: vllm, torch, openai, replay, or",
     ),
     "no kind": (
         {"experts": {"a": {"model": "m"}}},
