@@ -1,4 +1,4 @@
-"""Which answers say the same: in a child process, where that takes a computer algebra or a test.
+"""Which answers say the same, found in a child process where that takes algebra or a test.
 
 The child (`equality_worker.py`) has bounds on time, memory and files: an answer may be hostile.
 """
@@ -14,14 +14,43 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from aggregators.answer_extraction import Kind, extract, unwarned
 
 CHILD = Path(__file__).with_name("equality_worker.py")
 SECONDS = 10.0
 AT_ONCE = 2
-"""Programs that run at once."""
+"""Children that run at once, whoever asks, unless `limit_children` says otherwise."""
 MOST_RESULT = 1 << 20
+
+
+class _Places:
+    """Bounds the children of all calls together; each event loop has its own places."""
+
+    def __init__(self) -> None:
+        self.at_once = AT_ONCE
+        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
+            WeakKeyDictionary()
+        )
+
+    def limit(self, at_once: int) -> None:
+        """Children that start from now on find so many places."""
+        self.at_once = at_once
+        self._by_loop.clear()
+
+    def here(self) -> asyncio.Semaphore:
+        """The places of the running loop."""
+        loop = asyncio.get_running_loop()
+        return self._by_loop.setdefault(loop, asyncio.Semaphore(self.at_once))
+
+
+_PLACES = _Places()
+
+
+def limit_children(at_once: int) -> None:
+    """Let at most so many children run at once in this process; further checks wait."""
+    _PLACES.limit(at_once)
 
 
 async def labels(kind: Kind, texts: Sequence[str], tests: Sequence[str] = ()) -> list[str | None]:
@@ -61,14 +90,9 @@ async def _by_algebra(values: Sequence[str | None]) -> list[str | None]:
 
 
 async def _by_tests(programs: Sequence[str | None], tests: Sequence[str]) -> list[str | None]:
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def one(program: str) -> tuple[bool, ...]:
-        async with places:
-            return await passes(program, tests)
-
     different = list(dict.fromkeys(program for program in programs if program is not None))
-    held = dict(zip(different, await asyncio.gather(*map(one, different)), strict=True))
+    found = await asyncio.gather(*(passes(program, tests) for program in different))
+    held = dict(zip(different, found, strict=True))
     most = max((sum(one) for one in held.values()), default=0)
     if not most:
         return [None for _ in programs]
@@ -89,6 +113,17 @@ def _tree(program: str) -> str:
 
 async def _child(task: dict[str, Any]) -> list[Any]:
     """What the child has found until it ended, took too long, or died."""
+    async with _PLACES.here():
+        said = await _said(task)
+    lines = said[:MOST_RESULT].decode(errors="replace").splitlines()
+    try:
+        return [json.loads(line) for line in lines]
+    except ValueError:
+        return []
+
+
+async def _said(task: dict[str, Any]) -> bytearray:
+    """What a child of its own prints; its seconds begin when it has a place."""
     with tempfile.TemporaryDirectory() as folder:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -111,11 +146,7 @@ async def _child(task: dict[str, Any]) -> list[Any]:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # What it has started, too.
             await process.wait()
-    lines = said[:MOST_RESULT].decode(errors="replace").splitlines()
-    try:
-        return [json.loads(line) for line in lines]
-    except ValueError:
-        return []
+    return said
 
 
 async def _talk(process: asyncio.subprocess.Process, task: bytes, said: bytearray) -> None:

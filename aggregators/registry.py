@@ -1,10 +1,10 @@
-"""The aggregators by the name that a configuration uses; a new one is one line here."""
+"""The aggregators by their `type`; a new one is one line here, or `module:Class` in a file."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from aggregators.base import Aggregator, AggregatorConfig
-from experts.components import load, parse
+from experts.components import Family, find, parse, parse_keys
 from experts.errors import ConfigError
 
 AGGREGATORS = {
@@ -17,9 +17,11 @@ AGGREGATORS = {
     "judged_debate": "aggregators.debate.judged:JudgedDebate",
 }
 
+FAMILY = Family("aggregator", AGGREGATORS, AggregatorConfig, "aggregate")
+
 
 class AggregatorClass(Protocol):
-    """What a class in AGGREGATORS offers: a `Config` and this constructor.
+    """What the class of an aggregator offers: a `Config` and this constructor.
 
     The constructor may read files and raises ConfigError where they are wrong.
     """
@@ -31,12 +33,12 @@ class AggregatorClass(Protocol):
 
 def check(place: str, keys: Mapping[str, Any], experts: Sequence[str]) -> None:
     """Raise ConfigError with every mistake in the keys of an aggregator at `place` of the file."""
-    parse(place, keys, AGGREGATORS, experts)
+    parse(place, keys, FAMILY, experts)
 
 
 def build(place: str, keys: Mapping[str, Any], experts: Sequence[str]) -> Aggregator:
     """The aggregator that the keys describe. Raises ConfigError."""
-    made, parsed = parse(place, keys, AGGREGATORS, experts)
+    made, parsed = parse(place, keys, FAMILY, experts)
     return cast(AggregatorClass, made)(parsed)
 
 
@@ -49,7 +51,12 @@ def problems(keys: Mapping[str, Any], experts: Sequence[str]) -> tuple[str, ...]
     return ()
 
 
+def aggregator_class(type_name: str, place: str = "aggregator") -> AggregatorClass:
+    """The class of a `type`; imports its module. Raises ConfigError where it means none."""
+    return cast(AggregatorClass, find(place, type_name, FAMILY))
+
+
 def make(keys: Mapping[str, Any]) -> Aggregator:
     """An aggregator of keys that were checked. Raises ConfigError for files that are wrong."""
-    made = cast(AggregatorClass, load(AGGREGATORS[keys["type"]]))
-    return made(made.Config.model_validate(dict(keys)))
+    made = aggregator_class(keys["type"])
+    return made(parse_keys("aggregator", keys, made))

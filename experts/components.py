@@ -1,12 +1,43 @@
-"""Keys that a `type` gives their meaning: the routers and aggregators of a configuration."""
+"""Classes that a `type` of the configuration names: ours by a word, others by `module:Class`.
+
+A class has a nested `Config`, a pydantic model of the keys that stand beside `type`.
+"""
 
 import importlib
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from experts.errors import ConfigError
+from experts.mistakes import ended, explain, unknown_type
+
+_TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What one section of the configuration may name: routers, aggregators or engines."""
+
+    name: str
+    """In the singular, for messages."""
+    known: Mapping[str, str]
+    """Type -> `module:Class`, of those that ship with Coterie."""
+    config: type[BaseModel]
+    """What a `Config` must be a subclass of."""
+    verb: str
+    """The method that a class of the family must have."""
+
+
+class _Unusable(Exception):
+    """Why a `type` names no class that can be used, as a sentence."""
+
+
+def is_own_class(kind: Any) -> bool:
+    """Whether a `type` means a class from outside the repository."""
+    return isinstance(kind, str) and ":" in kind
 
 
 def load(target: str) -> Any:
@@ -15,27 +46,44 @@ def load(target: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
+def find(place: str, kind: Any, family: Family) -> Any:
+    """The class that a `type` at `place` of the file means. Raises ConfigError."""
+    if isinstance(kind, str) and kind in family.known:
+        return load(family.known[kind])
+    if not is_own_class(kind):
+        raise mistakes(place, [f"type: {ended(unknown_type(kind, tuple(family.known)))}"])
+    try:
+        return _own_class(kind, family)
+    except _Unusable as error:
+        raise mistakes(place, [f"type: {error}"]) from error.__cause__
+
+
 def parse(
-    place: str, keys: Mapping[str, Any], kinds: Mapping[str, str], experts: Sequence[str]
+    place: str, keys: Mapping[str, Any], family: Family, experts: Sequence[str]
 ) -> tuple[Any, Any]:
     """The class that `keys["type"]` names, and the other keys as its `Config`.
 
-    `kinds` maps a type to `module:class`. Raises ConfigError with every mistake, under `place`,
-    those that only show beside the pool's experts among them.
+    Raises ConfigError with every mistake, under `place`, those that only show beside the pool's
+    experts among them.
     """
-    kind = keys.get("type")
-    if not isinstance(kind, str) or kind not in kinds:
-        found = "the key is missing" if kind is None else f"there is no type `{kind}`"
-        raise mistakes(place, [f"type: {found} (known: {', '.join(kinds)})."])
-    made = load(kinds[kind])
-    try:
-        parsed = made.Config.model_validate(dict(keys))
-    except ValidationError as error:
-        problems = [_explain(problem, made.Config) for problem in error.errors()]
-        raise mistakes(place, problems) from error
+    made = find(place, keys.get("type"), family)
+    parsed = parse_keys(place, keys, made)
     if problems := parsed.problems(experts):
         raise mistakes(place, problems)
     return made, parsed
+
+
+def parse_keys(place: str, keys: Mapping[str, Any], made: Any) -> Any:
+    """The keys as the `Config` of a class that was found. Raises ConfigError."""
+    wanted = dict(keys)
+    if "type" not in made.Config.model_fields:
+        wanted.pop("type", None)  # A class of one's own needs no literal for it.
+    try:
+        return made.Config.model_validate(wanted)
+    except ValidationError as error:
+        # Not its cause: pydantic's words show values, which may be secret.
+        problems = explain(made.Config, error)
+    raise mistakes(place, problems)
 
 
 def mistakes(place: str, problems: Sequence[str]) -> ConfigError:
@@ -47,13 +95,46 @@ def mistakes(place: str, problems: Sequence[str]) -> ConfigError:
     return ConfigError(" ".join(located), problems=located)
 
 
-def _explain(problem: Any, config: type[BaseModel]) -> str:
-    """Pydantic's error as `key: what is wrong`."""
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = sorted(config.model_fields, key=lambda field: field != "type")
-        return f"{key}: unknown key (known: {', '.join(known)})."
-    if problem["type"] == "missing":
-        return f"{key}: this key is required."
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{key}: {message[0].lower()}{message[1:]}."
+def _own_class(target: str, family: Family) -> Any:
+    if not _TARGET.fullmatch(target):
+        raise _Unusable(f"`{target}` must look like my_package.my_module:MyClass.")
+    name, _, attribute = target.partition(":")
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise _Unusable(_failed(name, error)) from error
+        raise _Unusable(
+            f"there is no module `{error.name}`; install its package into the environment that"
+            " Coterie runs in."
+        ) from error
+    except Exception as error:  # Whatever the code of others may raise.
+        raise _Unusable(_failed(name, error)) from error
+    made = getattr(module, attribute, None)
+    if made is None:
+        raise _Unusable(f"the module `{name}` has no `{attribute}`.")
+    if fault := _fault(made, family):
+        raise _Unusable(f"`{target}` {fault}")
+    return made
+
+
+def _failed(module: str, error: Exception) -> str:
+    return f"the import of `{module}` failed ({type(error).__name__}: {error})."
+
+
+def _fault(made: Any, family: Family) -> str | None:
+    """What a class lacks to be one of the family."""
+    base = family.config
+    if not isinstance(made, type):
+        return "is not a class."
+    if not callable(getattr(made, family.verb, None)):
+        return f"is no {family.name}: it has no method `{family.verb}`."
+    config = getattr(made, "Config", None)
+    if not (isinstance(config, type) and issubclass(config, base)):
+        return f"has no nested class `Config` that is a {base.__module__}.{base.__name__}."
+    if config.model_config.get("extra") != "forbid":
+        return (
+            'must refuse unknown keys: set `model_config = ConfigDict(extra="forbid")` in its'
+            " `Config`."
+        )
+    return None

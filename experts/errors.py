@@ -4,6 +4,7 @@ CoterieError
 ├── ConfigError            the file is wrong; exit code 2, never at request time
 ├── RequestError           the caller's fault
 │   ├── UnknownModel       no expert or composition has that name
+│   ├── AdminOnly          the caller may not change the service
 │   ├── BodyTooLarge       more bytes than the configuration allows
 │   └── TooManyRequests    more requests under way than the configuration allows
 ├── ExpertError            an expert failed; another one may do better
@@ -60,6 +61,12 @@ class UnknownModel(RequestError):
     """No expert and no composition has the name that was asked for."""
 
     code = "model_not_found"
+
+
+class AdminOnly(RequestError):
+    """The call changes the service, which only administrators may do."""
+
+    code = "admin_only"
 
 
 class BodyTooLarge(RequestError):

@@ -1,25 +1,33 @@
 """What the configuration says about an expert: one pydantic model per kind."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
+
+from experts.components import is_own_class
+from experts.mistakes import OWN_CLASS
 
 
 class ExpertSpecBase(BaseModel):
     """Fields that every kind of expert has."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     hosted: ClassVar[bool] = False
     """Whether one of our slots runs it (or somebody else's server does)."""
 
     about: str = Field("", description="What the expert is good at, in a sentence.")
-    price_usd_per_mtok: float = Field(0.0, ge=0, description="Price of a million tokens, in USD.")
+    price_usd_per_mtok: float = Field(
+        0.0, ge=0, description="Price of a million tokens, in US dollars."
+    )
     max_in_flight: int = Field(
-        256, ge=1, description="Requests under way at once; more wait in the pool's queue."
+        256,
+        ge=1,
+        description="Requests that this expert answers at once; further ones wait in its queue.",
     )
     max_queued: int = Field(
-        4096, ge=0, description="Requests that may wait; further ones get HTTP 429."
+        4096, ge=0, description="Requests that may wait for this expert; further ones get HTTP 429."
     )
 
 
@@ -28,14 +36,18 @@ class HostedSpec(ExpertSpecBase):
 
     hosted: ClassVar[bool] = True
 
-    model: str = Field(description="A path (relative to the file) or a hub id.")
+    model: str = Field(description="A folder with weights (relative to this file), or a hub id.")
     memory_gb: float | None = Field(
-        None, gt=0, description="Memory it takes in a slot; measured at first load when not given."
+        None,
+        gt=0,
+        description="Memory that it takes in a slot, in GiB; null: measured at the first load.",
     )
     preload: bool = Field(False, description="Load it when the service starts.")
-    pin: bool = Field(False, description="Never evict it; implies preload.")
+    pin: bool = Field(False, description="Never evict it; it is loaded when the service starts.")
     max_idle_s: float | None = Field(
-        None, gt=0, description="Let it leave after so many seconds without a request."
+        None,
+        gt=0,
+        description="Unload it after this many seconds without a request; null: never for that.",
     )
 
     @property
@@ -47,12 +59,12 @@ class HostedSpec(ExpertSpecBase):
 class VllmSpec(HostedSpec):
     """A model that vLLM serves in one of our slots."""
 
-    type: Literal["vllm"]
+    type: Literal["vllm"] = Field(description="vLLM, in one of our slots.")
     adapter_of: str | None = Field(
         None, description="The expert whose engine serves this one as a LoRA adapter."
     )
     engine_args: dict[str, Any] = Field(
-        default_factory=dict, description="vLLM's engine arguments, passed through unchanged."
+        default_factory=dict, description="Engine arguments of vLLM, passed on unchanged."
     )
 
     @property
@@ -63,18 +75,24 @@ class VllmSpec(HostedSpec):
 class TorchSpec(HostedSpec):
     """A fused expert whose members have different tokenizers; slower than one in vLLM."""
 
-    type: Literal["torch"]
-    max_num_seqs: int = Field(8, ge=1, description="Requests that get a token in each turn.")
+    type: Literal["torch"] = Field(description="Our engine in plain torch, in one of our slots.")
+    max_num_seqs: int = Field(
+        8, ge=1, description="Requests that are generated together; further ones wait."
+    )
 
 
 class OpenAISpec(ExpertSpecBase):
     """Any OpenAI-compatible server."""
 
-    type: Literal["openai"]
-    base_url: str = Field(description="The URL that ends before /chat/completions.")
+    type: Literal["openai"] = Field(description="A server that speaks OpenAI's protocol.")
+    base_url: str = Field(description="The server's URL up to, and without, /chat/completions.")
     model: str = Field(description="The model's name on that server.")
-    api_key: str | None = Field(None, description="Usually ${env:NAME}.", repr=False)
-    timeout_s: float = Field(600.0, gt=0, description="Longest silence that is waited out.")
+    api_key: str | None = Field(
+        None, description="The API key for that server, usually ${env:NAME}.", repr=False
+    )
+    timeout_s: float = Field(
+        600.0, gt=0, description="Longest silence of the server that is waited out, in seconds."
+    )
 
     @field_validator("base_url")
     @classmethod
@@ -87,18 +105,46 @@ class OpenAISpec(ExpertSpecBase):
 class ReplaySpec(ExpertSpecBase):
     """Recorded answers of a model to questions that are known: for evaluation."""
 
-    type: Literal["replay"]
+    type: Literal["replay"] = Field(description="Recorded answers.")
     recording: str = Field(
         description="Path prefix of PREFIX_queries.parquet and PREFIX_responses.parquet."
     )
     model: str = Field(description="The model's name in the tables.")
 
 
-# A new kind of expert is one class above, and its name in these two places.
-SPEC_KINDS: dict[str, type[ExpertSpecBase]] = {
-    "vllm": VllmSpec,
-    "torch": TorchSpec,
-    "openai": OpenAISpec,
-    "replay": ReplaySpec,
-}
-ExpertSpec = Annotated[VllmSpec | TorchSpec | OpenAISpec | ReplaySpec, Field(discriminator="type")]
+class OwnSpec(ExpertSpecBase):
+    """An expert behind an engine of one's own, a class from outside the repository.
+
+    The keys beside those of every expert are the engine's: `experts/own_engines.py` parses them.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+
+    type: str = Field(
+        pattern=":", description="The engine's class, as my_package.my_module:MyEngine."
+    )
+
+    @property
+    def keys(self) -> Mapping[str, Any]:
+        """The keys that the engine's `Config` knows."""
+        return self.model_extra or {}
+
+    def __repr_args__(self) -> Any:
+        """The engine's keys are not shown: one may be secret."""
+        return [(name, value) for name, value in super().__repr_args__() if name not in self.keys]
+
+
+def _tag(value: Any) -> str | None:
+    kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
+    return OWN_CLASS if is_own_class(kind) else kind
+
+
+# A new kind of expert is one class above, and one line here.
+ExpertSpec = Annotated[
+    Annotated[VllmSpec, Tag("vllm")]
+    | Annotated[TorchSpec, Tag("torch")]
+    | Annotated[OpenAISpec, Tag("openai")]
+    | Annotated[ReplaySpec, Tag("replay")]
+    | Annotated[OwnSpec, Tag(OWN_CLASS)],
+    Discriminator(_tag),
+]

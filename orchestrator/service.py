@@ -5,6 +5,7 @@ import gc
 import socket
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +14,10 @@ import uvicorn
 from threadpoolctl import threadpool_limits
 
 import orchestrator
+from aggregators import equality
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
+from experts.vllm.versions import require_known_vllm
 from orchestrator.config.checks import missing_files
 from orchestrator.config.model import Config
 from orchestrator.request.feedback import Feedback
@@ -97,39 +100,44 @@ async def start_service(
     refuse_shadowing_folder(Path.cwd())
     if problems := missing_files(config.routers):
         raise ConfigError(" ".join(problems))
-    store = await open_store(config.store)
-    listener = _bind(
-        config.server.host if host is None else host, config.server.port if port is None else port
-    )
-    encoder = MiniLMEncoder()
-    routers = asyncio.create_task(asyncio.to_thread(_make_routers, config, encoder))
-    client = ExpertClient()
-    pool: ExpertPool | None = None
-    try:
+    async with AsyncExitStack() as undo:
+        # The port first: it is what most often fails, and nothing else is open yet.
+        listener = undo.enter_context(_listening(config, host, port))
+        store = await open_store(config.store)
+        undo.push_async_callback(store.close)
+        client = ExpertClient(config.server.max_connections)
+        undo.push_async_callback(client.aclose)
+        encoder = MiniLMEncoder()
+        routers = asyncio.create_task(asyncio.to_thread(_make_routers, config, encoder))
+        undo.push_async_callback(_ended, routers)
         pool = await _start_pool(config, client, store, policy, on_event)
+        undo.push_async_callback(_stop_pool, config, pool)
         made = await routers
         for warning in (w for router in made.values() for w in getattr(router, "warnings", ())):
             on_event(warning)
         feedback = Feedback(config, store)
         await feedback.start()
         pipeline = Pipeline(config, pool, made, feedback)
-    except BaseException:
-        listener.close()
-        await asyncio.gather(routers, return_exceptions=True)
-        if pool is not None:
-            await _stop_pool(config, pool)
-        await store.close()
-        await client.aclose()
-        raise
-    make_router = partial(_make_router, config, encoder)
-    context = Context(config, pool, pipeline, encoder, client, make_router)
-    # What exists by now stays: collections that look at it took a fifth of the gateway's time.
-    gc.freeze()
-    name, number = listener.getsockname()[:2]
-    address = f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
-    service = Service(config, pool, store, client, _make_server(context), address)
-    service.listen(listener)
+        equality.limit_children(config.server.max_answer_checks)
+        make_router = partial(_make_router, config, encoder)
+        context = Context(config, pool, pipeline, encoder, client, make_router)
+        # What exists by now stays: collections that look at it took a fifth of the gateway's time.
+        gc.freeze()
+        server, address = _make_server(context), _address(listener)
+        service = Service(config, pool, store, client, server, address)
+        service.listen(listener)
+        undo.pop_all()  # Now it is `stop` that ends them.
     return service
+
+
+def _address(listener: socket.socket) -> str:
+    name, number = listener.getsockname()[:2]
+    return f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
+
+
+async def _ended(routers: "asyncio.Task[dict[str, Router]]") -> None:
+    """A thread cannot be cancelled: wait for it."""
+    await asyncio.gather(routers, return_exceptions=True)
 
 
 async def _start_pool(
@@ -140,6 +148,8 @@ async def _start_pool(
     on_event: Callable[[str], None],
 ) -> ExpertPool:
     if config.hosted():
+        if config.ray.address is None:
+            require_known_vllm()  # The slots do, too; here it costs no start of Ray.
         started = time.perf_counter()
         # In this thread, though it blocks for seconds: Ray's processes die with the thread that
         # started them, and nothing is served yet.
@@ -184,6 +194,11 @@ def _make_server(context: Context) -> uvicorn.Server:
         server_header=False,
     )
     return uvicorn.Server(settings)
+
+
+def _listening(config: Config, host: str | None, port: int | None) -> socket.socket:
+    server = config.server
+    return _bind(server.host if host is None else host, server.port if port is None else port)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -1,7 +1,9 @@
-"""What must outlive a restart, or be known to several gateways: small JSON values by key."""
+"""Small JSON values by key that must outlive a restart, or be known to several gateways."""
 
 import json
+from collections.abc import Awaitable
 from typing import Any, Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis.asyncio as redis
 from redis.exceptions import RedisError
@@ -11,6 +13,7 @@ from experts.errors import ServiceError
 PREFIX = "coterie:"
 CONNECT_TIMEOUT_S = 5.0
 CALL_TIMEOUT_S = 2.0
+HIDDEN = "***"
 
 
 class StoreError(Exception):
@@ -57,37 +60,68 @@ class RedisStore:
         self._redis = redis.from_url(
             url, socket_timeout=CALL_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S
         )
+        self._secrets = secrets_of(url)
 
     async def get(self, key: str) -> Any:
-        try:
-            raw = await self._redis.get(PREFIX + key)
-        except (RedisError, OSError) as error:
-            raise StoreError(f"Redis did not answer: {error}") from error
+        raw = await self._answer(self._redis.get(PREFIX + key))
         try:
             return None if raw is None else json.loads(raw)
         except ValueError as error:
             raise StoreError(f"Redis holds no JSON under {PREFIX}{key}.") from error
 
     async def put(self, key: str, value: Any) -> None:
-        try:
-            await self._redis.set(PREFIX + key, json.dumps(value))
-        except (RedisError, OSError) as error:
-            raise StoreError(f"Redis did not answer: {error}") from error
+        await self._answer(self._redis.set(PREFIX + key, json.dumps(value)))
 
     async def close(self) -> None:
         await self._redis.aclose()
+
+    async def _answer(self, call: Awaitable[Any]) -> Any:
+        try:
+            return await call
+        except (RedisError, OSError) as error:
+            words = str(error)
+        for secret in self._secrets:
+            words = words.replace(secret, HIDDEN)
+        # Not its cause, whose words may hold the password.
+        raise StoreError(f"Redis did not answer: {words}")
 
 
 async def open_store(url: str) -> Store:
     """`memory`, or `redis://...`, which must answer. Raises ServiceError."""
     if url == "memory":
         return MemoryStore()
+    hint = "Start Redis there, or leave `store` out."
     try:
         store = RedisStore(url)
+    except ValueError:  # Its words may hold a part of the password.
+        store = None
+    if store is None:
+        raise ServiceError(f"The store {redacted(url)} has a URL that Redis cannot use.", hint=hint)
+    try:
         await store.get("ping")
-    except (StoreError, ValueError) as error:
+    except BaseException as error:
+        await store.close()
+        if not isinstance(error, StoreError):
+            raise
         raise ServiceError(
-            f"The store {url} is not reachable: {error}.",
-            hint="Start Redis there, or leave `store` out.",
-        ) from error
+            f"The store {redacted(url)} is not reachable: {error}", hint=hint
+        ) from None
     return store
+
+
+def redacted(url: str) -> str:
+    """A URL without user, password and query, for messages."""
+    try:
+        parts = urlsplit(url)
+        port = "" if parts.port is None else f":{parts.port}"
+    except ValueError:  # The URL cannot be read: any part of it may be the password.
+        return f"{url.partition(':')[0]}://{HIDDEN}"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+
+
+def secrets_of(url: str) -> tuple[str, ...]:
+    """What of a URL no message may show."""
+    parts = urlsplit(url)
+    given = [parts.password, *(v for values in parse_qs(parts.query).values() for v in values)]
+    found = {text for secret in given if secret for text in (secret, unquote(secret))}
+    return tuple(sorted(found, key=len, reverse=True))

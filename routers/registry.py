@@ -1,11 +1,10 @@
-"""The routers by the name that a configuration uses; a new one is one line here."""
+"""The routers by their `type`; a new one is one line here, or `module:Class` in a configuration."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
-from experts.components import load, parse
-from experts.errors import ConfigError
+from experts.components import Family, find, load, parse
 from routers.base import Encoder, Router, RouterConfig
 
 ROUTERS = {
@@ -21,11 +20,12 @@ ROUTERS = {
     "mixture_of_thoughts": "routers.mixture_of_thoughts:ThoughtsRouter",
 }
 
+FAMILY = Family("router", ROUTERS, RouterConfig, "route")
 DEFAULT_ENCODER = "routers.features:MiniLMEncoder"
 
 
 class RouterClass(Protocol):
-    """What a class in ROUTERS offers: a `Config` and this constructor.
+    """What the class of a router offers: a `Config` and this constructor.
 
     `encoder` makes, or returns, the encoder; only a router that looks at texts calls it. The
     constructor may read files and raises ConfigError where they are wrong.
@@ -38,12 +38,9 @@ class RouterClass(Protocol):
     ) -> Router: ...
 
 
-def router_class(type_name: str) -> RouterClass:
-    """The class of a `type`; imports its module. Raises ConfigError for an unknown type."""
-    if type_name not in ROUTERS:
-        known = ", ".join(ROUTERS)
-        raise ConfigError(f"There is no router of type `{type_name}` (known: {known}).")
-    return cast(RouterClass, load(ROUTERS[type_name]))
+def router_class(type_name: str, place: str = "router") -> RouterClass:
+    """The class of a `type`; imports its module. Raises ConfigError where it means none."""
+    return cast(RouterClass, find(place, type_name, FAMILY))
 
 
 def check(name: str, config: Mapping[str, Any], experts: Sequence[str]) -> None:
@@ -86,5 +83,5 @@ def _parse(
     name: str, config: Mapping[str, Any], experts: Sequence[str]
 ) -> tuple[RouterClass, RouterConfig]:
     place = f"routers.{name}"
-    made, parsed = parse(place, config, ROUTERS, experts)
+    made, parsed = parse(place, config, FAMILY, experts)
     return cast(RouterClass, made), cast(RouterConfig, parsed)

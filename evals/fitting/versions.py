@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from experts.spec import ExpertSpec, OpenAISpec, ReplaySpec
+from experts.spec import ExpertSpec, OpenAISpec, OwnSpec, ReplaySpec
 
 # Weights can be tens of gigabytes; a retrained model differs in these bytes as well.
 EDGE_BYTES = 1 << 20
@@ -18,6 +18,9 @@ def expert_version(name: str, experts: Mapping[str, ExpertSpec]) -> str:
         return f"{spec.model} at {spec.base_url}"
     if isinstance(spec, ReplaySpec):
         return f"{spec.model} in {spec.recording}"
+    if isinstance(spec, OwnSpec):  # A digest: a key may be secret.
+        keys = hashlib.sha256(repr(sorted(spec.keys.items())).encode()).hexdigest()
+        return f"{spec.type} {keys[:12]}"
     folder = Path(spec.model)
     own = _fingerprint(folder) if folder.is_dir() else spec.model
     return f"{own} on {expert_version(spec.base, experts)}" if spec.base else own

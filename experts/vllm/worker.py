@@ -17,16 +17,20 @@ import torch
 import uvicorn
 
 from experts.openai import ASKED_MODEL_HEADER
-from experts.vllm import inproc, seeds
-from experts.vllm.launch import (
+from experts.vllm.versions import require_known_vllm
+
+require_known_vllm()  # Before these, which import private parts that another version may lack.
+
+from experts.vllm import inproc, seeds  # noqa: E402
+from experts.vllm.launch import (  # noqa: E402
     ASKED_MODEL,
     build_application,
     build_engine,
     parse_engine_args,
     register_architectures,
 )
-from experts.vllm.loads import EngineLoad, LoadReport
-from experts.vllm.stepper import Stepper
+from experts.vllm.loads import EngineLoad, LoadReport  # noqa: E402
+from experts.vllm.stepper import Stepper  # noqa: E402
 
 GIB = float(1 << 30)
 _HEADER = ASKED_MODEL_HEADER.encode()

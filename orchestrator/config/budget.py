@@ -1,4 +1,4 @@
-"""The keys of a budget: what one answer of several experts may cost."""
+"""The keys of a budget: the most that one answer of several experts may cost."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,8 +8,13 @@ class BudgetConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    calls: int = Field(64, ge=1, le=10_000, description="Calls of experts.")
-    tokens: int = Field(131_072, ge=1, description="Tokens that experts generate, together.")
+    calls: int = Field(64, ge=1, le=10_000, description="Most calls of experts.")
+    tokens: int = Field(
+        131_072, ge=1, description="Most tokens that the experts generate, all together."
+    )
     seconds: float = Field(
-        300.0, gt=0, allow_inf_nan=False, description="From the request to the end of its answer."
+        300.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Most seconds from the request to the end of its answer.",
     )

@@ -1,97 +1,110 @@
 """Checks of a configuration that look at several keys, or at files, at once."""
 
-import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from aggregators.registry import AGGREGATORS
 from aggregators.registry import check as check_aggregator
 from experts.errors import ConfigError
-from experts.fused.roles import fused
-from experts.spec import ExpertSpecBase, HostedSpec, TorchSpec, VllmSpec
+from experts.spec import ExpertSpec
+from orchestrator.config.expert_checks import check_experts
+from orchestrator.config.sections import DEFAULT_CLASSES, ApiKey, CompositionConfig, SlotsConfig
 from routers.registry import check as check_router
 
+Keys = Mapping[str, Any]
 RESERVED = "coterie/"
-CHECKS = {
-    "router": check_router,
-    "aggregator": lambda name, *rest: check_aggregator(f"aggregators.{name}", *rest),
-}
-TYPES: Mapping[str, Mapping[str, str]] = {"router": {}, "aggregator": AGGREGATORS}
-"""Which of them may stand for themselves, with their defaults."""
+_EXPERT: TypeAdapter[Any] = TypeAdapter(ExpertSpec)
+_COMPOSITION, _API_KEY = TypeAdapter(CompositionConfig), TypeAdapter(ApiKey)
 
 
-class _Composition(Protocol):
-    @property
-    def router(self) -> str: ...
-    @property
-    def aggregator(self) -> str | dict[str, Any] | None: ...
-    @property
-    def request_class(self) -> str | None: ...
-
-
-class _ApiKey(Protocol):
-    @property
-    def key(self) -> str: ...
-    @property
-    def request_class(self) -> str: ...
-
-
-def cross_check(
-    experts: Mapping[str, ExpertSpecBase],
-    compositions: Mapping[str, _Composition],
-    parts: Mapping[str, Mapping[str, Mapping[str, Any]]],
-    declared: frozenset[str],
-) -> list[str]:
+def between_keys(tree: dict[str, Any]) -> list[str]:
     """Every problem that a single key cannot show, each with its path.
 
-    `parts` are the entries under `routers` and `aggregators`, by "router" and "aggregator", and
-    `declared` the names of all experts in the file, also of those with mistakes of their own.
+    Only entries that are right by themselves are looked at: the others are reported already.
     """
-    problems: list[str] = []
-    for name, spec in experts.items():
-        if isinstance(spec, HostedSpec):
-            problems += _check_weights(name, spec) + _check_kind(name, spec)
-        if isinstance(spec, VllmSpec):
-            problems += _check_adapter(name, spec, experts, declared)
+    experts = _mapping(tree, "experts")
+    declared = tuple(map(str, experts))
+    compositions = _valid(_COMPOSITION, _mapping(tree, "compositions"))
+    api_keys = _valid(_API_KEY, _mapping(tree, "server", "api_keys"))
+    routers, aggregators = (
+        {
+            str(name): keys
+            for name, keys in _mapping(tree, section).items()
+            if isinstance(keys, dict)
+        }
+        for section in ("routers", "aggregators")
+    )
+    problems = check_experts(_valid(_EXPERT, experts), frozenset(declared), _slot_gb(tree))
     for name, composition in compositions.items():
-        problems += _check_composition(name, composition, parts, tuple(declared))
-    for kind, check in CHECKS.items():
-        for name, settings in parts[kind].items():
-            try:
-                check(name, settings, tuple(declared))
-            except ConfigError as error:
-                problems += error.problems or (str(error),)
-    return problems
+        problems += _check_composition(name, composition, routers, aggregators, declared)
+    for name, keys in routers.items():
+        problems += _problems(check_router, name, keys, declared)
+    for name, keys in aggregators.items():
+        problems += _problems(check_aggregator, f"aggregators.{name}", keys, declared)
+    classes = [*DEFAULT_CLASSES, *map(str, _mapping(tree, "classes"))]
+    return problems + _check_classes(classes, compositions, api_keys)
+
+
+def _mapping(tree: Any, *path: str) -> dict[Any, Any]:
+    """The mapping at a path; an empty one where there is none."""
+    for key in path:
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree if isinstance(tree, dict) else {}
+
+
+def _valid(kind: TypeAdapter[Any], entries: dict[Any, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, entry in entries.items():
+        with suppress(ValidationError):  # It is reported already.
+            found[str(name)] = kind.validate_python(entry)
+    return found
+
+
+def _slot_gb(tree: dict[str, Any]) -> float:
+    given = _mapping(tree, "slots").get("memory_gb")
+    return float(given) if isinstance(given, int | float) else SlotsConfig().memory_gb
+
+
+def _problems(check: Any, name: str, keys: Keys, experts: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        check(name, keys, experts)
+    except ConfigError as error:
+        return error.problems
+    return ()
 
 
 def _check_composition(
-    name: str,
-    composition: _Composition,
-    parts: Mapping[str, Mapping[str, Any]],
-    experts: tuple[str, ...],
+    name: str, composition: CompositionConfig, routers: Keys, aggregators: Keys, experts: Any
 ) -> list[str]:
     where = f"compositions.{name}"
     problems: list[str] = []
     if name.startswith(RESERVED):
-        problems.append(f"{where}: names under {RESERVED} are the service's own.")
-    for kind, known in parts.items():
-        wanted = getattr(composition, kind)
-        if isinstance(wanted, dict):
-            try:
-                check_aggregator(f"{where}.{kind}", wanted, experts)
-            except ConfigError as error:
-                problems += error.problems or (str(error),)
-        elif wanted is not None and wanted not in {**known, **TYPES[kind]}:
-            names = ", ".join({**known, **TYPES[kind]}) or "none is configured"
-            problems.append(f"{where}.{kind}: no {kind} is called `{wanted}` (known: {names}).")
+        problems.append(
+            f"{where}: names under {RESERVED} are the service's own; choose another one."
+        )
+    if composition.router not in routers:
+        problems.append(_unknown(f"{where}.router", "router", composition.router, routers))
+    wanted, known = composition.aggregator, [*aggregators, *AGGREGATORS]
+    if isinstance(wanted, dict):
+        problems += _problems(check_aggregator, f"{where}.aggregator", wanted, experts)
+    elif wanted is not None and wanted not in known:
+        problems.append(_unknown(f"{where}.aggregator", "aggregator", wanted, known))
     return problems
 
 
-def check_classes(
+def _unknown(where: str, kind: str, name: str, known: Any) -> str:
+    listed = ", ".join(dict.fromkeys(known)) or "none is configured"
+    return f"{where}: no {kind} is called `{name}` (known: {listed})."
+
+
+def _check_classes(
     classes: Sequence[str],
-    compositions: Mapping[str, _Composition],
-    api_keys: Mapping[str, _ApiKey],
+    compositions: Mapping[str, CompositionConfig],
+    api_keys: Mapping[str, ApiKey],
 ) -> list[str]:
     """Request classes that do not exist, and API keys that two names share; shows no key."""
     named = {f"compositions.{name}": c.request_class for name, c in compositions.items()}
@@ -105,92 +118,10 @@ def check_classes(
     owners: dict[str, str] = {}
     for name, entry in api_keys.items():
         if (owner := owners.setdefault(entry.key, name)) != name:
-            problems.append(f"server.api_keys.{name}.key: `{owner}` has the same key.")
+            problems.append(
+                f"server.api_keys.{name}.key: `{owner}` has the same key; give each its own."
+            )
     return problems
-
-
-def _check_weights(name: str, spec: HostedSpec) -> list[str]:
-    where = f"experts.{name}.model"
-    folder = Path(spec.model)
-    if not folder.is_absolute():
-        return []  # A hub id: only the engine can tell.
-    config = "adapter_config.json" if spec.base else "config.json"
-    if not folder.is_dir():
-        return [f"{where}: there is no folder {spec.model}."]
-    if not (folder / config).is_file():
-        return [f"{where}: {spec.model} has no {config}."]
-    try:
-        json.loads((folder / config).read_text(encoding="utf-8"))
-    except ValueError as error:
-        return [f"{where}: {folder / config} is not JSON ({error})."]
-    if not any(any(folder.glob(pattern)) for pattern in ("*.safetensors", "*.bin", "*.pt")):
-        return [f"{where}: {spec.model} has no weights (*.safetensors, *.bin or *.pt)."]
-    return []
-
-
-def _check_kind(name: str, spec: HostedSpec) -> list[str]:
-    """Who runs a fused expert depends on its members' tokenizers."""
-    model = fused(spec.model)
-    if isinstance(spec, TorchSpec) and (model is None or not model.listeners):
-        return [
-            f"experts.{name}.type: `torch` is for Mixtures of Thoughts whose members have different"
-            " tokenizers; use `vllm`, which is much faster."
-        ]
-    if isinstance(spec, VllmSpec) and model is not None and model.listeners:
-        return [
-            f"experts.{name}.type: {', '.join(model.listeners)} have tokenizers of their own, which"
-            " vLLM cannot serve beside the others; use `torch`, which is slower."
-        ]
-    return []
-
-
-def _check_adapter(
-    name: str,
-    spec: VllmSpec,
-    experts: Mapping[str, ExpertSpecBase],
-    declared: frozenset[str],
-) -> list[str]:
-    if spec.adapter_of is None:
-        return []
-    where = f"experts.{name}"
-    base = experts.get(spec.adapter_of)
-    if base is None and spec.adapter_of in declared:
-        return []
-    if base is None:
-        return [f"{where}.adapter_of: no expert is called `{spec.adapter_of}`."]
-    if not isinstance(base, VllmSpec) or base.adapter_of is not None:
-        return [f"{where}.adapter_of: `{spec.adapter_of}` is not a vllm expert with own weights."]
-    if spec.engine_args:
-        return [
-            f"{where}.engine_args: an adapter shares the engine of `{spec.adapter_of}`;"
-            " put the arguments there."
-        ]
-    return []
-
-
-def check_memory(experts: Mapping[str, ExpertSpecBase], slot_gb: float) -> list[str]:
-    """Experts that no slot can hold, or that should both stay and leave.
-
-    Where no size is given, the files of the weights tell the least that it can be.
-    """
-    hosted = {n: s for n, s in experts.items() if isinstance(s, HostedSpec)}
-    sizes = {n: s.memory_gb or _weights_gb(s.model) for n, s in hosted.items() if s.base is None}
-    problems = [
-        f"experts.{name}.memory_gb: {size:.2f} GB do not fit into a slot of {slot_gb:g} GB"
-        " (slots.memory_gb)."
-        for name, size in sizes.items()
-        if size > slot_gb
-    ]
-    return problems + [
-        f"experts.{name}.max_idle_s: a pinned expert never leaves; drop `pin` or `max_idle_s`."
-        for name, spec in hosted.items()
-        if spec.pin and spec.max_idle_s is not None
-    ]
-
-
-def _weights_gb(model: str) -> float:
-    files = Path(model).glob("*.safetensors") if Path(model).is_absolute() else ()
-    return float(sum(file.stat().st_size for file in files)) / (1 << 30)
 
 
 _PROFILE = "`coterie profile --config FILE`"

@@ -1,7 +1,8 @@
-"""A YAML file as a plain tree: no key twice, environment filled in, paths made absolute."""
+"""A YAML file as a plain tree: no key twice, environment variables filled in."""
 
 import os
 import re
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,29 @@ _MERGE = "tag:yaml.org,2002:merge"
 def read_tree(path: Path) -> dict[str, Any]:
     """The file's top mapping. Raises ConfigError when it cannot be read as one."""
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 (it is a SafeLoader)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         problem = f"{path}: {error.reason} at byte {error.start}."
         raise ConfigError(f"{path} is not UTF-8.", problems=(problem,)) from error
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        # PyYAML raises the last two for values such as an impossible date, or a list as a key.
-        words = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not YAML.", problems=(words,)) from error
+    except yaml.YAMLError as error:
+        # Not its cause: PyYAML quotes the line, which may hold a secret.
+        raise ConfigError(f"{path} is not YAML.", problems=(_where(error),)) from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must be a mapping with the key `experts`.")
     return {str(key): value for key, value in tree.items()}
+
+
+def _where(error: yaml.YAMLError) -> str:
+    """The line and the column of a mistake, and what PyYAML says about it."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return " ".join(str(error).split())
+    mark = error.problem_mark or error.context_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+    words = " ".join(part for part in (error.context, error.problem) if part)
+    return f"{place}{words or 'the syntax is wrong'}."
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -40,12 +51,22 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             if key_node.tag == _MERGE:
                 continue
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise _mistake("a key must be a name, not a list or a mapping", key_node)
             if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} appears twice", key_node.start_mark
-                )
+                raise _mistake(f"the key {key!r} appears twice; keep one", key_node)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:  # Such as an impossible date.
+            raise _mistake(f"{error}; put a text into quotes", node) from None
+
+
+def _mistake(words: str, node: Any) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, words, node.start_mark)
 
 
 def fill_environment(value: Any, problems: list[str], path: tuple[str, ...] = ()) -> Any:
@@ -64,44 +85,3 @@ def fill_environment(value: Any, problems: list[str], path: tuple[str, ...] = ()
         return os.environ.get(name, "")
 
     return _ENVIRONMENT.sub(fill, value)
-
-
-_PATHS = (
-    ("experts", "model"),
-    ("experts", "recording"),
-    ("routers", "outcomes"),
-    ("routers", "artifact"),
-    ("routers", "leads"),
-    ("routers", "tagger_prompt"),
-)
-_AGGREGATORS_PATHS = ("prompt", "argument_prompt", "thresholds")
-
-
-def anchor_paths(tree: dict[str, Any], folder: Path) -> None:
-    """Make the paths of models and router files absolute: relative ones start at `folder`."""
-    for section, key in _PATHS:
-        entries = tree.get(section)
-        for entry in entries.values() if isinstance(entries, dict) else ():
-            value = entry.get(key) if isinstance(entry, dict) else None
-            if not isinstance(value, str):
-                continue
-            if key == "model" and entry.get("type") not in ("vllm", "torch"):
-                continue  # Somebody else's name for it.
-            candidate = folder / Path(value).expanduser()
-            looks_local = value.startswith((".", "/", "~")) or key != "model"
-            if looks_local or candidate.exists():
-                entry[key] = str(candidate.resolve())
-    for section in ("aggregators", "compositions"):
-        _anchor_aggregators(tree.get(section), folder)
-    feedback = tree.get("feedback")
-    if isinstance(feedback, dict) and isinstance(feedback.get("file"), str):
-        feedback["file"] = str((folder / Path(feedback["file"]).expanduser()).resolve())
-
-
-def _anchor_aggregators(value: Any, folder: Path) -> None:
-    """The files of aggregators, which may stand in a composition, or in another aggregator."""
-    for key, entry in value.items() if isinstance(value, dict) else ():
-        if isinstance(entry, dict):
-            _anchor_aggregators(entry, folder)
-        elif key in _AGGREGATORS_PATHS and isinstance(entry, str):
-            value[key] = str((folder / Path(entry).expanduser()).resolve())

@@ -59,7 +59,9 @@ class Decider:
         trace.decision, trace.route_ms = decision, 1000 * (time.perf_counter() - started)
         plan = self._plan(decision, composition)
         if composition.configured and plan.panel is None and plan.expert is not None:
-            self._feedback.remember(context.model, request, plan.expert, asked)
+            self._feedback.remember(
+                context.model, request, plan.expert, asked, context.api_key_name
+            )
         return plan
 
     def _plan(self, decision: Decision, composition: Composition) -> Plan:

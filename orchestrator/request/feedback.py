@@ -1,7 +1,8 @@
-"""What clients say of answers: learned from at once, and kept as rows for the next fit."""
+"""Clients' scores of answers: learned from at once, and kept as rows for the next fit."""
 
 import asyncio
 import json
+import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,6 +18,10 @@ from routers.base import Decision
 from routers.learning import Asked, LearningConfig, Mixture
 
 KEY = "learning:"
+RECORD_BYTES = 1024
+"""What a remembered request takes beside its question, roughly."""
+Asker = tuple[str | None, str]
+"""The name of the API key, None where there are none, and the request's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +30,14 @@ class _Answered:
 
     composition: str
     query: str
+    """Empty where no rows are kept: nobody would read it."""
     expert: str
     asked: Asked | None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in memory."""
+        return RECORD_BYTES + sys.getsizeof(self.query)
 
 
 class Feedback:
@@ -40,7 +51,9 @@ class Feedback:
         }
         new = {name: Mixture.new(config.experts, c) for name, c in self._learning.items()}
         self._mixtures: dict[str, Mixture] = new
-        self._answered: OrderedDict[str, _Answered] = OrderedDict()
+        self._answered: OrderedDict[Asker, _Answered] = OrderedDict()
+        self._size = 0
+        self._room = int(config.feedback.remember_mb * (1 << 20))
         self._writing = asyncio.Lock()
 
     async def start(self) -> None:
@@ -63,26 +76,45 @@ class Feedback:
         return self._mixtures[composition].choose(decision, config, request.id)
 
     def remember(
-        self, composition: str, request: Request, expert: str, asked: Asked | None
+        self,
+        composition: str,
+        request: Request,
+        expert: str,
+        asked: Asked | None,
+        api_key_name: str | None = None,
     ) -> None:
-        """A later `give` may be about this request; the oldest are forgotten."""
+        """A later `give` with the same key may be about this request.
+
+        The oldest are forgotten, by their number and by the memory that they take.
+        """
         if not self._settings.remember or not expert:
             return
-        self._answered[request.id] = _Answered(composition, request.query, expert, asked)
-        self._answered.move_to_end(request.id)
-        while len(self._answered) > self._settings.remember:
-            self._answered.popitem(last=False)
+        query = request.query if self._settings.file is not None else ""
+        answered = _Answered(composition, query, expert, asked)
+        self._forget((api_key_name, request.id))
+        self._answered[api_key_name, request.id] = answered
+        self._size += answered.size
+        while len(self._answered) > self._settings.remember or self._size > self._room:
+            self._forget(next(iter(self._answered)))
 
-    async def give(self, request_id: str, score: float) -> Mapping[str, Any]:
+    def _forget(self, asker: Asker) -> _Answered | None:
+        answered = self._answered.pop(asker, None)
+        self._size -= answered.size if answered is not None else 0
+        return answered
+
+    async def give(
+        self, request_id: str, score: float, api_key_name: str | None = None
+    ) -> Mapping[str, Any]:
         """Take a score of 0 (wrong) to 1 (right). Raises RequestError for an unknown request.
 
-        A request can be scored once.
+        A request can be scored once, with the key that it was sent with.
         """
-        answered = self._answered.pop(request_id, None)
+        answered = self._forget((api_key_name, request_id))
         if answered is None:
             raise RequestError(
-                f"No answer of a composition to a request {request_id} is remembered: it was"
-                " scored already, is too old (feedback.remember), or was another gateway's.",
+                f"No answer of a composition to a request {request_id} of yours is remembered: it"
+                " was scored already, is too old (feedback.remember, feedback.remember_mb), or was"
+                " given by another gateway.",
                 param="request_id",
             )
         learned = answered.asked is not None and await self._learn(answered, score)

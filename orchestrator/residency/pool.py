@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from experts import own_engines
 from experts.engine import Engine
 from experts.errors import ExpertOverloaded, ExpertTimeout
+from experts.guarded import GuardedEngine
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.replay import ReplayEngine, recording
-from experts.spec import OpenAISpec, ReplaySpec
+from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec
 from orchestrator.config.model import Config
 from orchestrator.residency.policy import Policy, decide
 from orchestrator.residency.scheduler import Scheduler
@@ -58,7 +60,7 @@ class ExpertPool:
         store: Store | None = None,
         policy: Policy = decide,
     ) -> None:
-        """Reads what is replayed. Raises ConfigError where a recording is missing or wrong."""
+        """Raises ConfigError where a recording is missing, or an engine of one's own is wrong."""
         self._experts = config.experts
         self._classes = config.classes
         self._client = client
@@ -66,9 +68,11 @@ class ExpertPool:
         self._hosting = Scheduler(
             config.hosted(), config.slots, slots, client, store or MemoryStore(), on_event, policy
         )
-        for spec in config.experts.values():
-            if isinstance(spec, ReplaySpec):
-                recording(spec.recording, spec.model)  # What is missing shows now.
+        self._remote = {
+            name: _remote_engine(name, spec, client)
+            for name, spec in config.experts.items()
+            if not spec.hosted
+        }
         self._gates = {
             name: _Gate(asyncio.Semaphore(spec.max_in_flight), spec.max_queued)
             for name, spec in config.experts.items()
@@ -120,15 +124,7 @@ class ExpertPool:
         finally:
             gate.queued -= 1
         queue_ms = 1000 * (time.perf_counter() - started)
-        return Lease(self._remote(expert), queue_ms, 0.0, None, gate.permits.release)
-
-    def _remote(self, expert: str) -> Engine:
-        spec = self._experts[expert]
-        if isinstance(spec, ReplaySpec):
-            return ReplayEngine(expert, recording(spec.recording, spec.model))
-        assert isinstance(spec, OpenAISpec)
-        endpoint = Endpoint(expert, spec.base_url, spec.model, spec.api_key, spec.timeout_s)
-        return OpenAIEngine(endpoint, self._client)
+        return Lease(self._remote[expert], queue_ms, 0.0, None, gate.permits.release)
 
     async def suspect(self, lease: Lease) -> None:
         """A request failed below HTTP: find out whether a slot or an engine of ours is gone."""
@@ -163,3 +159,14 @@ class ExpertPool:
     async def refresh(self) -> None:
         """Bring the numbers of `snapshot` up to date."""
         await self._hosting.refresh()
+
+
+def _remote_engine(name: str, spec: ExpertSpecBase, client: ExpertClient) -> Engine:
+    """The engine of an expert that none of our slots runs. Raises ConfigError."""
+    if isinstance(spec, ReplaySpec):
+        return ReplayEngine(name, recording(spec.recording, spec.model))
+    if isinstance(spec, OwnSpec):
+        return GuardedEngine(own_engines.build(name, spec))
+    assert isinstance(spec, OpenAISpec)
+    endpoint = Endpoint(name, spec.base_url, spec.model, spec.api_key, spec.timeout_s)
+    return OpenAIEngine(endpoint, client)

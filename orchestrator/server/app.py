@@ -15,6 +15,7 @@ from orchestrator.server.auth import KeyGate
 from orchestrator.server.classes import BATCH_PATH
 from orchestrator.server.context import Context, request_id_of
 from orchestrator.server.errors import body_of, envelope, headers_of, status_of
+from orchestrator.server.in_flight import InFlightGate
 
 
 def make_app(context: Context) -> FastAPI:
@@ -28,6 +29,12 @@ def make_app(context: Context) -> FastAPI:
         app.include_router(module.router)
     app.include_router(openai_routes.tokens_router, prefix=BATCH_PATH)
     app.include_router(openai_routes.router, prefix=BATCH_PATH)
+    # Inside the key gate, which is added last: who has no key takes no place.
+    app.add_middleware(
+        InFlightGate,
+        metrics=context.metrics,
+        at_most=context.config.server.max_in_flight,
+    )
     if api_keys := context.config.server.api_keys:
         app.add_middleware(KeyGate, api_keys=api_keys)
     app.add_exception_handler(CoterieError, _ours)

@@ -4,7 +4,7 @@ from starlette.types import Scope
 
 from experts.errors import RequestError
 from orchestrator.config.model import BATCH_CLASS, DEFAULT_CLASS, Config
-from orchestrator.server.auth import KEY_CLASS
+from orchestrator.server.auth import caller_of
 
 BATCH_PATH = "/batch"
 """The same endpoints for clients that cannot add a field to the body: /batch/v1/..."""
@@ -20,9 +20,8 @@ def class_of(config: Config, scope: Scope, asked: str | None, model: str) -> str
         return asked
     if scope["path"].startswith(f"{BATCH_PATH}/"):
         return BATCH_CLASS
-    of_key: str | None = scope.get(KEY_CLASS)
-    if of_key is not None:
-        return of_key
+    if (caller := caller_of(scope)) is not None:
+        return caller.request_class
     composition = config.compositions.get(model)
     return (composition and composition.request_class) or DEFAULT_CLASS
 

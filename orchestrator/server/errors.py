@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from experts.errors import (
+    AdminOnly,
     BodyTooLarge,
     BudgetSpent,
     CoterieError,
@@ -21,6 +22,7 @@ from experts.errors import (
 
 # The most specific class first: the first match counts.
 _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
+    (AdminOnly, 403),
     (UnknownModel, 404),
     (BodyTooLarge, 413),
     (TooManyRequests, 429),
@@ -33,6 +35,12 @@ _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
     (ExpertError, 502),
     (RoutingError, 500),
 )
+_KINDS = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+}
 RETRY_AFTER_S = {429: 1, 503: 5}
 """Seconds a client should wait; the OpenAI SDK obeys it."""
 MAX_RETRY_AFTER_S = 120
@@ -65,9 +73,7 @@ def envelope(
     source: str = "coterie",
 ) -> dict[str, Any]:
     """OpenAI's error body; `source` tells whose error it is."""
-    kind = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}.get(
-        status, "invalid_request_error" if status < 500 else "server_error"
-    )
+    kind = _KINDS.get(status, "invalid_request_error" if status < 500 else "server_error")
     error = {"message": message, "type": kind, "param": param, "code": code, "source": source}
     return {"error": error}
 

@@ -36,7 +36,7 @@ async def completions(http: HttpRequest, expert: str) -> Response:
 
 @router.get("/v1/models")
 async def models(http: HttpRequest, expert: str) -> dict[str, Any]:
-    """This expert as the only model."""
+    """The expert as the only model."""
     context = _known(http, expert)
     cards = [card for card in model_cards(context.config) if card["id"] == expert]
     return {"object": "list", "data": cards}

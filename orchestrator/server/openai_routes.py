@@ -9,10 +9,11 @@ from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from experts.errors import RequestError, TooManyRequests, UnknownModel
+from experts.errors import RequestError, UnknownModel
 from experts.types import Operation
 from orchestrator.config.model import Config
 from orchestrator.request.context import RequestContext
+from orchestrator.server.auth import caller_of
 from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
@@ -42,10 +43,11 @@ async def relay(http: HttpRequest, operation: Operation, expert: str | None = No
     context = context_of(http)
     raw = await read_body(http, context.config.server.max_body_mb)
     request, model, extension = parse(raw, operation, request_id_of(http), expert)
-    if context.metrics.in_flight >= context.config.server.max_in_flight:
-        raise TooManyRequests("Too many requests are under way (server.max_in_flight).")
     request_class = class_of(context.config, http.scope, extension.request_class, model)
-    return Relay(context, RequestContext(request, model, request_class, extension.options))
+    caller = caller_of(http.scope)
+    key_name = caller.name if caller is not None else None
+    options = extension.options
+    return Relay(context, RequestContext(request, model, request_class, options, key_name))
 
 
 @router.get("/v1/models")

@@ -35,8 +35,6 @@ class Relay(Response):
         self._trace = Trace()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        metrics = self._server.metrics
-        metrics.in_flight += 1
         work = asyncio.current_task()
         assert work is not None
         watch = asyncio.create_task(_cancel_when_gone(receive, work))
@@ -54,7 +52,6 @@ class Relay(Response):
             work.uncancel()
         finally:
             watch.cancel()
-            metrics.in_flight -= 1
 
     async def _run(self, send: Send) -> None:
         settings, trace = self._server.config.server, self._trace

@@ -11,6 +11,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from experts.errors import ConfigError, RequestError, UnknownModel
+from orchestrator.server.auth import caller_of, require_admin
 from orchestrator.server.context import MAX_REQUEST_ID, context_of, read_body
 from orchestrator.server.schemas import parse_object, validated
 
@@ -58,17 +59,20 @@ class FeedbackBody(BaseModel):
 
 @router.post("/coterie/feedback")
 async def feedback(http: HttpRequest) -> Mapping[str, Any]:
-    """A score of 0 to 1 for the answer with that x-request-id; once."""
+    """A score of 0 to 1 for the answer with that x-request-id, once, by the key that asked."""
     context = context_of(http)
     raw = await read_body(http, context.config.server.max_body_mb)
     body = validated(FeedbackBody, parse_object(raw))
-    return await context.pipeline.feedback.give(body.request_id, body.score)
+    caller = caller_of(http.scope)
+    name = caller.name if caller is not None else None
+    return await context.pipeline.feedback.give(body.request_id, body.score, name)
 
 
 @router.post("/coterie/routers/{name}/reload")
 async def reload(http: HttpRequest, name: str) -> dict[str, Any]:
     """Build a router anew, from its artifact or its outcome table, and let it decide at once."""
     context = context_of(http)
+    require_admin(context.config, http.scope)
     if name not in context.config.routers:
         known = ", ".join(context.config.routers) or "none"
         raise UnknownModel(f"There is no router `{name}` (known: {known}).", param="name")

@@ -205,3 +205,43 @@ async def test_who_stops_waiting_stops_the_program(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert ended(pid)
+
+
+class Crowd:
+    """Children that count how many of them run at once, and end when they are told to."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.most = 0
+        self.go_on = asyncio.Event()
+        self.came = asyncio.Semaphore(0)
+
+    async def said(self, task: dict[str, object]) -> bytearray:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        self.came.release()
+        await self.go_on.wait()
+        self.running -= 1
+        return bytearray(b"true")
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+async def test_children_of_all_callers_are_bounded_together(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    crowd = Crowd()
+    monkeypatch.setattr(equality, "_said", crowd.said)
+    equality.limit_children(at_once)
+    try:
+        programs = [f"x = {number}" for number in range(4)]
+        calls = [labels("code", programs, ["assert x"]), passes("x = 1", ["pass"])]
+        calls.append(labels("latex", boxes("1/2", "0.5")))
+        together = asyncio.gather(*calls)
+        for _ in range(at_once):
+            await asyncio.wait_for(crowd.came.acquire(), GRACE_S)
+        assert crowd.running == at_once
+        crowd.go_on.set()
+        await together
+    finally:
+        equality.limit_children(equality.AT_ONCE)
+    assert crowd.most == at_once

@@ -8,9 +8,12 @@ import httpx
 import pytest
 from repository import ROOT
 
+from aggregators import equality
 from experts.errors import ConfigError, ServiceError
+from experts.openai import ExpertClient
 from orchestrator.config.model import Config
 from orchestrator.service import _bind, refuse_shadowing_folder, start_service
+from orchestrator.store import MemoryStore
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ async def test_an_experts_own_endpoint_is_known(config: Config, upstream: Any) -
     await service.stop()
 
 
-async def test_a_router_that_can_not_be_built_frees_the_port(
+async def test_a_router_that_cannot_be_built_frees_the_port(
     config: Config, unused_port: int, tmp_path: Path
 ) -> None:
     router = {"type": "knn", "outcomes": str(tmp_path / "none.parquet")}
@@ -44,6 +47,78 @@ async def test_a_router_that_can_not_be_built_frees_the_port(
     with pytest.raises(ConfigError, match=r"none\.parquet"):
         await start_service(broken, on_event=lambda event: None, port=unused_port)
     _bind("127.0.0.1", unused_port).close()
+
+
+class CountedStore(MemoryStore):
+    """Knows whether it was closed."""
+
+    closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_a_taken_port_opens_no_store(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    async def open_one(url: str) -> MemoryStore:
+        opened.append(url)
+        return MemoryStore()
+
+    monkeypatch.setattr("orchestrator.service.open_store", open_one)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ServiceError, match="Address already in use"),
+    ):
+        await start_service(config, on_event=lambda event: None, port=taken.getsockname()[1])
+    assert opened == []
+
+
+async def test_a_start_that_fails_closes_the_store(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = CountedStore()
+
+    async def open_one(url: str) -> MemoryStore:
+        return store
+
+    monkeypatch.setattr("orchestrator.service.open_store", open_one)
+    router = {"type": "knn", "artifact": str(tmp_path / "broken")}
+    (tmp_path / "broken").touch()
+    with pytest.raises(ConfigError, match="broken"):
+        await start_service(
+            config.model_copy(update={"routers": {"k": router}}), on_event=lambda event: None
+        )
+    assert store.closed
+
+
+async def test_a_store_that_is_not_there_frees_the_port(config: Config, unused_port: int) -> None:
+    lost = config.model_copy(update={"store": f"redis://127.0.0.1:{unused_port}/0"})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(ServiceError, match="is not reachable"):
+        await start_service(lost, on_event=lambda event: None, port=port)
+    _bind("127.0.0.1", port).close()
+
+
+async def test_the_bounds_of_the_configuration_reach_what_they_bound(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, int]] = []
+
+    class Client(ExpertClient):
+        def __init__(self, max_connections: int) -> None:
+            told.append(("connections", max_connections))
+            super().__init__(max_connections)
+
+    monkeypatch.setattr("orchestrator.service.ExpertClient", Client)
+    monkeypatch.setattr(equality, "limit_children", lambda n: told.append(("children", n)))
+    bounds = {"max_connections": 7, "max_answer_checks": 3}
+    server = config.server.model_copy(update=bounds)
+    bounded = config.model_copy(update={"server": server})
+    service = await start_service(bounded, on_event=lambda event: None)
+    await service.stop()
+    assert sorted(told) == [("children", 3), ("connections", 7)]
 
 
 @pytest.fixture

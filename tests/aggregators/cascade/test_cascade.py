@@ -278,7 +278,7 @@ class TestKeys:
             ({"type": "cascade", "experts": ["no"]}, r"s\.experts: no expert is called `no`"),
             ({"type": "cascade", "last": "no"}, r"s\.last: no expert is called `no`"),
             ({"type": "cascade", "accept": 2}, r"s\.accept: "),
-            ({"type": "strategy", "panel": {}}, r"s\.panel\.type: the key is missing"),
+            ({"type": "strategy", "panel": {}}, r"s\.panel\.type: this key is required"),
             ({"type": "strategy", "panel": {"type": "blend"}}, r"s\.panel\.type: there is no type"),
             (
                 {"type": "strategy", "panel": {"type": "vote", "chunk": 0, "size": 1}},

@@ -1,0 +1,84 @@
+"""Relative paths of a configuration start at its file: every key of a path is made absolute."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from aggregators.registry import aggregator_class
+from experts.annotations import is_path, plain
+from experts.components import is_own_class
+from experts.errors import ConfigError
+from experts.own_engines import engine_class
+from routers.registry import router_class
+
+Tree = dict[str, Any]
+_WEIGHTS = ("vllm", "torch")
+
+
+def anchor_paths(tree: Tree, folder: Path, model: type[BaseModel]) -> None:
+    """Make the paths in a file's tree absolute, those in the keys of routers and so on, too."""
+    _anchor_section(tree, model, folder)
+    for name, expert in _mappings(tree.get("experts")):
+        _anchor_expert(name, expert, folder)
+    for _, router in _mappings(tree.get("routers")):
+        _anchor_section(router, _config_of(router_class, router), folder)
+    for _, aggregator in _mappings(tree.get("aggregators")):
+        _anchor_aggregator(aggregator, folder)
+    for _, composition in _mappings(tree.get("compositions")):
+        _anchor_aggregator(composition.get("aggregator"), folder)
+
+
+def _anchor_section(section: Tree, model: type[BaseModel] | None, folder: Path) -> None:
+    """The keys of a model that are paths, and those of the models inside it."""
+    for name, field in model.model_fields.items() if model is not None else ():
+        key = field.alias or name
+        value = section.get(key)
+        kind, _ = plain(field.annotation)
+        if isinstance(value, str) and is_path(kind):
+            section[key] = _absolute(value, folder)
+        elif isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, BaseModel):
+            _anchor_section(value, kind, folder)
+
+
+def _anchor_expert(name: str, expert: Tree, folder: Path) -> None:
+    kind = expert.get("type")
+    if is_own_class(kind):
+        _anchor_section(expert, _config_of(lambda one: engine_class(name, one), expert), folder)
+    model, recording = expert.get("model"), expert.get("recording")
+    if kind == "replay" and isinstance(recording, str):
+        expert["recording"] = _absolute(recording, folder)
+    # A hub id looks like a relative path; of a remote expert, the model is its server's own name.
+    if kind in _WEIGHTS and isinstance(model, str):
+        local = model.startswith((".", "/", "~")) or (folder / model).exists()
+        expert["model"] = _absolute(model, folder) if local else model
+
+
+def _anchor_aggregator(aggregator: Any, folder: Path) -> None:
+    """An aggregator's keys; another one may stand in them."""
+    if not isinstance(aggregator, dict):
+        return
+    _anchor_section(aggregator, _config_of(aggregator_class, aggregator), folder)
+    for _, inner in _mappings(aggregator):
+        if "type" in inner:
+            _anchor_aggregator(inner, folder)
+
+
+def _config_of(find: Any, keys: Tree) -> type[BaseModel] | None:
+    """The keys that a `type` knows; None where it is wrong, which the checks report."""
+    try:
+        config: type[BaseModel] = find(keys.get("type")).Config
+    except ConfigError:
+        return None
+    return config
+
+
+def _mappings(entries: Any) -> Iterator[tuple[str, Tree]]:
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        if isinstance(entry, dict):
+            yield str(name), entry
+
+
+def _absolute(value: str, folder: Path) -> str:
+    return str((folder / Path(value).expanduser()).resolve())

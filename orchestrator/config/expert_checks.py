@@ -1,0 +1,120 @@
+"""Checks of experts that look at their weights, at each other, and at the slots."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from experts import own_engines
+from experts.errors import ConfigError
+from experts.fused.roles import fused
+from experts.spec import ExpertSpecBase, HostedSpec, OwnSpec, TorchSpec, VllmSpec
+
+
+def check_experts(
+    experts: Mapping[str, ExpertSpecBase], declared: frozenset[str], slot_gb: float
+) -> list[str]:
+    """Every problem of the experts that are right by themselves, each with its path.
+
+    `declared` are the names of all experts in the file, also of those with mistakes.
+    """
+    problems: list[str] = []
+    for name, spec in experts.items():
+        if isinstance(spec, HostedSpec):
+            problems += _check_weights(name, spec) + _check_kind(name, spec)
+        if isinstance(spec, VllmSpec):
+            problems += _check_adapter(name, spec, experts, declared)
+        if isinstance(spec, OwnSpec):
+            problems += _check_own(name, spec)
+    return problems + _check_memory(experts, slot_gb)
+
+
+def _check_own(name: str, spec: OwnSpec) -> tuple[str, ...]:
+    try:
+        own_engines.check(name, spec)
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+def _check_weights(name: str, spec: HostedSpec) -> list[str]:
+    where = f"experts.{name}.model"
+    folder = Path(spec.model)
+    if not folder.is_absolute():
+        return []  # A hub id: only the engine can tell.
+    config = "adapter_config.json" if spec.base else "config.json"
+    if not folder.is_dir():
+        return [f"{where}: there is no folder {spec.model}; correct the path."]
+    if not (folder / config).is_file():
+        return [f"{where}: {spec.model} has no {config}."]
+    try:
+        json.loads((folder / config).read_text(encoding="utf-8"))
+    except ValueError as error:
+        return [f"{where}: {folder / config} is not JSON ({error})."]
+    if not any(any(folder.glob(pattern)) for pattern in ("*.safetensors", "*.bin", "*.pt")):
+        return [f"{where}: {spec.model} has no weights (*.safetensors, *.bin or *.pt)."]
+    return []
+
+
+def _check_kind(name: str, spec: HostedSpec) -> list[str]:
+    """Who runs a fused expert depends on its members' tokenizers."""
+    model = fused(spec.model)
+    if isinstance(spec, TorchSpec) and (model is None or not model.listeners):
+        return [
+            f"experts.{name}.type: `torch` is for Mixtures of Thoughts whose members have different"
+            " tokenizers; use `vllm`, which is much faster."
+        ]
+    if isinstance(spec, VllmSpec) and model is not None and model.listeners:
+        return [
+            f"experts.{name}.type: {', '.join(model.listeners)} have tokenizers of their own, which"
+            " vLLM cannot serve beside the others; use `torch`, which is slower."
+        ]
+    return []
+
+
+def _check_adapter(
+    name: str,
+    spec: VllmSpec,
+    experts: Mapping[str, ExpertSpecBase],
+    declared: frozenset[str],
+) -> list[str]:
+    if spec.adapter_of is None:
+        return []
+    where = f"experts.{name}"
+    base = experts.get(spec.adapter_of)
+    if base is None and spec.adapter_of in declared:
+        return []
+    if base is None:
+        return [f"{where}.adapter_of: no expert is called `{spec.adapter_of}`."]
+    if not isinstance(base, VllmSpec) or base.adapter_of is not None:
+        return [f"{where}.adapter_of: `{spec.adapter_of}` is not a vllm expert with own weights."]
+    if spec.engine_args:
+        return [
+            f"{where}.engine_args: an adapter shares the engine of `{spec.adapter_of}`;"
+            " put the arguments there."
+        ]
+    return []
+
+
+def _check_memory(experts: Mapping[str, ExpertSpecBase], slot_gb: float) -> list[str]:
+    """Experts that no slot can hold, or that should both stay and leave.
+
+    Where no size is given, the files of the weights tell the least that it can be.
+    """
+    hosted = {n: s for n, s in experts.items() if isinstance(s, HostedSpec)}
+    sizes = {n: s.memory_gb or _weights_gb(s.model) for n, s in hosted.items() if s.base is None}
+    problems = [
+        f"experts.{name}.memory_gb: {size:.2f} GB do not fit into a slot of {slot_gb:g} GB"
+        " (slots.memory_gb)."
+        for name, size in sizes.items()
+        if size > slot_gb
+    ]
+    return problems + [
+        f"experts.{name}.max_idle_s: a pinned expert never leaves; drop `pin` or `max_idle_s`."
+        for name, spec in hosted.items()
+        if spec.pin and spec.max_idle_s is not None
+    ]
+
+
+def _weights_gb(model: str) -> float:
+    files = Path(model).glob("*.safetensors") if Path(model).is_absolute() else ()
+    return float(sum(file.stat().st_size for file in files)) / (1 << 30)

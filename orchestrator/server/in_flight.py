@@ -1,0 +1,51 @@
+"""The bound on requests under way, kept before anything of a request is read."""
+
+import json
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from experts.errors import TooManyRequests
+from orchestrator.server.auth import is_guarded
+from orchestrator.server.context import request_id_of
+from orchestrator.server.errors import body_of, headers_of, status_of
+from orchestrator.server.metrics import Metrics
+
+_CHEAP = ("/health", "/health/readiness", "/v1/models")
+"""What reads our own state only, below an expert's path; the operators' pages do, too."""
+
+
+class InFlightGate:
+    """Counts requests that cost something until their answer has ended; refuses those too many."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, at_most: int) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._at_most = at_most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _costs(scope["method"], scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        if self._metrics.in_flight >= self._at_most:
+            await _refusal(scope)(scope, receive, send)
+            return
+        self._metrics.in_flight += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._metrics.in_flight -= 1
+
+
+def _costs(method: str, path: str) -> bool:
+    """Whatever has a body, and whatever an expert's engine answers."""
+    if method == "POST":
+        return is_guarded(path)
+    return path.startswith("/e/") and not path.endswith(_CHEAP)
+
+
+def _refusal(scope: Scope) -> Response:
+    error = TooManyRequests("Too many requests are under way (server.max_in_flight).")
+    headers = headers_of(error, request_id_of(HttpRequest(scope)))
+    return Response(json.dumps(body_of(error)), status_of(error), headers, "application/json")

@@ -1,0 +1,44 @@
+"""Relative paths start at the file that names them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from config_files import HUB, REMOTE
+
+from orchestrator.config.checks import missing_files
+from orchestrator.config.model import load_config
+
+
+@pytest.mark.parametrize("model", ["./weights", "weights", "../{folder}/weights", "{path}"])
+def test_model_paths_start_at_the_file(write: Any, weights: Path, model: str) -> None:
+    name = model.format(folder=weights.parent.name, path=weights)
+    config = load_config(write({"experts": {"near": {"type": "vllm", "model": name}}}))
+    assert config.hosted()["near"].model == str(weights.resolve())
+
+
+def test_a_hub_id_stays_as_it_is(write: Any) -> None:
+    config = load_config(write({"experts": {"hub": HUB}}))
+    assert config.hosted()["hub"].model == "org/model"
+
+
+def test_the_model_of_a_remote_expert_is_no_path(write: Any, weights: Path) -> None:
+    config = load_config(write({"experts": {"far": {**REMOTE, "model": "./weights"}}}))
+    assert config.experts["far"].model == "./weights"  # type: ignore[union-attr]
+
+
+def test_router_files_start_at_the_file(write: Any, tmp_path: Path) -> None:
+    path = write(
+        {"experts": {"far": REMOTE}, "routers": {"k": {"type": "knn", "outcomes": "o.parquet"}}}
+    )
+    assert load_config(path).routers["k"]["outcomes"] == str((tmp_path / "o.parquet").resolve())
+
+
+def test_artifacts_lie_beside_the_file(write: Any, tmp_path: Path) -> None:
+    settings = {"type": "mixture_of_thoughts", "expert": "far", "artifact": "thoughts/router.npz"}
+    path = write({"experts": {"far": REMOTE}, "routers": {"t": settings}})
+    routers = load_config(path).routers
+    assert routers["t"]["artifact"] == str((tmp_path / "thoughts" / "router.npz").resolve())
+    (problem,) = missing_files(routers)
+    assert problem.startswith("routers.t.artifact: there is no file")
+    assert problem.endswith("`coterie fuse mixture-of-thoughts` writes it.")

@@ -1,0 +1,185 @@
+"""Every kind of mistake in a file is named with its path."""
+
+from typing import Any
+
+import pytest
+from config_files import HUB, REMOTE, problems_of
+
+MISTAKES = {
+    "unknown key, near one": (
+        {"experts": {"a": {**REMOTE, "modle": 1}}},
+        "experts.a.modle: unknown key. Did you mean `model`?",
+    ),
+    "unknown key of a section": (
+        {"experts": {"a": REMOTE}, "server": {"prot": 1}},
+        "server.prot: unknown key. Did you mean `port`?",
+    ),
+    "unknown key of a composition": (
+        {"experts": {"a": REMOTE}, "compositions": {"pool/auto": {"router": "r", "rooter": 1}}},
+        "compositions.pool/auto.rooter: unknown key. Did you mean `router`?",
+    ),
+    "unknown key of the file": (
+        {"experts": {"a": REMOTE}, "xyz": 1},
+        "xyz: unknown key. Known keys: aggregators, classes, compositions, experts, feedback, ray",
+    ),
+    "unknown key, called like a kind": (
+        {"experts": {"a": {**REMOTE, "openai": {}}}},
+        "experts.a.openai: unknown key.",
+    ),
+    "missing key": (
+        {"experts": {"a": {"type": "vllm"}}},
+        "experts.a.model: this key is required: a folder with weights",
+    ),
+    "missing experts": (
+        {"version": 1},
+        "experts: this key is required: the models that can answer",
+    ),
+    "no expert": ({"experts": {}}, "experts: "),
+    "wrong type": (
+        {"experts": {"a": REMOTE}, "server": {"port": "many"}},
+        "server.port: must be a valid integer.",
+    ),
+    "out of range": (
+        {"experts": {"a": REMOTE}, "server": {"port": 70000}},
+        "server.port: must be less than or equal to 65535",
+    ),
+    "not an URL": (
+        {"experts": {"a": {**REMOTE, "base_url": "far.test"}}},
+        "experts.a.base_url: must start with http:// or https://",
+    ),
+    "unknown kind": (
+        {"experts": {"a": {"type": "vlm", "model": "m"}}},
+        "experts.a.type: there is no type `vlm` (known: vllm, torch, openai, replay, or",
+    ),
+    "no kind": (
+        {"experts": {"a": {"model": "m"}}},
+        "experts.a.type: this key is required (known: vllm, torch, openai",
+    ),
+    "an expert that is no mapping": ({"experts": {"a": 3}}, "experts.a: "),
+    "expert with a bad name": (
+        {"experts": {"a b": REMOTE}},
+        "experts.a b: the name must match",
+    ),
+    "expert with a number for a name": ({"experts": {1: {**REMOTE, "x": 1}}}, "experts.1: "),
+    "composition with a bad name": (
+        {"experts": {"a": REMOTE}, "compositions": {"auto": {"router": "r"}}},
+        "compositions.auto: the name must match",
+    ),
+    "composition of an unknown class": (
+        {
+            "experts": {"a": REMOTE},
+            "routers": {"r": {"type": "random"}},
+            "classes": {"slow": {"max_wait_s": 60}},
+            "compositions": {"pool/auto": {"router": "r", "class": "slwo"}},
+        },
+        "compositions.pool/auto.class: no request class is called `slwo`"
+        " (known: interactive, batch, slow).",
+    ),
+    "composition with a negative price": (
+        {
+            "experts": {"a": REMOTE},
+            "routers": {"r": {"type": "random"}},
+            "compositions": {"pool/auto": {"router": "r", "load_price": -1}},
+        },
+        "compositions.pool/auto.load_price: must be greater than or equal to 0.",
+    ),
+    "unknown key of a class": (
+        {"experts": {"a": REMOTE}, "classes": {"slow": {"max_wait": 3}}},
+        "classes.slow.max_wait: unknown key. Did you mean `max_wait_s`?",
+    ),
+    "class without its bound": (
+        {"experts": {"a": REMOTE}, "classes": {"slow": {}}},
+        "classes.slow.max_wait_s: this key is required: age in seconds",
+    ),
+    "API key of an unknown class": (
+        {"experts": {"a": REMOTE}, "server": {"api_keys": {"me": {"key": "k", "class": "x"}}}},
+        "server.api_keys.me.class: no request class is called `x` (known: interactive, batch).",
+    ),
+    "unknown key of an API key": (
+        {"experts": {"a": REMOTE}, "server": {"api_keys": {"me": {"key": "k", "clas": "x"}}}},
+        "server.api_keys.me.clas: unknown key. Did you mean `class`?",
+    ),
+    "API key that fits no header": (
+        {"experts": {"a": REMOTE}, "server": {"api_keys": {"me": {"key": "a\nb"}}}},
+        "server.api_keys.me.key: must be one or more visible ASCII characters",
+    ),
+    "API key of two names": (
+        {"experts": {"a": REMOTE}, "server": {"api_keys": {n: {"key": "k"} for n in "xy"}}},
+        "server.api_keys.y.key: `x` has the same key; give each its own.",
+    ),
+    "composition called like the embedding model": (
+        {
+            "experts": {"a": REMOTE},
+            "routers": {"r": {"type": "random"}},
+            "compositions": {"coterie/embed": {"router": "r"}},
+        },
+        "compositions.coterie/embed: ",
+    ),
+    "router with a name that fits no header": (
+        {"experts": {"a": REMOTE}, "routers": {"к\n": {"type": "random"}}},
+        "routers.к",
+    ),
+    "composition with an unknown router": (
+        {
+            "experts": {"a": REMOTE},
+            "routers": {"r": {"type": "random"}},
+            "compositions": {"pool/auto": {"router": "q"}},
+        },
+        "compositions.pool/auto.router: no router is called `q` (known: r).",
+    ),
+    "unknown kind of router": (
+        {"experts": {"a": REMOTE}, "routers": {"r": {"type": "magic"}}},
+        "routers.r.type: there is no type `magic` (known: static, random, knn",
+    ),
+    "unknown key of a router": (
+        {"experts": {"a": REMOTE}, "routers": {"r": {"type": "random", "sede": 1}}},
+        "routers.r.sede: unknown key. Did you mean `seed`?",
+    ),
+    "router with an unknown expert": (
+        {"experts": {"a": REMOTE}, "routers": {"r": {"type": "static", "expert": "b"}}},
+        "routers.r.expert: no expert is called `b` (known: a).",
+    ),
+    "missing weights": (
+        {"experts": {"a": {"type": "vllm", "model": "./nowhere"}}},
+        "experts.a.model: there is no folder ",
+    ),
+    "adapter of nobody": (
+        {"experts": {"a": {**HUB, "adapter_of": "b"}}},
+        "experts.a.adapter_of: no expert is called `b`.",
+    ),
+    "adapter of a remote expert": (
+        {"experts": {"a": {**HUB, "adapter_of": "b"}, "b": REMOTE}},
+        "experts.a.adapter_of: `b` is not a vllm expert with own weights.",
+    ),
+    "adapter of an adapter": (
+        {
+            "experts": {
+                "a": {**HUB, "adapter_of": "b"},
+                "b": {**HUB, "adapter_of": "c"},
+                "c": HUB,
+            }
+        },
+        "experts.a.adapter_of: `b` is not a vllm expert with own weights.",
+    ),
+    "adapter with engine arguments": (
+        {"experts": {"a": {**HUB, "adapter_of": "b", "engine_args": {"x": 1}}, "b": HUB}},
+        "experts.a.engine_args: an adapter shares the engine of `b`",
+    ),
+    "missing environment variable": (
+        {"experts": {"a": {**REMOTE, "api_key": "${env:COTERIE_TEST_NOT_SET}"}}},
+        "experts.a.api_key: the environment variable COTERIE_TEST_NOT_SET is not set.",
+    ),
+    "not a mapping": ("- a\n- b\n", "pool.yaml must be a mapping with the key `experts`"),
+    "empty": ("", "pool.yaml must be a mapping"),
+    "not YAML": ("experts: [", "while parsing"),
+    "duplicate key": ("experts: {a: {}, a: {}}", "the key 'a' appears twice"),
+    "a list for a key": ("experts: {}\n? [a, b]\n: 1\n", ""),
+    "a date that does not exist": ("experts: {a: {about: 2020-13-45}}", ""),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_named_with_its_path(write: Any, mistake: str) -> None:
+    content, expected = MISTAKES[mistake]
+    problems = problems_of(write(content))
+    assert any(expected in problem for problem in problems), problems

@@ -1,0 +1,58 @@
+"""What experts lack on the disk, and what no slot can hold, is named."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from config_files import HUB, problems_of
+
+
+@pytest.mark.parametrize(
+    ("missing", "adapter", "said"),
+    [
+        ("config.json", False, "has no config.json"),
+        ("adapter_config.json", True, "has no adapter_config.json"),
+        ("model.safetensors", False, "has no weights"),
+    ],
+)
+def test_what_a_checkpoint_lacks_is_named(
+    write: Any, weights: Path, missing: str, adapter: bool, said: str
+) -> None:
+    (weights / missing).unlink()
+    expert = {"type": "vllm", "model": "./weights", **({"adapter_of": "b"} if adapter else {})}
+    (problem,) = problems_of(write({"experts": {"a": expert, "b": HUB}}))
+    assert problem.startswith("experts.a.model: ")
+    assert said in problem
+
+
+def test_a_checkpoint_whose_config_is_not_json_is_named(write: Any, weights: Path) -> None:
+    (weights / "config.json").write_text("{")
+    (problem,) = problems_of(write({"experts": {"a": {"type": "vllm", "model": "./weights"}}}))
+    assert "is not JSON" in problem
+
+
+def test_an_expert_that_no_slot_can_hold_is_refused(write: Any, weights: Path) -> None:
+    path = write(
+        {
+            "experts": {"big": {"type": "vllm", "model": str(weights), "memory_gb": 9}},
+            "slots": {"memory_gb": 8},
+        }
+    )
+    assert problems_of(path) == (
+        "experts.big.memory_gb: 9.00 GB do not fit into a slot of 8 GB (slots.memory_gb).",
+    )
+
+
+def test_an_expert_whose_weights_no_slot_can_hold_is_refused(write: Any, weights: Path) -> None:
+    with (weights / "more.safetensors").open("wb") as file:
+        file.truncate(2 << 30)  # A hole: it takes no room on the disk.
+    path = write(
+        {"experts": {"big": {"type": "vllm", "model": str(weights)}}, "slots": {"memory_gb": 1}}
+    )
+    assert "experts.big.memory_gb: 2.00 GB do not fit" in problems_of(path)[0]
+
+
+def test_a_pinned_expert_with_an_idle_limit_is_refused(write: Any, weights: Path) -> None:
+    spec = {"type": "vllm", "model": str(weights), "pin": True, "max_idle_s": 5}
+    problems = problems_of(write({"experts": {"a": spec}}))
+    assert "experts.a.max_idle_s: a pinned expert never leaves" in problems[0]

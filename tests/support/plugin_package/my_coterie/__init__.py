@@ -1,0 +1,1 @@
+"""A router, an aggregator and an engine that are not Coterie's own."""

@@ -1,0 +1,86 @@
+"""A pool over scripted slots, with what a test needs to drive it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+from scripted_slot import PATIENCE_S, ScriptedSlot
+
+from orchestrator.config.model import Config
+from orchestrator.residency.pool import ExpertPool, Lease
+from orchestrator.store import Store
+
+
+class Rig:
+    """A pool over scripted slots, with what a test needs to drive it."""
+
+    def __init__(
+        self, config: Config, sizes: Mapping[str, float], store: Store | None = None
+    ) -> None:
+        self.slots = [ScriptedSlot(f"slot-{n}", sizes) for n in range(config.slots.count)]
+        self.slot = self.slots[0]
+        self.events: list[str] = []
+        self.health = 200
+        self.songs: list[str | Callable[[], httpx.Response]] = []
+        self.sung = 0
+        self._tasks: list[asyncio.Task[Lease]] = []
+        self.client = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
+        self.pool = ExpertPool(config, list(self.slots), self.client, self.events.append, store)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/health"):
+            return httpx.Response(self.health)
+        self.sung += 1
+        song = self.songs.pop(0) if self.songs else "tweet"
+        return (
+            httpx.Response(200, json={"choices": [{"text": song}]})
+            if isinstance(song, str)
+            else song()
+        )
+
+    async def use(self, expert: str, request_class: str = "interactive") -> Lease:
+        """Lease and give back at once."""
+        with await self.lease(expert, request_class) as lease:
+            return lease
+
+    async def lease(self, expert: str, request_class: str = "interactive") -> Lease:
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.pool.lease(expert, request_class)
+
+    def using(self, expert: str, request_class: str = "interactive") -> "asyncio.Task[Lease]":
+        self._tasks.append(asyncio.create_task(self.use(expert, request_class)))
+        return self._tasks[-1]
+
+    def leasing(self, expert: str, request_class: str = "interactive") -> "asyncio.Task[Lease]":
+        self._tasks.append(asyncio.create_task(self.lease(expert, request_class)))
+        return self._tasks[-1]
+
+    async def settle(self) -> None:
+        """Give every task that can go on the chance to; what still waits then, waits for us."""
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    async def done(self, task: "asyncio.Task[Lease]") -> Lease:
+        return await asyncio.wait_for(task, PATIENCE_S)
+
+    def told(self, words: str) -> list[str]:
+        """The events that have these words."""
+        return [event for event in self.events if words in event]
+
+    def engine(self, name: str) -> dict[str, Any]:
+        """What the snapshot says about an engine."""
+        shown: dict[str, Any] = self.pool.snapshot()["loads"][name]
+        return shown
+
+    async def close(self) -> None:
+        """End what a failed test left behind, too."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.pool.stop()
+        await self.client.aclose()
+        assert [mistake for slot in self.slots for mistake in slot.mistakes] == []
+
+    def residents(self) -> list[list[str]]:
+        return [slot["residents"] for slot in self.pool.snapshot()["slots"]]

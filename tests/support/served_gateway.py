@@ -1,0 +1,83 @@
+"""The application over a pool of scripted slots, served on a port of its own."""
+
+import asyncio
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+import numpy as np
+import uvicorn
+from numpy.typing import NDArray
+from openai import AsyncOpenAI
+from scripted_slot import PATIENCE_S, ScriptedSlot
+
+from experts.openai import ExpertClient
+from orchestrator.config.model import Config
+from orchestrator.request.pipeline import Pipeline
+from orchestrator.residency.pool import ExpertPool
+from orchestrator.server.app import make_app
+from orchestrator.server.context import Context
+from routers.base import Router
+
+
+class LengthEncoder:
+    """Two numbers per text, of which the test knows the values."""
+
+    name = "length"
+    dimension = 2
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        angles = np.array([len(text) for text in texts], dtype=np.float32)
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+class Gateway:
+    """The application over its pool, served on a port of its own."""
+
+    def __init__(
+        self, config: Config, slots: list[ScriptedSlot], routers: Mapping[str, Router]
+    ) -> None:
+        self.slots = slots
+        self.client = ExpertClient()
+        self.pool = ExpertPool(config, list(slots), self.client, lambda event: None)
+        self.pipeline = Pipeline(config, self.pool, routers)
+        encoder = LengthEncoder()
+        self.context = Context(
+            config, self.pool, self.pipeline, encoder, self.client, routers.__getitem__
+        )
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.base_url = "http://{}:{}".format(*self._listener.getsockname())
+        self._server = uvicorn.Server(
+            uvicorn.Config(make_app(self.context), lifespan="off", ws="none", log_config=None)
+        )
+        self.http = httpx.AsyncClient(base_url=self.base_url, timeout=PATIENCE_S, trust_env=False)
+        self.openai = AsyncOpenAI(
+            base_url=f"{self.base_url}/v1", api_key="none", max_retries=0, timeout=PATIENCE_S
+        )
+
+    async def start(self) -> None:
+        await self.pool.start()
+        # What `serve` does, less its signal handlers and its clock.
+        self._server.config.load()
+        self._server.lifespan = self._server.config.lifespan_class(self._server.config)
+        await self._server.startup(sockets=[self._listener])
+
+    async def stop(self) -> None:
+        await self.http.aclose()
+        await self.openai.close()
+        self._server.force_exit = True
+        await self._server.shutdown(sockets=[self._listener])
+        await self.pool.stop()
+        await self.client.aclose()
+
+    async def chat(self, script: str, model: str = "tiny", **body: Any) -> httpx.Response:
+        """One chat completion, whole."""
+        asked = {"model": model, "messages": [{"role": "user", "content": script}], **body}
+        return await self.http.post("/v1/chat/completions", json=asked)
+
+    async def settled(self) -> None:
+        """Wait until no request is under way."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.context.metrics.in_flight:
+                await asyncio.sleep(0)
