@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
-import httpx
 import uvicorn
 from threadpoolctl import threadpool_limits
 
@@ -22,6 +21,7 @@ from orchestrator.config.checks import missing_files
 from orchestrator.config.model import Config
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
+from orchestrator.request.sinks import AccessLog, TraceFile, TraceSink
 from orchestrator.residency import ray_slot
 from orchestrator.residency.policy import Policy, decide
 from orchestrator.residency.pool import ExpertPool
@@ -43,17 +43,16 @@ class Service:
         self,
         config: Config,
         pool: ExpertPool,
-        store: Store,
-        client: httpx.AsyncClient,
         server: uvicorn.Server,
         base_url: str,
+        held: AsyncExitStack,
     ) -> None:
+        """`held` ends whatever was started, in the right order."""
         self.config = config
         self.base_url = base_url
         self._pool = pool
-        self._store = store
-        self._client = client
         self._server = server
+        self._held = held
         self._serving: asyncio.Task[None] | None = None
         # A router's products of matrices are small. A second thread of BLAS saves nothing there,
         # and then spins for milliseconds on the core that the engine needs.
@@ -76,9 +75,7 @@ class Service:
         """Finish what is under way within seconds, then end every process that was started."""
         self._server.should_exit = True
         await self.wait()
-        await _stop_pool(self.config, self._pool)
-        await self._store.close()
-        await self._client.aclose()
+        await self._held.aclose()
         self._blas.restore_original_limits()
 
 
@@ -107,6 +104,7 @@ async def start_service(
         undo.push_async_callback(store.close)
         client = ExpertClient(config.server.max_connections)
         undo.push_async_callback(client.aclose)
+        sinks = _make_sinks(config, undo)
         encoder = MiniLMEncoder()
         routers = asyncio.create_task(asyncio.to_thread(_make_routers, config, encoder))
         undo.push_async_callback(_ended, routers)
@@ -120,14 +118,22 @@ async def start_service(
         pipeline = Pipeline(config, pool, made, feedback)
         equality.limit_children(config.server.max_answer_checks)
         make_router = partial(_make_router, config, encoder)
-        context = Context(config, pool, pipeline, encoder, client, make_router)
+        context = Context(config, pool, pipeline, encoder, client, make_router, sinks=sinks)
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
         server, address = _make_server(context), _address(listener)
-        service = Service(config, pool, store, client, server, address)
+        # From now on, it is `stop` that ends what was started.
+        service = Service(config, pool, server, address, undo.pop_all())
         service.listen(listener)
-        undo.pop_all()  # Now it is `stop` that ends them.
     return service
+
+
+def _make_sinks(config: Config, undo: AsyncExitStack) -> tuple[TraceSink, ...]:
+    if config.traces.file is None:
+        return (AccessLog(),)
+    traces = TraceFile(config.traces.file, config.traces.sample)
+    undo.push_async_callback(asyncio.to_thread, traces.close)
+    return (AccessLog(), traces)
 
 
 def _address(listener: socket.socket) -> str:

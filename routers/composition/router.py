@@ -26,7 +26,9 @@ class CompositionConfig(FittedConfig):
     type: Literal["composition"]
     classifier: Kind = Field("knn", description="What tells a request's category.")
     neighbours: int = Field(24, ge=1, le=1024, description="Questions that vote, for `knn`.")
-    strength: float = Field(10.0, gt=0, description="Inverse regularisation strength (C in scikit-learn) of `logistic`.")
+    strength: float = Field(
+        10.0, gt=0, description="Inverse regularisation strength (C in scikit-learn) of `logistic`."
+    )
     prior_weight: float = Field(
         20.0, ge=0, description="Answers of its overall mean that an expert has in each category."
     )

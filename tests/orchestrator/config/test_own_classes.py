@@ -81,9 +81,9 @@ def test_they_are_built_with_their_keys(write: Callable[[Any], Path]) -> None:
 
 def test_a_composition_may_name_an_aggregators_class(write: Callable[[Any], Path]) -> None:
     compositions = Compositions(load_config(write(POOL)))
-    together: Any = compositions.find("pool/plain").together
-    assert type(together.aggregator).__name__ == "Longest"
-    assert together.aggregator.config.at_most == 3
+    aggregator: Any = compositions.named("pool/plain").aggregator
+    assert type(aggregator).__name__ == "Longest"
+    assert aggregator.config.at_most == 3
 
 
 def test_a_client_cannot_have_a_module_imported(write: Callable[[Any], Path]) -> None:
