@@ -21,10 +21,15 @@ is one line and exit code 1; commands that measure exit with 1 when a target is 
 
 def command_page() -> str:
     """The whole page."""
-    # Commands register themselves when it is imported.
-    root = get_command(import_module("evals.cli.main").app)
+    root = get_command(command_line())
     parts = [HEAD, *_sections(root, typer.Context(root, info_name="coterie"))]
     return "\n".join(parts)
+
+
+def command_line() -> typer.Typer:
+    """The application `coterie`, with every command."""
+    application: typer.Typer = import_module("evals.cli.main").app  # Importing it registers them.
+    return application
 
 
 def leaves(command: Any, context: Any) -> Iterator[tuple[Any, Any]]:

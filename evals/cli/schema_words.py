@@ -41,8 +41,8 @@ def words(schema: Schema) -> str:
 
 def nested(schema: Schema) -> tuple[str, str] | None:
     """The one model that a value is made of, and what its place adds to the key; else None."""
-    if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2], ""
+    if (name := _name(schema)) is not None:
+        return name, ""
     found = [nested(choice) for choice in schema.get("anyOf", ())]
     if models := [model for model in found if model is not None]:
         return models[0]
@@ -51,6 +51,12 @@ def nested(schema: Schema) -> tuple[str, str] | None:
     if isinstance(schema.get("items"), Mapping) and (model := nested(schema["items"])) is not None:
         return model[0], f"[]{model[1]}"
     return None
+
+
+def choices(schema: Schema) -> list[str]:
+    """The models of which a value, or each value of a mapping, is one."""
+    inner = _values(schema) or schema
+    return [model for choice in inner.get("oneOf", ()) if (model := _name(choice)) is not None]
 
 
 def shown_default(schema: Schema) -> str:
@@ -76,6 +82,10 @@ def table(rows: Sequence[tuple[str, ...]], columns: tuple[str, ...] = COLUMNS) -
     lines = [columns, tuple("---" for _ in columns), *rows]
     cells = [[" ".join(cell.split()).replace("|", "\\|") for cell in line] for line in lines]
     return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+def _name(schema: Schema) -> str | None:
+    return str(schema["$ref"]).rpartition("/")[2] if "$ref" in schema else None
 
 
 def _values(schema: Schema) -> Schema | None:
