@@ -42,7 +42,7 @@ class Block(NamedTuple):
 
 def _blocks(page: Path) -> list[Block]:
     found = re.findall(r"^```([^\n]*)\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
-    return [Block(*f"{info} ".split(" ", 1), text) for info, text in found]
+    return [Block(*info.partition(" ")[::2], text) for info, text in found]
 
 
 def _named(page: Path) -> str:
@@ -87,7 +87,7 @@ def test_code_runs(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     names: dict[str, Any] = {}
     for block in _blocks(page):
         _save(block, folder)
-        if block.kind == "python" and not block.note.strip():
+        if block.kind == "python" and not block.note:
             exec(compile(block.text, _named(page), "exec"), names)
         if block.kind == "json":
             _check_json(block)
@@ -99,7 +99,7 @@ def test_code_runs(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def _save(block: Block, folder: Path) -> None:
     """A block whose info string is a path is that file."""
-    name = block.note.strip()
+    name = block.note
     if "." not in name:
         return
     path = folder / name
@@ -108,7 +108,7 @@ def _save(block: Block, folder: Path) -> None:
 
 
 def _check_json(block: Block) -> None:
-    lines = block.text.splitlines() if block.note.strip() else [block.text]
+    lines = block.text.splitlines() if block.note else [block.text]
     for row in map(json.loads, lines):
         if "split" in row:
             Sample.model_validate(row)
@@ -116,7 +116,7 @@ def _check_json(block: Block) -> None:
 
 def _check_yaml(block: Block, folder: Path) -> None:
     tree = yaml.safe_load(block.text)
-    match block.note.strip():
+    match block.note:
         case "whole":
             _validate(tree, folder)
         case "fragment":
@@ -150,7 +150,7 @@ def test_commands_exist(page: Path, folder: Path) -> None:
         _save(block, folder)
         if block.kind == "console":
             for command in _commands(block):
-                _check_command(command, runs=block.note.strip() == "run", block=block)
+                _check_command(command, runs=block.note == "run", block=block)
 
 
 def _commands(block: Block) -> list[str]:
