@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 ENGINE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 LOCK := deploy/locks/$(ENGINE).txt
 
-.PHONY: help setup redis demo serve eval bench bench-swap bench-fusion bench-panel zoo profile docs test check fmt lock clean
+.PHONY: help setup redis demo serve eval bench bench-swap bench-fusion bench-panel zoo profile test check fmt lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -63,6 +63,7 @@ fmt: $(READY) ## format and fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+.PHONY: docs
 docs: $(READY) ## write docs/reference/ from the schema and the commands
 	@$(BIN)/python -m evals.cli.docs
 
