@@ -27,6 +27,8 @@ PACKAGES = ("experts", "routers", "aggregators", "orchestrator", "evals")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "experts/zoo/README.md"])
 HISTORY = ("CHANGELOG.md", "log.md", "0011-rooms.md")
 """Pages that name what is no more."""
+GROUPS = ("eval", "expert", "fuse", "outcomes", "router", "zoo")
+"""Commands that have commands, which a sentence may name alone."""
 UNTIL_MERGED = pytest.mark.xfail(strict=False, reason="classes from outside the repository")
 RUN_FROM = ROOT / "examples"
 """Where whole configurations and fragments of the guides would stand."""
@@ -177,16 +179,35 @@ def _check_command(command: str, *, runs: bool, block: Block) -> None:
 
 def _parse(arguments: list[str]) -> None:
     """Raise for a command, an argument or an option that there is not."""
+    if arguments == ["--help"]:
+        return
+    (leaf, context), rest = _found(arguments)
+    if "--help" not in rest:
+        leaf.make_context(context.info_name, rest, parent=context.parent)
+
+
+def _found(arguments: list[str]) -> tuple[tuple[Any, Any], list[str]]:
+    """The command and its context, and the arguments that are left."""
     root = get_command(command_line())
     top = typer.Context(root, info_name="coterie")
     known = {context.command_path: (leaf, context) for leaf, context in leaves(root, top)}
     for count in (1, 2):
         if (found := known.get(" ".join(["coterie", *arguments[:count]]))) is not None:
-            leaf, context = found
-            if "--help" not in arguments:
-                leaf.make_context(context.info_name, arguments[count:], parent=context.parent)
-            return
-    assert arguments in (["--help"], []), f"coterie {' '.join(arguments)}: no such command"
+            return found, arguments[count:]
+    raise AssertionError(f"coterie {' '.join(arguments)}: no such command")
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name not in HISTORY], ids=_named)
+def test_commands_in_sentences_exist(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for command in re.findall(r"`coterie ([^`]+)`", text):
+        words = shlex.split(command)
+        if words == ["--help"] or (words[0] in GROUPS and len(words) == 1):
+            continue
+        (leaf, _), rest = _found(words)
+        options = {name for parameter in leaf.params for name in parameter.opts}
+        used = {word.partition("=")[0] for word in rest if word.startswith("-")}
+        assert used - options == set(), f"coterie {command}"
 
 
 def _run(arguments: list[str], block: Block) -> None:
@@ -226,3 +247,14 @@ def test_the_tree_names_every_room(package: str) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
+
+
+def test_ci_calls_what_a_developer_calls() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    commands = [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
+    assert "make check test" in commands
+    assert "make check test" in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    targets = [hook["entry"] for repo in hooks["repos"] for hook in repo["hooks"]]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert [t for t in targets if f"\n{t.removeprefix('make ')}: " not in makefile] == []
