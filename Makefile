@@ -12,9 +12,9 @@ LOCK := deploy/locks/$(ENGINE).txt
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(READY) ## make .venv from the pinned lock (TORCH_INDEX=URL where torch is found nowhere else)
+setup: $(READY) ## make .venv from the pinned lock (TORCH_INDEX=URL where pip finds no torch)
 
 $(READY): $(LOCK) pyproject.toml deploy/setup.sh
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" LOCK="$(LOCK)" TORCH_INDEX="$(TORCH_INDEX)" sh deploy/setup.sh
@@ -62,6 +62,10 @@ check: $(READY) ## formatting, lint, types, layers
 fmt: $(READY) ## format and fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+.PHONY: docs
+docs: $(READY) ## write docs/reference/ from the schema and the commands
+	@$(BIN)/python -m evals.cli.docs
 
 lock: ## resolve the locks again (cpu and cuda), from pyproject.toml
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" sh deploy/lock.sh

@@ -84,17 +84,6 @@ def test_no_file_is_large() -> None:
     assert large == []
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_the_tree_in_the_readme_names_every_part(package: str) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```.*?\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
-    tree = next((block for block in blocks if all(f"{name}/" in block for name in PACKAGES)), "")
-    parts = {f.relative_to(ROOT / package).parts for f in FILES if (ROOT / package) in f.parents}
-    names = {p[0] if len(p) == 1 else f"{p[0]}/" for p in parts if not p[0].startswith("__")}
-    missing = [n for n in names if not re.search(rf"(?<![\w.]){re.escape(n)}(?!\w)", tree)]
-    assert sorted(missing) == []
-
-
 def test_a_test_can_not_reach_another_machine() -> None:
     with socket.socket() as outward, pytest.raises(RuntimeError, match="wants to connect"):
         outward.connect(("192.0.2.1", 80))

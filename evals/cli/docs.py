@@ -1,0 +1,48 @@
+"""Writes the reference pages of `docs/` from the schema and the commands: `make docs`."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from evals.cli.command_reference import command_page
+from evals.cli.config_reference import config_page
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES: Mapping[str, Callable[[], str]] = {
+    "reference/config.md": config_page,
+    "reference/cli.md": command_page,
+}
+
+
+def stale(folder: Path = DOCS) -> list[str]:
+    """The pages that do not say what the code says."""
+    return [name for name, page in PAGES.items() if _read(folder / name) != page()]
+
+
+def write(folder: Path = DOCS) -> list[str]:
+    """Write the pages that are stale, and return their names."""
+    names = stale(folder)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(PAGES[name](), encoding="utf-8")
+    return names
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the pages, or with `--check` only say which are stale; then 1 if there are any."""
+    parser = argparse.ArgumentParser(prog="python -m evals.cli.docs", description=main.__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    parser.add_argument("--out", type=Path, default=DOCS, help="another folder than docs/")
+    options = parser.parse_args(arguments)
+    names = stale(options.out) if options.check else write(options.out)
+    for name in names:
+        print(f"{options.out / name} {'is stale: run `make docs`' if options.check else 'written'}")
+    return 1 if options.check and names else 0
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
