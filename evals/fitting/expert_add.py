@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from evals.cli.launch import Finish
 from evals.client.progress import Progress
 from evals.fitting.profile import Probe, Profile, print_profile, probes_of, run_profile
 from evals.fitting.versions import expert_version
-from evals.reporting.table import print_table, say, tenths
+from evals.reporting.table import Finish, print_table, say, tenths
 from evals.tasks.task import load_tasks
 from experts.errors import ConfigError
 from orchestrator.cli.router_fitting import fittable, fitted_router

@@ -17,8 +17,8 @@ from evals.benchmarks.fusion.models import (
     write_self_contrast,
     write_thoughts,
 )
-from evals.benchmarks.fusion.serving import THREADS, serving
 from evals.client.progress import Progress
+from evals.client.worker.serving import THREADS, serving
 from evals.fitting.fuse.self_contrast import Fit, fit_settings, setting_roles
 from evals.fitting.fuse.self_contrast_report import print_fit
 from evals.tasks.task import load_tasks

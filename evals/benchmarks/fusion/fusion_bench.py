@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 
 from evals.benchmarks.fusion.models import FORMS, TOGETHER
-from evals.benchmarks.fusion.serving import THREADS
 from evals.client.load import LoadClient, load_client, target
 from evals.client.progress import Progress
+from evals.client.worker.serving import THREADS
 from experts.errors import ServiceError
 
 REFERENCE_LOOP = "evals.benchmarks.fusion.reference_loop"
@@ -137,7 +137,7 @@ async def measure_reference(url: str, fused: Path, questions: Sequence[str]) -> 
         *(
             sys.executable,
             "-m",
-            "evals.benchmarks.fusion.reference_loop",
+            REFERENCE_LOOP,
             str(fused),
             str(REFERENCE_TOKENS),
         ),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evals.benchmarks.fusion.answers import Scores
-from evals.benchmarks.fusion.served import Served, client
 from evals.client.progress import Progress
+from evals.client.worker.answers import Scores
+from evals.client.worker.served import Served, client
 from evals.fitting.fuse.self_contrast_settings import (
     GREEDY,
     Choice,

@@ -1,6 +1,6 @@
 """Serves models in one process as a slot does.
 
-Run as `python -m evals.benchmarks.fusion.worker_process JSON`, where JSON is
+Run as `python -m evals.client.worker.process JSON`, where JSON is
 [threads, {name: keys of an EngineLoad}]. Prints {"port": number} when all are loaded, or
 {"error": words}; ends with its standard input.
 """
