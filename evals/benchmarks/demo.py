@@ -1,4 +1,4 @@
-"""The main job: is the pool, asked through its router, better than its best expert?"""
+"""`coterie demo`: the pool, asked through its router, beside its best expert."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from evals.client.ask import Answer, Question, ask, ask_many, describe_failures
+from evals.client.ask import Question, ask, ask_many, describe_failures
 from evals.client.progress import Progress
 from evals.reporting.scoreboard import Line, Run, Scoreboard, make_scoreboard
 from evals.reporting.table import interval, percent, print_table, say, tenths
@@ -108,13 +108,7 @@ async def _run(
     items: Sequence[Item],
     progress: Progress,
 ) -> Run:
-    done = 0
-
-    def count(answer: Answer) -> None:
-        nonlocal done
-        done += 1
-        progress.doing(f"asking {model}: {done} of {len(items)} answers")
-
+    count = progress.counting(f"asking {model}", len(items), "answers")
     questions = [item.question(model) for item in items]
     started = time.perf_counter()
     answers = await ask_many(

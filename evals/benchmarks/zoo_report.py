@@ -59,14 +59,19 @@ async def run_report(
         for expert in experts:
             accuracy[expert] = {}
             for task in tasks:
-                progress.doing(f"asking {expert} the questions of {task.name}")
                 samples = task.samples("test")
                 questions = [
                     Question(sample.id, expert, sample.question, task.spec.max_tokens)
                     for sample in samples
                 ]
+                text = f"asking {expert} the questions of {task.name}"
                 answers = await ask_many(
-                    client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, stream=False
+                    client,
+                    f"{base_url}/v1",
+                    questions,
+                    in_flight=IN_FLIGHT,
+                    stream=False,
+                    on_answer=progress.counting(text, len(questions), "answers"),
                 )
                 failures += [answer for answer in answers if answer.error]
                 right = sum(

@@ -139,10 +139,11 @@ async def measure(
 
     async with ExpertClient() as client:
         for column in range(shape[1]):
-            progress.doing(f"asking number {column + 1} of the cascade {len(probes)} questions")
+            text = f"asking expert {column + 1} of {shape[1]} of the cascade"
+            count = progress.counting(text, len(probes), "answers")
             async with asyncio.TaskGroup() as group:
                 for row in range(len(probes)):
-                    group.create_task(one(client, row, column))
+                    group.create_task(one(client, row, column)).add_done_callback(count)
     return Measured(confidences, scores, spent)
 
 

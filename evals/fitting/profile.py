@@ -154,13 +154,19 @@ async def _ask(
     probes: Sequence[Probe],
     progress: Progress,
 ) -> list[Answer]:
-    progress.doing(f"asking {expert} {len(probes)} probe questions")
     questions = [
         Question(probe.sample.id, expert, probe.sample.question, probe.task.spec.max_tokens)
         for probe in probes
     ]
     started = time.perf_counter()
-    answers = await ask_many(client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, stream=False)
+    answers = await ask_many(
+        client,
+        f"{base_url}/v1",
+        questions,
+        in_flight=IN_FLIGHT,
+        stream=False,
+        on_answer=progress.counting(f"asking {expert}", len(questions), "probe questions"),
+    )
     seconds = time.perf_counter() - started
     progress.say(f"{expert}: {len(questions)} probe questions asked in {seconds:.1f} s")
     return answers

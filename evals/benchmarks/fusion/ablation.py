@@ -88,12 +88,13 @@ def _changed(config: TrainingConfig, changes: Mapping[str, Any], where: str) -> 
         raise ConfigError(f"{where} does not fit.", problems=mistakes(error)) from error
 
 
-def train(runs: Sequence[Run], root: Path) -> dict[str, Path]:
+def train(runs: Sequence[Run], root: Path, progress: Progress) -> dict[str, Path]:
     """Train what is not trained yet; returns the fused folders by name. Raises ConfigError."""
     folders = {run.name: root / run.name for run in runs}
     for run in runs:
         folder = folders[run.name]
-        training.train(run.config, folder.with_name(f"{folder.name}.run"), folder, root / "cache")
+        state = folder.with_name(f"{folder.name}.run")
+        training.train(run.config, state, folder, progress, root / "cache")
     return folders
 
 
@@ -116,8 +117,8 @@ async def evaluate(
         progress.say(f"{len(folders) + len(config.members)} models loaded into one worker process")
         anyone = Served(connection, url, runs[0].name)
         answers = await ask_members(anyone, list(config.members), tasks, progress)
-        for run in runs:
-            progress.doing(f"asking {run.name}")
+        for number, run in enumerate(runs):
+            progress.doing(f"asking {run.name}", number, len(runs))
             served = Served(connection, url, run.name)
             mixture = thoughts.Mixture(served, folders[run.name], tasks, encoder)
             ways = {run.variant: await mixture.answer()}

@@ -69,8 +69,8 @@ async def ask_members(
 ) -> MemberAnswers:
     """Ask every member both splits; they are served beside the fused expert."""
     probe, test = [], []
-    for name in members:
-        progress.doing(f"asking {name}")
+    for number, name in enumerate(members):
+        progress.doing(f"asking {name}", number, len(members))
         served = Served(fused.client, fused.url, name)
         probe.append(await served.answers(tasks, "probe"))
         test.append(await served.answers(tasks, "test"))

@@ -100,8 +100,9 @@ async def measure(
             for level in LEVELS:
                 await ms_per_token(client, url, name, questions, level)
         for number in range(rounds):
-            for level in LEVELS:
-                progress.doing(f"round {number + 1} of {rounds}: {level} in flight")
+            for place, level in enumerate(LEVELS):
+                done, steps = number * len(LEVELS) + place, rounds * len(LEVELS)
+                progress.doing(f"round {number + 1} of {rounds}: {level} in flight", done, steps)
                 # Who begins changes every round.
                 for name in reversed(names) if number % 2 else names:
                     time = await ms_per_token(client, url, name, questions, level)

@@ -62,14 +62,18 @@ async def measure(
     found: dict[str, Asked] = {}
     async with ExpertClient() as client:
         for model in (*experts, *compositions):
-            progress.doing(f"asking {model}")
             samples = [(task, sample) for task in tasks for sample in task.samples("test")]
             questions = [
                 Question(sample.id, model, sample.question, task.spec.max_tokens)
                 for task, sample in samples
             ]
             answers = await ask_many(
-                client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, stream=False
+                client,
+                f"{base_url}/v1",
+                questions,
+                in_flight=IN_FLIGHT,
+                stream=False,
+                on_answer=progress.counting(f"asking {model}", len(questions), "answers"),
             )
             by_task: dict[str, list[tuple[float, ...]]] = {task.name: [] for task in tasks}
             for (task, sample), answer in zip(samples, answers, strict=True):

@@ -79,7 +79,7 @@ async def measure_starts(config: Config, rounds: int, progress: Progress) -> Sta
     try:
         for number in range(rounds):
             first, others = loads[number], loads[number + 1 : number + 4]
-            progress.doing("a slot process from nothing")
+            progress.doing(f"starting slot process {number + 1} of {rounds}", number, rounds)
             started = time.perf_counter()
             [slot] = ray_slot.make_slots(config.ray, config.slots)
             url = await slot.start()
@@ -105,7 +105,7 @@ async def run_grouped(
 ) -> BatchRun:
     """All requests at once, of the batch class: the pool groups them."""
     async with _serving(config, progress) as (service, client):
-        done = _counter(progress, "ours", len(questions))
+        done = progress.counting("ours", len(questions), "answers")
         started = time.perf_counter()
         answers = await ask_many(
             client,
@@ -124,7 +124,7 @@ async def run_first_come(
 ) -> BatchRun:
     """In the order of arrival; who is not resident waits for the least recently used to drain."""
     async with _serving(config, progress, policy=load_at_once) as (service, client):
-        done = _counter(progress, "first come + LRU", len(questions))
+        done = progress.counting("first come + LRU", len(questions), "answers")
         resident: OrderedDict[str, set[asyncio.Task[Answer]]] = OrderedDict()
         tasks: list[asyncio.Task[Answer]] = []
         started = time.perf_counter()
@@ -149,7 +149,7 @@ async def run_per_request(
 ) -> BatchRun:
     """One after the other, each with a load of its own; the expert leaves when it has answered."""
     async with _serving(config, progress) as (service, client):
-        done = _counter(progress, "a load per request", len(questions))
+        done = progress.counting("a load per request", len(questions), "answers")
         answers: list[Answer] = []
         started = time.perf_counter()
         for question in questions:
@@ -174,7 +174,8 @@ async def run_hostile(
         ]
         asked = []
         for number, question in enumerate(singles, start=1):
-            progress.doing(f"hostile stream: {number} of {len(singles)} others have asked")
+            text = f"hostile stream: {number} of {len(singles)} others have asked"
+            progress.doing(text, number, len(singles))
             # The pace of the experiment, not a wait for something to happen.
             await asyncio.sleep(HOSTILE_GAP_S)
             call = ask(client, f"{service.base_url}/v1", question, stream=False)
@@ -263,15 +264,6 @@ async def _run(
     loads = sum(entry["count"] for entry in state["loads"].values())
     failures = sum(answer.error is not None for answer in answers)
     return BatchRun(name, len(answers), loads, seconds, failures)
-
-
-def _counter(progress: Progress, name: str, total: int) -> Callable[[Answer], None]:
-    numbers = count(1)
-
-    def done(answer: Answer) -> None:
-        progress.doing(f"{name}: {next(numbers)} of {total} answers")
-
-    return done
 
 
 def _seconds(values: Sequence[float]) -> str:
