@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from evals.client.ask import Answer, Question, ask_many, describe_failures
 from evals.client.progress import Progress
-from evals.reporting.table import percent, print_table, say
+from evals.client.service import serving, without_routers
+from evals.reporting.table import Finish, percent, print_table, say
 from evals.tasks.owners import owner
-from evals.tasks.task import Task
+from evals.tasks.task import Task, load_tasks
 from experts.openai import ExpertClient
+from experts.spec import VllmSpec
+from orchestrator.config.model import Config
 
 OWN_AT_LEAST = 0.95
 FOREIGN_AT_MOST = 0.40
@@ -41,6 +45,19 @@ class Report:
         """Every broken rule."""
         found = (self.broken(e, task) for e, row in self.accuracy.items() for task in row)
         return [sentence for sentence in found if sentence]
+
+
+async def report(progress: Progress, settings: Config) -> Finish:
+    """Serve the experts, ask them, and print the matrix. Raises ServiceError."""
+    tasks = tuple(load_tasks().values())
+    settings = without_routers(settings)
+    folders = {
+        name: Path(spec.model) if isinstance(spec, VllmSpec) else None
+        for name, spec in settings.experts.items()
+    }
+    async with serving(settings, progress) as service:
+        result = await run_report(service.base_url, folders, tasks, progress)
+    return partial(print_report, report=result)
 
 
 async def run_report(

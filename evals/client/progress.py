@@ -164,7 +164,9 @@ class Bar:
     def show(self, pace: Pace, *, fresh: bool) -> None:
         if fresh:
             self._bar.reset(self._task, total=pace.total)
-        self._bar.update(self._task, description=pace.text, completed=pace.done, left=pace.told(self._clock()))
+        self._bar.update(
+            self._task, description=pace.text, completed=pace.done, left=pace.told(self._clock())
+        )
 
     def spoke(self) -> None:
         """The bar moves below by itself."""

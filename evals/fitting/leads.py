@@ -13,7 +13,7 @@ import httpx
 
 from evals.client.ask import Answer, Question, ask_many
 from evals.client.progress import Progress
-from evals.fitting.profile import Probe
+from evals.fitting.probes import Probe
 from routers.outcomes import OutcomeTable
 from routers.symbolic_moe.leads import Leads
 

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, TextIO
@@ -76,6 +77,11 @@ def configure(level: str, form: str, stream: TextIO) -> None:
         logging.getLogger(name).setLevel(number)
     logging.captureWarnings(True)
     adopt_libraries()
+
+
+def configure_quietly() -> None:
+    """For commands whose output is a result: only warnings, as text, on standard error."""
+    configure("warning", "text", sys.stderr)
 
 
 def adopt_libraries() -> None:

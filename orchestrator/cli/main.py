@@ -49,7 +49,7 @@ def serve(
         LogFormat, typer.Option(help="text: for people; json: one object per line.")
     ] = LogFormat.TEXT,
 ) -> None:
-    """Start the experts and the OpenAI-compatible gateway; Ctrl-C stops both."""
+    """Start the experts and the gateway; Ctrl-C stops both."""
     running.call(
         "orchestrator.cli.serve:serve", config, host, port, log_level.value, log_format.value
     )
@@ -57,7 +57,10 @@ def serve(
 
 @app.command()
 def validate(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
-    """Check a configuration file and name every mistake by its path; exit 2 if there is one."""
+    """Check a configuration file.
+
+    Every mistake is named by its path in the file; the exit code is then 2.
+    """
     running.call("orchestrator.cli.configuration:validate", file)
 
 
@@ -76,7 +79,10 @@ def route(
     ] = "pool/auto",
     as_json: options.AsJson = False,
 ) -> None:
-    """Show which experts would answer a question, and why; no expert is loaded or asked."""
+    """Show which experts would answer a question, and why.
+
+    No expert is loaded or asked.
+    """
     running.call("orchestrator.cli.route:route", question, config, model, as_json)
 
 
@@ -92,7 +98,10 @@ def plan(
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Forecast a batch: which experts answer, what is loaded, how long it takes; runs nothing."""
+    """Forecast a batch of requests without running it.
+
+    Tells which experts are called how often, what is loaded when, and how long it all takes.
+    """
     running.call("orchestrator.cli.batch_plan:plan_file", file, config, url, api_key, as_json)
 
 
@@ -104,13 +113,13 @@ def ps(
         bool, typer.Option("--json", help="Print the service's own JSON, unchanged.")
     ] = False,
 ) -> None:
-    """Show a running service: its slots, experts and queues, and what loads have cost."""
+    """Show the slots, experts and queues of a running service."""
     running.call("orchestrator.cli.ps:ps", url, api_key, as_json)
 
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of the configuration file, for editors."""
+    """Print the JSON Schema of configuration files, for editors."""
     running.call("orchestrator.cli.configuration:schema")
 
 

@@ -7,9 +7,7 @@ import typer
 
 from orchestrator.cli import options, running
 
-router = typer.Typer(
-    no_args_is_help=True, help="Fit and inspect the routers of a configuration; asks no expert."
-)
+router = typer.Typer(no_args_is_help=True, help="Fit and inspect routers; no expert is asked.")
 Name = Annotated[str, typer.Argument(help="A name from the configuration's `routers`.")]
 
 
@@ -38,7 +36,10 @@ def calibrate(
     ],
     config: options.Config = options.DEFAULT_CONFIG,
 ) -> None:
-    """Find the best `quality_weight` whose mean price stays below a bound; writes nothing."""
+    """Find the best `quality_weight` under a mean price.
+
+    Prints what each weight costs and scores on held-out questions; writes nothing.
+    """
     running.call("orchestrator.cli.router_fitting:calibrate_file", config, name, max_price)
 
 
@@ -50,5 +51,8 @@ def show_map(
         Path | None, typer.Option(help="Also draw quality against size: .svg or .png.")
     ] = None,
 ) -> None:
-    """Print which expert a `composition` router gives each category, and other budgets' maps."""
+    """Print the expert of each category, and maps for other budgets.
+
+    Only routers of type `composition` have such a map.
+    """
     running.call("orchestrator.cli.router_fitting:show_map_of", config, name, plot)

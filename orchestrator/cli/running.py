@@ -8,13 +8,13 @@ import typer
 from experts.errors import ConfigError, CoterieError
 
 
-def call(target: str, *arguments: Any) -> Any:
+def call(target: str, *arguments: Any, **keywords: Any) -> Any:
     """Call a function, `module:name`.
 
     Its module is imported only now: `coterie --help` must not wait for Ray, torch or pydantic.
     """
     module, _, name = target.partition(":")
-    return getattr(import_module(module), name)(*arguments)
+    return getattr(import_module(module), name)(*arguments, **keywords)
 
 
 def run(application: typer.Typer) -> None:

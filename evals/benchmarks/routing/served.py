@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from evals.client.ask import Answer, Question, ask_many
 from evals.client.progress import Progress
+from evals.client.service import serving
 from evals.tasks.owners import FOREIGN, owner
-from evals.tasks.task import Task
-from experts.errors import ServiceError
+from evals.tasks.task import Task, load_tasks
+from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
+from orchestrator.config.model import Config
 
 IN_FLIGHT = 32
 Scores = NDArray[np.float64]
@@ -46,6 +48,19 @@ class Pool:
     def oracle(self, task: str) -> float:
         """Share of the questions that some expert answers."""
         return float(np.max([one.scores[task] for one in self.experts.values()], axis=0).mean())
+
+
+async def ask_pool(
+    progress: Progress, settings: Config, asked: tuple[str, ...], names: tuple[str, ...]
+) -> Pool:
+    """Ask compositions and every expert the test questions. Raises ConfigError, ServiceError."""
+    if unknown := [name for name in asked if name not in settings.compositions]:
+        known = ", ".join(settings.compositions) or "none"
+        raise ConfigError(f"No composition is called {', '.join(unknown)} (known: {known}).")
+    tasks = tuple(load_tasks(names).values())
+    async with serving(settings, progress) as service:
+        prices = {name: spec.price_usd_per_mtok for name, spec in settings.experts.items()}
+        return await measure(service.base_url, prices, asked, tasks, progress)
 
 
 async def measure(

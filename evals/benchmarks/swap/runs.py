@@ -13,8 +13,8 @@ import httpx
 
 from evals.benchmarks.swap.workload import ROOM
 from evals.client.ask import Answer, Question, ask, ask_many
-from evals.client.own_service import without_keys
 from evals.client.progress import Progress
+from evals.client.service import serving
 from experts.errors import ServiceError
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
@@ -22,7 +22,7 @@ from orchestrator.residency import ray_slot
 from orchestrator.residency.policy import Move, Rules, Verdict, decide
 from orchestrator.residency.queues import engine_loads
 from orchestrator.residency.state import EngineState, Replica, SlotState
-from orchestrator.service import Service, start_service
+from orchestrator.service import Service
 
 HOSTILE_IN_FLIGHT = 64
 HOSTILE_GAP_S = 1.5
@@ -241,16 +241,11 @@ async def _first_token(url: str, expert: str, number: int) -> None:
 async def _serving(
     config: Config, progress: Progress, policy: Callable[..., Verdict] = decide
 ) -> AsyncIterator[tuple[Service, httpx.AsyncClient]]:
-    progress.doing("starting the service")
-    service = await start_service(
-        without_keys(config), on_event=lambda event: None, host="127.0.0.1", port=0, policy=policy
-    )
-    try:
-        async with ExpertClient() as client:
-            yield service, client
-    finally:
-        progress.doing("stopping the service")
-        await service.stop()
+    async with (
+        serving(config, progress, policy=policy, tell=False) as service,
+        ExpertClient() as client,
+    ):
+        yield service, client
 
 
 async def _run(

@@ -18,6 +18,7 @@ GATHER_MS = 5.0
 
 
 async def main(threads: int, loads: dict[str, dict[str, Any]]) -> None:
+    """Load the models, serve them, and end with the standard input."""
     environment.prepare(threads, cuda=False)
     # Only now: vLLM reads the environment when it is imported.
     module = import_module("experts.vllm.worker")
