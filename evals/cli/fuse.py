@@ -106,7 +106,7 @@ def self_contrast(
         typer.Option("--out", "-o", help="Also write the fused expert into this folder."),
     ] = None,
 ) -> None:
-    """Fit self-contrast on the probes and compare it with greedy.
+    """Fit self-contrast to tasks, and compare it with greedy.
 
     The exit code is 1 if it is below greedy decoding.
     """

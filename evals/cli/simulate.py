@@ -53,7 +53,7 @@ def simulate(
     ] = None,
     json_out: own.JsonOut = None,
 ) -> None:
-    """Compare residency policies over one trace, in simulated time.
+    """Compare residency policies in simulated time.
 
     The exit code is 1 if a target is missed.
     """
