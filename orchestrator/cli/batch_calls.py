@@ -46,7 +46,7 @@ def calls_of(decision: Decision, composition: Composition, prices: Mapping[str, 
     # Nothing is loaded here: what waiting costs is not known.
     policy = replace(policy_of(composition.config), load_price=0.0)
     plan = plan_decision(decision, policy, prices=prices, together=composition.together)
-    if plan.abstains:
+    if not plan.expert:  # The router abstains.
         return Counter()
     if plan.aggregator is None or plan.panel is None:
         return Counter([plan.expert])

@@ -1,7 +1,7 @@
 """How the forecast of a batch is printed."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def print_plan(path: Path, count: int, shares: Sequence[Share], found: Forecast)
         )
     calls = sum(share.calls.total() for share in shares)
     typer.echo(
-        f"{path}: {_count(count, 'request')}, at most {_count(calls, 'call')} of"
+        f"{path}: {_count(count, 'request')}, at most {_count(calls, 'call')},"
         f" {_count(len(shares), 'engine')}; nothing is run\n"
     )
     print_table((*columns, "costs", "by expert"), rows)
@@ -60,12 +60,16 @@ def print_plan(path: Path, count: int, shares: Sequence[Share], found: Forecast)
 def as_json(shares: Sequence[Share], found: Forecast) -> dict[str, Any]:
     """The same for programs."""
     return {
-        "engines": [asdict(share) for share in shares],
+        "engines": [_fields(share) for share in shares],
         "order": [asdict(stay) for stay in found.stays],
         "loads": found.loads,
         "total_s": round(found.total_s, 3),
         "estimates": {"letters_per_token": LETTERS_PER_TOKEN, "from": "empty slots"},
     }
+
+
+def _fields(share: Share) -> dict[str, Any]:
+    return {one.name: getattr(share, one.name) for one in fields(share)}
 
 
 def _count(number: int, what: str) -> str:

@@ -110,6 +110,4 @@ def test_a_terminals_bar_begins_anew_with_the_next_piece_of_work() -> None:
         progress.doing("asking alpha", 8, 8)
         progress.doing("asking beta", 1, 8)
         bar = progress._display._bar  # type: ignore[union-attr]
-        assert [(t.description, t.completed, t.total) for t in bar.tasks] == [
-            ("asking beta", 1, 8)
-        ]
+        assert [(t.description, t.completed, t.total) for t in bar.tasks] == [("asking beta", 1, 8)]

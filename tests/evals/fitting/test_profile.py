@@ -192,9 +192,7 @@ async def test_no_outcome_table_is_needed_before(
     assert (tmp_path / "outcomes.parquet").exists()
 
 
-async def test_where_the_table_goes_must_be_known(
-    started: Any, config: Any, progress: Any
-) -> None:
+async def test_where_the_table_goes_must_be_known(started: Any, config: Any, progress: Any) -> None:
     with pytest.raises(ConfigError, match="--out"):
         await profile.profile(progress, config(routers={}, compositions={}), (), None)
     assert started == []

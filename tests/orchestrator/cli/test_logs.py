@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -24,22 +23,6 @@ ACCESS = {
     "load_ms": None,
     "prompt_tokens": 12,
 }
-
-
-@pytest.fixture
-def logging_state() -> Iterator[None]:
-    """What pytest and others have set up is there again afterwards."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    named = [logging.getLogger(name) for name in (*logs.OURS, *logs.LIBRARIES)]
-    levels = [(one, one.level, one.handlers[:], one.propagate) for one in named]
-    yield
-    logging.captureWarnings(False)
-    root.handlers[:], root.level = before
-    for one, level, handlers, propagate in levels:
-        one.setLevel(level)
-        one.handlers[:] = handlers
-        one.propagate = propagate
 
 
 def _record(message: str = "answered", **extra: Any) -> logging.LogRecord:
