@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
+from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 from evals.client.pace import Pace
 
@@ -142,34 +143,50 @@ class Lines:
             self.look()
 
 
+class Told(ProgressColumn):
+    """How far the work is, as true when it is drawn."""
+
+    max_refresh = 0.5
+
+    def __init__(self, told: Callable[[], str]) -> None:
+        super().__init__()
+        self._told = told
+
+    def render(self, task: Task) -> Text:
+        return Text(self._told())
+
+
 class Bar:
     """One bar below the lines, which disappears at the end."""
 
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self._pace: Pace | None = None
         self._bar = RichProgress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[left]}", markup=False),
+            Told(self._told),
             console=console,
             transient=True,
             get_time=clock,
         )
-        self._task: TaskID = self._bar.add_task("starting", total=None, left="")
+        self._task: TaskID = self._bar.add_task("starting", total=None)
 
     def start(self) -> None:
         self._bar.start()
 
     def show(self, pace: Pace, *, fresh: bool) -> None:
+        self._pace = pace
         if fresh:
             self._bar.reset(self._task, total=pace.total)
-        self._bar.update(
-            self._task, description=pace.text, completed=pace.done, left=pace.told(self._clock())
-        )
+        self._bar.update(self._task, description=pace.text, completed=pace.done)
 
     def spoke(self) -> None:
         """The bar moves below by itself."""
 
     def stop(self) -> None:
         self._bar.stop()
+
+    def _told(self) -> str:
+        return "" if self._pace is None else self._pace.told(self._clock())

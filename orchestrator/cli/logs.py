@@ -52,8 +52,8 @@ def extras(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
     A value that is None is left out.
     """
     for key, value in vars(record).items():
-        if key in _STANDARD:
-            continue
+        if key in _STANDARD or key.startswith("_"):
+            continue  # Ray adds a private field to every record.
         if key == "access" and isinstance(value, Mapping):
             yield from ((name, one) for name, one in value.items() if one is not None)
         elif value is not None:

@@ -75,7 +75,7 @@ def route(
     question: Annotated[str, typer.Argument(help="A question as a client would ask it.")],
     config: options.Config = options.DEFAULT_CONFIG,
     model: Annotated[
-        str, typer.Option(help="The composition, or pool/ROUTER+AGGREGATOR.")
+        str, typer.Option("--model", "-m", help="A composition, or pool/ROUTER+AGGREGATOR.")
     ] = "pool/auto",
     as_json: options.AsJson = False,
 ) -> None:

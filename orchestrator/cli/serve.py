@@ -21,7 +21,7 @@ def serve(
 
 
 async def _serve(config: Config, host: str | None, port: int | None) -> None:
-    log.info("starting: %d experts, %d slot(s)", len(config.experts), config.slots.count)
+    log.info("starting: experts %s", ", ".join(config.experts))
     # Imported only now: a mistake in the configuration does not wait for Ray and torch.
     from orchestrator.service import start_service  # noqa: PLC0415
 

@@ -24,6 +24,8 @@ from orchestrator.config.model import Config
 from routers.features import MiniLMEncoder
 from routers.fitted.training_set import Floats
 
+EMBEDDED_AT_ONCE = 256
+
 
 def routers(
     progress: Progress,
@@ -120,8 +122,12 @@ def _split(
 
 
 def _embedded(of: recorded.Recorded, encoder: MiniLMEncoder, progress: Progress) -> Floats:
-    progress.doing(f"embedding {len(of.queries)} questions")
-    return encoder.encode([query.text for query in of.queries])
+    texts = [query.text for query in of.queries]
+    parts = []
+    for start in range(0, len(texts), EMBEDDED_AT_ONCE):
+        progress.doing(f"embedding {len(texts)} questions", start, len(texts))
+        parts.append(encoder.encode(texts[start : start + EMBEDDED_AT_ONCE]))
+    return np.concatenate(parts)
 
 
 def _finish(
