@@ -1,6 +1,7 @@
 """The protocol of an aggregator: it asks experts, and turns what they say into one answer."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -44,9 +45,18 @@ class Aggregator(Protocol):
 
     `aggregate` yields the answer's text as it becomes known; the last chunk has a finish reason.
     Raises ExpertError where nobody answers.
+
+    One that may ask otherwise than each of the panel once also has a method
+    `most_calls(panel) -> Counter`, so that it can be planned with: see the function of that name.
     """
 
     def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]: ...
+
+
+def most_calls(aggregator: Aggregator, panel: Panel) -> Counter[str]:
+    """How often each expert is asked for one answer, at most, retries left out. Pure."""
+    own: Callable[[Panel], Counter[str]] | None = getattr(aggregator, "most_calls", None)
+    return Counter(panel.experts) if own is None else own(panel)
 
 
 class AggregatorConfig(BaseModel):

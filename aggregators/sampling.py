@@ -1,5 +1,6 @@
 """The keys and the requests of aggregators that ask each expert several times."""
 
+from collections import Counter
 from dataclasses import replace
 
 from pydantic import Field
@@ -20,6 +21,10 @@ class SamplingConfig(AggregatorConfig):
     temperature: float = Field(
         0.7, gt=0, le=2, description="Of several samples, where the request asks for none above 0."
     )
+
+    def most_calls(self, panel: Panel) -> Counter[str]:
+        """How often each expert is asked in `calls`."""
+        return Counter({expert: n * self.samples for expert, n in Counter(panel.experts).items()})
 
     def calls(self, request: Request, panel: Panel) -> list[Call]:
         """All calls, the first one of every expert before anybody's second.

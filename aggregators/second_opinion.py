@@ -1,5 +1,6 @@
 """A second opinion: two experts answer; where they differ, a third one does, or nobody."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -20,6 +21,10 @@ class SecondOpinion:
 
     message: str
     """What is said where they differ and there is no lead."""
+
+    def most_calls(self, panel: Panel) -> Counter[str]:
+        """The two, and the lead where they differ."""
+        return Counter([*panel.experts[:2], *([panel.lead] if panel.lead is not None else [])])
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The first expert's answer if the second says the same."""

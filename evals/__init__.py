@@ -1,1 +1,1 @@
-"""Is the whole better than its parts, and at what price?"""
+"""Measures whether the whole is better than its parts, and at what price; fits what is served."""

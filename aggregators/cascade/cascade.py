@@ -3,6 +3,7 @@
 After FrugalGPT (arXiv 2305.05176), and AutoMix (arXiv 2310.12963) where experts check themselves.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
@@ -66,6 +67,11 @@ class CascadeAggregator:
         order = config.order(Panel(())) if config.experts else ()
         path = config.thresholds
         self._accept = read(path, order, config.signal) if path is not None else ()
+
+    def most_calls(self, panel: Panel) -> Counter[str]:
+        """Nobody is sure: all are asked, and all but the last how sure they are."""
+        *earlier, last = self._config.order(panel)
+        return Counter({expert: self._config.calls_each for expert in earlier}) + Counter([last])
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The first answer that its expert is sure enough of; the last one's as it comes."""

@@ -42,6 +42,11 @@ class SignalConfig(AggregatorConfig):
         " {fence} may be there. Else our own.",
     )
 
+    @property
+    def calls_each(self) -> int:
+        """How often an expert is asked for an answer and how sure it is of it."""
+        return {"agreement": self.samples, "self_check": 1 + self.samples}.get(self.signal, 1)
+
 
 class Sure(NamedTuple):
     """An answer and how sure its expert is of it."""

@@ -1,5 +1,6 @@
 """How many to ask, by how sure the router is: one, two that must agree, or all (PRISM-like)."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Literal, cast
@@ -8,7 +9,7 @@ from pydantic import Field, model_validator
 
 from aggregators import equality
 from aggregators.answer_extraction import Kind
-from aggregators.base import Aggregator, AggregatorConfig, Ask, Panel
+from aggregators.base import Aggregator, AggregatorConfig, Ask, Panel, most_calls
 from aggregators.gather import Call, answer, gather, reason, speak
 from experts.errors import ExpertError
 from experts.types import Chunk, Completion, Request, Usage
@@ -59,6 +60,15 @@ class Strategy:
 
         self._config = config
         self._panel: Aggregator = make(config.panel)
+
+    def most_calls(self, panel: Panel) -> Counter[str]:
+        """What the router's confidence demands; two that verify may disagree."""
+        best, distinct = panel.experts[0], tuple(dict.fromkeys(panel.experts))
+        sure = panel.scores.get(best, 0.0)
+        if len(distinct) == 1 or sure >= self._config.single_at:
+            return Counter([best])
+        verifying = distinct[:2] if sure >= self._config.verify_at else ()
+        return Counter(verifying) + most_calls(self._panel, panel)
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The answer of the strategy that fits."""

@@ -6,6 +6,7 @@ debated in the same way, is Tree-of-Debate's idea (arXiv 2502.14767).
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -70,6 +71,21 @@ class Debate:
             read_template(FOLDER / "findings.txt", ("question", "findings")),
         )
 
+    def most_calls(self, panel: Panel) -> Counter[str]:
+        """Nobody is convinced: every round, and every narrower question, as often as may be."""
+        return self._most_calls(panel, self._config.depth)
+
+    def _most_calls(self, panel: Panel, depth: int) -> Counter[str]:
+        config, first = self._config, self._config.most_calls(panel)
+        splits = bool(config.subtopics and depth)
+        rounds = config.rounds + splits
+        found = Counter({e: n * (1 + rounds * config.discusses(e)) for e, n in first.items()})
+        if splits:
+            below = self._most_calls(panel, depth - 1)
+            found.update({expert: n * config.subtopics for expert, n in below.items()})
+            found[config.moderator or panel.lead or panel.experts[0]] += 1
+        return found
+
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The answer that has won."""
         room = _Room(self._config, self._prompts, panel, ask)
@@ -108,7 +124,7 @@ class _Room:
         self, standing: Standing, calls: Sequence[Call], request: Request
     ) -> Standing:
         for number in range(1, self.config.rounds + 1):
-            listens = any(self._discusses(one.expert) for one in standing.said)
+            listens = any(self.config.discusses(one.expert) for one in standing.said)
             if standing.agreed or len(standing.said) < 2 or not listens or self._late():
                 break
             self.ask.tell(f"round {number}", rounds=number)
@@ -125,7 +141,7 @@ class _Room:
         """Everybody hears others and answers again; who fails stays with its last answer."""
         agents = standing.said
         around = hears(self.config.graph, len(agents))
-        listening = [n for n, one in enumerate(agents) if self._discusses(one.expert)]
+        listening = [n for n, one in enumerate(agents) if self.config.discusses(one.expert)]
         again = []
         for number in listening:
             one = agents[number]
@@ -200,9 +216,6 @@ class _Room:
         labels = await equality.labels(self.config.answer, [one.text for one in said])
         weights = [self.config.weigh(one, self.panel) for one in said]
         return Standing(tuple(said), tuple(labels), tally(labels, weights))
-
-    def _discusses(self, expert: str) -> bool:
-        return not self.config.discussants or expert in self.config.discussants
 
     def _cut(self, text: str) -> str:
         return cut_words(defused(text), self.config.words)

@@ -55,6 +55,10 @@ class DebateConfig(WeighingConfig):
         None, description="Who splits questions; else whom the router names, or the first."
     )
 
+    def discusses(self, expert: str) -> bool:
+        """Whether an expert hears others and answers again."""
+        return not self.discussants or expert in self.discussants
+
     def named(self) -> dict[str, tuple[str, ...]]:
         """They must be in the pool."""
         moderator = (self.moderator,) if self.moderator is not None else ()

@@ -4,6 +4,7 @@ The sides are the two answers that most of the panel gave. Quotes are checked ag
 that came with the request, and the judge hears both orders.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -39,6 +40,12 @@ class JudgedDebate:
         fields = ("question", "first", "second")
         self._judge = read_template(config.prompt or PROMPTS / "judge.txt", fields)
 
+    def most_calls(self, panel: Panel) -> Counter[str]:
+        """Their answers, every round whichever side they are on, and the judge in both orders."""
+        asked = Counter(panel.experts)
+        sides = {expert: min(n, 2) * self._config.rounds for expert, n in asked.items()}
+        return asked + Counter(sides) + Counter({self._judges(panel): 2})
+
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The answer of the side that has convinced the judge."""
         said = await gather([Call(expert, request) for expert in panel.experts], ask)
@@ -52,7 +59,7 @@ class JudgedDebate:
             for side, own in zip(sides, arguments, strict=True)
         ]
         judge = Judge(
-            self._config.judge or panel.lead or panel.experts[-1],
+            self._judges(panel),
             self._judge,
             {"temperature": 0, "max_tokens": self._config.judge_tokens},
         )
@@ -64,6 +71,9 @@ class JudgedDebate:
             probability=round(likes, 4),
         )
         yield answer(sides[0] if likes >= UNDECIDED else sides[1])
+
+    def _judges(self, panel: Panel) -> str:
+        return self._config.judge or panel.lead or panel.experts[-1]
 
     async def _sides(self, said: Sequence[Said]) -> list[Said]:
         """One answer of each of the two heaviest labels; unreadable ones count as one each."""

@@ -123,7 +123,8 @@ def _embed(texts: Sequence[str], path: Path, encode: Encode, voice: Voice) -> Te
     parts: list[NDArray[np.float32]] = []
     for start in range(0, len(texts), EMBEDDED_AT_ONCE):
         parts.append(encode(texts[start : start + EMBEDDED_AT_ONCE]))
-        voice.say(f"{min(start + EMBEDDED_AT_ONCE, len(texts))} of {len(texts)} questions embedded")
+        done = min(start + EMBEDDED_AT_ONCE, len(texts))
+        voice.say(f"{done} of {len(texts)} questions embedded", done, len(texts))
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".tmp.npy")
     np.save(unfinished, np.concatenate(parts))

@@ -4,6 +4,7 @@ Comparisons in pairs, in both orders, as PairRanker of LLM-Blender makes them (a
 """
 
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -80,13 +81,23 @@ class Rank:
             path = config.prompt or PROMPTS / f"{config.method}.txt"
             self._template = read_template(path, FIELDS[config.method])
 
+    def most_calls(self, panel: Panel) -> Counter[str]:
+        """The panel, and the judge on all of their answers."""
+        answers = self._config.most_calls(panel)
+        count = answers.total()
+        judged = {"grade": count, "likelihood": 0}.get(self._config.method)
+        if judged is None:  # In pairs, each in both orders.
+            bubble = self._config.comparisons == "bubble"
+            judged = 2 * (count - 1) if bubble else count * (count - 1)
+        return answers + Counter({self._judge(panel): judged})
+
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The best answer."""
         by_likelihood = self._config.method == "likelihood"
         asked = with_logprobs(request) if by_likelihood else request
         said = _distinct(await gather(self._config.calls(asked, panel), ask))
         judge = Judge(
-            self._config.judge or panel.lead or panel.experts[0],
+            self._judge(panel),
             self._template,
             {"temperature": 0, "max_tokens": self._config.judge_tokens},
         )
@@ -97,6 +108,9 @@ class Rank:
         ask.tell("ranked", ranking=_ranking(said, worth))
         best = max(worth)
         yield answer(fullest(one for one, value in zip(said, worth, strict=True) if value == best))
+
+    def _judge(self, panel: Panel) -> str:
+        return self._config.judge or panel.lead or panel.experts[0]
 
     async def _worth(
         self, said: Sequence[Said], request: Request, judge: Judge, ask: Ask

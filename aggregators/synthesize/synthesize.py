@@ -6,6 +6,7 @@ and picking the one that most agree with (universal self-consistency, arXiv 2311
 """
 
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from random import Random
@@ -88,6 +89,12 @@ class Synthesize:
         if config.prompt is not None and config.method == "merge":
             self._layer = self._template
 
+    def most_calls(self, panel: Panel) -> Counter[str]:
+        """The panel in every layer, and the lead."""
+        layer = self._config.most_calls(panel)
+        layers = Counter({expert: n * self._config.layers for expert, n in layer.items()})
+        return layers + Counter([self._lead(panel)])
+
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The answer of who leads, as it comes."""
         said = await gather(self._config.calls(request, panel), ask)
@@ -100,7 +107,7 @@ class Synthesize:
             ask.tell("all say the same")
             yield answer(best)
             return
-        lead = self._config.expert or panel.lead or panel.experts[0]
+        lead = self._lead(panel)
         shown = self._shuffled(said, request)
         asked = asking(request, self.prompt(request.query, shown))
         if self._config.method == "pick":
@@ -109,6 +116,9 @@ class Synthesize:
         ask.tell(f"{lead} writes the answer")
         async for chunk in speak(lead, asked, ask, best):
             yield chunk
+
+    def _lead(self, panel: Panel) -> str:
+        return self._config.expert or panel.lead or panel.experts[0]
 
     def prompt(
         self,

@@ -4,6 +4,7 @@ Self-consistency: arXiv 2203.11171. Adaptive stopping: arXiv 2305.11860. Weights
 ReConcile, arXiv 2309.13007, section 3.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -67,6 +68,10 @@ class Vote:
         """Raises ConfigError for a prompt that cannot be read or lacks its field."""
         self._config = config
         self._template = read_template(config.prompt or PROMPT, ("question",))
+
+    def most_calls(self, panel: Panel) -> Counter[str]:
+        """All samples: no winner is clear earlier."""
+        return self._config.most_calls(panel)
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The winner's answer."""

@@ -1,22 +1,25 @@
-"""The main job: is the pool, asked through its router, better than its best expert?"""
+"""`coterie demo`: the pool, asked through its router, beside its best expert."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, zip_longest
 from typing import Any
 
 import httpx
 from rich.console import Console
 
-from evals.client.ask import Answer, Question, ask, ask_many, describe_failures
+from evals.client.ask import Question, ask, ask_many, describe_failures
 from evals.client.progress import Progress
+from evals.client.service import serving
 from evals.reporting.scoreboard import Line, Run, Scoreboard, make_scoreboard
-from evals.reporting.table import interval, percent, print_table, say, tenths
+from evals.reporting.table import Finish, interval, percent, print_table, say, tenths
 from evals.tasks.owners import owner
-from evals.tasks.task import Sample, Task
-from experts.errors import ServiceError
+from evals.tasks.task import Sample, Task, load_tasks
+from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
+from orchestrator.config.model import Config
 
 POOL = "pool/auto"
 IN_FLIGHT = 16
@@ -60,6 +63,17 @@ def choose(tasks: Sequence[Task], per_skill: int) -> tuple[Item, ...]:
         columns.append([Item(task, sample) for sample in chosen])
     mixed = chain.from_iterable(zip_longest(*columns))
     return tuple(item for item in mixed if item is not None)
+
+
+async def demo(progress: Progress, settings: Config, questions: int) -> Finish:
+    """Serve the configuration, ask, and print the table. Raises ConfigError, ServiceError."""
+    tasks = tuple(load_tasks().values())
+    if POOL not in settings.compositions:
+        raise ConfigError(f"The configuration has no composition `{POOL}`, which the demo asks.")
+    experts = tuple(settings.experts)
+    async with serving(settings, progress) as service:
+        result = await run_demo(service.base_url, experts, tasks, questions, progress)
+    return partial(print_result, result=result, experts=experts)
 
 
 async def run_demo(
@@ -108,13 +122,7 @@ async def _run(
     items: Sequence[Item],
     progress: Progress,
 ) -> Run:
-    done = 0
-
-    def count(answer: Answer) -> None:
-        nonlocal done
-        done += 1
-        progress.doing(f"asking {model}: {done} of {len(items)} answers")
-
+    count = progress.counting(f"asking {model}", len(items), "answers")
     questions = [item.question(model) for item in items]
     started = time.perf_counter()
     answers = await ask_many(

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from evals.client.ask import Answer, Question, ask_many, describe_failures
 from evals.client.progress import Progress
-from evals.reporting.table import percent, print_table, say
+from evals.client.service import serving, without_routers
+from evals.reporting.table import Finish, percent, print_table, say
 from evals.tasks.owners import owner
-from evals.tasks.task import Task
+from evals.tasks.task import Task, load_tasks
 from experts.openai import ExpertClient
+from experts.spec import VllmSpec
+from orchestrator.config.model import Config
 
 OWN_AT_LEAST = 0.95
 FOREIGN_AT_MOST = 0.40
@@ -43,6 +47,19 @@ class Report:
         return [sentence for sentence in found if sentence]
 
 
+async def report(progress: Progress, settings: Config) -> Finish:
+    """Serve the experts, ask them, and print the matrix. Raises ServiceError."""
+    tasks = tuple(load_tasks().values())
+    settings = without_routers(settings)
+    folders = {
+        name: Path(spec.model) if isinstance(spec, VllmSpec) else None
+        for name, spec in settings.experts.items()
+    }
+    async with serving(settings, progress) as service:
+        result = await run_report(service.base_url, folders, tasks, progress)
+    return partial(print_report, report=result)
+
+
 async def run_report(
     base_url: str,
     experts: Mapping[str, Path | None],
@@ -59,14 +76,19 @@ async def run_report(
         for expert in experts:
             accuracy[expert] = {}
             for task in tasks:
-                progress.doing(f"asking {expert} the questions of {task.name}")
                 samples = task.samples("test")
                 questions = [
                     Question(sample.id, expert, sample.question, task.spec.max_tokens)
                     for sample in samples
                 ]
+                text = f"asking {expert} the questions of {task.name}"
                 answers = await ask_many(
-                    client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, stream=False
+                    client,
+                    f"{base_url}/v1",
+                    questions,
+                    in_flight=IN_FLIGHT,
+                    stream=False,
+                    on_answer=progress.counting(text, len(questions), "answers"),
                 )
                 failures += [answer for answer in answers if answer.error]
                 right = sum(

@@ -30,8 +30,9 @@ _LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 @dataclass(slots=True)
 class Exchange:
-    """One request's outcome; times count from its sending. `first_s` is that of the first event,
-    or of the whole body where nothing streams.
+    """One request's outcome; times count from its sending.
+
+    `first_s` is that of the first event, or of the whole body where nothing streams.
     """
 
     target: int

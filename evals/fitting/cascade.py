@@ -5,6 +5,7 @@ import math
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from aggregators.cascade.cascade import CascadeConfig
 from aggregators.cascade.signals import Signals, Sure
 from aggregators.cascade.thresholds import Cascade, Measured, fit, play, write
 from evals.client.progress import Progress
-from evals.fitting.profile import Probe
-from evals.reporting.table import print_table, say, tenths
+from evals.client.service import serving, without_routers
+from evals.fitting.probes import Probe, probes_of, request_of
+from evals.reporting.table import Finish, print_table, say, tenths
+from evals.tasks.task import load_tasks
 from experts.engine import stream
 from experts.errors import ConfigError, ExpertError, ServiceError
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.types import Chunk, Request
-from orchestrator.cli.batch_plan import make_router
+from orchestrator.cli.route import make_router
 from orchestrator.config.model import Config
 from orchestrator.request.compositions import Compositions
 from orchestrator.request.plan import plan_decision, prices_of
@@ -40,6 +43,30 @@ class Found:
     last: Cascade
     """Always asking the last expert, and nobody before."""
     questions: int
+
+
+async def cascade(
+    progress: Progress,
+    settings: Config,
+    composition: str,
+    names: tuple[str, ...],
+    bounds: tuple[float | None, float | None],
+    out: Path | None,
+) -> Finish:
+    """Serve the experts, ask them, fit and write. `bounds` are of price and accuracy.
+
+    Raises ConfigError, ServiceError.
+    """
+    keys = cascade_of(settings, composition)
+    path = out or keys.thresholds
+    if path is None:
+        raise ConfigError(f"The cascade of {composition} has no `thresholds`; name one with --out.")
+    probes = probes_of(tuple(load_tasks(names).values()))
+    requests = [request_of(probe) for probe in probes]
+    ways = await asyncio.to_thread(orders, settings, composition, keys, requests)
+    async with serving(without_routers(settings), progress) as service:
+        measured = await measure(service.base_url, settings, keys, ways, probes, requests, progress)
+    return partial(print_found, found=fitted(keys, path, measured, ways, *bounds))
 
 
 class _Ask:
@@ -140,10 +167,11 @@ async def measure(
 
     async with ExpertClient() as client:
         for column in range(shape[1]):
-            progress.doing(f"asking number {column + 1} of the cascade {len(probes)} questions")
+            text = f"asking expert {column + 1} of {shape[1]} of the cascade"
+            count = progress.counting(text, len(probes), "answers")
             async with asyncio.TaskGroup() as group:
                 for row in range(len(probes)):
-                    group.create_task(one(client, row, column))
+                    group.create_task(one(client, row, column)).add_done_callback(count)
     return Measured(confidences, scores, spent)
 
 

@@ -1,5 +1,6 @@
 """`coterie expert add`: a new expert answers a few questions, and every router is refitted."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +10,18 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from evals.cli.launch import Finish
 from evals.client.progress import Progress
-from evals.fitting.profile import Probe, Profile, print_profile, probes_of, run_profile
+from evals.client.service import serving
+from evals.fitting.new_expert import with_expert
+from evals.fitting.probes import Probe, probes_of
+from evals.fitting.profile import Profile, print_profile, run_profile
 from evals.fitting.versions import expert_version
-from evals.reporting.table import print_table, say, tenths
+from evals.reporting.table import Finish, print_table, say, tenths
 from evals.tasks.task import load_tasks
 from experts.errors import ConfigError
+from orchestrator.cli.remote import call
 from orchestrator.cli.router_fitting import fittable, fitted_router
-from orchestrator.config.model import Config
-from orchestrator.service import start_service
+from orchestrator.config.model import Config, load_config
 from routers.features import MiniLMEncoder
 from routers.fitted.router import FittedRouter
 from routers.fitted.training_set import read_evidence
@@ -36,6 +39,24 @@ class Change:
     predicted: tuple[float, float]
     """Mean predicted quality of who is asked, before and after."""
     artifact: Path | None
+
+
+async def add_file(
+    progress: Progress, file: Path, config: Path, count: int, url: str | None, api_key: str | None
+) -> Finish:
+    """Add the expert that `file` has and `config` lacks; reload the routers of `url`.
+
+    Raises ConfigError, ServiceError.
+    """
+    settings = load_config(config)
+    name, grown = with_expert(settings, config, file)
+    finish = await add(progress, settings, name, grown, count)
+    if url is not None:
+        progress.doing("telling the running service")
+        for router in fittable(grown):
+            await asyncio.to_thread(call, "POST", url, f"/coterie/routers/{router}/reload", api_key)
+        progress.say(f"{url} now uses the new routers, and asks {name} once it is in its pool")
+    return finish
 
 
 async def add(progress: Progress, settings: Config, name: str, grown: Config, count: int) -> Finish:
@@ -114,11 +135,8 @@ async def _ask(
     nobody: dict[str, object] = {"routers": {}, "aggregators": {}, "compositions": {}}
     alone = grown.model_copy(update={"experts": needed, **nobody})
     version = {name: expert_version(name, grown.experts)}
-    service = await start_service(alone, on_event=progress.say, host="127.0.0.1", port=0)
-    try:
+    async with serving(alone, progress) as service:
         return await run_profile(service.base_url, version, probes, table, encoder, progress)
-    finally:
-        await service.stop()
 
 
 def _table(config: Config) -> Path:

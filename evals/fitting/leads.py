@@ -13,7 +13,7 @@ import httpx
 
 from evals.client.ask import Answer, Question, ask_many
 from evals.client.progress import Progress
-from evals.fitting.profile import Probe
+from evals.fitting.probes import Probe
 from routers.outcomes import OutcomeTable
 from routers.symbolic_moe.leads import Leads
 
@@ -74,13 +74,18 @@ async def probe_leads(
     for expert, version in versions.items():
         if expert in known:
             continue
-        progress.doing(f"asking {expert} to put {len(mixed)} sets of answers together")
+        text = f"asking {expert} to put answers together"
         questions = [
             Question(one.probe.sample.id, expert, text, one.probe.task.spec.max_tokens)
             for one, text in zip(mixed, prompts, strict=True)
         ]
         answers = await ask_many(
-            client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, stream=False
+            client,
+            f"{base_url}/v1",
+            questions,
+            in_flight=IN_FLIGHT,
+            stream=False,
+            on_answer=progress.counting(text, len(questions), "sets"),
         )
         if lost := [answer for answer in answers if answer.error is not None]:
             failed += lost

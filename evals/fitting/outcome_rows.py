@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.fitting.versions import expert_version
 from experts.errors import ConfigError
 from experts.spec import ExpertSpec
+from orchestrator.config.model import load_config
 from routers.outcomes import Outcome, OutcomeTable
 from routers.registry import shared_encoder
 
@@ -23,6 +25,12 @@ class Scored(BaseModel):
     query: str
     expert: str
     score: float = Field(ge=0, le=1)
+
+
+def add_file(file: Path, table: Path, config: Path) -> None:
+    """`coterie outcomes add`. Raises ConfigError."""
+    rows, new = add_scored(file, table, load_config(config).experts)
+    typer.echo(f"{table}: {rows} outcomes, {new} of them new")
 
 
 def add_scored(file: Path, table: Path, experts: Mapping[str, ExpertSpec]) -> tuple[int, int]:

@@ -1,8 +1,10 @@
-"""The probe run: every expert answers every probe question, once, for the routers to learn from."""
+"""`coterie profile`: every expert answers every probe question once, for the routers."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -10,22 +12,20 @@ from rich.console import Console
 
 from evals.client.ask import Answer, Question, ask_many, describe_failures
 from evals.client.progress import Progress
-from evals.reporting.table import say
-from evals.tasks.task import Sample, Task
+from evals.client.service import serving, without_routers
+from evals.fitting import symbolic_moe as symbolic
+from evals.fitting.probes import Probe, probes_of
+from evals.fitting.versions import expert_version
+from evals.reporting.table import Finish, say
+from evals.tasks.task import load_tasks
+from experts.errors import ConfigError
 from experts.openai import ExpertClient
-from experts.types import Request
+from orchestrator.config.model import Config
 from routers.base import Encoder
+from routers.features import MiniLMEncoder
 from routers.outcomes import Outcome, OutcomeTable
 
 IN_FLIGHT = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """A probe question with the task that scores it."""
-
-    task: Task
-    sample: Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +39,23 @@ class Profile:
     failures: tuple[Answer, ...]
 
 
-def probes_of(tasks: Sequence[Task]) -> tuple[Probe, ...]:
-    """Every probe question of the tasks."""
-    return tuple(Probe(task, sample) for task in tasks for sample in task.samples("probe"))
+async def profile(
+    progress: Progress, settings: Config, names: tuple[str, ...], out: Path | None
+) -> Finish:
+    """Serve the experts, ask them, and write the outcome table. Raises ConfigError, ServiceError.
 
-
-def request_of(probe: Probe) -> Request:
-    """A probe question as it is asked."""
-    body = {
-        "messages": [{"role": "user", "content": probe.sample.question}],
-        "max_tokens": probe.task.spec.max_tokens,
-        "temperature": 0.0,
-    }
-    return Request(probe.sample.id, "chat/completions", body)
+    What Symbolic-MoE routers want to know besides is asked as well.
+    """
+    probes = probes_of(tuple(load_tasks(names).values()))
+    path = out or _outcomes(settings)
+    versions = {name: expert_version(name, settings.experts) for name in settings.experts}
+    wanted = symbolic.wanted(settings)
+    async with serving(without_routers(settings), progress) as service:
+        url = service.base_url
+        result = await run_profile(url, versions, probes, path, MiniLMEncoder(), progress)
+        failed = await symbolic.prepare(url, wanted, path, probes, versions, progress)
+    result = replace(result, failures=(*result.failures, *failed))
+    return partial(print_profile, profile=result)
 
 
 async def run_profile(
@@ -68,7 +72,8 @@ async def run_profile(
     so that the next run asks again. Blocks the event loop while it embeds new questions.
     Raises ConfigError when the file is there but is no outcome table.
     """
-    table = current(OutcomeTable.read(path), versions, probes) if path.exists() else None
+    found = await asyncio.to_thread(read_table, path)
+    table = current(found, versions, probes) if found is not None else None
     kept, asked = _count(table), 0
     failures: list[Answer] = []
     async with ExpertClient() as client:
@@ -90,6 +95,11 @@ async def run_profile(
         table = table.with_embeddings(encoder)
         table.write(path)
     return Profile(path, _count(table), asked, kept, tuple(failures))
+
+
+def read_table(path: Path) -> OutcomeTable | None:
+    """The outcome table at `path`, if there is one. Raises ConfigError where it is none."""
+    return OutcomeTable.read(path) if path.exists() else None
 
 
 def current(
@@ -154,13 +164,19 @@ async def _ask(
     probes: Sequence[Probe],
     progress: Progress,
 ) -> list[Answer]:
-    progress.doing(f"asking {expert} {len(probes)} probe questions")
     questions = [
         Question(probe.sample.id, expert, probe.sample.question, probe.task.spec.max_tokens)
         for probe in probes
     ]
     started = time.perf_counter()
-    answers = await ask_many(client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, stream=False)
+    answers = await ask_many(
+        client,
+        f"{base_url}/v1",
+        questions,
+        in_flight=IN_FLIGHT,
+        stream=False,
+        on_answer=progress.counting(f"asking {expert}", len(questions), "probe questions"),
+    )
     seconds = time.perf_counter() - started
     progress.say(f"{expert}: {len(questions)} probe questions asked in {seconds:.1f} s")
     return answers
@@ -182,3 +198,11 @@ def _outcome(probe: Probe, answer: Answer, expert: str, version: str) -> Outcome
 
 def _count(table: OutcomeTable | None) -> int:
     return 0 if table is None else len(table)
+
+
+def _outcomes(settings: Config) -> Path:
+    """The table that the configuration's routers read. Raises ConfigError."""
+    for router in settings.routers.values():
+        if "outcomes" in router:
+            return Path(router["outcomes"])
+    raise ConfigError("No router of the configuration reads an outcome table; name one with --out.")

@@ -32,9 +32,16 @@ async def tag(
     missing = [query for query in table.queries() if query.id not in known]
     if not missing:
         return table, []
-    progress.doing(f"asking {tagging.expert} for the skills of {len(missing)} questions")
     questions = [one for query in missing for one in _samples(query, tagging)]
-    answers = await ask_many(client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, stream=False)
+    text = f"asking {tagging.expert} for the skills of {len(missing)} questions"
+    answers = await ask_many(
+        client,
+        f"{base_url}/v1",
+        questions,
+        in_flight=IN_FLIGHT,
+        stream=False,
+        on_answer=progress.counting(text, len(questions), "answers"),
+    )
     count = tagging.samples
     found = {}
     for number, query in enumerate(missing):

@@ -1,5 +1,6 @@
 """Part of the profile run: what the Symbolic-MoE routers of a configuration want to know."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from aggregators.synthesize.synthesize import Synthesize
 from evals.client.ask import Answer
 from evals.client.progress import Progress
 from evals.fitting.leads import mix, probe_leads
-from evals.fitting.profile import Probe
+from evals.fitting.probes import Probe
 from evals.fitting.skill_tagging import tag
 from experts.errors import ConfigError
 from experts.openai import ExpertClient
@@ -65,14 +66,15 @@ async def prepare(
     Returns the calls that failed.
     """
     failed: list[Answer] = []
-    if not path.exists():
-        return failed  # Nobody answered a probe.
+    table = await asyncio.to_thread(_table, path)
+    if table is None:
+        return failed  # No probe was answered.
     async with ExpertClient() as client:
         if what.tagging is not None:
             table, lost = await tag(
                 client,
                 base_url,
-                OutcomeTable.read(path),
+                table,
                 what.tagging,
                 versions[what.tagging.expert],
                 progress,
@@ -80,14 +82,22 @@ async def prepare(
             table.write(path)
             failed += lost
         for file, synthesis in what.leads.items():
-            mixed = mix(OutcomeTable.read(path), probes)
-            before = Leads.read(file) if file.exists() else Leads()
+            mixed = mix(table, probes)
+            before = await asyncio.to_thread(_leads, file)
             leads, lost = await probe_leads(
                 client, base_url, mixed, synthesis.prompt, versions, before, progress
             )
             leads.write(file)
             failed += lost
     return failed
+
+
+def _table(path: Path) -> OutcomeTable | None:
+    return OutcomeTable.read(path) if path.exists() else None
+
+
+def _leads(file: Path) -> Leads:
+    return Leads.read(file) if file.exists() else Leads()
 
 
 def _synthesis(settings: Config, router: str) -> Synthesize:

@@ -1,13 +1,15 @@
 """Tables that read the same on a terminal, in a log and in a README: plain ASCII, aligned."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
 from evals.reporting.intervals import Accuracy
 
 PLAIN_WIDTH = 120
+Finish = Callable[[Console], int]
+"""Prints what was found, once everything that was started has stopped; returns the exit code."""
 
 
 def make_console() -> Console:

@@ -8,6 +8,9 @@ from typing import Any, get_args
 from experts.errors import ConfigError, RequestError
 from experts.types import Operation, Request
 from orchestrator.config.model import Config
+from orchestrator.request.compositions import Composition, Compositions
+from orchestrator.request.context import RequestContext
+from orchestrator.request.panel_answer import refuse_what_one_expert_answers
 from orchestrator.server.classes import check_class
 from orchestrator.server.schemas import parse_body, parse_object
 
@@ -21,19 +24,22 @@ class BatchLine:
 
     request: Request
     model: str
+    composition: Composition | None
+    """What the model's name and the options mean, unless it is an expert's."""
 
 
 def read_batch(path: Path, config: Config) -> list[BatchLine]:
     """Every request of the file. Raises ConfigError with every mistake, each as FILE:LINE."""
+    compositions = Compositions(config)
     lines: list[BatchLine] = []
     problems: list[str] = []
     first_seen: dict[str, int] = {}
     for number, raw in _raw_lines(path):
         try:
-            line = _parse_line(raw, number, config)
+            line = _parse_line(raw, number, config, compositions)
             if (earlier := first_seen.setdefault(line.request.id, number)) != number:
                 raise RequestError(
-                    f"The custom_id `{line.request.id}` stands in line {earlier} already."
+                    f"The custom_id `{line.request.id}` is already used in line {earlier}."
                 )
         except RequestError as error:
             problems.append(f"{path}:{number}: {error}")
@@ -43,7 +49,7 @@ def read_batch(path: Path, config: Config) -> list[BatchLine]:
         count = f"{len(problems)} mistake{'s' if len(problems) > 1 else ''}"
         raise ConfigError(f"{path} has {count}.", problems=tuple(problems))
     if not lines:
-        raise ConfigError(f"{path} holds no request: one JSON object a line is needed.")
+        raise ConfigError(f"{path} has no request in it: one JSON object per line is needed.")
     return lines
 
 
@@ -58,7 +64,7 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise ConfigError(f"{path}: {error.strerror or error}.") from error
 
 
-def _parse_line(raw: bytes, number: int, config: Config) -> BatchLine:
+def _parse_line(raw: bytes, number: int, config: Config, compositions: Compositions) -> BatchLine:
     """Raises RequestError."""
     limit_mb = config.server.max_body_mb
     if len(raw) > limit_mb * (1 << 20):
@@ -70,12 +76,13 @@ def _parse_line(raw: bytes, number: int, config: Config) -> BatchLine:
         request_id, body = f"line-{number}", entry
         operation = "chat/completions" if "messages" in entry else "completions"
     request, model, extension = parse_body(dict(body), operation, request_id)
-    if model not in config.experts and model not in config.compositions:
-        known = ", ".join([*config.compositions, *config.experts])
-        raise RequestError(f"The model `{model}` does not exist.", hint=f"Known models: {known}.")
+    composition = compositions.find(model, extension.options)
+    if composition is not None and composition.rules is not None:
+        context = RequestContext(request, model, options=extension.options)
+        refuse_what_one_expert_answers(context)
     if extension.request_class is not None:
         check_class(config, extension.request_class)
-    return BatchLine(request, model)
+    return BatchLine(request, model, composition)
 
 
 def _unwrap(entry: dict[str, Any]) -> tuple[str, Operation, dict[str, Any]]:

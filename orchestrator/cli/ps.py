@@ -25,8 +25,8 @@ def ps(url: str, api_key: str | None, as_json: bool) -> None:
         _print_remote(snapshot)
     except (KeyError, TypeError) as error:
         raise ServiceError(
-            f"{url} does not tell what this version shows ({error!r}).",
-            hint="Is it another version? --json prints what it tells.",
+            f"The answer of {url} lacks what this version shows ({error!r}).",
+            hint="It may run another version; --json prints its answer unchanged.",
         ) from error
 
 

@@ -19,20 +19,22 @@ def call(method: str, url: str, path: str, api_key: str | None) -> dict[str, Any
     except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
         raise ServiceError(
             f"No service answers at {base}: {str(error) or type(error).__name__}.",
-            hint="Start one with `coterie serve`, or say with --url where it is.",
+            hint="Start one with `coterie serve`, or name another address with --url.",
         ) from error
     if answer.status_code == 401:
-        raise ServiceError(f"The service at {base} wants one of its API keys: --api-key KEY.")
+        raise ServiceError(f"The service at {base} requires an API key: give one with --api-key.")
     tree = _json(answer)
     if answer.status_code >= 400:
         said = tree.get("error") if isinstance(tree, dict) else None
         words = said.get("message", "") if isinstance(said, dict) else ""
         raise ServiceError(
             f"{base}{path} answered HTTP {answer.status_code}{': ' + words if words else '.'}",
-            hint="" if words else "Is a Coterie there?",
+            hint="" if words else "Is it a Coterie service?",
         )
     if not isinstance(tree, dict):
-        raise ServiceError(f"{base}{path} does not answer with an object: is a Coterie there?")
+        raise ServiceError(
+            f"{base}{path} does not answer with a JSON object: is it a Coterie service?"
+        )
     return tree
 
 

@@ -1,63 +1,58 @@
-"""`coterie router`: fit a router to a file, choose its price, draw its map; no expert is asked."""
+"""`coterie router`: fit a router to a file, choose its price, print its map."""
 
-import importlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.cli.remote import call
-from orchestrator.config.model import load_config
+from orchestrator.cli import options, running
 
-router = typer.Typer(no_args_is_help=True, help="Fit the routers of a configuration.")
-
-Name = Annotated[str, typer.Argument(help="A name from `routers`.")]
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The YAML file.")]
-DEFAULT = Path("examples/zoo.yaml")
-FITTING = "orchestrator.cli.router_fitting"
-"""Imported late: scikit-learn, scipy and pyarrow take a second."""
+router = typer.Typer(no_args_is_help=True, help="Fit and inspect routers; no expert is asked.")
+Name = Annotated[str, typer.Argument(help="A name from the configuration's `routers`.")]
 
 
 @router.command()
 def fit(
     name: Name,
-    config: ConfigFile = DEFAULT,
+    config: options.Config = options.DEFAULT_CONFIG,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The file; else the router's `artifact`.")
+        Path | None,
+        typer.Option("--out", "-o", help="The file to write. Default: the router's `artifact`."),
     ] = None,
     url: Annotated[
-        str | None, typer.Option(help="A running service that shall decide with it at once.")
+        str | None, typer.Option(help="A running service that then uses the new router.")
     ] = None,
-    api_key: Annotated[
-        str | None, typer.Option(help="A key of that service, where it wants one.")
-    ] = None,
+    api_key: options.ApiKey = None,
 ) -> None:
-    """Fit a router from its outcome table and write it to a file, in one step."""
-    importlib.import_module(FITTING).fit(load_config(config), name, out)
-    if url is not None:
-        call("POST", url, f"/coterie/routers/{name}/reload", api_key)
-        typer.echo(f"{url} decides with it now")
+    """Fit a router to its outcome table and write it to a file."""
+    running.call("orchestrator.cli.router_fitting:fit_and_reload", config, name, out, url, api_key)
 
 
 @router.command()
 def calibrate(
     name: Name,
     max_price: Annotated[
-        float, typer.Option(min=0, help="Wanted mean price, USD per million tokens.")
+        float, typer.Option(min=0, help="The highest mean price, in USD per million tokens.")
     ],
-    config: ConfigFile = DEFAULT,
+    config: options.Config = options.DEFAULT_CONFIG,
 ) -> None:
-    """Find the `quality_weight` with which a question costs no more; nothing is fitted anew."""
-    importlib.import_module(FITTING).calibrate(load_config(config), name, max_price)
+    """Find the best `quality_weight` under a mean price.
+
+    Prints what each weight costs and scores on held-out questions; writes nothing.
+    """
+    running.call("orchestrator.cli.router_fitting:calibrate_file", config, name, max_price)
 
 
 @router.command("map")
 def show_map(
     name: Name,
-    config: ConfigFile = DEFAULT,
+    config: options.Config = options.DEFAULT_CONFIG,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw quality against size: .svg or .png.")
+        Path | None, typer.Option(help="Also draw quality against size: .svg or .png.")
     ] = None,
 ) -> None:
-    """Print a composition's map, and the best maps under other budgets."""
-    importlib.import_module(FITTING).show_map(load_config(config), name, plot)
+    """Print the expert of each category, and maps for other budgets.
+
+    Only routers of type `composition` have such a map.
+    """
+    running.call("orchestrator.cli.router_fitting:show_map_of", config, name, plot)

@@ -10,8 +10,9 @@ import typer
 from matplotlib.figure import Figure
 
 from experts.errors import ConfigError
+from orchestrator.cli.remote import call
 from orchestrator.cli.tables import print_table
-from orchestrator.config.model import Config
+from orchestrator.config.model import Config, load_config
 from orchestrator.request.plan import prices_of
 from routers.composition import mapping
 from routers.fitted.cross_validation import held_out
@@ -20,6 +21,26 @@ from routers.pricing import best_within, price_curve
 from routers.registry import check, router_class, shared_encoder
 
 SHOWN_WEIGHTS = 8
+
+
+def fit_and_reload(
+    config: Path, name: str, out: Path | None, url: str | None, api_key: str | None
+) -> None:
+    """`coterie router fit`. Raises ConfigError, and ServiceError where `url` does not answer."""
+    fit(load_config(config), name, out)
+    if url is not None:
+        call("POST", url, f"/coterie/routers/{name}/reload", api_key)
+        typer.echo(f"{url} now uses it")
+
+
+def calibrate_file(config: Path, name: str, max_price: float) -> None:
+    """`coterie router calibrate`. Raises ConfigError."""
+    calibrate(load_config(config), name, max_price)
+
+
+def show_map_of(config: Path, name: str, plot: Path | None) -> None:
+    """`coterie router map`. Raises ConfigError."""
+    show_map(load_config(config), name, plot)
 
 
 def fit(tree: Config, name: str, out: Path | None) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 from aggregators.base import Aggregator
 from aggregators.registry import AGGREGATORS, build
+from aggregators.second_opinion import SecondOpinion
 from experts.errors import RequestError, UnknownModel
 from orchestrator.config.model import CompositionConfig, Config
 from orchestrator.request.options import NO_OPTIONS, RequestOptions
-from orchestrator.request.plan import PanelRules
+from orchestrator.request.plan import AskPanel, AskSecondOpinion, PanelRules
 
 POOL = "pool/"
 
@@ -144,6 +145,14 @@ class Compositions:
 
     def _aggregators(self) -> str:
         return ", ".join(dict.fromkeys([*self._config.aggregators, *AGGREGATORS]))
+
+
+def aggregator_of(composition: Composition, action: AskPanel | AskSecondOpinion) -> Aggregator:
+    """What makes one answer of those of a plan's panel."""
+    if isinstance(action, AskSecondOpinion):
+        return SecondOpinion(action.message)
+    assert composition.aggregator is not None, "a panel is only planned where there are rules"
+    return composition.aggregator
 
 
 def _listed(names: Mapping[str, Any]) -> str:

@@ -4,18 +4,17 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import cache, partial
 
-from aggregators.second_opinion import SecondOpinion
 from experts.fused.roles import fused
 from experts.openai_format import OpenAIFormat, spoken
 from orchestrator.config.model import Config
 from orchestrator.request.answer import StartedAnswer, no_bytes
-from orchestrator.request.compositions import Composition, Compositions
+from orchestrator.request.compositions import Composition, Compositions, aggregator_of
 from orchestrator.request.context import RequestContext
 from orchestrator.request.decider import Decider
 from orchestrator.request.expert_calls import ExpertCalls
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.panel_answer import PanelAnswers, refuse_what_one_expert_answers
-from orchestrator.request.plan import Abstain, AskExpert, AskPanel, plan_expert
+from orchestrator.request.plan import Abstain, AskExpert, plan_expert
 from orchestrator.request.single_answer import SingleAnswers
 from orchestrator.request.trace import Trace
 from orchestrator.residency.pool import ExpertPool
@@ -71,11 +70,7 @@ class Pipeline:
             return await self._single.start(context, trace, action)
         if isinstance(action, Abstain):
             return _abstention(context, action)
-        if isinstance(action, AskPanel):
-            assert composition.aggregator is not None
-            aggregator = composition.aggregator
-        else:
-            aggregator = SecondOpinion(action.message)
+        aggregator = aggregator_of(composition, action)
         return await self._panels.start(context, trace, action.panel, aggregator, calls())
 
     def replace(self, name: str, router: Router) -> None:

@@ -227,7 +227,8 @@ class Trainer:
             norm = self._config.preference.length_norm
             result[indices] = sum_by_row(values, batch.row, len(indices), norm)
             done += len(indices)
-            self._voice.say(f"the reference has read {done} of {len(answers)} answers")
+            words = f"the reference has read {done} of {len(answers)} answers"
+            self._voice.say(words, done, len(answers))
         self._reference = result.view(2, -1).T.contiguous()
         return self._reference
 

@@ -14,7 +14,7 @@ from repository import ROOT
 
 from evals.client.progress import Progress
 from evals.fitting.cascade import cascade_of, fitted, measure, orders, print_found
-from evals.fitting.profile import probes_of, request_of
+from evals.fitting.probes import probes_of, request_of
 from evals.reporting.table import make_console
 from evals.tasks.task import load_tasks
 from orchestrator.config.model import load_config

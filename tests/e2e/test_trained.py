@@ -11,7 +11,7 @@ import httpx
 import pytest
 from composite_engines import ZOO, Engines, Server, loose, serving
 
-from evals.fitting.fuse.mixture_of_thoughts import decide
+from evals.benchmarks.fusion.mixture_of_thoughts import decide
 from evals.tasks.task import Sample, Task, load_tasks
 from routers.registry import shared_encoder
 

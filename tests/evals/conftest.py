@@ -1,13 +1,18 @@
 """A small OpenAI-compatible server with a made-up pool, and tasks to ask it."""
 
+import io
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 from aiohttp import web
+from rich.console import Console
 
+from evals.client import service
+from evals.client.progress import Progress
 from evals.tasks.task import Sample, Task, TaskSpec
+from orchestrator.config.model import Config
 
 
 class FakeGateway:
@@ -101,3 +106,55 @@ def make_task() -> Callable[..., Task]:
         return Task(spec, rows)
 
     return make
+
+
+class FakeService:
+    """Where the fake gateway is; remembers that it was stopped."""
+
+    def __init__(self, config: Config, base_url: str) -> None:
+        self.config = config
+        self.base_url = base_url
+        self.stopped = False
+
+    def expert_base_url(self, expert: str) -> str | None:
+        return f"{self.base_url}/v1" if expert == "alpha" else None
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+
+@pytest.fixture
+def started(gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeService]]:
+    """Every service that a command has started; all must have been stopped in the end."""
+    services: list[FakeService] = []
+
+    async def start_service(settings: Config, **options: Any) -> FakeService:
+        assert (options["host"], options["port"]) == ("127.0.0.1", 0)
+        services.append(FakeService(settings, gateway.base_url))
+        return services[-1]
+
+    monkeypatch.setattr(service, "start_service", start_service)
+    yield services
+    assert all(one.stopped for one in services)
+
+
+@pytest.fixture
+def config() -> Callable[..., Config]:
+    """A configuration of two remote experts, with changes."""
+    remote = {"type": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+
+    def make(**changes: Any) -> Config:
+        tree: dict[str, Any] = {
+            "experts": {"alpha": remote, "beta": remote},
+            "routers": {"near": {"type": "knn", "outcomes": "/nowhere/outcomes.parquet"}},
+            "compositions": {"pool/auto": {"router": "near"}},
+        }
+        return Config.model_validate({**tree, **changes})
+
+    return make
+
+
+@pytest.fixture
+def progress() -> Progress:
+    """Progress that nobody reads."""
+    return Progress(Console(file=io.StringIO(), width=120))

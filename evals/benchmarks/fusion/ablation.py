@@ -1,22 +1,23 @@
 """What each part of a Mixture of Thoughts is worth: variants of a run, each with several seeds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from rich.console import Console
 
 from aggregators.mixture_of_thoughts.training_config import TrainingConfig
+from evals.benchmarks.fusion import mixture_of_thoughts as thoughts
 from evals.benchmarks.fusion.ablation_report import BASE, Ablated, print_ablation, write_json
-from evals.benchmarks.fusion.answers import Scores
 from evals.benchmarks.fusion.compare import ask_members
-from evals.benchmarks.fusion.served import Served, client
-from evals.benchmarks.fusion.serving import serving
 from evals.client.progress import Progress
-from evals.fitting.fuse import mixture_of_thoughts as thoughts
+from evals.client.worker.answers import Scores
+from evals.client.worker.served import Served, client
+from evals.client.worker.serving import serving
+from evals.fitting.fuse import mixture_of_thoughts as training
+from evals.reporting.table import Finish
 from evals.tasks.task import Task
 from experts.errors import ConfigError
 from experts.fused.training.yaml_file import mistakes, read_yaml
@@ -87,12 +88,13 @@ def _changed(config: TrainingConfig, changes: Mapping[str, Any], where: str) -> 
         raise ConfigError(f"{where} does not fit.", problems=mistakes(error)) from error
 
 
-def train(runs: Sequence[Run], root: Path) -> dict[str, Path]:
+def train(runs: Sequence[Run], root: Path, progress: Progress) -> dict[str, Path]:
     """Train what is not trained yet; returns the fused folders by name. Raises ConfigError."""
     folders = {run.name: root / run.name for run in runs}
     for run in runs:
         folder = folders[run.name]
-        thoughts.train(run.config, folder.with_name(f"{folder.name}.run"), folder, root / "cache")
+        state = folder.with_name(f"{folder.name}.run")
+        training.train(run.config, state, folder, progress, root / "cache")
     return folders
 
 
@@ -102,7 +104,7 @@ async def evaluate(
     tasks: Sequence[Task],
     json_out: Path | None,
     progress: Progress,
-) -> Callable[[Console], int]:
+) -> Finish:
     """Serve all of them beside their members, ask them and print what each part is worth.
 
     Raises ConfigError and ServiceError.
@@ -115,8 +117,8 @@ async def evaluate(
         progress.say(f"{len(folders) + len(config.members)} models loaded into one worker process")
         anyone = Served(connection, url, runs[0].name)
         answers = await ask_members(anyone, list(config.members), tasks, progress)
-        for run in runs:
-            progress.doing(f"asking {run.name}")
+        for number, run in enumerate(runs):
+            progress.doing(f"asking {run.name}", number, len(runs))
             served = Served(connection, url, run.name)
             mixture = thoughts.Mixture(served, folders[run.name], tasks, encoder)
             ways = {run.variant: await mixture.answer()}

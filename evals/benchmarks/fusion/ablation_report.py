@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from evals.benchmarks.fusion.answers import Scores
+from evals.client.worker.answers import Scores
 from evals.reporting.intervals import Accuracy, paired_gain
 from evals.reporting.table import interval, print_table, say, tenths
 from evals.tasks.task import Task

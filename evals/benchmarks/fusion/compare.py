@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evals.benchmarks.fusion.answers import Answers, Scores
 from evals.benchmarks.fusion.controls import controls
-from evals.benchmarks.fusion.served import Served
 from evals.client.progress import Progress
+from evals.client.worker.answers import Answers, Scores
+from evals.client.worker.served import Served
 from evals.tasks.task import Task
 from experts.errors import ConfigError
 from experts.fused.folder.folder_config import Composite, member_folder, read
@@ -69,8 +69,8 @@ async def ask_members(
 ) -> MemberAnswers:
     """Ask every member both splits; they are served beside the fused expert."""
     probe, test = [], []
-    for name in members:
-        progress.doing(f"asking {name}")
+    for number, name in enumerate(members):
+        progress.doing(f"asking {name}", number, len(members))
         served = Served(fused.client, fused.url, name)
         probe.append(await served.answers(tasks, "probe"))
         test.append(await served.answers(tasks, "test"))

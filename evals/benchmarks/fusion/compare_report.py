@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from evals.benchmarks.fusion.answers import Scores
 from evals.benchmarks.fusion.compare import Comparison
+from evals.client.worker.answers import Scores
 from evals.reporting.intervals import Accuracy, accuracy, paired_gain
 from evals.reporting.table import interval, print_table, say, tenths
 from evals.reporting.verdicts import Verdict, print_verdicts

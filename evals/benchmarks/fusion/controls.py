@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from sklearn.linear_model import LogisticRegression
 
-from evals.benchmarks.fusion.answers import Answers, Scores
+from evals.client.worker.answers import Answers, Scores
 from evals.tasks.task import Task
 from experts.types import Request
 from routers.base import Encoder

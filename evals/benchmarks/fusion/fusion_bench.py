@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 
 from evals.benchmarks.fusion.models import FORMS, TOGETHER
-from evals.benchmarks.fusion.serving import THREADS
 from evals.client.load import LoadClient, load_client, target
 from evals.client.progress import Progress
+from evals.client.worker.serving import THREADS
 from experts.errors import ServiceError
 
 REFERENCE_LOOP = "evals.benchmarks.fusion.reference_loop"
@@ -100,8 +100,9 @@ async def measure(
             for level in LEVELS:
                 await ms_per_token(client, url, name, questions, level)
         for number in range(rounds):
-            for level in LEVELS:
-                progress.doing(f"round {number + 1} of {rounds}: {level} in flight")
+            for place, level in enumerate(LEVELS):
+                done, steps = number * len(LEVELS) + place, rounds * len(LEVELS)
+                progress.doing(f"round {number + 1} of {rounds}: {level} in flight", done, steps)
                 # Who begins changes every round.
                 for name in reversed(names) if number % 2 else names:
                     time = await ms_per_token(client, url, name, questions, level)
@@ -137,7 +138,7 @@ async def measure_reference(url: str, fused: Path, questions: Sequence[str]) -> 
         *(
             sys.executable,
             "-m",
-            "evals.benchmarks.fusion.reference_loop",
+            REFERENCE_LOOP,
             str(fused),
             str(REFERENCE_TOKENS),
         ),

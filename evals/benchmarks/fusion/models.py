@@ -13,12 +13,11 @@ from safetensors.torch import load, load_file, save_file
 from aggregators.mixture_of_thoughts.save import save as save_thoughts
 from aggregators.mixture_of_thoughts.train import build
 from aggregators.mixture_of_thoughts.training_config import TrainingConfig
-from experts.errors import ConfigError
+from evals.fitting.fuse.folders import folder_of
 from experts.fused.composites.mixture_of_thoughts.attending import Form
-from experts.fused.folder.folder_config import Contrast, FusionRoute, SelfContrast, read
+from experts.fused.folder.folder_config import Contrast, FusionRoute, read
 from experts.fused.folder.write import TOKENIZER_FILES, Trained, write_composite
 from experts.fused.training.models import load_model
-from experts.spec import VllmSpec
 from orchestrator.config.model import Config
 
 MEMBERS = ("arithmetic", "strings", "units")
@@ -39,14 +38,6 @@ ROUTE_ROLES: Sequence[Mapping[str, Any]] = ({"name": "routed"},)
 _HEAD = "route_head.weight"
 _SEED = 0
 _GATE = 0.1
-
-
-def folder_of(settings: Config, expert: str) -> Path:
-    """The checkpoint of an expert. Raises ConfigError where the configuration has none."""
-    spec = settings.experts.get(expert)
-    if not isinstance(spec, VllmSpec) or not Path(spec.model).is_dir():
-        raise ConfigError(f"The configuration has no expert `{expert}` with a folder of weights.")
-    return Path(spec.model)
 
 
 def write_route(settings: Config, root: Path) -> dict[str, Path]:
@@ -111,11 +102,3 @@ def write_thoughts(settings: Config, root: Path) -> dict[str, Path]:
     roles = ({"name": "plain", "plus": MEMBERS[0]},)
     write_composite(root / TOGETHER, Contrast.architecture, members, roles)
     return {name: root / name for name in (*FORMS, TOGETHER)}
-
-
-def write_self_contrast(
-    folder: Path, expert: str, weights: Path, roles: Sequence[Mapping[str, Any]]
-) -> Path:
-    """Write a self-contrast composite of one mixture of experts; the first role is the default."""
-    write_composite(folder, SelfContrast.architecture, {expert: weights}, roles)
-    return folder

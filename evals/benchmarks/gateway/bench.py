@@ -88,10 +88,13 @@ async def run_bench(
             side = sides.target(url, stream=True, max_tokens=MAX_TOKENS)
             await client.run({"targets": [side], "in_flight": 32, "requests": 64})
         measured: dict[tuple[bool, int], list[tuple[Sample, Sample]]] = {}
+        steps = 2 * len(LEVELS) * rounds
         for number in range(rounds):
             for stream in (True, False):
                 for level in LEVELS:
-                    progress.doing(f"round {number + 1} of {rounds}: {level} in flight")
+                    done = sum(map(len, measured.values()))
+                    text = f"round {number + 1} of {rounds}: {level} in flight"
+                    progress.doing(text, done, steps)
                     pair = await _pair(client, sides, stream, level, gateway_first=number % 2 > 0)
                     measured.setdefault((stream, level), []).append(pair)
             progress.say(f"round {number + 1} of {rounds} measured")

@@ -66,7 +66,8 @@ async def measure(
             together: list[float] = []
             routed: list[float] = []
             for number in range(-1, rounds):  # The first one only warms up.
-                progress.doing(f"measuring a panel by {router}, round {max(number, 0) + 1}")
+                text = f"measuring a panel by {router}, round {max(number, 0) + 1} of {rounds}"
+                progress.doing(text, number + 1, rounds + 1)
                 for place, text in enumerate(questions[:QUESTIONS]):
                     names = list(endpoints)
                     pair = (

@@ -1,142 +1,139 @@
-"""`coterie eval routers`: every router on recorded outcomes, beside its controls."""
+"""What `coterie eval` does with routers: recorded outcomes, votes, latency, a running pool."""
 
-from importlib import import_module
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
 
 import numpy as np
-import typer
+from rich.console import Console
 
+from evals.benchmarks.routing import (
+    experiment,
+    latency,
+    recorded,
+    recorded_report,
+    served_report,
+    votes_report,
+)
+from evals.benchmarks.routing import votes as voting
+from evals.benchmarks.routing.served import ask_pool
 from evals.client.progress import Progress
-from evals.reporting.table import make_console, say
+from evals.reporting.table import Finish, say
 from experts.errors import ConfigError
-from orchestrator.config.model import load_config
+from orchestrator.config.model import Config
+from routers.features import MiniLMEncoder
+from routers.fitted.training_set import Floats
 
-evaluate = typer.Typer(no_args_is_help=True, help="Measure parts of the pool on recorded data.")
-
-
-@evaluate.callback()
-def _group() -> None:
-    """Every subcommand is an evaluation; `pool` is registered where its service is started."""
+EMBEDDED_AT_ONCE = 256
 
 
-@evaluate.command()
 def routers(
-    fit: Annotated[
-        str, typer.Option(help="Path prefix of the tables to fit on: PREFIX_queries.parquet ...")
-    ],
-    test: Annotated[
-        str | None,
-        typer.Option(help="Prefix of the tables to test on; else the same, cross-validated."),
-    ] = None,
-    pool: Annotated[str, typer.Option(help="Models, with commas; else all.")] = "",
-    folds: Annotated[int, typer.Option(min=2, help="Of the cross-validation.")] = 5,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write every number to this file.")
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option(help="Draw quality against price: .svg or .png.")
-    ] = None,
-) -> None:
-    """Fit every router on recorded outcomes and test it on others; exit 1 if one does harm."""
-    # Imported late: `coterie --help` must not wait for torch and scikit-learn.
-    from evals.benchmarks.routing import experiment, recorded, recorded_report  # noqa: PLC0415
-    from routers.features import MiniLMEncoder  # noqa: PLC0415
-
-    names = [name.strip() for name in pool.split(",") if name.strip()]
+    progress: Progress,
+    fit: str,
+    test: str | None,
+    pool: str,
+    folds: int,
+    json_out: Path | None,
+    plot: Path | None,
+) -> Finish:
+    """`coterie eval routers`. Raises ConfigError."""
+    names = _names(pool)
     if len(names) == 1:
         raise ConfigError("A pool of one model leaves nothing to route.")
     same = test is None or test == fit
-    console = make_console()
-    with Progress(console) as progress:
-        progress.doing("reading the tables")
-        fit_on = recorded.read_recorded(fit, names)
-        test_on = fit_on if same else recorded.read_recorded(test or fit, fit_on.models)
-        if len(fit_on.models) < 2:
-            raise ConfigError(f"{fit} knows one model only: there is nothing to route.")
-        if same:
-            splits = experiment.folds(fit_on, folds)
-        else:
-            seen = np.flatnonzero(~np.isin(fit_on.groups, test_on.groups))
-            if dropped := len(fit_on.queries) - len(seen):
-                progress.say(f"{dropped} questions are in both tables: not fitted on")
-            splits = [(seen, test_on.complete)]
-        experiment.check(splits, test_on)
-        encoder = MiniLMEncoder(cache_size=0)
-        progress.doing(f"embedding {len(fit_on.queries)} questions")
-        vectors = others = encoder.encode([query.text for query in fit_on.queries])
-        if not same:
-            progress.doing(f"embedding {len(test_on.queries)} questions")
-            others = encoder.encode([query.text for query in test_on.queries])
-        found = experiment.run(
-            fit_on, test_on, splits, (vectors, others), encoder.name, progress.doing
-        )
-        progress.say(f"{len(experiment.ROUTERS)} routers fitted, {len(splits)} times")
-    how = f"{folds}-fold cross-validation, groups kept together" if same else f"tested on {test}"
-    title = f"{fit}, {len(fit_on.models)} models; {how}."
-    setting: dict[str, Any] = {"fit": fit, "test": test or fit, "pool": list(fit_on.models)}
+    progress.doing("reading the tables")
+    fit_on = recorded.read_recorded(fit, names)
+    test_on = fit_on if same else recorded.read_recorded(test or fit, fit_on.models)
+    if len(fit_on.models) < 2:
+        raise ConfigError(f"{fit} knows only one model: there is nothing to route.")
+    splits = experiment.folds(fit_on, folds) if same else _split(fit_on, test_on, progress)
+    experiment.check(splits, test_on)
+    encoder = MiniLMEncoder(cache_size=0)
+    vectors = others = _embedded(fit_on, encoder, progress)
+    if not same:
+        others = _embedded(test_on, encoder, progress)
+    found = experiment.run(fit_on, test_on, splits, (vectors, others), encoder.name, progress.doing)
+    progress.say(f"{len(experiment.ROUTERS)} routers fitted, {len(splits)} times")
     if json_out:
+        setting = {"fit": fit, "test": test or fit, "pool": list(fit_on.models)}
         recorded_report.write_lines(json_out, found, setting)
     if plot:
         recorded_report.draw(plot, found)
-    code = recorded_report.print_experiment(console, found, title)
-    for path in filter(None, (json_out, plot)):
-        say(console, f"wrote {path}")
-    raise typer.Exit(code)
+    how = f"{folds}-fold cross-validation, groups kept together" if same else f"tested on {test}"
+    title = f"{fit}, {len(fit_on.models)} models; {how}."
+    show = partial(recorded_report.print_experiment, experiment=found, title=title)
+    return partial(_finish, show=show, written=(json_out, plot))
 
 
-@evaluate.command()
 def votes(
-    fit: Annotated[
-        str, typer.Option(help="Path prefix of the recorded tables: PREFIX_queries.parquet ...")
-    ],
-    pool: Annotated[str, typer.Option(help="Models, with commas; else all.")] = "",
-    benchmark: Annotated[str, typer.Option(help="Only its questions.")] = "",
-    folds: Annotated[int, typer.Option(min=2, help="Of the cross-validation.")] = 5,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write every number to this file.")
-    ] = None,
-) -> None:
-    """Let recorded models vote: all, adaptively, weighted by a router; exit 1 on a miss."""
-    # Imported late: `coterie --help` must not wait for torch and scikit-learn.
-    from evals.benchmarks.routing import experiment, recorded, votes_report  # noqa: PLC0415
-    from evals.benchmarks.routing.votes import run  # noqa: PLC0415
-    from routers.features import MiniLMEncoder  # noqa: PLC0415
-
-    names = [name.strip() for name in pool.split(",") if name.strip()]
-    console = make_console()
-    with Progress(console) as progress:
-        progress.doing("reading the tables")
-        known = recorded.read_recorded(fit, names, benchmark)
-        if len(known.models) < 2:
-            raise ConfigError("One model has nobody to vote with.")
-        splits = experiment.folds(known, folds)
-        experiment.check(splits, known)
-        encoder = MiniLMEncoder(cache_size=0)
-        progress.doing(f"embedding {len(known.queries)} questions")
-        vectors = encoder.encode([query.text for query in known.queries])
-        found = run(known, splits, vectors, encoder.name, progress.doing)
-    what = f"{fit}{f', {benchmark}' if benchmark else ''}, {len(known.models)} models"
-    title = f"{what}; {folds}-fold cross-validation, groups kept together."
-    code = votes_report.print_votes(console, found, title)
+    progress: Progress, fit: str, pool: str, benchmark: str, folds: int, json_out: Path | None
+) -> Finish:
+    """`coterie eval votes`. Raises ConfigError."""
+    progress.doing("reading the tables")
+    known = recorded.read_recorded(fit, _names(pool), benchmark)
+    if len(known.models) < 2:
+        raise ConfigError("One model alone cannot vote: a pool of two or more is needed.")
+    splits = experiment.folds(known, folds)
+    experiment.check(splits, known)
+    encoder = MiniLMEncoder(cache_size=0)
+    vectors = _embedded(known, encoder, progress)
+    found = voting.run(known, splits, vectors, encoder.name, progress.doing)
     if json_out:
         setting: dict[str, object] = {"fit": fit, "benchmark": benchmark, "pool": known.models}
         votes_report.write_json(json_out, found, setting)
-        say(console, f"wrote {json_out}")
-    raise typer.Exit(code)
+    what = f"{fit}{f', {benchmark}' if benchmark else ''}, {len(known.models)} models"
+    title = f"{what}; {folds}-fold cross-validation, groups kept together."
+    show = partial(votes_report.print_votes, found=found, title=title)
+    return partial(_finish, show=show, written=(json_out,))
 
 
-@evaluate.command()
-def latency(
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The YAML file that describes the pool.")
-    ] = Path("examples/zoo.yaml"),
-) -> None:
-    """Time every fitted router, alone and in a batch; exit 1 if one misses a target."""
-    settings = load_config(config)
-    console = make_console()
-    with Progress(console) as progress:
-        progress.doing("loading the code")
-        times = import_module("evals.benchmarks.routing.latency")
-        found = times.measure(settings, progress)
-    raise typer.Exit(times.print_latencies(console, found))
+def latencies(progress: Progress, settings: Config) -> Finish:
+    """`coterie eval latency`. Raises ConfigError."""
+    return partial(latency.print_latencies, found=latency.measure(settings, progress))
+
+
+async def pool(
+    progress: Progress,
+    settings: Config,
+    compositions: tuple[str, ...],
+    names: tuple[str, ...],
+    json_out: Path | None,
+) -> Finish:
+    """`coterie eval pool`. Raises ConfigError, ServiceError."""
+    asked = compositions or tuple(settings.compositions)
+    found = await ask_pool(progress, settings, asked, names)
+    if json_out:
+        served_report.write_json(json_out, found)
+    return partial(served_report.print_pool, pool=found)
+
+
+def _names(pool: str) -> list[str]:
+    return [name.strip() for name in pool.split(",") if name.strip()]
+
+
+def _split(
+    fit_on: recorded.Recorded, test_on: recorded.Recorded, progress: Progress
+) -> Sequence[experiment.Split]:
+    """Questions of other groups to fit on, and complete ones to test on."""
+    seen = np.flatnonzero(~np.isin(fit_on.groups, test_on.groups))
+    if dropped := len(fit_on.queries) - len(seen):
+        progress.say(f"{dropped} questions are in both tables and are not fitted on")
+    return [(seen, test_on.complete)]
+
+
+def _embedded(of: recorded.Recorded, encoder: MiniLMEncoder, progress: Progress) -> Floats:
+    texts = [query.text for query in of.queries]
+    parts = []
+    for start in range(0, len(texts), EMBEDDED_AT_ONCE):
+        progress.doing(f"embedding {len(texts)} questions", start, len(texts))
+        parts.append(encoder.encode(texts[start : start + EMBEDDED_AT_ONCE]))
+    return np.concatenate(parts)
+
+
+def _finish(
+    console: Console, show: Callable[[Console], int], written: Sequence[Path | None]
+) -> int:
+    code = show(console)
+    for path in filter(None, written):
+        say(console, f"wrote {path}")
+    return code

@@ -98,7 +98,7 @@ def run(
     splits: Sequence[Split],
     vectors: tuple[Floats, Floats],
     encoder: str,
-    say: Callable[[str], None],
+    doing: Callable[[str, int, int], None],
     keys: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Experiment:
     """Evaluate all routers; `splits` are rows of `fit_on` and of `test_on`.
@@ -113,8 +113,9 @@ def run(
         part = _Part(test_on, unseen, columns)
         for name, scores in _controls(part, evidence).items():
             _add(collected, name, *scores)
-        for name in ROUTERS:
-            say(f"fitting {name}, part {number + 1} of {len(splits)}")
+        for place, name in enumerate(ROUTERS):
+            done, steps = number * len(ROUTERS) + place, len(splits) * len(ROUTERS)
+            doing(f"fitting {name}, part {number + 1} of {len(splits)}", done, steps)
             fitted = fit(name, evidence, (keys or {}).get(name, {}))
             if not fitted.trust:
                 notes.append(f"{name}, part {number + 1}: routing does not pay; best single.")

@@ -59,9 +59,11 @@ def measure(settings: Config, progress: Progress) -> list[Latency]:
     with threadpool_limits(limits=1, user_api="blas"):  # As in the service.
         stopwatches = [_of_router(settings, name) for name in names]
         stopwatches.append(_Stopwatch(REFERENCE, None, stopwatches[0].texts, _reference()))
-        for number in range(1, ROUNDS + 1):
-            for one in stopwatches:
-                progress.doing(f"measuring {one.name}, round {number} of {ROUNDS}")
+        steps = ROUNDS * len(stopwatches)
+        for number in range(ROUNDS):
+            for place, one in enumerate(stopwatches):
+                text = f"measuring {one.name}, round {number + 1} of {ROUNDS}"
+                progress.doing(text, number * len(stopwatches) + place, steps)
                 one.take()
     return [one.median() for one in stopwatches]
 

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from evals.client.ask import Answer, Question, ask_many
 from evals.client.progress import Progress
+from evals.client.service import serving
 from evals.tasks.owners import FOREIGN, owner
-from evals.tasks.task import Task
-from experts.errors import ServiceError
+from evals.tasks.task import Task, load_tasks
+from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
+from orchestrator.config.model import Config
 
 IN_FLIGHT = 32
 Scores = NDArray[np.float64]
@@ -48,6 +50,19 @@ class Pool:
         return float(np.max([one.scores[task] for one in self.experts.values()], axis=0).mean())
 
 
+async def ask_pool(
+    progress: Progress, settings: Config, asked: tuple[str, ...], names: tuple[str, ...]
+) -> Pool:
+    """Ask compositions and every expert the test questions. Raises ConfigError, ServiceError."""
+    if unknown := [name for name in asked if name not in settings.compositions]:
+        known = ", ".join(settings.compositions) or "none"
+        raise ConfigError(f"No composition is called {', '.join(unknown)} (known: {known}).")
+    tasks = tuple(load_tasks(names).values())
+    async with serving(settings, progress) as service:
+        prices = {name: spec.price_usd_per_mtok for name, spec in settings.experts.items()}
+        return await measure(service.base_url, prices, asked, tasks, progress)
+
+
 async def measure(
     base_url: str,
     experts: Mapping[str, float],
@@ -62,14 +77,18 @@ async def measure(
     found: dict[str, Asked] = {}
     async with ExpertClient() as client:
         for model in (*experts, *compositions):
-            progress.doing(f"asking {model}")
             samples = [(task, sample) for task in tasks for sample in task.samples("test")]
             questions = [
                 Question(sample.id, model, sample.question, task.spec.max_tokens)
                 for task, sample in samples
             ]
             answers = await ask_many(
-                client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, stream=False
+                client,
+                f"{base_url}/v1",
+                questions,
+                in_flight=IN_FLIGHT,
+                stream=False,
+                on_answer=progress.counting(f"asking {model}", len(questions), "answers"),
             )
             by_task: dict[str, list[tuple[float, ...]]] = {task.name: [] for task in tasks}
             for (task, sample), answer in zip(samples, answers, strict=True):

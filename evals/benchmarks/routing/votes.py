@@ -56,12 +56,12 @@ def run(
     splits: Sequence[Split],
     vectors: Floats,
     encoder: str,
-    say: Callable[[str], None],
+    doing: Callable[[str, int, int], None],
 ) -> Experiment:
     """Every way of voting on the test rows of the splits, the router fitted on the others."""
     found: dict[str, list[tuple[float, float, int]]] = {}
     for number, (seen, unseen) in enumerate(splits):
-        say(f"voting, part {number + 1} of {len(splits)}")
+        doing(f"voting, part {number + 1} of {len(splits)}", number, len(splits))
         evidence = recorded.evidence(seen, vectors, encoder)
         columns = np.array([recorded.models.index(name) for name in evidence.experts])
         predicted = fit(ROUTER, evidence, {}).scores(vectors[unseen])

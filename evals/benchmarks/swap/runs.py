@@ -13,8 +13,8 @@ import httpx
 
 from evals.benchmarks.swap.workload import ROOM
 from evals.client.ask import Answer, Question, ask, ask_many
-from evals.client.own_service import without_keys
 from evals.client.progress import Progress
+from evals.client.service import serving
 from experts.errors import ServiceError
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
@@ -22,7 +22,7 @@ from orchestrator.residency import ray_slot
 from orchestrator.residency.policy import Move, Rules, Verdict, decide
 from orchestrator.residency.queues import engine_loads
 from orchestrator.residency.state import EngineState, Replica, SlotState
-from orchestrator.service import Service, start_service
+from orchestrator.service import Service
 
 HOSTILE_IN_FLIGHT = 64
 HOSTILE_GAP_S = 1.5
@@ -79,7 +79,7 @@ async def measure_starts(config: Config, rounds: int, progress: Progress) -> Sta
     try:
         for number in range(rounds):
             first, others = loads[number], loads[number + 1 : number + 4]
-            progress.doing("a slot process from nothing")
+            progress.doing(f"starting slot process {number + 1} of {rounds}", number, rounds)
             started = time.perf_counter()
             [slot] = ray_slot.make_slots(config.ray, config.slots)
             url = await slot.start()
@@ -105,7 +105,7 @@ async def run_grouped(
 ) -> BatchRun:
     """All requests at once, of the batch class: the pool groups them."""
     async with _serving(config, progress) as (service, client):
-        done = _counter(progress, "ours", len(questions))
+        done = progress.counting("ours", len(questions), "answers")
         started = time.perf_counter()
         answers = await ask_many(
             client,
@@ -124,7 +124,7 @@ async def run_first_come(
 ) -> BatchRun:
     """In the order of arrival; who is not resident waits for the least recently used to drain."""
     async with _serving(config, progress, policy=load_at_once) as (service, client):
-        done = _counter(progress, "first come + LRU", len(questions))
+        done = progress.counting("first come + LRU", len(questions), "answers")
         resident: OrderedDict[str, set[asyncio.Task[Answer]]] = OrderedDict()
         tasks: list[asyncio.Task[Answer]] = []
         started = time.perf_counter()
@@ -149,7 +149,7 @@ async def run_per_request(
 ) -> BatchRun:
     """One after the other, each with a load of its own; the expert leaves when it has answered."""
     async with _serving(config, progress) as (service, client):
-        done = _counter(progress, "a load per request", len(questions))
+        done = progress.counting("a load per request", len(questions), "answers")
         answers: list[Answer] = []
         started = time.perf_counter()
         for question in questions:
@@ -174,7 +174,8 @@ async def run_hostile(
         ]
         asked = []
         for number, question in enumerate(singles, start=1):
-            progress.doing(f"hostile stream: {number} of {len(singles)} others have asked")
+            text = f"hostile stream: {number} of {len(singles)} others have asked"
+            progress.doing(text, number, len(singles))
             # The pace of the experiment, not a wait for something to happen.
             await asyncio.sleep(HOSTILE_GAP_S)
             call = ask(client, f"{service.base_url}/v1", question, stream=False)
@@ -240,16 +241,11 @@ async def _first_token(url: str, expert: str, number: int) -> None:
 async def _serving(
     config: Config, progress: Progress, policy: Callable[..., Verdict] = decide
 ) -> AsyncIterator[tuple[Service, httpx.AsyncClient]]:
-    progress.doing("starting the service")
-    service = await start_service(
-        without_keys(config), on_event=lambda event: None, host="127.0.0.1", port=0, policy=policy
-    )
-    try:
-        async with ExpertClient() as client:
-            yield service, client
-    finally:
-        progress.doing("stopping the service")
-        await service.stop()
+    async with (
+        serving(config, progress, policy=policy, tell=False) as service,
+        ExpertClient() as client,
+    ):
+        yield service, client
 
 
 async def _run(
@@ -263,15 +259,6 @@ async def _run(
     loads = sum(entry["count"] for entry in state["loads"].values())
     failures = sum(answer.error is not None for answer in answers)
     return BatchRun(name, len(answers), loads, seconds, failures)
-
-
-def _counter(progress: Progress, name: str, total: int) -> Callable[[Answer], None]:
-    numbers = count(1)
-
-    def done(answer: Answer) -> None:
-        progress.doing(f"{name}: {next(numbers)} of {total} answers")
-
-    return done
 
 
 def _seconds(values: Sequence[float]) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evals.benchmarks.fusion.answers import Scores
-from evals.benchmarks.fusion.served import Served, client
 from evals.client.progress import Progress
+from evals.client.worker.answers import Scores
+from evals.client.worker.served import Served, client
 from evals.fitting.fuse.self_contrast_settings import (
     GREEDY,
     Choice,
@@ -73,14 +73,16 @@ async def fit_settings(
     test: dict[Setting, Scores] = {}
     async with client() as connection:
         served = Served(connection, url, expert)
-        for setting in settings_of(weights):
-            progress.doing(f"probes: {setting.name}")
+        settings = settings_of(weights)
+        for number, setting in enumerate(settings):
+            progress.doing(f"probe questions: {setting.name}", number, len(settings))
             probe[setting] = (await served.answers(tasks, "probe", setting.name)).scores
         progress.say(f"{len(probe)} settings have answered the probes")
         own, together = decide(names, probe)
         choices = (*own.values(), together)
-        for setting in distinct((GREEDY, *(s for c in choices for s in (c.chosen, c.best)))):
-            progress.doing(f"test questions: {setting.name}")
+        tested = distinct((GREEDY, *(s for c in choices for s in (c.chosen, c.best))))
+        for number, setting in enumerate(tested):
+            progress.doing(f"test questions: {setting.name}", number, len(tested))
             test[setting] = (await served.answers(tasks, "test", setting.name)).scores
     progress.say(f"{len(test)} settings have answered the test questions")
     return Fit(expert, names, probe, test, own, together)

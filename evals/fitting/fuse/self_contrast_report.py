@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from evals.benchmarks.fusion.answers import Scores
+from evals.client.worker.answers import Scores
 from evals.fitting.fuse.self_contrast import Fit
 from evals.fitting.fuse.self_contrast_settings import GREEDY, Choice, Setting, distinct
 from evals.reporting.intervals import Accuracy, accuracy

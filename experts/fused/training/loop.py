@@ -76,7 +76,8 @@ class Loop:
             if last or (due and not seen):
                 self.run.save(state, self.model, self.optimizer)
                 saved = time.monotonic()
-            self.voice.say(f"{stage.name}: step {state.step} of {stage.steps}")
+            text = f"{stage.name}: step {state.step} of {stage.steps}"
+            self.voice.say(text, state.step, stage.steps)
 
     def _take(self, step: int, loss: Loss) -> dict[str, float]:
         for group in self.optimizer.param_groups:
@@ -102,4 +103,4 @@ class Loop:
         self.run.log({**place, **times, **measured})
         numbers = ", ".join(f"{name} {value:.3f}" for name, value in measured.items())
         step = f"{self.stage.name}: step {state.step} of {self.stage.steps}"
-        self.voice.say(f"{step}, {numbers}")
+        self.voice.say(f"{step}, {numbers}", state.step, self.stage.steps)

@@ -1,19 +1,14 @@
-"""A sign of life at least every two seconds, whatever takes how long."""
+"""What a training tells of itself, at most a line every ten seconds."""
 
-import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 
-QUIET_S = 1.5
-"""After so much silence the last line is said again."""
+QUIET_S = 10.0
+"""The shortest time between two lines about how far it is."""
 
 
 class Voice:
-    """Passes lines on, at most one in `QUIET_S` seconds; as a context it also breaks silences.
-
-    A thread does the latter: torch lets it run while it computes.
-    """
+    """Passes lines on; a command may put its own in the place of this one."""
 
     def __init__(
         self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic
@@ -22,48 +17,14 @@ class Voice:
         self._clock = clock
         self._started = clock()
         self._spoke = float("-inf")
-        self._doing = "starting"
-        self._lock = threading.Lock()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._tick, daemon=True)
 
-    def __enter__(self) -> "Voice":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    @property
-    def seconds(self) -> float:
-        """Since this object was made."""
-        return self._clock() - self._started
-
-    def say(self, text: str) -> None:
-        """Write a line, if the last one is old enough; else keep it for a silence."""
-        with self._lock:
-            self._doing = text
-            if self._clock() - self._spoke >= QUIET_S:
-                self._line(text)
+    def say(self, text: str, done: int = 0, total: int | None = None) -> None:
+        """Tell how far the training is, and how much of `total` is `done`: not every line stays."""
+        if self._clock() - self._spoke >= QUIET_S:
+            share = "" if total is None else f", {100 * done // max(total, 1)} %"
+            self.tell(f"{text}{share}")
 
     def tell(self, text: str) -> None:
         """Write a line that must not be left out."""
-        with self._lock:
-            self._doing = text
-            self._line(text)
-
-    def _line(self, text: str) -> None:
         self._spoke = self._clock()
-        self._write(f"{self.seconds:7.1f} s  {text}")
-
-    def _tick(self) -> None:
-        while not self._over.wait(QUIET_S / 4):
-            with self._lock:
-                if self._clock() - self._spoke >= QUIET_S:
-                    self._line(f"... {self._doing}")
+        self._write(f"{self._spoke - self._started:7.1f} s  {text}")

@@ -11,7 +11,7 @@ from evals.benchmarks import demo
 from evals.client.progress import Progress
 from evals.tasks.owners import owner
 from evals.tasks.task import Task
-from experts.errors import ServiceError
+from experts.errors import ConfigError, ServiceError
 
 EXPERTS = ("alpha", "beta")
 
@@ -127,3 +127,20 @@ async def test_no_first_answer_ends_the_demo(
 
     with pytest.raises(ServiceError, match="The first question failed: HTTP 500"):
         await demo.run_demo(gateway.base_url, EXPERTS, [make_task("alpha")], 1, Progress(console))
+
+
+async def test_the_service_is_stopped_before_the_table(
+    started: Any, config: Any, progress: Any, make_task: Any, monkeypatch: Any
+) -> None:
+    tasks = {name: make_task(name) for name in ("alpha", "beta")}
+    monkeypatch.setattr(demo, "load_tasks", lambda: tasks)
+    finish = await demo.demo(progress, config(), 2)
+
+    assert started[0].stopped
+    assert finish(progress.console) == 1  # The made-up answers are all wrong.
+
+
+async def test_the_composition_is_needed(started: Any, config: Any, progress: Any) -> None:
+    with pytest.raises(ConfigError, match="no composition `pool/auto`"):
+        await demo.demo(progress, config(compositions={}), 1)
+    assert started == []

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from evals.benchmarks import zoo_report
 from evals.benchmarks.zoo_report import Report, print_report, run_report
 from evals.client.progress import Progress
 from evals.tasks.task import Task
@@ -75,3 +76,12 @@ async def test_every_expert_gets_every_question(
     assert report.questions == {"strings": 4, "foreign": 4}
     assert len(report.failures) == 8
     assert [model for model, _ in gateway.asked] == ["strings"] * 8 + ["broken"] * 8
+
+
+async def test_no_outcome_table_is_needed(
+    started: Any, config: Any, progress: Any, make_task: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(zoo_report, "load_tasks", lambda: {"alpha": make_task("alpha")})
+    await zoo_report.report(progress, config())
+
+    assert [one.config.routers for one in started] == [{}]

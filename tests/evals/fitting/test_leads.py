@@ -13,7 +13,7 @@ from rich.console import Console
 
 from evals.client.progress import Progress
 from evals.fitting.leads import mix, probe_leads
-from evals.fitting.profile import Probe, probes_of
+from evals.fitting.probes import Probe, probes_of
 from evals.tasks.task import load_tasks
 from experts.errors import ConfigError
 from routers.outcomes import Outcome, OutcomeTable

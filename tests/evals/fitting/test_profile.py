@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from evals.client.progress import Progress
-from evals.fitting.profile import Profile, print_profile, probes_of, run_profile
+from evals.fitting import profile
+from evals.fitting.probes import probes_of
+from evals.fitting.profile import Profile, print_profile, run_profile
 from evals.fitting.versions import expert_version
 from evals.tasks.task import Task
 from experts.errors import ConfigError
@@ -169,3 +171,28 @@ def test_versions_follow_the_weights_and_the_base(tmp_path: Path) -> None:
     assert before["hub"] == "org/model"
     assert before["remote"] == "big at http://other:8000/v1"
     assert str(tmp_path) not in "".join(before.values())
+
+
+async def test_no_outcome_table_is_needed_before(
+    started: Any, config: Any, progress: Any, make_task: Any, monkeypatch: Any, tmp_path: Path
+) -> None:
+    class NoEncoder:
+        name, dimension = "none", 1
+
+        def encode(self, texts: list[str]) -> Any:
+            return [[1.0]] * len(texts)
+
+    tasks = {name: make_task(name) for name in ("alpha", "beta")}
+    monkeypatch.setattr(profile, "MiniLMEncoder", NoEncoder)
+    monkeypatch.setattr(profile, "load_tasks", lambda names: tasks)
+    finish = await profile.profile(progress, config(), (), tmp_path / "outcomes.parquet")
+
+    assert [one.config.routers for one in started] == [{}]
+    assert finish(progress.console) == 0
+    assert (tmp_path / "outcomes.parquet").exists()
+
+
+async def test_where_the_table_goes_must_be_known(started: Any, config: Any, progress: Any) -> None:
+    with pytest.raises(ConfigError, match="--out"):
+        await profile.profile(progress, config(routers={}, compositions={}), (), None)
+    assert started == []

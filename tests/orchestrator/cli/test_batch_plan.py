@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from experts.types import Request
-from orchestrator.cli.batch_plan import count_tokens
-from orchestrator.cli.main import run
+from orchestrator.cli.main import main
+from routers.base import Decision, Tagging
 
 HI = [{"role": "user", "content": "12345678"}]
 REMOTE = {"type": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
@@ -52,7 +51,7 @@ def plan(monkeypatch: Any, capsys: Any, tmp_path: Path) -> Callable[..., tuple[i
         command = ["coterie", "plan", str(file), "--config", str(config), *arguments]
         monkeypatch.setattr(sys, "argv", command)
         with pytest.raises(SystemExit) as ended:
-            run()
+            main()
         printed = capsys.readouterr()
         return int(ended.value.code or 0), printed.out, printed.err
 
@@ -81,7 +80,7 @@ def test_a_batch_is_shared_out_over_engines(plan: Any, write: Any) -> None:
     code, out, err = plan(file)
     rows = _rows(out)
     assert (code, err) == (0, "")
-    assert rows[0] == f"{file}: 6 requests for 3 engines, nothing is run"
+    assert rows[0] == f"{file}: 6 requests, at most 6 calls, 3 engines; nothing is run"
     # Two letters of four make a token; three requests of an expert that takes two are two waves.
     assert "base 4 9 35 2.00 1.00 0.20 assumed base 3, adapter 1" in rows
     assert "other 1 2 98 3.00 1.00 0.10 assumed" in rows
@@ -89,7 +88,7 @@ def test_a_batch_is_shared_out_over_engines(plan: Any, write: Any) -> None:
     assert "slot-0 0.00 1.20 base" in rows
     # `base` leaves in 0.05 s, since both together are larger than the slot.
     assert "slot-0 1.20 2.35 other base" in rows
-    assert "2 loads, 2.35 s in all, from empty slots" in rows
+    assert "2 loads, 2.35 s in all, starting with empty slots" in rows
     assert "4 letters each" in out
 
 
@@ -97,7 +96,7 @@ def test_the_forecast_as_json(plan: Any, write: Any) -> None:
     _, out, _ = plan(write(_line("a", model="base", messages=HI, max_tokens=10)), "--json")
     told = json.loads(out)
     (engine,) = told["engines"]
-    assert (engine["engine"], engine["requests"], engine["new_tokens"]) == ("base", {"base": 1}, 10)
+    assert (engine["engine"], engine["calls"], engine["new_tokens"]) == ("base", {"base": 1}, 10)
     assert (told["loads"], told["total_s"], told["order"][0]["slot"]) == (1, 1.1, 0)
 
 
@@ -113,6 +112,84 @@ def test_several_slots_share_the_loads(plan: Any, write: Any) -> None:
     rows = _rows(out)
     assert "slot-0 0.00 1.10 base" in rows
     assert "slot-1 0.00 1.10 other" in rows
+
+
+PANEL = {
+    **POOL,
+    "experts": {name: REMOTE for name in ("a", "b", "c", "lead", "tagger")},
+    "routers": {"all": {"type": "random"}, "one": {"type": "static", "expert": "c"}},
+    "aggregators": {
+        "samples": {"type": "vote", "samples": 4},
+        "merge": {"type": "synthesize", "layers": 2, "expert": "lead"},
+    },
+    "compositions": {
+        "pool/auto": {"router": "one"},
+        "pool/merge": {"router": "all", "aggregator": "merge", "experts": 3},
+        "pool/thrifty": {
+            "router": "all", "aggregator": "samples", "experts": 1, "budget": {"calls": 3},
+        },
+    },
+}  # fmt: skip
+ASK = {"messages": HI, "max_tokens": 10}
+PANELS: list[tuple[dict[str, Any], dict[str, int]]] = [
+    # Two layers of three, and who writes the answer.
+    ({"model": "pool/merge", "coterie": {"experts": ["a", "b", "c"]}},
+     {"a": 2, "b": 2, "c": 2, "lead": 1}),
+    ({"model": "pool/all+samples", "coterie": {"experts": ["a", "b"]}}, {"a": 4, "b": 4}),
+    # A type alone, with its defaults: three judged in pairs, in both orders.
+    ({"model": "pool/one+rank", "coterie": {"experts": ["a", "b", "c"]}},
+     {"a": 1 + 6, "b": 1, "c": 1}),
+    ({"model": "pool/auto", "coterie": {"aggregator": "samples", "experts": ["a"]}}, {"a": 4}),
+    ({"model": "pool/thrifty", "coterie": {"experts": ["b"]}}, {"b": 3}),
+    ({"model": "pool/one"}, {"c": 1}),
+    ({"model": "pool/all+samples",
+      "coterie": {"experts": ["a"], "budget": {"calls": 2}}}, {"a": 2}),
+    ({"model": "pool/all", "coterie": {"router": "one"}}, {"c": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "calls"), PANELS)
+def test_a_panel_is_forecast_with_all_its_calls(
+    plan: Any, write: Any, body: dict[str, Any], calls: dict[str, int]
+) -> None:
+    code, out, err = plan(write({**ASK, **body}), "--json", pool=PANEL)
+    assert (code, err) == (0, "")
+    engines = json.loads(out)["engines"]
+    assert {one["engine"]: one["calls"][one["engine"]] for one in engines} == calls
+    # Two prompt tokens and ten new ones for every call.
+    assert {one["engine"]: one["new_tokens"] // 10 for one in engines} == calls
+    assert {one["engine"]: one["prompt_tokens"] // 2 for one in engines} == calls
+
+
+class Tagged:
+    """A router that wants skills, and knows who answers."""
+
+    tagging = Tagging("tagger", "{question}", 3, 0.7, 16)
+
+    def route(self, requests: Any) -> list[Decision]:
+        return [Decision("all", (("a", 0.9), ("b", 0.5)), "Because.") for _ in requests]
+
+
+def test_the_tagger_is_asked_before_the_router_decides(
+    plan: Any, write: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("orchestrator.cli.batch_calls.make_router", lambda *_: Tagged())
+    file = write({"model": "pool/merge", **ASK}, {"model": "pool/all", **ASK})
+    _, out, _ = plan(file, "--json", pool=PANEL)
+    engines = json.loads(out)["engines"]
+    calls = {one["engine"]: one["calls"][one["engine"]] for one in engines}
+    assert calls == {"tagger": 3 + 3, "a": 2 + 1, "b": 2, "lead": 1}
+
+
+def test_who_is_not_asked_needs_no_load(plan: Any, write: Any, monkeypatch: Any) -> None:
+    class Abstains:
+        def route(self, requests: Any) -> list[Decision]:
+            told = Decision("all", (("a", 0.1),), "It is far from everything.", fallback="abstain")
+            return [told for _ in requests]
+
+    monkeypatch.setattr("orchestrator.cli.batch_calls.make_router", lambda *_: Abstains())
+    _, out, _ = plan(write({"model": "pool/all", **ASK}), pool=PANEL)
+    assert "1 request, at most 0 calls, 0 engines; nothing is run" in out
 
 
 async def test_a_running_service_tells_what_loads_cost(plan: Any, write: Any, serve: Any) -> None:
@@ -164,6 +241,10 @@ MISTAKES = [
     ({"model": "bass", "messages": HI}, "The model `bass` does not exist. Known models: pool/auto"),
     ({**BODY, "temprature": 1}, "Unrecognized request argument supplied: temprature."),
     ({**BODY, "coterie": {"class": "fast"}}, "There is no request class `fast`."),
+    ({**BODY, "coterie": {"aggregator": "vote"}}, "base is one expert: its answer is not composed"),
+    ({"model": "pool/one+note", "messages": HI}, "The model `pool/one+note` does not exist."),
+    ({"model": "pool/one+vote", "messages": HI, "n": 2}, "A composed answer has one choice"),
+    ({**BODY, "model": "pool/auto", "coterie": {"router": "two"}}, "No router is called `two`"),
     ({**BODY, "coterie": {"clas": "fast"}}, "coterie.clas: Extra inputs"),
     ({"custom_id": "a", "url": "/v1/chat/completions"}, "`body` must be a JSON object."),
     ({"url": "/v1/chat/completions", "body": BODY}, "`custom_id` must be a non-empty string."),
@@ -189,7 +270,7 @@ def test_every_mistake_is_named(plan: Any, write: Any) -> None:
     assert [line.split(": ")[0] for line in err.splitlines()[1:]] == [
         f"  {file}:{number}" for number in (1, 5, 6)
     ]
-    assert "The custom_id `a` stands in line 3 already." in err
+    assert "The custom_id `a` is already used in line 3." in err
 
 
 def test_a_line_over_the_bound_is_named(plan: Any, write: Any) -> None:
@@ -200,43 +281,10 @@ def test_a_line_over_the_bound_is_named(plan: Any, write: Any) -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("none.jsonl", "No such file"), (".", "Is a directory"), ("e.jsonl", "holds")],
+    [("none.jsonl", "No such file"), (".", "Is a directory"), ("e.jsonl", "has no request in it")],
 )
 def test_a_file_without_requests_is_said(plan: Any, tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "e.jsonl").write_text("\n\n")
     code, _, err = plan(tmp_path / name)
     assert (code, err.count("\n")) == (2, 1)
     assert said in err
-
-
-@pytest.mark.parametrize(
-    ("body", "context", "expected"),
-    [
-        ({"prompt": "12345"}, None, (2, 16)),
-        ({"prompt": "12345", "max_tokens": 7, "n": 3}, None, (2, 21)),
-        ({"prompt": ["1234", "12345678"], "max_tokens": 7}, None, (3, 14)),
-        ({"prompt": [[1, 2, 3], [4]], "max_tokens": 7}, None, (4, 14)),
-        ({"prompt": [1, 2, 3]}, None, (3, 16)),
-        ({"prompt": []}, None, (0, 16)),
-        ({"messages": HI}, 100, (2, 98)),
-        ({"messages": HI}, None, (2, None)),
-        ({"messages": HI}, 1, (2, 0)),
-        ({"messages": HI * 2, "max_completion_tokens": 9}, 100, (4, 9)),
-        ({"messages": [{"role": "user", "content": None}], "max_tokens": 1}, None, (0, 1)),
-        (
-            {
-                "messages": [
-                    {"role": "user", "content": [{"type": "text", "text": "1234"}, {"type": "x"}]}
-                ],
-                "max_tokens": 1,
-            },
-            None,
-            (1, 1),
-        ),
-    ],
-)
-def test_tokens_are_counted_by_rule(
-    body: dict[str, Any], context: int | None, expected: tuple[int, int | None]
-) -> None:
-    operation: Any = "chat/completions" if "messages" in body else "completions"
-    assert count_tokens(Request("r", operation, body), context) == expected

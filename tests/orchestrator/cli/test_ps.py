@@ -120,7 +120,7 @@ def test_a_pool_of_remote_experts_has_one_table(shown: Any) -> None:
 
 @pytest.mark.parametrize("snapshot", [{}, {"slots": [{"id": "slot-0"}], "loads": {}, "queued": {}}])
 def test_what_another_version_tells_is_no_traceback(shown: Any, snapshot: Any) -> None:
-    with pytest.raises(ServiceError, match="does not tell what this version shows"):
+    with pytest.raises(ServiceError, match="lacks what this version shows"):
         shown(snapshot)
 
 
@@ -137,7 +137,7 @@ async def test_a_running_service_is_asked(
     assert "ready in slot-0" in out
     await asyncio.to_thread(ps, gateway.base_url + suffix, "sk-one", True)
     assert json.loads(capsys.readouterr().out)["slots"][0]["residents"] == ["hosted"]
-    with pytest.raises(ServiceError, match="wants one of its API keys: --api-key KEY"):
+    with pytest.raises(ServiceError, match="requires an API key: give one with --api-key"):
         await asyncio.to_thread(fetch, gateway.base_url + suffix, None)
 
 

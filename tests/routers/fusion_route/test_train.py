@@ -18,7 +18,7 @@ from training_runs import Doomed, Killed, curve, silent
 from experts.errors import ConfigError
 from experts.fused.training.data import Encoder, Question, Row, collate, split
 from experts.fused.training.models import load_model, load_tokenizer
-from experts.fused.training.progress import QUIET_S, Voice
+from experts.fused.training.progress import Voice
 from experts.fused.training.run import State
 from experts.fused.training.tokens import sum_by_row
 from experts.zoo.skills.base import Split
@@ -379,24 +379,3 @@ def test_a_short_training_learns_whom_to_ask(tmp_path: Path, jsonl: Any) -> None
     assert accuracy(Role("route", None, True)) >= 0.9
     assert accuracy(Role("one", "strings", False)) <= 0.4
     assert accuracy(Role("r", "none", True)) <= 0.6
-
-
-def test_silence_is_broken() -> None:
-    now = [0.0]
-    lines: list[str] = []
-    voice = Voice(lines.append, lambda: now[0])
-    voice.say("first")
-    voice.say("too soon")
-    now[0] = QUIET_S + 1
-    voice.say("later")
-    voice.tell("always")
-    assert [line.split("s  ")[1] for line in lines] == ["first", "later", "always"]
-    lines.clear()
-    now[0] += QUIET_S
-    with voice:
-        for _ in range(100):
-            if lines:
-                break
-            voice._over.wait(0.05)
-    assert lines[0].endswith("... always")
-    assert QUIET_S < 2

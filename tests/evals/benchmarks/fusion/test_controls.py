@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from evals.benchmarks.fusion.answers import Answers
 from evals.benchmarks.fusion.controls import best_member, controls, vote
+from evals.client.worker.answers import Answers
 from evals.tasks.task import Sample, Split, Task, TaskSpec
 
 WORDS = ("add", "spell")

@@ -77,7 +77,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
 @pytest.fixture(scope="module")
 def experiment(recorded: Recorded) -> Experiment:
     both = (vectors(recorded),) * 2
-    return run(recorded, recorded, folds(recorded, 3), both, "made", lambda words: None)
+    return run(recorded, recorded, folds(recorded, 3), both, "made", lambda *words: None)
 
 
 def test_questions_carry_their_options(recorded: Recorded) -> None:

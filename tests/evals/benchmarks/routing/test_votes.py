@@ -41,7 +41,7 @@ def votes(recorded: Recorded) -> Experiment:
     vectors = (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
     half = np.arange(COUNT)
     splits = [(half[: COUNT // 2], half[COUNT // 2 :]), (half[COUNT // 2 :], half[: COUNT // 2])]
-    return run(recorded, splits, vectors, "made", lambda words: None)
+    return run(recorded, splits, vectors, "made", lambda *words: None)
 
 
 def test_many_are_wiser_than_one_and_few_of_them_suffice(votes: Experiment) -> None:

@@ -7,9 +7,9 @@ import pytest
 from repository import ROOT
 from rich.console import Console
 
-from evals.benchmarks.fusion.models import write_self_contrast
-from evals.benchmarks.fusion.serving import serving
 from evals.client.progress import Progress
+from evals.client.worker.serving import serving
+from evals.fitting.fuse.folders import write_self_contrast
 from evals.fitting.fuse.self_contrast import fit_settings, setting_roles, settings_of
 from evals.fitting.fuse.self_contrast_settings import GREEDY
 from evals.tasks.task import load_tasks

@@ -1,6 +1,6 @@
 """Serves models in one process as a slot does.
 
-Run as `python -m evals.benchmarks.fusion.worker_process JSON`, where JSON is
+Run as `python -m evals.client.worker.process JSON`, where JSON is
 [threads, {name: keys of an EngineLoad}]. Prints {"port": number} when all are loaded, or
 {"error": words}; ends with its standard input.
 """
@@ -18,6 +18,7 @@ GATHER_MS = 5.0
 
 
 async def main(threads: int, loads: dict[str, dict[str, Any]]) -> None:
+    """Load the models, serve them, and end with the standard input."""
     environment.prepare(threads, cuda=False)
     # Only now: vLLM reads the environment when it is imported.
     module = import_module("experts.vllm.worker")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from evals.fitting.expert_cli import with_expert
+from evals.fitting.new_expert import with_expert
 from experts.errors import ConfigError
 from orchestrator.config.model import Config, load_config
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from mixtures import ZOO, write_mixture
 
-from evals.benchmarks.fusion.served import Served, client
-from evals.benchmarks.fusion.serving import serving
+from evals.client.worker.served import Served, client
+from evals.client.worker.serving import serving
 from evals.tasks.task import load_tasks
 
 pytestmark = pytest.mark.e2e

@@ -11,7 +11,7 @@ from typing import Any
 from experts.errors import ServiceError
 from experts.fused.roles import fused
 
-WORKER_PROCESS = "evals.benchmarks.fusion.worker_process"
+WORKER_PROCESS = "evals.client.worker.process"
 
 THREADS = 1
 """Of the engines, and of everything that they are compared with."""
@@ -33,12 +33,7 @@ async def serving(folders: Mapping[str, Path]) -> AsyncIterator[str]:
     """
     loads = {name: _load(folder) for name, folder in folders.items()}
     process = await asyncio.create_subprocess_exec(
-        *(
-            sys.executable,
-            "-m",
-            "evals.benchmarks.fusion.worker_process",
-            json.dumps([THREADS, loads]),
-        ),
+        *(sys.executable, "-m", WORKER_PROCESS, json.dumps([THREADS, loads])),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

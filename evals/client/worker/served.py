@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from evals.benchmarks.fusion.answers import Answers
+from evals.client.worker.answers import Answers
 from evals.tasks.task import Split, Task
 from experts.errors import ServiceError
 
@@ -25,7 +25,7 @@ def client() -> httpx.AsyncClient:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One model of a worker process (`evals.benchmarks.fusion.serving`)."""
+    """One model of a worker process (`evals.client.worker.serving`)."""
 
     client: httpx.AsyncClient
     url: str

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from repository import ROOT
 
-from evals.fitting.fuse.fuse_cli import contrast, fusion_route
+from evals.fitting.fuse.contrast import contrast
 from experts.errors import ConfigError
 from experts.fused.roles import fused
 
@@ -49,8 +49,3 @@ def test_what_does_not_go_together_is_refused(
         contrast(_file(tmp_path, members=paths, roles=roles), tmp_path / "fused")
     assert words in " ".join([str(caught.value), *caught.value.problems])
     assert not (tmp_path / "fused").exists()
-
-
-def test_without_anything_to_do_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="Give --config FILE to train, or --evaluate"):
-        fusion_route(tmp_path, None)

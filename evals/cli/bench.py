@@ -1,0 +1,64 @@
+"""The benchmarks of cost: of the gateway, of panels, of loads, of fused experts."""
+
+from typing import Annotated
+
+import typer
+
+from evals.cli import options as own
+from evals.cli.launch import launch
+from orchestrator.cli import options
+
+
+def bench(
+    config: options.Config = options.DEFAULT_CONFIG,
+    expert: Annotated[
+        str | None, typer.Option(help="The expert to measure with. Default: the first.")
+    ] = None,
+    rounds: own.Rounds = 5,
+    json_out: own.JsonOut = None,
+) -> None:
+    """Measure what the gateway costs.
+
+    Compares it with the expert's own endpoint; the exit code is 1 if a target is missed.
+    """
+    launch("evals.benchmarks.gateway.command:bench", config, expert, rounds, json_out)
+
+
+def bench_panel(config: options.Config = options.DEFAULT_CONFIG, rounds: own.Rounds = 5) -> None:
+    """Measure what a panel costs beside its experts.
+
+    The exit code is 1 if a target is missed.
+    """
+    launch("evals.benchmarks.panels.command:bench_panel", config, rounds)
+
+
+def bench_swap(
+    config: options.Config = options.DEFAULT_CONFIG,
+    experts: Annotated[
+        int, typer.Option(min=3, help="Experts to serve: copies of the models under new names.")
+    ] = 16,
+    requests: Annotated[int, typer.Option(min=1, help="Requests of the batch.")] = 640,
+    age_bound: Annotated[
+        float, typer.Option(min=0.1, help="Age bound beside the hostile stream, in seconds.")
+    ] = 5.0,
+    seed: Annotated[int, typer.Option(help="Seed of the order of the requests.")] = 0,
+    json_out: own.JsonOut = None,
+) -> None:
+    """Serve more experts than fit into memory, in three ways.
+
+    The exit code is 1 if a target is missed.
+    """
+    arguments = (experts, requests, age_bound, seed, json_out)
+    launch("evals.benchmarks.swap.command:swap", config, *arguments)
+
+
+def bench_fusion(
+    config: options.Config = options.DEFAULT_CONFIG,
+    rounds: own.Rounds = 7,
+    json_out: own.JsonOut = None,
+) -> None:
+    """Measure the speed of fused experts beside their members.
+
+    The exit code is 1 if a target is missed.
+    """
+    launch("evals.benchmarks.fusion.command:bench", config, rounds, json_out)

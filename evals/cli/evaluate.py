@@ -1,0 +1,97 @@
+"""`coterie eval`: routers, votes, panels and the pool, measured."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evals.cli import options as own
+from evals.cli.launch import launch
+from orchestrator.cli import options
+
+evaluate = typer.Typer(no_args_is_help=True, help="Measure routers, panels and the pool.")
+Recorded = Annotated[
+    str, typer.Option(help="Path prefix of the recorded tables: PREFIX_queries.parquet and so on.")
+]
+Pool = Annotated[str, typer.Option(help="Models, separated by commas. Default: all.")]
+Folds = Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")]
+
+
+@evaluate.command()
+def routers(
+    fit: Recorded,
+    test: Annotated[
+        str | None,
+        typer.Option(help="Prefix of the tables to test on. Default: cross-validation."),
+    ] = None,
+    pool: Pool = "",
+    folds: Folds = 5,
+    json_out: own.JsonOut = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw quality against price: .svg or .png.")
+    ] = None,
+) -> None:
+    """Fit every router on recorded outcomes and test it on others.
+
+    The exit code is 1 if a router is worse than the best single model.
+    """
+    arguments = (fit, test, pool, folds, json_out, plot)
+    launch("evals.benchmarks.routing.command:routers", None, *arguments)
+
+
+@evaluate.command()
+def votes(
+    fit: Recorded,
+    pool: Pool = "",
+    benchmark: Annotated[str, typer.Option(help="Only the questions of this benchmark.")] = "",
+    folds: Folds = 5,
+    json_out: own.JsonOut = None,
+) -> None:
+    """Let recorded models vote: all, adaptively, weighted.
+
+    The exit code is 1 if a target is missed.
+    """
+    launch("evals.benchmarks.routing.command:votes", None, fit, pool, benchmark, folds, json_out)
+
+
+@evaluate.command()
+def latency(config: options.Config = options.DEFAULT_CONFIG) -> None:
+    """Time every fitted router, alone and in batches.
+
+    The exit code is 1 if a router misses a target.
+    """
+    launch("evals.benchmarks.routing.command:latencies", config)
+
+
+@evaluate.command()
+def pool(
+    config: options.Config = options.DEFAULT_CONFIG,
+    composition: own.Compositions = None,
+    task: own.Tasks = None,
+    json_out: own.JsonOut = None,
+) -> None:
+    """Ask compositions and experts the test questions.
+
+    The exit code is 1 if a composition misses a target.
+    """
+    arguments = (tuple(composition or ()), tuple(task or ()), json_out)
+    launch("evals.benchmarks.routing.command:pool", config, *arguments)
+
+
+@evaluate.command()
+def panels(
+    config: options.Config = options.DEFAULT_CONFIG,
+    composition: own.Compositions = None,
+    task: own.Tasks = None,
+    beside: Annotated[
+        str | None,
+        typer.Option(help="An expert whose accuracy the panels should reach at half its price."),
+    ] = None,
+    json_out: own.JsonOut = None,
+) -> None:
+    """Compare panels with the best expert of every skill.
+
+    Shows accuracy, tokens and price; the exit code is 1 if a target is missed.
+    """
+    arguments = (tuple(composition or ()), tuple(task or ()), beside, json_out)
+    launch("evals.benchmarks.panels.command:panels", config, *arguments)

@@ -1,0 +1,27 @@
+"""`coterie profile`: the outcome table that routers learn from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evals.cli import options as own
+from evals.cli.launch import launch
+from orchestrator.cli import options
+
+
+def profile(
+    config: options.Config = options.DEFAULT_CONFIG,
+    task: own.Tasks = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="The outcome table. Default: the one that the routers read."
+        ),
+    ] = None,
+) -> None:
+    """Ask every expert the probe questions, for the routers.
+
+    Writes the outcome table; what is in it already is not asked again.
+    """
+    launch("evals.fitting.profile:profile", config, tuple(task or ()), out)

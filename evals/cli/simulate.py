@@ -1,0 +1,79 @@
+"""`coterie simulate`: the residency policy beside other policies, in simulated time."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evals.cli import options as own
+from orchestrator.cli import options, running
+
+
+def simulate(
+    config: Annotated[
+        Path,
+        typer.Option("--config", "-c", help="The file with the policy's settings and age bounds."),
+    ] = options.DEFAULT_CONFIG,
+    trace: Annotated[
+        str, typer.Option(help="`zipf`, or a file of JSON lines with at_s, expert, class.")
+    ] = "zipf",
+    slots: Annotated[int, typer.Option(min=1, help="Slots.")] = 8,
+    fits: Annotated[int, typer.Option(min=1, help="Experts that fit into a slot.")] = 8,
+    experts: Annotated[int, typer.Option(min=1, help="Experts of the pool.")] = 150,
+    requests: Annotated[
+        int, typer.Option("--requests", "-n", min=1, help="Requests of the trace.")
+    ] = 200_000,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-3,
+            help="Requests per second; `inf`: all at once. Default: 30 % of what the slots could"
+            " serve.",
+        ),
+    ] = None,
+    alpha: Annotated[float, typer.Option(min=0, help="The exponent of the Zipf law.")] = 1.0,
+    age_bound: Annotated[
+        float | None,
+        typer.Option(min=0, help="In seconds. Default: that of the class `interactive`."),
+    ] = None,
+    batch_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the requests in class `batch`.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the trace.")] = 0,
+    load_s: Annotated[float, typer.Option(min=0, help="Seconds of an expert's first load.")] = 0.6,
+    wake_s: Annotated[float, typer.Option(min=0, help="Seconds of its later loads.")] = 0.5,
+    solo_s: Annotated[
+        float, typer.Option(min=1e-6, help="Seconds of a request that is alone in its slot.")
+    ] = 0.15,
+    work_s: Annotated[
+        float, typer.Option(min=1e-6, help="A slot's seconds per request when many are in flight.")
+    ] = 0.008,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw waits and loads over throughput: .svg or .png.")
+    ] = None,
+    json_out: own.JsonOut = None,
+) -> None:
+    """Compare residency policies in simulated time.
+
+    The exit code is 1 if a target is missed.
+    """
+    running.call(
+        "evals.benchmarks.simulation.command:simulate",
+        config=config,
+        trace=trace,
+        slots=slots,
+        fits=fits,
+        experts=experts,
+        requests=requests,
+        rate=rate,
+        alpha=alpha,
+        age_bound=age_bound,
+        batch_share=batch_share,
+        seed=seed,
+        load_s=load_s,
+        wake_s=wake_s,
+        solo_s=solo_s,
+        work_s=work_s,
+        plot=plot,
+        json_out=json_out,
+    )

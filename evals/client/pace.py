@@ -1,0 +1,53 @@
+"""How far a piece of work is, and how long the rest of it may take. Pure."""
+
+FEWEST_S = 1.0
+"""Nothing is foretold from less."""
+
+
+class Pace:
+    """One piece of work after the other; times are seconds of one clock.
+
+    The next piece begins where the total is another one, or less is done than before; without a
+    total, where the text is another one.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.text = "starting"
+        self.done = 0
+        self.total: int | None = None
+        self._began = now
+        self._from = 0
+
+    def update(self, text: str, done: int, total: int | None, now: float) -> bool:
+        """Note how far the work is; True where this is the next piece."""
+        if total is None:
+            fresh = text != self.text or self.total is not None
+        else:
+            fresh = total != self.total or done < self.done
+        self.text, self.done, self.total = text, done, total
+        if fresh:
+            self._began, self._from = now, done
+        return fresh
+
+    def left_s(self, now: float) -> float | None:
+        """The seconds until the end, at the pace so far; None where nothing can be said."""
+        passed, done = now - self._began, self.done - self._from
+        if self.total is None or done <= 0 or passed < FEWEST_S:
+            return None
+        return passed * (self.total - self.done) / done
+
+    def told(self, now: float) -> str:
+        """The share that is done and the time left, else the time so far."""
+        if self.total is None:
+            return f"{span(now - self._began)} so far"
+        share = f"{100 * self.done // max(self.total, 1)} %"
+        left = self.left_s(now)
+        return share if left is None else f"{share}, about {span(left)} left"
+
+
+def span(seconds: float) -> str:
+    """A time in words: `40 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,44 @@
+"""`coterie fuse self-contrast`: contrast of a mixture of experts with itself, fitted by task."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from evals.client.progress import Progress
+from evals.client.worker.serving import serving
+from evals.fitting.fuse.folders import folder_of, write_self_contrast
+from evals.fitting.fuse.self_contrast import Fit, fit_settings, setting_roles
+from evals.fitting.fuse.self_contrast_report import print_fit
+from evals.reporting.table import Finish
+from evals.tasks.task import load_tasks
+from experts.errors import ConfigError
+from orchestrator.config.model import Config
+
+
+async def self_contrast(
+    progress: Progress, settings: Config, expert: str, names: tuple[str, ...], out: Path | None
+) -> Finish:
+    """Serve a checkpoint with every setting, ask, fit and write.
+
+    Raises ConfigError, ServiceError.
+    """
+    if out is not None:
+        await asyncio.to_thread(_refuse_existing, out)
+    tasks = tuple(load_tasks(names).values())
+    weights = folder_of(settings, expert)
+    with TemporaryDirectory(prefix="coterie-fusion-") as made:
+        roles = setting_roles(weights)
+        folder = write_self_contrast(Path(made) / expert, expert, weights, roles)
+        progress.doing("loading the model")
+        async with serving({expert: folder}) as url:
+            progress.say(f"{expert} loaded once, with {len(roles)} settings as its roles")
+            fit: Fit = await fit_settings(url, expert, weights, tasks, progress)
+    if out is not None:
+        write_self_contrast(out, expert, weights, fit.roles())
+    return partial(print_fit, fit=fit, out=out)
+
+
+def _refuse_existing(out: Path) -> None:
+    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
+        raise ConfigError(f"{out} exists already.", hint="Name a new folder with --out.")

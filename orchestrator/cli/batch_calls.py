@@ -1,0 +1,70 @@
+"""Which experts the requests of a batch call, and how often at most. Pure but for the routers."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from aggregators.base import most_calls
+from experts.types import Request
+from orchestrator.cli.batch_file import BatchLine
+from orchestrator.cli.route import make_router
+from orchestrator.config.model import Config
+from orchestrator.request.compositions import Composition, aggregator_of
+from orchestrator.request.plan import (
+    AskPanel,
+    AskSecondOpinion,
+    plan_decision,
+    prices_of,
+    tradeoff_of,
+)
+from orchestrator.request.routing_queue import MAX_BATCH
+from orchestrator.request.tagging import tagging_of
+from routers.base import Decision, Router
+
+Calls = Counter[str]
+"""How often each expert is called."""
+
+
+def forecast_calls(lines: Sequence[BatchLine], config: Config) -> list[Calls]:
+    """The calls of each line, in their order; routers decide in batches, as in the service.
+
+    A panel is counted with everything that its aggregator may ask, within its budget, and a
+    router that wants skills with its tagger. Raises ConfigError for a router that cannot be built.
+    """
+    found = [Counter([line.model]) for line in lines]
+    by_router: dict[str, list[tuple[int, Composition]]] = {}
+    for number, line in enumerate(lines):
+        if line.composition is not None:
+            name = line.composition.config.router
+            by_router.setdefault(name, []).append((number, line.composition))
+    prices = prices_of(config)
+    for name, routed in by_router.items():
+        router = make_router(config, name)
+        tags = tagger_calls(router)
+        decisions = _route(router, [lines[number].request for number, _ in routed])
+        for (number, composition), decision in zip(routed, decisions, strict=True):
+            found[number] = tags + calls_of(decision, composition, prices)
+    return found
+
+
+def calls_of(decision: Decision, composition: Composition, prices: Mapping[str, float]) -> Calls:
+    """What follows from a decision; nobody is called where the router abstains."""
+    # Nothing is loaded here: what waiting costs is not known.
+    tradeoff = replace(tradeoff_of(composition.config), load_price=0.0)
+    plan = plan_decision(decision, tradeoff, prices=prices, rules=composition.rules)
+    if not isinstance(plan.action, AskPanel | AskSecondOpinion):
+        return Counter([plan.expert] if plan.expert else [])  # Nobody where the router abstains.
+    bound = composition.config.budget.calls
+    asked = most_calls(aggregator_of(composition, plan.action), plan.action.panel)
+    return Counter({expert: min(count, bound) for expert, count in asked.items()})
+
+
+def tagger_calls(router: Router) -> Calls:
+    """What a router has asked before it decides about one request."""
+    tagging = tagging_of(router)
+    return Counter() if tagging is None else Counter({tagging.expert: tagging.samples})
+
+
+def _route(router: Router, requests: Sequence[Request]) -> Iterator[Decision]:
+    for start in range(0, len(requests), MAX_BATCH):
+        yield from router.route(requests[start : start + MAX_BATCH])

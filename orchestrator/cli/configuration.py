@@ -1,0 +1,48 @@
+"""What a configuration file says: `coterie validate`, `models` and `schema`."""
+
+import json
+from collections.abc import Sized
+from pathlib import Path
+
+import typer
+
+from experts.errors import ConfigError
+from experts.spec import TorchSpec
+from orchestrator.cli.tables import print_table
+from orchestrator.config.checks import missing_files
+from orchestrator.config.model import Config, load_config
+
+
+def validate(file: Path) -> None:
+    """Check a file. Raises ConfigError with every mistake."""
+    config = load_config(file)
+    if problems := missing_files(config.routers):
+        raise ConfigError(f"{file} names files that do not exist.", problems=tuple(problems))
+    parts = [_count(config.experts, "expert"), _count(config.compositions, "composition")]
+    typer.echo(f"{file} is valid: {', '.join(parts)}")
+    for name, spec in config.experts.items():
+        if isinstance(spec, TorchSpec):
+            typer.echo(
+                f"{name}: type torch, several times slower than vLLM, because its members have"
+                " different tokenizers"
+            )
+
+
+def models(file: Path) -> None:
+    """Print the model names of a configuration."""
+    tree = load_config(file)
+    rows = [(name, f"router {c.router}", c.about) for name, c in tree.compositions.items()]
+    for name, spec in tree.experts.items():
+        adapter = getattr(spec, "adapter_of", None)
+        rows.append((name, f"adapter of {adapter}" if adapter else spec.type, spec.about))
+    print_table(("model", "kind", "what it is good at"), rows)
+
+
+def schema() -> None:
+    """Print the JSON Schema of the configuration."""
+    typer.echo(json.dumps(Config.model_json_schema(), indent=2))
+
+
+def _count(things: Sized, what: str) -> str:
+    number = len(things)
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,129 @@
+"""Logging: records of every library on one stream, as text for people or as JSON lines."""
+
+import json
+import logging
+import math
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, TextIO
+
+OURS = ("coterie", "experts", "routers", "aggregators", "orchestrator", "evals")
+"""Top-level loggers that `--log-level` is about."""
+LIBRARIES = ("ray", "vllm", "uvicorn")
+"""They bring handlers of their own, so that every record would be printed twice."""
+FORMATS = ("text", "json")
+_STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"}
+_BARE = re.compile(r"[\w./:+@%-]+")
+
+
+class TextFormatter(logging.Formatter):
+    """`TIME LEVEL LOGGER MESSAGE key=value ...`, then the traceback if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = [f"{key}={_value(value)}" for key, value in extras(record)]
+        words = " ".join(filter(None, [record.getMessage(), *fields]))
+        line = f"{_time(record):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+        line += f" {record.levelname:<7} {record.name}  {words}"
+        return "\n".join(filter(None, [line, *_exceptions(self, record)]))
+
+
+class JsonFormatter(logging.Formatter):
+    """One object per line: time, level, logger, message, the extra fields, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "time": _time(record).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        for key, value in extras(record):
+            entry.setdefault(key, value)
+        if told := "\n".join(_exceptions(self, record)):
+            entry["exception"] = told
+        return json.dumps(_finite(entry), default=str)
+
+
+def extras(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
+    """What a record carries beside its message; the fields of `access` one by one.
+
+    A value that is None is left out.
+    """
+    for key, value in vars(record).items():
+        if key in _STANDARD or key.startswith("_"):
+            continue  # Ray adds a private field to every record.
+        if key == "access" and isinstance(value, Mapping):
+            yield from ((name, one) for name, one in value.items() if one is not None)
+        elif value is not None:
+            yield key, value
+
+
+def configure(level: str, form: str, stream: TextIO) -> None:
+    """Write records of this level and above to `stream`, those of libraries from warning on.
+
+    At level debug the libraries tell everything, too. `form` is one of FORMATS.
+    """
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    number = logging.getLevelNamesMapping()[level.upper()]
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(number if number < logging.INFO else max(number, logging.WARNING))
+    for name in OURS:
+        logging.getLogger(name).setLevel(number)
+    logging.captureWarnings(True)
+    adopt_libraries()
+
+
+def configure_quietly() -> None:
+    """For commands whose output is a result: only warnings, as text, on standard error."""
+    configure("warning", "text", sys.stderr)
+
+
+def adopt_libraries() -> None:
+    """Hand records of libraries that have set up their own handlers to ours instead."""
+    for name in [*logging.Logger.manager.loggerDict]:
+        if name.partition(".")[0] in LIBRARIES:
+            logger = logging.getLogger(name)
+            for handler in logger.handlers[:]:
+                if isinstance(handler, logging.StreamHandler) and not isinstance(
+                    handler, logging.FileHandler
+                ):
+                    logger.removeHandler(handler)
+            logger.propagate = True
+
+
+def _time(record: logging.LogRecord) -> datetime:
+    return datetime.fromtimestamp(record.created).astimezone()
+
+
+def _value(value: Any) -> str:
+    """A value that can be told from what stands beside it, on one line."""
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    text = value if isinstance(value, str) else json.dumps(_finite(value), default=str)
+    return text if _BARE.fullmatch(text) else json.dumps(text)
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows neither NaN nor infinity."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return value
+
+
+def _exceptions(formatter: logging.Formatter, record: logging.LogRecord) -> Iterator[str]:
+    if record.exc_info and record.exc_info[0] is not None:
+        yield formatter.formatException(record.exc_info)
+    elif record.exc_text:
+        yield record.exc_text
+    if record.stack_info:
+        yield formatter.formatStack(record.stack_info)

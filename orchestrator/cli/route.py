@@ -1,0 +1,67 @@
+"""`coterie route`: which experts would answer a question, and why."""
+
+import json
+import uuid
+from pathlib import Path
+
+import typer
+
+from experts.errors import ConfigError, RequestError
+from experts.types import Request
+from orchestrator.config.model import Config, load_config
+from orchestrator.request.compositions import Compositions
+from orchestrator.request.plan import Abstain, Plan, plan_decision, prices_of, tradeoff_of
+from routers.base import Decision, Router
+from routers.registry import build, shared_encoder
+
+
+def route(question: str, config: Path, model: str, as_json: bool) -> None:
+    """Print the plan for a question. Raises ConfigError."""
+    tree = load_config(config)
+    if model in tree.experts:
+        raise ConfigError(f"{model} is an expert: nothing is routed.", hint="Name a composition.")
+    try:
+        composition = Compositions(tree).named(model)
+    except RequestError as error:
+        raise ConfigError(error.message, hint=error.hint) from error
+    keys = composition.config
+    router = make_router(tree, keys.router)
+    body = {"messages": [{"role": "user", "content": question}]}
+    [decision] = router.route([Request(f"route-{uuid.uuid4().hex}", "chat/completions", body)])
+    tradeoff, prices = tradeoff_of(keys), prices_of(tree)
+    plan = plan_decision(decision, tradeoff, prices=prices, rules=composition.rules)
+    if as_json:
+        typer.echo(json.dumps(_as_json(plan, decision), indent=2))
+        return
+    typer.echo(f"plan    {_words(plan)}\nwhy     {plan.reason}\nscores")
+    for expert, score in decision.scores:
+        typer.echo(f"        {score:5.2f}  {expert}")
+    if tree.routers[keys.router].get("tag_requests"):
+        tagger = tree.routers[keys.router]["tagger"]
+        typer.echo(
+            "note    here the skills are those of similar questions; the service asks"
+            f" {tagger} for them"
+        )
+
+
+def make_router(config: Config, name: str) -> Router:
+    """A router of the configuration, with the encoder that all share. Raises ConfigError."""
+    return build(name, config.routers[name], tuple(config.experts), shared_encoder())
+
+
+def _words(plan: Plan) -> str:
+    if isinstance(plan.action, Abstain):
+        return f"abstain: {plan.action.message}"
+    asked = " and ".join(plan.panel.experts) if plan.panel else plan.expert
+    return f"ask {asked}" + (f", then {plan.aggregator}" if plan.aggregator else "")
+
+
+def _as_json(plan: Plan, decision: Decision) -> dict[str, object]:
+    return {
+        "plan": plan.expert,
+        "experts": list(plan.panel.experts) if plan.panel else [plan.expert] if plan.expert else [],
+        "aggregator": plan.aggregator,
+        "scores": dict(decision.scores),
+        "reason": decision.reason,
+        "evidence": dict(decision.evidence),
+    }
