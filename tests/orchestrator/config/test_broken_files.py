@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.main import run
+from orchestrator.cli.main import app
+from orchestrator.cli.running import run
 
 FILES = sorted((Path(__file__).parent / "broken").glob("*.yaml"))
 """The first line of each says what must be told: the path, and words of the remedy."""
@@ -21,7 +22,7 @@ def test_the_place_and_the_remedy_are_told(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["coterie", "validate", str(file)])
     with pytest.raises(SystemExit) as ended:
-        run()
+        run(app)
     said = " ".join(capsys.readouterr().err.split())
     print(f"\n{file.name:>42}  {said.rpartition('mistake. ')[2]}")  # Shown with `pytest -s`.
     path, remedy = file.read_text().splitlines()[0].removeprefix("# ").split(" | ")

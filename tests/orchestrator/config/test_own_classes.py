@@ -15,7 +15,8 @@ from experts import own_engines
 from experts.errors import RequestError
 from experts.spec import OwnSpec
 from experts.types import Request
-from orchestrator.cli.main import run
+from orchestrator.cli.main import app
+from orchestrator.cli.running import run
 from orchestrator.config.model import load_config
 from orchestrator.request.compositions import Compositions
 from orchestrator.request.options import RequestOptions
@@ -185,6 +186,6 @@ def test_the_command_line_accepts_them(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["coterie", "validate", str(write(POOL))])
     with pytest.raises(SystemExit) as ended:
-        run()
+        run(app)
     assert not ended.value.code
     assert "2 experts, 3 compositions" in capsys.readouterr().out
