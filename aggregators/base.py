@@ -71,7 +71,7 @@ class AggregatorConfig(BaseModel):
         return {}
 
 
-def asking(request: Request, text: str, **fields: Any) -> Request:
+def with_question(request: Request, text: str, **fields: Any) -> Request:
     """The request with another question: the last user message, or the prompt, is replaced.
 
     `fields` go into its body; what is None there comes out of it.
@@ -90,7 +90,7 @@ def asking(request: Request, text: str, **fields: Any) -> Request:
     return replace(request, body={**body, "messages": messages})
 
 
-def alone(request: Request, text: str, **fields: Any) -> Request:
+def standalone_question(request: Request, text: str, **fields: Any) -> Request:
     """A question of our own about the request: without its conversation, stops or schema."""
     return Request(
         request.id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aggregators.gather import Said
+from aggregators.gather import Answer
 from experts.prompts import defused, fence_for, fill
 
 CUT = " [...]"
@@ -21,7 +21,7 @@ def fair_shares(sizes: Sequence[int], total: int) -> list[int]:
     return shares
 
 
-def tokens(said: Said) -> int:
+def tokens(said: Answer) -> int:
     """How many tokens an answer has, its reasoning left out."""
     counted = said.completion.usage.completion_tokens
     letters = len(said.completion.text)
@@ -36,17 +36,17 @@ def clip(text: str, size: int, room: int) -> str:
     return text[: len(text) * room // size].rstrip() + CUT
 
 
-def show(answers: Sequence[Said | str], template: str, room: int) -> str:
+def fenced_answers(answers: Sequence[Answer | str], template: str, room: int) -> str:
     """The answers in a text that none of them can break out of, in at most `room` tokens of them.
 
     `template` has the field {answer}, and may have {number} (from 1) and {fence}.
     """
-    sizes = [tokens(one) if isinstance(one, Said) else _letters(one) for one in answers]
+    sizes = [tokens(one) if isinstance(one, Answer) else _letters(one) for one in answers]
     shares = fair_shares(sizes, room)
     texts = []
     for one, size, share in zip(answers, sizes, shares, strict=True):
-        text = clip(one.text if isinstance(one, Said) else one, size, share)
-        ended = not isinstance(one, Said) or not one.cut or size > share
+        text = clip(one.text if isinstance(one, Answer) else one, size, share)
+        ended = not isinstance(one, Answer) or not one.cut or size > share
         texts.append(defused(text if ended else text + CUT))
     fence = fence_for(texts)
     return "\n".join(

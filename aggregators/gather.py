@@ -19,7 +19,7 @@ class Call(NamedTuple):
     request: Request
 
 
-class Said(NamedTuple):
+class Answer(NamedTuple):
     """An answer, its reasoning left out; `call` is its number among the calls."""
 
     call: int
@@ -36,7 +36,7 @@ class Said(NamedTuple):
         return self.completion.finish_reason == "length"
 
 
-def never(said: Sequence[Said], waiting: int) -> bool:
+def never(said: Sequence[Answer], waiting: int) -> bool:
     """Every answer is needed."""
     return False
 
@@ -44,9 +44,9 @@ def never(said: Sequence[Said], waiting: int) -> bool:
 async def gather(
     calls: Sequence[Call],
     ask: Ask,
-    enough: Callable[[Sequence[Said], int], bool] = never,
+    enough: Callable[[Sequence[Answer], int], bool] = never,
     what: str = "answered",
-) -> list[Said]:
+) -> list[Answer]:
     """The answers that came, in the order of the calls, all asked at once.
 
     What is not needed any more is aborted: after the deadline, if the quorum has answered, and as
@@ -58,8 +58,8 @@ async def gather(
     tasks = {
         asyncio.create_task(_one(number, call, ask)): number for number, call in enumerate(calls)
     }
-    said: list[Said] = []
-    silent: list[Said] = []
+    said: list[Answer] = []
+    silent: list[Answer] = []
     failed: dict[int, ExpertError] = {}
     waiting = set(tasks)
     quorum = min(ask.quorum, len(calls))
@@ -81,7 +81,7 @@ async def gather(
                     continue
                 (said if one.text else silent).append(one)
                 if not one.text:
-                    failed[tasks[task]] = silence(one.expert)
+                    failed[tasks[task]] = no_text_error(one.expert)
             said.sort()
             ask.tell(f"{len(said)} of {len(calls)} {what}")
             if waiting and enough(said, len(waiting)):
@@ -90,27 +90,29 @@ async def gather(
         await _abort(waiting)
     errors = [failed[number] for number in sorted(failed)]
     if errors:
-        ask.tell(f"{len(errors)} of {len(calls)} failed", failed=[reason(e) for e in errors])
+        ask.tell(
+            f"{len(errors)} of {len(calls)} failed", failed=[failure_reason(e) for e in errors]
+        )
     if said or len(silent) == len(failed):
         return said or sorted(silent)
-    raise nobody(errors)
+    raise all_failed_error(errors)
 
 
-async def whole(expert: str, request: Request, ask: Ask) -> Completion:
+async def complete(expert: str, request: Request, ask: Ask) -> Completion:
     """One expert's complete answer. Raises ExpertError where it says nothing."""
     stream = cast("AsyncGenerator[Chunk, None]", ask(expert, request))
     async with aclosing(stream):
         completion = await collect(expert, stream)
     if not without_thoughts(completion.text):
-        raise silence(expert)
+        raise no_text_error(expert)
     return completion
 
 
-async def speak(
+async def stream_or_fallback(
     lead: str,
     request: Request,
     ask: Ask,
-    otherwise: Said | None,
+    otherwise: Answer | None,
     errors: Sequence[ExpertError] = (),
 ) -> AsyncGenerator[Chunk, None]:
     """The lead's answer as it comes; where it gives none, the one that is there `otherwise`.
@@ -131,7 +133,7 @@ async def speak(
     except BudgetSpent as spent:
         failed, ended = spent, True
         if begun:
-            ask.tell("stopped", failed=[reason(spent)])
+            ask.tell("stopped", failed=[failure_reason(spent)])
             yield Chunk("", "length")
     except ExpertError as error:
         if begun:
@@ -147,31 +149,31 @@ async def speak(
 def _instead(
     lead: str,
     ask: Ask,
-    otherwise: Said | None,
+    otherwise: Answer | None,
     errors: Sequence[ExpertError],
     failed: ExpertError | None,
 ) -> Chunk:
     """What is said where the lead says nothing. Raises ExpertError where nobody stands in."""
     if otherwise is not None:
-        ask.tell(f"{lead} failed", failed=[reason(failed or silence(lead))])
-        return answer(otherwise)
+        ask.tell(f"{lead} failed", failed=[failure_reason(failed or no_text_error(lead))])
+        return as_chunk(otherwise)
     if failed is not None or errors:
-        raise nobody([*errors, failed or silence(lead)])
+        raise all_failed_error([*errors, failed or no_text_error(lead)])
     return Chunk("", "stop")
 
 
-def answer(said: Said) -> Chunk:
+def as_chunk(said: Answer) -> Chunk:
     """An answer that is known already, as the whole answer."""
     return Chunk(said.text, said.completion.finish_reason or "stop")
 
 
-def fullest(said: Iterable[Said]) -> Said:
+def first_complete(said: Iterable[Answer]) -> Answer:
     """The first answer that was not cut off, or else the first."""
     found = list(said)
     return next((one for one in found if not one.cut), found[0])
 
 
-def nobody(errors: Sequence[ExpertError]) -> ExpertError:
+def all_failed_error(errors: Sequence[ExpertError]) -> ExpertError:
     """What is raised where every call failed; errors may be of several calls themselves."""
     errors = [
         one
@@ -183,33 +185,33 @@ def nobody(errors: Sequence[ExpertError]) -> ExpertError:
     for same in (refused, spent):
         if len(same) == len(errors):
             return same[0]
-    reasons = " ".join(dict.fromkeys(reason(error) for error in errors))
+    reasons = " ".join(dict.fromkeys(failure_reason(error) for error in errors))
     return NobodyAnswered(
         f"No expert answered. {reasons}", expert=errors[0].expert, errors=tuple(errors)
     )
 
 
-def reason(error: ExpertError) -> str:
+def failure_reason(error: ExpertError) -> str:
     """Who failed, and why."""
     if isinstance(error, NobodyAnswered) and error.errors:
-        return " ".join(map(reason, error.errors))
+        return " ".join(map(failure_reason, error.errors))
     named = error.message.startswith(error.expert) or f" {error.expert} " in error.message
     return error.message if named else f"{error.expert}: {error.message}"
 
 
-def silence(expert: str) -> ExpertError:
+def no_text_error(expert: str) -> ExpertError:
     """The error of an answer without a text, where a text is needed."""
     return ExpertError(f"{expert} said nothing.", expert=expert)
 
 
-async def _one(number: int, call: Call, ask: Ask) -> Said:
+async def _one(number: int, call: Call, ask: Ask) -> Answer:
     stream = cast("AsyncGenerator[Chunk, None]", ask(call.expert, call.request))
     async with aclosing(stream):
         completion = await collect(call.expert, stream)
-    return Said(number, without_thoughts(completion.text), completion)
+    return Answer(number, without_thoughts(completion.text), completion)
 
 
-async def _abort(tasks: set["asyncio.Task[Said]"]) -> None:
+async def _abort(tasks: set["asyncio.Task[Answer]"]) -> None:
     for task in tasks:
         task.cancel()
     if tasks:

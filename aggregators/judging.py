@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from math import exp
 from typing import Any, NamedTuple
 
-from aggregators.base import Ask, alone, with_logprobs
-from aggregators.gather import Call, Said, gather
+from aggregators.base import Ask, standalone_question, with_logprobs
+from aggregators.gather import Answer, Call, gather
 from experts.errors import ExpertError
 from experts.prompts import defused, fence_for, fill
 from experts.types import Request
@@ -39,7 +39,7 @@ async def compare(
         texts = defused(first), defused(second)
         for one, other in (texts, texts[::-1]):
             fields = {"question": request.query, "first": one, "second": other, "fence": fence}
-            asked = alone(request, fill(judge.template, **fields), **judge.reply)
+            asked = standalone_question(request, fill(judge.template, **fields), **judge.reply)
             calls.append(Call(judge.expert, with_logprobs(asked)))
     if not calls:
         return []
@@ -59,7 +59,7 @@ async def compare(
     return [(likes[i] + 1 - likes[i + 1]) / 2 for i in range(0, len(calls), 2)]
 
 
-def preference(said: Said) -> float | None:
+def preference(said: Answer) -> float | None:
     """The probability of "A" in a reply; None where it names neither A nor B.
 
     It is that of the letter's token, where the engine told it: else 1 or 0.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aggregators.answer_extraction import plain
 from aggregators.base import Ask, Panel
-from aggregators.gather import Call, Said, answer, gather
+from aggregators.gather import Answer, Call, as_chunk, gather
 from experts.errors import ExpertError
 from experts.types import Chunk, Request
 
@@ -23,14 +23,14 @@ class SecondOpinion:
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The first expert's answer if the second says the same."""
-        said: list[Said] = []
+        said: list[Answer] = []
         try:
             said = await gather([Call(expert, request) for expert in panel.experts[:2]], ask)
         except ExpertError:
             if panel.lead is None:
                 raise
         if len(said) == 2 and plain(said[0].text) == plain(said[1].text):
-            yield answer(said[0])
+            yield as_chunk(said[0])
         elif panel.lead is not None:
             async for chunk in ask(panel.lead, request):
                 yield chunk

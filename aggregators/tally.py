@@ -46,7 +46,7 @@ def tally(labels: Sequence[str | None], weights: Sequence[float]) -> Tally:
     return Tally({label: found[label] for label in order})
 
 
-def holds(
+def lead_probability(
     lead: tuple[float, float], waiting: float, unit: float = 1.0, *, wins_ties: bool = False
 ) -> float:
     """The probability that the first label is still first when all who are asked have voted.
@@ -82,7 +82,7 @@ def _at_least(needed: int, count: int, a: float, b: float) -> float:
     return min(1.0, sum(terms))
 
 
-def reconcile(confidence: float | None) -> float:
+def reconcile_weight(confidence: float | None) -> float:
     """The weight of a vote by its confidence in 0..1, in ReConcile's steps (arXiv 2309.13007)."""
     if confidence is None:
         return LEAST
@@ -94,7 +94,7 @@ def reconcile(confidence: float | None) -> float:
     return LEAST
 
 
-def odds(quality: float, others: int) -> float:
+def log_odds_weight(quality: float, others: int) -> float:
     """The weight of a vote by its predicted quality, which makes the likeliest answer win.
 
     The logarithm of the odds, as in Nitzan and Paroush (1982), where a wrong vote hits each of
@@ -104,12 +104,12 @@ def odds(quality: float, others: int) -> float:
     return max(0.0, log(sure * others / (1 - sure)))
 
 
-def likelihood(completion: Completion) -> float | None:
+def mean_token_probability(completion: Completion) -> float | None:
     """The geometric mean of its tokens' probabilities; None where they were not told."""
     told = completion.logprobs
     return exp(sum(told) / len(told)) if told else None
 
 
-def least_likely(completion: Completion) -> float | None:
+def min_token_probability(completion: Completion) -> float | None:
     """The probability of its least likely token; None where they were not told."""
     return exp(min(completion.logprobs)) if completion.logprobs else None

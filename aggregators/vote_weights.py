@@ -5,13 +5,13 @@ from typing import Literal
 from pydantic import Field
 
 from aggregators.base import Panel, with_logprobs
-from aggregators.gather import Said
+from aggregators.gather import Answer
 from aggregators.sampling import SamplingConfig
-from aggregators.tally import likelihood, odds, reconcile
+from aggregators.tally import log_odds_weight, mean_token_probability, reconcile_weight
 from experts.types import Request
 
 
-class WeighingConfig(SamplingConfig):
+class VotingConfig(SamplingConfig):
     """Keys that they share."""
 
     weights: Literal["equal", "confidence", "router"] = Field(
@@ -27,14 +27,14 @@ class WeighingConfig(SamplingConfig):
         """The request, so that its answer tells what it takes to weigh it."""
         return with_logprobs(request) if self.weights == "confidence" else request
 
-    def weigh(self, said: Said, panel: Panel) -> float:
+    def vote_weight(self, said: Answer, panel: Panel) -> float:
         """What an answer's vote weighs; its confidence is the mean probability of its tokens."""
         if self.weights == "router":
-            return self.trust(said.expert, panel)
+            return self.router_weight(said.expert, panel)
         if self.weights == "confidence":
-            return reconcile(likelihood(said.completion))
+            return reconcile_weight(mean_token_probability(said.completion))
         return 1.0
 
-    def trust(self, expert: str, panel: Panel) -> float:
+    def router_weight(self, expert: str, panel: Panel) -> float:
         """The weight of an expert by the router's prediction."""
-        return odds(panel.scores.get(expert, 0.0), self.wrong_answers)
+        return log_odds_weight(panel.scores.get(expert, 0.0), self.wrong_answers)

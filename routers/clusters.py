@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.cluster import KMeans
 
+from routers.fitted.fitted_config import FittedConfig
 from routers.fitted.predictor import Predictor
-from routers.fitted.router import FittedConfig, FittedRouter
-from routers.fitted.training_set import Evidence, Floats, blocks
+from routers.fitted.router import FittedRouter
+from routers.fitted.training_set import Floats, TrainingSet, blocks
 
 
 class ClustersConfig(FittedConfig):
@@ -46,26 +47,26 @@ class Clusters(Predictor):
         self._config = config
 
     @classmethod
-    def fit(cls, evidence: Evidence, config: ClustersConfig) -> Self:
-        count = min(config.clusters, len(np.unique(evidence.vectors, axis=0)))
-        found = KMeans(count, n_init=1, random_state=config.seed).fit(evidence.vectors)
+    def fit(cls, training_set: TrainingSet, config: ClustersConfig) -> Self:
+        count = min(config.clusters, len(np.unique(training_set.vectors, axis=0)))
+        found = KMeans(count, n_init=1, random_state=config.seed).fit(training_set.vectors)
         member = np.eye(count)[found.labels_]  # [N, clusters]
-        asked = member.T @ ~np.isnan(evidence.scores)
-        gained = member.T @ np.nan_to_num(evidence.scores)
+        asked = member.T @ ~np.isnan(training_set.scores)
+        gained = member.T @ np.nan_to_num(training_set.scores)
         prior = config.prior_weight
-        overall = np.broadcast_to(evidence.means, gained.shape)
+        overall = np.broadcast_to(training_set.means, gained.shape)
         drawn = np.divide(
             gained + prior * overall, asked + prior, out=overall.copy(), where=asked + prior > 0
         )
-        return cls(evidence.means, found.cluster_centers_, drawn, config)
+        return cls(training_set.means, found.cluster_centers_, drawn, config)
 
     @classmethod
     def load(
-        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: ClustersConfig
+        cls, arrays: Mapping[str, NDArray[Any]], training_set: TrainingSet, config: ClustersConfig
     ) -> Self:
-        if arrays["scores"].shape != (len(arrays["centres"]), len(evidence.experts)):
+        if arrays["scores"].shape != (len(arrays["centres"]), len(training_set.experts)):
             raise ValueError("the clusters are not of these experts")
-        return cls(evidence.means, arrays["centres"], arrays["scores"], config)
+        return cls(training_set.means, arrays["centres"], arrays["scores"], config)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"centres": self._centres, "scores": self._scores}

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 
+from routers.fitted.fitted_config import FittedConfig
 from routers.fitted.predictor import Predictor
-from routers.fitted.router import FittedConfig, FittedRouter
-from routers.fitted.training_set import Evidence, Floats, blocks
+from routers.fitted.router import FittedRouter
+from routers.fitted.training_set import Floats, TrainingSet, blocks
 
 
 class KernelConfig(FittedConfig):
@@ -46,18 +47,20 @@ class Kernel(Predictor):
         self._width = width
 
     @classmethod
-    def fit(cls, evidence: Evidence, config: KernelConfig) -> Self:
-        vectors, means = evidence.vectors, evidence.means
-        alpha = ridge(vectors, evidence.filled - means, config.width, config.noise)
+    def fit(cls, training_set: TrainingSet, config: KernelConfig) -> Self:
+        vectors, means = training_set.vectors, training_set.means
+        alpha = ridge(vectors, training_set.filled - means, config.width, config.noise)
         return cls(vectors, means, alpha, config.width)
 
     @classmethod
     def load(
-        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: KernelConfig
+        cls, arrays: Mapping[str, NDArray[Any]], training_set: TrainingSet, config: KernelConfig
     ) -> Self:
-        if arrays["alpha"].shape != evidence.scores.shape:
+        if arrays["alpha"].shape != training_set.scores.shape:
             raise ValueError("alpha is not of these questions")
-        return cls(evidence.vectors, evidence.means, arrays["alpha"], float(arrays["width"][0]))
+        return cls(
+            training_set.vectors, training_set.means, arrays["alpha"], float(arrays["width"][0])
+        )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"alpha": self._alpha, "width": np.array([self._width])}

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from routers.fitted.neighbours import Near, find
-from routers.fitted.predictor import Look, Predictor
-from routers.fitted.router import FittedConfig, FittedRouter
-from routers.fitted.training_set import Evidence, Floats, blocks
+from routers.fitted.fitted_config import FittedConfig
+from routers.fitted.neighbours import Neighbours, find_neighbours
+from routers.fitted.predictor import Prediction, Predictor
+from routers.fitted.router import FittedRouter
+from routers.fitted.training_set import Floats, TrainingSet, blocks
 
 
 class KnnConfig(FittedConfig):
@@ -36,35 +37,35 @@ class Knn(Predictor):
     question, gets the overall mean.
     """
 
-    def __init__(self, evidence: Evidence, config: KnnConfig) -> None:
-        self._evidence = evidence
+    def __init__(self, training_set: TrainingSet, config: KnnConfig) -> None:
+        self._training_set = training_set
         self._config = config
-        self.means = evidence.means
+        self.means = training_set.means
 
     @classmethod
-    def fit(cls, evidence: Evidence, config: KnnConfig) -> Self:
-        return cls(evidence, config)
+    def fit(cls, training_set: TrainingSet, config: KnnConfig) -> Self:
+        return cls(training_set, config)
 
     @classmethod
     def load(
-        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: KnnConfig
+        cls, arrays: Mapping[str, NDArray[Any]], training_set: TrainingSet, config: KnnConfig
     ) -> Self:
-        return cls(evidence, config)
+        return cls(training_set, config)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {}
 
     def predict(self, vectors: Floats) -> Floats:
-        return self.look(vectors).scores
+        return self.predict_detailed(vectors).scores
 
-    def look(self, vectors: Floats) -> Look:
+    def predict_detailed(self, vectors: Floats) -> Prediction:
         """Scores, and the neighbours that they are of."""
-        near = find(self._evidence.vectors, vectors, self._config.neighbours)
-        found = [self._means(Near(*part)) for part in zip(*map(blocks, near), strict=True)]
-        return Look(np.concatenate(found), near=near)
+        near = find_neighbours(self._training_set.vectors, vectors, self._config.neighbours)
+        found = [self._means(Neighbours(*part)) for part in zip(*map(blocks, near), strict=True)]
+        return Prediction(np.concatenate(found), neighbours=near)
 
-    def _means(self, near: Near) -> Floats:
-        scores = self._evidence.scores[near.rows]  # [texts, neighbours, experts]
+    def _means(self, near: Neighbours) -> Floats:
+        scores = self._training_set.scores[near.rows]  # [texts, neighbours, experts]
         similarities = near.similarities.astype(np.float64)
         fading = np.exp((similarities - similarities[:, :1]) / self._config.temperature)
         # A negative similarity says no more about an expert than a question far away.

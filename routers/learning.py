@@ -1,9 +1,9 @@
-"""Learning while serving: a no-regret mixture of policies over the experts, from clients' feedback.
+"""Learning while serving: a no-regret mixture of strategies over the experts, from clients' feedback.
 
-In the manner of AEGIS: the fitted router is one policy; asking always the same expert, and the
+In the manner of AEGIS: the fitted router is one strategy; asking always the same expert, and the
 fitted router without one of its experts, are others. EXP4 with implicit exploration (arXiv
 1506.03271) finds out which of them is best, and a fixed share (Herbster and Warmuth, 1998) lets
-it follow one that changes. Where the fit stays right, its policy keeps nearly all the weight.
+it follow one that changes. Where the fit stays right, its strategy keeps nearly all the weight.
 Pure: randomness is seeded by the request.
 """
 
@@ -33,29 +33,29 @@ class LearningConfig(BaseModel):
         0.02, ge=0, lt=1, description="Share of requests that go to anybody, so as to learn."
     )
     prior: float = Field(
-        0.98, gt=0, lt=1, description="Share of the fitted router's policy at the beginning."
+        0.98, gt=0, lt=1, description="Share of the fitted router's strategy at the beginning."
     )
     seed: int = Field(0, description="Of whom is tried.")
 
 
-class Asked(NamedTuple):
+class Draw(NamedTuple):
     """What a feedback is about."""
 
     expert: str
     probability: float
     """That this expert was drawn."""
-    policies: tuple[str, ...]
+    strategies: tuple[str, ...]
     """Those that would have asked it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mixture:
-    """Weights of the policies, 1 in all."""
+class Bandit:
+    """Weights of the strategies, 1 in all."""
 
     weights: Mapping[str, float]
 
     @classmethod
-    def new(cls, experts: Iterable[str], config: LearningConfig) -> "Mixture":
+    def new(cls, experts: Iterable[str], config: LearningConfig) -> "Bandit":
         """Before any feedback."""
         others = [name + expert for expert in experts for name in (ONLY, WITHOUT)]
         if not others:
@@ -65,22 +65,20 @@ class Mixture:
 
     def choose(
         self, decision: Decision, config: LearningConfig, request_id: str
-    ) -> tuple[Decision, Asked]:
+    ) -> tuple[Decision, Draw]:
         """Draw an expert; it comes first in the decision that is returned.
 
         A decision with an alarm, or without a choice, stays as it is.
         """
         names = [name for name, _ in decision.scores]
         if decision.fallback or len(names) < 2:
-            return decision, Asked(names[0], 1.0, tuple(self.weights))
-        wanted = {policy: _wanted(policy, names) for policy in self.weights}
+            return decision, Draw(names[0], 1.0, tuple(self.weights))
+        wanted = {strategy: _wanted(strategy, names) for strategy in self.weights}
         chances = dict.fromkeys(names, config.explore / len(names))
-        for policy, name in wanted.items():
-            chances[name] += (1 - config.explore) * self.weights[policy]
+        for strategy, name in wanted.items():
+            chances[name] += (1 - config.explore) * self.weights[strategy]
         (drawn,) = Random(f"{config.seed}:{request_id}").choices(names, list(chances.values()))
-        asked = Asked(
-            drawn, chances[drawn], tuple(p for p, name in wanted.items() if name == drawn)
-        )
+        asked = Draw(drawn, chances[drawn], tuple(p for p, name in wanted.items() if name == drawn))
         if drawn == names[0]:
             return decision, asked
         first = decision.scores[names.index(drawn)]
@@ -88,26 +86,26 @@ class Mixture:
         reason = f"{drawn} is asked by what feedback has shown. {decision.reason}"
         return replace(decision, scores=(first, *others), reason=reason), asked
 
-    def learn(self, asked: Asked, score: float, config: LearningConfig) -> "Mixture":
+    def learn(self, asked: Draw, score: float, config: LearningConfig) -> "Bandit":
         """The weights after a feedback of 0 to 1 on an answer."""
         loss = (1 - score) / (asked.probability + config.rate / 2)
         factor = math.exp(-config.rate * loss)
         changed = {
-            policy: weight * (factor if policy in asked.policies else 1.0)
-            for policy, weight in self.weights.items()
+            strategy: weight * (factor if strategy in asked.strategies else 1.0)
+            for strategy, weight in self.weights.items()
         }
         total = sum(changed.values())
         even = config.drift / len(changed)
-        return Mixture(
-            {policy: (1 - config.drift) * w / total + even for policy, w in changed.items()}
+        return Bandit(
+            {strategy: (1 - config.drift) * w / total + even for strategy, w in changed.items()}
         )
 
 
-def _wanted(policy: str, names: list[str]) -> str:
-    """Whom a policy would ask; `names` come best first. Who is not there cannot be asked."""
-    if policy.startswith(ONLY):
-        only = policy.removeprefix(ONLY)
+def _wanted(strategy: str, names: list[str]) -> str:
+    """Whom a strategy would ask; `names` come best first. Who is not there cannot be asked."""
+    if strategy.startswith(ONLY):
+        only = strategy.removeprefix(ONLY)
         return only if only in names else names[0]
-    if policy.startswith(WITHOUT) and policy.removeprefix(WITHOUT) == names[0]:
+    if strategy.startswith(WITHOUT) and strategy.removeprefix(WITHOUT) == names[0]:
         return names[1]
     return names[0]

@@ -9,9 +9,10 @@ from pydantic import Field
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+from routers.fitted.fitted_config import FittedConfig
 from routers.fitted.predictor import Predictor
-from routers.fitted.router import FittedConfig, FittedRouter
-from routers.fitted.training_set import Evidence, Floats
+from routers.fitted.router import FittedRouter
+from routers.fitted.training_set import Floats, TrainingSet
 
 
 class LogisticConfig(FittedConfig):
@@ -35,21 +36,21 @@ class Logistic(Predictor):
         self._biases = biases
 
     @classmethod
-    def fit(cls, evidence: Evidence, config: LogisticConfig) -> Self:
+    def fit(cls, training_set: TrainingSet, config: LogisticConfig) -> Self:
         fitted = [
-            _fit_one(evidence.vectors, evidence.scores[:, column], config.strength)
-            for column in range(len(evidence.experts))
+            _fit_one(training_set.vectors, training_set.scores[:, column], config.strength)
+            for column in range(len(training_set.experts))
         ]
         weights = np.stack([weight for weight, _ in fitted], axis=1)
-        return cls(evidence.means, weights, np.array([bias for _, bias in fitted]))
+        return cls(training_set.means, weights, np.array([bias for _, bias in fitted]))
 
     @classmethod
     def load(
-        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: LogisticConfig
+        cls, arrays: Mapping[str, NDArray[Any]], training_set: TrainingSet, config: LogisticConfig
     ) -> Self:
-        if arrays["weights"].shape != (evidence.vectors.shape[1], len(evidence.experts)):
+        if arrays["weights"].shape != (training_set.vectors.shape[1], len(training_set.experts)):
             raise ValueError("the weights are not of these experts")
-        return cls(evidence.means, arrays["weights"], arrays["biases"])
+        return cls(training_set.means, arrays["weights"], arrays["biases"])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"weights": self._weights, "biases": self._biases}

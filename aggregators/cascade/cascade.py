@@ -10,9 +10,9 @@ from typing import Literal
 from pydantic import Field
 
 from aggregators.base import Ask, Panel
-from aggregators.cascade.signals import SignalConfig, Signals, Sure
+from aggregators.cascade.signals import RatedAnswer, SignalConfig, Signals
 from aggregators.cascade.thresholds import read
-from aggregators.gather import answer, reason, speak
+from aggregators.gather import as_chunk, failure_reason, stream_or_fallback
 from experts.errors import ExpertError
 from experts.types import Chunk, Request
 
@@ -70,24 +70,24 @@ class CascadeAggregator:
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The first answer that its expert is sure enough of; the last one's as it comes."""
         order = self._config.order(panel)
-        found: list[Sure] = []
+        found: list[RatedAnswer] = []
         errors: list[ExpertError] = []
         for place, expert in enumerate(order[:-1]):
             try:
-                sure = await self._signals.ask(expert, request, ask, panel.scores)
+                rated = await self._signals.ask(expert, request, ask, panel.scores)
             except ExpertError as error:
                 errors.append(error)
-                ask.tell(f"{expert} failed", failed=[reason(error)])
+                ask.tell(f"{expert} failed", failed=[failure_reason(error)])
                 continue
             known = place < len(self._accept)
             wanted = self._accept[place] if known else self._config.accept
-            accepted = sure.confidence >= wanted
-            step = {"expert": expert, "confidence": round(sure.confidence, 4), "taken": accepted}
+            accepted = rated.confidence >= wanted
+            step = {"expert": expert, "confidence": round(rated.confidence, 4), "taken": accepted}
             ask.tell(f"{expert} is {'' if accepted else 'not '}sure", cascade=[step])
             if accepted:
-                yield answer(sure.said)
+                yield as_chunk(rated.answer)
                 return
-            found.append(sure)
-        best = max(found, key=lambda sure: sure.confidence).said if found else None
-        async for chunk in speak(order[-1], request, ask, best, errors):
+            found.append(rated)
+        best = max(found, key=lambda one: one.confidence).answer if found else None
+        async for chunk in stream_or_fallback(order[-1], request, ask, best, errors):
             yield chunk

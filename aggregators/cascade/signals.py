@@ -9,10 +9,10 @@ from pydantic import Field
 
 from aggregators import equality
 from aggregators.answer_extraction import Kind
-from aggregators.base import AggregatorConfig, Ask, alone, with_logprobs
-from aggregators.gather import Call, Said, fullest, gather
+from aggregators.base import AggregatorConfig, Ask, standalone_question, with_logprobs
+from aggregators.gather import Answer, Call, first_complete, gather
 from aggregators.sampling import sampled
-from aggregators.tally import least_likely, likelihood, tally
+from aggregators.tally import mean_token_probability, min_token_probability, tally
 from experts.errors import ExpertError
 from experts.prompts import defused, fence_for, fill, read_template
 from experts.types import Request
@@ -43,10 +43,10 @@ class SignalConfig(AggregatorConfig):
     )
 
 
-class Sure(NamedTuple):
+class RatedAnswer(NamedTuple):
     """An answer and how sure its expert is of it."""
 
-    said: Said
+    answer: Answer
     confidence: float
 
 
@@ -60,40 +60,40 @@ class Signals:
 
     async def ask(
         self, expert: str, request: Request, ask: Ask, scores: Mapping[str, float]
-    ) -> Sure:
+    ) -> RatedAnswer:
         """`scores` are the router's. Raises ExpertError where the expert does not answer.
 
         Where nothing is known there is no confidence.
         """
-        sure = await self._sure(expert, request, ask)
+        rated = await self._sure(expert, request, ask)
         if not self._config.predicted:
-            return sure
-        return Sure(sure.said, sure.confidence * scores.get(expert, 0.0))
+            return rated
+        return RatedAnswer(rated.answer, rated.confidence * scores.get(expert, 0.0))
 
-    async def _sure(self, expert: str, request: Request, ask: Ask) -> Sure:
+    async def _sure(self, expert: str, request: Request, ask: Ask) -> RatedAnswer:
         if self._config.signal == "agreement":
             return await self._agreement(expert, request, ask)
         checked = self._config.signal == "self_check"
         asked = request if checked else with_logprobs(request)
         (said,) = await gather([Call(expert, asked)], ask)
         if checked:
-            return Sure(said, await self._checked(said, request, ask))
+            return RatedAnswer(said, await self._checked(said, request, ask))
         least = self._config.signal == "least"
-        told = (least_likely if least else likelihood)(said.completion)
+        told = (min_token_probability if least else mean_token_probability)(said.completion)
         # Who was cut off has not come to its answer.
-        return Sure(said, 0.0 if told is None or said.cut else told)
+        return RatedAnswer(said, 0.0 if told is None or said.cut else told)
 
-    async def _agreement(self, expert: str, request: Request, ask: Ask) -> Sure:
+    async def _agreement(self, expert: str, request: Request, ask: Ask) -> RatedAnswer:
         calls = [Call(expert, self._sample(request, n)) for n in range(self._config.samples)]
         said = await gather(calls, ask)
         labels = await equality.labels(self._config.answer, [one.text for one in said])
         counted = tally(labels, [1.0] * len(said))
         if counted.winner is None:
-            return Sure(fullest(said), 0.0)
+            return RatedAnswer(first_complete(said), 0.0)
         same = [one for one, label in zip(said, labels, strict=True) if label == counted.winner]
-        return Sure(fullest(same), len(same) / len(calls))
+        return RatedAnswer(first_complete(same), len(same) / len(calls))
 
-    async def _checked(self, said: Said, request: Request, ask: Ask) -> float:
+    async def _checked(self, said: Answer, request: Request, ask: Ask) -> float:
         """The share of checks that say yes; one that cannot be read says no."""
         text = fill(
             self._template,
@@ -102,7 +102,9 @@ class Signals:
             fence=fence_for([said.text]),
         )
         calls = [
-            Call(said.expert, self._sample(alone(request, text, max_tokens=16), number))
+            Call(
+                said.expert, self._sample(standalone_question(request, text, max_tokens=16), number)
+            )
             for number in range(self._config.samples)
         ]
         try:

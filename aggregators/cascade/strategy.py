@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from aggregators import equality
 from aggregators.answer_extraction import Kind
 from aggregators.base import Aggregator, AggregatorConfig, Ask, Panel
-from aggregators.gather import Call, answer, gather, reason, speak
+from aggregators.gather import Call, as_chunk, failure_reason, gather, stream_or_fallback
 from experts.errors import ExpertError
 from experts.types import Chunk, Completion, Request, Usage
 
@@ -67,27 +67,27 @@ class Strategy:
         distinct = tuple(dict.fromkeys(panel.experts))
         if len(distinct) == 1 or sure >= self._config.single_at:
             ask.tell(f"{best} answers alone", strategy="single", confidence=round(sure, 4))
-            async for chunk in speak(best, request, ask, None):
+            async for chunk in stream_or_fallback(best, request, ask, None):
                 yield chunk
             return
-        memory = _Memory(ask)
+        memory = _CachedAsk(ask)
         if sure >= self._config.verify_at:
             ask.tell("a second expert verifies", strategy="verify", confidence=round(sure, 4))
             try:
                 said = await gather([Call(name, request) for name in distinct[:2]], memory)
             except ExpertError as error:
-                ask.tell("both failed", failed=[reason(error)])
+                ask.tell("both failed", failed=[failure_reason(error)])
                 said = []
             labels = await equality.labels(self._config.answer, [one.text for one in said])
             if len(said) == 2 and labels[0] is not None and labels[0] == labels[1]:
-                yield answer(said[0])
+                yield as_chunk(said[0])
                 return
         ask.tell("the whole panel answers", strategy="panel", confidence=round(sure, 4))
         async for chunk in self._panel.aggregate(request, panel, memory):
             yield chunk
 
 
-class _Memory:
+class _CachedAsk:
     """An `Ask` that repeats what was said already to the same question."""
 
     def __init__(self, ask: Ask) -> None:

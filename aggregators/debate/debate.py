@@ -13,10 +13,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aggregators import equality
-from aggregators.base import Ask, Panel, asking
+from aggregators.base import Ask, Panel, with_question
 from aggregators.debate.debate_config import DebateConfig
 from aggregators.debate.graph import hears
-from aggregators.gather import Call, Said, answer, fullest, gather, reason, whole
+from aggregators.gather import (
+    Answer,
+    Call,
+    as_chunk,
+    complete,
+    failure_reason,
+    first_complete,
+    gather,
+)
 from aggregators.tally import Tally, tally
 from experts.errors import ExpertError
 from experts.prompts import defused, fence_for, fill, read_template
@@ -36,10 +44,10 @@ class Prompts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DebateState:
     """Where a debate stands: each agent's last answer, what it says, and what its vote weighs."""
 
-    said: tuple[Said, ...]
+    said: tuple[Answer, ...]
     labels: tuple[str | None, ...]
     counted: Tally
 
@@ -49,11 +57,11 @@ class Standing:
         return len(set(self.labels)) == 1 and self.labels[0] is not None
 
     @property
-    def winner(self) -> Said:
+    def winner(self) -> Answer:
         """The answer of the heaviest label; where none can be read, the first agent's."""
         best = self.counted.winner
         same = [one for one, label in zip(self.said, self.labels, strict=True) if label == best]
-        return fullest(same if best is not None else self.said)
+        return first_complete(same if best is not None else self.said)
 
 
 class Debate:
@@ -72,15 +80,15 @@ class Debate:
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The answer that has won."""
-        room = _Room(self._config, self._prompts, panel, ask)
+        room = Discussion(self._config, self._prompts, panel, ask)
         standing = await room.settle(request, self._config.depth)
         votes = {label: round(w, 3) for label, w in standing.counted.weights.items()}
         ask.tell("the debate is over" if votes else "no answer could be read", votes=votes)
-        yield answer(standing.winner)
+        yield as_chunk(standing.winner)
 
 
 @dataclass(frozen=True, slots=True)
-class _Room:
+class Discussion:
     """Where one request is debated, and the narrower questions that it is split into."""
 
     config: DebateConfig
@@ -88,7 +96,7 @@ class _Room:
     panel: Panel
     ask: Ask
 
-    async def settle(self, request: Request, depth: int) -> Standing:
+    async def settle(self, request: Request, depth: int) -> DebateState:
         """Answers and rounds; then narrower questions, and what they have brought."""
         calls = self.config.calls(self.config.asked(request), self.panel)
         standing = await self._stand(await gather(calls, self.ask))
@@ -100,13 +108,13 @@ class _Room:
             return standing
         fence = fence_for([findings])
         text = fill(self.prompts.findings, question=request.query, findings=findings, fence=fence)
-        told = asking(request, text)
-        calls = [Call(call.expert, asking(call.request, text)) for call in calls]
+        told = with_question(request, text)
+        calls = [Call(call.expert, with_question(call.request, text)) for call in calls]
         return await self._round_of(standing, calls, told)
 
     async def _discuss(
-        self, standing: Standing, calls: Sequence[Call], request: Request
-    ) -> Standing:
+        self, standing: DebateState, calls: Sequence[Call], request: Request
+    ) -> DebateState:
         for number in range(1, self.config.rounds + 1):
             listens = any(self._discusses(one.expert) for one in standing.said)
             if standing.agreed or len(standing.said) < 2 or not listens or self._late():
@@ -120,8 +128,8 @@ class _Room:
         return standing
 
     async def _round_of(
-        self, standing: Standing, calls: Sequence[Call], request: Request
-    ) -> Standing:
+        self, standing: DebateState, calls: Sequence[Call], request: Request
+    ) -> DebateState:
         """Everybody hears others and answers again; who fails stays with its last answer."""
         agents = standing.said
         around = hears(self.config.graph, len(agents))
@@ -135,11 +143,11 @@ class _Room:
                 own=self._cut(one.text),
                 answers=self._groups(standing, around[number]),
             )
-            again.append(Call(one.expert, asking(calls[one.call].request, text)))
+            again.append(Call(one.expert, with_question(calls[one.call].request, text)))
         try:
             fresh = {listening[one.call]: one for one in await gather(again, self.ask) if one.text}
         except ExpertError as error:
-            self.ask.tell("the round failed", failed=[reason(error)])
+            self.ask.tell("the round failed", failed=[failure_reason(error)])
             return standing
         said = [
             fresh[number]._replace(call=one.call) if number in fresh else one
@@ -147,14 +155,14 @@ class _Room:
         ]
         return await self._stand(said)
 
-    def _groups(self, standing: Standing, heard: Sequence[int]) -> str:
+    def _groups(self, standing: DebateState, heard: Sequence[int]) -> str:
         """What the heard ones say, equal answers together, each in the words of the first."""
-        groups: dict[str, list[Said]] = {}
+        groups: dict[str, list[Answer]] = {}
         for number in heard:
             label = standing.labels[number]
             key = f"= {label}" if label is not None else f"? {number}"
             groups.setdefault(key, []).append(standing.said[number])
-        texts = [self._cut(fullest(group).text) for group in groups.values()]
+        texts = [self._cut(first_complete(group).text) for group in groups.values()]
         fence = fence_for(texts)
         return "\n".join(
             fill(
@@ -168,7 +176,7 @@ class _Room:
             for number, (group, text) in enumerate(zip(groups.values(), texts, strict=True), 1)
         )
 
-    async def _narrower(self, standing: Standing, request: Request, depth: int) -> str:
+    async def _narrower(self, standing: DebateState, request: Request, depth: int) -> str:
         """What debates of narrower questions conclude; nothing where nobody can name any."""
         lead = self.config.moderator or self.panel.lead or self.panel.experts[0]
         text = fill(
@@ -178,14 +186,14 @@ class _Room:
             count=str(self.config.subtopics),
         )
         try:
-            named = (await whole(lead, asking(request, text), self.ask)).text
+            named = (await complete(lead, with_question(request, text), self.ask)).text
         except ExpertError as error:
-            self.ask.tell(f"{lead} failed", failed=[reason(error)])
+            self.ask.tell(f"{lead} failed", failed=[failure_reason(error)])
             return ""
         topics = [line.strip(" -*\t") for line in named.splitlines() if line.strip(" -*\t")]
         topics = topics[: self.config.subtopics]
         self.ask.tell(f"{len(topics)} narrower questions", topics=topics)
-        debates = [self.settle(asking(request, topic), depth - 1) for topic in topics]
+        debates = [self.settle(with_question(request, topic), depth - 1) for topic in topics]
         found = await asyncio.gather(*debates, return_exceptions=True)
         for one in found:
             if isinstance(one, BaseException) and not isinstance(one, ExpertError):
@@ -193,13 +201,13 @@ class _Room:
         return "\n".join(
             f"- {defused(topic)}: {self._cut(one.winner.text)}"
             for topic, one in zip(topics, found, strict=True)
-            if isinstance(one, Standing)
+            if isinstance(one, DebateState)
         )
 
-    async def _stand(self, said: Sequence[Said]) -> Standing:
+    async def _stand(self, said: Sequence[Answer]) -> DebateState:
         labels = await equality.labels(self.config.answer, [one.text for one in said])
-        weights = [self.config.weigh(one, self.panel) for one in said]
-        return Standing(tuple(said), tuple(labels), tally(labels, weights))
+        weights = [self.config.vote_weight(one, self.panel) for one in said]
+        return DebateState(tuple(said), tuple(labels), tally(labels, weights))
 
     def _discusses(self, expert: str) -> bool:
         return not self.config.discussants or expert in self.config.discussants

@@ -9,12 +9,12 @@ from pydantic import Field
 from aggregators.answer_extraction import Kind
 from aggregators.base import AggregatorConfig
 from aggregators.debate.graph import Graph
-from aggregators.vote_weights import WeighingConfig
+from aggregators.vote_weights import VotingConfig
 
 PEERS = "{count} of them, {share}:\n{fence}\n{answer}\n{fence}"
 
 
-class DebateConfig(WeighingConfig):
+class DebateConfig(VotingConfig):
     """The keys of a debate."""
 
     type: Literal["debate"]

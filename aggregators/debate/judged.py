@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from aggregators import equality
-from aggregators.base import Ask, Panel, asking
+from aggregators.base import Ask, Panel, with_question
 from aggregators.debate.debate import cut_words
 from aggregators.debate.debate_config import JudgedDebateConfig
 from aggregators.debate.quotes import certify
-from aggregators.gather import Call, Said, answer, fullest, gather, reason
+from aggregators.gather import Answer, Call, as_chunk, failure_reason, first_complete, gather
 from aggregators.judging import UNDECIDED, Judge, compare
 from aggregators.tally import tally
 from experts.errors import ExpertError
@@ -44,7 +44,7 @@ class JudgedDebate:
         said = await gather([Call(expert, request) for expert in panel.experts], ask)
         sides = await self._sides(said)
         if len(sides) == 1:
-            yield answer(sides[0])
+            yield as_chunk(sides[0])
             return
         arguments = await self._argued(sides, request, ask)
         cases = [
@@ -63,9 +63,9 @@ class JudgedDebate:
             sides=[side.expert for side in sides],
             probability=round(likes, 4),
         )
-        yield answer(sides[0] if likes >= UNDECIDED else sides[1])
+        yield as_chunk(sides[0] if likes >= UNDECIDED else sides[1])
 
-    async def _sides(self, said: Sequence[Said]) -> list[Said]:
+    async def _sides(self, said: Sequence[Answer]) -> list[Answer]:
         """One answer of each of the two heaviest labels; unreadable ones count as one each."""
         labels = await equality.labels(self._config.answer, [one.text for one in said])
         keys = [
@@ -74,25 +74,28 @@ class JudgedDebate:
         ]
         counted = tally(keys, [1.0] * len(keys))
         return [
-            fullest(one for one, key in zip(said, keys, strict=True) if key == side)
+            first_complete(one for one, key in zip(said, keys, strict=True) if key == side)
             for side in list(counted.weights)[:2]
         ]
 
     async def _argued(
-        self, sides: Sequence[Said], request: Request, ask: Ask
+        self, sides: Sequence[Answer], request: Request, ask: Ask
     ) -> tuple[list[str], list[str]]:
         """The arguments of both sides, made at the same time in every round."""
         arguments: tuple[list[str], list[str]] = ([], [])
         for number in range(1, self._config.rounds + 1):
             ask.tell(f"round {number}", rounds=number)
             calls = [
-                Call(side.expert, asking(request, self._prompt(sides, mine, request, arguments)))
+                Call(
+                    side.expert,
+                    with_question(request, self._prompt(sides, mine, request, arguments)),
+                )
                 for mine, side in enumerate(sides)
             ]
             try:
                 said = await gather(calls, ask, what="arguments are there")
             except ExpertError as error:
-                ask.tell("nobody argues", failed=[reason(error)])
+                ask.tell("nobody argues", failed=[failure_reason(error)])
                 break
             texts = {one.call: self._certified(one.text, request) for one in said}
             for mine in (0, 1):
@@ -109,7 +112,7 @@ class JudgedDebate:
 
     def _prompt(
         self,
-        sides: Sequence[Said],
+        sides: Sequence[Answer],
         mine: int,
         request: Request,
         arguments: tuple[Sequence[str], Sequence[str]],

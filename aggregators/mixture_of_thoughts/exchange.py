@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from aggregators.mixture_of_thoughts.router import Choice
+from aggregators.mixture_of_thoughts.query_router import Choice
 from experts.fused.composites.mixture_of_thoughts.attending import Attend
 from experts.fused.composites.mixture_of_thoughts.interaction import Interaction, together
 

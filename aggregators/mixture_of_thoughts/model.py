@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from aggregators.mixture_of_thoughts.exchange import exchange
-from aggregators.mixture_of_thoughts.router import Choice, QueryRouter
+from aggregators.mixture_of_thoughts.query_router import Choice, QueryRouter
 from experts.fused.composites.mixture_of_thoughts.attending import (
     Attend,
     Form,

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts, Read
-from aggregators.mixture_of_thoughts.router import Choice
+from aggregators.mixture_of_thoughts.query_router import Choice
 from experts.errors import ConfigError
 from experts.fused.folder.folder_config import MixtureOfThoughts as Served
 from experts.fused.folder.folder_config import read

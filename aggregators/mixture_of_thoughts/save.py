@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
-from aggregators.mixture_of_thoughts.router import QueryRouter
+from aggregators.mixture_of_thoughts.query_router import QueryRouter
 from aggregators.mixture_of_thoughts.training_config import TrainingConfig
 from experts.errors import ConfigError
 from experts.fused.folder.fingerprint import fingerprint

@@ -12,8 +12,8 @@ from torch.nn import Parameter
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedModel
 
+from aggregators.mixture_of_thoughts.answer_costs import answer_costs
 from aggregators.mixture_of_thoughts.data import TrainingData, load_data
-from aggregators.mixture_of_thoughts.knowing import answer_costs
 from aggregators.mixture_of_thoughts.losses import (
     disagreement,
     entropy,
@@ -23,7 +23,7 @@ from aggregators.mixture_of_thoughts.losses import (
     preference,
 )
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
-from aggregators.mixture_of_thoughts.router import Choice, choose, listening, odds
+from aggregators.mixture_of_thoughts.query_router import Choice, choose, listening, odds
 from aggregators.mixture_of_thoughts.training_config import TrainingConfig
 from experts.fused.folder.fingerprint import fingerprint
 from experts.fused.training.data import Order

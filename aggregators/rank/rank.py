@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from aggregators.base import Ask, Panel, alone, with_logprobs
+from aggregators.base import Ask, Panel, standalone_question, with_logprobs
 from aggregators.fencing import clip, fair_shares, tokens
-from aggregators.gather import Call, Said, answer, fullest, gather
+from aggregators.gather import Answer, Call, as_chunk, first_complete, gather
 from aggregators.judging import Judge, compare
 from aggregators.sampling import SamplingConfig
-from aggregators.tally import likelihood
+from aggregators.tally import mean_token_probability
 from experts.errors import ExpertError
 from experts.prompts import defused, fence_for, fill, read_template
 from experts.types import Chunk, Request
@@ -91,18 +91,20 @@ class Rank:
             {"temperature": 0, "max_tokens": self._config.judge_tokens},
         )
         if len(said) == 1:
-            yield answer(said[0])
+            yield as_chunk(said[0])
             return
         worth = await self._worth(said, request, judge, ask)
         ask.tell("ranked", ranking=_ranking(said, worth))
         best = max(worth)
-        yield answer(fullest(one for one, value in zip(said, worth, strict=True) if value == best))
+        yield as_chunk(
+            first_complete(one for one, value in zip(said, worth, strict=True) if value == best)
+        )
 
     async def _worth(
-        self, said: Sequence[Said], request: Request, judge: Judge, ask: Ask
+        self, said: Sequence[Answer], request: Request, judge: Judge, ask: Ask
     ) -> list[float]:
         if self._config.method == "likelihood":
-            return [likelihood(one.completion) or 0.0 for one in said]
+            return [mean_token_probability(one.completion) or 0.0 for one in said]
         shares = fair_shares([tokens(one) for one in said], self._config.answer_tokens)
         texts = [clip(one.text, tokens(one), s) for one, s in zip(said, shares, strict=True)]
         if self._config.method == "grade":
@@ -132,7 +134,7 @@ async def _graded(judge: Judge, request: Request, texts: Sequence[str], ask: Ask
     calls = [
         Call(
             judge.expert,
-            alone(
+            standalone_question(
                 request,
                 fill(
                     judge.template,
@@ -170,15 +172,15 @@ def _grade(text: str) -> float | None:
     return grade if grade <= HIGHEST_GRADE else None
 
 
-def _distinct(said: Sequence[Said]) -> list[Said]:
+def _distinct(said: Sequence[Answer]) -> list[Answer]:
     """Each answer once, the first of equal ones."""
-    found: dict[str, Said] = {}
+    found: dict[str, Answer] = {}
     for one in said:
         found.setdefault(one.text, one)
     return list(found.values())
 
 
-def _ranking(said: Sequence[Said], worth: Sequence[float]) -> list[dict[str, Any]]:
+def _ranking(said: Sequence[Answer], worth: Sequence[float]) -> list[dict[str, Any]]:
     found = zip(said, worth, strict=True)
     return [
         {"expert": one.expert, "worth": round(value, 3)}

@@ -14,9 +14,16 @@ from typing import Literal
 from pydantic import Field
 
 from aggregators.answer_extraction import plain
-from aggregators.base import Ask, Panel, asking
-from aggregators.fencing import show
-from aggregators.gather import Said, answer, fullest, gather, speak, whole
+from aggregators.base import Ask, Panel, with_question
+from aggregators.fencing import fenced_answers
+from aggregators.gather import (
+    Answer,
+    as_chunk,
+    complete,
+    first_complete,
+    gather,
+    stream_or_fallback,
+)
 from aggregators.sampling import SamplingConfig
 from experts.errors import ExpertError
 from experts.prompts import fill, read_template, without_thoughts
@@ -95,44 +102,44 @@ class Synthesize:
             if _agree(said):
                 break
             said = await self._again(said, request, panel, ask, number)
-        best = fullest(said)
+        best = first_complete(said)
         if _agree(said):
             ask.tell("all say the same")
-            yield answer(best)
+            yield as_chunk(best)
             return
         lead = self._config.expert or panel.lead or panel.experts[0]
         shown = self._shuffled(said, request)
-        asked = asking(request, self.prompt(request.query, shown))
+        asked = with_question(request, self.prompt(request.query, shown))
         if self._config.method == "pick":
-            yield answer(await _picked(lead, asked, shown, best, ask))
+            yield as_chunk(await _picked(lead, asked, shown, best, ask))
             return
         ask.tell(f"{lead} writes the answer")
-        async for chunk in speak(lead, asked, ask, best):
+        async for chunk in stream_or_fallback(lead, asked, ask, best):
             yield chunk
 
     def prompt(
         self,
         question: str,
-        answers: Sequence[Said | str],
+        answers: Sequence[Answer | str],
         template: str | None = None,
     ) -> str:
         """What the one who leads is asked."""
-        shown = show(answers, self._config.candidate, self._config.answer_tokens)
+        shown = fenced_answers(answers, self._config.candidate, self._config.answer_tokens)
         return fill(template or self._template, question=question, answers=shown)
 
     async def _again(
-        self, said: list[Said], request: Request, panel: Panel, ask: Ask, number: int
-    ) -> list[Said]:
+        self, said: list[Answer], request: Request, panel: Panel, ask: Ask, number: int
+    ) -> list[Answer]:
         """The next layer; where it fails altogether, the last one stands."""
         ask.tell(f"layer {number + 1}")
         shown = self._shuffled(said, request)
-        asked = asking(request, self.prompt(request.query, shown, self._layer))
+        asked = with_question(request, self.prompt(request.query, shown, self._layer))
         try:
             return await gather(self._config.calls(asked, panel), ask)
         except ExpertError:
             return said
 
-    def _shuffled(self, said: Sequence[Said], request: Request) -> list[Said]:
+    def _shuffled(self, said: Sequence[Answer], request: Request) -> list[Answer]:
         """An order that the same question gets again: judges prefer what stands first."""
         order = list(said)
         if self._config.shuffle_seed is not None:
@@ -140,15 +147,17 @@ class Synthesize:
         return order
 
 
-def _agree(said: Sequence[Said]) -> bool:
+def _agree(said: Sequence[Answer]) -> bool:
     return len({plain(one.text) for one in said}) == 1
 
 
-async def _picked(lead: str, asked: Request, shown: Sequence[Said], best: Said, ask: Ask) -> Said:
+async def _picked(
+    lead: str, asked: Request, shown: Sequence[Answer], best: Answer, ask: Ask
+) -> Answer:
     """The answer whose number the lead names first; the best one where it names none."""
     ask.tell(f"{lead} picks an answer")
     try:
-        reply = without_thoughts((await whole(lead, asked, ask)).text)
+        reply = without_thoughts((await complete(lead, asked, ask)).text)
     except ExpertError as error:
         ask.tell(f"{lead} failed", failed=[error.message])
         return best

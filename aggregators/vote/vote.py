@@ -12,11 +12,19 @@ from pydantic import Field
 
 from aggregators import equality
 from aggregators.answer_extraction import Kind, extract
-from aggregators.base import Ask, Panel, asking
-from aggregators.gather import Call, Said, answer, fullest, gather, nobody, silence
-from aggregators.stated_confidence import read_stated
-from aggregators.tally import holds, reconcile, tally
-from aggregators.vote_weights import WeighingConfig
+from aggregators.base import Ask, Panel, with_question
+from aggregators.gather import (
+    Answer,
+    Call,
+    all_failed_error,
+    as_chunk,
+    first_complete,
+    gather,
+    no_text_error,
+)
+from aggregators.tally import lead_probability, reconcile_weight, tally
+from aggregators.vote.stated_confidence import read_stated
+from aggregators.vote_weights import VotingConfig
 from experts.errors import ExpertError
 from experts.prompts import fill, read_template
 from experts.types import Chunk, Request
@@ -24,7 +32,7 @@ from experts.types import Chunk, Request
 PROMPT = Path(__file__).parent / "stated.txt"
 
 
-class VoteConfig(WeighingConfig):
+class VoteConfig(VotingConfig):
     """The keys of a vote."""
 
     type: Literal["vote"]
@@ -80,17 +88,17 @@ class Vote:
         votes = {label: round(weight, 3) for label, weight in counted.weights.items()}
         if counted.winner is None:
             ask.tell("no answer could be read", votes=votes)
-            yield answer(fullest(said))
+            yield as_chunk(first_complete(said))
             return
         ask.tell(f"{len(said)} votes for {len(votes)} answers", votes=votes)
-        won = fullest(
+        won = first_complete(
             one for one, label in zip(said, labels, strict=True) if label == counted.winner
         )
         yield Chunk(self._answer(won), won.completion.finish_reason or "stop")
 
-    async def _collect(self, calls: Sequence[Call], panel: Panel, ask: Ask) -> list[Said]:
+    async def _collect(self, calls: Sequence[Call], panel: Panel, ask: Ask) -> list[Answer]:
         """Answers, chunk by chunk, until the winner is clear."""
-        said: list[Said] = []
+        said: list[Answer] = []
         errors: list[ExpertError] = []
         size = self._config.chunk
         for start in range(0, len(calls), size):
@@ -98,9 +106,9 @@ class Vote:
             before = tuple(said)
 
             def clear(
-                now: Sequence[Said],
+                now: Sequence[Answer],
                 waiting: int,
-                before: Sequence[Said] = before,
+                before: Sequence[Answer] = before,
                 start: int = start,
                 end: int = start + len(chunk),
             ) -> bool:
@@ -119,11 +127,11 @@ class Vote:
                 break
         spoken = [one for one in said if one.text]
         if errors and not spoken:
-            raise nobody([*errors, *(silence(one.expert) for one in said)])
+            raise all_failed_error([*errors, *(no_text_error(one.expert) for one in said)])
         return spoken or said
 
     def _clear(
-        self, said: Sequence[Said], calls: Sequence[Call], waiting: int, panel: Panel
+        self, said: Sequence[Answer], calls: Sequence[Call], waiting: int, panel: Panel
     ) -> bool:
         """Whether the leading answer stays ahead, most probably, if all `waiting` calls vote."""
         if self._config.stop_at is None or not said or self._config.run_tests:
@@ -133,7 +141,7 @@ class Vote:
         unit = sum(weights) / len(weights)
         to_come = waiting * unit
         if self._config.weights == "router":  # Their weights are known before they vote.
-            whole = [self._config.trust(call.expert, panel) for call in calls]
+            whole = [self._config.router_weight(call.expert, panel) for call in calls]
             unit = sum(whole) / len(whole)
             to_come = max(0.0, sum(whole) - sum(weights))
         if not unit:
@@ -143,21 +151,21 @@ class Vote:
         known = {one.call: label for one, label in zip(said, labels, strict=True)}
         voters = [call for call, label in known.items() if label == counted.winner]
         ties = all(known.get(call, "") is None for call in range(min(voters, default=0)))
-        return holds(counted.lead, to_come, unit, wins_ties=ties) >= self._config.stop_at
+        return lead_probability(counted.lead, to_come, unit, wins_ties=ties) >= self._config.stop_at
 
     def _asked(self, request: Request) -> Request:
         if self._states:
-            return asking(request, fill(self._template, question=request.query))
+            return with_question(request, fill(self._template, question=request.query))
         return self._config.asked(request)
 
     @property
     def _states(self) -> bool:
         return self._config.weights == "confidence" and self._config.confidence == "stated"
 
-    def _answer(self, said: Said) -> str:
+    def _answer(self, said: Answer) -> str:
         return read_stated(said.text).answer if self._states else said.text
 
-    def _weight(self, said: Said, panel: Panel) -> float:
+    def _weight(self, said: Answer, panel: Panel) -> float:
         if self._states:
-            return reconcile(read_stated(said.text).confidence)
-        return self._config.weigh(said, panel)
+            return reconcile_weight(read_stated(said.text).confidence)
+        return self._config.vote_weight(said, panel)

@@ -14,7 +14,7 @@ from experts.types import Request
 from orchestrator.config.model import Config
 from orchestrator.store import Store, StoreError
 from routers.base import Decision
-from routers.learning import Asked, LearningConfig, Mixture
+from routers.learning import Bandit, Draw, LearningConfig
 
 KEY = "learning:"
 
@@ -26,7 +26,7 @@ class _Answered:
     composition: str
     query: str
     expert: str
-    asked: Asked | None
+    asked: Draw | None
 
 
 class Feedback:
@@ -38,8 +38,8 @@ class Feedback:
         self._learning: dict[str, LearningConfig] = {
             name: c.learning for name, c in config.compositions.items() if c.learning
         }
-        new = {name: Mixture.new(config.experts, c) for name, c in self._learning.items()}
-        self._mixtures: dict[str, Mixture] = new
+        new = {name: Bandit.new(config.experts, c) for name, c in self._learning.items()}
+        self._mixtures: dict[str, Bandit] = new
         self._answered: OrderedDict[str, _Answered] = OrderedDict()
         self._writing = asyncio.Lock()
 
@@ -51,11 +51,11 @@ class Feedback:
             except StoreError:
                 continue
             if isinstance(stored, dict) and stored.keys() == mixture.weights.keys():
-                self._mixtures[name] = Mixture(stored)
+                self._mixtures[name] = Bandit(stored)
 
     def choose(
         self, composition: str, decision: Decision, request: Request
-    ) -> tuple[Decision, Asked | None]:
+    ) -> tuple[Decision, Draw | None]:
         """The decision with the expert first that is to be asked, where there is learning."""
         config = self._learning.get(composition)
         if config is None or not decision.scores:
@@ -63,7 +63,7 @@ class Feedback:
         return self._mixtures[composition].choose(decision, config, request.id)
 
     def remember(
-        self, composition: str, request: Request, expert: str, asked: Asked | None
+        self, composition: str, request: Request, expert: str, asked: Draw | None
     ) -> None:
         """A later `give` may be about this request; the oldest are forgotten."""
         if not self._settings.remember or not expert:

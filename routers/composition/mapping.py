@@ -20,7 +20,7 @@ from scipy.sparse import csr_array, hstack, kron
 from scipy.sparse import eye_array as eye
 
 from experts.errors import ConfigError
-from routers.fitted.training_set import Evidence, Floats, Indices
+from routers.fitted.training_set import Floats, Indices, TrainingSet
 
 SLACK = 1e-9
 
@@ -52,16 +52,16 @@ class Utilities:
     """[C] of the requests, 1 in all."""
 
 
-def utilities(evidence: Evidence, prior: float) -> Utilities:
+def utilities(training_set: TrainingSet, prior: float) -> Utilities:
     """Mean scores by the questions' tasks; `prior` answers of its overall mean for each expert."""
-    tasks = np.array([query.task for query in evidence.queries])
+    tasks = np.array([query.task for query in training_set.queries])
     categories, number = np.unique(tasks, return_inverse=True)
     member = np.eye(len(categories))[number]  # [N, C]
-    asked = member.T @ ~np.isnan(evidence.scores)
-    gained = member.T @ np.nan_to_num(evidence.scores)
+    asked = member.T @ ~np.isnan(training_set.scores)
+    gained = member.T @ np.nan_to_num(training_set.scores)
     # Without any answer there, and without a prior, the overall mean is all that is known.
     weight = np.where(asked + prior > 0, prior, 1.0)
-    values = (gained + weight * evidence.means) / (asked + weight)
+    values = (gained + weight * training_set.means) / (asked + weight)
     return Utilities(tuple(map(str, categories)), values, member.mean(axis=0))
 
 

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from routers.composition.classifier import Classifier, Kind, fit, load
 from routers.composition.mapping import Utilities, solve, utilities
-from routers.fitted.predictor import Look, Predictor
-from routers.fitted.router import FittedConfig, FittedRouter
-from routers.fitted.training_set import Evidence, Floats
+from routers.fitted.fitted_config import FittedConfig
+from routers.fitted.predictor import Prediction, Predictor
+from routers.fitted.router import FittedRouter
+from routers.fitted.training_set import Floats, TrainingSet
 
 BEHIND = 1e-3
 """How far the others stay behind the category's own expert, at least; more than rounding takes,
@@ -75,27 +76,30 @@ class Composition(Predictor):
         self.means = np.where(kept, found.shares @ found.values, 0.0)
 
     @classmethod
-    def fit(cls, evidence: Evidence, config: CompositionConfig) -> Self:
-        found = utilities(evidence, config.prior_weight)
-        sizes = np.array([config.sizes.get(expert, 1.0) for expert in evidence.experts])
+    def fit(cls, training_set: TrainingSet, config: CompositionConfig) -> Self:
+        found = utilities(training_set, config.prior_weight)
+        sizes = np.array([config.sizes.get(expert, 1.0) for expert in training_set.experts])
         general = config.coverage.general if config.coverage else None
-        kept = (evidence.experts.index(general),) if general in evidence.experts else ()
+        kept = (training_set.experts.index(general),) if general in training_set.experts else ()
         mapping = solve(found, sizes, config.budget, config.active_budget, kept)
         classify = fit(
-            config.classifier, evidence, found.categories, config.neighbours, config.strength
+            config.classifier, training_set, found.categories, config.neighbours, config.strength
         )
         chosen = np.isin(np.arange(len(sizes)), mapping.chosen)
         return cls(classify, found, mapping.experts, chosen)
 
     @classmethod
     def load(
-        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: CompositionConfig
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        training_set: TrainingSet,
+        config: CompositionConfig,
     ) -> Self:
         names = tuple(bytes(arrays["categories"]).decode().split("\n"))
         found = Utilities(names, arrays["utilities"], arrays["shares"])
-        if found.values.shape != (len(names), len(evidence.experts)):
+        if found.values.shape != (len(names), len(training_set.experts)):
             raise ValueError("the map is not of these experts")
-        classify = load(config.classifier, arrays, evidence, names, config.neighbours)
+        classify = load(config.classifier, arrays, training_set, names, config.neighbours)
         return cls(classify, found, arrays["own"], arrays["kept"].astype(bool))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -109,20 +113,20 @@ class Composition(Predictor):
         }
 
     def predict(self, vectors: Floats) -> Floats:
-        return self.look(vectors).scores
+        return self.predict_detailed(vectors).scores
 
-    def look(self, vectors: Floats) -> Look:
+    def predict_detailed(self, vectors: Floats) -> Prediction:
         """Scores, how unsure the category is, and how probable the likeliest ones are."""
         probable = self._classify(vectors)  # [B, C]
         orders = np.argsort(-probable, axis=1, kind="stable")[:, :SHOWN_CATEGORIES]
         names = self._found.categories
-        words = [
+        details = [
             {"categories": {names[c]: round(float(own[c]), 3) for c in order}}
             for own, order in zip(probable, orders, strict=True)
         ]
         clipped = np.clip(probable, 1e-12, 1.0)
         entropy = -(clipped * np.log(clipped)).sum(axis=1)
-        return Look(self._worth[probable.argmax(axis=1)], entropy, words=words)
+        return Prediction(self._worth[probable.argmax(axis=1)], entropy, details=details)
 
 
 class CompositionRouter(FittedRouter):

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from routers.fitted.coverage_distance import held_out_distances
 from routers.fitted.cross_validation import HeldOut
-from routers.fitted.training_set import Evidence, Floats, Indices
+from routers.fitted.training_set import Floats, Indices, TrainingSet
 
 Test = Literal["distance", "quality", "margin", "entropy"]
 Action = Literal["general", "second", "abstain"]
@@ -64,7 +64,7 @@ class Thresholds(NamedTuple):
     """When an alarm is raised; of a test that is off, never."""
 
     distance: float = np.inf
-    """To the nearest category (`Territory`): larger is too far."""
+    """To the nearest category (`CoverageDistance`): larger is too far."""
     quality: float = -np.inf
     """Predicted quality of the best: smaller is too bad."""
     margin: float = -np.inf
@@ -102,16 +102,16 @@ def margin(scores: Floats) -> Floats:
     return np.asarray(ordered[:, -1] - ordered[:, -2])
 
 
-def calibrate(evidence: Evidence, found: HeldOut, config: CoverageConfig) -> Thresholds:
+def calibrate(training_set: TrainingSet, found: HeldOut, config: CoverageConfig) -> Thresholds:
     """Thresholds with the wanted false-alarm rate, shared by the tests that are on.
 
     A false alarm is one about a question that the chosen expert answers right.
     """
     share = config.false_alarms / len(config.tests)
-    rows = _right(evidence, found)
+    rows = _right(training_set, found)
     limits = Thresholds()
     if "distance" in config.tests:
-        distances = held_out_distances(evidence)[rows]
+        distances = held_out_distances(training_set)[rows]
         limits = limits._replace(distance=float(np.quantile(distances, 1 - share)))
     rows = rows[np.isin(rows, found.known)]
     if not len(rows):
@@ -155,8 +155,8 @@ def fallback(order: Sequence[str], config: CoverageConfig) -> tuple[tuple[str, .
     return (*first, *(expert for expert in order if expert not in first)), config.action
 
 
-def _right(evidence: Evidence, found: HeldOut) -> Indices:
+def _right(training_set: TrainingSet, found: HeldOut) -> Indices:
     """Questions that the chosen expert answers at least half right; all, where nobody knows."""
     rows = found.known
-    right = rows[evidence.scores[rows, found.predicted[rows].argmax(axis=1)] >= 0.5]
-    return right if len(right) else np.arange(len(evidence.queries))
+    right = rows[training_set.scores[rows, found.predicted[rows].argmax(axis=1)] >= 0.5]
+    return right if len(right) else np.arange(len(training_set.queries))

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from routers.fitted.cross_validation import folds
-from routers.fitted.training_set import Evidence, Floats, Indices, blocks
+from routers.fitted.training_set import Floats, Indices, TrainingSet, blocks
 
 FLOOR = 1e-6
 """Added to each variance: questions that are all alike have none."""
@@ -16,7 +16,7 @@ covariance and not what is far from it: new phrasings of known questions raise f
 
 
 @dataclass(frozen=True, eq=False)
-class Territory:
+class CoverageDistance:
     """Mahalanobis distance to the nearest category, with one covariance for all of them.
 
     After Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples"
@@ -31,13 +31,13 @@ class Territory:
     """[dimension, dimension]: two vectors times this are as far apart as the distance says."""
 
     @classmethod
-    def of(cls, evidence: Evidence, rows: Indices | None = None) -> Self:
+    def of(cls, training_set: TrainingSet, rows: Indices | None = None) -> Self:
         """Of the questions, or of some, that at least one expert answers; of all, if none is."""
-        rows = np.arange(len(evidence.queries)) if rows is None else rows
-        answered = rows[np.nanmax(evidence.scores[rows], axis=1) >= 0.5]
+        rows = np.arange(len(training_set.queries)) if rows is None else rows
+        answered = rows[np.nanmax(training_set.scores[rows], axis=1) >= 0.5]
         rows = answered if len(answered) else rows
-        vectors = evidence.vectors[rows].astype(np.float64)
-        tasks = [evidence.queries[row].task for row in rows]
+        vectors = training_set.vectors[rows].astype(np.float64)
+        tasks = [training_set.queries[row].task for row in rows]
         category = np.unique(tasks, return_inverse=True)[1]
         counts = np.bincount(category)
         sums = np.zeros((len(counts), vectors.shape[1]))
@@ -60,11 +60,13 @@ class Territory:
         return np.asarray(apart.min(axis=1))
 
 
-def held_out_distances(evidence: Evidence) -> Floats:
+def held_out_distances(training_set: TrainingSet) -> Floats:
     """[N] of each question to those of the other folds; where there are none, to all."""
-    distances = np.full(len(evidence.queries), np.nan)
-    for seen, unseen in folds(evidence):
-        distances[unseen] = Territory.of(evidence, seen).distance(evidence.vectors[unseen])
+    distances = np.full(len(training_set.queries), np.nan)
+    for seen, unseen in folds(training_set):
+        distances[unseen] = CoverageDistance.of(training_set, seen).distance(
+            training_set.vectors[unseen]
+        )
     if np.isnan(distances).any():
-        return Territory.of(evidence).distance(evidence.vectors)
+        return CoverageDistance.of(training_set).distance(training_set.vectors)
     return distances

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from routers.fitted.predictor import Predictor
-from routers.fitted.training_set import Evidence, Floats, Indices
+from routers.fitted.training_set import Floats, Indices, TrainingSet
 
 FOLDS = 5
 FEWEST_GROUPS = 10
@@ -17,10 +17,10 @@ SCORE_DIGITS = 4
 as the last bits of a product depend on how many rows are multiplied together."""
 
 
-Fit = Callable[[Evidence], Predictor]
+Fit = Callable[[TrainingSet], Predictor]
 
 
-class Worth(NamedTuple):
+class RoutingGain(NamedTuple):
     """What routing brings on questions that were held out of its fitting."""
 
     trust: float
@@ -56,27 +56,27 @@ class HeldOut(NamedTuple):
         return self._replace(predicted=trusted(self.predicted, self.means, trust))
 
 
-def held_out(evidence: Evidence, fit: Fit, seed: int = 0) -> HeldOut:
+def held_out(training_set: TrainingSet, fit: Fit, seed: int = 0) -> HeldOut:
     """Fit without each fifth of the groups in turn; nothing where there are too few groups."""
-    shape = evidence.scores.shape
+    shape = training_set.scores.shape
     nothing = (np.full(size, np.nan) for size in (shape, shape, shape[0]))
     found = HeldOut(*nothing)
-    for seen, unseen in folds(evidence, seed):
-        part = evidence.take(seen)
+    for seen, unseen in folds(training_set, seed):
+        part = training_set.take(seen)
         if np.isnan(part.scores).all(axis=0).any():
             continue  # Somebody answered only questions of this fold.
         fitted = fit(part)
-        look = fitted.look(evidence.vectors[unseen])
-        found.predicted[unseen] = look.scores
+        said = fitted.predict_detailed(training_set.vectors[unseen])
+        found.predicted[unseen] = said.scores
         found.means[unseen] = fitted.means
-        if look.entropy is not None:
-            found.entropy[unseen] = look.entropy
+        if said.entropy is not None:
+            found.entropy[unseen] = said.entropy
     return found
 
 
-def folds(evidence: Evidence, seed: int = 0) -> Iterator[tuple[Indices, Indices]]:
+def folds(training_set: TrainingSet, seed: int = 0) -> Iterator[tuple[Indices, Indices]]:
     """Questions to fit on and the others, five times; never where there are too few groups."""
-    groups = evidence.groups
+    groups = training_set.groups
     if len(np.unique(groups)) < FEWEST_GROUPS:
         return
     # Each group into one fold, at random; scikit-learn's GroupKFold would take a second to import.
@@ -85,7 +85,7 @@ def folds(evidence: Evidence, seed: int = 0) -> Iterator[tuple[Indices, Indices]
         yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
 
 
-def worth(evidence: Evidence, found: HeldOut) -> Worth | None:
+def routing_gain(training_set: TrainingSet, found: HeldOut) -> RoutingGain | None:
     """Choose the trust whose gain is most surely above 0, by a standard error.
 
     Predictions are drawn to the means by what trust lacks. A gain counts only where both the
@@ -93,9 +93,9 @@ def worth(evidence: Evidence, found: HeldOut) -> Worth | None:
     """
     if not len(found.known):
         return None
-    candidates = (_gain(evidence, found, trust) for trust in SHRINKAGE)
+    candidates = (_gain(training_set, found, trust) for trust in SHRINKAGE)
     best = max(candidates, key=lambda one: one.gain - SIGMAS * one.error)
-    return best if best.gain > SIGMAS * best.error else Worth(0.0, 0.0, 0.0)
+    return best if best.gain > SIGMAS * best.error else RoutingGain(0.0, 0.0, 0.0)
 
 
 def trusted(predicted: Floats, means: Floats, trust: float) -> Floats:
@@ -104,12 +104,12 @@ def trusted(predicted: Floats, means: Floats, trust: float) -> Floats:
     return np.asarray(np.round(np.clip(drawn, 0, 1), SCORE_DIGITS))
 
 
-def _gain(evidence: Evidence, found: HeldOut, trust: float) -> Worth:
+def _gain(training_set: TrainingSet, found: HeldOut, trust: float) -> RoutingGain:
     rows = found.known
     means = found.means[rows]
     chosen = trusted(found.predicted[rows], means, trust).argmax(axis=1)
-    gains = evidence.scores[rows, chosen] - evidence.scores[rows, means.argmax(axis=1)]
+    gains = training_set.scores[rows, chosen] - training_set.scores[rows, means.argmax(axis=1)]
     gains = gains[~np.isnan(gains)]
     if len(gains) < FEWEST_GROUPS:
-        return Worth(trust, 0.0, float("inf"))
-    return Worth(trust, float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))))
+        return RoutingGain(trust, 0.0, float("inf"))
+    return RoutingGain(trust, float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))))

@@ -6,20 +6,20 @@ from typing import Any, NamedTuple, Self
 
 from numpy.typing import NDArray
 
-from routers.fitted.neighbours import Near
-from routers.fitted.training_set import Evidence, Floats
+from routers.fitted.neighbours import Neighbours
+from routers.fitted.training_set import Floats, TrainingSet
 
 
-class Look(NamedTuple):
+class Prediction(NamedTuple):
     """What a predictor thinks of B requests."""
 
     scores: Floats
     """[B, M], about 0..1."""
     entropy: Floats | None = None
     """[B] how unsure it is of their categories, in nats; None where it knows none."""
-    near: Near | None = None
+    neighbours: Neighbours | None = None
     """[B, k] the questions that it went by, where it went by some."""
-    words: Sequence[Mapping[str, Any]] | None = None
+    details: Sequence[Mapping[str, Any]] | None = None
     """B times what else it can say, as plain JSON."""
 
 
@@ -31,22 +31,24 @@ class Predictor(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, evidence: Evidence, config: Any) -> Self:
+    def fit(cls, training_set: TrainingSet, config: Any) -> Self:
         """Learn from questions and scores. Some scores may be NaN."""
 
     @classmethod
     @abstractmethod
-    def load(cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: Any) -> Self:
+    def load(
+        cls, arrays: Mapping[str, NDArray[Any]], training_set: TrainingSet, config: Any
+    ) -> Self:
         """What `arrays` stored; raises KeyError or ValueError where they do not fit."""
 
     @abstractmethod
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What `load` needs beside the evidence."""
+        """What `load` needs beside the training set."""
 
     @abstractmethod
     def predict(self, vectors: Floats) -> Floats:
         """Scores [B, M], about 0..1, of vectors [B, dimension]."""
 
-    def look(self, vectors: Floats) -> Look:
+    def predict_detailed(self, vectors: Floats) -> Prediction:
         """The same, with what else it has seen on the way."""
-        return Look(self.predict(vectors))
+        return Prediction(self.predict(vectors))

@@ -22,7 +22,7 @@ Number = TypeVar("Number", bound=np.number[Any])
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class TrainingSet:
     """N questions and M experts, those with the best mean first, then by name."""
 
     queries: tuple[Query, ...]
@@ -50,7 +50,7 @@ class Evidence:
         """The scores, with an expert's mean where it was not asked."""
         return np.where(np.isnan(self.scores), self.means, self.scores)
 
-    def take(self, rows: Indices) -> "Evidence":
+    def take(self, rows: Indices) -> "TrainingSet":
         """Some of the questions, for the same experts in the same order."""
         return replace(
             self,
@@ -83,10 +83,10 @@ def blocks(rows: NDArray[Number]) -> Iterator[NDArray[Number]]:
         yield rows[start : start + BLOCK]
 
 
-def read_evidence(
+def read_training_set(
     path: Path, experts: Sequence[str], encoder: Encoder, where: str
-) -> tuple[Evidence, tuple[str, ...]]:
-    """The evidence of an outcome table about the pool's experts, and a sentence for each unknown.
+) -> tuple[TrainingSet, tuple[str, ...]]:
+    """The training set of an outcome table about the pool's experts, and a sentence for each unknown.
 
     Embeds the questions that come without a vector. Raises ConfigError, naming the key `where`,
     for a table that is wrong or knows none of the experts.
@@ -109,11 +109,11 @@ def read_evidence(
     scores = scores[answered]
     # Best mean first, then by name (`known` is sorted): a stable sort by score keeps ties so.
     order = np.argsort(-overall(vectors, scores), kind="stable")
-    evidence = Evidence(
+    training_set = TrainingSet(
         tuple(queries[row] for row in answered),
         tuple(scored[column] for column in order),
         vectors,
         scores[:, order],
         encoder.name,
     )
-    return evidence, warnings
+    return training_set, warnings

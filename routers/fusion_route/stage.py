@@ -23,19 +23,19 @@ from routers.fusion_route.losses import (
     log_normalizer,
 )
 from routers.fusion_route.model import FusionRouter
-from routers.fusion_route.precompute import Judgements
+from routers.fusion_route.precompute import ExpertLogProbs
 from routers.fusion_route.training_config import StageConfig, TrainingConfig
 
 REFERENCE = "reference"
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class StageData:
     """What a stage trains on."""
 
     data: TrainingData
-    questions: Judgements
-    pairs: Judgements | None = None
+    questions: ExpertLogProbs
+    pairs: ExpertLogProbs | None = None
     """Of the chosen answers, then of the rejected ones."""
 
 
@@ -47,7 +47,7 @@ class Trainer:
         config: TrainingConfig,
         stage: str,
         model: FusionRouter,
-        prepared: Prepared,
+        prepared: StageData,
         run: RunFolder,
         voice: Voice,
     ) -> None:
@@ -123,7 +123,7 @@ class Trainer:
         log_probs, routes = self._model(batch.tokens, batch.positions)
         own = token_log_probs(log_probs, batch.targets)
         experts = judged.distribution(chosen_expert(routes), batch.targets, log_probs.shape[-1])
-        heard = _heard(log_probs, experts, batch)
+        heard = _fused_log_probs(log_probs, experts, batch)
         nll, informative = judged.nll, judged.informative
         language = self._language(log_probs, experts, own, heard, nll, batch)
         bounded = nll.clamp(max=self._config.worst_nll)
@@ -184,7 +184,7 @@ class Trainer:
         }
         return done.loss, measured
 
-    def _pair_batch(self, pairs: Sequence[int]) -> tuple[Batch, Judgements]:
+    def _pair_batch(self, pairs: Sequence[int]) -> tuple[Batch, ExpertLogProbs]:
         """Put the chosen answers first, then the rejected ones; with the experts' judgements."""
         data, judged = self.prepared.data, self.prepared.pairs
         assert judged is not None
@@ -192,7 +192,7 @@ class Trainer:
         rows += [data.rejected[pair] for pair in pairs]
         return collate(rows), judged.take([*pairs, *(pair + len(data.chosen) for pair in pairs)])
 
-    def _policy(self, batch: Batch, judged: Judgements) -> tuple[Tensor, Tensor]:
+    def _policy(self, batch: Batch, judged: ExpertLogProbs) -> tuple[Tensor, Tensor]:
         """Log-probabilities of whole answers, the router's and the chosen experts'."""
         settings = self._config.preference
         log_probs, routes = self._model(batch.tokens, batch.positions)
@@ -200,7 +200,7 @@ class Trainer:
         if settings.use_normalizer:
             choice = chosen_expert(routes)
             whole = judged.distribution(choice, batch.targets, log_probs.shape[-1])
-            policy = _heard(log_probs, whole, batch) - experts
+            policy = _fused_log_probs(log_probs, whole, batch) - experts
         else:
             policy = token_log_probs(log_probs, batch.targets)
         count = len(batch.tokens)
@@ -232,7 +232,7 @@ class Trainer:
         return self._reference
 
 
-def _heard(router: Tensor, experts: Tensor, batch: Batch) -> Tensor:
+def _fused_log_probs(router: Tensor, experts: Tensor, batch: Batch) -> Tensor:
     """The log-probabilities of the right tokens [N] under the fused policy (section 3.1)."""
     both = token_log_probs(router + experts, batch.targets)
     return both - log_normalizer(router, experts)

@@ -16,10 +16,10 @@ from experts.fused.training.progress import Voice
 from experts.fused.training.run import Clock, RunFolder, State
 from routers.fusion_route.data import TrainingData, load_data
 from routers.fusion_route.decode import FusedPolicy
-from routers.fusion_route.mistakes import own_mistakes
 from routers.fusion_route.model import FusionRouter, load_members
-from routers.fusion_route.precompute import Judgements, judge
-from routers.fusion_route.stage import Prepared, Trainer
+from routers.fusion_route.own_mistakes import own_mistakes
+from routers.fusion_route.precompute import ExpertLogProbs, precompute
+from routers.fusion_route.stage import StageData, Trainer
 from routers.fusion_route.training_config import TrainingConfig
 
 STAGES = ("sft", "mixed")
@@ -47,14 +47,14 @@ def train(
         (folder / MISTAKES).unlink(missing_ok=True)
     else:
         voice.tell(f"going on after step {state.step} of the {state.stage} stage")
-    questions: Judgements | None = None
+    questions: ExpertLogProbs | None = None
     for stage in STAGES[STAGES.index(state.stage) :]:
         left = optimizer if state.stage == stage else None
         if (0 if left is None else state.step) >= getattr(config, stage).steps:
             continue
         clock = Clock(state)
         questions = questions or read_questions(config, data, run, voice)
-        prepared = Prepared(data, questions)
+        prepared = StageData(data, questions)
         if stage == "mixed":
             prepared = prepare_pairs(config, prepared, model, tokenizer, run, voice)
         clock.stop()
@@ -93,9 +93,9 @@ def load_parts(config: TrainingConfig) -> tuple[FusionRouter, PreTrainedTokenize
 
 def read_questions(
     config: TrainingConfig, data: TrainingData, run: RunFolder, voice: Voice
-) -> Judgements:
+) -> ExpertLogProbs:
     """Let the experts read the answers to the questions."""
-    return judge(
+    return precompute(
         config.members,
         data.questions,
         run.cache,
@@ -108,12 +108,12 @@ def read_questions(
 
 def prepare_pairs(
     config: TrainingConfig,
-    prepared: Prepared,
+    prepared: StageData,
     model: FusionRouter,
     tokenizer: PreTrainedTokenizerBase,
     run: RunFolder,
     voice: Voice,
-) -> Prepared:
+) -> StageData:
     """Add the policy's own mistakes to the pairs, and let the experts read all of them."""
     data = prepared.data
     if config.mixed.own_mistakes:
@@ -130,5 +130,5 @@ def prepare_pairs(
     if not answers:
         return prepared
     most, kept = config.most_batch_tokens, config.kept_tokens
-    pairs = judge(config.members, answers, run.cache, most, voice.say, kept=kept)
-    return Prepared(data, prepared.questions, pairs)
+    pairs = precompute(config.members, answers, run.cache, most, voice.say, kept=kept)
+    return StageData(data, prepared.questions, pairs)

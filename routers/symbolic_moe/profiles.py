@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from routers.fitted.training_set import Evidence, Floats, Indices
+from routers.fitted.training_set import Floats, Indices, TrainingSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +35,13 @@ class Profiles:
         return np.asarray((right + prior * means) / (asked + prior))
 
 
-def build(evidence: Evidence, skills: Sequence[Sequence[str]]) -> Profiles:
+def build(training_set: TrainingSet, skills: Sequence[Sequence[str]]) -> Profiles:
     """Count over questions with these `skills`; a graded answer is right from one half."""
     names = sorted({skill for own in skills for skill in own})
     number = {name: index for index, name in enumerate(names)}
     has = np.zeros((len(skills), len(names)))
     for row, own in enumerate(skills):
         has[row, [number[skill] for skill in own]] = 1
-    scores = evidence.scores
+    scores = training_set.scores
     signs = np.where(np.isnan(scores), 0.0, np.where(scores >= 0.5, 1.0, -1.0))
     return Profiles(tuple(names), signs.T @ has, (~np.isnan(scores)).astype(float).T @ has)

@@ -14,10 +14,11 @@ from pydantic import Field
 from experts.prompts import read_template
 from experts.types import Request
 from routers.base import Decision, Encoder, Tagging
-from routers.fitted.neighbours import Near, find
-from routers.fitted.predictor import Look, Predictor
-from routers.fitted.router import FittedConfig, FittedRouter
-from routers.fitted.training_set import Evidence, Floats, Indices
+from routers.fitted.fitted_config import FittedConfig
+from routers.fitted.neighbours import Neighbours, find_neighbours
+from routers.fitted.predictor import Prediction, Predictor
+from routers.fitted.router import FittedRouter
+from routers.fitted.training_set import Floats, Indices, TrainingSet
 from routers.symbolic_moe.leads import Leads
 from routers.symbolic_moe.profiles import Profiles, build
 from routers.symbolic_moe.recruiting import Mode, chances, draw, trim
@@ -98,23 +99,25 @@ class SymbolicConfig(FittedConfig):
 class Symbolic(Predictor):
     """The share of right answers in a question's skills."""
 
-    def __init__(self, evidence: Evidence, profiles: Profiles, config: SymbolicConfig) -> None:
-        self.means = evidence.means
+    def __init__(
+        self, training_set: TrainingSet, profiles: Profiles, config: SymbolicConfig
+    ) -> None:
+        self.means = training_set.means
         self.profiles = profiles
-        self._evidence = evidence
+        self._training_set = training_set
         self._config = config
-        self._labels = _labels(evidence)
+        self._labels = _labels(training_set)
         self._number = {skill: index for index, skill in enumerate(profiles.skills)}
 
     @classmethod
-    def fit(cls, evidence: Evidence, config: SymbolicConfig) -> Self:
-        return cls(evidence, build(evidence, _labels(evidence)), config)
+    def fit(cls, training_set: TrainingSet, config: SymbolicConfig) -> Self:
+        return cls(training_set, build(training_set, _labels(training_set)), config)
 
     @classmethod
     def load(
-        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: SymbolicConfig
+        cls, arrays: Mapping[str, NDArray[Any]], training_set: TrainingSet, config: SymbolicConfig
     ) -> Self:
-        return cls.fit(evidence, config)  # Counting is as fast as reading.
+        return cls.fit(training_set, config)  # Counting is as fast as reading.
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {}
@@ -131,11 +134,11 @@ class Symbolic(Predictor):
             found[row] = self.profiles.accuracy(own, self.means, prior)
         return found
 
-    def nearest(self, vectors: Floats) -> Near:
+    def nearest(self, vectors: Floats) -> Neighbours:
         """The labelled questions that tell the skills of the vectors [B, dimension]."""
-        return find(self._evidence.vectors, vectors, self._config.samples)
+        return find_neighbours(self._training_set.vectors, vectors, self._config.samples)
 
-    def skills(self, near: Near) -> Indices:
+    def skills(self, near: Neighbours) -> Indices:
         """Numbers of the skills of a question with these neighbours, [k].
 
         What two of them share; where they share nothing, the nearest one's.
@@ -152,9 +155,9 @@ class Symbolic(Predictor):
             return np.full(len(self.means), 1 / len(self.means))
         return chances(self.profiles.local(skills), self.profiles.totals, self._config.mode)
 
-    def task(self, near: Near) -> str:
+    def task(self, near: Neighbours) -> str:
         """Of most of the nearest questions, [k]; of the nearest among equals."""
-        tasks: Counter[str] = Counter(self._evidence.queries[row].task for row in near.rows)
+        tasks: Counter[str] = Counter(self._training_set.queries[row].task for row in near.rows)
         ((task, _),) = tasks.most_common(1)
         return task
 
@@ -195,13 +198,13 @@ class SymbolicRouter(FittedRouter):
         panels = [self._recruit(*one) for one in zip(requests, skills, strict=True)]
         if len(requests) >= self._config.trim_from:
             panels = trim(panels, self._config.trim_below, Random(f"trim {self._config.seed}"))
-        decisions = self._decide(vectors, Look(symbolic.by_skills(skills)))
+        decisions = self._decide(vectors, Prediction(symbolic.by_skills(skills)))
         return [self._panelled(*one) for one in zip(decisions, near, skills, panels, strict=True)]
 
     def _panelled(
-        self, decision: Decision, near: Near, skills: Indices, panel: Sequence[int]
+        self, decision: Decision, near: Neighbours, skills: Indices, panel: Sequence[int]
     ) -> Decision:
-        symbolic, names = self._symbolic, self.fitted.evidence.experts
+        symbolic, names = self._symbolic, self.fitted.training_set.experts
         named = [symbolic.profiles.skills[index] for index in skills]
         here = [names[expert] for expert in self.here]
         return replace(
@@ -211,7 +214,7 @@ class SymbolicRouter(FittedRouter):
             evidence={**decision.evidence, "skills": named},
         )
 
-    def _skills(self, request: Request, near: Near) -> Indices:
+    def _skills(self, request: Request, near: Neighbours) -> Indices:
         """The skills of a request: by the tagger's keywords, or by its nearest questions."""
         if not request.keywords or self._skill_vectors is None:
             return self._symbolic.skills(near)
@@ -231,6 +234,6 @@ class SymbolicRouter(FittedRouter):
         return draw(here, config.experts, config.replace, random)
 
 
-def _labels(evidence: Evidence) -> list[tuple[str, ...]]:
+def _labels(training_set: TrainingSet) -> list[tuple[str, ...]]:
     """The labels of each question: its keywords, or its task where it has none."""
-    return [query.skills or (query.task,) for query in evidence.queries]
+    return [query.skills or (query.task,) for query in training_set.queries]

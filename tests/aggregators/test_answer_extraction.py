@@ -220,7 +220,7 @@ def test_braces_in_a_box_match(inside: str) -> None:
 @pytest.mark.parametrize(
     ("text", "program"),
     [
-        ("Sure:\n```python\nx = 1\n```\nDone.", "x = 1"),
+        ("AnswerWithConfidence:\n```python\nx = 1\n```\nDone.", "x = 1"),
         ("```\nshort\n```\nor\n```py\nrather = 'long'\n```", "rather = 'long'"),
         ("````\n```\nx\n```\n````", "```\nx\n```"),
         ("def f():\n    return 1\n", "def f():\n    return 1"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from scripted_ask import ScriptedAsk, chat
 
-from aggregators.gather import Call, Said, gather, nobody, speak
+from aggregators.gather import Answer, Call, all_failed_error, gather, stream_or_fallback
 from experts.errors import (
     BudgetSpent,
     ExpertError,
@@ -19,7 +19,7 @@ from experts.errors import (
 )
 from experts.types import Chunk, Completion, Request
 
-FIRST = Said(0, "Lima.", Completion("one", "Lima.", "stop"))
+FIRST = Answer(0, "Lima.", Completion("one", "Lima.", "stop"))
 
 
 class Pieces(ScriptedAsk):
@@ -151,7 +151,7 @@ class TestNobody:
             await gather(calls("one", "two"), ask)
 
     def test_a_budget_that_stops_one_is_one_reason_of_many(self) -> None:
-        raised = nobody([spent("one"), lost("two")])
+        raised = all_failed_error([spent("one"), lost("two")])
         assert isinstance(raised, NobodyAnswered)
         assert "one: The budget is spent. two is lost." in raised.message
 
@@ -188,7 +188,7 @@ class TestWaiting:
     async def test_what_is_not_needed_any_more_is_aborted(self) -> None:
         seen: list[tuple[list[str], int]] = []
 
-        def enough(said: Sequence[Said], waiting: int) -> bool:
+        def enough(said: Sequence[Answer], waiting: int) -> bool:
             seen.append(([one.text for one in said], waiting))
             return True
 
@@ -219,14 +219,16 @@ class TestWaiting:
 
 class TestSpeaking:
     async def spoken(
-        self, ask: ScriptedAsk, otherwise: Said | None = FIRST, errors: Sequence[ExpertError] = ()
+        self, ask: ScriptedAsk, otherwise: Answer | None = FIRST, errors: Sequence[ExpertError] = ()
     ) -> list[Chunk]:
-        return [chunk async for chunk in speak("chief", chat(), ask, otherwise, errors)]
+        return [
+            chunk async for chunk in stream_or_fallback("chief", chat(), ask, otherwise, errors)
+        ]
 
     async def test_the_lead_is_heard_as_it_speaks(self) -> None:
         go_on = asyncio.Event()
         scripts: dict[str, Any] = {"chief": ("It ", go_on, Chunk("is Lima.", "stop"))}
-        stream = speak("chief", chat(), Pieces(scripts), FIRST)
+        stream = stream_or_fallback("chief", chat(), Pieces(scripts), FIRST)
         assert (await anext(stream)).text == "It "
         go_on.set()
         assert [chunk async for chunk in stream] == [Chunk("is Lima.", "stop")]
@@ -242,7 +244,7 @@ class TestSpeaking:
                 finally:
                     closed.append(expert)
 
-        stream = speak("chief", chat(), Watched({}), FIRST)
+        stream = stream_or_fallback("chief", chat(), Watched({}), FIRST)
         await anext(stream)
         await stream.aclose()
         assert closed == ["chief"]
@@ -268,11 +270,13 @@ class TestSpeaking:
         assert len(ask.facts["failed"]) == 1
 
     async def test_who_stands_in_keeps_the_reason_of_its_end(self) -> None:
-        cut = Said(0, "Lim", Completion("one", "Lim", "length"))
+        cut = Answer(0, "Lim", Completion("one", "Lim", "length"))
         assert await self.spoken(Pieces({"chief": ()}), cut) == [Chunk("Lim", "length")]
 
     async def test_an_answer_that_breaks_off_is_an_error(self) -> None:
-        stream = speak("chief", chat(), Pieces({"chief": ("It is", lost("chief"))}), FIRST)
+        stream = stream_or_fallback(
+            "chief", chat(), Pieces({"chief": ("It is", lost("chief"))}), FIRST
+        )
         assert (await anext(stream)).text == "It is"
         with pytest.raises(ExpertLost):
             await anext(stream)

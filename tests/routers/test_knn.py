@@ -34,7 +34,7 @@ def test_chooses_the_specialist(make, outcomes, ask) -> None:
     assert decisions[0].scores[0][1] > 0.7 > 0.3 > decisions[0].scores[1][1]
 
 
-def test_reason_and_evidence_say_what_the_neighbours_show(make, outcomes, ask) -> None:
+def test_reason_and_training_set_say_what_the_neighbours_show(make, outcomes, ask) -> None:
     decision = make(outcomes, neighbours=4).route([ask("add one two")])[0]
 
     assert decision.reason == (

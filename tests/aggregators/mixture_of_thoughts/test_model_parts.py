@@ -19,7 +19,7 @@ from aggregators.mixture_of_thoughts.losses import (
     likeness,
     preference,
 )
-from aggregators.mixture_of_thoughts.router import (
+from aggregators.mixture_of_thoughts.query_router import (
     Choice,
     QueryRouter,
     choose,

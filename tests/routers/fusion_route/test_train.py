@@ -27,10 +27,10 @@ from routers.fusion_route.data import load_data
 from routers.fusion_route.decode import FusedPolicy, Role
 from routers.fusion_route.losses import disturbance
 from routers.fusion_route.model import FusionRouter, load_members
-from routers.fusion_route.precompute import Judgements, judge
+from routers.fusion_route.precompute import ExpertLogProbs, precompute
 from routers.fusion_route.reference import FusionRouteReference
 from routers.fusion_route.save import save
-from routers.fusion_route.stage import Prepared, Trainer
+from routers.fusion_route.stage import StageData, Trainer
 from routers.fusion_route.train import prepare_pairs, read_questions, run_folder, train
 from routers.fusion_route.training_config import TrainingConfig
 
@@ -52,7 +52,7 @@ def make_trainer(config: TrainingConfig, stage: str, folder: Path) -> tuple[Trai
     data = load_data(config, tokenizer, 64, silent)
     voice = Voice(silent)
     run = run_folder(folder, config, data)
-    prepared = Prepared(data, read_questions(config, data, run, voice))
+    prepared = StageData(data, read_questions(config, data, run, voice))
     if stage == "mixed":
         prepared = prepare_pairs(config, prepared, model, tokenizer, run, voice)
     return Trainer(config, stage, model, prepared, run, voice), model
@@ -171,7 +171,7 @@ def test_rebuilt_distributions_are_the_experts_own(
     tiny_run: TrainingConfig, tmp_path: Path
 ) -> None:
     data = load_data(tiny_run, load_tokenizer(tiny_run.router), 64, silent)
-    judged = judge(tiny_run.members, data.questions, tmp_path, 64, silent, kept=8).take([5, 1])
+    judged = precompute(tiny_run.members, data.questions, tmp_path, 64, silent, kept=8).take([5, 1])
     batch = collate([data.questions[5], data.questions[1]])
     right = load_members(tiny_run.members).log_probs("right", batch.tokens, batch.positions)
     choice = torch.ones(len(right), dtype=torch.long)
@@ -204,15 +204,15 @@ def test_judgements_are_the_experts_own(tiny_run: TrainingConfig, tmp_path: Path
     data = load_data(tiny_run, load_tokenizer(tiny_run.router), 64, silent)
     said: list[str] = []
 
-    def judged_by(members: Mapping[str, Path], say: Any = silent, **changes: Any) -> Judgements:
-        return judge(members, data.questions, tmp_path, 64, say, **{"kept": 3, **changes})
+    def judged_by(members: Mapping[str, Path], say: Any = silent, **changes: Any) -> ExpertLogProbs:
+        return precompute(members, data.questions, tmp_path, 64, say, **{"kept": 3, **changes})
 
     judged = judged_by(tiny_run.members, said.append)
     members = load_members(tiny_run.members)
     picked = [7, 2]
     batch = collate([data.questions[index] for index in picked])
     taken = judged.take(picked)
-    own = [members.judge(name, batch.tokens, batch.positions, 3) for name in members.names]
+    own = [members.read(name, batch.tokens, batch.positions, 3) for name in members.names]
     assert torch.allclose(taken.nll, torch.stack([part["nll"] for part in own], 1), atol=1e-4)
     assert torch.equal(taken.best, torch.stack([part["best"] for part in own], 1))
     first = [part["best"][:, 0] for part in own]

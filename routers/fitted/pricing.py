@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from routers.fitted.cross_validation import HeldOut, trusted
-from routers.fitted.training_set import Evidence, Floats
+from routers.fitted.training_set import Floats, TrainingSet
 
 WEIGHTS = (1.0, *(round(1 - step, 3) for step in np.geomspace(0.002, 0.95, 40).tolist()))
 
@@ -22,15 +22,17 @@ class Priced:
     """Mean score of who is asked."""
 
 
-def price_curve(evidence: Evidence, found: HeldOut, trust: float, prices: Floats) -> list[Priced]:
-    """Price and quality for each weight, from 1 downwards; `prices` [M] in the evidence's order.
+def price_curve(
+    training_set: TrainingSet, found: HeldOut, trust: float, prices: Floats
+) -> list[Priced]:
+    """Price and quality for each weight, from 1 downwards; `prices` [M] in the training set's order.
 
     The plan's rule: weight * quality - (1 - weight) * price / dearest. Where the chosen expert was
     not asked, its overall mean stands in the place of its score.
     """
     rows = found.known
     predicted = trusted(found.predicted[rows], found.means[rows], trust)
-    scores = evidence.filled[rows]
+    scores = training_set.filled[rows]
     dearest = max(float(prices.max()), 1e-12)
     curve = []
     for weight in WEIGHTS:

@@ -11,7 +11,7 @@ _BARE = re.compile(r'\\(?!["\\/bfnrtu])')
 _DECODER = json.JSONDecoder(strict=False)
 
 
-class Stated(NamedTuple):
+class StatedAnswer(NamedTuple):
     """What a model said; what could not be read is empty."""
 
     answer: str
@@ -19,7 +19,7 @@ class Stated(NamedTuple):
     reasoning: str = ""
 
 
-def read_stated(text: str) -> Stated:
+def read_stated(text: str) -> StatedAnswer:
     """The object {answer, confidence, reasoning} in a text; else the text, without confidence."""
     told = _BARE.sub(r"\\\\", text[:LONGEST])
     for start in [found.start() for found in re.finditer(r"\{", told)][:MOST_OBJECTS]:
@@ -29,12 +29,12 @@ def read_stated(text: str) -> Stated:
             continue
         if isinstance(tree, dict) and isinstance(tree.get("answer"), str | int | float):
             reasoning = tree.get("reasoning")
-            return Stated(
+            return StatedAnswer(
                 _latex(str(tree["answer"])).strip(),
                 probability(tree.get("confidence")),
                 _latex(reasoning).strip() if isinstance(reasoning, str) else "",
             )
-    return Stated(text.strip(), None)
+    return StatedAnswer(text.strip(), None)
 
 
 def _latex(text: str) -> str:

@@ -71,7 +71,7 @@ def choose(scores: Tensor, count: int, speakers: Tensor, noisy: Tensor | None = 
     ahead = deciding.scatter(-1, primary[:, None], float("inf"))
     picked = ahead.argsort(dim=-1, descending=True, stable=True)[:, :count]
     active = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, picked, True)
-    # Of each its chance to be what it is: that of the primary to speak, of the others to listen.
+    # The probability of each role taken: speaking for the primary, listening for the others.
     own = torch.zeros_like(scores).scatter(-1, primary[:, None], 1.0)
     soft = own * speaking(scores, speakers).exp() + listening(scores, primary).exp()
     return Choice(active, primary, active + (soft - soft.detach()))
