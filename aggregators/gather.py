@@ -6,8 +6,9 @@ from contextlib import aclosing
 from typing import NamedTuple, cast
 
 from aggregators.base import Ask
+from aggregators.failures import all_failed_error, failure_reason, no_text_error
 from experts.engine import collect
-from experts.errors import BudgetSpent, ExpertError, ExpertRefused, NobodyAnswered
+from experts.errors import ExpertError
 from experts.prompts import without_thoughts
 from experts.types import Chunk, Completion, Request
 
@@ -98,70 +99,6 @@ async def gather(
     raise all_failed_error(errors)
 
 
-async def complete(expert: str, request: Request, ask: Ask) -> Completion:
-    """One expert's complete answer. Raises ExpertError where it says nothing."""
-    stream = cast("AsyncGenerator[Chunk, None]", ask(expert, request))
-    async with aclosing(stream):
-        completion = await collect(expert, stream)
-    if not without_thoughts(completion.text):
-        raise no_text_error(expert)
-    return completion
-
-
-async def stream_or_fallback(
-    lead: str,
-    request: Request,
-    ask: Ask,
-    otherwise: Answer | None,
-    errors: Sequence[ExpertError] = (),
-) -> AsyncGenerator[Chunk, None]:
-    """The lead's answer as it comes; where it gives none, the one that is there `otherwise`.
-
-    Without that, raises what it raised, after the `errors` of others. An answer that breaks off
-    raises ExpertError; one whose budget ends, ends there.
-    """
-    begun = ended = False
-    stream = cast("AsyncGenerator[Chunk, None]", ask(lead, request))
-    failed: ExpertError | None = None
-    try:
-        async with aclosing(stream):
-            async for chunk in stream:
-                begun = begun or bool(chunk.text.strip())
-                ended = ended or chunk.finish_reason is not None
-                if begun:
-                    yield chunk
-    except BudgetSpent as spent:
-        failed, ended = spent, True
-        if begun:
-            ask.tell("stopped", failed=[failure_reason(spent)])
-            yield Chunk("", "length")
-    except ExpertError as error:
-        if begun:
-            raise
-        failed = error
-    if begun:
-        if not ended:
-            yield Chunk("", "stop")
-        return
-    yield _instead(lead, ask, otherwise, errors, failed)
-
-
-def _instead(
-    lead: str,
-    ask: Ask,
-    otherwise: Answer | None,
-    errors: Sequence[ExpertError],
-    failed: ExpertError | None,
-) -> Chunk:
-    """What is said where the lead says nothing. Raises ExpertError where nobody stands in."""
-    if otherwise is not None:
-        ask.tell(f"{lead} failed", failed=[failure_reason(failed or no_text_error(lead))])
-        return as_chunk(otherwise)
-    if failed is not None or errors:
-        raise all_failed_error([*errors, failed or no_text_error(lead)])
-    return Chunk("", "stop")
-
-
 def as_chunk(said: Answer) -> Chunk:
     """An answer that is known already, as the whole answer."""
     return Chunk(said.text, said.completion.finish_reason or "stop")
@@ -171,37 +108,6 @@ def first_complete(said: Iterable[Answer]) -> Answer:
     """The first answer that was not cut off, or else the first."""
     found = list(said)
     return next((one for one in found if not one.cut), found[0])
-
-
-def all_failed_error(errors: Sequence[ExpertError]) -> ExpertError:
-    """What is raised where every call failed; errors may be of several calls themselves."""
-    errors = [
-        one
-        for error in errors
-        for one in (error.errors if isinstance(error, NobodyAnswered) else (error,))
-    ]
-    refused = [error for error in errors if isinstance(error, ExpertRefused) and error.status < 500]
-    spent = [error for error in errors if isinstance(error, BudgetSpent)]
-    for same in (refused, spent):
-        if len(same) == len(errors):
-            return same[0]
-    reasons = " ".join(dict.fromkeys(failure_reason(error) for error in errors))
-    return NobodyAnswered(
-        f"No expert answered. {reasons}", expert=errors[0].expert, errors=tuple(errors)
-    )
-
-
-def failure_reason(error: ExpertError) -> str:
-    """Who failed, and why."""
-    if isinstance(error, NobodyAnswered) and error.errors:
-        return " ".join(map(failure_reason, error.errors))
-    named = error.message.startswith(error.expert) or f" {error.expert} " in error.message
-    return error.message if named else f"{error.expert}: {error.message}"
-
-
-def no_text_error(expert: str) -> ExpertError:
-    """The error of an answer without a text, where a text is needed."""
-    return ExpertError(f"{expert} said nothing.", expert=expert)
 
 
 async def _one(number: int, call: Call, ask: Ask) -> Answer:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from aggregators.answer_extraction import plain
+from aggregators.answers.extraction import plain
 from aggregators.base import Ask, Panel
 from aggregators.gather import Answer, Call, as_chunk, gather
 from experts.errors import ExpertError

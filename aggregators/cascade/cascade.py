@@ -12,7 +12,9 @@ from pydantic import Field
 from aggregators.base import Ask, Panel
 from aggregators.cascade.signals import RatedAnswer, SignalConfig, Signals
 from aggregators.cascade.thresholds import read
-from aggregators.gather import as_chunk, failure_reason, stream_or_fallback
+from aggregators.failures import failure_reason
+from aggregators.gather import as_chunk
+from aggregators.single_call import stream_or_fallback
 from experts.errors import ExpertError
 from experts.types import Chunk, Request
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from aggregators import equality
-from aggregators.answer_extraction import Kind
+from aggregators.answers.extraction import Kind
 from aggregators.base import AggregatorConfig, Ask, standalone_question, with_logprobs
 from aggregators.gather import Answer, Call, first_complete, gather
 from aggregators.sampling import sampled

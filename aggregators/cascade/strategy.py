@@ -7,9 +7,11 @@ from typing import Any, Literal, cast
 from pydantic import Field, model_validator
 
 from aggregators import equality
-from aggregators.answer_extraction import Kind
+from aggregators.answers.extraction import Kind
 from aggregators.base import Aggregator, AggregatorConfig, Ask, Panel
-from aggregators.gather import Call, as_chunk, failure_reason, gather, stream_or_fallback
+from aggregators.failures import failure_reason
+from aggregators.gather import Call, as_chunk, gather
+from aggregators.single_call import stream_or_fallback
 from experts.errors import ExpertError
 from experts.types import Chunk, Completion, Request, Usage
 

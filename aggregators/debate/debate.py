@@ -16,15 +16,9 @@ from aggregators import equality
 from aggregators.base import Ask, Panel, with_question
 from aggregators.debate.debate_config import DebateConfig
 from aggregators.debate.graph import hears
-from aggregators.gather import (
-    Answer,
-    Call,
-    as_chunk,
-    complete,
-    failure_reason,
-    first_complete,
-    gather,
-)
+from aggregators.failures import failure_reason
+from aggregators.gather import Answer, Call, as_chunk, first_complete, gather
+from aggregators.single_call import complete
 from aggregators.tally import Tally, tally
 from experts.errors import ExpertError
 from experts.prompts import defused, fence_for, fill, read_template

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from aggregators.answer_extraction import Kind
+from aggregators.answers.extraction import Kind
 from aggregators.base import AggregatorConfig
 from aggregators.debate.graph import Graph
 from aggregators.vote_weights import VotingConfig

@@ -12,7 +12,8 @@ from aggregators.base import Ask, Panel, with_question
 from aggregators.debate.debate import cut_words
 from aggregators.debate.debate_config import JudgedDebateConfig
 from aggregators.debate.quotes import certify
-from aggregators.gather import Answer, Call, as_chunk, failure_reason, first_complete, gather
+from aggregators.failures import failure_reason
+from aggregators.gather import Answer, Call, as_chunk, first_complete, gather
 from aggregators.judging import UNDECIDED, Judge, compare
 from aggregators.tally import tally
 from experts.errors import ExpertError

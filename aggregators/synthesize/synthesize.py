@@ -13,18 +13,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from aggregators.answer_extraction import plain
+from aggregators.answers.extraction import plain
 from aggregators.base import Ask, Panel, with_question
 from aggregators.fencing import fenced_answers
-from aggregators.gather import (
-    Answer,
-    as_chunk,
-    complete,
-    first_complete,
-    gather,
-    stream_or_fallback,
-)
+from aggregators.gather import Answer, as_chunk, first_complete, gather
 from aggregators.sampling import SamplingConfig
+from aggregators.single_call import complete, stream_or_fallback
 from experts.errors import ExpertError
 from experts.prompts import fill, read_template, without_thoughts
 from experts.types import Chunk, Request

@@ -11,17 +11,10 @@ from typing import Literal
 from pydantic import Field
 
 from aggregators import equality
-from aggregators.answer_extraction import Kind, extract
+from aggregators.answers.extraction import Kind, extract
 from aggregators.base import Ask, Panel, with_question
-from aggregators.gather import (
-    Answer,
-    Call,
-    all_failed_error,
-    as_chunk,
-    first_complete,
-    gather,
-    no_text_error,
-)
+from aggregators.failures import all_failed_error, no_text_error
+from aggregators.gather import Answer, Call, as_chunk, first_complete, gather
 from aggregators.tally import lead_probability, reconcile_weight, tally
 from aggregators.vote.stated_confidence import read_stated
 from aggregators.vote_weights import VotingConfig

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from experts.errors import ConfigError
 from routers.base import Encoder
-from routers.outcomes import HINT, OutcomeTable, Query
+from routers.outcome_columns import HINT
+from routers.outcomes import OutcomeTable, Query
 
 BLOCK = 256
 """Questions compared with all others at once; bounds the memory of a large table or batch."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from aggregators.answer_extraction import Kind, canonical
+from aggregators.answers.extraction import Kind, canonical
 from experts.errors import ConfigError
 from experts.replay import read_table
 from routers.fitted.training_set import Floats, TrainingSet

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aggregators.answer_extraction import LAST_OPTION, LONGEST, Kind, boxed, canonical, extract
+from aggregators.answers.extraction import LAST_OPTION, LONGEST, Kind, canonical, extract
+from aggregators.answers.places import boxed
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MARKUP = st.sampled_from(
