@@ -1,4 +1,4 @@
-"""Clusters of questions, and who is good in each (Avengers, arXiv 2505.19797)."""
+"""Clusters of questions, and which experts are good in each (Avengers, arXiv 2505.19797)."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -19,23 +19,32 @@ class ClustersConfig(FittedConfig):
 
     type: Literal["clusters"]
     clusters: int = Field(
-        64, ge=1, le=4096, description="How many; no more than different questions."
+        64,
+        ge=1,
+        le=4096,
+        description="Number of clusters, at most one for each different question.",
     )
-    looked_at: int = Field(3, ge=1, description="Nearest clusters that count.")
+    looked_at: int = Field(
+        3, ge=1, description="Number of nearest clusters that count for a request."
+    )
     temperature: float = Field(
-        0.1, gt=0, description="Lower listens more to the nearest cluster, higher to all of them."
+        0.1,
+        gt=0,
+        description="The lower, the more the nearest cluster counts; the higher, the more alike.",
     )
     prior_weight: float = Field(
-        4.0, ge=0, description="Answers of its overall mean that each expert has in every cluster."
+        4.0,
+        ge=0,
+        description="Weight of an expert's overall mean in each cluster, as a number of answers.",
     )
-    seed: int = Field(0, ge=0, description="Of where the clusters begin.")
+    seed: int = Field(0, ge=0, description="Seed of the initial cluster centres.")
 
 
 class Clusters(Predictor):
     """k-means on the vectors; an expert's score is its mean in the nearest clusters.
 
-    The mean in a cluster is drawn to the overall mean, and clusters count by
-    exp(-how much farther than the nearest / `temperature`).
+    The mean in a cluster is shrunk towards the overall mean, and a cluster weighs
+    exp(-(its distance - that of the nearest) / `temperature`).
     """
 
     def __init__(
@@ -85,7 +94,7 @@ class Clusters(Predictor):
 
 
 class ClustersRouter(FittedRouter):
-    """The nearest clusters of training questions, and each expert's mean score in them."""
+    """Routes by each expert's mean score in the nearest clusters of training questions."""
 
     Config = ClustersConfig
     predictor = Clusters

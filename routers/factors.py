@@ -1,4 +1,4 @@
-"""Matrix factorisation: questions and experts share a small space (RouteLLM, EmbedLLM).
+"""Matrix factorisation: questions and experts in one small space (RouteLLM, EmbedLLM).
 
 arXiv 2406.18665, section 4.2, and arXiv 2410.02223, for any number of experts.
 """
@@ -24,10 +24,10 @@ class FactorsConfig(FittedConfig):
     """The keys of a factorising router."""
 
     type: Literal["factors"]
-    rank: int = Field(32, ge=1, le=384, description="Size of the shared space.")
-    decay: float = Field(1e-4, ge=0, description="Price of large factors.")
-    iterations: int = Field(60, ge=1, description="Of L-BFGS, at most.")
-    seed: int = Field(0, ge=0, description="Of where the factors begin.")
+    rank: int = Field(32, ge=1, le=384, description="Dimension of the shared space.")
+    decay: float = Field(1e-4, ge=0, description="L2 penalty on the factors.")
+    iterations: int = Field(60, ge=1, description="Most iterations of L-BFGS.")
+    seed: int = Field(0, ge=0, description="Seed of the initial factors.")
 
 
 class Factors(Predictor):
@@ -91,7 +91,7 @@ class Factors(Predictor):
 
 
 class FactorsRouter(FittedRouter):
-    """A low-rank logistic model of all experts together."""
+    """Routes by a low-rank logistic model of all experts together."""
 
     Config = FactorsConfig
     predictor = Factors

@@ -1,7 +1,7 @@
-"""Kernel ridge regression: a smooth guess of every expert's score, from all questions at once.
+"""Kernel ridge regression: a smooth estimate of every expert's score, from all questions at once.
 
-The mean of a Gaussian process over sentence vectors. Where nearest neighbours look at sixteen
-questions, it weighs all, and learns which differences of the vectors matter nothing.
+The mean of a Gaussian process over sentence vectors. Where nearest neighbours use sixteen
+questions, it weighs all of them, and learns which differences between vectors do not matter.
 """
 
 from collections.abc import Mapping
@@ -25,17 +25,19 @@ class KernelConfig(FittedConfig):
     width: float = Field(
         0.3,
         gt=0,
-        description="Of the kernel exp((cosine - 1) / width): how far similarity reaches.",
+        description="Width of the kernel exp((cosine - 1) / width): how far similarity reaches.",
     )
     noise: float = Field(
-        10.0, gt=0, description="How little one answer says: larger draws to the overall means."
+        10.0,
+        gt=0,
+        description="Noise of one answer: larger values shrink predictions towards the overall means.",
     )
 
 
 class Kernel(Predictor):
     """alpha = (K + noise I)^-1 (scores - means); a score is its mean + k(x)^T alpha.
 
-    Where an expert was not asked, its mean stands in the place of its score.
+    Where an expert was not asked, its mean takes the place of its score.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ def _kernel(left: Floats, right: Floats, width: float) -> Floats:
 
 
 class KernelRouter(FittedRouter):
-    """Kernel ridge regression on the questions' vectors, one output per expert."""
+    """Routes by kernel ridge regression on the questions' vectors, one output per expert."""
 
     Config = KernelConfig
     predictor = Kernel

@@ -1,4 +1,4 @@
-"""Nearest neighbours: an expert is as good as it was on the most similar probe questions."""
+"""Nearest neighbours: an expert is expected to do as well as on the most similar questions."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -18,21 +18,25 @@ class KnnConfig(FittedConfig):
     """The keys of a nearest-neighbour router."""
 
     type: Literal["knn"]
-    neighbours: int = Field(16, ge=1, le=1024, description="Questions that are looked at.")
+    neighbours: int = Field(
+        16, ge=1, le=1024, description="Number of nearest questions that count for a request."
+    )
     temperature: float = Field(
-        0.1, gt=0, description="Lower listens more to the nearest, higher to all neighbours."
+        0.1,
+        gt=0,
+        description="The lower, the more the nearest neighbour counts; the higher, the more alike.",
     )
     prior_weight: float = Field(
         0.3,
         gt=0,
-        description="Weight of an expert's overall mean; the nearest's is its similarity.",
+        description="Weight of an expert's overall mean; the nearest neighbour weighs its similarity.",
     )
 
 
 class Knn(Predictor):
-    """The mean of an expert's scores on the neighbours that it answered, drawn to its overall mean.
+    """The mean of an expert's scores on the neighbours it answered, shrunk towards its overall mean.
 
-    A neighbour weighs its similarity, times exp(-how much less similar than the nearest /
+    A neighbour weighs its similarity times exp(-(similarity of the nearest - its own) /
     `temperature`). So an expert with few answers near the request, or a request far from every
     question, gets the overall mean.
     """
@@ -59,7 +63,7 @@ class Knn(Predictor):
         return self.predict_detailed(vectors).scores
 
     def predict_detailed(self, vectors: Floats) -> Prediction:
-        """Scores, and the neighbours that they are of."""
+        """Scores [B, M], and the neighbours that they were computed from."""
         near = find_neighbours(self._training_set.vectors, vectors, self._config.neighbours)
         found = [self._means(Neighbours(*part)) for part in zip(*map(blocks, near), strict=True)]
         return Prediction(np.concatenate(found), neighbours=near)
@@ -78,7 +82,7 @@ class Knn(Predictor):
 
 
 class KnnRouter(FittedRouter):
-    """Cosine nearest neighbours over the outcome table.
+    """Routes by the nearest questions of the outcome table, by cosine.
 
     Equal scores go to the expert with the higher overall mean, then by name.
     """

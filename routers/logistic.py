@@ -1,4 +1,4 @@
-"""Logistic regression: for each expert, how likely it is right, from the question's vector."""
+"""Logistic regression: for each expert, the probability that it is right, from the vector."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -20,14 +20,16 @@ class LogisticConfig(FittedConfig):
 
     type: Literal["logistic"]
     strength: float = Field(
-        1.0, gt=0, description="scikit-learn's C: larger trusts the answers more."
+        1.0,
+        gt=0,
+        description="Inverse regularisation strength, scikit-learn's C: larger fits the answers closer.",
     )
 
 
 class Logistic(Predictor):
-    """One regression per expert, on the questions that it answered; graded scores are weights.
+    """One regression per expert, on the questions it answered; graded scores become weights.
 
-    An expert whose scores are all equal is predicted to go on so.
+    An expert whose scores are all equal is predicted to keep that score.
     """
 
     def __init__(self, means: Floats, weights: Floats, biases: Floats) -> None:
@@ -76,7 +78,7 @@ def _fit_one(vectors: Floats, scores: Floats, strength: float) -> tuple[Floats, 
 
 
 class LogisticRouter(FittedRouter):
-    """A logistic regression per expert on the question's vector."""
+    """Routes by one logistic regression per expert on the question's vector."""
 
     Config = LogisticConfig
     predictor = Logistic

@@ -1,4 +1,4 @@
-"""The columns of an outcome table: what they hold, what makes them wrong, how they are stored."""
+"""The columns of an outcome table: their types, the checks on them, and how they are stored."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,7 +36,7 @@ SKILLS = "skills"
 """The column with a question's keywords, in the first of its rows only; a list may be empty."""
 
 TAGGER = b"coterie.tagger"
-"""The file's metadata key that names the expert that told the keywords."""
+"""The file's metadata key that names the expert that gave the keywords."""
 
 HINT = "`coterie profile --config FILE` writes a new one."
 

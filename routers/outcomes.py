@@ -1,4 +1,4 @@
-"""The outcome table: what each expert scored on each question; all fitted routers learn from it."""
+"""The outcome table: each expert's score on each question, from which routers are fitted."""
 
 import os
 import tempfile
@@ -57,11 +57,11 @@ class Query:
 
 @dataclass(frozen=True, eq=False)
 class OutcomeTable:
-    """Outcomes, unique on (query_id, expert, expert_version); later rows win. Never changes.
+    """Outcomes, unique on (query_id, expert, expert_version); later rows win. Immutable.
 
     `rows` is an arrow table of SCHEMA, oldest first. `vectors` are the embeddings known so far
-    (query id -> float32 [dimension]), made by the encoder that is called `encoder`; `skills` the
-    keywords known so far, as the expert `tagger` told them.
+    (query id -> float32 [dimension]), made by the encoder called `encoder`; `skills` are the
+    keywords known so far, as the expert `tagger` gave them.
     Raises ConfigError, naming `source`, where the rows break a rule.
     """
 
@@ -86,7 +86,7 @@ class OutcomeTable:
 
     @classmethod
     def read(cls, path: Path) -> "OutcomeTable":
-        """The table in a parquet file. Raises ConfigError, with the path and what to do."""
+        """Read a parquet file. Raises ConfigError, with the path and what to do."""
         try:
             stored = pq.read_table(path, partitioning=None)  # A folder `a=1` is no column.
         except FileNotFoundError as error:
@@ -122,7 +122,7 @@ class OutcomeTable:
         return replace(self, rows=pa.concat_tables([self.rows, added])) if added else self
 
     def merge(self, newer: "OutcomeTable") -> "OutcomeTable":
-        """Both tables; where both have a row, the newer one's stays."""
+        """Both tables in one; where both have a row, the newer one wins."""
         same = self.encoder == newer.encoder
         return replace(
             self,
@@ -132,7 +132,7 @@ class OutcomeTable:
         )
 
     def queries(self) -> list[Query]:
-        """Every question once, ordered by id, so that the order of the rows does not matter."""
+        """Each question once, ordered by id, so that the order of the rows does not matter."""
         distinct = self.rows.select(QUERY).group_by(QUERY).aggregate([]).sort_by("query_id")
         return [
             Query(id, task, text, self.skills.get(id, ()))
@@ -142,7 +142,7 @@ class OutcomeTable:
     def matrix(self) -> tuple[list[Query], list[str], NDArray[np.float64]]:
         """Questions, experts (by name), and scores [questions, experts], NaN where missing.
 
-        Of each expert only the version of its newest row counts: a changed model is another.
+        Only the version of an expert's newest row counts: a changed model is another expert.
         """
         rows = self.rows.select(["query_id", "expert", "expert_version", "score"]).to_pydict()
         newest = dict(zip(rows["expert"], rows["expert_version"], strict=True))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from aggregators import equality
 from aggregators.base import Ask, Panel, with_question
-from aggregators.debate.debate import cut_words
 from aggregators.debate.debate_config import JudgedDebateConfig
+from aggregators.debate.discussion import cut_words
 from aggregators.debate.quotes import certify
 from aggregators.failures import failure_reason
 from aggregators.gather import Answer, Call, as_chunk, first_complete, gather

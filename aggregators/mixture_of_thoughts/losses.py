@@ -13,7 +13,9 @@ def entropy(logs: Tensor) -> Tensor:
     return -(logs.exp() * logs.clamp(min=SURELY_NOT)).sum(-1).mean()
 
 
-def likeness(scores: Tensor, costs: Tensor, speakers: Tensor, temperature: float) -> Tensor:
+def cost_cross_entropy(
+    scores: Tensor, costs: Tensor, speakers: Tensor, temperature: float
+) -> Tensor:
     """Cross-entropy of softmax(scores) with softmax(-costs / temperature), both over `speakers`.
 
     `scores`, `costs` [B, M], `speakers` [M] bool. Unlike the expected cost it has a gradient where

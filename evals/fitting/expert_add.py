@@ -20,7 +20,7 @@ from orchestrator.cli.router_fitting import fittable, fitted_router
 from orchestrator.config.model import Config
 from orchestrator.service import start_service
 from routers.features import MiniLMEncoder
-from routers.fitted.probing import telling
+from routers.fitted.probing import most_informative
 from routers.fitted.router import FittedRouter
 from routers.fitted.training_set import read_training_set
 
@@ -44,7 +44,7 @@ async def add(progress: Progress, settings: Config, name: str, grown: Config, co
     encoder = MiniLMEncoder()
     evidence, _ = read_training_set(table, tuple(settings.experts), encoder, "routers")
     probe_of = {probe.sample.id: probe for probe in probes_of(tuple(load_tasks().values()))}
-    wanted = [evidence.queries[row].id for row in telling(evidence, len(evidence.queries))]
+    wanted = [evidence.queries[row].id for row in most_informative(evidence, len(evidence.queries))]
     probes = [probe_of[query] for query in wanted if query in probe_of][:count]
     if not probes:
         raise ConfigError(f"{table} has no question of evals/tasks that could be scored.")

@@ -1,4 +1,4 @@
-"""The first step of a Composition of Experts: which category a request belongs to."""
+"""The first step of a Composition of Experts: classifies a request into a category."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, Self
@@ -16,11 +16,11 @@ Kind = Literal["knn", "logistic", "kernel"]
 
 WIDTH = 0.5
 NOISE = 0.5
-"""Of the kernel classifier: how far a question reaches, and how little one says."""
+"""Of the kernel classifier: how far a question's influence reaches, and the noise of one label."""
 
 
 class Classifier(Protocol):
-    """Probabilities [B, C] of C categories."""
+    """Maps vectors [B, dimension] to probabilities [B, C] of C categories."""
 
     def __call__(self, vectors: Floats) -> Floats: ...
 
@@ -28,7 +28,7 @@ class Classifier(Protocol):
 
 
 class Nearest:
-    """Votes of the nearest questions, each with the weight of its similarity."""
+    """Votes of the nearest questions, each weighted by its similarity."""
 
     def __init__(self, questions: Floats, labels: Indices, count: int, neighbours: int) -> None:
         self._questions = questions
@@ -83,7 +83,7 @@ class Smooth:
 
 
 def labels_of(training_set: TrainingSet, categories: Sequence[str]) -> Indices:
-    """[N] the number of each question's category."""
+    """[N] the category of each question, by number."""
     number = {category: index for index, category in enumerate(categories)}
     return np.array([number[query.task] for query in training_set.queries])
 
@@ -95,7 +95,7 @@ def fit(
     neighbours: int,
     strength: float,
 ) -> Classifier:
-    """Learn the questions' tasks."""
+    """Learn to predict a question's task."""
     labels = labels_of(training_set, categories)
     if kind == "knn":
         return Nearest(training_set.vectors, labels, len(categories), neighbours)
@@ -119,7 +119,7 @@ def load(
     categories: Sequence[str],
     neighbours: int,
 ) -> Classifier:
-    """What `arrays` stored. Raises KeyError or ValueError where they do not fit."""
+    """Restore from `arrays`. Raises KeyError or ValueError where they do not fit."""
     labels = labels_of(training_set, categories)
     if kind == "knn":
         return Nearest(training_set.vectors, labels, len(categories), neighbours)

@@ -1,4 +1,4 @@
-"""Composition of Experts (arXiv 2412.01868): category, then the expert that a budget leaves it."""
+"""The router of a Composition of Experts (arXiv 2412.01868): a category, then its expert."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
@@ -15,8 +15,8 @@ from routers.fitted.router import FittedRouter
 from routers.fitted.training_set import Floats, TrainingSet
 
 BEHIND = 1e-3
-"""How far the others stay behind the category's own expert, at least; more than rounding takes,
-also where predictions are trusted little."""
+"""Smallest distance of the other experts to the category's own one: more than rounding takes away,
+even where predictions are trusted little."""
 
 SHOWN_CATEGORIES = 3
 
@@ -25,20 +25,31 @@ class CompositionConfig(FittedConfig):
     """The keys of a Composition of Experts."""
 
     type: Literal["composition"]
-    classifier: Kind = Field("knn", description="What tells a request's category.")
-    neighbours: int = Field(24, ge=1, le=1024, description="Questions that vote, for `knn`.")
-    strength: float = Field(10.0, gt=0, description="scikit-learn's C, for `logistic`.")
+    classifier: Kind = Field("knn", description="The classifier of a request's category.")
+    neighbours: int = Field(
+        24, ge=1, le=1024, description="Number of nearest questions that vote, for `knn`."
+    )
+    strength: float = Field(
+        10.0, gt=0, description="Inverse regularisation strength, scikit-learn's C, for `logistic`."
+    )
     prior_weight: float = Field(
-        20.0, ge=0, description="Answers of its overall mean that an expert has in each category."
+        20.0,
+        ge=0,
+        description="Weight of an expert's overall mean in each category, as a number of answers.",
     )
     sizes: dict[str, float] = Field(
-        default={}, description="Billions of parameters of each expert; 1 where it is not named."
+        default={},
+        description="Billions of parameters of each expert; 1 for an expert that is not named.",
     )
     budget: float | None = Field(
-        None, gt=0, description="Of all experts that the map uses together, in the same unit."
+        None,
+        gt=0,
+        description="Most parameters of all experts in the map together, in the same unit.",
     )
     active_budget: float | None = Field(
-        None, gt=0, description="Of the expert that answers, on average over the categories."
+        None,
+        gt=0,
+        description="Most parameters of the expert that answers, on average over requests.",
     )
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
@@ -57,7 +68,7 @@ class CompositionConfig(FittedConfig):
 
 
 class Composition(Predictor):
-    """Utilities of the most probable category, for the experts that the map keeps."""
+    """Predicts the utilities of the most probable category, for the experts that the map keeps."""
 
     def __init__(
         self, classify: Classifier, found: Utilities, own: NDArray[np.intp], kept: NDArray[np.bool_]
@@ -67,12 +78,12 @@ class Composition(Predictor):
         self._own = own
         """[C] the expert of each category."""
         self._kept = kept
-        """[M] the experts that the budget leaves."""
+        """[M] bool: the experts that the budget allows."""
         best = found.values[np.arange(len(own)), own][:, None]
         worth = np.where(kept, np.minimum(found.values, best - BEHIND), 0.0)
         worth[np.arange(len(own)), own] = best[:, 0]
         self._worth = worth
-        """[C, M] utilities as the map sees them: nobody is better than a category's own expert."""
+        """[C, M] utilities, capped so that no expert is better than the category's own one."""
         self.means = np.where(kept, found.shares @ found.values, 0.0)
 
     @classmethod
@@ -116,7 +127,7 @@ class Composition(Predictor):
         return self.predict_detailed(vectors).scores
 
     def predict_detailed(self, vectors: Floats) -> Prediction:
-        """Scores, how unsure the category is, and how probable the likeliest ones are."""
+        """Scores, the entropy of the category, and the probabilities of the likeliest ones."""
         probable = self._classify(vectors)  # [B, C]
         orders = np.argsort(-probable, axis=1, kind="stable")[:, :SHOWN_CATEGORIES]
         names = self._found.categories
@@ -130,10 +141,10 @@ class Composition(Predictor):
 
 
 class CompositionRouter(FittedRouter):
-    """Two steps: the most probable category, and the expert that the map gives to it.
+    """Routes in two steps: to the most probable category, and to the expert of that category.
 
-    The map is the best one under a budget of parameters (`mapping.py`). Who is uncertain, by
-    entropy, margin or distance, is sent to the general expert: see `coverage`.
+    The map is the best one under a budget of parameters (`mapping.py`). Requests that are uncertain
+    by entropy, margin or distance go to the general expert: see `coverage`.
     """
 
     Config = CompositionConfig

@@ -1,4 +1,4 @@
-"""Where the questions lie that somebody can answer, and how far away another one is."""
+"""How far a question is from those that some expert can answer: a Mahalanobis distance."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,10 +9,10 @@ from routers.fitted.cross_validation import folds
 from routers.fitted.training_set import Floats, Indices, TrainingSet, blocks
 
 FLOOR = 1e-6
-"""Added to each variance: questions that are all alike have none."""
+"""Added to each variance, since questions that are all alike have none."""
 SHRINKAGE = 0.3
-"""Share of the same variance in every direction. More than Ledoit and Wolf would take, who mind the
-covariance and not what is far from it: new phrasings of known questions raise fewer alarms."""
+"""Share of an isotropic variance. It is more than Ledoit and Wolf's estimate of the covariance would
+take, because it serves another purpose: new phrasings of known questions raise fewer alarms."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,19 +20,22 @@ class CoverageDistance:
     """Mahalanobis distance to the nearest category, with one covariance for all of them.
 
     After Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples"
-    (arXiv 1807.03888), section 2.1; the covariance is shrunk. It finds foreign texts better than
-    distances to neighbours do, because it knows in which directions questions of one category
-    differ anyway (`docs/log.md`).
+    (arXiv 1807.03888), section 2.1; the covariance is shrunk. It detects foreign texts better than
+    distances to neighbours do, because it accounts for the directions in which questions of one
+    category differ anyway (`docs/log.md`).
     """
 
     centers: Floats
     """[C, dimension] means of the categories, whitened."""
     whitening: Floats
-    """[dimension, dimension]: two vectors times this are as far apart as the distance says."""
+    """[dimension, dimension]: after multiplication with it, the Euclidean distance is the wanted one."""
 
     @classmethod
     def of(cls, training_set: TrainingSet, rows: Indices | None = None) -> Self:
-        """Of the questions, or of some, that at least one expert answers; of all, if none is."""
+        """Estimate it from the questions that some expert answers right; from all, if there are none.
+
+        `rows` restricts it to some of the questions.
+        """
         rows = np.arange(len(training_set.queries)) if rows is None else rows
         answered = rows[np.nanmax(training_set.scores[rows], axis=1) >= 0.5]
         rows = answered if len(answered) else rows
@@ -61,7 +64,7 @@ class CoverageDistance:
 
 
 def held_out_distances(training_set: TrainingSet) -> Floats:
-    """[N] of each question to those of the other folds; where there are none, to all."""
+    """[N] the distance of each question to those of the other folds; to all, without folds."""
     distances = np.full(len(training_set.queries), np.nan)
     for seen, unseen in folds(training_set):
         distances[unseen] = CoverageDistance.of(training_set, seen).distance(

@@ -1,4 +1,4 @@
-"""How good a fitted router is on questions that it has not seen: grouped cross-validation."""
+"""Grouped cross-validation: what a fitted router gains on questions that it has not seen."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -13,58 +13,58 @@ FEWEST_GROUPS = 10
 SHRINKAGE = (1.0, 0.8, 0.6, 0.4, 0.2)
 SIGMAS = 1.0
 SCORE_DIGITS = 4
-"""Of a predicted score that count: more would tell experts apart by how many requests come at once,
-as the last bits of a product depend on how many rows are multiplied together."""
+"""Digits of a predicted score that count. The last bits of a product depend on how many rows are
+multiplied together, so more digits would make decisions depend on the size of a batch."""
 
 
 Fit = Callable[[TrainingSet], Predictor]
 
 
 class RoutingGain(NamedTuple):
-    """What routing brings on questions that were held out of its fitting."""
+    """What routing gains on questions that were held out of the fit."""
 
     trust: float
-    """How far a prediction may leave an expert's overall mean: 1 wholly, 0 not at all."""
+    """How far predictions may move away from the overall means: 1 all the way, 0 not at all."""
     gain: float
-    """Mean score above that of the best single expert, with this trust."""
+    """Mean score minus that of the best single expert, with this trust."""
     error: float
     """Standard error of the gain."""
 
     @property
     def pays(self) -> bool:
-        """Whether anything but the best single expert is worth asking."""
+        """Whether routing is better than always asking the best single expert."""
         return self.trust > 0
 
 
 class HeldOut(NamedTuple):
-    """What is said of each question by a router that was fitted without it; else NaN."""
+    """Predictions for each question by a router that was fitted without it; NaN where there are none."""
 
     predicted: Floats
     """[N, M]"""
     means: Floats
-    """[N, M] what that router thinks of the experts on any question."""
+    """[N, M] the overall means of that router's training set."""
     entropy: Floats
-    """[N] how unsure it is of the question's category; NaN where it knows no categories."""
+    """[N] entropy of the question's category; NaN for a router without categories."""
 
     @property
     def known(self) -> Indices:
-        """The questions about which something is said."""
+        """Row numbers of the questions with predictions."""
         return np.flatnonzero(~np.isnan(self.predicted).any(axis=1))
 
     def as_trusted(self, trust: float) -> "HeldOut":
-        """The same, predictions being followed so far."""
+        """The same, with predictions shrunk towards the means by what `trust` lacks."""
         return self._replace(predicted=trusted(self.predicted, self.means, trust))
 
 
 def held_out(training_set: TrainingSet, fit: Fit, seed: int = 0) -> HeldOut:
-    """Fit without each fifth of the groups in turn; nothing where there are too few groups."""
+    """Fit without each fifth of the groups in turn; all NaN where there are too few groups."""
     shape = training_set.scores.shape
     nothing = (np.full(size, np.nan) for size in (shape, shape, shape[0]))
     found = HeldOut(*nothing)
     for seen, unseen in folds(training_set, seed):
         part = training_set.take(seen)
         if np.isnan(part.scores).all(axis=0).any():
-            continue  # Somebody answered only questions of this fold.
+            continue  # Some expert answered only questions of this fold.
         fitted = fit(part)
         said = fitted.predict_detailed(training_set.vectors[unseen])
         found.predicted[unseen] = said.scores
@@ -75,7 +75,7 @@ def held_out(training_set: TrainingSet, fit: Fit, seed: int = 0) -> HeldOut:
 
 
 def folds(training_set: TrainingSet, seed: int = 0) -> Iterator[tuple[Indices, Indices]]:
-    """Questions to fit on and the others, five times; never where there are too few groups."""
+    """Five times, row numbers to fit on and the others; none where there are too few groups."""
     groups = training_set.groups
     if len(np.unique(groups)) < FEWEST_GROUPS:
         return
@@ -86,10 +86,10 @@ def folds(training_set: TrainingSet, seed: int = 0) -> Iterator[tuple[Indices, I
 
 
 def routing_gain(training_set: TrainingSet, found: HeldOut) -> RoutingGain | None:
-    """Choose the trust whose gain is most surely above 0, by a standard error.
+    """Choose the trust whose gain, minus one standard error, is largest.
 
-    Predictions are drawn to the means by what trust lacks. A gain counts only where both the
-    chosen and the best single expert answered. None where nothing was held out.
+    A question counts only where both the chosen and the best single expert answered it. Zero trust
+    where no gain is above its standard error; None where nothing was held out.
     """
     if not len(found.known):
         return None
@@ -99,7 +99,7 @@ def routing_gain(training_set: TrainingSet, found: HeldOut) -> RoutingGain | Non
 
 
 def trusted(predicted: Floats, means: Floats, trust: float) -> Floats:
-    """Predictions [B, M] drawn to the means [M] or [B, M], in 0..1, with the digits that count."""
+    """Predictions [B, M] shrunk towards the means [M] or [B, M], in 0..1, rounded."""
     drawn = means + trust * (predicted - means)
     return np.asarray(np.round(np.clip(drawn, 0, 1), SCORE_DIGITS))
 

@@ -1,4 +1,4 @@
-"""Why a router decided as it did: what the nearest training questions show."""
+"""Explanations of a decision: how the experts did on the nearest training questions."""
 
 from collections import Counter
 from math import isnan
@@ -15,22 +15,22 @@ SHOWN_CHARACTERS = 200
 
 
 class Record(NamedTuple):
-    """How M experts did on the neighbours of one request, or of each of B."""
+    """How M experts did on the neighbours of one request, or of each of B requests."""
 
     answered: Indices
-    """[M] or [B, M] how many of them."""
+    """[M] or [B, M] how many of the neighbours each expert answered."""
     means: Floats
     """[M] or [B, M] their mean score on those; NaN where there are none."""
     graded: NDArray[np.bool_]
-    """[M] or [B, M] whether some score says more than right or wrong."""
+    """[M] or [B, M] whether some score is neither 0 nor 1."""
 
     def of(self, request: int) -> "Record":
-        """That of one request, [M]."""
+        """The record of one request, [M]."""
         return Record(self.answered[request], self.means[request], self.graded[request])
 
 
 def record(training_set: TrainingSet, near: Neighbours) -> Record:
-    """For the neighbours [B, k] of B requests."""
+    """The record of the neighbours [B, k] of B requests."""
     found = [_record(training_set.scores[rows]) for rows in blocks(near.rows)]
     return Record(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
@@ -45,7 +45,7 @@ def _record(scores: Floats) -> Record:
 
 
 def reason(training_set: TrainingSet, near: Neighbours, found: Record, expert: int) -> str:
-    """A sentence about the neighbours [k] of one request and one expert's answers."""
+    """A sentence about the neighbours [k] of one request and one expert's answers to them."""
     nearest, name = _nearest(training_set, near.rows), training_set.experts[expert]
     answered, mean = int(found.answered[expert]), float(found.means[expert])
     if not answered:
@@ -65,7 +65,7 @@ def shown_neighbours(training_set: TrainingSet, near: Neighbours) -> list[dict[s
 def summary(
     training_set: TrainingSet, near: Neighbours, found: Record, order: Indices
 ) -> dict[str, Any]:
-    """What the neighbours [k] are about, and how the experts did on them, in this order."""
+    """The tasks of the neighbours [k], and how the experts did on them, in the given order."""
     tasks = Counter(training_set.queries[row].task for row in near.rows)
     answered, means = found.answered.tolist(), found.means.tolist()
     return {

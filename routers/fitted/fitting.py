@@ -1,4 +1,4 @@
-"""Fitting: a predictor, how far to trust it, and when to raise an alarm, all from a training set."""
+"""Fit a predictor, how far to trust it, and the coverage guard, all from one training set."""
 
 from dataclasses import dataclass
 

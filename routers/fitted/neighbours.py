@@ -1,4 +1,4 @@
-"""The most similar questions: what nearest neighbours, explanations and the guard look at."""
+"""The nearest neighbours of a text among the training questions, by cosine."""
 
 from typing import NamedTuple
 
@@ -7,19 +7,19 @@ import numpy as np
 from routers.fitted.training_set import Floats, Indices, blocks
 
 DIGITS = 5
-"""Of a cosine that count: equal texts are equally similar, whatever the last bits say."""
+"""Digits of a cosine that count: equal texts are equally similar, whatever the last bits are."""
 
 
 class Neighbours(NamedTuple):
     """The neighbours of B texts, nearest first; ties go to the earlier question."""
 
     rows: Indices
-    """[B, k] numbers of questions."""
+    """[B, k] row numbers of questions."""
     similarities: Floats
     """[B, k] cosines."""
 
     def of(self, text: int) -> "Neighbours":
-        """Those of one text, both [k]."""
+        """The neighbours of one text, both arrays [k]."""
         return Neighbours(self.rows[text], self.similarities[text])
 
 
@@ -34,7 +34,7 @@ def find_neighbours(questions: Floats, vectors: Floats, count: int) -> Neighbour
 def _find(questions: Floats, vectors: Floats, count: int) -> Neighbours:
     similarities = np.round(vectors @ questions.T, DIGITS)
     found = np.argpartition(-similarities, count - 1, axis=1)
-    # The questions that are as near as the last one: the earliest of them, whatever the partition.
+    # Of the questions that are as near as the last one, the earliest, whatever the partition gives.
     found = np.sort(found[:, :count], axis=1)
     near = np.take_along_axis(similarities, found, axis=1)
     ranks = np.argsort(-near, axis=1, kind="stable")

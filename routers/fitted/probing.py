@@ -1,23 +1,23 @@
-"""Which questions say most about an expert that nobody knows yet. Pure."""
+"""Active learning: the questions that reveal most about an expert without outcomes yet. Pure."""
 
 import numpy as np
 
 from routers.fitted.training_set import Indices, TrainingSet
 
 FLOOR = 0.1
-"""What a question is worth on which all known experts agree: it may still tell the new one."""
+"""Value of a question on which all known experts agree: the new one may still differ."""
 
 ROOM = 0.3
-"""Of what the best lacks; with one specialist of nine the disagreement is as large."""
+"""Weight of what the best expert lacks, about as large as the disagreement over one specialist."""
 
 
-def telling(training_set: TrainingSet, count: int) -> Indices:
-    """Numbers of `count` questions (or all), the most telling first.
+def most_informative(training_set: TrainingSet, count: int) -> Indices:
+    """Row numbers of `count` questions (or all), the most informative first.
 
-    Greedy: the next question is the one whose value times its distance to those that are chosen
-    is largest. Its value is the disagreement of the known experts (standard deviation of their
-    scores), plus what the best of them lacks. So they spread over what the pool is asked, and lie
-    where somebody is missing or where it matters who answers.
+    Greedy: the next question is the one whose value times its distance to those already chosen is
+    largest. A value is the disagreement of the known experts (standard deviation of their scores)
+    plus what the best of them lacks. So the questions spread over what the pool is asked, and lie
+    where no expert is good yet or where it matters which one answers.
     """
     spread = np.nan_to_num(np.nanstd(training_set.scores, axis=1))
     value = FLOOR + spread + (1.0 - np.nanmax(training_set.scores, axis=1)) * ROOM

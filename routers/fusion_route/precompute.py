@@ -1,4 +1,4 @@
-"""What the frozen experts think of every training token, computed once and kept in files."""
+"""The frozen experts' log-probabilities of the training tokens, computed once and cached."""
 
 import hashlib
 import os
@@ -15,12 +15,12 @@ from experts.fused.training.models import digest, load_model
 from routers.fusion_route.model import Members
 
 LEAST_REST = 1e-7
-"""The least probability that an expert leaves to the tokens that are not kept: float32's own."""
+"""Smallest probability left to the tokens that are not kept: float32's resolution."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpertLogProbs:
-    """The experts' view of the answers' tokens of some rows, one after the other."""
+    """The experts' log-probabilities of the answers' tokens of some rows, row after row."""
 
     nll: Tensor
     """[tokens, n] float32: negative log-likelihood of the right token, in nats."""
@@ -34,7 +34,7 @@ class ExpertLogProbs:
     """[rows + 1]: where each row's tokens start."""
 
     def take(self, rows: Sequence[int]) -> "ExpertLogProbs":
-        """Give the judgements of some rows, row after row."""
+        """Those of some rows, row after row."""
         lengths = self.starts[1:] - self.starts[:-1]
         pieces = [torch.arange(int(self.starts[i]), int(self.starts[i + 1])) for i in rows]
         index = torch.cat(pieces)
@@ -75,9 +75,9 @@ def precompute(
     """Let each expert of `folders` read the rows, at most `most_tokens` tokens at a time.
 
     An expert's part is kept in `cache` under a hash of its weights and of the rows: a stopped
-    run, a new expert or other settings of the training only cost what is new. One expert at a
-    time is in memory. `kept` tokens of each distribution are remembered. With `every_token`
-    every token counts as informative.
+    run, a new expert or other training settings only cost what is new. One expert at a time is in
+    memory. `kept` tokens of each distribution are kept. With `every_token`, every token counts as
+    informative.
     """
     cache.mkdir(parents=True, exist_ok=True)
     data = f"{_hash_rows(rows)} {kept}"
@@ -131,7 +131,7 @@ def _cached_member(
 def precompute_member(
     members: Members, name: str, rows: Sequence[Row], most_tokens: int, kept: int, say: Say
 ) -> dict[str, Tensor]:
-    """Let one expert read the rows; its part of the fields of ExpertLogProbs, without their n."""
+    """Let one expert read the rows: its part of each field of ExpertLogProbs, without the axis n."""
     starts = torch.tensor([0, *(row.answer for row in rows)]).cumsum(0).tolist()
     part: dict[str, Tensor] = {}
     done = 0

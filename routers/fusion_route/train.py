@@ -19,7 +19,8 @@ from routers.fusion_route.decode import FusedPolicy
 from routers.fusion_route.model import FusionRouter, load_members
 from routers.fusion_route.own_mistakes import own_mistakes
 from routers.fusion_route.precompute import ExpertLogProbs, precompute
-from routers.fusion_route.stage import StageData, Trainer
+from routers.fusion_route.stage import Trainer
+from routers.fusion_route.stage_losses import StageData
 from routers.fusion_route.training_config import TrainingConfig
 
 STAGES = ("sft", "mixed")
@@ -29,11 +30,11 @@ MISTAKES = "mistakes.jsonl"
 def train(
     config: TrainingConfig, folder: Path, voice: Voice, cache: Path | None = None
 ) -> tuple[FusionRouter, State]:
-    """Train as a file says, or go on where a stopped run left `folder`.
+    """Train as configured, or resume the stopped run in `folder`.
 
     The same file, seed and number of threads give the same weights, whether or not the run was
-    stopped on the way. What the experts read is kept in `cache`, for other runs too; else in
-    `folder`. Raises ConfigError for what cannot be trained.
+    stopped in between. The experts' log-probabilities are kept in `cache`, where other runs find
+    them too, by default inside `folder`. Raises ConfigError for what cannot be trained.
     """
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
@@ -67,7 +68,7 @@ def train(
 def run_folder(
     folder: Path, config: TrainingConfig, data: TrainingData, cache: Path | None = None
 ) -> RunFolder:
-    """The folder of a run, which knows the run by its settings, models and data."""
+    """The folder of a run, which is identified by its settings, models and data."""
     # Files and models are compared by what is in them: they may be moved.
     paths = ("members", "router", "questions", "preferences")
     trained = {key: value for key, value in config.trained().items() if key not in paths}

@@ -1,4 +1,4 @@
-"""Symbolic-MoE (arXiv 2503.05641): experts by the skills of a question."""
+"""The Symbolic-MoE router (arXiv 2503.05641): a panel of experts by the skills of a question."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -34,49 +34,58 @@ class SymbolicConfig(FittedConfig):
     tagger: str | None = Field(
         None,
         description="The expert that `coterie profile` asks for the skills of the probe questions;"
-        " without it a question's task is its skill.",
+        " without it, a question's task is its skill.",
     )
     tagger_prompt: Path | None = Field(
-        None, description="A text file with the field {question}; else our own."
+        None, description="A text file with the field {question}; by default a built-in prompt."
     )
-    temperature: float = Field(0.7, ge=0, description="With which the tagger is asked.")
-    max_tokens: int = Field(64, ge=1, description="Of a tagger's sample.")
+    temperature: float = Field(0.7, ge=0, description="Sampling temperature of the tagger.")
+    max_tokens: int = Field(64, ge=1, description="Most tokens of one of the tagger's samples.")
     tag_requests: bool = Field(
         False,
-        description="Ask the tagger about every request, too; else its skills are those of the"
-        " nearest labelled questions, which costs nothing.",
+        description="Also ask the tagger about every request; otherwise a request's skills are those of"
+        " the nearest labelled questions, which costs nothing.",
     )
     samples: int = Field(
         5,
         ge=2,
         le=64,
-        description="The tagger's samples, or nearest labelled questions; what two of them name"
-        " counts.",
+        description="Number of the tagger's samples, or of nearest labelled questions; a skill counts"
+        " if at least two of them name it.",
     )
     floor: float | None = Field(
         None,
         ge=-1,
         le=1,
-        description="Cosine below which a labelled question, or a skill, is not meant.",
+        description="Smallest cosine at which a labelled question, or a skill, counts as similar.",
     )
     leads: Path | None = Field(
         None,
-        description="File of `coterie profile`: who puts answers together best, by task.",
+        description="A file that `coterie profile` wrote: which expert merges answers best, by task.",
     )
-    mode: Mode = Field("paper", description="How experts are drawn: as in the paper, or its code.")
-    experts: int = Field(3, ge=1, le=64, description="How many are recruited.")
-    replace: bool = Field(True, description="Whether one may be recruited more than once.")
+    mode: Mode = Field(
+        "paper", description="How experts are drawn: as in the paper, or as in its released code."
+    )
+    experts: int = Field(3, ge=1, le=64, description="Number of experts that are recruited.")
+    replace: bool = Field(True, description="Whether an expert may be recruited more than once.")
     trim_below: float = Field(
         0.05,
         ge=0,
         lt=1,
-        description="Who takes part in a smaller share of a batch is replaced by somebody else.",
+        description="An expert that is in a smaller share of a batch's panels is replaced.",
     )
-    trim_from: int = Field(32, ge=1, description="Requests from which a batch is trimmed.")
+    trim_from: int = Field(
+        32, ge=1, description="Smallest batch, in requests, to which `trim_below` applies."
+    )
     prior_weight: float = Field(
-        1.0, gt=0, description="Answers of its overall mean that an expert has in each skill."
+        1.0,
+        gt=0,
+        description="Weight of an expert's overall mean in each skill, as a number of answers.",
     )
-    seed: int = Field(0, description="Another seed recruits others for the same requests.")
+    seed: int = Field(
+        0,
+        description="Seed of the draws: another one recruits other experts for the same requests.",
+    )
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
         """The tagger must be in the pool."""
@@ -97,7 +106,7 @@ class SymbolicConfig(FittedConfig):
 
 
 class Symbolic(Predictor):
-    """The share of right answers in a question's skills."""
+    """Predicts an expert's score as its share of right answers in a question's skills."""
 
     def __init__(
         self, training_set: TrainingSet, profiles: Profiles, config: SymbolicConfig
@@ -135,13 +144,13 @@ class Symbolic(Predictor):
         return found
 
     def nearest(self, vectors: Floats) -> Neighbours:
-        """The labelled questions that tell the skills of the vectors [B, dimension]."""
+        """The labelled questions that decide the skills of the vectors [B, dimension]."""
         return find_neighbours(self._training_set.vectors, vectors, self._config.samples)
 
     def skills(self, near: Neighbours) -> Indices:
         """Numbers of the skills of a question with these neighbours, [k].
 
-        What two of them share; where they share nothing, the nearest one's.
+        Skills that two of them share; where they share none, those of the nearest one.
         """
         floor = self._config.floor
         kept = near.rows if floor is None else near.rows[near.similarities >= floor]
@@ -150,23 +159,23 @@ class Symbolic(Predictor):
         return np.array([self._number[skill] for skill in found], dtype=np.intp)
 
     def chances(self, skills: Indices) -> Floats:
-        """[M] probabilities of being recruited; equal ones where there is no skill."""
+        """[M] probabilities of being recruited; uniform where there is no skill."""
         if not len(skills):
             return np.full(len(self.means), 1 / len(self.means))
         return chances(self.profiles.local(skills), self.profiles.totals, self._config.mode)
 
     def task(self, near: Neighbours) -> str:
-        """Of most of the nearest questions, [k]; of the nearest among equals."""
+        """The task of most of the nearest questions [k]; ties go to the nearest one's."""
         tasks: Counter[str] = Counter(self._training_set.queries[row].task for row in near.rows)
         ((task, _),) = tasks.most_common(1)
         return task
 
 
 class SymbolicRouter(FittedRouter):
-    """Skills of a question, points for each expert, and a draw of a panel.
+    """Routes by skills: a panel is drawn by each expert's points in the skills of the question.
 
-    `Decision.panel` holds the recruits, `Decision.lead` who puts their answers together best; the
-    first of the scores answers where one is enough.
+    `Decision.panel` holds the recruited experts, `Decision.lead` the one that merges their answers
+    best; where one expert is enough, the first of the scores answers.
     """
 
     Config = SymbolicConfig

@@ -12,11 +12,11 @@ from torch import tensor
 
 from aggregators.mixture_of_thoughts.exchange import exchange
 from aggregators.mixture_of_thoughts.losses import (
+    cost_cross_entropy,
     disagreement,
     entropy,
     gumbel,
     imbalance,
-    likeness,
     preference,
 )
 from aggregators.mixture_of_thoughts.query_router import (
@@ -238,7 +238,7 @@ def test_odds_are_those_of_the_primary_and_of_the_peers_without_it() -> None:
 def test_a_router_is_taught_who_is_cheaper_even_where_it_is_sure() -> None:
     scores = tensor([[50.0, 0.0, 0.0]], requires_grad=True)
     costs, speak = tensor([[2.0, 1.0, 0.0]]), tensor([True, True, False])
-    loss = likeness(scores, costs, speak, 0.5)
+    loss = cost_cross_entropy(scores, costs, speak, 0.5)
     wanted = tensor([-4.0, -2.0]).softmax(-1)
     assert loss.item() == pytest.approx(50 * wanted[1].item())
     loss.backward()
