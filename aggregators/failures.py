@@ -1,4 +1,4 @@
-"""What went wrong with calls, as one error and as sentences. Pure."""
+"""The errors of failed calls, as one error and as sentences. Pure."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from experts.errors import BudgetSpent, ExpertError, ExpertRefused, NobodyAnswer
 
 
 def all_failed_error(errors: Sequence[ExpertError]) -> ExpertError:
-    """What is raised where every call failed; errors may be of several calls themselves."""
+    """The error to raise where every call failed; each may itself stand for several calls."""
     errors = [
         one
         for error in errors
@@ -24,7 +24,7 @@ def all_failed_error(errors: Sequence[ExpertError]) -> ExpertError:
 
 
 def failure_reason(error: ExpertError) -> str:
-    """Who failed, and why."""
+    """Which expert failed, and why."""
     if isinstance(error, NobodyAnswered) and error.errors:
         return " ".join(map(failure_reason, error.errors))
     named = error.message.startswith(error.expert) or f" {error.expert} " in error.message
@@ -32,5 +32,5 @@ def failure_reason(error: ExpertError) -> str:
 
 
 def no_text_error(expert: str) -> ExpertError:
-    """The error of an answer without a text, where a text is needed."""
+    """The error for an answer without text, where text is needed."""
     return ExpertError(f"{expert} said nothing.", expert=expert)

@@ -1,4 +1,4 @@
-"""Many calls at once: who answers in time, and who does not."""
+"""Many calls at once, with a deadline, a quorum, and a way to stop early."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
@@ -14,14 +14,14 @@ from experts.types import Chunk, Completion, Request
 
 
 class Call(NamedTuple):
-    """A question for one expert."""
+    """A request to one expert."""
 
     expert: str
     request: Request
 
 
 class Answer(NamedTuple):
-    """An answer, its reasoning left out; `call` is its number among the calls."""
+    """An answer without its reasoning; `call` is its number among the calls."""
 
     call: int
     text: str
@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 
 
 def never(said: Sequence[Answer], waiting: int) -> bool:
-    """Every answer is needed."""
+    """Never enough: every answer is needed."""
     return False
 
 
@@ -48,13 +48,13 @@ async def gather(
     enough: Callable[[Sequence[Answer], int], bool] = never,
     what: str = "answered",
 ) -> list[Answer]:
-    """The answers that came, in the order of the calls, all asked at once.
+    """Make all calls at once; the answers that came, in the order of the calls.
 
-    What is not needed any more is aborted: after the deadline, if the quorum has answered, and as
-    soon as `enough`, of the answers so far and the number of those to come, is true. An answer
-    without a text counts only where nobody says anything, and nobody fails. Raises NobodyAnswered,
-    with every reason, where nobody answers; the expert's own error where all refused the request
-    as wrong; and whatever else went wrong.
+    Calls that are no longer needed are aborted: after the deadline, once the quorum has answered,
+    and as soon as `enough(answers so far, number of answers to come)` is true. Answers without text
+    count only if all are empty and no call failed. Raises NobodyAnswered, with every reason, where
+    no expert answers; the expert's own error where all refused the request as invalid; and any
+    error that is not an ExpertError as it is. `what` ends the progress message "2 of 3 ...".
     """
     tasks = {
         asyncio.create_task(_one(number, call, ask)): number for number, call in enumerate(calls)
@@ -99,14 +99,14 @@ async def gather(
     raise all_failed_error(errors)
 
 
-def as_chunk(said: Answer) -> Chunk:
-    """An answer that is known already, as the whole answer."""
-    return Chunk(said.text, said.completion.finish_reason or "stop")
+def as_chunk(answer: Answer) -> Chunk:
+    """An answer as a single chunk."""
+    return Chunk(answer.text, answer.completion.finish_reason or "stop")
 
 
-def first_complete(said: Iterable[Answer]) -> Answer:
-    """The first answer that was not cut off, or else the first."""
-    found = list(said)
+def first_complete(answers: Iterable[Answer]) -> Answer:
+    """The first answer that was not cut off; if there is none, the first."""
+    found = list(answers)
     return next((one for one in found if not one.cut), found[0])
 
 
@@ -124,7 +124,7 @@ async def _abort(tasks: set["asyncio.Task[Answer]"]) -> None:
         await asyncio.wait(tasks)
         for task in tasks:
             if not task.cancelled():
-                task.exception()  # Looked at, so that nobody warns of it.
+                task.exception()  # Retrieved, so that asyncio does not warn about it.
 
 
 def _patience(ask: Ask) -> float:

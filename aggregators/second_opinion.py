@@ -1,4 +1,7 @@
-"""A second opinion: two experts answer; where they differ, a third one does, or nobody."""
+"""A second opinion: two experts answer; where they differ, a third decides or the pool abstains.
+
+The shortest example of an aggregator; the coverage guard of the fitted routers asks for it.
+"""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,15 +17,15 @@ from experts.types import Chunk, Request
 class SecondOpinion:
     """Compares the answers of the panel's first two experts; where they differ, its lead answers.
 
-    An expert that fails agrees with nobody. Where both fail, and there is no lead, NobodyAnswered
-    is raised.
+    An expert that fails counts as differing. Raises NobodyAnswered where both fail and there is no
+    lead.
     """
 
     message: str
-    """What is said where they differ and there is no lead."""
+    """The answer where they differ and there is no lead."""
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
-        """The first expert's answer if the second says the same."""
+        """The first expert's answer if the second gives the same one."""
         said: list[Answer] = []
         try:
             said = await gather([Call(expert, request) for expert in panel.experts[:2]], ask)

@@ -1,4 +1,4 @@
-"""One call: its complete answer, or its answer as it streams with another one to fall back on."""
+"""A call to one expert: its complete answer, or a stream with a fallback."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -14,7 +14,7 @@ from experts.types import Chunk, Completion, Request
 
 
 async def complete(expert: str, request: Request, ask: Ask) -> Completion:
-    """One expert's complete answer. Raises ExpertError where it says nothing."""
+    """One expert's complete answer. Raises ExpertError for an answer without text."""
     stream = cast("AsyncGenerator[Chunk, None]", ask(expert, request))
     async with aclosing(stream):
         completion = await collect(expert, stream)
@@ -30,10 +30,10 @@ async def stream_or_fallback(
     otherwise: Answer | None,
     errors: Sequence[ExpertError] = (),
 ) -> AsyncGenerator[Chunk, None]:
-    """The lead's answer as it comes; where it gives none, the one that is there `otherwise`.
+    """The lead's answer as it streams; where it gives none, the answer `otherwise`.
 
-    Without that, raises what it raised, after the `errors` of others. An answer that breaks off
-    raises ExpertError; one whose budget ends, ends there.
+    Where there is no such answer either, raises the lead's error together with the earlier
+    `errors`. A stream that breaks off raises ExpertError; one whose budget is spent ends there.
     """
     begun = ended = False
     stream = cast("AsyncGenerator[Chunk, None]", ask(lead, request))
@@ -68,7 +68,7 @@ def _instead(
     errors: Sequence[ExpertError],
     failed: ExpertError | None,
 ) -> Chunk:
-    """What is said where the lead says nothing. Raises ExpertError where nobody stands in."""
+    """The answer in place of the lead's. Raises ExpertError where there is none."""
     if otherwise is not None:
         ask.tell(f"{lead} failed", failed=[failure_reason(failed or no_text_error(lead))])
         return as_chunk(otherwise)

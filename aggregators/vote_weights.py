@@ -1,4 +1,4 @@
-"""The keys of aggregators whose answers are votes, and what each vote weighs."""
+"""Vote weights: the shared keys of aggregators that vote, and the weight of each vote."""
 
 from typing import Literal
 
@@ -12,23 +12,23 @@ from experts.types import Request
 
 
 class VotingConfig(SamplingConfig):
-    """Keys that they share."""
+    """The keys that voting aggregators share."""
 
     weights: Literal["equal", "confidence", "router"] = Field(
         "equal",
-        description="Of a vote: 1, by ReConcile's steps of the expert's confidence, or by the"
-        " quality that the router predicts.",
+        description="The weight of a vote: 1, by the expert's confidence in ReConcile's steps, or"
+        " by the quality that the router predicts.",
     )
     wrong_answers: int = Field(
-        9, ge=1, description="Wrong answers there are to choose from, for weights by the router."
+        9, ge=1, description="Assumed number of possible wrong answers, for weights by the router."
     )
 
     def asked(self, request: Request) -> Request:
-        """The request, so that its answer tells what it takes to weigh it."""
+        """The request, changed so that its answer has what its weight is computed from."""
         return with_logprobs(request) if self.weights == "confidence" else request
 
     def vote_weight(self, said: Answer, panel: Panel) -> float:
-        """What an answer's vote weighs; its confidence is the mean probability of its tokens."""
+        """The weight of an answer's vote; its confidence is the mean probability of its tokens."""
         if self.weights == "router":
             return self.router_weight(said.expert, panel)
         if self.weights == "confidence":
@@ -36,5 +36,5 @@ class VotingConfig(SamplingConfig):
         return 1.0
 
     def router_weight(self, expert: str, panel: Panel) -> float:
-        """The weight of an expert by the router's prediction."""
+        """The weight of an expert's vote by the quality that the router predicts."""
         return log_odds_weight(panel.scores.get(expert, 0.0), self.wrong_answers)

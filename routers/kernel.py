@@ -30,7 +30,8 @@ class KernelConfig(FittedConfig):
     noise: float = Field(
         10.0,
         gt=0,
-        description="Noise of one answer: larger values shrink predictions towards the overall means.",
+        description="Noise of one answer: larger values shrink predictions towards the overall"
+        " means.",
     )
 
 

@@ -29,12 +29,13 @@ class KnnConfig(FittedConfig):
     prior_weight: float = Field(
         0.3,
         gt=0,
-        description="Weight of an expert's overall mean; the nearest neighbour weighs its similarity.",
+        description="Weight of an expert's overall mean; the nearest neighbour weighs its"
+        " similarity.",
     )
 
 
 class Knn(Predictor):
-    """The mean of an expert's scores on the neighbours it answered, shrunk towards its overall mean.
+    """The mean of an expert's scores on the neighbours it answered, shrunk to its overall mean.
 
     A neighbour weighs its similarity times exp(-(similarity of the nearest - its own) /
     `temperature`). So an expert with few answers near the request, or a request far from every

@@ -22,7 +22,8 @@ class LogisticConfig(FittedConfig):
     strength: float = Field(
         1.0,
         gt=0,
-        description="Inverse regularisation strength, scikit-learn's C: larger fits the answers closer.",
+        description="Inverse regularisation strength, scikit-learn's C: larger fits the answers"
+        " closer.",
     )
 
 

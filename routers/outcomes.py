@@ -104,7 +104,7 @@ class OutcomeTable:
         return cls(stored.select(SCHEMA.names), vectors, encoder, skills, tagger, str(path))
 
     def write(self, path: Path) -> None:
-        """Replace the file in one step, so that a reader sees either the old table or the new one."""
+        """Replace the file in one step, so that a reader sees the old table or the new one."""
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)

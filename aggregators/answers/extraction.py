@@ -15,12 +15,12 @@ from aggregators.answers.values import LONGEST_VALUE, NUMBER, literal_value, num
 Kind = Literal["text", "number", "choice", "literal", "latex", "code"]
 
 LONGEST = 20_000
-"""Letters at the end of an answer in which its conclusion is looked for."""
+"""Characters at the end of an answer in which its conclusion is searched for."""
 LAST_OPTION = "J"
 
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*(-?\d+)\s*\}\s*\{\s*(\d+)\s*\}")
 _OPTION = rf"(?!I\s+[a-z])[A-{LAST_OPTION}]"
-"""A letter that stands for an option, and not for the speaker."""
+"""A letter that is an option, and not the pronoun "I"."""
 _CHOICE = re.compile(rf"^\W{{0,6}}(?:option\s+)?\W{{0,3}}({_OPTION})(?![A-Za-z0-9'\u2019])")
 _MARKED = re.compile(rf"[(\[]({_OPTION})[)\]]|\*\*({_OPTION})\b|\b({_OPTION})\*\*")
 _ALONE = re.compile(rf"^[^\w\n]*({_OPTION})[^\w\n]*$", re.MULTILINE)
@@ -29,7 +29,7 @@ _LAYOUT = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|(?<!\\)\\[!,; ]
 
 
 def extract(kind: Kind, text: str) -> str | None:
-    """What an answer says; None where that cannot be read. Takes texts of any length."""
+    """What an answer concludes with; None where that cannot be read. Takes texts of any length."""
     if kind == "text":
         return plain(text) or None
     if kind == "code":
@@ -44,7 +44,7 @@ def extract(kind: Kind, text: str) -> str | None:
 
 
 def canonical(kind: Kind, value: str) -> str | None:
-    """The same form for a value that was read from an answer before; None for an empty one."""
+    """The same form for a value that has been extracted elsewhere; None for an empty one."""
     if not value.strip():
         return None
     if kind == "number":
@@ -57,7 +57,7 @@ def canonical(kind: Kind, value: str) -> str | None:
 
 
 def plain(text: str) -> str:
-    """A text without case, outer full stop and the number of spaces."""
+    """A text in lower case, without its final full stop, with single spaces."""
     return " ".join(text.casefold().split()).removesuffix(".")
 
 

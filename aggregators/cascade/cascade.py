@@ -1,4 +1,4 @@
-"""A cascade: an expert's answer is taken where it is sure enough, else the next one is asked.
+"""A cascade: an expert's answer is taken if it is confident enough; otherwise the next is asked.
 
 After FrugalGPT (arXiv 2305.05176), and AutoMix (arXiv 2310.12963) where experts check themselves.
 """
@@ -24,27 +24,31 @@ class CascadeConfig(SignalConfig):
 
     type: Literal["cascade"]
     experts: tuple[str, ...] = Field(
-        (), description="Who is asked, in this order; else the panel, the cheapest first."
+        (),
+        description="The experts to ask, in this order; by default the panel, the cheapest first.",
     )
     last: str | None = Field(
-        None, description="Who is asked where none of them was sure: usually the strongest."
+        None,
+        description="The expert to ask if none of them is confident, usually the strongest.",
     )
     accept: float = Field(
         0.9,
         ge=0,
         le=1,
-        description="How sure an expert must be for whom there are no `thresholds`.",
+        description="Confidence from which an answer is taken, for experts without `thresholds`.",
     )
     thresholds: Path | None = Field(
-        None, description="What `coterie cascade fit` wrote: how sure each in the order must be."
+        None,
+        description="A file that `coterie cascade fit` wrote: the confidence that each expert"
+        " needs.",
     )
 
     def named(self) -> dict[str, tuple[str, ...]]:
-        """All of them must be in the pool."""
+        """All named experts must be in the pool."""
         return {"experts": self.experts, "last": (self.last,) if self.last is not None else ()}
 
     def order(self, panel: Panel) -> tuple[str, ...]:
-        """Whom to ask, one after the other."""
+        """The experts to ask, one after the other."""
         first = self.experts or sorted(
             dict.fromkeys(panel.experts), key=lambda name: panel.prices.get(name, 0.0)
         )
@@ -53,10 +57,10 @@ class CascadeConfig(SignalConfig):
 
 
 class CascadeAggregator:
-    """Asks one expert after the other until one is sure.
+    """Asks one expert after the other until one is confident.
 
-    An expert that fails is passed over. Where the last one fails, or the budget ends, the surest
-    answer so far stands.
+    An expert that fails is skipped. Where the last one fails, or the budget is spent, the most
+    confident answer so far is given.
     """
 
     Config = CascadeConfig
@@ -70,7 +74,7 @@ class CascadeAggregator:
         self._accept = read(path, order, config.signal) if path is not None else ()
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
-        """The first answer that its expert is sure enough of; the last one's as it comes."""
+        """The first answer with enough confidence; the last expert's answer as it streams."""
         order = self._config.order(panel)
         found: list[RatedAnswer] = []
         errors: list[ExpertError] = []
@@ -85,7 +89,7 @@ class CascadeAggregator:
             wanted = self._accept[place] if known else self._config.accept
             accepted = rated.confidence >= wanted
             step = {"expert": expert, "confidence": round(rated.confidence, 4), "taken": accepted}
-            ask.tell(f"{expert} is {'' if accepted else 'not '}sure", cascade=[step])
+            ask.tell(f"{expert} is {'' if accepted else 'not '}confident", cascade=[step])
             if accepted:
                 yield as_chunk(rated.answer)
                 return

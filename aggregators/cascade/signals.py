@@ -1,4 +1,4 @@
-"""How sure an expert is of its answer, from 0 to 1."""
+"""Confidence signals: how sure an expert is of its answer, from 0 to 1."""
 
 import re
 from collections.abc import Mapping
@@ -22,36 +22,49 @@ PROMPT = Path(__file__).parent / "check.txt"
 
 
 class SignalConfig(AggregatorConfig):
-    """Keys of who looks at confidence."""
+    """The keys of confidence signals."""
 
     signal: Literal["likelihood", "least", "agreement", "self_check"] = Field(
         "likelihood",
-        description="Confidence is the mean probability of the answer's tokens, that of the least"
-        " likely one, the share of samples that say the same, or of checks by the expert itself"
-        " that say yes.",
+        description="Confidence is the mean probability of the answer's tokens, the probability"
+        " of the least likely token, the share of samples with the same answer, or the"
+        " share of the expert's own checks that say yes.",
     )
     predicted: bool = Field(
         False, description="Multiply the confidence by the quality that the router predicts."
     )
-    answer: Kind = Field("text", description="What of two answers is compared, for agreement.")
-    samples: int = Field(3, ge=1, le=64, description="Of agreement, and checks of self_check.")
-    temperature: float = Field(0.7, gt=0, le=2, description="Of these samples and checks.")
+    answer: Kind = Field(
+        "text",
+        description="What is compared of two answers, for `agreement`; see `vote`.",
+    )
+    samples: int = Field(
+        3,
+        ge=1,
+        le=64,
+        description="Samples of `agreement`, or checks of `self_check`.",
+    )
+    temperature: float = Field(
+        0.7,
+        gt=0,
+        le=2,
+        description="Temperature of these samples and checks.",
+    )
     prompt: Path | None = Field(
         None,
-        description="How an expert is asked to check: a text file with {question} and {answer};"
-        " {fence} may be there. Else our own.",
+        description="The prompt of `self_check`: a text file with {question} and {answer}, and"
+        " optionally {fence}; by default a built-in prompt.",
     )
 
 
 class RatedAnswer(NamedTuple):
-    """An answer and how sure its expert is of it."""
+    """An answer and its expert's confidence in it, from 0 to 1."""
 
     answer: Answer
     confidence: float
 
 
 class Signals:
-    """Asks an expert, and finds out how sure it is."""
+    """Asks an expert for an answer and measures its confidence."""
 
     def __init__(self, config: SignalConfig) -> None:
         """Raises ConfigError for a prompt that cannot be read or lacks a field."""
@@ -61,9 +74,10 @@ class Signals:
     async def ask(
         self, expert: str, request: Request, ask: Ask, scores: Mapping[str, float]
     ) -> RatedAnswer:
-        """`scores` are the router's. Raises ExpertError where the expert does not answer.
+        """One expert's answer and confidence. Raises ExpertError where the expert does not answer.
 
-        Where nothing is known there is no confidence.
+        `scores` are the qualities that the router predicts. The confidence is 0 where the signal
+        cannot be computed.
         """
         rated = await self._sure(expert, request, ask)
         if not self._config.predicted:
@@ -79,9 +93,9 @@ class Signals:
         if checked:
             return RatedAnswer(said, await self._checked(said, request, ask))
         least = self._config.signal == "least"
-        told = (min_token_probability if least else mean_token_probability)(said.completion)
-        # Who was cut off has not come to its answer.
-        return RatedAnswer(said, 0.0 if told is None or said.cut else told)
+        probability = (min_token_probability if least else mean_token_probability)(said.completion)
+        # An answer that was cut off has not come to its conclusion.
+        return RatedAnswer(said, 0.0 if probability is None or said.cut else probability)
 
     async def _agreement(self, expert: str, request: Request, ask: Ask) -> RatedAnswer:
         calls = [Call(expert, self._sample(request, n)) for n in range(self._config.samples)]
@@ -108,7 +122,7 @@ class Signals:
             for number in range(self._config.samples)
         ]
         try:
-            checks = await gather(calls, ask, what="checks are there")
+            checks = await gather(calls, ask, what="checks received")
         except ExpertError:
             return 0.0
         yes = sum(_YES.match(one.text) is not None for one in checks)

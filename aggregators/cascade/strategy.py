@@ -1,4 +1,4 @@
-"""How many to ask, by how sure the router is: one, two that must agree, or all (PRISM-like)."""
+"""One expert, two that must agree, or the whole panel, by the router's confidence (as PRISM)."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
@@ -24,15 +24,21 @@ class StrategyConfig(AggregatorConfig):
         0.8,
         ge=0,
         le=1,
-        description="From this predicted quality on, the best expert answers alone.",
+        description="Predicted quality from which the best expert answers alone.",
     )
     verify_at: float = Field(
-        0.5, ge=0, le=1, description="From here on two answer, and are done where they agree."
+        0.5,
+        ge=0,
+        le=1,
+        description="Predicted quality from which two answer, and end it if they agree.",
     )
-    answer: Kind = Field("text", description="What of two answers is compared.")
+    answer: Kind = Field(
+        "text",
+        description="What is compared of two answers; see the keys of `vote`.",
+    )
     panel: dict[str, Any] = Field(
         default_factory=lambda: {"type": "vote"},
-        description="The aggregator of the whole panel: `type` and its own keys.",
+        description="The aggregator of the whole panel: its `type` and its own keys.",
     )
 
     @model_validator(mode="after")
@@ -51,7 +57,7 @@ class StrategyConfig(AggregatorConfig):
 
 
 class Strategy:
-    """Asks as many as the router's confidence demands; nobody is asked the same twice."""
+    """Asks as many experts as the router's confidence demands, and none the same thing twice."""
 
     Config = StrategyConfig
 
@@ -90,7 +96,7 @@ class Strategy:
 
 
 class _CachedAsk:
-    """An `Ask` that repeats what was said already to the same question."""
+    """An `Ask` that repeats the answer of an expert that was asked the same before."""
 
     def __init__(self, ask: Ask) -> None:
         self.deadline, self.quorum, self.tell = ask.deadline, ask.quorum, ask.tell

@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent
 
 
 class Debate:
-    """Agents answer, hear each other and answer again; a vote decides in the end."""
+    """Agents answer, read each other's answers and answer again; in the end a vote decides."""
 
     Config = DebateConfig
 
@@ -33,7 +33,7 @@ class Debate:
         )
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
-        """The answer that has won."""
+        """The winning answer."""
         discussion = Discussion(self._config, self._prompts, panel, ask)
         state = await discussion.run(request, self._config.depth)
         votes = {label: round(w, 3) for label, w in state.counted.weights.items()}

@@ -23,7 +23,7 @@ LONGEST_WORD = 24
 
 
 class Prompts(NamedTuple):
-    """Texts with fields: to hear others, to split a question, to hear what that has brought."""
+    """Prompt templates: for a round, for splitting a question, and for the findings of that."""
 
     round: str
     split: str
@@ -40,7 +40,7 @@ class DebateState:
 
     @property
     def agreed(self) -> bool:
-        """Whether all say the same."""
+        """Whether all answers are the same."""
         return len(set(self.labels)) == 1 and self.labels[0] is not None
 
     @property
@@ -184,7 +184,7 @@ class Discussion:
 
 
 def cut_words(text: str, most: int) -> str:
-    """The first `most` words of a text, with its layout; a text without spaces is cut by letters."""
+    """The first `most` words of a text and its layout; without spaces it is cut by letters."""
     words = text.split(None, most)
     end = len(text) - len(words[most]) if len(words) > most else len(text)
     end = min(end, most * LONGEST_WORD)

@@ -25,10 +25,10 @@ ARGUE = ("question", "answer", "other", "transcript")
 
 
 class JudgedDebate:
-    """Two answers, argued for by those who gave them; the judge's probability decides.
+    """Two answers, each argued for by an expert that gave it; the judge's probability decides.
 
-    Where all agree there is nothing to argue about. Where the judge is undecided, the answer that
-    more of the panel gave stands.
+    Where all agree, there is nothing to argue about. Where the judge is undecided, the answer that
+    more of the panel gave wins.
     """
 
     Config = JudgedDebateConfig
@@ -41,7 +41,7 @@ class JudgedDebate:
         self._judge = read_template(config.prompt or PROMPTS / "judge.txt", fields)
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
-        """The answer of the side that has convinced the judge."""
+        """The answer of the side that convinced the judge."""
         said = await gather([Call(expert, request) for expert in panel.experts], ask)
         sides = await self._sides(said)
         if len(sides) == 1:
@@ -67,7 +67,7 @@ class JudgedDebate:
         yield as_chunk(sides[0] if likes >= UNDECIDED else sides[1])
 
     async def _sides(self, said: Sequence[Answer]) -> list[Answer]:
-        """One answer of each of the two heaviest labels; unreadable ones count as one each."""
+        """One answer for each of the two heaviest labels; each unreadable answer is its own label."""
         labels = await equality.labels(self._config.answer, [one.text for one in said])
         keys = [
             f"= {label}" if label is not None else f"? {one.call}"
@@ -94,9 +94,9 @@ class JudgedDebate:
                 for mine, side in enumerate(sides)
             ]
             try:
-                said = await gather(calls, ask, what="arguments are there")
+                said = await gather(calls, ask, what="arguments received")
             except ExpertError as error:
-                ask.tell("nobody argues", failed=[failure_reason(error)])
+                ask.tell("both sides failed to argue", failed=[failure_reason(error)])
                 break
             texts = {one.call: self._certified(one.text, request) for one in said}
             for mine in (0, 1):

@@ -1,6 +1,6 @@
-"""The best of several answers: by comparisons in pairs, by grades, or by their likelihood.
+"""The best of several answers, by pairwise comparison, by grades, or by likelihood.
 
-Comparisons in pairs, in both orders, as PairRanker of LLM-Blender makes them (arXiv 2306.02561).
+Pairwise comparison in both orders follows PairRanker of LLM-Blender (arXiv 2306.02561).
 """
 
 import re
@@ -40,34 +40,37 @@ class RankConfig(SamplingConfig):
     type: Literal["rank"]
     method: Literal["pairs", "grade", "likelihood"] = Field(
         "pairs",
-        description="A judge compares answers in pairs, or grades each; or the answer whose tokens"
-        " were likeliest wins.",
+        description="A judge compares answers in pairs or grades each one; or the answer with the"
+        " most likely tokens wins.",
     )
     comparisons: Literal["all", "bubble"] = Field(
-        "all", description="Every pair, or each next answer with the best so far."
+        "all", description="Compare every pair, or each answer with the best one so far."
     )
     judge: str | None = Field(
-        None, description="Who judges; else whom the router names, or the first of the panel."
+        None,
+        description="The expert that judges; by default the router's lead, or the panel's first.",
     )
     prompt: Path | None = Field(
         None,
-        description="What the judge is asked: a text file with {question}, {first} and {second}"
-        " (pairs) or {answer} (grade); {fence} may be there. Else our own.",
+        description="The judge's prompt: a text file with {question}, {first} and {second}"
+        " (pairs) or {answer} (grade), and optionally {fence}; by default a built-in prompt.",
     )
-    judge_tokens: int = Field(256, ge=1, description="Tokens of a judge's reply.")
+    judge_tokens: int = Field(256, ge=1, description="Most tokens of the judge's reply.")
     answer_tokens: int = Field(
-        8192, ge=1, description="Tokens of all answers that are shown; longer ones are cut fairly."
+        8192,
+        ge=1,
+        description="Most tokens of all quoted answers together; longer ones are cut fairly.",
     )
 
     def named(self) -> dict[str, tuple[str, ...]]:
-        """Who judges must be in the pool."""
+        """The judge must be in the pool."""
         return {"judge": (self.judge,) if self.judge is not None else ()}
 
 
 class Rank:
-    """All of the panel answer; the best answer is given as it is.
+    """The whole panel answers; the best answer is given unchanged.
 
-    Of equally good ones, and where nothing could be judged, the first expert's stands.
+    Among equally good ones, and where nothing could be judged, it is the first expert's.
     """
 
     Config = RankConfig
@@ -121,7 +124,7 @@ class Rank:
 
 
 async def _bubbled(judge: Judge, request: Request, texts: Sequence[str], ask: Ask) -> list[float]:
-    """One pass: the winner meets the next one; who was better last is worth 1."""
+    """One pass in which the winner meets the next answer; the last winner is worth 1."""
     best = 0
     for other in range(1, len(texts)):
         (likes,) = await compare(judge, request, [(texts[best], texts[other])], ask)
@@ -130,7 +133,7 @@ async def _bubbled(judge: Judge, request: Request, texts: Sequence[str], ask: As
 
 
 async def _graded(judge: Judge, request: Request, texts: Sequence[str], ask: Ask) -> list[float]:
-    """The judge's grades; what has none is worth nothing."""
+    """The judge's grades; an answer without a grade is worth 0."""
     calls = [
         Call(
             judge.expert,
@@ -149,9 +152,9 @@ async def _graded(judge: Judge, request: Request, texts: Sequence[str], ask: Ask
     ]
     worth = [0.0] * len(texts)
     try:
-        replies = await gather(calls, ask, what="grades are there")
+        replies = await gather(calls, ask, what="grades received")
     except ExpertError as error:
-        ask.tell(f"{judge.expert} does not judge", failed=[error.message])
+        ask.tell(f"{judge.expert} failed as the judge", failed=[error.message])
         return worth
     unread = 0
     for said in replies:
@@ -166,7 +169,7 @@ async def _graded(judge: Judge, request: Request, texts: Sequence[str], ask: Ask
 
 
 def _grade(text: str) -> float | None:
-    """The number from 0 to 10 that a reply consists of or begins with, "of 10" or not."""
+    """The grade from 0 to 10 that a reply consists of or begins with; "9/10" is one, too."""
     found = _GRADE.match(text)
     grade = float(found[1]) if found else HIGHEST_GRADE + 1
     return grade if grade <= HIGHEST_GRADE else None

@@ -34,35 +34,42 @@ class SynthesizeConfig(SamplingConfig):
     type: Literal["synthesize"]
     method: Literal["merge", "agree", "pick"] = Field(
         "merge",
-        description="What the lead does: write a better answer, write the answer that most agree"
-        " on, or pick the answer that most agree with.",
+        description="What the lead does: write a better answer, write the answer that most experts"
+        " agree on, or pick the answer that most experts agree with.",
     )
     layers: int = Field(
         1,
         ge=1,
         le=8,
-        description="Rounds of the panel; from the second on, each sees all answers of the last.",
+        description="Rounds of the panel; from the second on, each expert sees all previous"
+        " answers.",
     )
     expert: str | None = Field(
         None,
-        description="Who writes the answer; else whom the router names, or the first of the panel.",
+        description="The lead, which writes the answer; by default the router's lead, or the"
+        " panel's first.",
     )
     prompt: Path | None = Field(
-        None, description="A text file with the fields {question} and {answers}; else our own."
+        None,
+        description="A text file with the fields {question} and {answers}; by default built in.",
     )
     candidate: str = Field(
         CANDIDATE,
-        description="How each answer stands in {answers}: the fields {number}, {answer}, {fence}.",
+        description="How each answer is quoted in {answers}: the fields {number}, {answer},"
+        " {fence}.",
     )
     answer_tokens: int = Field(
-        8192, ge=1, description="Tokens of all answers that are shown; longer ones are cut fairly."
+        8192,
+        ge=1,
+        description="Most tokens of all quoted answers together; longer ones are cut fairly.",
     )
     shuffle_seed: int | None = Field(
-        0, description="Of the order in which answers are shown; null: the panel's order."
+        0,
+        description="Seed of the order in which answers are quoted; null keeps the panel's order.",
     )
 
     def named(self) -> dict[str, tuple[str, ...]]:
-        """Who writes must be in the pool."""
+        """The lead must be in the pool."""
         return {"expert": (self.expert,) if self.expert is not None else ()}
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
@@ -73,10 +80,10 @@ class SynthesizeConfig(SamplingConfig):
 
 
 class Synthesize:
-    """All of the panel answer; who leads it makes one answer out of theirs.
+    """The whole panel answers; the lead makes one answer out of theirs.
 
-    Where all say the same, that is the answer, and nobody is asked again. An expert that fails is
-    left out; where who leads fails, or picks nothing, the first answer stands.
+    Where all give the same answer, it is given without asking the lead. An expert that fails is
+    skipped; where the lead fails, or picks no answer, the first answer is given.
     """
 
     Config = SynthesizeConfig
@@ -90,7 +97,7 @@ class Synthesize:
             self._layer = self._template
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
-        """The answer of who leads, as it comes."""
+        """The lead's answer, as it streams."""
         said = await gather(self._config.calls(request, panel), ask)
         for number in range(1, self._config.layers):
             if _agree(said):
@@ -98,7 +105,7 @@ class Synthesize:
             said = await self._again(said, request, panel, ask, number)
         best = first_complete(said)
         if _agree(said):
-            ask.tell("all say the same")
+            ask.tell("all answers are the same")
             yield as_chunk(best)
             return
         lead = self._config.expert or panel.lead or panel.experts[0]
@@ -117,14 +124,14 @@ class Synthesize:
         answers: Sequence[Answer | str],
         template: str | None = None,
     ) -> str:
-        """What the one who leads is asked."""
+        """The lead's question: the prompt with the quoted answers."""
         shown = fenced_answers(answers, self._config.candidate, self._config.answer_tokens)
         return fill(template or self._template, question=question, answers=shown)
 
     async def _again(
         self, said: list[Answer], request: Request, panel: Panel, ask: Ask, number: int
     ) -> list[Answer]:
-        """The next layer; where it fails altogether, the last one stands."""
+        """The answers of the next layer; where all of it fails, those of the last one."""
         ask.tell(f"layer {number + 1}")
         shown = self._shuffled(said, request)
         asked = with_question(request, self.prompt(request.query, shown, self._layer))
@@ -134,7 +141,7 @@ class Synthesize:
             return said
 
     def _shuffled(self, said: Sequence[Answer], request: Request) -> list[Answer]:
-        """An order that the same question gets again: judges prefer what stands first."""
+        """A random order, the same for the same question: judges prefer what comes first."""
         order = list(said)
         if self._config.shuffle_seed is not None:
             Random(f"{self._config.shuffle_seed} {request.query}").shuffle(order)
@@ -158,6 +165,6 @@ async def _picked(
     numbers = [int(found) for found in re.findall(r"(?<!\d)\d{1,4}(?!\d)", reply)]
     named = next((number for number in numbers if 1 <= number <= len(shown)), None)
     if named is None:
-        ask.tell(f"{lead} picked none: the first expert's answer stands")
+        ask.tell(f"{lead} picked no answer: the first expert's is given")
         return best
     return shown[named - 1]

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 LONGEST = 100_000
 MOST_OBJECTS = 20
 _BARE = re.compile(r'\\(?!["\\/bfnrtu])')
-"""Backslashes that are no JSON: models write LaTeX as it is."""
+"""Backslashes that are invalid in JSON: models write LaTeX without escaping it."""
 _DECODER = json.JSONDecoder(strict=False)
 
 
 class StatedAnswer(NamedTuple):
-    """What a model said; what could not be read is empty."""
+    """A model's answer with its confidence; parts that could not be read are empty."""
 
     answer: str
     confidence: float | None
@@ -20,11 +20,11 @@ class StatedAnswer(NamedTuple):
 
 
 def read_stated(text: str) -> StatedAnswer:
-    """The object {answer, confidence, reasoning} in a text; else the text, without confidence."""
-    told = _BARE.sub(r"\\\\", text[:LONGEST])
-    for start in [found.start() for found in re.finditer(r"\{", told)][:MOST_OBJECTS]:
+    """The object {answer, confidence, reasoning} in a text; without one, the text as the answer."""
+    escaped = _BARE.sub(r"\\\\", text[:LONGEST])
+    for start in [found.start() for found in re.finditer(r"\{", escaped)][:MOST_OBJECTS]:
         try:
-            tree, _ = _DECODER.raw_decode(told, start)
+            tree, _ = _DECODER.raw_decode(escaped, start)
         except (ValueError, RecursionError):
             continue
         if isinstance(tree, dict) and isinstance(tree.get("answer"), str | int | float):
@@ -38,12 +38,12 @@ def read_stated(text: str) -> StatedAnswer:
 
 
 def _latex(text: str) -> str:
-    r"""The text in which \b and \f were the beginnings of \boxed and \frac."""
+    r"""The text with \b and \f put back as the beginnings of \boxed and \frac."""
     return text.replace("\b", r"\b").replace("\f", r"\f")
 
 
 def probability(value: Any) -> float | None:
-    """A confidence as a number in 0..1; per cent are understood. None for anything else."""
+    """A confidence as a number in 0..1, also from a percentage. None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str):

@@ -31,35 +31,45 @@ class VoteConfig(VotingConfig):
     type: Literal["vote"]
     answer: Kind = Field(
         "text",
-        description="What is compared: the whole text, or the number, choice (letter of an option),"
-        " Python literal, LaTeX or code that an answer concludes with.",
+        description="What is compared of two answers: the whole text, or the number, the choice (an"
+        " option's letter), the Python literal, the LaTeX or the code that it concludes with.",
     )
     confidence: Literal["likelihood", "stated"] = Field(
         "likelihood",
-        description="Where confidence comes from: the mean probability of the answer's tokens, or"
-        " what the expert is asked to state.",
+        description="Source of the confidence: the mean probability of the answer's tokens, or what"
+        " the expert states when it is asked.",
     )
     stop_at: float | None = Field(
         0.95,
         gt=0.5,
         le=1,
-        description="Stop when the leading answer stays ahead with this probability; null: never.",
+        description="Stop when the leading answer stays ahead with this probability; null never"
+        " stops.",
     )
-    chunk: int = Field(4, ge=1, le=64, description="Calls at once; the next ones begin after them.")
+    chunk: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="Calls made at once; the next ones start when these are done.",
+    )
     prompt: Path | None = Field(
-        None, description="How confidence is asked for: a text file with {question}; else our own."
+        None,
+        description="How confidence is asked for: a text file with the field {question}; by"
+        " default a built-in prompt.",
     )
     run_tests: bool = Field(
         False,
-        description="Run code with the tests that a client sends, as our own user: only programs"
-        " that pass most of them have a vote. For clients and experts that you trust.",
+        description="Run code against the tests that a client sends, as the service's own user:"
+        " only programs that pass the most tests have a vote. For trusted clients and"
+        " experts only.",
     )
 
 
 class Vote:
-    """Everybody of the panel answers; the heaviest answer wins, in the words of its first voter.
+    """The whole panel answers; the answer with the heaviest vote wins, in its first voter's words.
 
-    Who was asked first wins a tie. Where no answer can be read, the first one stands.
+    The answer of the expert asked first wins a tie. Where no answer can be read, the first answer
+    is given.
     """
 
     Config = VoteConfig
@@ -90,7 +100,7 @@ class Vote:
         yield Chunk(self._answer(won), won.completion.finish_reason or "stop")
 
     async def _collect(self, calls: Sequence[Call], panel: Panel, ask: Ask) -> list[Answer]:
-        """Answers, chunk by chunk, until the winner is clear."""
+        """Make the calls, a chunk at a time, until the winner is clear."""
         said: list[Answer] = []
         errors: list[ExpertError] = []
         size = self._config.chunk
@@ -128,7 +138,7 @@ class Vote:
     ) -> bool:
         """Whether the leading answer stays ahead, most probably, if all `waiting` calls vote."""
         if self._config.stop_at is None or not said or self._config.run_tests:
-            return False  # Which programs pass is known at the end.
+            return False  # Which programs pass is only known at the end.
         labels = [extract(self._config.answer, self._answer(one)) for one in said]
         weights = [self._weight(one, panel) for one in said]
         unit = sum(weights) / len(weights)
@@ -140,7 +150,7 @@ class Vote:
         if not unit:
             return False
         counted = tally(labels, weights)
-        # Who was asked earlier wins ties: the winner does where nobody before it has a vote.
+        # The earlier call wins a tie: the leader does where no call before its voters has a vote.
         known = {one.call: label for one, label in zip(said, labels, strict=True)}
         voters = [call for call, label in known.items() if label == counted.winner]
         ties = all(known.get(call, "") is None for call in range(min(voters, default=0)))

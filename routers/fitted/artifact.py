@@ -27,7 +27,7 @@ class Artifact:
     arrays: Mapping[str, NDArray[Any]]
 
     def write(self, path: Path) -> None:
-        """Replace the file in one step, so that a reader sees either the old router or the new one."""
+        """Replace the file in one step, so that a reader sees the old router or the new one."""
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)

@@ -35,7 +35,8 @@ class CoverageConfig(BaseModel):
     )
     general: str | None = Field(
         None,
-        description="The expert that answers what no specialist covers, and decides when two differ.",
+        description="The expert that answers what no specialist covers, and decides when two"
+        " differ.",
     )
     message: str = Field(
         "None of the experts here was found to know about this question.",

@@ -11,8 +11,8 @@ from routers.fitted.training_set import Floats, Indices, TrainingSet, blocks
 FLOOR = 1e-6
 """Added to each variance, since questions that are all alike have none."""
 SHRINKAGE = 0.3
-"""Share of an isotropic variance. It is more than Ledoit and Wolf's estimate of the covariance would
-take, because it serves another purpose: new phrasings of known questions raise fewer alarms."""
+"""Share of an isotropic variance. Ledoit and Wolf, who estimate the covariance itself, would take
+less; with this much, new phrasings of known questions raise fewer alarms."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +28,11 @@ class CoverageDistance:
     centers: Floats
     """[C, dimension] means of the categories, whitened."""
     whitening: Floats
-    """[dimension, dimension]: after multiplication with it, the Euclidean distance is the wanted one."""
+    """[dimension, dimension]: of vectors times this, the Euclidean distance is the wanted one."""
 
     @classmethod
     def of(cls, training_set: TrainingSet, rows: Indices | None = None) -> Self:
-        """Estimate it from the questions that some expert answers right; from all, if there are none.
+        """Estimate it from the questions that some expert answers right; if none is, from all.
 
         `rows` restricts it to some of the questions.
         """

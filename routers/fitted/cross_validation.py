@@ -37,7 +37,7 @@ class RoutingGain(NamedTuple):
 
 
 class HeldOut(NamedTuple):
-    """Predictions for each question by a router that was fitted without it; NaN where there are none."""
+    """Predictions for each question by a router fitted without it; NaN where there are none."""
 
     predicted: Floats
     """[N, M]"""

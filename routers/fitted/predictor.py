@@ -39,7 +39,7 @@ class Predictor(ABC):
     def load(
         cls, arrays: Mapping[str, NDArray[Any]], training_set: TrainingSet, config: Any
     ) -> Self:
-        """Restore from what `arrays` returned. Raises KeyError or ValueError for arrays that do not fit."""
+        """Restore from `arrays`. Raises KeyError or ValueError for arrays that do not fit."""
 
     @abstractmethod
     def arrays(self) -> dict[str, NDArray[Any]]:

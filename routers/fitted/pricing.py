@@ -25,7 +25,7 @@ class PricePoint:
 def price_curve(
     training_set: TrainingSet, found: HeldOut, trust: float, prices: Floats
 ) -> list[PricePoint]:
-    """Price and quality for each weight, from 1 downwards; `prices` [M] in the training set's order.
+    """Price and quality for each weight, from 1 down; `prices` [M] in the training set's order.
 
     The plan's rule: weight * quality - (1 - weight) * price / dearest. Where the chosen expert was
     not asked, its overall mean takes the place of its score.

@@ -87,7 +87,7 @@ def blocks(rows: NDArray[Number]) -> Iterator[NDArray[Number]]:
 def read_training_set(
     path: Path, experts: Sequence[str], encoder: Encoder, where: str
 ) -> tuple[TrainingSet, tuple[str, ...]]:
-    """The training set of an outcome table about the pool's experts, and a sentence for each unknown.
+    """The training set in an outcome table, and a warning for each expert that it does not know.
 
     Embeds the questions that come without a vector. Raises ConfigError, naming the key `where`,
     for a table that is wrong or knows none of the experts.

@@ -62,7 +62,7 @@ class _Stream:
         self._cache: Any = None
 
     def read(self, tokens: Tensor) -> Tensor:
-        """Read further tokens [B, t]; returns the last hidden states at the last of them, [B, d]."""
+        """Read further tokens [B, t]; the last hidden states at the last of them, [B, d]."""
         done = self._model.base_model(input_ids=tokens, past_key_values=self._cache, use_cache=True)
         self._cache = done.past_key_values
         last: Tensor = done.last_hidden_state[:, -1]

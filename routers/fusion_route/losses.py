@@ -56,7 +56,8 @@ def known_answers(nll: Tensor, row: Tensor, rows: int, most: float) -> Tensor:
     """Mark the tokens of answers that one expert knows as a whole: [N] bool.
 
     `nll` [N, n] are the experts' losses on the right tokens, `row` [N] says which of the `rows`
-    answers a token belongs to; an answer is known where some expert gives all of it at most `most` nats.
+    answers a token belongs to. An answer is known where some expert gives all of it at most `most`
+    nats.
     """
     known = sum_by_row(nll, row, rows).min(-1).values <= most
     return known[row]

@@ -131,7 +131,7 @@ def _cached_member(
 def precompute_member(
     members: Members, name: str, rows: Sequence[Row], most_tokens: int, kept: int, say: Say
 ) -> dict[str, Tensor]:
-    """Let one expert read the rows: its part of each field of ExpertLogProbs, without the axis n."""
+    """Let one expert read the rows: its part of the fields of ExpertLogProbs, without axis n."""
     starts = torch.tensor([0, *(row.answer for row in rows)]).cumsum(0).tolist()
     part: dict[str, Tensor] = {}
     done = 0

@@ -84,16 +84,17 @@ class TrainingConfig(_Section):
     preference: PreferenceConfig = PreferenceConfig()
     language: Literal["router", "fused"] = Field(
         "router",
-        description="What the loss on answers trains: the router alone, as in the paper, or the fused"
-        " distribution of router and chosen expert, so that the router learns to stay out of the way"
-        " where an expert knows the answer.",
+        description="What the loss on answers trains: the router alone, as in the paper, or the"
+        " fused distribution of router and chosen expert, so that the router learns to"
+        " stay out of the way where an expert knows the answer.",
     )
     lambda_expert: float = Field(1 / 3, ge=0, description="Weight of the routing loss.")
     unknown_nll: float | None = Field(
         None,
         ge=0,
-        description="With the fused loss: where even the best expert's loss on the right token is more"
-        " nats than this, the router's own loss is added, so that it learns what no expert knows.",
+        description="With the fused loss: where even the best expert's loss on the right token is"
+        " more nats than this, the router's own loss is added, so that it learns what"
+        " no expert knows.",
     )
     quiet: float = Field(
         0.0,
@@ -105,18 +106,19 @@ class TrainingConfig(_Section):
     known_nll: float = Field(
         5.0,
         ge=0,
-        description="For `quiet`: an expert knows an answer if its loss is at most this many nats, summed"
-        " over the tokens.",
+        description="For `quiet`: an expert knows an answer if its loss is at most this many"
+        " nats, summed over the tokens.",
     )
     worst_nll: float = Field(
         math.inf,
         gt=0,
-        description="Cap on an expert's loss at a token, in nats, so that tokens which every expert gets"
-        " wrong do not drown those that one gets right.",
+        description="Cap on an expert's loss at a token, in nats, so that tokens which every"
+        " expert gets wrong do not drown those that one gets right.",
     )
     informative: Literal["argmax", "all"] = Field(
         "argmax",
-        description="Tokens that train the head: those where two experts' best tokens differ, or all.",
+        description="Tokens that train the head: those where two experts' best tokens differ, or"
+        " all.",
     )
     too_long: Literal["refuse", "skip"] = Field(
         "refuse", description="What to do with rows that exceed the smallest context length."

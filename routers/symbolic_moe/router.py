@@ -43,15 +43,15 @@ class SymbolicConfig(FittedConfig):
     max_tokens: int = Field(64, ge=1, description="Most tokens of one of the tagger's samples.")
     tag_requests: bool = Field(
         False,
-        description="Also ask the tagger about every request; otherwise a request's skills are those of"
-        " the nearest labelled questions, which costs nothing.",
+        description="Also ask the tagger about every request; otherwise a request's skills are"
+        " those of the nearest labelled questions, which costs nothing.",
     )
     samples: int = Field(
         5,
         ge=2,
         le=64,
-        description="Number of the tagger's samples, or of nearest labelled questions; a skill counts"
-        " if at least two of them name it.",
+        description="Number of the tagger's samples, or of nearest labelled questions; a skill"
+        " counts if at least two of them name it.",
     )
     floor: float | None = Field(
         None,
@@ -61,7 +61,8 @@ class SymbolicConfig(FittedConfig):
     )
     leads: Path | None = Field(
         None,
-        description="A file that `coterie profile` wrote: which expert merges answers best, by task.",
+        description="A file that `coterie profile` wrote: which expert merges answers best, by"
+        " task.",
     )
     mode: Mode = Field(
         "paper", description="How experts are drawn: as in the paper, or as in its released code."
