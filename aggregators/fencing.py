@@ -11,7 +11,7 @@ LETTERS_PER_TOKEN = 4.0
 
 
 def fair_shares(sizes: Sequence[int], total: int) -> list[int]:
-    """Max-min fair shares of at most `total`: the smallest sizes are met first, the rest is even."""
+    """Max-min fair shares of at most `total`: small sizes are met in full, the rest is even."""
     shares = [0] * len(sizes)
     left = max(0, total)
     smallest_first = sorted(range(len(sizes)), key=lambda number: sizes[number])

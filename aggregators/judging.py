@@ -67,9 +67,9 @@ def preference(said: Answer) -> float | None:
     lines = [line.strip() for line in said.text.splitlines() if line.strip()]
     for line in (lines[:1] + lines[-1:]) if lines else ():
         if found := _LETTER.fullmatch(line):
-            told = said.completion.logprobs
+            logprobs = said.completion.logprobs
             # The least likely token of so short a reply is the letter.
-            sure = exp(min(told)) if told and len(lines) == 1 else 1.0
+            sure = exp(min(logprobs)) if logprobs and len(lines) == 1 else 1.0
             sure = max(
                 sure, UNDECIDED
             )  # It was the likelier of two, whatever other tokens there are.

@@ -103,7 +103,7 @@ class ThoughtsRouter:
         shares = np.round(shares / shares.sum(), SHARE_DIGITS)
         heard = [] if alone else others[: self._active - 1]
         primary, *peers = (self._members[i] for i in [first, *heard])
-        hears = f" and hears {', '.join(peers)}" if peers else " and needs nobody"
+        hears = f" and attends to {', '.join(peers)}" if peers else " alone"
         return Decision(
             router=self.name,
             scores=((self._expert, 1.0),),

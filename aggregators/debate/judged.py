@@ -67,7 +67,7 @@ class JudgedDebate:
         yield as_chunk(sides[0] if likes >= UNDECIDED else sides[1])
 
     async def _sides(self, said: Sequence[Answer]) -> list[Answer]:
-        """One answer for each of the two heaviest labels; each unreadable answer is its own label."""
+        """An answer for each of the two heaviest labels; an unreadable one is its own label."""
         labels = await equality.labels(self._config.answer, [one.text for one in said])
         keys = [
             f"= {label}" if label is not None else f"? {one.call}"

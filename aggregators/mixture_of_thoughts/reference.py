@@ -22,7 +22,7 @@ _PREFIX = "interactions."
 
 
 class ThoughtsReference:
-    """Answers one request in the role that its first token asks for."""
+    """Answers one request, in the role that its first token names."""
 
     def __init__(self, folder: Path) -> None:
         """Load a fused folder; raises ConfigError for one of another kind."""

@@ -1,4 +1,4 @@
-"""The loss of a step of a Mixture of Thoughts: who is best alone, and what experts say together."""
+"""The loss of a training step: which expert is best alone, and what experts say together."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -37,9 +37,9 @@ class ReadAnswers(NamedTuple):
     log_probs: Tensor
     """[N, V]"""
     nats: Tensor
-    """[N] of the right tokens."""
+    """[N] loss of each right token, in nats."""
     row: Tensor
-    """[N] which question a token belongs to."""
+    """[N] the question that a token belongs to."""
     questions: int
 
     def costs(self, worst: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Training of a Mixture of Thoughts: only the router and the interaction layers learn."""
+"""Training of a Mixture of Thoughts: only the query router and the interaction layers learn."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -34,11 +34,11 @@ EMBEDDED_AT_ONCE = 512
 def train(
     config: TrainingConfig, folder: Path, encode: Encode, voice: Voice, cache: Path | None = None
 ) -> tuple[MixtureOfThoughts, State]:
-    """Train as a file says, or go on where a stopped run left `folder`.
+    """Train as configured, or resume the stopped run in `folder`.
 
-    What is computed before the training is kept in `cache`, by default a part of the folder.
-    The same file, seed and number of threads give the same weights, whether or not the run was
-    stopped on the way. Raises ConfigError for what cannot be trained.
+    What is computed before the training is kept in `cache`, by default inside `folder`. The same
+    file, seed and number of threads give the same weights, whether or not the run was stopped in
+    between. Raises ConfigError for what cannot be trained.
     """
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
@@ -51,7 +51,7 @@ def train(
     data = load_data(config, different, smallest_context(config.members.values()), voice.tell)
     digest = data.digest()
     run = _run_folder(config, folder, digest, cache)
-    # Under the hash of the rows: other data in the same folder must not find these vectors.
+    # Named by the hash of the rows: other data in the same folder must not find these vectors.
     path = run.cache / f"embeddings-{digest[:24]}.npy"
     embeddings = _embed(data.questions, path, encode, voice)
     costs = answer_costs(
@@ -104,7 +104,7 @@ def _run_folder(config: TrainingConfig, folder: Path, data: str, cache: Path | N
 
 
 def _embed(texts: Sequence[str], path: Path, encode: Encode, voice: Voice) -> Tensor:
-    """Embed every text once; kept at `path`, so that a stopped run does not do it again."""
+    """Embed every text once; kept at `path`, so that a resumed run need not do it again."""
     if path.exists():
         return torch.from_numpy(np.load(path))
     parts: list[NDArray[np.float32]] = []

@@ -57,7 +57,7 @@ class CoverageConfig(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _somebody_is_asked(self) -> "CoverageConfig":
+    def _has_a_general_expert(self) -> "CoverageConfig":
         if self.action == "general" and self.general is None:
             raise ValueError("action: general needs the key `general`")
         return self

@@ -84,7 +84,7 @@ def test_who_was_drawn_is_said() -> None:
     mixture = Bandit({FITTED: 0.0, "only b": 1.0})
     found, asked = mixture.choose(decision({"a": 0.6, "b": 0.5}), CONFIG, "r")
     assert found.scores == (("b", 0.5), ("a", 0.6))
-    assert found.reason == "b is asked by what feedback has shown. as fitted."
+    assert found.reason == "b is asked because of earlier feedback. as fitted."
     assert asked == Draw("b", pytest.approx(0.99), ("only b",))
 
 

@@ -170,5 +170,5 @@ class TestRouter:
             make(tagger="nobody")
         with pytest.raises(ConfigError, match="tag_requests: needs the key `tagger`"):
             make(tag_requests=True)
-        with pytest.raises(ConfigError, match="nobody was probed"):
+        with pytest.raises(ConfigError, match="no expert has been probed"):
             make(leads=str(tmp_path / "leads.json"))
