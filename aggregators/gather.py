@@ -37,7 +37,7 @@ class Answer(NamedTuple):
         return self.completion.finish_reason == "length"
 
 
-def never(said: Sequence[Answer], waiting: int) -> bool:
+def never(answers: Sequence[Answer], waiting: int) -> bool:
     """Never enough: every answer is needed."""
     return False
 
@@ -59,14 +59,14 @@ async def gather(
     tasks = {
         asyncio.create_task(_one(number, call, ask)): number for number, call in enumerate(calls)
     }
-    said: list[Answer] = []
+    answers: list[Answer] = []
     silent: list[Answer] = []
     failed: dict[int, ExpertError] = {}
     waiting = set(tasks)
     quorum = min(ask.quorum, len(calls))
     try:
         while waiting:
-            timeout = _patience(ask) if len(said) >= quorum else None
+            timeout = _patience(ask) if len(answers) >= quorum else None
             done, waiting = await asyncio.wait(
                 waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
             )
@@ -80,12 +80,12 @@ async def gather(
                 except ExpertError as error:
                     failed[tasks[task]] = error
                     continue
-                (said if one.text else silent).append(one)
+                (answers if one.text else silent).append(one)
                 if not one.text:
                     failed[tasks[task]] = no_text_error(one.expert)
-            said.sort()
-            ask.tell(f"{len(said)} of {len(calls)} {what}")
-            if waiting and enough(said, len(waiting)):
+            answers.sort()
+            ask.tell(f"{len(answers)} of {len(calls)} {what}")
+            if waiting and enough(answers, len(waiting)):
                 break
     finally:
         await _abort(waiting)
@@ -94,8 +94,8 @@ async def gather(
         ask.tell(
             f"{len(errors)} of {len(calls)} failed", failed=[failure_reason(e) for e in errors]
         )
-    if said or len(silent) == len(failed):
-        return said or sorted(silent)
+    if answers or len(silent) == len(failed):
+        return answers or sorted(silent)
     raise all_failed_error(errors)
 
 

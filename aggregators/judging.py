@@ -50,24 +50,24 @@ async def compare(
         replies = []
     likes = [UNDECIDED] * len(calls)
     unread = len(calls)
-    for said in replies:
-        if (found := preference(said)) is not None:
-            likes[said.call] = found
+    for reply in replies:
+        if (found := preference(reply)) is not None:
+            likes[reply.call] = found
             unread -= 1
     if unread:
         ask.tell(f"{unread} of {len(calls)} judgements could not be read", unread=unread)
     return [(likes[i] + 1 - likes[i + 1]) / 2 for i in range(0, len(calls), 2)]
 
 
-def preference(said: Answer) -> float | None:
+def preference(reply: Answer) -> float | None:
     """The probability of "A" in a reply; None where it names neither A nor B.
 
     It is the probability of the letter's token where the engine reports it, otherwise 1 or 0.
     """
-    lines = [line.strip() for line in said.text.splitlines() if line.strip()]
+    lines = [line.strip() for line in reply.text.splitlines() if line.strip()]
     for line in (lines[:1] + lines[-1:]) if lines else ():
         if found := _LETTER.fullmatch(line):
-            logprobs = said.completion.logprobs
+            logprobs = reply.completion.logprobs
             # The least likely token of so short a reply is the letter.
             sure = exp(min(logprobs)) if logprobs and len(lines) == 1 else 1.0
             sure = max(

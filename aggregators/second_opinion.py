@@ -26,14 +26,14 @@ class SecondOpinion:
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The first expert's answer if the second gives the same one."""
-        said: list[Answer] = []
+        answers: list[Answer] = []
         try:
-            said = await gather([Call(expert, request) for expert in panel.experts[:2]], ask)
+            answers = await gather([Call(expert, request) for expert in panel.experts[:2]], ask)
         except ExpertError:
             if panel.lead is None:
                 raise
-        if len(said) == 2 and plain(said[0].text) == plain(said[1].text):
-            yield as_chunk(said[0])
+        if len(answers) == 2 and plain(answers[0].text) == plain(answers[1].text):
+            yield as_chunk(answers[0])
         elif panel.lead is not None:
             async for chunk in ask(panel.lead, request):
                 yield chunk

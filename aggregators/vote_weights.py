@@ -27,12 +27,12 @@ class VotingConfig(SamplingConfig):
         """The request, changed so that its answer has what its weight is computed from."""
         return with_logprobs(request) if self.weights == "confidence" else request
 
-    def vote_weight(self, said: Answer, panel: Panel) -> float:
+    def vote_weight(self, answer: Answer, panel: Panel) -> float:
         """The weight of an answer's vote; its confidence is the mean probability of its tokens."""
         if self.weights == "router":
-            return self.router_weight(said.expert, panel)
+            return self.router_weight(answer.expert, panel)
         if self.weights == "confidence":
-            return reconcile_weight(mean_token_probability(said.completion))
+            return reconcile_weight(mean_token_probability(answer.completion))
         return 1.0
 
     def router_weight(self, expert: str, panel: Panel) -> float:

@@ -89,35 +89,38 @@ class Signals:
             return await self._agreement(expert, request, ask)
         checked = self._config.signal == "self_check"
         asked = request if checked else with_logprobs(request)
-        (said,) = await gather([Call(expert, asked)], ask)
+        (answer,) = await gather([Call(expert, asked)], ask)
         if checked:
-            return RatedAnswer(said, await self._checked(said, request, ask))
+            return RatedAnswer(answer, await self._checked(answer, request, ask))
         least = self._config.signal == "least"
-        probability = (min_token_probability if least else mean_token_probability)(said.completion)
+        probability = (min_token_probability if least else mean_token_probability)(
+            answer.completion
+        )
         # An answer that was cut off has not come to its conclusion.
-        return RatedAnswer(said, 0.0 if probability is None or said.cut else probability)
+        return RatedAnswer(answer, 0.0 if probability is None or answer.cut else probability)
 
     async def _agreement(self, expert: str, request: Request, ask: Ask) -> RatedAnswer:
         calls = [Call(expert, self._sample(request, n)) for n in range(self._config.samples)]
-        said = await gather(calls, ask)
-        labels = await equality.labels(self._config.answer, [one.text for one in said])
-        counted = tally(labels, [1.0] * len(said))
+        answers = await gather(calls, ask)
+        labels = await equality.labels(self._config.answer, [one.text for one in answers])
+        counted = tally(labels, [1.0] * len(answers))
         if counted.winner is None:
-            return RatedAnswer(first_complete(said), 0.0)
-        same = [one for one, label in zip(said, labels, strict=True) if label == counted.winner]
+            return RatedAnswer(first_complete(answers), 0.0)
+        same = [one for one, label in zip(answers, labels, strict=True) if label == counted.winner]
         return RatedAnswer(first_complete(same), len(same) / len(calls))
 
-    async def _checked(self, said: Answer, request: Request, ask: Ask) -> float:
+    async def _checked(self, answer: Answer, request: Request, ask: Ask) -> float:
         """The share of checks that say yes; one that cannot be read says no."""
         text = fill(
             self._template,
             question=request.query,
-            answer=defused(said.text),
-            fence=fence_for([said.text]),
+            answer=defused(answer.text),
+            fence=fence_for([answer.text]),
         )
         calls = [
             Call(
-                said.expert, self._sample(standalone_question(request, text, max_tokens=16), number)
+                answer.expert,
+                self._sample(standalone_question(request, text, max_tokens=16), number),
             )
             for number in range(self._config.samples)
         ]

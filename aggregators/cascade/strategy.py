@@ -82,13 +82,13 @@ class Strategy:
         if sure >= self._config.verify_at:
             ask.tell("a second expert verifies", strategy="verify", confidence=round(sure, 4))
             try:
-                said = await gather([Call(name, request) for name in distinct[:2]], memory)
+                answers = await gather([Call(name, request) for name in distinct[:2]], memory)
             except ExpertError as error:
                 ask.tell("both failed", failed=[failure_reason(error)])
-                said = []
-            labels = await equality.labels(self._config.answer, [one.text for one in said])
-            if len(said) == 2 and labels[0] is not None and labels[0] == labels[1]:
-                yield as_chunk(said[0])
+                answers = []
+            labels = await equality.labels(self._config.answer, [one.text for one in answers])
+            if len(answers) == 2 and labels[0] is not None and labels[0] == labels[1]:
+                yield as_chunk(answers[0])
                 return
         ask.tell("the whole panel answers", strategy="panel", confidence=round(sure, 4))
         async for chunk in self._panel.aggregate(request, panel, memory):

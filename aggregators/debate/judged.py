@@ -42,8 +42,8 @@ class JudgedDebate:
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The answer of the side that convinced the judge."""
-        said = await gather([Call(expert, request) for expert in panel.experts], ask)
-        sides = await self._sides(said)
+        answers = await gather([Call(expert, request) for expert in panel.experts], ask)
+        sides = await self._sides(answers)
         if len(sides) == 1:
             yield as_chunk(sides[0])
             return
@@ -66,16 +66,16 @@ class JudgedDebate:
         )
         yield as_chunk(sides[0] if likes >= UNDECIDED else sides[1])
 
-    async def _sides(self, said: Sequence[Answer]) -> list[Answer]:
+    async def _sides(self, answers: Sequence[Answer]) -> list[Answer]:
         """An answer for each of the two heaviest labels; an unreadable one is its own label."""
-        labels = await equality.labels(self._config.answer, [one.text for one in said])
+        labels = await equality.labels(self._config.answer, [one.text for one in answers])
         keys = [
             f"= {label}" if label is not None else f"? {one.call}"
-            for one, label in zip(said, labels, strict=True)
+            for one, label in zip(answers, labels, strict=True)
         ]
         counted = tally(keys, [1.0] * len(keys))
         return [
-            first_complete(one for one, key in zip(said, keys, strict=True) if key == side)
+            first_complete(one for one, key in zip(answers, keys, strict=True) if key == side)
             for side in list(counted.weights)[:2]
         ]
 
@@ -94,11 +94,11 @@ class JudgedDebate:
                 for mine, side in enumerate(sides)
             ]
             try:
-                said = await gather(calls, ask, what="arguments received")
+                answers = await gather(calls, ask, what="arguments received")
             except ExpertError as error:
                 ask.tell("both sides failed to argue", failed=[failure_reason(error)])
                 break
-            texts = {one.call: self._certified(one.text, request) for one in said}
+            texts = {one.call: self._certified(one.text, request) for one in answers}
             for mine in (0, 1):
                 arguments[mine].append(texts.get(mine, "(no argument)"))
         return arguments

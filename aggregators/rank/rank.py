@@ -87,29 +87,29 @@ class Rank:
         """The best answer."""
         by_likelihood = self._config.method == "likelihood"
         asked = with_logprobs(request) if by_likelihood else request
-        said = _distinct(await gather(self._config.calls(asked, panel), ask))
+        answers = _distinct(await gather(self._config.calls(asked, panel), ask))
         judge = Judge(
             self._config.judge or panel.lead or panel.experts[0],
             self._template,
             {"temperature": 0, "max_tokens": self._config.judge_tokens},
         )
-        if len(said) == 1:
-            yield as_chunk(said[0])
+        if len(answers) == 1:
+            yield as_chunk(answers[0])
             return
-        worth = await self._worth(said, request, judge, ask)
-        ask.tell("ranked", ranking=_ranking(said, worth))
+        worth = await self._worth(answers, request, judge, ask)
+        ask.tell("ranked", ranking=_ranking(answers, worth))
         best = max(worth)
         yield as_chunk(
-            first_complete(one for one, value in zip(said, worth, strict=True) if value == best)
+            first_complete(one for one, value in zip(answers, worth, strict=True) if value == best)
         )
 
     async def _worth(
-        self, said: Sequence[Answer], request: Request, judge: Judge, ask: Ask
+        self, answers: Sequence[Answer], request: Request, judge: Judge, ask: Ask
     ) -> list[float]:
         if self._config.method == "likelihood":
-            return [mean_token_probability(one.completion) or 0.0 for one in said]
-        shares = fair_shares([tokens(one) for one in said], self._config.answer_tokens)
-        texts = [clip(one.text, tokens(one), s) for one, s in zip(said, shares, strict=True)]
+            return [mean_token_probability(one.completion) or 0.0 for one in answers]
+        shares = fair_shares([tokens(one) for one in answers], self._config.answer_tokens)
+        texts = [clip(one.text, tokens(one), s) for one, s in zip(answers, shares, strict=True)]
         if self._config.method == "grade":
             return await _graded(judge, request, texts, ask)
         if self._config.comparisons == "bubble":
@@ -157,12 +157,12 @@ async def _graded(judge: Judge, request: Request, texts: Sequence[str], ask: Ask
         ask.tell(f"{judge.expert} failed as the judge", failed=[error.message])
         return worth
     unread = 0
-    for said in replies:
-        grade = _grade(said.text)
+    for reply in replies:
+        grade = _grade(reply.text)
         if grade is None:
             unread += 1
         else:
-            worth[said.call] = grade
+            worth[reply.call] = grade
     if unread:
         ask.tell(f"{unread} of {len(calls)} grades could not be read", unread=unread)
     return worth
@@ -175,16 +175,16 @@ def _grade(text: str) -> float | None:
     return grade if grade <= HIGHEST_GRADE else None
 
 
-def _distinct(said: Sequence[Answer]) -> list[Answer]:
+def _distinct(answers: Sequence[Answer]) -> list[Answer]:
     """Each answer once, the first of equal ones."""
     found: dict[str, Answer] = {}
-    for one in said:
+    for one in answers:
         found.setdefault(one.text, one)
     return list(found.values())
 
 
-def _ranking(said: Sequence[Answer], worth: Sequence[float]) -> list[dict[str, Any]]:
-    found = zip(said, worth, strict=True)
+def _ranking(answers: Sequence[Answer], worth: Sequence[float]) -> list[dict[str, Any]]:
+    found = zip(answers, worth, strict=True)
     return [
         {"expert": one.expert, "worth": round(value, 3)}
         for one, value in sorted(found, key=lambda pair: -pair[1])

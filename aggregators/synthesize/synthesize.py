@@ -98,18 +98,18 @@ class Synthesize:
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The lead's answer, as it streams."""
-        said = await gather(self._config.calls(request, panel), ask)
+        answers = await gather(self._config.calls(request, panel), ask)
         for number in range(1, self._config.layers):
-            if _agree(said):
+            if _agree(answers):
                 break
-            said = await self._again(said, request, panel, ask, number)
-        best = first_complete(said)
-        if _agree(said):
+            answers = await self._again(answers, request, panel, ask, number)
+        best = first_complete(answers)
+        if _agree(answers):
             ask.tell("all answers are the same")
             yield as_chunk(best)
             return
         lead = self._config.expert or panel.lead or panel.experts[0]
-        shown = self._shuffled(said, request)
+        shown = self._shuffled(answers, request)
         asked = with_question(request, self.prompt(request.query, shown))
         if self._config.method == "pick":
             yield as_chunk(await _picked(lead, asked, shown, best, ask))
@@ -129,27 +129,27 @@ class Synthesize:
         return fill(template or self._template, question=question, answers=shown)
 
     async def _again(
-        self, said: list[Answer], request: Request, panel: Panel, ask: Ask, number: int
+        self, answers: list[Answer], request: Request, panel: Panel, ask: Ask, number: int
     ) -> list[Answer]:
         """The answers of the next layer; where all of it fails, those of the last one."""
         ask.tell(f"layer {number + 1}")
-        shown = self._shuffled(said, request)
+        shown = self._shuffled(answers, request)
         asked = with_question(request, self.prompt(request.query, shown, self._layer))
         try:
             return await gather(self._config.calls(asked, panel), ask)
         except ExpertError:
-            return said
+            return answers
 
-    def _shuffled(self, said: Sequence[Answer], request: Request) -> list[Answer]:
+    def _shuffled(self, answers: Sequence[Answer], request: Request) -> list[Answer]:
         """A random order, the same for the same question: judges prefer what comes first."""
-        order = list(said)
+        order = list(answers)
         if self._config.shuffle_seed is not None:
             Random(f"{self._config.shuffle_seed} {request.query}").shuffle(order)
         return order
 
 
-def _agree(said: Sequence[Answer]) -> bool:
-    return len({plain(one.text) for one in said}) == 1
+def _agree(answers: Sequence[Answer]) -> bool:
+    return len({plain(one.text) for one in answers}) == 1
 
 
 async def _picked(

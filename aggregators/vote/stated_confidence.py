@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 LONGEST = 100_000
 MOST_OBJECTS = 20
-_BARE = re.compile(r'\\(?!["\\/bfnrtu])')
-"""Backslashes that are invalid in JSON: models write LaTeX without escaping it."""
+_BACKSLASH = re.compile(r'(\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))|\\')
+"""An escape of JSON, or a bare backslash: models write LaTeX without escaping it."""
 _DECODER = json.JSONDecoder(strict=False)
 
 
@@ -21,7 +21,7 @@ class StatedAnswer(NamedTuple):
 
 def read_stated(text: str) -> StatedAnswer:
     """The object {answer, confidence, reasoning} in a text; without one, the text as the answer."""
-    escaped = _BARE.sub(r"\\\\", text[:LONGEST])
+    escaped = _BACKSLASH.sub(lambda found: found[1] or r"\\", text[:LONGEST])
     for start in [found.start() for found in re.finditer(r"\{", escaped)][:MOST_OBJECTS]:
         try:
             tree, _ = _DECODER.raw_decode(escaped, start)

@@ -82,31 +82,31 @@ class Vote:
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The winner's answer."""
         calls = self._config.calls(self._asked(request), panel)
-        said = await self._collect(calls, panel, ask)
-        texts = [self._answer(one) for one in said]
+        answers = await self._collect(calls, panel, ask)
+        texts = [self._answer(one) for one in answers]
         tests = request.tests if self._config.run_tests else ()
         labels = await equality.labels(self._config.answer, texts, tests)
-        weights = [self._weight(one, panel) for one in said]
+        weights = [self._weight(one, panel) for one in answers]
         counted = tally(labels, weights)
         votes = {label: round(weight, 3) for label, weight in counted.weights.items()}
         if counted.winner is None:
             ask.tell("no answer could be read", votes=votes)
-            yield as_chunk(first_complete(said))
+            yield as_chunk(first_complete(answers))
             return
-        ask.tell(f"{len(said)} votes for {len(votes)} answers", votes=votes)
+        ask.tell(f"{len(answers)} votes for {len(votes)} answers", votes=votes)
         won = first_complete(
-            one for one, label in zip(said, labels, strict=True) if label == counted.winner
+            one for one, label in zip(answers, labels, strict=True) if label == counted.winner
         )
         yield Chunk(self._answer(won), won.completion.finish_reason or "stop")
 
     async def _collect(self, calls: Sequence[Call], panel: Panel, ask: Ask) -> list[Answer]:
         """Make the calls, a chunk at a time, until the winner is clear."""
-        said: list[Answer] = []
+        answers: list[Answer] = []
         errors: list[ExpertError] = []
         size = self._config.chunk
         for start in range(0, len(calls), size):
             chunk = calls[start : start + size]
-            before = tuple(said)
+            before = tuple(answers)
 
             def clear(
                 now: Sequence[Answer],
@@ -121,26 +121,26 @@ class Vote:
 
             try:
                 found = await gather(chunk, ask, clear)
-                said += [one._replace(call=one.call + start) for one in found]
+                answers += [one._replace(call=one.call + start) for one in found]
             except ExpertError as error:
                 errors.append(error)
             later = len(calls) - start - len(chunk)
-            if later and self._clear(said, calls, later, panel):
+            if later and self._clear(answers, calls, later, panel):
                 ask.tell("the winner is clear", spared=later)
                 break
-        spoken = [one for one in said if one.text]
+        spoken = [one for one in answers if one.text]
         if errors and not spoken:
-            raise all_failed_error([*errors, *(no_text_error(one.expert) for one in said)])
-        return spoken or said
+            raise all_failed_error([*errors, *(no_text_error(one.expert) for one in answers)])
+        return spoken or answers
 
     def _clear(
-        self, said: Sequence[Answer], calls: Sequence[Call], waiting: int, panel: Panel
+        self, answers: Sequence[Answer], calls: Sequence[Call], waiting: int, panel: Panel
     ) -> bool:
         """Whether the leading answer stays ahead, most probably, if all `waiting` calls vote."""
-        if self._config.stop_at is None or not said or self._config.run_tests:
+        if self._config.stop_at is None or not answers or self._config.run_tests:
             return False  # Which programs pass is only known at the end.
-        labels = [extract(self._config.answer, self._answer(one)) for one in said]
-        weights = [self._weight(one, panel) for one in said]
+        labels = [extract(self._config.answer, self._answer(one)) for one in answers]
+        weights = [self._weight(one, panel) for one in answers]
         unit = sum(weights) / len(weights)
         to_come = waiting * unit
         if self._config.weights == "router":  # Their weights are known before they vote.
@@ -151,7 +151,7 @@ class Vote:
             return False
         counted = tally(labels, weights)
         # The earlier call wins a tie: the leader does where no call before its voters has a vote.
-        known = {one.call: label for one, label in zip(said, labels, strict=True)}
+        known = {one.call: label for one, label in zip(answers, labels, strict=True)}
         voters = [call for call, label in known.items() if label == counted.winner]
         ties = all(known.get(call, "") is None for call in range(min(voters, default=0)))
         return lead_probability(counted.lead, to_come, unit, wins_ties=ties) >= self._config.stop_at
@@ -165,10 +165,10 @@ class Vote:
     def _states(self) -> bool:
         return self._config.weights == "confidence" and self._config.confidence == "stated"
 
-    def _answer(self, said: Answer) -> str:
-        return read_stated(said.text).answer if self._states else said.text
+    def _answer(self, answer: Answer) -> str:
+        return read_stated(answer.text).answer if self._states else answer.text
 
-    def _weight(self, said: Answer, panel: Panel) -> float:
+    def _weight(self, answer: Answer, panel: Panel) -> float:
         if self._states:
-            return reconcile_weight(read_stated(said.text).confidence)
-        return self._config.vote_weight(said, panel)
+            return reconcile_weight(read_stated(answer.text).confidence)
+        return self._config.vote_weight(answer, panel)

@@ -137,3 +137,8 @@ def test_no_other_words_are_a_confidence(written: str) -> None:
 def test_a_confidence_is_a_probability_or_nothing(value: Any) -> None:
     found = probability(value)
     assert found is None or 0 <= found <= 1
+
+
+def test_escapes_and_bare_backslashes_stand_side_by_side() -> None:
+    text = r'{"answer": "\\(\\alpha \underline{x} \\frac12", "confidence": 0.9}'
+    assert read_stated(text).answer == r"\(\alpha \underline{x} \frac12"

@@ -276,7 +276,9 @@ class TestBadArtifacts:
         path = tmp_path / "bad.safetensors"
         if content is not None:
             path.write_bytes(content)
-        with pytest.raises(ConfigError, match=r"bad\.safetensors.*(cannot be read|no router)"):
+        with pytest.raises(
+            ConfigError, match=r"bad\.safetensors.*(cannot be read|no fitted router)"
+        ):
             self.load(path, encoder)
 
     def test_neither_outcomes_nor_artifact(self, encoder: Any) -> None:
