@@ -1,4 +1,4 @@
-"""The query router of a Mixture of Thoughts (arXiv 2509.21164, section 3.1), when it serves.
+"""The query router of a Mixture of Thoughts (arXiv 2509.21164, section 3.1), at serving time.
 
 It chooses the primary expert, which speaks, and the peers that it attends to. All parts of the
 method: `aggregators/mixture_of_thoughts/__init__.py`.

@@ -62,9 +62,7 @@ class Feedback:
             return decision, None
         return self._mixtures[composition].choose(decision, config, request.id)
 
-    def remember(
-        self, composition: str, request: Request, expert: str, asked: Draw | None
-    ) -> None:
+    def remember(self, composition: str, request: Request, expert: str, asked: Draw | None) -> None:
         """A later `give` may be about this request; the oldest are forgotten."""
         if not self._settings.remember or not expert:
             return
