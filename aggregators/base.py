@@ -1,4 +1,4 @@
-"""The protocol of an aggregator: it asks experts, and turns what they say into one answer."""
+"""The protocol of an aggregator: it asks experts and turns their answers into one."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -11,40 +11,42 @@ from experts.types import Chunk, Request
 
 
 class Ask(Protocol):
-    """Asks one expert, through the pool; closing the iterator aborts the generation.
+    """Asks one expert through the pool; closing the iterator aborts the generation.
 
-    Raises ExpertError, BudgetSpent among them. Every call counts in the request's usage.
+    Raises ExpertError, of which BudgetSpent is one. Every call counts in the request's usage.
     """
 
     deadline: float
-    """Time of the event loop's clock after which nobody is waited for, if `quorum` answered."""
+    """Time of the event loop's clock after which no expert is waited for, if `quorum` have
+    answered."""
     quorum: int
+    """Number of answers that are enough once the deadline has passed."""
 
     def __call__(self, expert: str, request: Request) -> AsyncIterator[Chunk]: ...
 
     def tell(self, words: str, **facts: Any) -> None:
-        """Progress: `words` for who waits, `facts` (plain JSON) for who asks why."""
+        """Report progress: `words` for a waiting client, `facts` (plain JSON) for explanations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Who answers together."""
+    """The experts that answer one request together."""
 
     experts: tuple[str, ...]
-    """Best first; one may come more than once."""
+    """The experts, best first; one may occur more than once."""
     lead: str | None = None
-    """Who decides, or puts the answers together; None: the aggregator knows."""
+    """The expert that decides or merges the answers; None leaves the choice to the aggregator."""
     scores: Mapping[str, float] = field(default_factory=dict)
-    """Predicted quality in 0..1 of those the router scored."""
+    """Expert -> predicted quality in 0..1, for the experts that the router scored."""
     prices: Mapping[str, float] = field(default_factory=dict)
-    """Of a million tokens, in USD, of every expert of the pool."""
+    """Expert -> price of a million tokens in USD, for every expert of the pool."""
 
 
 class Aggregator(Protocol):
-    """Knows nothing of engines: whom it asks is given, and how.
+    """Turns the answers of a panel into one; it knows nothing of engines or of HTTP.
 
     `aggregate` yields the answer's text as it becomes known; the last chunk has a finish reason.
-    Raises ExpertError where nobody answers.
+    Raises ExpertError where no expert answers.
 
     One that may ask otherwise than each of the panel once also has a method
     `most_calls(panel) -> Counter`, so that it can be planned with: see the function of that name.
@@ -65,9 +67,9 @@ class AggregatorConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
-        """Mistakes that only show beside the pool's expert names, as `key: what is wrong`.
+        """Mistakes that can only be seen with the pool's expert names, as `key: what is wrong`.
 
-        Here: the keys that name experts must name those of the pool.
+        By default: keys that name experts must name experts of the pool.
         """
         return tuple(
             f"{key}: no expert is called `{name}` (known: {', '.join(experts)})."
@@ -77,14 +79,14 @@ class AggregatorConfig(BaseModel):
         )
 
     def named(self) -> dict[str, tuple[str, ...]]:
-        """The experts that keys name, by key."""
+        """The experts that are named by each key."""
         return {}
 
 
-def asking(request: Request, text: str, **fields: Any) -> Request:
-    """The request with another question: the last user message, or the prompt, is replaced.
+def with_question(request: Request, text: str, **fields: Any) -> Request:
+    """The request with another question in place of its last user message, or its prompt.
 
-    `fields` go into its body; what is None there comes out of it.
+    `fields` are set in its body; a field that is None is removed.
     """
     body = {**request.body, **fields}
     body = {key: value for key, value in body.items() if value is not None or key not in fields}
@@ -100,8 +102,8 @@ def asking(request: Request, text: str, **fields: Any) -> Request:
     return replace(request, body={**body, "messages": messages})
 
 
-def alone(request: Request, text: str, **fields: Any) -> Request:
-    """A question of our own about the request: without its conversation, stops or schema."""
+def standalone_question(request: Request, text: str, **fields: Any) -> Request:
+    """A question about the request, without the request's conversation, stops or schema."""
     return Request(
         request.id,
         "chat/completions",
@@ -110,6 +112,6 @@ def alone(request: Request, text: str, **fields: Any) -> Request:
 
 
 def with_logprobs(request: Request) -> Request:
-    """The request whose answer tells the probability of each of its tokens."""
+    """The request, changed so that its answer has the log-probability of each token."""
     wanted: Any = 0 if request.operation == "completions" else True
     return replace(request, body={**request.body, "logprobs": wanted})

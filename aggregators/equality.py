@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from aggregators.answer_extraction import Kind, extract, unwarned
+from aggregators.answers.extraction import Kind, extract
+from aggregators.answers.values import unwarned
 
 CHILD = Path(__file__).with_name("equality_worker.py")
 SECONDS = 10.0

@@ -1,17 +1,17 @@
-"""How one model's answer is shown to another: cut to a fair share, defused, fenced. Pure."""
+"""How one model's answer is quoted to another: cut to a fair share, defused, fenced. Pure."""
 
 from collections.abc import Sequence
 
-from aggregators.gather import Said
+from aggregators.gather import Answer
 from experts.prompts import defused, fence_for, fill
 
 CUT = " [...]"
 LETTERS_PER_TOKEN = 4.0
-"""Where an engine counts no tokens."""
+"""Assumed where an engine does not count tokens."""
 
 
 def fair_shares(sizes: Sequence[int], total: int) -> list[int]:
-    """At most `total` shared out so that nobody gets less than who got more needed not."""
+    """Max-min fair shares of at most `total`: small sizes are met in full, the rest is even."""
     shares = [0] * len(sizes)
     left = max(0, total)
     smallest_first = sorted(range(len(sizes)), key=lambda number: sizes[number])
@@ -21,32 +21,32 @@ def fair_shares(sizes: Sequence[int], total: int) -> list[int]:
     return shares
 
 
-def tokens(said: Said) -> int:
-    """How many tokens an answer has, its reasoning left out."""
-    counted = said.completion.usage.completion_tokens
-    letters = len(said.completion.text)
+def tokens(answer: Answer) -> int:
+    """The number of tokens of an answer without its reasoning."""
+    counted = answer.completion.usage.completion_tokens
+    letters = len(answer.completion.text)
     per_letter = counted / letters if counted and letters else 1 / LETTERS_PER_TOKEN
-    return max(1, round(per_letter * len(said.text)))
+    return max(1, round(per_letter * len(answer.text)))
 
 
-def clip(text: str, size: int, room: int) -> str:
-    """The beginning of a text of `size` tokens that fits into `room` tokens."""
-    if size <= room:
+def clip(text: str, size: int, budget: int) -> str:
+    """The beginning of a text of `size` tokens that fits into `budget` tokens."""
+    if size <= budget:
         return text
-    return text[: len(text) * room // size].rstrip() + CUT
+    return text[: len(text) * budget // size].rstrip() + CUT
 
 
-def show(answers: Sequence[Said | str], template: str, room: int) -> str:
-    """The answers in a text that none of them can break out of, in at most `room` tokens of them.
+def fenced_answers(answers: Sequence[Answer | str], template: str, budget: int) -> str:
+    """The answers as one text, at most `budget` tokens of them, each in a fence it cannot leave.
 
     `template` has the field {answer}, and may have {number} (from 1) and {fence}.
     """
-    sizes = [tokens(one) if isinstance(one, Said) else _letters(one) for one in answers]
-    shares = fair_shares(sizes, room)
+    sizes = [tokens(one) if isinstance(one, Answer) else _letters(one) for one in answers]
+    shares = fair_shares(sizes, budget)
     texts = []
     for one, size, share in zip(answers, sizes, shares, strict=True):
-        text = clip(one.text if isinstance(one, Said) else one, size, share)
-        ended = not isinstance(one, Said) or not one.cut or size > share
+        text = clip(one.text if isinstance(one, Answer) else one, size, share)
+        ended = not isinstance(one, Answer) or not one.cut or size > share
         texts.append(defused(text if ended else text + CUT))
     fence = fence_for(texts)
     return "\n".join(

@@ -1,4 +1,4 @@
-"""Many calls at once: who answers in time, and who does not."""
+"""Many calls at once, with a deadline, a quorum, and a way to stop early."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
@@ -6,21 +6,22 @@ from contextlib import aclosing
 from typing import NamedTuple, cast
 
 from aggregators.base import Ask
+from aggregators.failures import all_failed_error, failure_reason, no_text_error
 from experts.engine import collect
-from experts.errors import BudgetSpent, ExpertError, ExpertRefused, NobodyAnswered
+from experts.errors import ExpertError
 from experts.prompts import without_thoughts
 from experts.types import Chunk, Completion, Request
 
 
 class Call(NamedTuple):
-    """A question for one expert."""
+    """A request to one expert."""
 
     expert: str
     request: Request
 
 
-class Said(NamedTuple):
-    """An answer, its reasoning left out; `call` is its number among the calls."""
+class Answer(NamedTuple):
+    """An answer without its reasoning; `call` is its number among the calls."""
 
     call: int
     text: str
@@ -36,36 +37,36 @@ class Said(NamedTuple):
         return self.completion.finish_reason == "length"
 
 
-def never(said: Sequence[Said], waiting: int) -> bool:
-    """Every answer is needed."""
+def never(answers: Sequence[Answer], waiting: int) -> bool:
+    """Never enough: every answer is needed."""
     return False
 
 
 async def gather(
     calls: Sequence[Call],
     ask: Ask,
-    enough: Callable[[Sequence[Said], int], bool] = never,
+    enough: Callable[[Sequence[Answer], int], bool] = never,
     what: str = "answered",
-) -> list[Said]:
-    """The answers that came, in the order of the calls, all asked at once.
+) -> list[Answer]:
+    """Make all calls at once; the answers that came, in the order of the calls.
 
-    What is not needed any more is aborted: after the deadline, if the quorum has answered, and as
-    soon as `enough`, of the answers so far and the number of those to come, is true. An answer
-    without a text counts only where nobody says anything, and nobody fails. Raises NobodyAnswered,
-    with every reason, where nobody answers; the expert's own error where all refused the request
-    as wrong; and whatever else went wrong.
+    Calls that are no longer needed are aborted: after the deadline, once the quorum has answered,
+    and as soon as `enough(answers so far, number of answers to come)` is true. Answers without text
+    count only if all are empty and no call failed. Raises NobodyAnswered, with every reason, where
+    no expert answers; the expert's own error where all refused the request as invalid; and any
+    error that is not an ExpertError as it is. `what` ends the progress message "2 of 3 ...".
     """
     tasks = {
         asyncio.create_task(_one(number, call, ask)): number for number, call in enumerate(calls)
     }
-    said: list[Said] = []
-    silent: list[Said] = []
+    answers: list[Answer] = []
+    silent: list[Answer] = []
     failed: dict[int, ExpertError] = {}
     waiting = set(tasks)
     quorum = min(ask.quorum, len(calls))
     try:
         while waiting:
-            timeout = _patience(ask) if len(said) >= quorum else None
+            timeout = _patience(ask) if len(answers) >= quorum else None
             done, waiting = await asyncio.wait(
                 waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
             )
@@ -79,144 +80,51 @@ async def gather(
                 except ExpertError as error:
                     failed[tasks[task]] = error
                     continue
-                (said if one.text else silent).append(one)
+                (answers if one.text else silent).append(one)
                 if not one.text:
-                    failed[tasks[task]] = silence(one.expert)
-            said.sort()
-            ask.tell(f"{len(said)} of {len(calls)} {what}")
-            if waiting and enough(said, len(waiting)):
+                    failed[tasks[task]] = no_text_error(one.expert)
+            answers.sort()
+            ask.tell(f"{len(answers)} of {len(calls)} {what}")
+            if waiting and enough(answers, len(waiting)):
                 break
     finally:
         await _abort(waiting)
     errors = [failed[number] for number in sorted(failed)]
     if errors:
-        ask.tell(f"{len(errors)} of {len(calls)} failed", failed=[reason(e) for e in errors])
-    if said or len(silent) == len(failed):
-        return said or sorted(silent)
-    raise nobody(errors)
+        ask.tell(
+            f"{len(errors)} of {len(calls)} failed", failed=[failure_reason(e) for e in errors]
+        )
+    if answers or len(silent) == len(failed):
+        return answers or sorted(silent)
+    raise all_failed_error(errors)
 
 
-async def whole(expert: str, request: Request, ask: Ask) -> Completion:
-    """One expert's complete answer. Raises ExpertError where it says nothing."""
-    stream = cast("AsyncGenerator[Chunk, None]", ask(expert, request))
-    async with aclosing(stream):
-        completion = await collect(expert, stream)
-    if not without_thoughts(completion.text):
-        raise silence(expert)
-    return completion
+def as_chunk(answer: Answer) -> Chunk:
+    """An answer as a single chunk."""
+    return Chunk(answer.text, answer.completion.finish_reason or "stop")
 
 
-async def speak(
-    lead: str,
-    request: Request,
-    ask: Ask,
-    otherwise: Said | None,
-    errors: Sequence[ExpertError] = (),
-) -> AsyncGenerator[Chunk, None]:
-    """The lead's answer as it comes; where it gives none, the one that is there `otherwise`.
-
-    Without that, raises what it raised, after the `errors` of others. An answer that breaks off
-    raises ExpertError; one whose budget ends, ends there.
-    """
-    begun = ended = False
-    stream = cast("AsyncGenerator[Chunk, None]", ask(lead, request))
-    failed: ExpertError | None = None
-    try:
-        async with aclosing(stream):
-            async for chunk in stream:
-                begun = begun or bool(chunk.text.strip())
-                ended = ended or chunk.finish_reason is not None
-                if begun:
-                    yield chunk
-    except BudgetSpent as spent:
-        failed, ended = spent, True
-        if begun:
-            ask.tell("stopped", failed=[reason(spent)])
-            yield Chunk("", "length")
-    except ExpertError as error:
-        if begun:
-            raise
-        failed = error
-    if begun:
-        if not ended:
-            yield Chunk("", "stop")
-        return
-    yield _instead(lead, ask, otherwise, errors, failed)
-
-
-def _instead(
-    lead: str,
-    ask: Ask,
-    otherwise: Said | None,
-    errors: Sequence[ExpertError],
-    failed: ExpertError | None,
-) -> Chunk:
-    """What is said where the lead says nothing. Raises ExpertError where nobody stands in."""
-    if otherwise is not None:
-        ask.tell(f"{lead} failed", failed=[reason(failed or silence(lead))])
-        return answer(otherwise)
-    if failed is not None or errors:
-        raise nobody([*errors, failed or silence(lead)])
-    return Chunk("", "stop")
-
-
-def answer(said: Said) -> Chunk:
-    """An answer that is known already, as the whole answer."""
-    return Chunk(said.text, said.completion.finish_reason or "stop")
-
-
-def fullest(said: Iterable[Said]) -> Said:
-    """The first answer that was not cut off, or else the first."""
-    found = list(said)
+def first_complete(answers: Iterable[Answer]) -> Answer:
+    """The first answer that was not cut off; if there is none, the first."""
+    found = list(answers)
     return next((one for one in found if not one.cut), found[0])
 
 
-def nobody(errors: Sequence[ExpertError]) -> ExpertError:
-    """What is raised where every call failed; errors may be of several calls themselves."""
-    errors = [
-        one
-        for error in errors
-        for one in (error.errors if isinstance(error, NobodyAnswered) else (error,))
-    ]
-    refused = [error for error in errors if isinstance(error, ExpertRefused) and error.status < 500]
-    spent = [error for error in errors if isinstance(error, BudgetSpent)]
-    for same in (refused, spent):
-        if len(same) == len(errors):
-            return same[0]
-    reasons = " ".join(dict.fromkeys(reason(error) for error in errors))
-    return NobodyAnswered(
-        f"No expert answered. {reasons}", expert=errors[0].expert, errors=tuple(errors)
-    )
-
-
-def reason(error: ExpertError) -> str:
-    """Who failed, and why."""
-    if isinstance(error, NobodyAnswered) and error.errors:
-        return " ".join(map(reason, error.errors))
-    named = error.message.startswith(error.expert) or f" {error.expert} " in error.message
-    return error.message if named else f"{error.expert}: {error.message}"
-
-
-def silence(expert: str) -> ExpertError:
-    """The error of an answer without a text, where a text is needed."""
-    return ExpertError(f"{expert} said nothing.", expert=expert)
-
-
-async def _one(number: int, call: Call, ask: Ask) -> Said:
+async def _one(number: int, call: Call, ask: Ask) -> Answer:
     stream = cast("AsyncGenerator[Chunk, None]", ask(call.expert, call.request))
     async with aclosing(stream):
         completion = await collect(call.expert, stream)
-    return Said(number, without_thoughts(completion.text), completion)
+    return Answer(number, without_thoughts(completion.text), completion)
 
 
-async def _abort(tasks: set["asyncio.Task[Said]"]) -> None:
+async def _abort(tasks: set["asyncio.Task[Answer]"]) -> None:
     for task in tasks:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks)
         for task in tasks:
             if not task.cancelled():
-                task.exception()  # Looked at, so that nobody warns of it.
+                task.exception()  # Retrieved, so that asyncio does not warn about it.
 
 
 def _patience(ask: Ask) -> float:

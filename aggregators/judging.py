@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from math import exp
 from typing import Any, NamedTuple
 
-from aggregators.base import Ask, alone, with_logprobs
-from aggregators.gather import Call, Said, gather
+from aggregators.base import Ask, standalone_question, with_logprobs
+from aggregators.gather import Answer, Call, gather
 from experts.errors import ExpertError
 from experts.prompts import defused, fence_for, fill
 from experts.types import Request
@@ -16,22 +16,22 @@ _LETTER = re.compile(r"(?:answer\s+|option\s+|debater\s+)?\W*([AB])(?![A-Za-z0-9
 
 
 class Judge(NamedTuple):
-    """Who judges, and how."""
+    """An expert in the role of a judge, and how it is asked."""
 
     expert: str
     template: str
     """With the fields {question}, {first} and {second}; {fence} may be there."""
     reply: dict[str, Any]
-    """Fields of the judge's requests."""
+    """Fields for the body of the judge's requests."""
 
 
 async def compare(
     judge: Judge, request: Request, pairs: Sequence[tuple[str, str]], ask: Ask
 ) -> list[float]:
-    """For each pair, how probable it is to the judge that its first text is the better one.
+    """For each pair, the judge's probability that the first text is the better one.
 
-    Both orders are asked at once, and their mean counts: what an order favours cancels. A reply
-    that names neither A nor B, and one that does not come, counts as undecided (0.5).
+    Both orders are asked at once and averaged, so that a preference for a position cancels out. A
+    reply that names neither A nor B, or that does not come, counts as undecided (0.5).
     """
     calls = []
     for first, second in pairs:
@@ -39,37 +39,39 @@ async def compare(
         texts = defused(first), defused(second)
         for one, other in (texts, texts[::-1]):
             fields = {"question": request.query, "first": one, "second": other, "fence": fence}
-            asked = alone(request, fill(judge.template, **fields), **judge.reply)
+            asked = standalone_question(request, fill(judge.template, **fields), **judge.reply)
             calls.append(Call(judge.expert, with_logprobs(asked)))
     if not calls:
         return []
     try:
-        replies = await gather(calls, ask, what="judgements are there")
+        replies = await gather(calls, ask, what="judgements received")
     except ExpertError as error:
-        ask.tell(f"{judge.expert} does not judge", failed=[error.message])
+        ask.tell(f"{judge.expert} failed as the judge", failed=[error.message])
         replies = []
     likes = [UNDECIDED] * len(calls)
     unread = len(calls)
-    for said in replies:
-        if (found := preference(said)) is not None:
-            likes[said.call] = found
+    for reply in replies:
+        if (found := preference(reply)) is not None:
+            likes[reply.call] = found
             unread -= 1
     if unread:
         ask.tell(f"{unread} of {len(calls)} judgements could not be read", unread=unread)
     return [(likes[i] + 1 - likes[i + 1]) / 2 for i in range(0, len(calls), 2)]
 
 
-def preference(said: Said) -> float | None:
+def preference(reply: Answer) -> float | None:
     """The probability of "A" in a reply; None where it names neither A nor B.
 
-    It is that of the letter's token, where the engine told it: else 1 or 0.
+    It is the probability of the letter's token where the engine reports it, otherwise 1 or 0.
     """
-    lines = [line.strip() for line in said.text.splitlines() if line.strip()]
+    lines = [line.strip() for line in reply.text.splitlines() if line.strip()]
     for line in (lines[:1] + lines[-1:]) if lines else ():
         if found := _LETTER.fullmatch(line):
-            told = said.completion.logprobs
+            logprobs = reply.completion.logprobs
             # The least likely token of so short a reply is the letter.
-            sure = exp(min(told)) if told and len(lines) == 1 else 1.0
-            sure = max(sure, UNDECIDED)  # It was the likeliest of two, whatever else there is.
+            sure = exp(min(logprobs)) if logprobs and len(lines) == 1 else 1.0
+            sure = max(
+                sure, UNDECIDED
+            )  # It was the likelier of two, whatever other tokens there are.
             return sure if found[1].upper() == "A" else 1 - sure
     return None

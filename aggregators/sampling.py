@@ -1,4 +1,4 @@
-"""The keys and the requests of aggregators that ask each expert several times."""
+"""Sampling: the keys and the calls of aggregators that ask each expert several times."""
 
 from collections import Counter
 from dataclasses import replace
@@ -13,13 +13,16 @@ MOST_SAMPLES = 64
 
 
 class SamplingConfig(AggregatorConfig):
-    """Keys that such aggregators share."""
+    """The keys that sampling aggregators share."""
 
     samples: int = Field(
-        1, ge=1, le=MOST_SAMPLES, description="How often each expert of the panel is asked."
+        1, ge=1, le=MOST_SAMPLES, description="Number of answers from each expert of the panel."
     )
     temperature: float = Field(
-        0.7, gt=0, le=2, description="Of several samples, where the request asks for none above 0."
+        0.7,
+        gt=0,
+        le=2,
+        description="Temperature of several samples, unless the request sets one above 0.",
     )
 
     def most_calls(self, panel: Panel) -> Counter[str]:
@@ -27,9 +30,9 @@ class SamplingConfig(AggregatorConfig):
         return Counter({expert: n * self.samples for expert, n in Counter(panel.experts).items()})
 
     def calls(self, request: Request, panel: Panel) -> list[Call]:
-        """All calls, the first one of every expert before anybody's second.
+        """All calls; every expert's first one comes before any expert's second one.
 
-        Where one expert is asked more than once, each time has a seed of its own.
+        With more than one sample, each call has its own seed.
         """
         order = [expert for _ in range(self.samples) for expert in panel.experts]
         if self.samples == 1:
@@ -41,8 +44,9 @@ class SamplingConfig(AggregatorConfig):
 
 
 def sampled(request: Request, number: int, temperature: float) -> Request:
-    """One of several samples: with a seed of its own, and where the client has set no temperature
-    above 0, with this one.
+    """The request for one of several samples, with its own seed.
+
+    Where the client has set no temperature above 0, this one is used.
     """
     body = dict(request.body)
     body["temperature"] = body.get("temperature") or temperature

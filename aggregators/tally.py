@@ -1,4 +1,4 @@
-"""Counting votes: who wins, and when it is clear who will. Pure."""
+"""Counting votes: the winner, and the probability that a leader stays ahead. Pure."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from math import ceil, exp, floor, lgamma, log
 from experts.types import Completion
 
 RECONCILE = ((1.0, 1.0), (0.9, 0.8), (0.8, 0.5), (0.6, 0.3))
-"""(confidence, weight) of the steps; below them all `LEAST`."""
+"""The steps as (confidence, weight); below all of them the weight is `LEAST`."""
 LEAST = 0.1
 CERTAIN = 1 - 1e-9
 """Token probabilities never reach 1 in floating point."""
@@ -22,22 +22,22 @@ class Tally:
     """A count of votes."""
 
     weights: Mapping[str, float]
-    """By label, the heaviest first; of equal ones the one that was named first."""
+    """Label -> weight, the heaviest first; ties keep the order in which labels first occurred."""
 
     @property
     def winner(self) -> str | None:
-        """The heaviest label; None where nobody has a vote."""
+        """The heaviest label; None where there are no votes."""
         return next(iter(self.weights), None)
 
     @property
     def lead(self) -> tuple[float, float]:
-        """Weights of the first and the second."""
+        """The weights of the first and the second label."""
         first, second = (*self.weights.values(), 0.0, 0.0)[:2]
         return first, second
 
 
 def tally(labels: Sequence[str | None], weights: Sequence[float]) -> Tally:
-    """The weight of each label; None has no vote. Who was asked first wins a tie."""
+    """Sum up the weight of each label; None has no vote. The label that occurs first wins a tie."""
     found: dict[str, float] = defaultdict(float)
     for label, weight in zip(labels, weights, strict=True):
         if label is not None:
@@ -46,17 +46,17 @@ def tally(labels: Sequence[str | None], weights: Sequence[float]) -> Tally:
     return Tally({label: found[label] for label in order})
 
 
-def holds(
+def lead_probability(
     lead: tuple[float, float], waiting: float, unit: float = 1.0, *, wins_ties: bool = False
 ) -> float:
-    """The probability that the first label is still first when all who are asked have voted.
+    """The probability that the first label is still first when all votes are in.
 
     After Aggarwal et al., "Let's Sample Step by Step" (Adaptive-Consistency, arXiv 2305.11860),
-    section 3: the share of the first of two labels has a Beta(v1 + 1, v2 + 1) posterior. They ask
-    whether it is above a half, as if infinitely many could still vote; here votes of the weight
-    `waiting` are left, so those to come are beta-binomial, and all of them that are not the first's
-    count as the second's. `unit` is the mean weight of a vote. A tie is no lead, unless the first
-    label `wins_ties`: then it is enough that nobody overtakes it.
+    section 3: the share of the first of two labels has a Beta(v1 + 1, v2 + 1) posterior. The paper
+    asks whether it is above a half, as if there were infinitely many more votes; here votes of the
+    weight `waiting` are left, so their outcome is beta-binomial, and all votes that do not go to
+    the first label count for the second. `unit` is the mean weight of a vote. A tie is no lead,
+    unless the first label `wins_ties`: then it is enough that no label overtakes it.
     """
     first, second = (weight / unit for weight in lead)
     if first <= second:
@@ -82,7 +82,7 @@ def _at_least(needed: int, count: int, a: float, b: float) -> float:
     return min(1.0, sum(terms))
 
 
-def reconcile(confidence: float | None) -> float:
+def reconcile_weight(confidence: float | None) -> float:
     """The weight of a vote by its confidence in 0..1, in ReConcile's steps (arXiv 2309.13007)."""
     if confidence is None:
         return LEAST
@@ -94,22 +94,22 @@ def reconcile(confidence: float | None) -> float:
     return LEAST
 
 
-def odds(quality: float, others: int) -> float:
-    """The weight of a vote by its predicted quality, which makes the likeliest answer win.
+def log_odds_weight(quality: float, others: int) -> float:
+    """The weight of a vote by its predicted quality, which makes the most probable answer win.
 
-    The logarithm of the odds, as in Nitzan and Paroush (1982), where a wrong vote hits each of
-    `others` wrong answers as often: who is right more rarely than by chance has no vote.
+    The log-odds of Nitzan and Paroush (1982), for wrong votes that spread evenly over `others`
+    wrong answers: an expert that is right less often than by chance has no vote.
     """
     sure = min(max(quality, SURE_LEAST), SURE_MOST)
     return max(0.0, log(sure * others / (1 - sure)))
 
 
-def likelihood(completion: Completion) -> float | None:
-    """The geometric mean of its tokens' probabilities; None where they were not told."""
-    told = completion.logprobs
-    return exp(sum(told) / len(told)) if told else None
+def mean_token_probability(completion: Completion) -> float | None:
+    """The geometric mean of the tokens' probabilities; None where they were not reported."""
+    logprobs = completion.logprobs
+    return exp(sum(logprobs) / len(logprobs)) if logprobs else None
 
 
-def least_likely(completion: Completion) -> float | None:
-    """The probability of its least likely token; None where they were not told."""
+def min_token_probability(completion: Completion) -> float | None:
+    """The probability of the least likely token; None where they were not reported."""
     return exp(min(completion.logprobs)) if completion.logprobs else None

@@ -1,40 +1,40 @@
-"""The keys of aggregators whose answers are votes, and what each vote weighs."""
+"""Vote weights: the shared keys of aggregators that vote, and the weight of each vote."""
 
 from typing import Literal
 
 from pydantic import Field
 
 from aggregators.base import Panel, with_logprobs
-from aggregators.gather import Said
+from aggregators.gather import Answer
 from aggregators.sampling import SamplingConfig
-from aggregators.tally import likelihood, odds, reconcile
+from aggregators.tally import log_odds_weight, mean_token_probability, reconcile_weight
 from experts.types import Request
 
 
-class WeighingConfig(SamplingConfig):
-    """Keys that they share."""
+class VotingConfig(SamplingConfig):
+    """The keys that voting aggregators share."""
 
     weights: Literal["equal", "confidence", "router"] = Field(
         "equal",
-        description="Of a vote: 1, by ReConcile's steps of the expert's confidence, or by the"
-        " quality that the router predicts.",
+        description="The weight of a vote: 1, by the expert's confidence in ReConcile's steps, or"
+        " by the quality that the router predicts.",
     )
     wrong_answers: int = Field(
-        9, ge=1, description="Wrong answers there are to choose from, for weights by the router."
+        9, ge=1, description="Assumed number of possible wrong answers, for weights by the router."
     )
 
     def asked(self, request: Request) -> Request:
-        """The request, so that its answer tells what it takes to weigh it."""
+        """The request, changed so that its answer has what its weight is computed from."""
         return with_logprobs(request) if self.weights == "confidence" else request
 
-    def weigh(self, said: Said, panel: Panel) -> float:
-        """What an answer's vote weighs; its confidence is the mean probability of its tokens."""
+    def vote_weight(self, answer: Answer, panel: Panel) -> float:
+        """The weight of an answer's vote; its confidence is the mean probability of its tokens."""
         if self.weights == "router":
-            return self.trust(said.expert, panel)
+            return self.router_weight(answer.expert, panel)
         if self.weights == "confidence":
-            return reconcile(likelihood(said.completion))
+            return reconcile_weight(mean_token_probability(answer.completion))
         return 1.0
 
-    def trust(self, expert: str, panel: Panel) -> float:
-        """The weight of an expert by the router's prediction."""
-        return odds(panel.scores.get(expert, 0.0), self.wrong_answers)
+    def router_weight(self, expert: str, panel: Panel) -> float:
+        """The weight of an expert's vote by the quality that the router predicts."""
+        return log_odds_weight(panel.scores.get(expert, 0.0), self.wrong_answers)

@@ -13,15 +13,15 @@ from experts.types import Request
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a router thinks of one request.
+    """A router's decision on one request.
 
     `scores` holds (expert, predicted quality in 0..1), best first, ties in a documented order.
     `reason` is a sentence for people; `evidence` is what the sentence rests on, as plain JSON.
-    `role` is the one in which a fused expert is to answer; None leaves it to its default.
-    `panel` are experts that were recruited to answer together, one perhaps more than once, and
-    `lead` is who can put their answers together best, where that is known.
-    `fallback` says what to do where the router's coverage guard has raised an alarm: `general` is
-    who decides then, if anybody, and `message` what is said where nobody answers.
+    `role` is the role in which a fused expert answers; None leaves it to the expert's default.
+    `panel` are the experts recruited to answer together, possibly one more than once, and `lead` is
+    the expert that merges their answers best (the aggregator of Symbolic-MoE), where it is known.
+    `fallback` is what to do after the router's coverage guard has raised an alarm: `general` is the
+    expert that decides then, if there is one, and `message` the answer where no expert answers.
     """
 
     router: str
@@ -38,7 +38,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Tagging:
-    """How an expert is asked for the skills of a question before a router sees it."""
+    """How an expert is asked for the skills of a question before the router sees the question."""
 
     expert: str
     prompt: str
@@ -49,11 +49,11 @@ class Tagging:
 
 
 class Router(Protocol):
-    """Scores experts. Batch first, pure: no I/O, no clock; randomness is seeded by the request.
+    """Scores experts, many requests at once. Pure: no I/O, no clock; randomness comes from a seed.
 
     `route` returns one decision per request, in order, and names only experts it was given.
-    It may take milliseconds of CPU: callers on an event loop run it in a thread. A router that
-    wants `Request.keywords` has a `Tagging` in an attribute `tagging`.
+    It may take milliseconds of CPU time, so callers on an event loop run it in a thread. A router
+    that needs `Request.keywords` has a `Tagging` in its attribute `tagging`.
     """
 
     name: str
@@ -67,9 +67,9 @@ class RouterConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
-        """Mistakes that only show beside the pool's expert names, as `key: what is wrong`.
+        """Mistakes that can only be seen with the pool's expert names, as `key: what is wrong`.
 
-        Reads no files: the configuration must load before a profile run has written any.
+        Reads no files: a configuration must be valid before a profile run has written any.
         """
         return ()
 
@@ -77,8 +77,8 @@ class RouterConfig(BaseModel):
 class Encoder(Protocol):
     """Turns texts into unit vectors whose dot product is their similarity.
 
-    It stands here, and not beside its implementation in `features.py`, so that a router can
-    name it without importing torch.
+    It is defined here, not beside its implementation in `features.py`, so that a router can name
+    it without importing torch.
     """
 
     name: str

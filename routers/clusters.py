@@ -1,4 +1,4 @@
-"""Clusters of questions, and who is good in each (Avengers, arXiv 2505.19797)."""
+"""Clusters of questions, and which experts are good in each (Avengers, arXiv 2505.19797)."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.cluster import KMeans
 
+from routers.fitted.fitted_config import FittedConfig
 from routers.fitted.predictor import Predictor
-from routers.fitted.router import FittedConfig, FittedRouter
-from routers.fitted.training_set import Evidence, Floats, blocks
+from routers.fitted.router import FittedRouter
+from routers.fitted.training_set import Floats, TrainingSet, blocks
 
 
 class ClustersConfig(FittedConfig):
@@ -18,23 +19,32 @@ class ClustersConfig(FittedConfig):
 
     type: Literal["clusters"]
     clusters: int = Field(
-        64, ge=1, le=4096, description="How many; no more than different questions."
+        64,
+        ge=1,
+        le=4096,
+        description="Number of clusters, at most one for each different question.",
     )
-    looked_at: int = Field(3, ge=1, description="Nearest clusters that count.")
+    looked_at: int = Field(
+        3, ge=1, description="Number of nearest clusters that count for a request."
+    )
     temperature: float = Field(
-        0.1, gt=0, description="Lower listens more to the nearest cluster, higher to all of them."
+        0.1,
+        gt=0,
+        description="The lower, the more the nearest cluster counts; the higher, the more alike.",
     )
     prior_weight: float = Field(
-        4.0, ge=0, description="Answers of its overall mean that each expert has in every cluster."
+        4.0,
+        ge=0,
+        description="Weight of an expert's overall mean in each cluster, as a number of answers.",
     )
-    seed: int = Field(0, ge=0, description="Of where the clusters begin.")
+    seed: int = Field(0, ge=0, description="Seed of the initial cluster centres.")
 
 
 class Clusters(Predictor):
     """k-means on the vectors; an expert's score is its mean in the nearest clusters.
 
-    The mean in a cluster is drawn to the overall mean, and clusters count by
-    exp(-how much farther than the nearest / `temperature`).
+    The mean in a cluster is shrunk towards the overall mean, and a cluster weighs
+    exp(-(its distance - that of the nearest) / `temperature`).
     """
 
     def __init__(
@@ -46,26 +56,26 @@ class Clusters(Predictor):
         self._config = config
 
     @classmethod
-    def fit(cls, evidence: Evidence, config: ClustersConfig) -> Self:
-        count = min(config.clusters, len(np.unique(evidence.vectors, axis=0)))
-        found = KMeans(count, n_init=1, random_state=config.seed).fit(evidence.vectors)
+    def fit(cls, training_set: TrainingSet, config: ClustersConfig) -> Self:
+        count = min(config.clusters, len(np.unique(training_set.vectors, axis=0)))
+        found = KMeans(count, n_init=1, random_state=config.seed).fit(training_set.vectors)
         member = np.eye(count)[found.labels_]  # [N, clusters]
-        asked = member.T @ ~np.isnan(evidence.scores)
-        gained = member.T @ np.nan_to_num(evidence.scores)
+        asked = member.T @ ~np.isnan(training_set.scores)
+        gained = member.T @ np.nan_to_num(training_set.scores)
         prior = config.prior_weight
-        overall = np.broadcast_to(evidence.means, gained.shape)
+        overall = np.broadcast_to(training_set.means, gained.shape)
         drawn = np.divide(
             gained + prior * overall, asked + prior, out=overall.copy(), where=asked + prior > 0
         )
-        return cls(evidence.means, found.cluster_centers_, drawn, config)
+        return cls(training_set.means, found.cluster_centers_, drawn, config)
 
     @classmethod
     def load(
-        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: ClustersConfig
+        cls, arrays: Mapping[str, NDArray[Any]], training_set: TrainingSet, config: ClustersConfig
     ) -> Self:
-        if arrays["scores"].shape != (len(arrays["centres"]), len(evidence.experts)):
+        if arrays["scores"].shape != (len(arrays["centres"]), len(training_set.experts)):
             raise ValueError("the clusters are not of these experts")
-        return cls(evidence.means, arrays["centres"], arrays["scores"], config)
+        return cls(training_set.means, arrays["centres"], arrays["scores"], config)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"centres": self._centres, "scores": self._scores}
@@ -84,7 +94,7 @@ class Clusters(Predictor):
 
 
 class ClustersRouter(FittedRouter):
-    """The nearest clusters of training questions, and each expert's mean score in them."""
+    """Routes by each expert's mean score in the nearest clusters of training questions."""
 
     Config = ClustersConfig
     predictor = Clusters

@@ -1,4 +1,4 @@
-"""Matrix factorisation: questions and experts share a small space (RouteLLM, EmbedLLM).
+"""Matrix factorisation: questions and experts in one small space (RouteLLM, EmbedLLM).
 
 arXiv 2406.18665, section 4.2, and arXiv 2410.02223, for any number of experts.
 """
@@ -12,9 +12,10 @@ from pydantic import Field
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from routers.fitted.fitted_config import FittedConfig
 from routers.fitted.predictor import Predictor
-from routers.fitted.router import FittedConfig, FittedRouter
-from routers.fitted.training_set import Evidence, Floats
+from routers.fitted.router import FittedRouter
+from routers.fitted.training_set import Floats, TrainingSet
 
 INIT_STD = 0.1
 
@@ -23,10 +24,10 @@ class FactorsConfig(FittedConfig):
     """The keys of a factorising router."""
 
     type: Literal["factors"]
-    rank: int = Field(32, ge=1, le=384, description="Size of the shared space.")
-    decay: float = Field(1e-4, ge=0, description="Price of large factors.")
-    iterations: int = Field(60, ge=1, description="Of L-BFGS, at most.")
-    seed: int = Field(0, ge=0, description="Of where the factors begin.")
+    rank: int = Field(32, ge=1, le=384, description="Dimension of the shared space.")
+    decay: float = Field(1e-4, ge=0, description="L2 penalty on the factors.")
+    iterations: int = Field(60, ge=1, description="Most iterations of L-BFGS.")
+    seed: int = Field(0, ge=0, description="Seed of the initial factors.")
 
 
 class Factors(Predictor):
@@ -41,16 +42,16 @@ class Factors(Predictor):
         self._biases = biases
 
     @classmethod
-    def fit(cls, evidence: Evidence, config: FactorsConfig) -> Self:
-        vectors = evidence.vectors.astype(np.float64)
-        dimension, count = vectors.shape[1], len(evidence.experts)
+    def fit(cls, training_set: TrainingSet, config: FactorsConfig) -> Self:
+        vectors = training_set.vectors.astype(np.float64)
+        dimension, count = vectors.shape[1], len(training_set.experts)
         rank = min(config.rank, dimension)
-        means = np.clip(evidence.means, 1e-3, 1 - 1e-3)
+        means = np.clip(training_set.means, 1e-3, 1 - 1e-3)
         start = np.random.default_rng(config.seed).normal(
             scale=INIT_STD, size=rank * (dimension + count)
         )
-        asked = ~np.isnan(evidence.scores)
-        scores = np.nan_to_num(evidence.scores)
+        asked = ~np.isnan(training_set.scores)
+        scores = np.nan_to_num(training_set.scores)
 
         def split(flat: Floats) -> tuple[Floats, Floats, Floats]:
             a, p, b = np.split(flat, [rank * dimension, rank * (dimension + count)])
@@ -71,14 +72,14 @@ class Factors(Predictor):
         found = minimize(
             loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": config.iterations}
         )
-        return cls(evidence.means, *(part.astype(np.float32) for part in split(found.x)))
+        return cls(training_set.means, *(part.astype(np.float32) for part in split(found.x)))
 
     @classmethod
     def load(
-        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: FactorsConfig
+        cls, arrays: Mapping[str, NDArray[Any]], training_set: TrainingSet, config: FactorsConfig
     ) -> Self:
-        made = cls(evidence.means, arrays["questions"], arrays["experts"], arrays["biases"])
-        if len(made._experts) != len(evidence.experts):
+        made = cls(training_set.means, arrays["questions"], arrays["experts"], arrays["biases"])
+        if len(made._experts) != len(training_set.experts):
             raise ValueError("the factors are not of these experts")
         return made
 
@@ -90,7 +91,7 @@ class Factors(Predictor):
 
 
 class FactorsRouter(FittedRouter):
-    """A low-rank logistic model of all experts together."""
+    """Routes by a low-rank logistic model of all experts together."""
 
     Config = FactorsConfig
     predictor = Factors

@@ -1,7 +1,7 @@
-"""Kernel ridge regression: a smooth guess of every expert's score, from all questions at once.
+"""Kernel ridge regression: a smooth estimate of every expert's score, from all questions at once.
 
-The mean of a Gaussian process over sentence vectors. Where nearest neighbours look at sixteen
-questions, it weighs all, and learns which differences of the vectors matter nothing.
+The mean of a Gaussian process over sentence vectors. Where nearest neighbours use sixteen
+questions, it weighs all of them, and learns which differences between vectors do not matter.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 
+from routers.fitted.fitted_config import FittedConfig
 from routers.fitted.predictor import Predictor
-from routers.fitted.router import FittedConfig, FittedRouter
-from routers.fitted.training_set import Evidence, Floats, blocks
+from routers.fitted.router import FittedRouter
+from routers.fitted.training_set import Floats, TrainingSet, blocks
 
 
 class KernelConfig(FittedConfig):
@@ -24,17 +25,20 @@ class KernelConfig(FittedConfig):
     width: float = Field(
         0.3,
         gt=0,
-        description="Of the kernel exp((cosine - 1) / width): how far similarity reaches.",
+        description="Width of the kernel exp((cosine - 1) / width): how far similarity reaches.",
     )
     noise: float = Field(
-        10.0, gt=0, description="How little one answer says: larger draws to the overall means."
+        10.0,
+        gt=0,
+        description="Noise of one answer: larger values shrink predictions towards the overall"
+        " means.",
     )
 
 
 class Kernel(Predictor):
     """alpha = (K + noise I)^-1 (scores - means); a score is its mean + k(x)^T alpha.
 
-    Where an expert was not asked, its mean stands in the place of its score.
+    Where an expert was not asked, its mean takes the place of its score.
     """
 
     def __init__(
@@ -46,18 +50,20 @@ class Kernel(Predictor):
         self._width = width
 
     @classmethod
-    def fit(cls, evidence: Evidence, config: KernelConfig) -> Self:
-        vectors, means = evidence.vectors, evidence.means
-        alpha = ridge(vectors, evidence.filled - means, config.width, config.noise)
+    def fit(cls, training_set: TrainingSet, config: KernelConfig) -> Self:
+        vectors, means = training_set.vectors, training_set.means
+        alpha = ridge(vectors, training_set.filled - means, config.width, config.noise)
         return cls(vectors, means, alpha, config.width)
 
     @classmethod
     def load(
-        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: KernelConfig
+        cls, arrays: Mapping[str, NDArray[Any]], training_set: TrainingSet, config: KernelConfig
     ) -> Self:
-        if arrays["alpha"].shape != evidence.scores.shape:
+        if arrays["alpha"].shape != training_set.scores.shape:
             raise ValueError("alpha is not of these questions")
-        return cls(evidence.vectors, evidence.means, arrays["alpha"], float(arrays["width"][0]))
+        return cls(
+            training_set.vectors, training_set.means, arrays["alpha"], float(arrays["width"][0])
+        )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"alpha": self._alpha, "width": np.array([self._width])}
@@ -85,7 +91,7 @@ def _kernel(left: Floats, right: Floats, width: float) -> Floats:
 
 
 class KernelRouter(FittedRouter):
-    """Kernel ridge regression on the questions' vectors, one output per expert."""
+    """Routes by kernel ridge regression on the questions' vectors, one output per expert."""
 
     Config = KernelConfig
     predictor = Kernel

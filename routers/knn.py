@@ -1,4 +1,4 @@
-"""Nearest neighbours: an expert is as good as it was on the most similar probe questions."""
+"""Nearest neighbours: an expert is expected to do as well as on the most similar questions."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -7,64 +7,70 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from routers.fitted.neighbours import Near, find
-from routers.fitted.predictor import Look, Predictor
-from routers.fitted.router import FittedConfig, FittedRouter
-from routers.fitted.training_set import Evidence, Floats, blocks
+from routers.fitted.fitted_config import FittedConfig
+from routers.fitted.neighbours import Neighbours, find_neighbours
+from routers.fitted.predictor import Prediction, Predictor
+from routers.fitted.router import FittedRouter
+from routers.fitted.training_set import Floats, TrainingSet, blocks
 
 
 class KnnConfig(FittedConfig):
     """The keys of a nearest-neighbour router."""
 
     type: Literal["knn"]
-    neighbours: int = Field(16, ge=1, le=1024, description="Questions that are looked at.")
+    neighbours: int = Field(
+        16, ge=1, le=1024, description="Number of nearest questions that count for a request."
+    )
     temperature: float = Field(
-        0.1, gt=0, description="Lower listens more to the nearest, higher to all neighbours."
+        0.1,
+        gt=0,
+        description="The lower, the more the nearest neighbour counts; the higher, the more alike.",
     )
     prior_weight: float = Field(
         0.3,
         gt=0,
-        description="Weight of an expert's overall mean; the nearest's is its similarity.",
+        description="Weight of an expert's overall mean; the nearest neighbour weighs its"
+        " similarity.",
     )
 
 
 class Knn(Predictor):
-    """The mean of an expert's scores on the neighbours that it answered, drawn to its overall mean.
+    """The mean of an expert's scores on the neighbours it answered, shrunk to its overall mean.
 
-    A neighbour weighs its similarity, times exp(-how much less similar than the nearest /
+    A neighbour weighs its similarity times exp(-(similarity of the nearest - its own) /
     `temperature`). So an expert with few answers near the request, or a request far from every
     question, gets the overall mean.
     """
 
-    def __init__(self, evidence: Evidence, config: KnnConfig) -> None:
-        self._evidence = evidence
+    def __init__(self, training_set: TrainingSet, config: KnnConfig) -> None:
+        self._training_set = training_set
         self._config = config
-        self.means = evidence.means
+        self.means = training_set.means
 
     @classmethod
-    def fit(cls, evidence: Evidence, config: KnnConfig) -> Self:
-        return cls(evidence, config)
+    def fit(cls, training_set: TrainingSet, config: KnnConfig) -> Self:
+        return cls(training_set, config)
 
     @classmethod
     def load(
-        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: KnnConfig
+        cls, arrays: Mapping[str, NDArray[Any]], training_set: TrainingSet, config: KnnConfig
     ) -> Self:
-        return cls(evidence, config)
+        return cls(training_set, config)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {}
 
     def predict(self, vectors: Floats) -> Floats:
-        return self.look(vectors).scores
+        return self.predict_detailed(vectors).scores
 
-    def look(self, vectors: Floats) -> Look:
-        """Scores, and the neighbours that they are of."""
-        near = find(self._evidence.vectors, vectors, self._config.neighbours)
-        found = [self._means(Near(*part)) for part in zip(*map(blocks, near), strict=True)]
-        return Look(np.concatenate(found), near=near)
+    def predict_detailed(self, vectors: Floats) -> Prediction:
+        """Scores [B, M], and the neighbours that they were computed from."""
+        near = find_neighbours(self._training_set.vectors, vectors, self._config.neighbours)
+        found = [self._means(Neighbours(*part)) for part in zip(*map(blocks, near), strict=True)]
+        return Prediction(np.concatenate(found), neighbours=near)
 
-    def _means(self, near: Near) -> Floats:
-        scores = self._evidence.scores[near.rows]  # [texts, neighbours, experts]
+    def _means(self, near: Neighbours) -> Floats:
+        scores = self._training_set.scores[near.rows]  # [texts, neighbours, experts]
         similarities = near.similarities.astype(np.float64)
         fading = np.exp((similarities - similarities[:, :1]) / self._config.temperature)
         # A negative similarity says no more about an expert than a question far away.
@@ -77,7 +83,7 @@ class Knn(Predictor):
 
 
 class KnnRouter(FittedRouter):
-    """Cosine nearest neighbours over the outcome table.
+    """Routes by the nearest questions of the outcome table, by cosine.
 
     Equal scores go to the expert with the higher overall mean, then by name.
     """

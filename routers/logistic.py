@@ -1,4 +1,4 @@
-"""Logistic regression: for each expert, how likely it is right, from the question's vector."""
+"""Logistic regression: for each expert, the probability that it is right, from the vector."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -9,9 +9,10 @@ from pydantic import Field
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+from routers.fitted.fitted_config import FittedConfig
 from routers.fitted.predictor import Predictor
-from routers.fitted.router import FittedConfig, FittedRouter
-from routers.fitted.training_set import Evidence, Floats
+from routers.fitted.router import FittedRouter
+from routers.fitted.training_set import Floats, TrainingSet
 
 
 class LogisticConfig(FittedConfig):
@@ -21,14 +22,15 @@ class LogisticConfig(FittedConfig):
     strength: float = Field(
         1.0,
         gt=0,
-        description="Inverse regularisation strength (C in scikit-learn): larger trusts the answers more.",
+        description="Inverse regularisation strength, scikit-learn's C: larger fits the answers"
+        " closer.",
     )
 
 
 class Logistic(Predictor):
-    """One regression per expert, on the questions that it answered; graded scores are weights.
+    """One regression per expert, on the questions it answered; graded scores become weights.
 
-    An expert whose scores are all equal is predicted to go on so.
+    An expert whose scores are all equal is predicted to keep that score.
     """
 
     def __init__(self, means: Floats, weights: Floats, biases: Floats) -> None:
@@ -37,21 +39,21 @@ class Logistic(Predictor):
         self._biases = biases
 
     @classmethod
-    def fit(cls, evidence: Evidence, config: LogisticConfig) -> Self:
+    def fit(cls, training_set: TrainingSet, config: LogisticConfig) -> Self:
         fitted = [
-            _fit_one(evidence.vectors, evidence.scores[:, column], config.strength)
-            for column in range(len(evidence.experts))
+            _fit_one(training_set.vectors, training_set.scores[:, column], config.strength)
+            for column in range(len(training_set.experts))
         ]
         weights = np.stack([weight for weight, _ in fitted], axis=1)
-        return cls(evidence.means, weights, np.array([bias for _, bias in fitted]))
+        return cls(training_set.means, weights, np.array([bias for _, bias in fitted]))
 
     @classmethod
     def load(
-        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: LogisticConfig
+        cls, arrays: Mapping[str, NDArray[Any]], training_set: TrainingSet, config: LogisticConfig
     ) -> Self:
-        if arrays["weights"].shape != (evidence.vectors.shape[1], len(evidence.experts)):
+        if arrays["weights"].shape != (training_set.vectors.shape[1], len(training_set.experts)):
             raise ValueError("the weights are not of these experts")
-        return cls(evidence.means, arrays["weights"], arrays["biases"])
+        return cls(training_set.means, arrays["weights"], arrays["biases"])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"weights": self._weights, "biases": self._biases}
@@ -77,7 +79,7 @@ def _fit_one(vectors: Floats, scores: Floats, strength: float) -> tuple[Floats, 
 
 
 class LogisticRouter(FittedRouter):
-    """A logistic regression per expert on the question's vector."""
+    """Routes by one logistic regression per expert on the question's vector."""
 
     Config = LogisticConfig
     predictor = Logistic

@@ -1,4 +1,8 @@
-"""The query router of a Mixture of Thoughts: who speaks in the fused expert, and whom it hears."""
+"""The query router of a Mixture of Thoughts (arXiv 2509.21164, section 3.1), at serving time.
+
+It chooses the primary expert, which speaks, and the peers that it attends to. All parts of the
+method: `aggregators/mixture_of_thoughts/__init__.py`.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,12 +21,12 @@ SHARE_DIGITS = 6
 
 
 class ThoughtsRouter:
-    """Sends every request to one fused expert, in a role that is chosen by the question.
+    """Sends every request to one fused expert, in a role that the question decides.
 
-    An MLP over the sentence embedding (arXiv 2509.21164, section 3.1) scores the members; the
-    best of those who can speak does so, and the best others take part, K in all. `coterie fuse
-    mixture-of-thoughts` writes it beside the fused weights. The constructor reads it, and raises
-    ConfigError where it is not there, was made for another encoder, or does not fit.
+    An MLP over the sentence embedding scores the members. The best of those that can speak is the
+    primary, and the best of the others are its peers, K in all. `coterie fuse mixture-of-thoughts`
+    writes the MLP beside the fused weights. The constructor reads it, and raises ConfigError where
+    it is missing, was trained on another encoder, or does not fit together.
     """
 
     class Config(RouterConfig):
@@ -73,9 +77,9 @@ class ThoughtsRouter:
         self._layers = [(stored[f"weight_{i}"], stored[f"bias_{i}"]) for i in range(layers)]
         count = len(self._members)
         if not 1 <= self._active <= count or not layers or not self._speaks.any():
-            raise ValueError("its parts do not fit")
+            raise ValueError("its parts do not fit together")
         if len(self._layers[-1][1]) != count + 1:
-            raise ValueError("it was written by another version")
+            raise ValueError("it was written by another version of Coterie")
 
     def route(self, requests: Sequence[Request]) -> list[Decision]:
         """One decision per request; blocks for some milliseconds of CPU per request."""
@@ -83,7 +87,7 @@ class ThoughtsRouter:
         return [self._decide(self.scores(vector)) for vector in vectors]
 
     def scores(self, vector: Floats) -> Floats:
-        """The score of each member for one embedding [dimension], then that of being alone."""
+        """[M + 1] the score of each member for one embedding [dimension], then that of no peers."""
         hidden: Floats = vector
         for number, (weight, bias) in enumerate(self._layers):
             hidden = weight @ hidden + bias
@@ -99,7 +103,7 @@ class ThoughtsRouter:
         shares = np.round(shares / shares.sum(), SHARE_DIGITS)
         heard = [] if alone else others[: self._active - 1]
         primary, *peers = (self._members[i] for i in [first, *heard])
-        hears = f" and hears {', '.join(peers)}" if peers else " and needs nobody"
+        hears = f" and attends to {', '.join(peers)}" if peers else " alone"
         return Decision(
             router=self.name,
             scores=((self._expert, 1.0),),

@@ -1,50 +1,33 @@
-"""The outcome table: what each expert scored on each question. Every router is fitted from it."""
+"""The outcome table: each expert's score on each question, from which routers are fitted."""
 
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from experts.errors import ConfigError
 from routers.base import Encoder
-
-SCHEMA = pa.schema(
-    [
-        ("query_id", pa.string()),
-        ("task", pa.string()),
-        ("query", pa.string()),
-        ("expert", pa.string()),
-        ("expert_version", pa.string()),
-        ("score", pa.float64()),
-        ("completion_tokens", pa.int64()),
-        ("seconds", pa.float64()),
-        ("text", pa.string()),
-    ]
+from routers.outcome_columns import (
+    ENCODER,
+    HINT,
+    QUERY,
+    SCHEMA,
+    SKILLS,
+    TAGGER,
+    VECTOR,
+    checked,
+    last_of_each_key,
+    one_line,
+    stored_skills,
+    stored_vectors,
+    with_query_column,
 )
-KEY = ["query_id", "expert", "expert_version"]
-QUERY = ["query_id", "task", "query"]
-
-VECTOR = "embedding"
-"""The column with a query's embedding, in the first of its rows only: it is stored once."""
-
-ENCODER = b"coterie.encoder"
-"""The file's metadata key that names the encoder of the embeddings."""
-
-SKILLS = "skills"
-"""The column with a question's keywords, in the first of its rows only; a list may be empty."""
-
-TAGGER = b"coterie.tagger"
-"""The file's metadata key that names the expert that told the keywords."""
-
-HINT = "`coterie profile --config FILE` writes a new one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +57,11 @@ class Query:
 
 @dataclass(frozen=True, eq=False)
 class OutcomeTable:
-    """Outcomes, unique on (query_id, expert, expert_version); later rows win. Never changes.
+    """Outcomes, unique on (query_id, expert, expert_version); later rows win. Immutable.
 
     `rows` is an arrow table of SCHEMA, oldest first. `vectors` are the embeddings known so far
-    (query id -> float32 [dimension]), made by the encoder that is called `encoder`; `skills` the
-    keywords known so far, as the expert `tagger` told them.
+    (query id -> float32 [dimension]), made by the encoder called `encoder`; `skills` are the
+    keywords known so far, as the expert `tagger` gave them.
     Raises ConfigError, naming `source`, where the rows break a rule.
     """
 
@@ -90,7 +73,7 @@ class OutcomeTable:
     source: str = "The outcome table"
 
     def __post_init__(self) -> None:
-        rows = _last_of_each_key(_checked(self.rows, self.source))
+        rows = last_of_each_key(checked(self.rows, self.source))
         object.__setattr__(self, "rows", rows)
 
     def __len__(self) -> int:
@@ -103,21 +86,21 @@ class OutcomeTable:
 
     @classmethod
     def read(cls, path: Path) -> "OutcomeTable":
-        """The table in a parquet file. Raises ConfigError, with the path and what to do."""
+        """Read a parquet file. Raises ConfigError, with the path and what to do."""
         try:
             stored = pq.read_table(path, partitioning=None)  # A folder `a=1` is no column.
         except FileNotFoundError as error:
             raise ConfigError(f"{path}: there is no outcome table.", hint=HINT) from error
         except (OSError, pa.ArrowException) as error:
-            message = f"{path} cannot be read as parquet ({_one_line(error)})."
+            message = f"{path} cannot be read as parquet ({one_line(error)})."
             raise ConfigError(message, hint=HINT) from error
         missing = [name for name in SCHEMA.names if name not in stored.column_names]
         if missing:
             raise ConfigError(f"{path} lacks the columns {', '.join(missing)}.", hint=HINT)
         metadata = stored.schema.metadata or {}
         encoder, tagger = (metadata.get(key, b"").decode("utf-8") for key in (ENCODER, TAGGER))
-        vectors = _stored_vectors(stored) if encoder else {}
-        skills = _stored_skills(stored) if tagger else {}
+        vectors = stored_vectors(stored) if encoder else {}
+        skills = stored_skills(stored) if tagger else {}
         return cls(stored.select(SCHEMA.names), vectors, encoder, skills, tagger, str(path))
 
     def write(self, path: Path) -> None:
@@ -127,19 +110,19 @@ class OutcomeTable:
         os.close(handle)
         temporary = Path(name)
         try:
-            pq.write_table(self._with_columns_of_queries(), temporary, compression="zstd")
+            pq.write_table(self._with_query_columns(), temporary, compression="zstd")
             temporary.chmod(0o644)  # mkstemp makes files that only their owner may read.
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)  # Still there only where something failed.
 
     def append(self, rows: Iterable[Outcome]) -> "OutcomeTable":
-        """This table and newer rows."""
+        """A table of these rows and newer ones."""
         added = _arrow(rows)
         return replace(self, rows=pa.concat_tables([self.rows, added])) if added else self
 
     def merge(self, newer: "OutcomeTable") -> "OutcomeTable":
-        """Both tables; where both have a row, the newer one's stays."""
+        """Both tables in one; where both have a row, the newer one wins."""
         same = self.encoder == newer.encoder
         return replace(
             self,
@@ -149,7 +132,7 @@ class OutcomeTable:
         )
 
     def queries(self) -> list[Query]:
-        """Every question once, ordered by id, so that the order of the rows does not matter."""
+        """Each question once, ordered by id, so that the order of the rows does not matter."""
         distinct = self.rows.select(QUERY).group_by(QUERY).aggregate([]).sort_by("query_id")
         return [
             Query(id, task, text, self.skills.get(id, ()))
@@ -159,7 +142,7 @@ class OutcomeTable:
     def matrix(self) -> tuple[list[Query], list[str], NDArray[np.float64]]:
         """Questions, experts (by name), and scores [questions, experts], NaN where missing.
 
-        Of each expert only the version of its newest row counts: a changed model is another.
+        Only the version of an expert's newest row counts: a changed model is another expert.
         """
         rows = self.rows.select(["query_id", "expert", "expert_version", "score"]).to_pydict()
         newest = dict(zip(rows["expert"], rows["expert_version"], strict=True))
@@ -173,7 +156,7 @@ class OutcomeTable:
         return queries, experts, scores
 
     def with_embeddings(self, encoder: Encoder) -> "OutcomeTable":
-        """This table with this encoder's vector of every query; computes only what it lacks."""
+        """The table with an encoder's vector of every query; computes only those it lacks."""
         stored = self.vectors if self.encoder == encoder.name else {}
         known = {id: vector for id, vector in stored.items() if len(vector) == encoder.dimension}
         missing = [query for query in self.queries() if query.id not in known]
@@ -188,75 +171,20 @@ class OutcomeTable:
         return np.stack([self.vectors[query.id] for query in self.queries()])
 
     def with_skills(self, skills: Mapping[str, tuple[str, ...]], tagger: str) -> "OutcomeTable":
-        """This table with the keywords of some questions; those of another tagger are dropped."""
+        """The table with the keywords of some questions; those of another tagger are dropped."""
         kept = self.skills if tagger == self.tagger else {}
         return replace(self, skills={**kept, **skills}, tagger=tagger)
 
-    def _with_columns_of_queries(self) -> pa.Table:
+    def _with_query_columns(self) -> pa.Table:
         stored, metadata = self.rows, {}
-        columns: tuple[tuple[str, bytes, str, Mapping[str, Any], pa.DataType], ...] = (
-            (VECTOR, ENCODER, self.encoder, self.vectors, pa.list_(pa.float32())),
-            (SKILLS, TAGGER, self.tagger, self.skills, pa.list_(pa.string())),
-        )
-        for name, key, maker, values, kind in columns:
-            if values:
-                waiting = dict(values)
-                column = [waiting.pop(query, None) for query in stored["query_id"].to_pylist()]
-                stored = stored.append_column(name, pa.array(column, kind))
-                metadata[key] = maker.encode("utf-8")
+        if self.vectors:
+            stored = with_query_column(stored, VECTOR, self.vectors, pa.list_(pa.float32()))
+            metadata[ENCODER] = self.encoder.encode("utf-8")
+        if self.skills:
+            stored = with_query_column(stored, SKILLS, self.skills, pa.list_(pa.string()))
+            metadata[TAGGER] = self.tagger.encode("utf-8")
         return stored.replace_schema_metadata(metadata)
 
 
 def _arrow(rows: Iterable[Outcome]) -> pa.Table:
     return pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA)
-
-
-def _checked(rows: pa.Table, source: str) -> pa.Table:
-    if rows.num_rows == 0:
-        raise ConfigError(f"{source} has no rows.", hint=HINT)
-    try:
-        rows = rows.cast(SCHEMA)
-    except (pa.ArrowException, ValueError) as error:
-        message = f"{source} has a column of the wrong type ({_one_line(error)})."
-        raise ConfigError(message, hint=HINT) from error
-    empty = [name for name in SCHEMA.names if rows[name].null_count]
-    if empty:
-        raise ConfigError(f"{source} has empty cells in {', '.join(empty)}.", hint=HINT)
-    scores = rows["score"].to_numpy()
-    wrong = np.flatnonzero(~((scores >= 0) & (scores <= 1)))  # NaN is wrong, too.
-    if wrong.size:
-        row = int(wrong[0])
-        message = f"{source} has a score outside 0..1: {scores[row]:g} in row {row}"
-        raise ConfigError(f"{message} (query {rows['query_id'][row]}).", hint=HINT)
-    distinct = rows.select(QUERY).group_by(QUERY).aggregate([])["query_id"].to_pylist()
-    if len(distinct) != len(set(distinct)):
-        twice = next(query for query in distinct if distinct.count(query) > 1)
-        message = f"{source} gives the query_id {twice} to different questions or tasks."
-        raise ConfigError(message, hint=HINT)
-    return rows
-
-
-def _last_of_each_key(rows: pa.Table) -> pa.Table:
-    numbered = rows.select(KEY).append_column("row", pa.array(np.arange(rows.num_rows)))
-    last = numbered.group_by(KEY).aggregate([("row", "max")])["row_max"]
-    return rows if len(last) == rows.num_rows else rows.take(np.sort(last.to_numpy()))
-
-
-def _stored_vectors(stored: pa.Table) -> dict[str, NDArray[np.float32]]:
-    if VECTOR not in stored.column_names:
-        return {}
-    present = stored.select(["query_id", VECTOR]).filter(pc.field(VECTOR).is_valid())
-    pairs = zip(present["query_id"].to_pylist(), present[VECTOR], strict=True)
-    return {query: np.asarray(vector.values, dtype=np.float32) for query, vector in pairs}
-
-
-def _stored_skills(stored: pa.Table) -> dict[str, tuple[str, ...]]:
-    if SKILLS not in stored.column_names:
-        return {}
-    present = stored.select(["query_id", SKILLS]).filter(pc.field(SKILLS).is_valid()).to_pydict()
-    pairs = zip(present["query_id"], present[SKILLS], strict=True)
-    return {query: tuple(words) for query, words in pairs}
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

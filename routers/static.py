@@ -1,4 +1,4 @@
-"""Always the same expert: the simplest router, and the baseline `best single`."""
+"""Always the same expert: the simplest router, the shortest example, and a baseline."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Any expert, with equal chances: the baseline that every other router must beat."""
+"""A random expert, each with equal probability: the baseline that every router must beat."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -11,13 +11,16 @@ from routers.base import Decision, Encoder, RouterConfig
 
 
 class RandomRouter:
-    """Scores each expert by a random number that only the seed and the request's id decide."""
+    """Scores each expert by a random number that depends only on the seed and the request's id."""
 
     class Config(RouterConfig):
         """The keys of a random router."""
 
         type: Literal["random"]
-        seed: int = Field(0, description="Another seed gives other choices for the same requests.")
+        seed: int = Field(
+            0,
+            description="Seed of the draws: another one gives other choices for the same requests.",
+        )
 
     def __init__(
         self,
@@ -28,7 +31,7 @@ class RandomRouter:
     ) -> None:
         self.name = name
         self._seed = config.seed
-        # In an order of their own, so that the order of the file changes nothing.
+        # Sorted, so that the order in the configuration makes no difference.
         self._experts = sorted(experts)
 
     def route(self, requests: Sequence[Request]) -> list[Decision]:

@@ -1,1 +1,1 @@
-"""Cascades: cheap experts first, dearer ones where those are not sure."""
+"""Cascades: cheap experts first, more expensive ones where those are not confident."""

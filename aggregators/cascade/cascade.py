@@ -1,4 +1,4 @@
-"""A cascade: an expert's answer is taken where it is sure enough, else the next one is asked.
+"""A cascade: an expert's answer is taken if it is confident enough; otherwise the next is asked.
 
 After FrugalGPT (arXiv 2305.05176), and AutoMix (arXiv 2310.12963) where experts check themselves.
 """
@@ -11,9 +11,11 @@ from typing import Literal
 from pydantic import Field
 
 from aggregators.base import Ask, Panel
-from aggregators.cascade.signals import SignalConfig, Signals, Sure
+from aggregators.cascade.signals import RatedAnswer, SignalConfig, Signals
 from aggregators.cascade.thresholds import read
-from aggregators.gather import answer, reason, speak
+from aggregators.failures import failure_reason
+from aggregators.gather import as_chunk
+from aggregators.single_call import stream_or_fallback
 from experts.errors import ExpertError
 from experts.types import Chunk, Request
 
@@ -23,27 +25,31 @@ class CascadeConfig(SignalConfig):
 
     type: Literal["cascade"]
     experts: tuple[str, ...] = Field(
-        (), description="Who is asked, in this order; else the panel, the cheapest first."
+        (),
+        description="The experts to ask, in this order; by default the panel, the cheapest first.",
     )
     last: str | None = Field(
-        None, description="Who is asked where none of them was sure: usually the strongest."
+        None,
+        description="The expert to ask if none of them is confident, usually the strongest.",
     )
     accept: float = Field(
         0.9,
         ge=0,
         le=1,
-        description="How sure an expert must be for whom there are no `thresholds`.",
+        description="Confidence from which an answer is taken, for experts without `thresholds`.",
     )
     thresholds: Path | None = Field(
-        None, description="What `coterie cascade fit` wrote: how sure each in the order must be."
+        None,
+        description="A file that `coterie cascade fit` wrote: the confidence that each expert"
+        " needs.",
     )
 
     def named(self) -> dict[str, tuple[str, ...]]:
-        """All of them must be in the pool."""
+        """All named experts must be in the pool."""
         return {"experts": self.experts, "last": (self.last,) if self.last is not None else ()}
 
     def order(self, panel: Panel) -> tuple[str, ...]:
-        """Whom to ask, one after the other."""
+        """The experts to ask, one after the other."""
         first = self.experts or sorted(
             dict.fromkeys(panel.experts), key=lambda name: panel.prices.get(name, 0.0)
         )
@@ -52,10 +58,10 @@ class CascadeConfig(SignalConfig):
 
 
 class CascadeAggregator:
-    """Asks one expert after the other until one is sure.
+    """Asks one expert after the other until one is confident.
 
-    An expert that fails is passed over. Where the last one fails, or the budget ends, the surest
-    answer so far stands.
+    An expert that fails is skipped. Where the last one fails, or the budget is spent, the most
+    confident answer so far is given.
     """
 
     Config = CascadeConfig
@@ -74,26 +80,26 @@ class CascadeAggregator:
         return Counter({expert: self._config.calls_each for expert in earlier}) + Counter([last])
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
-        """The first answer that its expert is sure enough of; the last one's as it comes."""
+        """The first answer with enough confidence; the last expert's answer as it streams."""
         order = self._config.order(panel)
-        found: list[Sure] = []
+        found: list[RatedAnswer] = []
         errors: list[ExpertError] = []
         for place, expert in enumerate(order[:-1]):
             try:
-                sure = await self._signals.ask(expert, request, ask, panel.scores)
+                rated = await self._signals.ask(expert, request, ask, panel.scores)
             except ExpertError as error:
                 errors.append(error)
-                ask.tell(f"{expert} failed", failed=[reason(error)])
+                ask.tell(f"{expert} failed", failed=[failure_reason(error)])
                 continue
             known = place < len(self._accept)
             wanted = self._accept[place] if known else self._config.accept
-            accepted = sure.confidence >= wanted
-            step = {"expert": expert, "confidence": round(sure.confidence, 4), "taken": accepted}
-            ask.tell(f"{expert} is {'' if accepted else 'not '}sure", cascade=[step])
+            accepted = rated.confidence >= wanted
+            step = {"expert": expert, "confidence": round(rated.confidence, 4), "taken": accepted}
+            ask.tell(f"{expert} is {'' if accepted else 'not '}confident", cascade=[step])
             if accepted:
-                yield answer(sure.said)
+                yield as_chunk(rated.answer)
                 return
-            found.append(sure)
-        best = max(found, key=lambda sure: sure.confidence).said if found else None
-        async for chunk in speak(order[-1], request, ask, best, errors):
+            found.append(rated)
+        best = max(found, key=lambda one: one.confidence).answer if found else None
+        async for chunk in stream_or_fallback(order[-1], request, ask, best, errors):
             yield chunk

@@ -1,4 +1,4 @@
-"""How many to ask, by how sure the router is: one, two that must agree, or all (PRISM-like)."""
+"""One expert, two that must agree, or the whole panel, by the router's confidence (as PRISM)."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -8,9 +8,11 @@ from typing import Any, Literal, cast
 from pydantic import Field, model_validator
 
 from aggregators import equality
-from aggregators.answer_extraction import Kind
+from aggregators.answers.extraction import Kind
 from aggregators.base import Aggregator, AggregatorConfig, Ask, Panel, most_calls
-from aggregators.gather import Call, answer, gather, reason, speak
+from aggregators.failures import failure_reason
+from aggregators.gather import Call, as_chunk, gather
+from aggregators.single_call import stream_or_fallback
 from experts.errors import ExpertError
 from experts.types import Chunk, Completion, Request, Usage
 
@@ -23,15 +25,21 @@ class StrategyConfig(AggregatorConfig):
         0.8,
         ge=0,
         le=1,
-        description="From this predicted quality on, the best expert answers alone.",
+        description="Predicted quality from which the best expert answers alone.",
     )
     verify_at: float = Field(
-        0.5, ge=0, le=1, description="From here on two answer, and are done where they agree."
+        0.5,
+        ge=0,
+        le=1,
+        description="Predicted quality from which two answer, and end it if they agree.",
     )
-    answer: Kind = Field("text", description="What of two answers is compared.")
+    answer: Kind = Field(
+        "text",
+        description="What is compared of two answers; see the keys of `vote`.",
+    )
     panel: dict[str, Any] = Field(
         default_factory=lambda: {"type": "vote"},
-        description="The aggregator of the whole panel: `type` and its own keys.",
+        description="The aggregator of the whole panel: its `type` and its own keys.",
     )
 
     @model_validator(mode="after")
@@ -50,7 +58,7 @@ class StrategyConfig(AggregatorConfig):
 
 
 class Strategy:
-    """Asks as many as the router's confidence demands; nobody is asked the same twice."""
+    """Asks as many experts as the router's confidence demands, and none the same thing twice."""
 
     Config = StrategyConfig
 
@@ -77,28 +85,28 @@ class Strategy:
         distinct = tuple(dict.fromkeys(panel.experts))
         if len(distinct) == 1 or sure >= self._config.single_at:
             ask.tell(f"{best} answers alone", strategy="single", confidence=round(sure, 4))
-            async for chunk in speak(best, request, ask, None):
+            async for chunk in stream_or_fallback(best, request, ask, None):
                 yield chunk
             return
-        memory = _Memory(ask)
+        memory = _CachedAsk(ask)
         if sure >= self._config.verify_at:
             ask.tell("a second expert verifies", strategy="verify", confidence=round(sure, 4))
             try:
-                said = await gather([Call(name, request) for name in distinct[:2]], memory)
+                answers = await gather([Call(name, request) for name in distinct[:2]], memory)
             except ExpertError as error:
-                ask.tell("both failed", failed=[reason(error)])
-                said = []
-            labels = await equality.labels(self._config.answer, [one.text for one in said])
-            if len(said) == 2 and labels[0] is not None and labels[0] == labels[1]:
-                yield answer(said[0])
+                ask.tell("both failed", failed=[failure_reason(error)])
+                answers = []
+            labels = await equality.labels(self._config.answer, [one.text for one in answers])
+            if len(answers) == 2 and labels[0] is not None and labels[0] == labels[1]:
+                yield as_chunk(answers[0])
                 return
         ask.tell("the whole panel answers", strategy="panel", confidence=round(sure, 4))
         async for chunk in self._panel.aggregate(request, panel, memory):
             yield chunk
 
 
-class _Memory:
-    """An `Ask` that repeats what was said already to the same question."""
+class _CachedAsk:
+    """An `Ask` that repeats the answer of an expert that was asked the same before."""
 
     def __init__(self, ask: Ask) -> None:
         self.deadline, self.quorum, self.tell = ask.deadline, ask.quorum, ask.tell

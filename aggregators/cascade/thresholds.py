@@ -1,4 +1,4 @@
-"""How sure an expert must be for a wanted price or accuracy. Pure, but for the file."""
+"""Fitting a cascade's thresholds to a wanted price or accuracy. Pure, except for the file."""
 
 import json
 from collections.abc import Sequence
@@ -23,29 +23,32 @@ ROUNDS = 4
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What each expert of a cascade said to each question, all asked: arrays [questions, experts].
+    """Every expert of a cascade on every question: arrays [questions, experts].
 
-    The experts stand in the order in which they are asked.
+    The experts are in the order in which they are asked.
     """
 
     confidences: Floats
+    """In 0..1."""
     scores: Floats
+    """In 0..1."""
     prices: Floats
+    """Of a call, in USD."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cascade:
-    """Thresholds of all experts but the last, and what they would have brought."""
+    """Thresholds of all experts but the last, and the accuracy and price they would have had."""
 
     thresholds: tuple[float, ...]
     accuracy: float
     price: float
     shares: tuple[float, ...]
-    """Of questions that each expert's answer was taken for."""
+    """For each expert, the share of questions on which its answer was taken."""
 
 
 def play(measured: Measured, thresholds: Sequence[float]) -> Cascade:
-    """What a cascade with these thresholds would have brought."""
+    """Accuracy and price of a cascade with these thresholds on the measured questions."""
     count, experts = measured.scores.shape
     if experts == 1:
         alone = measured.scores.mean(), measured.prices.mean()
@@ -68,7 +71,7 @@ def fit(
 ) -> Cascade:
     """The most accurate cascade for a mean price, or the cheapest of an accuracy, or the best.
 
-    Of equally good ones the cheaper, then the stricter. Raises ConfigError where none fits.
+    Among equally good ones the cheaper, then the stricter. Raises ConfigError where none fits.
     """
     candidates = [_candidates(column) for column in measured.confidences[:, :-1].T]
     size = int(np.prod([len(one) for one in candidates]))
@@ -84,7 +87,7 @@ def _climb(
     max_price: float | None,
     min_accuracy: float | None,
 ) -> Cascade:
-    """One threshold after the other, the others held, from "always the first" and "the last"."""
+    """Coordinate descent from "always the first expert" and from "always the last one"."""
     seen: list[Cascade] = []
     for start in ([0.0] * len(candidates), [NEVER] * len(candidates)):
         now = list(start)
@@ -128,7 +131,7 @@ def _best(tried: Sequence[Cascade], max_price: float | None, min_accuracy: float
 
 
 def write(path: Path, experts: Sequence[str], signal: str, found: Cascade) -> None:
-    """Thresholds as JSON, with what they are expected to bring.
+    """Write thresholds as JSON, with their expected accuracy and price.
 
     `experts` is the order that they were fitted for; empty where it depends on the question.
     """
@@ -147,7 +150,7 @@ def write(path: Path, experts: Sequence[str], signal: str, found: Cascade) -> No
 
 
 def read(path: Path, experts: Sequence[str], signal: str) -> tuple[float, ...]:
-    """The thresholds by place in the order, fitted for this signal and, if any, these experts.
+    """Read thresholds, by place in the order; they must be for this signal and these experts.
 
     Raises ConfigError.
     """

@@ -1,4 +1,4 @@
-"""Contrastive decoding and proxy tuning in plain torch: slow, and what the served one must match.
+"""Contrastive decoding and proxy tuning in plain torch: slow, the reference for the served model.
 
 Contrastive decoding: Li et al., arXiv 2210.15097, section 3. Proxy tuning: Liu et al., arXiv
 2401.08565, section 2. Both are z = z_plus + w (z_b - z_c).
@@ -16,7 +16,7 @@ from experts.fused.folder.torch_members import load_members, role_of, seen_by_me
 
 
 class ContrastReference:
-    """Computes every position anew, with every member, for one request."""
+    """Recomputes every position with every member, for one request."""
 
     def __init__(self, folder: Path) -> None:
         """Load the members of a fused folder; raises ConfigError for one of another kind."""

@@ -1,1 +1,1 @@
-"""Debate: experts who hear each other, and a judge who hears two sides."""
+"""Debate: experts that discuss their answers, and two sides that argue before a judge."""

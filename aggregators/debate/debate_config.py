@@ -6,53 +6,61 @@ from typing import Literal
 
 from pydantic import Field
 
-from aggregators.answer_extraction import Kind
+from aggregators.answers.extraction import Kind
 from aggregators.base import AggregatorConfig
 from aggregators.debate.graph import Graph
-from aggregators.vote_weights import WeighingConfig
+from aggregators.vote_weights import VotingConfig
 
 PEERS = "{count} of them, {share}:\n{fence}\n{answer}\n{fence}"
 
 
-class DebateConfig(WeighingConfig):
+class DebateConfig(VotingConfig):
     """The keys of a debate."""
 
     type: Literal["debate"]
     rounds: int = Field(2, ge=0, le=8, description="Rounds of discussion after the first answers.")
     graph: Graph = Field(
         "full",
-        description="Who hears whom: everybody, neighbours in a ring, or the first expert and it"
-        " everybody.",
+        description="Which experts hear each other: all, neighbours in a ring, or all the first"
+        " one, which hears all.",
     )
-    answer: Kind = Field("text", description="What of two answers is compared.")
+    answer: Kind = Field(
+        "text",
+        description="What is compared of two answers; see the keys of `vote`.",
+    )
     discussants: tuple[str, ...] = Field(
         (),
-        description="Who hears others and answers again, where not all experts can follow a"
-        " discussion; empty: everybody.",
+        description="The experts that hear others and answer again, where not all can follow a"
+        " discussion; empty for all of them.",
     )
-    words: int = Field(
-        200, ge=1, description="Words of each answer that are shown to others; then it is cut."
-    )
+    words: int = Field(200, ge=1, description="Most words of an answer that others see.")
     prompt: Path | None = Field(
         None,
-        description="What an expert is asked after it has heard the others: a text file with the"
-        " fields {question} and {answers}, and {own} where it is to see its last answer.",
+        description="The prompt of a round: a text file with the fields {question} and {answers},"
+        " and {own} if an expert should see its last answer; by default a built-in"
+        " prompt.",
     )
     peers: str = Field(
         PEERS,
-        description="How each group of equal answers stands in {answers}: {answer}, and {number},"
-        " {count}, {share}, {fence} where wanted.",
+        description="How each group of equal answers is quoted in {answers}: the field {answer},"
+        " and optionally {number}, {count}, {share} and {fence}.",
     )
     subtopics: int = Field(
         0,
         ge=0,
         le=8,
-        description="Narrower questions that are discussed first where nobody has convinced"
-        " everybody (Tree-of-Debate); 0: none.",
+        description="Narrower questions that are debated where no agreement is reached"
+        " (Tree-of-Debate); 0 for none.",
     )
-    depth: int = Field(1, ge=1, le=3, description="How often such questions may be split again.")
+    depth: int = Field(
+        1,
+        ge=1,
+        le=3,
+        description="How often narrower questions may be split again.",
+    )
     moderator: str | None = Field(
-        None, description="Who splits questions; else whom the router names, or the first."
+        None,
+        description="The expert that splits questions; by default the router's lead, or the first.",
     )
 
     def discusses(self, expert: str) -> bool:
@@ -60,7 +68,7 @@ class DebateConfig(WeighingConfig):
         return not self.discussants or expert in self.discussants
 
     def named(self) -> dict[str, tuple[str, ...]]:
-        """They must be in the pool."""
+        """Discussants and moderator must be in the pool."""
         moderator = (self.moderator,) if self.moderator is not None else ()
         return {"discussants": self.discussants, "moderator": moderator}
 
@@ -77,28 +85,34 @@ class JudgedDebateConfig(AggregatorConfig):
     """The keys of a judged debate."""
 
     type: Literal["judged_debate"]
-    answer: Kind = Field("text", description="What of two answers is compared.")
-    rounds: int = Field(3, ge=1, le=8, description="Arguments of each side.")
-    words: int = Field(150, ge=1, description="Words of an argument; then it is cut.")
+    answer: Kind = Field(
+        "text",
+        description="What is compared of two answers; see the keys of `vote`.",
+    )
+    rounds: int = Field(3, ge=1, le=8, description="Number of arguments of each side.")
+    words: int = Field(150, ge=1, description="Most words of an argument; the rest is cut off.")
     shortest_quote: int = Field(
-        8, ge=1, description="Letters of the shortest quote that is certified."
+        8, ge=1, description="Length in letters of the shortest quote that is verified."
     )
     quoted_letters: int = Field(
-        250, ge=0, description="Letters of an argument's certified quotes; further ones are not."
+        250,
+        ge=0,
+        description="Most letters of an argument's verified quotes; further quotes are not.",
     )
     judge: str | None = Field(
-        None, description="Who judges; else whom the router names, or the last of the panel."
+        None,
+        description="The expert that judges; by default the router's lead, or the panel's last.",
     )
-    judge_tokens: int = Field(256, ge=1, description="Tokens of the judge's reply.")
+    judge_tokens: int = Field(256, ge=1, description="Most tokens of the judge's reply.")
     argument_prompt: Path | None = Field(
         None,
-        description="What a debater is asked: a text file with {question}, {answer}, {other} and"
-        " {transcript}; {source} and {words} may be there. Else our own.",
+        description="A debater's prompt: a text file with {question}, {answer}, {other} and"
+        " {transcript}, and optionally {source} and {words}; by default a built-in prompt.",
     )
     prompt: Path | None = Field(
         None,
-        description="What the judge is asked: a text file with {question}, {first} and {second};"
-        " {fence} may be there. Else our own.",
+        description="The judge's prompt: a text file with {question}, {first} and {second}, and"
+        " optionally {fence}; by default a built-in prompt.",
     )
 
     def named(self) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Who hears whom. Pure."""
+"""The communication graph of a debate: which agent hears which. Pure."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ Graph = Literal["full", "ring", "star"]
 
 
 def hears(graph: Graph, count: int) -> list[tuple[int, ...]]:
-    """For each of `count` agents, whom it hears: all, its neighbours in a ring, or the first one.
+    """For each of `count` agents, those it hears: all, its neighbours in a ring, or the first.
 
     Sparse graphs cost up to 40 % fewer tokens at equal accuracy (arXiv 2406.11776), with the
     strongest agent, the first one, where most edges meet.

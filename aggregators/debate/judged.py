@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from aggregators import equality
-from aggregators.base import Ask, Panel, asking
-from aggregators.debate.debate import cut_words
+from aggregators.base import Ask, Panel, with_question
 from aggregators.debate.debate_config import JudgedDebateConfig
+from aggregators.debate.discussion import cut_words
 from aggregators.debate.quotes import certify
-from aggregators.gather import Call, Said, answer, fullest, gather, reason
+from aggregators.failures import failure_reason
+from aggregators.gather import Answer, Call, as_chunk, first_complete, gather
 from aggregators.judging import UNDECIDED, Judge, compare
 from aggregators.tally import tally
 from experts.errors import ExpertError
@@ -25,10 +26,10 @@ ARGUE = ("question", "answer", "other", "transcript")
 
 
 class JudgedDebate:
-    """Two answers, argued for by those who gave them; the judge's probability decides.
+    """Two answers, each argued for by an expert that gave it; the judge's probability decides.
 
-    Where all agree there is nothing to argue about. Where the judge is undecided, the answer that
-    more of the panel gave stands.
+    Where all agree, there is nothing to argue about. Where the judge is undecided, the answer that
+    more of the panel gave wins.
     """
 
     Config = JudgedDebateConfig
@@ -47,11 +48,11 @@ class JudgedDebate:
         return asked + Counter(sides) + Counter({self._judges(panel): 2})
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
-        """The answer of the side that has convinced the judge."""
-        said = await gather([Call(expert, request) for expert in panel.experts], ask)
-        sides = await self._sides(said)
+        """The answer of the side that convinced the judge."""
+        answers = await gather([Call(expert, request) for expert in panel.experts], ask)
+        sides = await self._sides(answers)
         if len(sides) == 1:
-            yield answer(sides[0])
+            yield as_chunk(sides[0])
             return
         arguments = await self._argued(sides, request, ask)
         cases = [
@@ -70,41 +71,44 @@ class JudgedDebate:
             sides=[side.expert for side in sides],
             probability=round(likes, 4),
         )
-        yield answer(sides[0] if likes >= UNDECIDED else sides[1])
+        yield as_chunk(sides[0] if likes >= UNDECIDED else sides[1])
 
     def _judges(self, panel: Panel) -> str:
         return self._config.judge or panel.lead or panel.experts[-1]
 
-    async def _sides(self, said: Sequence[Said]) -> list[Said]:
-        """One answer of each of the two heaviest labels; unreadable ones count as one each."""
-        labels = await equality.labels(self._config.answer, [one.text for one in said])
+    async def _sides(self, answers: Sequence[Answer]) -> list[Answer]:
+        """An answer for each of the two heaviest labels; an unreadable one is its own label."""
+        labels = await equality.labels(self._config.answer, [one.text for one in answers])
         keys = [
             f"= {label}" if label is not None else f"? {one.call}"
-            for one, label in zip(said, labels, strict=True)
+            for one, label in zip(answers, labels, strict=True)
         ]
         counted = tally(keys, [1.0] * len(keys))
         return [
-            fullest(one for one, key in zip(said, keys, strict=True) if key == side)
+            first_complete(one for one, key in zip(answers, keys, strict=True) if key == side)
             for side in list(counted.weights)[:2]
         ]
 
     async def _argued(
-        self, sides: Sequence[Said], request: Request, ask: Ask
+        self, sides: Sequence[Answer], request: Request, ask: Ask
     ) -> tuple[list[str], list[str]]:
         """The arguments of both sides, made at the same time in every round."""
         arguments: tuple[list[str], list[str]] = ([], [])
         for number in range(1, self._config.rounds + 1):
             ask.tell(f"round {number}", rounds=number)
             calls = [
-                Call(side.expert, asking(request, self._prompt(sides, mine, request, arguments)))
+                Call(
+                    side.expert,
+                    with_question(request, self._prompt(sides, mine, request, arguments)),
+                )
                 for mine, side in enumerate(sides)
             ]
             try:
-                said = await gather(calls, ask, what="arguments are there")
+                answers = await gather(calls, ask, what="arguments received")
             except ExpertError as error:
-                ask.tell("nobody argues", failed=[reason(error)])
+                ask.tell("both sides failed to argue", failed=[failure_reason(error)])
                 break
-            texts = {one.call: self._certified(one.text, request) for one in said}
+            texts = {one.call: self._certified(one.text, request) for one in answers}
             for mine in (0, 1):
                 arguments[mine].append(texts.get(mine, "(no argument)"))
         return arguments
@@ -119,7 +123,7 @@ class JudgedDebate:
 
     def _prompt(
         self,
-        sides: Sequence[Said],
+        sides: Sequence[Answer],
         mine: int,
         request: Request,
         arguments: tuple[Sequence[str], Sequence[str]],

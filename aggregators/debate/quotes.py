@@ -1,4 +1,4 @@
-"""Certified quotes: what a debater quotes must be in the source. Pure.
+"""Verified quotes: whether what a debater quotes is in the source. Pure.
 
 After Khan et al. (arXiv 2402.06782), appendix on quote verification, and the cap on quoted letters
 of Michael et al. (arXiv 2311.08702).
@@ -14,10 +14,10 @@ _TAGS = re.compile(rf"</?{TAG}>|{_FORGED.pattern}", re.IGNORECASE)
 
 
 def certify(argument: str, source: str, shortest: int, room: int) -> str:
-    """The argument with each quote tagged as verified or not; tags that it forged are gone.
+    """The argument with each quote tagged as verified or not; forged tags are removed.
 
-    A quote of less than `shortest` letters, and one that does not fit into the `room` of letters
-    of the verified ones, is not verified.
+    A quote of fewer than `shortest` letters is not verified, nor is one with which the verified
+    quotes would exceed `room` letters.
     """
     text = _normal(source)
     left = room
@@ -35,14 +35,14 @@ def certify(argument: str, source: str, shortest: int, room: int) -> str:
 
 
 def _without(tags: re.Pattern[str], text: str) -> str:
-    """The text without these tags, and without those that taking tags out has put together."""
+    """The text without these tags, including those that appear as others are removed."""
     while (shorter := tags.sub("", text)) != text:
         text = shorter
     return text
 
 
 def _normal(text: str) -> str:
-    """Lower case, without punctuation and the number of spaces."""
+    """The text in lower case, without punctuation, with single spaces."""
     letters = (
         " " if unicodedata.category(letter)[0] in "ZC" else letter
         for letter in unicodedata.normalize("NFKC", text).lower()

@@ -1,4 +1,4 @@
-"""What a Mixture of Thoughts trains on: texts as every member's tokenizer reads them."""
+"""The training data of a Mixture of Thoughts: texts in the tokens of every tokenizer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,16 +25,16 @@ from experts.fused.training.reading import align, read_answer, read_prompt
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """The rows as a tokenizer reads them that is not the speakers'."""
+    """The rows in the tokens of a tokenizer other than the speakers'."""
 
     rows: tuple[Row, ...]
     aligned: tuple[tuple[int, ...], ...]
-    """Of each row, for each of the speakers' tokens, the position that is heard there."""
+    """For each row and each of the speakers' tokens, the position that is attended to there."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Questions with answers."""
+    """Questions with answers, as text and as tokens."""
 
     questions: tuple[str, ...]
     """What the query router sees."""
@@ -62,7 +62,7 @@ def load_data(
     longest: int,
     say: Say,
 ) -> TrainingData:
-    """Read and tokenize the questions; `tokenizers` are the different ones, the speakers' first.
+    """Read and tokenize the questions; `tokenizers` are the distinct ones, the speakers' first.
 
     `longest` is the smallest context in tokens. Raises ConfigError that names bad lines.
     """

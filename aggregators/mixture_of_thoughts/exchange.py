@@ -1,7 +1,8 @@
-"""An interaction layer over the experts that take part: what training computes.
+"""An interaction layer over the active experts only, as training computes it.
 
-A served batch runs every expert over every row and masks who is idle (`Interaction.forward`). Here
-each expert has run over its own texts only, and so do the projections: K of M experts cost K / M.
+A served batch runs every expert over every row and masks the idle ones (`Interaction.forward`).
+Here each expert has run over its own texts only, and so do the projections: K of M experts cost
+K / M.
 """
 
 from collections.abc import Sequence
@@ -10,20 +11,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from aggregators.mixture_of_thoughts.router import Choice
+from aggregators.mixture_of_thoughts.query_router import Choice
 from experts.fused.composites.mixture_of_thoughts.attending import Attend
 from experts.fused.composites.mixture_of_thoughts.interaction import Interaction, together
 
 
 class Places(NamedTuple):
-    """Where the streams of B texts are, when those of all experts stand one after the other."""
+    """Where the hidden states of B texts are when those of all experts are concatenated."""
 
     slots: Tensor
-    """[B, K] of the active experts, by their number; 0 where a text has fewer than K."""
+    """[B, K] places of the active experts, by number; 0 where a text has fewer than K."""
     taken: Tensor
-    """[B, K] bool: there is an expert in this slot."""
+    """[B, K] bool: whether there is an expert in this slot."""
     primaries: Tensor
-    """[B] of the primary."""
+    """[B] places of the primaries."""
 
     @classmethod
     def of(cls, rows: Sequence[Tensor], choice: Choice) -> "Places":
@@ -47,7 +48,7 @@ def exchange(
     choice: Choice,
     attend: Attend,
 ) -> tuple[list[Tensor], Tensor]:
-    """What the layer adds to each expert's stream, and how much of each was heard.
+    """What the layer adds to each expert's hidden states, and how much each was attended to.
 
     Args:
         layer: the interaction layer.
@@ -87,7 +88,7 @@ def exchange(
         for number, (one, row) in enumerate(zip(shared, rows, strict=True))
     ]
     attention = shares.new_zeros(batch, experts, length)
-    # Masked in the order of their numbers, here as there.
+    # Masks on both sides go by the experts' numbers.
     by_expert = shares.detach().view(batch, length, -1).transpose(1, 2)
     attention[choice.active] = by_expert[places.taken]
     return deltas, attention.transpose(1, 2)
@@ -96,11 +97,11 @@ def exchange(
 def _delta(
     layer: Interaction, number: int, found: Tensor, shared: Tensor, row: Tensor, leads: Tensor
 ) -> Tensor:
-    """What one expert's texts get: those that it leads what was found, the others an adaption."""
+    """One expert's delta: the attended result where it is the primary, else its peer adapter."""
     up = layer.up[number]
-    told = layer.primary_gate[number] * layer.up_norms[number](up(found[row[leads]]))
+    primary = layer.primary_gate[number] * layer.up_norms[number](up(found[row[leads]]))
     alone = layer.peer_gate[number] * up(layer.peer(shared[~leads]))
-    delta = told.new_zeros(len(row), *told.shape[1:])
-    delta = delta.index_copy(0, leads.nonzero()[:, 0], told)
+    delta = primary.new_zeros(len(row), *primary.shape[1:])
+    delta = delta.index_copy(0, leads.nonzero()[:, 0], primary)
     whole: Tensor = delta.index_copy(0, (~leads).nonzero()[:, 0], alone)
     return whole

@@ -9,25 +9,27 @@ SURELY_NOT = -1e4
 
 
 def entropy(logs: Tensor) -> Tensor:
-    """Mean entropy of log-probabilities [B, M], in nats; training raises it: all are tried."""
+    """Mean entropy of log-probabilities [B, M], in nats; it is raised so that all are tried."""
     return -(logs.exp() * logs.clamp(min=SURELY_NOT)).sum(-1).mean()
 
 
-def likeness(scores: Tensor, costs: Tensor, speakers: Tensor, temperature: float) -> Tensor:
+def cost_cross_entropy(
+    scores: Tensor, costs: Tensor, speakers: Tensor, temperature: float
+) -> Tensor:
     """Cross-entropy of softmax(scores) with softmax(-costs / temperature), both over `speakers`.
 
     `scores`, `costs` [B, M], `speakers` [M] bool. Unlike the expected cost it has a gradient where
-    the router is sure and wrong, so that nobody who is good on average takes everything.
+    the router is confident and wrong, so that no expert that is good on average takes everything.
     """
     wanted = (-costs / temperature).masked_fill(~speakers, float("-inf")).softmax(-1)
     return cross_entropy(scores.masked_fill(~speakers, SURELY_NOT), wanted)
 
 
 def preference(costs: tuple[Tensor, Tensor], odds: tuple[Tensor, Tensor]) -> Tensor:
-    """The expected cost of a draw, by its gradient: two draws for each of B rows are compared.
+    """A surrogate for the expected cost of a draw: two draws for each of B rows are compared.
 
     REINFORCE with the other draw as baseline (RLOO, arXiv 2402.14740, for two draws). `costs` [B]
-    in nats get no gradient; `odds` [B] are the draws' log-probabilities. The value means nothing.
+    in nats get no gradient; `odds` [B] are the draws' log-probabilities. Only the gradient counts.
     """
     one, other = costs
     ahead = 0.5 * (one - other).detach()

@@ -1,8 +1,8 @@
-"""A Mixture of Thoughts in plain torch: what is trained, and what the served one must match.
+"""A Mixture of Thoughts in plain torch: for training, and the reference for the served model.
 
 arXiv 2509.21164, with what its released code lacks: states are causal, and generation uses the
-interaction layers. To members that share the speakers' tokenizer a position is the same token;
-the others are heard at their last token that ends no later, by its characters.
+interaction layers. For members that share the speakers' tokenizer, a position is the same token;
+the others are attended to at their last token that ends no later, counted in characters.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from aggregators.mixture_of_thoughts.exchange import exchange
-from aggregators.mixture_of_thoughts.router import Choice, QueryRouter
+from aggregators.mixture_of_thoughts.query_router import Choice, QueryRouter
 from experts.fused.composites.mixture_of_thoughts.attending import (
     Attend,
     Form,
@@ -26,21 +26,21 @@ from experts.fused.torch_engine.stacks import StackedModel
 
 
 class Read(NamedTuple):
-    """B texts as all members read them."""
+    """B texts in the tokens of every tokenizer."""
 
     tokens: tuple[Tensor, ...]
-    """By tokenizer [B, T of that tokenizer], padded on the right; the speakers' is the first."""
+    """For each tokenizer [B, its T], padded on the right; the speakers' comes first."""
     aligned: tuple[Tensor, ...] = ()
-    """Of each further tokenizer [B, T of the first]: which of its positions is heard at each."""
+    """For each further tokenizer [B, T of the first]: which of its positions is attended to."""
 
 
 class Heard(NamedTuple):
-    """What a forward pass predicts."""
+    """The result of a forward pass."""
 
     log_probs: Tensor
-    """[N, V] of the primaries, in nats."""
+    """[N, V] log-probabilities of the primaries, in nats."""
     attention: Tensor
-    """[interactions, experts] shares: how much the primaries listened to each expert."""
+    """[interactions, experts] shares: how much the primaries attended to each expert."""
 
 
 class MixtureOfThoughts(nn.Module):
@@ -77,7 +77,7 @@ class MixtureOfThoughts(nn.Module):
 
     @property
     def speakers(self) -> Tensor:
-        """[M] bool: who may be a primary."""
+        """[M] bool: which members may be the primary."""
         return torch.tensor([number == 0 for number in self.tokenizers])
 
     def forward(self, read: Read, positions: Tensor, choice: Choice) -> Heard:
@@ -86,7 +86,7 @@ class MixtureOfThoughts(nn.Module):
         Args:
             read: the texts.
             positions: [B, T - 1] bool, N of them true; T is of the speakers' tokens.
-            choice: who takes part in each row.
+            choice: the active experts of each row.
 
         """
         rows = [choice.active[:, m].nonzero()[:, 0] for m in range(len(self._members))]

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts, Read
-from aggregators.mixture_of_thoughts.router import Choice
+from aggregators.mixture_of_thoughts.query_router import Choice
 from experts.errors import ConfigError
 from experts.fused.folder.folder_config import MixtureOfThoughts as Served
 from experts.fused.folder.folder_config import read
@@ -22,7 +22,7 @@ _PREFIX = "interactions."
 
 
 class ThoughtsReference:
-    """Answers one request in the role that its first token asks for."""
+    """Answers one request, in the role that its first token names."""
 
     def __init__(self, folder: Path) -> None:
         """Load a fused folder; raises ConfigError for one of another kind."""

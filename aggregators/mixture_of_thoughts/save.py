@@ -1,4 +1,4 @@
-"""The fused folder of a Mixture of Thoughts: interaction layers, roles, and the query router."""
+"""Writes the fused folder of a Mixture of Thoughts: interaction layers, roles, query router."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
-from aggregators.mixture_of_thoughts.router import QueryRouter
+from aggregators.mixture_of_thoughts.query_router import QueryRouter
 from aggregators.mixture_of_thoughts.training_config import TrainingConfig
 from experts.errors import ConfigError
 from experts.fused.folder.fingerprint import fingerprint
@@ -21,11 +21,11 @@ from experts.fused.training.models import load_tokenizer
 
 RECORD = "training.json"
 ROUTER = "query_router.npz"
-"""The query router's weights, where vLLM's loader does not look for its own."""
+"""The query router's weights, in a format that vLLM's weight loader ignores."""
 
 
 def role_name(primary: str, peers: Sequence[str]) -> str:
-    """Name the role in which `primary` speaks and hears `peers`."""
+    """Name the role in which `primary` speaks and attends to `peers`."""
     return "+".join((primary, *sorted(peers)))
 
 
@@ -44,8 +44,8 @@ def all_roles(
     roles += [{"name": name, "primary": name, "active": [name]} for name in speakers]
     if len(roles) > room:
         raise ConfigError(
-            f"{len(members)} members of which {active} are active make {len(roles)} roles; there"
-            f" is room for {room}.",
+            f"{len(members)} members of which {active} are active make {len(roles)} roles, but"
+            f" there is room for {room} only.",
             hint="Fuse fewer members, or let fewer or more of them be active.",
         )
     return roles
@@ -58,9 +58,9 @@ def save(
     folder: Path,
     record: Mapping[str, Any],
 ) -> None:
-    """Write the fused folder. Raises ConfigError.
+    """Write the fused folder. Raises ConfigError where there is no room for the roles.
 
-    `encoder` is the name of what made the router's embeddings, `record` says how it was trained.
+    `encoder` names the encoder of the router's embeddings, `record` says how it was trained.
     """
     speakers = [
         name
@@ -109,7 +109,7 @@ def write_router(
     }
     layers = [layer for layer in router.layers if isinstance(layer, torch.nn.Linear)]
     for number, layer in enumerate(layers):
-        # Who reads them multiplies embeddings as they are.
+        # Readers of the file multiply embeddings without scaling them.
         scale = router.scale if number == 0 else 1.0
         arrays[f"weight_{number}"] = scale * layer.weight.detach().numpy()
         arrays[f"bias_{number}"] = layer.bias.detach().numpy()

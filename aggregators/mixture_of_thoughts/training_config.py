@@ -1,4 +1,4 @@
-"""What a training run of a Mixture of Thoughts may be told; one YAML file, every bound a key."""
+"""The configuration of a Mixture of Thoughts training run: one YAML file."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -17,109 +17,142 @@ class _Section(BaseModel):
 
 
 class LossConfig(_Section):
-    """Weights of the auxiliary losses beside that of the language model (appendix of the paper)."""
+    """Weights of the auxiliary losses, relative to the language model's (the paper's appendix)."""
 
     entropy: float = Field(
-        0.02, ge=0, description="Reward for trying all peers; falls to 0 as `explore` ends."
+        0.02,
+        ge=0,
+        description="Weight of the entropy bonus for peers; falls to 0 by the end of `explore`.",
     )
-    balance: float = Field(0.01, ge=0, description="Price of using experts unequally.")
+    balance: float = Field(
+        0.01,
+        ge=0,
+        description="Weight of the penalty on unequal use of experts.",
+    )
     comparison: float = Field(
         10.0,
         ge=0,
-        description="Weight of what is found by comparing two choices, beside who is best alone.",
+        description="Weight of comparing two choices, relative to learning which expert is best"
+        " alone.",
     )
-    consistency: float = Field(0.05, ge=0, description="Price of depending on who the peers are.")
-    temperature: float = Field(2.0, gt=0, description="Softens what consistency compares.")
+    consistency: float = Field(
+        0.05,
+        ge=0,
+        description="Weight of the penalty on predictions that depend on the choice of peers.",
+    )
+    temperature: float = Field(
+        2.0,
+        gt=0,
+        description="Temperature of the predictions that `consistency` compares.",
+    )
 
 
 class TrainingConfig(_Section):
-    """A whole run. Relative paths start at the folder of the file."""
+    """The keys of a whole run; relative paths start at the folder of the file."""
 
     members: dict[str, Path] = Field(
         min_length=2, max_length=MOST_MEMBERS, description="Frozen experts: name -> folder."
     )
-    questions: tuple[Path, ...] = Field(min_length=1, description="JSONL: prompt, answer.")
-    stacks: int = Field(2, ge=2, le=64, description="Stacks that every expert is cut into.")
+    questions: tuple[Path, ...] = Field(
+        min_length=1,
+        description="JSONL files with the fields prompt and answer.",
+    )
+    stacks: int = Field(
+        2,
+        ge=2,
+        le=64,
+        description="Number of stacks that every expert's layers are divided into.",
+    )
     places: tuple[int, ...] | None = Field(
         None,
         description="Stacks, from 0, after which experts interact; by default all but the last, as"
-        " in the paper. After the last one a peer has thought to its end.",
+        " in the paper. After the last one, peers have been computed to their end.",
     )
     active: int = Field(
-        3, ge=2, description="Experts that take part in an answer that none of them knows alone."
+        3,
+        ge=2,
+        description="Number of experts that are active where no expert knows the answer alone.",
     )
-    shared_width: int = Field(128, ge=1, description="Width in which experts hear each other.")
+    shared_width: int = Field(
+        128,
+        ge=1,
+        description="Width of the shared space in which experts attend to each other.",
+    )
     heads: int = Field(4, ge=1)
     attention: Form = Field(
-        "positionwise", description="Over the experts at a position, or over all up to it."
+        "positionwise",
+        description="Attend over the experts at one position, or also over all earlier positions.",
     )
-    dropout: float = Field(0.1, ge=0, lt=1, description="In the query router.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout of the query router.")
     losses: LossConfig = LossConfig()
     known_nll: float = Field(
         5.0,
         ge=0,
-        description="An answer that a member gives fewer nats than these is left to it alone, and"
-        " the router learns that it needs nobody; 0: members always hear each other.",
+        description="Loss in nats below which a member knows an answer alone: the router learns"
+        " that it needs no peers for it. With 0, members always attend to each other.",
     )
     worst_nll: float = Field(
         5.0,
         gt=0,
-        description="Nats of a token above which an expert is no worse for the router.",
+        description="Cap on the loss of a token, in nats, when experts are compared for the"
+        " router.",
     )
     temperature: float = Field(
         0.1,
         gt=0,
-        description="Mean nats of a token: who is worse alone by so much, is e times less likely.",
+        description="Temperature, in mean nats per token: an expert that is worse alone by this"
+        " much is e times less likely to be the router's target.",
     )
     explore: float = Field(
         0.25,
         gt=0,
         le=1,
-        description="Share of the steps with noise in the choices, which falls to 0; then the"
-        " layers learn from those that will be served.",
+        description="Share of the steps with noise in the choices, which falls to 0; after them the"
+        " layers learn from the choices that will be served.",
     )
     compare_every: int = Field(
         4,
         ge=1,
-        description="Each so many-th question is read in a second choice; the router compares.",
+        description="One of this many questions is also read with a second choice of experts, to"
+        " compare the two.",
     )
     steps: int = Field(ge=1)
     batch: int = Field(64, ge=1)
-    learning_rate: float = Field(2e-3, gt=0, description="The peak, after the warm-up.")
+    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate, after the warm-up.")
     router_rate: float = Field(
-        0.1, gt=0, description="The router's learning rate, as share of that of the layers."
+        0.1, gt=0, description="The router's learning rate, as share of the layers'."
     )
     gate_rate: float = Field(
         10.0,
         gt=0,
-        description="The gates' learning rate, as share of that of the layers. They open from zero"
-        " to about one: at the layers' own pace that takes most of a run.",
+        description="The gates' learning rate, as share of the layers'. Gates open from zero to"
+        " about one, which would take most of a run at the layers' own rate.",
     )
     warmup: float = Field(0.05, ge=0, le=1, description="Share of the steps until the peak.")
-    final: float = Field(0.0, ge=0, le=1, description="The last learning rate, as share of it.")
+    final: float = Field(0.0, ge=0, le=1, description="Final learning rate, as share of the peak.")
     weight_decay: float = Field(0.01, ge=0)
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     too_long: Literal["refuse", "skip"] = Field(
-        "refuse", description="What to do with rows that exceed the smallest context."
+        "refuse", description="What to do with rows that exceed the smallest context length."
     )
-    most_rows: int = Field(2_000_000, ge=1, description="Rows that a run may read.")
+    most_rows: int = Field(2_000_000, ge=1, description="Most rows that a run may read.")
     sort_window: int = Field(
-        1, ge=1, description="Batches that are drawn together and sorted by length."
+        1, ge=1, description="Number of batches that are drawn together and sorted by length."
     )
     most_batch_tokens: int = Field(
-        2048, ge=1, description="Tokens that a member reads at once, before the training."
+        2048, ge=1, description="Most tokens that a member reads at once before the training."
     )
     seed: int = Field(0, ge=0)
     threads: int = Field(2, ge=1, le=256, description="Compute threads of torch.")
     checkpoint_s: float = Field(60.0, gt=0, description="Seconds between two checkpoints.")
-    log_steps: int = Field(20, ge=1, description="Steps that one line of metrics averages.")
+    log_steps: int = Field(20, ge=1, description="Steps that one line of metrics averages over.")
 
     @model_validator(mode="after")
     def _fits(self) -> "TrainingConfig":
         if self.active > len(self.members):
-            raise ValueError(f"active is {self.active}, there are {len(self.members)} members")
+            raise ValueError(f"active is {self.active}, but there are {len(self.members)} members")
         if self.known_nll > self.worst_nll:
-            raise ValueError("known_nll must not exceed worst_nll: what is known is not bad")
+            raise ValueError("known_nll must not exceed worst_nll")
         if self.shared_width % self.heads:
             raise ValueError(f"shared_width must be a multiple of heads ({self.heads})")
         if problem := past_problem(self.attention, self.shared_width // self.heads):
@@ -134,7 +167,7 @@ class TrainingConfig(_Section):
         return tuple(range(self.stacks - 1)) if self.places is None else tuple(sorted(self.places))
 
     def trained(self) -> dict[str, Any]:
-        """The keys that decide the result, for comparing a checkpoint with this run."""
+        """The keys that decide the result, to compare a checkpoint with this run."""
         idle = {"threads", "checkpoint_s", "log_steps", "most_batch_tokens"}
         idle |= {"members", "questions"}
         return dict(self.model_dump(mode="json", exclude=idle))

@@ -1,6 +1,6 @@
-"""The best of several answers: by comparisons in pairs, by grades, or by their likelihood.
+"""The best of several answers, by pairwise comparison, by grades, or by likelihood.
 
-Comparisons in pairs, in both orders, as PairRanker of LLM-Blender makes them (arXiv 2306.02561).
+Pairwise comparison in both orders follows PairRanker of LLM-Blender (arXiv 2306.02561).
 """
 
 import re
@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from aggregators.base import Ask, Panel, alone, with_logprobs
+from aggregators.base import Ask, Panel, standalone_question, with_logprobs
 from aggregators.fencing import clip, fair_shares, tokens
-from aggregators.gather import Call, Said, answer, fullest, gather
+from aggregators.gather import Answer, Call, as_chunk, first_complete, gather
 from aggregators.judging import Judge, compare
 from aggregators.sampling import SamplingConfig
-from aggregators.tally import likelihood
+from aggregators.tally import mean_token_probability
 from experts.errors import ExpertError
 from experts.prompts import defused, fence_for, fill, read_template
 from experts.types import Chunk, Request
@@ -41,34 +41,37 @@ class RankConfig(SamplingConfig):
     type: Literal["rank"]
     method: Literal["pairs", "grade", "likelihood"] = Field(
         "pairs",
-        description="A judge compares answers in pairs, or grades each; or the answer whose tokens"
-        " were likeliest wins.",
+        description="A judge compares answers in pairs or grades each one; or the answer with the"
+        " most likely tokens wins.",
     )
     comparisons: Literal["all", "bubble"] = Field(
-        "all", description="Every pair, or each next answer with the best so far."
+        "all", description="Compare every pair, or each answer with the best one so far."
     )
     judge: str | None = Field(
-        None, description="Who judges; else whom the router names, or the first of the panel."
+        None,
+        description="The expert that judges; by default the router's lead, or the panel's first.",
     )
     prompt: Path | None = Field(
         None,
-        description="What the judge is asked: a text file with {question}, {first} and {second}"
-        " (pairs) or {answer} (grade); {fence} may be there. Else our own.",
+        description="The judge's prompt: a text file with {question}, {first} and {second}"
+        " (pairs) or {answer} (grade), and optionally {fence}; by default a built-in prompt.",
     )
-    judge_tokens: int = Field(256, ge=1, description="Tokens of a judge's reply.")
+    judge_tokens: int = Field(256, ge=1, description="Most tokens of the judge's reply.")
     answer_tokens: int = Field(
-        8192, ge=1, description="Tokens of all answers that are shown; longer ones are cut fairly."
+        8192,
+        ge=1,
+        description="Most tokens of all quoted answers together; longer ones are cut fairly.",
     )
 
     def named(self) -> dict[str, tuple[str, ...]]:
-        """Who judges must be in the pool."""
+        """The judge must be in the pool."""
         return {"judge": (self.judge,) if self.judge is not None else ()}
 
 
 class Rank:
-    """All of the panel answer; the best answer is given as it is.
+    """The whole panel answers; the best answer is given unchanged.
 
-    Of equally good ones, and where nothing could be judged, the first expert's stands.
+    Among equally good ones, and where nothing could be judged, it is the first expert's.
     """
 
     Config = RankConfig
@@ -95,30 +98,32 @@ class Rank:
         """The best answer."""
         by_likelihood = self._config.method == "likelihood"
         asked = with_logprobs(request) if by_likelihood else request
-        said = _distinct(await gather(self._config.calls(asked, panel), ask))
+        answers = _distinct(await gather(self._config.calls(asked, panel), ask))
         judge = Judge(
             self._judge(panel),
             self._template,
             {"temperature": 0, "max_tokens": self._config.judge_tokens},
         )
-        if len(said) == 1:
-            yield answer(said[0])
+        if len(answers) == 1:
+            yield as_chunk(answers[0])
             return
-        worth = await self._worth(said, request, judge, ask)
-        ask.tell("ranked", ranking=_ranking(said, worth))
+        worth = await self._worth(answers, request, judge, ask)
+        ask.tell("ranked", ranking=_ranking(answers, worth))
         best = max(worth)
-        yield answer(fullest(one for one, value in zip(said, worth, strict=True) if value == best))
+        yield as_chunk(
+            first_complete(one for one, value in zip(answers, worth, strict=True) if value == best)
+        )
 
     def _judge(self, panel: Panel) -> str:
         return self._config.judge or panel.lead or panel.experts[0]
 
     async def _worth(
-        self, said: Sequence[Said], request: Request, judge: Judge, ask: Ask
+        self, answers: Sequence[Answer], request: Request, judge: Judge, ask: Ask
     ) -> list[float]:
         if self._config.method == "likelihood":
-            return [likelihood(one.completion) or 0.0 for one in said]
-        shares = fair_shares([tokens(one) for one in said], self._config.answer_tokens)
-        texts = [clip(one.text, tokens(one), s) for one, s in zip(said, shares, strict=True)]
+            return [mean_token_probability(one.completion) or 0.0 for one in answers]
+        shares = fair_shares([tokens(one) for one in answers], self._config.answer_tokens)
+        texts = [clip(one.text, tokens(one), s) for one, s in zip(answers, shares, strict=True)]
         if self._config.method == "grade":
             return await _graded(judge, request, texts, ask)
         if self._config.comparisons == "bubble":
@@ -133,7 +138,7 @@ class Rank:
 
 
 async def _bubbled(judge: Judge, request: Request, texts: Sequence[str], ask: Ask) -> list[float]:
-    """One pass: the winner meets the next one; who was better last is worth 1."""
+    """One pass in which the winner meets the next answer; the last winner is worth 1."""
     best = 0
     for other in range(1, len(texts)):
         (likes,) = await compare(judge, request, [(texts[best], texts[other])], ask)
@@ -142,11 +147,11 @@ async def _bubbled(judge: Judge, request: Request, texts: Sequence[str], ask: As
 
 
 async def _graded(judge: Judge, request: Request, texts: Sequence[str], ask: Ask) -> list[float]:
-    """The judge's grades; what has none is worth nothing."""
+    """The judge's grades; an answer without a grade is worth 0."""
     calls = [
         Call(
             judge.expert,
-            alone(
+            standalone_question(
                 request,
                 fill(
                     judge.template,
@@ -161,39 +166,39 @@ async def _graded(judge: Judge, request: Request, texts: Sequence[str], ask: Ask
     ]
     worth = [0.0] * len(texts)
     try:
-        replies = await gather(calls, ask, what="grades are there")
+        replies = await gather(calls, ask, what="grades received")
     except ExpertError as error:
-        ask.tell(f"{judge.expert} does not judge", failed=[error.message])
+        ask.tell(f"{judge.expert} failed as the judge", failed=[error.message])
         return worth
     unread = 0
-    for said in replies:
-        grade = _grade(said.text)
+    for reply in replies:
+        grade = _grade(reply.text)
         if grade is None:
             unread += 1
         else:
-            worth[said.call] = grade
+            worth[reply.call] = grade
     if unread:
         ask.tell(f"{unread} of {len(calls)} grades could not be read", unread=unread)
     return worth
 
 
 def _grade(text: str) -> float | None:
-    """The number from 0 to 10 that a reply consists of or begins with, "of 10" or not."""
+    """The grade from 0 to 10 that a reply consists of or begins with; "9/10" is one, too."""
     found = _GRADE.match(text)
     grade = float(found[1]) if found else HIGHEST_GRADE + 1
     return grade if grade <= HIGHEST_GRADE else None
 
 
-def _distinct(said: Sequence[Said]) -> list[Said]:
+def _distinct(answers: Sequence[Answer]) -> list[Answer]:
     """Each answer once, the first of equal ones."""
-    found: dict[str, Said] = {}
-    for one in said:
+    found: dict[str, Answer] = {}
+    for one in answers:
         found.setdefault(one.text, one)
     return list(found.values())
 
 
-def _ranking(said: Sequence[Said], worth: Sequence[float]) -> list[dict[str, Any]]:
-    found = zip(said, worth, strict=True)
+def _ranking(answers: Sequence[Answer], worth: Sequence[float]) -> list[dict[str, Any]]:
+    found = zip(answers, worth, strict=True)
     return [
         {"expert": one.expert, "worth": round(value, 3)}
         for one, value in sorted(found, key=lambda pair: -pair[1])

@@ -1,4 +1,4 @@
-"""SCMoE in plain torch: slow, and what the served one must match.
+"""SCMoE in plain torch: slow, the reference for the served model.
 
 Shi et al., "Unchosen Experts Can Contribute Too", arXiv 2405.14507, section 3. The strong pass is
 the model; in the weak pass every mixture layer hears only the expert with the k-th largest gate
@@ -20,7 +20,7 @@ from experts.fused.folder.torch_members import load_members, role_of, seen_by_me
 
 
 class SelfContrastReference:
-    """Computes every position anew, in two passes, for one request."""
+    """Recomputes every position in two passes, for one request."""
 
     def __init__(self, folder: Path) -> None:
         """Load the member of a fused folder; raises ConfigError for one of another kind."""
@@ -58,7 +58,7 @@ class SelfContrastReference:
 
 @contextmanager
 def _one_expert(model: Any, rank: int) -> Iterator[None]:
-    """Let every gate of a transformers model choose the expert of a rank, counted from 1."""
+    """Let every gate of a transformers model choose the expert of one rank, counted from 1."""
 
     def choose(gate: Any, _: Any, output: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, ...]:
         logits, weights, _experts = output

@@ -14,11 +14,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from aggregators.answer_extraction import plain
-from aggregators.base import Ask, Panel, asking
-from aggregators.fencing import show
-from aggregators.gather import Said, answer, fullest, gather, speak, whole
+from aggregators.answers.extraction import plain
+from aggregators.base import Ask, Panel, with_question
+from aggregators.fencing import fenced_answers
+from aggregators.gather import Answer, as_chunk, first_complete, gather
 from aggregators.sampling import SamplingConfig
+from aggregators.single_call import complete, stream_or_fallback
 from experts.errors import ExpertError
 from experts.prompts import fill, read_template, without_thoughts
 from experts.types import Chunk, Request
@@ -34,35 +35,42 @@ class SynthesizeConfig(SamplingConfig):
     type: Literal["synthesize"]
     method: Literal["merge", "agree", "pick"] = Field(
         "merge",
-        description="What the lead does: write a better answer, write the answer that most agree"
-        " on, or pick the answer that most agree with.",
+        description="What the lead does: write a better answer, write the answer that most experts"
+        " agree on, or pick the answer that most experts agree with.",
     )
     layers: int = Field(
         1,
         ge=1,
         le=8,
-        description="Rounds of the panel; from the second on, each sees all answers of the last.",
+        description="Rounds of the panel; from the second on, each expert sees all previous"
+        " answers.",
     )
     expert: str | None = Field(
         None,
-        description="Who writes the answer; else whom the router names, or the first of the panel.",
+        description="The lead, which writes the answer; by default the router's lead, or the"
+        " panel's first.",
     )
     prompt: Path | None = Field(
-        None, description="A text file with the fields {question} and {answers}; else our own."
+        None,
+        description="A text file with the fields {question} and {answers}; by default built in.",
     )
     candidate: str = Field(
         CANDIDATE,
-        description="How each answer stands in {answers}: the fields {number}, {answer}, {fence}.",
+        description="How each answer is quoted in {answers}: the fields {number}, {answer},"
+        " {fence}.",
     )
     answer_tokens: int = Field(
-        8192, ge=1, description="Tokens of all answers that are shown; longer ones are cut fairly."
+        8192,
+        ge=1,
+        description="Most tokens of all quoted answers together; longer ones are cut fairly.",
     )
     shuffle_seed: int | None = Field(
-        0, description="Of the order in which answers are shown; null: the panel's order."
+        0,
+        description="Seed of the order in which answers are quoted; null keeps the panel's order.",
     )
 
     def named(self) -> dict[str, tuple[str, ...]]:
-        """Who writes must be in the pool."""
+        """The lead must be in the pool."""
         return {"expert": (self.expert,) if self.expert is not None else ()}
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
@@ -73,10 +81,10 @@ class SynthesizeConfig(SamplingConfig):
 
 
 class Synthesize:
-    """All of the panel answer; who leads it makes one answer out of theirs.
+    """The whole panel answers; the lead makes one answer out of theirs.
 
-    Where all say the same, that is the answer, and nobody is asked again. An expert that fails is
-    left out; where who leads fails, or picks nothing, the first answer stands.
+    Where all give the same answer, it is given without asking the lead. An expert that fails is
+    skipped; where the lead fails, or picks no answer, the first answer is given.
     """
 
     Config = SynthesizeConfig
@@ -96,25 +104,25 @@ class Synthesize:
         return layers + Counter([self._lead(panel)])
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
-        """The answer of who leads, as it comes."""
-        said = await gather(self._config.calls(request, panel), ask)
+        """The lead's answer, as it streams."""
+        answers = await gather(self._config.calls(request, panel), ask)
         for number in range(1, self._config.layers):
-            if _agree(said):
+            if _agree(answers):
                 break
-            said = await self._again(said, request, panel, ask, number)
-        best = fullest(said)
-        if _agree(said):
-            ask.tell("all say the same")
-            yield answer(best)
+            answers = await self._again(answers, request, panel, ask, number)
+        best = first_complete(answers)
+        if _agree(answers):
+            ask.tell("all answers are the same")
+            yield as_chunk(best)
             return
         lead = self._lead(panel)
-        shown = self._shuffled(said, request)
-        asked = asking(request, self.prompt(request.query, shown))
+        shown = self._shuffled(answers, request)
+        asked = with_question(request, self.prompt(request.query, shown))
         if self._config.method == "pick":
-            yield answer(await _picked(lead, asked, shown, best, ask))
+            yield as_chunk(await _picked(lead, asked, shown, best, ask))
             return
         ask.tell(f"{lead} writes the answer")
-        async for chunk in speak(lead, asked, ask, best):
+        async for chunk in stream_or_fallback(lead, asked, ask, best):
             yield chunk
 
     def _lead(self, panel: Panel) -> str:
@@ -123,48 +131,50 @@ class Synthesize:
     def prompt(
         self,
         question: str,
-        answers: Sequence[Said | str],
+        answers: Sequence[Answer | str],
         template: str | None = None,
     ) -> str:
-        """What the one who leads is asked."""
-        shown = show(answers, self._config.candidate, self._config.answer_tokens)
+        """The lead's question: the prompt with the quoted answers."""
+        shown = fenced_answers(answers, self._config.candidate, self._config.answer_tokens)
         return fill(template or self._template, question=question, answers=shown)
 
     async def _again(
-        self, said: list[Said], request: Request, panel: Panel, ask: Ask, number: int
-    ) -> list[Said]:
-        """The next layer; where it fails altogether, the last one stands."""
+        self, answers: list[Answer], request: Request, panel: Panel, ask: Ask, number: int
+    ) -> list[Answer]:
+        """The answers of the next layer; where all of it fails, those of the last one."""
         ask.tell(f"layer {number + 1}")
-        shown = self._shuffled(said, request)
-        asked = asking(request, self.prompt(request.query, shown, self._layer))
+        shown = self._shuffled(answers, request)
+        asked = with_question(request, self.prompt(request.query, shown, self._layer))
         try:
             return await gather(self._config.calls(asked, panel), ask)
         except ExpertError:
-            return said
+            return answers
 
-    def _shuffled(self, said: Sequence[Said], request: Request) -> list[Said]:
-        """An order that the same question gets again: judges prefer what stands first."""
-        order = list(said)
+    def _shuffled(self, answers: Sequence[Answer], request: Request) -> list[Answer]:
+        """A random order, the same for the same question: judges prefer what comes first."""
+        order = list(answers)
         if self._config.shuffle_seed is not None:
             Random(f"{self._config.shuffle_seed} {request.query}").shuffle(order)
         return order
 
 
-def _agree(said: Sequence[Said]) -> bool:
-    return len({plain(one.text) for one in said}) == 1
+def _agree(answers: Sequence[Answer]) -> bool:
+    return len({plain(one.text) for one in answers}) == 1
 
 
-async def _picked(lead: str, asked: Request, shown: Sequence[Said], best: Said, ask: Ask) -> Said:
+async def _picked(
+    lead: str, asked: Request, shown: Sequence[Answer], best: Answer, ask: Ask
+) -> Answer:
     """The answer whose number the lead names first; the best one where it names none."""
     ask.tell(f"{lead} picks an answer")
     try:
-        reply = without_thoughts((await whole(lead, asked, ask)).text)
+        reply = without_thoughts((await complete(lead, asked, ask)).text)
     except ExpertError as error:
         ask.tell(f"{lead} failed", failed=[error.message])
         return best
     numbers = [int(found) for found in re.findall(r"(?<!\d)\d{1,4}(?!\d)", reply)]
     named = next((number for number in numbers if 1 <= number <= len(shown)), None)
     if named is None:
-        ask.tell(f"{lead} picked none: the first expert's answer stands")
+        ask.tell(f"{lead} picked no answer: the first expert's is given")
         return best
     return shown[named - 1]

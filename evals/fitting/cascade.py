@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 
 from aggregators.cascade.cascade import CascadeConfig
-from aggregators.cascade.signals import Signals, Sure
+from aggregators.cascade.signals import RatedAnswer, Signals
 from aggregators.cascade.thresholds import Cascade, Measured, fit, play, write
 from evals.client.progress import Progress
 from evals.client.service import serving, without_routers
@@ -157,12 +157,12 @@ async def measure(
         ask = _Ask(base_url, client, prices)
         async with places:
             try:
-                sure: Sure = await signals.ask(order[column], requests[row], ask, predicted)
+                rated: RatedAnswer = await signals.ask(order[column], requests[row], ask, predicted)
             except ExpertError as error:
                 name = probes[row].sample.id
                 raise ServiceError(f"{order[column]} failed at {name}: {error}") from error
-        confidences[row, column] = sure.confidence
-        scores[row, column] = probes[row].task.score(probes[row].sample, sure.said.text)
+        confidences[row, column] = rated.confidence
+        scores[row, column] = probes[row].task.score(probes[row].sample, rated.answer.text)
         spent[row, column] = ask.price
 
     async with ExpertClient() as client:

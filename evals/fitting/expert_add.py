@@ -23,9 +23,9 @@ from orchestrator.cli.remote import call
 from orchestrator.cli.router_fitting import fittable, fitted_router
 from orchestrator.config.model import Config, load_config
 from routers.features import MiniLMEncoder
+from routers.fitted.probing import most_informative
 from routers.fitted.router import FittedRouter
-from routers.fitted.training_set import read_evidence
-from routers.probing import telling
+from routers.fitted.training_set import read_training_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ async def add(progress: Progress, settings: Config, name: str, grown: Config, co
     """Ask `name`, which only `grown` has, and refit; returns what prints the changes."""
     table = _table(grown)
     encoder = MiniLMEncoder()
-    evidence, _ = read_evidence(table, tuple(settings.experts), encoder, "routers")
+    evidence, _ = read_training_set(table, tuple(settings.experts), encoder, "routers")
     probe_of = {probe.sample.id: probe for probe in probes_of(tuple(load_tasks().values()))}
-    wanted = [evidence.queries[row].id for row in telling(evidence, len(evidence.queries))]
+    wanted = [evidence.queries[row].id for row in most_informative(evidence, len(evidence.queries))]
     probes = [probe_of[query] for query in wanted if query in probe_of][:count]
     if not probes:
         raise ConfigError(f"{table} has no question of evals/tasks that could be scored.")
@@ -87,7 +87,7 @@ def compare(name: str, before: FittedRouter, after: FittedRouter, artifact: Path
     """Route all questions of the table in both ways."""
     shares, predicted = [], []
     for one in (before, after):
-        evidence = one.fitted.evidence
+        evidence = one.fitted.training_set
         asked = one.fitted.scores(evidence.vectors).argmax(axis=1)
         counts = Counter(evidence.experts[column] for column in asked)
         shares.append({expert: n / len(asked) for expert, n in counts.most_common()})

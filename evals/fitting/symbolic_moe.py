@@ -18,7 +18,7 @@ from orchestrator.request.compositions import Compositions
 from routers.base import Tagging
 from routers.outcomes import OutcomeTable
 from routers.symbolic_moe.leads import Leads
-from routers.symbolic_moe.router import SymbolicConfig
+from routers.symbolic_moe.symbolic_config import SymbolicConfig
 
 TYPE = "symbolic_moe"
 

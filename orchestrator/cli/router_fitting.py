@@ -16,8 +16,8 @@ from orchestrator.config.model import Config, load_config
 from orchestrator.request.plan import prices_of
 from routers.composition import mapping
 from routers.fitted.cross_validation import held_out
+from routers.fitted.pricing import best_within, price_curve
 from routers.fitted.router import FittedRouter
-from routers.pricing import best_within, price_curve
 from routers.registry import check, router_class, shared_encoder
 
 SHOWN_WEIGHTS = 8
@@ -57,7 +57,7 @@ def fit(tree: Config, name: str, out: Path | None) -> None:
 def calibrate(tree: Config, name: str, max_price: float) -> None:
     """Print what each `quality_weight` costs, and the best that costs at most `max_price`."""
     made = fitted_router(tree, name)
-    evidence, known = made.fitted.evidence, prices_of(tree)
+    evidence, known = made.fitted.training_set, prices_of(tree)
     prices = np.array([known[expert] for expert in evidence.experts])
     if not prices.any():
         raise ConfigError(
@@ -93,7 +93,7 @@ def show_map(tree: Config, name: str, plot: Path | None) -> None:
     settings = parsed(tree, name)
     if settings.type != "composition":
         raise ConfigError(f"routers.{name} is of type {settings.type}: it has no map.")
-    evidence = made.fitted.evidence
+    evidence = made.fitted.training_set
     sizes = np.array([settings.sizes.get(expert, 1.0) for expert in evidence.experts])
     found = mapping.utilities(evidence, settings.prior_weight)
     solved = mapping.solve(found, sizes, settings.budget, settings.active_budget)
@@ -172,7 +172,7 @@ def parsed(tree: Config, name: str) -> Any:
 
 def describe(made: FittedRouter) -> None:
     """What a fit found out about itself."""
-    evidence, value = made.fitted.evidence, made.fitted.worth
+    evidence, value = made.fitted.training_set, made.fitted.routing_gain
     typer.echo(f"{len(evidence.queries)} questions, {len(evidence.experts)} experts")
     if value is None:
         typer.echo("too few different questions to hold any out: predictions are followed")

@@ -15,7 +15,7 @@ from experts.types import Request
 from orchestrator.config.model import Config
 from orchestrator.store import Store, StoreError
 from routers.base import Decision
-from routers.learning import Asked, LearningConfig, Mixture
+from routers.learning import Bandit, Draw, LearningConfig
 
 KEY = "learning:"
 RECORD_BYTES = 1024
@@ -32,7 +32,7 @@ class _Answered:
     query: str
     """Empty where no rows are kept: nobody would read it."""
     expert: str
-    asked: Asked | None
+    asked: Draw | None
 
     @property
     def size(self) -> int:
@@ -49,8 +49,8 @@ class Feedback:
         self._learning: dict[str, LearningConfig] = {
             name: c.learning for name, c in config.compositions.items() if c.learning
         }
-        new = {name: Mixture.new(config.experts, c) for name, c in self._learning.items()}
-        self._mixtures: dict[str, Mixture] = new
+        new = {name: Bandit.new(config.experts, c) for name, c in self._learning.items()}
+        self._mixtures: dict[str, Bandit] = new
         self._answered: OrderedDict[Asker, _Answered] = OrderedDict()
         self._size = 0
         self._room = int(config.feedback.remember_mb * (1 << 20))
@@ -64,11 +64,11 @@ class Feedback:
             except StoreError:
                 continue
             if isinstance(stored, dict) and stored.keys() == mixture.weights.keys():
-                self._mixtures[name] = Mixture(stored)
+                self._mixtures[name] = Bandit(stored)
 
     def choose(
         self, composition: str, decision: Decision, request: Request
-    ) -> tuple[Decision, Asked | None]:
+    ) -> tuple[Decision, Draw | None]:
         """The decision with the expert first that is to be asked, where there is learning."""
         config = self._learning.get(composition)
         if config is None or not decision.scores:
@@ -80,7 +80,7 @@ class Feedback:
         composition: str,
         request: Request,
         expert: str,
-        asked: Asked | None,
+        asked: Draw | None,
         api_key_name: str | None = None,
     ) -> None:
         """A later `give` with the same key may be about this request.

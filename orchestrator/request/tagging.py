@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from aggregators.base import Ask, alone
+from aggregators.base import Ask, standalone_question
 from aggregators.gather import Call, gather
 from experts.errors import ExpertError
 from experts.prompts import fill
@@ -27,7 +27,7 @@ async def tagged(request: Request, tagging: Tagging, trace: Trace, ask: Ask) -> 
     text = fill(tagging.prompt, question=request.query)
     # A seed for each sample: the same question gets the same keywords.
     calls = [
-        Call(tagging.expert, alone(request, text, **body, seed=number))
+        Call(tagging.expert, standalone_question(request, text, **body, seed=number))
         for number in range(tagging.samples)
     ]
     try:

@@ -1,1 +1,7 @@
-"""Composition of Experts: a category for each request, an expert for each category."""
+"""Composition of Experts (arXiv 2412.01868): a category per request, an expert per category.
+
+- Here: the router (`router.py`), the classifier of categories (`classifier.py`), and the map from
+  categories to experts under a budget of parameters, a mixed integer program (`mapping.py`).
+- `routers/fitted/coverage.py`: the uncertainty tests that send a request to the general expert.
+- `orchestrator/cli/router_fitting.py`: `coterie router map` prints the map and its alternatives.
+"""

@@ -1,4 +1,4 @@
-"""The first step of a Composition of Experts: which category a request belongs to."""
+"""The first step of a Composition of Experts: classifies a request into a category."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, Self
@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from routers.fitted.neighbours import find
-from routers.fitted.training_set import Evidence, Floats, Indices
+from routers.fitted.neighbours import find_neighbours
+from routers.fitted.training_set import Floats, Indices, TrainingSet
 from routers.kernel import ridge, smoothed
 
 Kind = Literal["knn", "logistic", "kernel"]
 
 WIDTH = 0.5
 NOISE = 0.5
-"""Of the kernel classifier: how far a question reaches, and how little one says."""
+"""Of the kernel classifier: how far a question's influence reaches, and the noise of one label."""
 
 
 class Classifier(Protocol):
-    """Probabilities [B, C] of C categories."""
+    """Maps vectors [B, dimension] to probabilities [B, C] of C categories."""
 
     def __call__(self, vectors: Floats) -> Floats: ...
 
@@ -28,7 +28,7 @@ class Classifier(Protocol):
 
 
 class Nearest:
-    """Votes of the nearest questions, each with the weight of its similarity."""
+    """Votes of the nearest questions, each weighted by its similarity."""
 
     def __init__(self, questions: Floats, labels: Indices, count: int, neighbours: int) -> None:
         self._questions = questions
@@ -36,7 +36,7 @@ class Nearest:
         self._neighbours = neighbours
 
     def __call__(self, vectors: Floats) -> Floats:
-        near = find(self._questions, vectors, self._neighbours)
+        near = find_neighbours(self._questions, vectors, self._neighbours)
         weights = np.clip(near.similarities, 1e-6, None)
         votes = np.einsum("bk,bkc->bc", weights, self._votes[near.rows])
         return np.asarray(votes / votes.sum(axis=1, keepdims=True))
@@ -82,25 +82,29 @@ class Smooth:
         return {"indicators": self._alpha}
 
 
-def labels_of(evidence: Evidence, categories: Sequence[str]) -> Indices:
-    """[N] the number of each question's category."""
+def labels_of(training_set: TrainingSet, categories: Sequence[str]) -> Indices:
+    """[N] the category of each question, by number."""
     number = {category: index for index, category in enumerate(categories)}
-    return np.array([number[query.task] for query in evidence.queries])
+    return np.array([number[query.task] for query in training_set.queries])
 
 
 def fit(
-    kind: Kind, evidence: Evidence, categories: Sequence[str], neighbours: int, strength: float
+    kind: Kind,
+    training_set: TrainingSet,
+    categories: Sequence[str],
+    neighbours: int,
+    strength: float,
 ) -> Classifier:
-    """Learn the questions' tasks."""
-    labels = labels_of(evidence, categories)
+    """Learn to predict a question's task."""
+    labels = labels_of(training_set, categories)
     if kind == "knn":
-        return Nearest(evidence.vectors, labels, len(categories), neighbours)
+        return Nearest(training_set.vectors, labels, len(categories), neighbours)
     if kind == "kernel":
-        return Smooth.fit(evidence.vectors, labels, len(categories))
-    width = evidence.vectors.shape[1]
+        return Smooth.fit(training_set.vectors, labels, len(categories))
+    width = training_set.vectors.shape[1]
     if len(categories) == 1:
         return Linear(np.zeros((width, 1)), np.zeros(1))
-    model = LogisticRegression(C=strength, tol=1e-3, max_iter=300).fit(evidence.vectors, labels)
+    model = LogisticRegression(C=strength, tol=1e-3, max_iter=300).fit(training_set.vectors, labels)
     weights, biases = model.coef_.T, model.intercept_
     if len(categories) == 2:  # scikit-learn keeps one row for two classes.
         weights = np.concatenate([np.zeros_like(weights), weights], axis=1)
@@ -111,17 +115,17 @@ def fit(
 def load(
     kind: Kind,
     arrays: Mapping[str, NDArray[Any]],
-    evidence: Evidence,
+    training_set: TrainingSet,
     categories: Sequence[str],
     neighbours: int,
 ) -> Classifier:
-    """What `arrays` stored. Raises KeyError or ValueError where they do not fit."""
-    labels = labels_of(evidence, categories)
+    """Restore from `arrays`. Raises KeyError or ValueError where they do not fit."""
+    labels = labels_of(training_set, categories)
     if kind == "knn":
-        return Nearest(evidence.vectors, labels, len(categories), neighbours)
+        return Nearest(training_set.vectors, labels, len(categories), neighbours)
     if kind == "kernel":
         if arrays["indicators"].shape != (len(labels), len(categories)):
             raise ValueError("the classifier is not of these questions")
         shares = np.bincount(labels, minlength=len(categories)) / len(labels)
-        return Smooth(evidence.vectors, shares, arrays["indicators"])
+        return Smooth(training_set.vectors, shares, arrays["indicators"])
     return Linear(arrays["weights"], arrays["biases"])

@@ -1,4 +1,4 @@
-"""Which expert for which category, under a budget of parameters: a mixed integer program.
+"""The map from categories to experts under a budget of parameters: a mixed integer program.
 
 Composition of Experts (arXiv 2412.01868) in our reconstruction:
 
@@ -6,7 +6,7 @@ Composition of Experts (arXiv 2412.01868) in our reconstruction:
     s.t.  sum_e x[c, e] = 1,   x[c, e] <= y[e]
           sum_e size_e y[e] <= total
           sum_c share_c sum_e size_e x[c, e] <= active      (optional)
-          y binary; x too where `active` is given, else it comes out so by itself
+          y binary; x too where `active` is given, otherwise it is integral by itself
 
 solved by HiGHS.
 """
@@ -20,7 +20,7 @@ from scipy.sparse import csr_array, hstack, kron
 from scipy.sparse import eye_array as eye
 
 from experts.errors import ConfigError
-from routers.fitted.training_set import Evidence, Floats, Indices
+from routers.fitted.training_set import Floats, Indices, TrainingSet
 
 SLACK = 1e-9
 
@@ -30,38 +30,38 @@ class Mapping:
     """An expert for each of C categories."""
 
     experts: Indices
-    """[C] numbers of experts."""
+    """[C] the expert of each category, by number."""
     chosen: Indices
-    """Numbers of the experts that are kept, in order."""
+    """The experts that are kept, by number, in order."""
     quality: float
     """Expected utility of a request."""
     total: float
-    """Size of all that are kept."""
+    """Total size of the experts that are kept."""
     active: float
-    """Mean size of the one that answers."""
+    """Mean size of the expert that answers."""
 
 
 @dataclass(frozen=True, eq=False)
 class Utilities:
-    """How good experts are in categories."""
+    """How good M experts are in C categories."""
 
     categories: tuple[str, ...]
     values: Floats
-    """[C, M] mean scores, those of small categories drawn to an expert's overall mean."""
+    """[C, M] mean scores, in small categories shrunk to an expert's overall mean."""
     shares: Floats
-    """[C] of the requests, 1 in all."""
+    """[C] shares of the requests, which add up to 1."""
 
 
-def utilities(evidence: Evidence, prior: float) -> Utilities:
-    """Mean scores by the questions' tasks; `prior` answers of its overall mean for each expert."""
-    tasks = np.array([query.task for query in evidence.queries])
+def utilities(training_set: TrainingSet, prior: float) -> Utilities:
+    """Mean scores by task; an expert's overall mean counts as `prior` more answers in each."""
+    tasks = np.array([query.task for query in training_set.queries])
     categories, number = np.unique(tasks, return_inverse=True)
     member = np.eye(len(categories))[number]  # [N, C]
-    asked = member.T @ ~np.isnan(evidence.scores)
-    gained = member.T @ np.nan_to_num(evidence.scores)
+    asked = member.T @ ~np.isnan(training_set.scores)
+    gained = member.T @ np.nan_to_num(training_set.scores)
     # Without any answer there, and without a prior, the overall mean is all that is known.
     weight = np.where(asked + prior > 0, prior, 1.0)
-    values = (gained + weight * evidence.means) / (asked + weight)
+    values = (gained + weight * training_set.means) / (asked + weight)
     return Utilities(tuple(map(str, categories)), values, member.mean(axis=0))
 
 
@@ -72,9 +72,9 @@ def solve(
     active: float | None = None,
     kept: tuple[int, ...] = (),
 ) -> Mapping:
-    """The best mapping; `kept` experts are among the chosen in any case.
+    """The best mapping; the `kept` experts are among the chosen ones in any case.
 
-    Sizes and budgets are in the same unit, billions of parameters by custom. Raises ConfigError
+    Sizes and budgets are in the same unit, by convention billions of parameters. Raises ConfigError
     where no set of experts fits.
     """
     count, width = found.values.shape

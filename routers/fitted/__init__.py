@@ -1,1 +1,1 @@
-"""What every learned router shares: training set, validation, coverage, artifact, reasons."""
+"""What all routers share that are fitted from an outcome table; each adds its own `Predictor`."""

@@ -1,4 +1,4 @@
-"""A fitted router as one file: arrays and words in safetensors, replaced in one step, no pickle."""
+"""A fitted router as one file: arrays and JSON in safetensors, replaced in one step, no pickle."""
 
 import json
 import os
@@ -21,13 +21,13 @@ HINT = "`coterie router fit NAME --config FILE` writes a new one."
 
 @dataclass(frozen=True, eq=False)
 class Artifact:
-    """What is stored of a router; `words` is plain JSON."""
+    """What is stored of a router: arrays, and `words`, which is plain JSON."""
 
     words: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]]
 
     def write(self, path: Path) -> None:
-        """Replace the file in one step: who reads it sees the old router or the new one."""
+        """Replace the file in one step, so that a reader sees the old router or the new one."""
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
@@ -43,16 +43,16 @@ class Artifact:
 
     @classmethod
     def read(cls, path: Path) -> "Artifact":
-        """Raises ConfigError, with the path and what to do."""
+        """Read a file. Raises ConfigError, with the path and what to do."""
         try:
             with safe_open(path, framework="numpy") as stored:
                 metadata = stored.metadata() or {}
                 if metadata.get("format") != FORMAT:
-                    raise ConfigError(f"{path} is no router that this version wrote.", hint=HINT)
+                    raise ConfigError(f"{path} is not a router that this version wrote.", hint=HINT)
                 arrays = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
             return cls(json.loads(metadata["words"]), arrays)
         except FileNotFoundError as error:
-            raise ConfigError(f"{path}: there is no router.", hint=HINT) from error
+            raise ConfigError(f"{path}: there is no fitted router.", hint=HINT) from error
         except (OSError, SafetensorError, ValueError, KeyError) as error:
             message = f"{path} cannot be read as a router ({' '.join(str(error).split())})."
             raise ConfigError(message, hint=HINT) from error

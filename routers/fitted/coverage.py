@@ -1,8 +1,8 @@
-"""The coverage guard: is a request like anything the router was fitted on, and is its choice clear?
+"""The coverage guard: out-of-distribution tests on a request, and what to do when one fires.
 
-Routers name an expert for every text, also for one that none of them knows ("transitive expert
-error", arXiv 2601.04416). Tests with thresholds from held-out questions: how far the questions
-are that somebody can answer, how good the best expert is expected to be, how little it leads.
+A router names an expert for every text, even for one that no expert knows ("transitive expert
+error", arXiv 2601.04416). The tests have thresholds from held-out questions: the distance to the
+questions that some expert can answer, the predicted quality of the best expert, and its lead.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from routers.fitted.coverage_distance import held_out_distances
 from routers.fitted.cross_validation import HeldOut
-from routers.fitted.training_set import Evidence, Floats, Indices
+from routers.fitted.training_set import Floats, Indices, TrainingSet
 
 Test = Literal["distance", "quality", "margin", "entropy"]
 Action = Literal["general", "second", "abstain"]
 
 SLACK = 1.001
-"""What is as far as the limit raises no alarm, although its last bits depend on how many questions
-are embedded at once: in a small table, the farthest question itself may be the limit."""
+"""Tolerance on a limit. The last bits of a distance depend on how many questions are embedded at
+once, and in a small table the farthest question may itself be the limit."""
 
 
 class CoverageConfig(BaseModel):
@@ -30,47 +30,50 @@ class CoverageConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     action: Action = Field(
-        description="When an alarm is raised: ask the `general` expert, ask a second one and"
+        description="What to do after an alarm: ask the `general` expert, ask a second expert and"
         " compare, or abstain."
     )
     general: str | None = Field(
-        None, description="Who answers what no specialist covers, and who decides when two differ."
+        None,
+        description="The expert that answers what no specialist covers, and decides when two"
+        " differ.",
     )
     message: str = Field(
         "None of the experts here was found to know about this question.",
         min_length=1,
-        description="The answer of who abstains.",
+        description="The answer that is given when the pool abstains.",
     )
     tests: tuple[Test, ...] = Field(
         ("distance",),
         min_length=1,
-        description="What raises an alarm; `entropy` is for routers that know categories.",
+        description="The tests that may raise an alarm; `entropy` is for routers with categories.",
     )
     false_alarms: float = Field(
         0.03,
         gt=0,
         lt=1,
-        description="Wanted share of alarms among held-out questions that are answered right.",
+        description="Rate of false alarms: share of alarms among held-out questions that the chosen"
+        " expert answers right.",
     )
 
     @model_validator(mode="after")
-    def _somebody_is_asked(self) -> "CoverageConfig":
+    def _has_a_general_expert(self) -> "CoverageConfig":
         if self.action == "general" and self.general is None:
             raise ValueError("action: general needs the key `general`")
         return self
 
 
 class Thresholds(NamedTuple):
-    """When an alarm is raised; of a test that is off, never."""
+    """The limits of the tests; a test that is off never fires."""
 
     distance: float = np.inf
-    """To the nearest category (`Territory`): larger is too far."""
+    """Distance to the nearest category (`CoverageDistance`): larger is too far."""
     quality: float = -np.inf
-    """Predicted quality of the best: smaller is too bad."""
+    """Predicted quality of the best expert: smaller is too bad."""
     margin: float = -np.inf
-    """Predicted quality of the best less that of the next: smaller is too close."""
+    """Lead of the best expert's predicted quality over the next one's: smaller is too close."""
     entropy: float = np.inf
-    """Of the category, in nats: larger is too unsure."""
+    """Entropy of the category, in nats: larger is too uncertain."""
 
 
 class Alarm(NamedTuple):
@@ -81,37 +84,39 @@ class Alarm(NamedTuple):
     threshold: float
 
     def sentence(self) -> str:
-        """What people are told."""
+        """A sentence for people."""
         if self.test == "distance":
             return (
-                f"It is unlike all training questions: distance {self.value:.1f}, while"
-                f" {self.threshold:.1f} is usual at most."
+                f"The request is unlike all training questions: distance {self.value:.1f}, where"
+                f" at most {self.threshold:.1f} is usual."
             )
         if self.test == "quality":
-            return f"No expert did well on questions like it: {self.value:.2f} is expected."
+            return (
+                f"No expert did well on similar questions: the expected score is {self.value:.2f}."
+            )
         if self.test == "entropy":
-            return f"Its category is uncertain ({self.value:.2f} nats)."
+            return f"The category is uncertain ({self.value:.2f} nats)."
         return f"No expert is clearly best: the first leads by {self.value:.3f}."
 
 
 def margin(scores: Floats) -> Floats:
-    """[B] how much the best of [B, M] leads; with one expert, infinitely."""
+    """[B] the lead of the best score of [B, M] over the second; infinite with one expert."""
     if scores.shape[1] < 2:
         return np.full(len(scores), np.inf)
     ordered = np.sort(scores, axis=1)
     return np.asarray(ordered[:, -1] - ordered[:, -2])
 
 
-def calibrate(evidence: Evidence, found: HeldOut, config: CoverageConfig) -> Thresholds:
+def calibrate(training_set: TrainingSet, found: HeldOut, config: CoverageConfig) -> Thresholds:
     """Thresholds with the wanted false-alarm rate, shared by the tests that are on.
 
-    A false alarm is one about a question that the chosen expert answers right.
+    A false alarm is an alarm on a question that the chosen expert answers right.
     """
     share = config.false_alarms / len(config.tests)
-    rows = _right(evidence, found)
+    rows = _right(training_set, found)
     limits = Thresholds()
     if "distance" in config.tests:
-        distances = held_out_distances(evidence)[rows]
+        distances = held_out_distances(training_set)[rows]
         limits = limits._replace(distance=float(np.quantile(distances, 1 - share)))
     rows = rows[np.isin(rows, found.known)]
     if not len(rows):
@@ -133,7 +138,10 @@ def alarms(
     scores: Floats,
     entropies: Floats | None,
 ) -> list[list[Alarm]]:
-    """The tests that fire for each of B requests: [B], [B, M], and [B] where it is known."""
+    """The tests that fire for each of B requests.
+
+    `distances` are [B], `scores` [B, M], and `entropies` [B], for a router that knows categories.
+    """
     best, leads = scores.max(axis=1), margin(scores)
     tests: list[tuple[Test, Floats, float, NDArray[np.bool_]]] = [
         ("distance", distances, limits.distance, distances > SLACK * limits.distance),
@@ -150,13 +158,13 @@ def alarms(
 
 
 def fallback(order: Sequence[str], config: CoverageConfig) -> tuple[tuple[str, ...], Action]:
-    """Experts in the order in which they would be asked after an alarm, and what is done."""
+    """After an alarm: the experts in the order in which they would be asked, and the action."""
     first = (config.general,) if config.action == "general" and config.general else ()
     return (*first, *(expert for expert in order if expert not in first)), config.action
 
 
-def _right(evidence: Evidence, found: HeldOut) -> Indices:
-    """Questions that the chosen expert answers at least half right; all, where nobody knows."""
+def _right(training_set: TrainingSet, found: HeldOut) -> Indices:
+    """Questions that the chosen expert answers at least half right; all, where there are none."""
     rows = found.known
-    right = rows[evidence.scores[rows, found.predicted[rows].argmax(axis=1)] >= 0.5]
-    return right if len(right) else np.arange(len(evidence.queries))
+    right = rows[training_set.scores[rows, found.predicted[rows].argmax(axis=1)] >= 0.5]
+    return right if len(right) else np.arange(len(training_set.queries))

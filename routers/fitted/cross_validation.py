@@ -1,4 +1,4 @@
-"""How good a fitted router is on questions that it has not seen: grouped cross-validation."""
+"""Grouped cross-validation: what a fitted router gains on questions that it has not seen."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -6,77 +6,77 @@ from typing import NamedTuple
 import numpy as np
 
 from routers.fitted.predictor import Predictor
-from routers.fitted.training_set import Evidence, Floats, Indices
+from routers.fitted.training_set import Floats, Indices, TrainingSet
 
 FOLDS = 5
 FEWEST_GROUPS = 10
 SHRINKAGE = (1.0, 0.8, 0.6, 0.4, 0.2)
 SIGMAS = 1.0
 SCORE_DIGITS = 4
-"""Of a predicted score that count: more would tell experts apart by how many requests come at once,
-as the last bits of a product depend on how many rows are multiplied together."""
+"""Digits of a predicted score that count. The last bits of a product depend on how many rows are
+multiplied together, so more digits would make decisions depend on the size of a batch."""
 
 
-Fit = Callable[[Evidence], Predictor]
+Fit = Callable[[TrainingSet], Predictor]
 
 
-class Worth(NamedTuple):
-    """What routing brings on questions that were held out of its fitting."""
+class RoutingGain(NamedTuple):
+    """What routing gains on questions that were held out of the fit."""
 
     trust: float
-    """How far a prediction may leave an expert's overall mean: 1 wholly, 0 not at all."""
+    """How far predictions may move away from the overall means: 1 all the way, 0 not at all."""
     gain: float
-    """Mean score above that of the best single expert, with this trust."""
+    """Mean score minus that of the best single expert, with this trust."""
     error: float
     """Standard error of the gain."""
 
     @property
     def pays(self) -> bool:
-        """Whether anything but the best single expert is worth asking."""
+        """Whether routing is better than always asking the best single expert."""
         return self.trust > 0
 
 
 class HeldOut(NamedTuple):
-    """What is said of each question by a router that was fitted without it; else NaN."""
+    """Predictions for each question by a router fitted without it; NaN where there are none."""
 
     predicted: Floats
     """[N, M]"""
     means: Floats
-    """[N, M] what that router thinks of the experts on any question."""
+    """[N, M] the overall means of that router's training set."""
     entropy: Floats
-    """[N] how unsure it is of the question's category; NaN where it knows no categories."""
+    """[N] entropy of the question's category; NaN for a router without categories."""
 
     @property
     def known(self) -> Indices:
-        """The questions about which something is said."""
+        """Row numbers of the questions with predictions."""
         return np.flatnonzero(~np.isnan(self.predicted).any(axis=1))
 
     def as_trusted(self, trust: float) -> "HeldOut":
-        """The same, predictions being followed so far."""
+        """The same, with predictions shrunk towards the means by what `trust` lacks."""
         return self._replace(predicted=trusted(self.predicted, self.means, trust))
 
 
-def held_out(evidence: Evidence, fit: Fit, seed: int = 0) -> HeldOut:
-    """Fit without each fifth of the groups in turn; nothing where there are too few groups."""
-    shape = evidence.scores.shape
+def held_out(training_set: TrainingSet, fit: Fit, seed: int = 0) -> HeldOut:
+    """Fit without each fifth of the groups in turn; all NaN where there are too few groups."""
+    shape = training_set.scores.shape
     nothing = (np.full(size, np.nan) for size in (shape, shape, shape[0]))
     found = HeldOut(*nothing)
-    for seen, unseen in folds(evidence, seed):
-        part = evidence.take(seen)
+    for seen, unseen in folds(training_set, seed):
+        part = training_set.take(seen)
         if np.isnan(part.scores).all(axis=0).any():
-            continue  # Somebody answered only questions of this fold.
+            continue  # Some expert answered only questions of this fold.
         fitted = fit(part)
-        look = fitted.look(evidence.vectors[unseen])
-        found.predicted[unseen] = look.scores
+        said = fitted.predict_detailed(training_set.vectors[unseen])
+        found.predicted[unseen] = said.scores
         found.means[unseen] = fitted.means
-        if look.entropy is not None:
-            found.entropy[unseen] = look.entropy
+        if said.entropy is not None:
+            found.entropy[unseen] = said.entropy
     return found
 
 
-def folds(evidence: Evidence, seed: int = 0) -> Iterator[tuple[Indices, Indices]]:
-    """Questions to fit on and the others, five times; never where there are too few groups."""
-    groups = evidence.groups
+def folds(training_set: TrainingSet, seed: int = 0) -> Iterator[tuple[Indices, Indices]]:
+    """Five times, row numbers to fit on and the others; none where there are too few groups."""
+    groups = training_set.groups
     if len(np.unique(groups)) < FEWEST_GROUPS:
         return
     # Each group into one fold, at random; scikit-learn's GroupKFold would take a second to import.
@@ -85,31 +85,31 @@ def folds(evidence: Evidence, seed: int = 0) -> Iterator[tuple[Indices, Indices]
         yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
 
 
-def worth(evidence: Evidence, found: HeldOut) -> Worth | None:
-    """Choose the trust whose gain is most surely above 0, by a standard error.
+def routing_gain(training_set: TrainingSet, found: HeldOut) -> RoutingGain | None:
+    """Choose the trust whose gain, minus one standard error, is largest.
 
-    Predictions are drawn to the means by what trust lacks. A gain counts only where both the
-    chosen and the best single expert answered. None where nothing was held out.
+    A question counts only where both the chosen and the best single expert answered it. Zero trust
+    where no gain is above its standard error; None where nothing was held out.
     """
     if not len(found.known):
         return None
-    candidates = (_gain(evidence, found, trust) for trust in SHRINKAGE)
+    candidates = (_gain(training_set, found, trust) for trust in SHRINKAGE)
     best = max(candidates, key=lambda one: one.gain - SIGMAS * one.error)
-    return best if best.gain > SIGMAS * best.error else Worth(0.0, 0.0, 0.0)
+    return best if best.gain > SIGMAS * best.error else RoutingGain(0.0, 0.0, 0.0)
 
 
 def trusted(predicted: Floats, means: Floats, trust: float) -> Floats:
-    """Predictions [B, M] drawn to the means [M] or [B, M], in 0..1, with the digits that count."""
+    """Predictions [B, M] shrunk towards the means [M] or [B, M], in 0..1, rounded."""
     drawn = means + trust * (predicted - means)
     return np.asarray(np.round(np.clip(drawn, 0, 1), SCORE_DIGITS))
 
 
-def _gain(evidence: Evidence, found: HeldOut, trust: float) -> Worth:
+def _gain(training_set: TrainingSet, found: HeldOut, trust: float) -> RoutingGain:
     rows = found.known
     means = found.means[rows]
     chosen = trusted(found.predicted[rows], means, trust).argmax(axis=1)
-    gains = evidence.scores[rows, chosen] - evidence.scores[rows, means.argmax(axis=1)]
+    gains = training_set.scores[rows, chosen] - training_set.scores[rows, means.argmax(axis=1)]
     gains = gains[~np.isnan(gains)]
     if len(gains) < FEWEST_GROUPS:
-        return Worth(trust, 0.0, float("inf"))
-    return Worth(trust, float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))))
+        return RoutingGain(trust, 0.0, float("inf"))
+    return RoutingGain(trust, float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))))

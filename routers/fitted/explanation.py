@@ -1,4 +1,4 @@
-"""Why a router decided as it did: what the nearest training questions show."""
+"""Explanations of a decision: how the experts did on the nearest training questions."""
 
 from collections import Counter
 from math import isnan
@@ -7,31 +7,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from routers.fitted.neighbours import Near
-from routers.fitted.training_set import Evidence, Floats, Indices, blocks
+from routers.fitted.neighbours import Neighbours
+from routers.fitted.training_set import Floats, Indices, TrainingSet, blocks
 
 SHOWN_NEIGHBOURS = 3
 SHOWN_CHARACTERS = 200
 
 
 class Record(NamedTuple):
-    """How M experts did on the neighbours of one request, or of each of B."""
+    """How M experts did on the neighbours of one request, or of each of B requests."""
 
     answered: Indices
-    """[M] or [B, M] how many of them."""
+    """[M] or [B, M] how many of the neighbours each expert answered."""
     means: Floats
     """[M] or [B, M] their mean score on those; NaN where there are none."""
     graded: NDArray[np.bool_]
-    """[M] or [B, M] whether some score says more than right or wrong."""
+    """[M] or [B, M] whether some score is neither 0 nor 1."""
 
     def of(self, request: int) -> "Record":
-        """That of one request, [M]."""
+        """The record of one request, [M]."""
         return Record(self.answered[request], self.means[request], self.graded[request])
 
 
-def record(evidence: Evidence, near: Near) -> Record:
-    """For the neighbours [B, k] of B requests."""
-    found = [_record(evidence.scores[rows]) for rows in blocks(near.rows)]
+def record(training_set: TrainingSet, near: Neighbours) -> Record:
+    """The record of the neighbours [B, k] of B requests."""
+    found = [_record(training_set.scores[rows]) for rows in blocks(near.rows)]
     return Record(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
@@ -44,32 +44,34 @@ def _record(scores: Floats) -> Record:
     return Record(answered, means, graded)
 
 
-def reason(evidence: Evidence, near: Near, found: Record, expert: int) -> str:
-    """A sentence about the neighbours [k] of one request and one expert's answers."""
-    nearest, name = _nearest(evidence, near.rows), evidence.experts[expert]
+def reason(training_set: TrainingSet, near: Neighbours, found: Record, expert: int) -> str:
+    """A sentence about the neighbours [k] of one request and one expert's answers to them."""
+    nearest, name = _nearest(training_set, near.rows), training_set.experts[expert]
     answered, mean = int(found.answered[expert]), float(found.means[expert])
     if not answered:
-        overall = evidence.means[expert]
+        overall = training_set.means[expert]
         return f"{nearest}; {name} has answered none of them, but scores {overall:.2f} overall."
     if found.graded[expert]:
         return f"{nearest}; {name} scored {mean:.2f} on {answered} of them."
     return f"{nearest}; {name} answered {round(mean * answered)} of {answered} right."
 
 
-def shown_neighbours(evidence: Evidence, near: Near) -> list[dict[str, Any]]:
+def shown_neighbours(training_set: TrainingSet, near: Neighbours) -> list[dict[str, Any]]:
     """The first neighbours of one request, as plain JSON."""
     pairs = zip(near.rows[:SHOWN_NEIGHBOURS], near.similarities[:SHOWN_NEIGHBOURS], strict=True)
-    return [_neighbour(evidence, int(row), float(similarity)) for row, similarity in pairs]
+    return [_neighbour(training_set, int(row), float(similarity)) for row, similarity in pairs]
 
 
-def summary(evidence: Evidence, near: Near, found: Record, order: Indices) -> dict[str, Any]:
-    """What the neighbours [k] are about, and how the experts did on them, in this order."""
-    tasks = Counter(evidence.queries[row].task for row in near.rows)
+def summary(
+    training_set: TrainingSet, near: Neighbours, found: Record, order: Indices
+) -> dict[str, Any]:
+    """The tasks of the neighbours [k], and how the experts did on them, in the given order."""
+    tasks = Counter(training_set.queries[row].task for row in near.rows)
     answered, means = found.answered.tolist(), found.means.tolist()
     return {
         "tasks": dict(tasks.most_common()),
         "experts": {
-            evidence.experts[expert]: {
+            training_set.experts[expert]: {
                 "answered": answered[expert],
                 "mean_score": round(means[expert], 3) if answered[expert] else None,
             }
@@ -78,8 +80,8 @@ def summary(evidence: Evidence, near: Near, found: Record, order: Indices) -> di
     }
 
 
-def _nearest(evidence: Evidence, rows: Indices) -> str:
-    tasks = Counter(evidence.queries[row].task for row in rows).most_common(3)
+def _nearest(training_set: TrainingSet, rows: Indices) -> str:
+    tasks = Counter(training_set.queries[row].task for row in rows).most_common(3)
     task, count = tasks[0]
     if count == len(rows):
         kind = task
@@ -92,9 +94,9 @@ def _nearest(evidence: Evidence, rows: Indices) -> str:
     return f"The {len(rows)} nearest probe questions are {kind}"
 
 
-def _neighbour(evidence: Evidence, row: int, similarity: float) -> dict[str, Any]:
-    query = evidence.queries[row]
-    scores = zip(evidence.experts, evidence.scores[row].tolist(), strict=True)
+def _neighbour(training_set: TrainingSet, row: int, similarity: float) -> dict[str, Any]:
+    query = training_set.queries[row]
+    scores = zip(training_set.experts, training_set.scores[row].tolist(), strict=True)
     return {
         "query": query.text[:SHOWN_CHARACTERS],
         "task": query.task,

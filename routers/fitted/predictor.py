@@ -1,4 +1,4 @@
-"""What a fitted router learns: to predict every expert's score from a question's vector."""
+"""The protocol of what a fitted router learns: every expert's score from a question's vector."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -6,47 +6,49 @@ from typing import Any, NamedTuple, Self
 
 from numpy.typing import NDArray
 
-from routers.fitted.neighbours import Near
-from routers.fitted.training_set import Evidence, Floats
+from routers.fitted.neighbours import Neighbours
+from routers.fitted.training_set import Floats, TrainingSet
 
 
-class Look(NamedTuple):
-    """What a predictor thinks of B requests."""
+class Prediction(NamedTuple):
+    """Predictions for B requests, and what explains them."""
 
     scores: Floats
     """[B, M], about 0..1."""
     entropy: Floats | None = None
-    """[B] how unsure it is of their categories, in nats; None where it knows none."""
-    near: Near | None = None
-    """[B, k] the questions that it went by, where it went by some."""
-    words: Sequence[Mapping[str, Any]] | None = None
-    """B times what else it can say, as plain JSON."""
+    """[B] entropy of their categories, in nats; None without categories."""
+    neighbours: Neighbours | None = None
+    """[B, k] the questions it is based on; None where it is not based on single questions."""
+    details: Sequence[Mapping[str, Any]] | None = None
+    """For each request, further facts for the decision's evidence, as plain JSON."""
 
 
 class Predictor(ABC):
     """Predicts the scores of M experts from vectors; made by `fit` or read back by `load`."""
 
     means: Floats
-    """[M] what an expert scores on any question, and to what predictions are drawn."""
+    """[M] each expert's overall mean score, towards which predictions are shrunk."""
 
     @classmethod
     @abstractmethod
-    def fit(cls, evidence: Evidence, config: Any) -> Self:
-        """Learn from questions and scores. Some scores may be NaN."""
+    def fit(cls, training_set: TrainingSet, config: Any) -> Self:
+        """Learn from questions and scores; some scores may be NaN."""
 
     @classmethod
     @abstractmethod
-    def load(cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: Any) -> Self:
-        """What `arrays` stored; raises KeyError or ValueError where they do not fit."""
+    def load(
+        cls, arrays: Mapping[str, NDArray[Any]], training_set: TrainingSet, config: Any
+    ) -> Self:
+        """Restore from `arrays`. Raises KeyError or ValueError for arrays that do not fit."""
 
     @abstractmethod
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What `load` needs beside the evidence."""
+        """The arrays that `load` needs beside the training set."""
 
     @abstractmethod
     def predict(self, vectors: Floats) -> Floats:
         """Scores [B, M], about 0..1, of vectors [B, dimension]."""
 
-    def look(self, vectors: Floats) -> Look:
-        """The same, with what else it has seen on the way."""
-        return Look(self.predict(vectors))
+    def predict_detailed(self, vectors: Floats) -> Prediction:
+        """The same scores, with what explains them."""
+        return Prediction(self.predict(vectors))

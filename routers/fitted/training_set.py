@@ -1,4 +1,4 @@
-"""What a router is fitted from: questions as vectors, and what each expert scored on them."""
+"""The training set of a router: questions as vectors, and each expert's score on them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from experts.errors import ConfigError
 from routers.base import Encoder
-from routers.outcomes import HINT, OutcomeTable, Query
+from routers.outcome_columns import HINT
+from routers.outcomes import OutcomeTable, Query
 
 BLOCK = 256
 """Questions compared with all others at once; bounds the memory of a large table or batch."""
@@ -22,8 +23,8 @@ Number = TypeVar("Number", bound=np.number[Any])
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
-    """N questions and M experts, those with the best mean first, then by name."""
+class TrainingSet:
+    """N questions and M experts, the best mean first, then by name."""
 
     queries: tuple[Query, ...]
     experts: tuple[str, ...]
@@ -32,7 +33,7 @@ class Evidence:
     scores: NDArray[np.float64]
     """[N, M] in 0..1, NaN where an expert was not asked; each question has at least one."""
     encoder: str
-    """What made the vectors."""
+    """Name of the encoder that made the vectors."""
 
     @cached_property
     def means(self) -> Floats:
@@ -41,17 +42,17 @@ class Evidence:
 
     @property
     def groups(self) -> Indices:
-        """[N] a number for each question; equal texts have equal numbers."""
+        """[N] the group of each question; equal texts are in one group."""
         texts = [" ".join(query.text.casefold().split()) for query in self.queries]
         return np.unique(texts, return_inverse=True)[1]
 
     @property
     def filled(self) -> NDArray[np.float64]:
-        """The scores, with an expert's mean where it was not asked."""
+        """[N, M] the scores, with an expert's mean where it was not asked."""
         return np.where(np.isnan(self.scores), self.means, self.scores)
 
-    def take(self, rows: Indices) -> "Evidence":
-        """Some of the questions, for the same experts in the same order."""
+    def take(self, rows: Indices) -> "TrainingSet":
+        """Some of the questions, by row number, for the same experts in the same order."""
         return replace(
             self,
             queries=tuple(self.queries[row] for row in rows),
@@ -63,8 +64,8 @@ class Evidence:
 def overall(vectors: Floats, scores: Floats) -> Floats:
     """[M] mean scores, of `scores` [N, M] on questions [N, dimension].
 
-    A question that an expert was not asked counts as the most similar one that it was. Few probes
-    are asked where they tell most, and their plain mean would tell of those places only.
+    A question that an expert was not asked counts as the most similar one that it was asked. A new
+    expert is asked where that is most informative, and a plain mean would represent only that.
     """
     means = np.empty(scores.shape[1])
     for expert, own in enumerate(scores.T):
@@ -78,15 +79,15 @@ def overall(vectors: Floats, scores: Floats) -> Floats:
 
 
 def blocks(rows: NDArray[Number]) -> Iterator[NDArray[Number]]:
-    """At most BLOCK of B rows at once; nothing but one block of none, where B is 0."""
+    """At most BLOCK of B rows at once; where B is 0, one empty block."""
     for start in range(0, max(len(rows), 1), BLOCK):
         yield rows[start : start + BLOCK]
 
 
-def read_evidence(
+def read_training_set(
     path: Path, experts: Sequence[str], encoder: Encoder, where: str
-) -> tuple[Evidence, tuple[str, ...]]:
-    """The evidence of an outcome table about the pool's experts, and a sentence for each unknown.
+) -> tuple[TrainingSet, tuple[str, ...]]:
+    """The training set in an outcome table, and a warning for each expert that it does not know.
 
     Embeds the questions that come without a vector. Raises ConfigError, naming the key `where`,
     for a table that is wrong or knows none of the experts.
@@ -109,11 +110,11 @@ def read_evidence(
     scores = scores[answered]
     # Best mean first, then by name (`known` is sorted): a stable sort by score keeps ties so.
     order = np.argsort(-overall(vectors, scores), kind="stable")
-    evidence = Evidence(
+    training_set = TrainingSet(
         tuple(queries[row] for row in answered),
         tuple(scored[column] for column in order),
         vectors,
         scores[:, order],
         encoder.name,
     )
-    return evidence, warnings
+    return training_set, warnings

@@ -1,4 +1,4 @@
-"""What a run of FusionRoute trains on, and whether its members can read it."""
+"""The training data of FusionRoute, as tokens, with checks that its members can read it."""
 
 from dataclasses import dataclass
 

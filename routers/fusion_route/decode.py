@@ -1,4 +1,4 @@
-"""Greedy decoding of the fused policy, many questions at a time, for measuring it."""
+"""Greedy decoding of the fused policy, many questions at a time, for evaluation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,9 +49,9 @@ class Answer:
 
     tokens: tuple[int, ...]
     experts: tuple[int, ...]
-    """Index of the expert behind each token, the final one included; -1 for nobody."""
+    """Index of the expert behind each token, the final one included; -1 for none."""
     finished: bool
-    """It ended with the end-of-text token, and not because it grew too long."""
+    """Whether it ended with the end-of-text token rather than at the bound on its length."""
 
 
 class _Stream:
@@ -91,8 +91,9 @@ class FusedPolicy:
     def decode(
         self, prompts: Sequence[Sequence[int]], role: Role, most_tokens: int, say: Say
     ) -> list[Answer]:
-        """Answer prompts greedily (section 3.1) with at most so many tokens; ties go to the
-        lower token id. Prompts of one length grow together, so none needs padding.
+        """Answer prompts greedily (section 3.1) with at most `most_tokens` tokens each.
+
+        Ties go to the lower token id. Prompts of one length grow together, so none needs padding.
         """
         answers: dict[int, Answer] = {}
         for group in _groups(prompts):

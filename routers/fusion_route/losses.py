@@ -9,15 +9,15 @@ from torch.nn.functional import logsigmoid
 from experts.fused.training.tokens import sum_by_row, token_log_probs
 
 SOFTENING = 4.0
-"""Temperature of an expert's distribution: what it gives ten nats less still counts a twelfth."""
+"""Temperature of an expert's distribution: a token ten nats less likely still counts a twelfth."""
 
 
 def expert_loss(routes: Tensor, nll: Tensor, informative: Tensor, row: Tensor) -> Tensor:
     """Train the head to prefer the experts that expect the right token (section 3.2).
 
     `routes` [N, n] are the head's raw outputs, `nll` [N, n] the frozen experts' negative
-    log-likelihoods of the right token in nats, `informative` [N] tells where two experts' best
-    tokens differ, `row` [N] which answer a token belongs to. Returns the mean over answers of
+    log-likelihoods of the right token in nats, `informative` [N] is true where two experts' best
+    tokens differ, `row` [N] is the answer that a token belongs to. Returns the mean over answers of
     the mean over their informative tokens of sum_i softmax(routes)_i * nll_i; answers without
     such a token do not count, and 0 is returned where none has one.
 
@@ -53,10 +53,11 @@ def log_normalizer(router: Tensor, expert: Tensor) -> Tensor:
 
 
 def known_answers(nll: Tensor, row: Tensor, rows: int, most: float) -> Tensor:
-    """Tell the tokens of answers that one expert knows as a whole: [N] bool.
+    """Mark the tokens of answers that one expert knows as a whole: [N] bool.
 
-    `nll` [N, n] is each expert's of the right tokens, `row` [N] which of the `rows` answers a
-    token belongs to; an answer is known where some expert gives all of it at most `most` nats.
+    `nll` [N, n] are the experts' losses on the right tokens, `row` [N] says which of the `rows`
+    answers a token belongs to. An answer is known where some expert gives all of it at most `most`
+    nats.
     """
     known = sum_by_row(nll, row, rows).min(-1).values <= most
     return known[row]

@@ -58,7 +58,7 @@ class Members:
         return logits.float().log_softmax(-1)
 
     @torch.no_grad()
-    def judge(self, name: str, tokens: Tensor, positions: Tensor, kept: int) -> dict[str, Tensor]:
+    def read(self, name: str, tokens: Tensor, positions: Tensor, kept: int) -> dict[str, Tensor]:
         """Compare an expert with the N right tokens.
 
         Returns their `nll` [N], in nats, and the expert's `kept` most likely tokens, `best`

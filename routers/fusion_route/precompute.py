@@ -1,4 +1,4 @@
-"""What the frozen experts think of every training token, computed once and kept in files."""
+"""The frozen experts' log-probabilities of the training tokens, computed once and cached."""
 
 import hashlib
 import os
@@ -15,12 +15,12 @@ from experts.fused.training.models import digest, load_model
 from routers.fusion_route.model import Members
 
 LEAST_REST = 1e-7
-"""The least probability that an expert leaves to the tokens that are not kept: float32's own."""
+"""Smallest probability left to the tokens that are not kept: float32's resolution."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judgements:
-    """The experts' view of the answers' tokens of some rows, one after the other."""
+class ExpertLogProbs:
+    """The experts' log-probabilities of the answers' tokens of some rows, row after row."""
 
     nll: Tensor
     """[tokens, n] float32: negative log-likelihood of the right token, in nats."""
@@ -33,12 +33,12 @@ class Judgements:
     starts: Tensor
     """[rows + 1]: where each row's tokens start."""
 
-    def take(self, rows: Sequence[int]) -> "Judgements":
-        """Give the judgements of some rows, row after row."""
+    def take(self, rows: Sequence[int]) -> "ExpertLogProbs":
+        """Those of some rows, row after row."""
         lengths = self.starts[1:] - self.starts[:-1]
         pieces = [torch.arange(int(self.starts[i]), int(self.starts[i + 1])) for i in rows]
         index = torch.cat(pieces)
-        return Judgements(
+        return ExpertLogProbs(
             nll=self.nll[index],
             best=self.best[index],
             best_log_probs=self.best_log_probs[index],
@@ -62,7 +62,7 @@ class Judgements:
         return whole.scatter_(-1, targets[:, None], right[:, None])
 
 
-def judge(
+def precompute(
     folders: Mapping[str, Path],
     rows: Sequence[Row],
     cache: Path,
@@ -71,25 +71,25 @@ def judge(
     *,
     kept: int,
     every_token: bool = False,
-) -> Judgements:
+) -> ExpertLogProbs:
     """Let each expert of `folders` read the rows, at most `most_tokens` tokens at a time.
 
     An expert's part is kept in `cache` under a hash of its weights and of the rows: a stopped
-    run, a new expert or other settings of the training only cost what is new. One expert at a
-    time is in memory. `kept` tokens of each distribution are remembered. With `every_token`
-    every token counts as informative.
+    run, a new expert or other training settings only cost what is new. One expert at a time is in
+    memory. `kept` tokens of each distribution are kept. With `every_token`, every token counts as
+    informative.
     """
     cache.mkdir(parents=True, exist_ok=True)
     data = f"{_hash_rows(rows)} {kept}"
     parts = [
-        _judge_cached(name, folder, rows, cache / _file_name(folder, data), most_tokens, kept, say)
+        _cached_member(name, folder, rows, cache / _file_name(folder, data), most_tokens, kept, say)
         for name, folder in folders.items()
     ]
     joined = {key: torch.stack([part[key] for part in parts], dim=1) for key in parts[0]}
     first = joined["best"][..., 0]
     informative = (first != first[:, :1]).any(-1)
     lengths = torch.tensor([0, *(row.answer for row in rows)])
-    return Judgements(
+    return ExpertLogProbs(
         **joined,
         informative=torch.ones_like(informative) if every_token else informative,
         starts=lengths.cumsum(0),
@@ -108,7 +108,7 @@ def _file_name(folder: Path, data: str) -> str:
     return f"{key[:24]}.safetensors"
 
 
-def _judge_cached(
+def _cached_member(
     name: str,
     folder: Path,
     rows: Sequence[Row],
@@ -121,23 +121,23 @@ def _judge_cached(
         say(f"{name}: {len(rows)} rows are in the cache")
         return dict(load_file(path))
     members = Members({name: load_model(name, folder)})
-    part = judge_member(members, name, rows, most_tokens, kept, say)
+    part = precompute_member(members, name, rows, most_tokens, kept, say)
     unfinished = path.with_suffix(f".{os.getpid()}.tmp")
     save_file(part, unfinished)
     unfinished.replace(path)
     return part
 
 
-def judge_member(
+def precompute_member(
     members: Members, name: str, rows: Sequence[Row], most_tokens: int, kept: int, say: Say
 ) -> dict[str, Tensor]:
-    """Let one expert read the rows; its part of the fields of Judgements, without their n."""
+    """Let one expert read the rows: its part of the fields of ExpertLogProbs, without axis n."""
     starts = torch.tensor([0, *(row.answer for row in rows)]).cumsum(0).tolist()
     part: dict[str, Tensor] = {}
     done = 0
     for indices in split(rows, most_tokens):
         batch = collate([rows[index] for index in indices])
-        read = members.judge(name, batch.tokens, batch.positions, kept)
+        read = members.read(name, batch.tokens, batch.positions, kept)
         place = torch.cat([torch.arange(starts[i], starts[i + 1]) for i in indices])
         for key, values in read.items():
             if key not in part:

@@ -1,4 +1,4 @@
-"""FusionRoute in plain torch: slow, and what the served one must match.
+"""FusionRoute in plain torch: slow, and the reference for the served model.
 
 arXiv 2601.05106 v5 (ICML 2026), section 2: for every token, the expert of the largest routing
 weight W h is heard, h being the router's last hidden state after its final norm, and
@@ -23,7 +23,7 @@ from experts.fused.folder.torch_members import (
 
 
 class FusionRouteReference:
-    """Computes every position anew, with the router and every expert, for one request."""
+    """Recomputes every position with the router and every expert, for one request."""
 
     def __init__(self, folder: Path) -> None:
         """Load a fused folder; raises ConfigError for one of another kind."""
@@ -36,7 +36,7 @@ class FusionRouteReference:
 
     @torch.no_grad()
     def speakers(self, tokens: list[int]) -> list[str | None]:
-        """Who is heard at each position of a request that starts with a role token."""
+        """The expert behind each position of a request that starts with a role token, if any."""
         role = self.composite.roles[role_of(self.composite, tokens)]
         if role.expert is not None:
             return [None if role.expert == NOBODY else role.expert] * len(tokens)

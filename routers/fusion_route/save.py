@@ -1,4 +1,4 @@
-"""The fused folder: what was trained, and where its members are."""
+"""Writes the fused folder: what was trained, and where its members are."""
 
 import json
 import tempfile
@@ -26,8 +26,8 @@ def save(
 ) -> None:
     """Write the fused folder, the router rounded to float16; it replaces what was there.
 
-    `router` is where the router started from, and its tokenizer is. `record` says how it was
-    trained, and is kept beside the weights.
+    `router` is the folder that the router started from, which has its tokenizer. `record` says how
+    it was trained, and is kept beside the weights.
     """
     with tempfile.TemporaryDirectory() as made:
         rounded = Path(made)

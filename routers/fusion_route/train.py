@@ -16,10 +16,11 @@ from experts.fused.training.progress import Voice
 from experts.fused.training.run import Clock, RunFolder, State
 from routers.fusion_route.data import TrainingData, load_data
 from routers.fusion_route.decode import FusedPolicy
-from routers.fusion_route.mistakes import own_mistakes
 from routers.fusion_route.model import FusionRouter, load_members
-from routers.fusion_route.precompute import Judgements, judge
-from routers.fusion_route.stage import Prepared, Trainer
+from routers.fusion_route.own_mistakes import own_mistakes
+from routers.fusion_route.precompute import ExpertLogProbs, precompute
+from routers.fusion_route.stage import Trainer
+from routers.fusion_route.stage_losses import StageData
 from routers.fusion_route.training_config import TrainingConfig
 
 STAGES = ("sft", "mixed")
@@ -29,11 +30,11 @@ MISTAKES = "mistakes.jsonl"
 def train(
     config: TrainingConfig, folder: Path, voice: Voice, cache: Path | None = None
 ) -> tuple[FusionRouter, State]:
-    """Train as a file says, or go on where a stopped run left `folder`.
+    """Train as configured, or resume the stopped run in `folder`.
 
     The same file, seed and number of threads give the same weights, whether or not the run was
-    stopped on the way. What the experts read is kept in `cache`, for other runs too; else in
-    `folder`. Raises ConfigError for what cannot be trained.
+    stopped in between. The experts' log-probabilities are kept in `cache`, where other runs find
+    them too, by default inside `folder`. Raises ConfigError for what cannot be trained.
     """
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
@@ -47,14 +48,14 @@ def train(
         (folder / MISTAKES).unlink(missing_ok=True)
     else:
         voice.tell(f"going on after step {state.step} of the {state.stage} stage")
-    questions: Judgements | None = None
+    questions: ExpertLogProbs | None = None
     for stage in STAGES[STAGES.index(state.stage) :]:
         left = optimizer if state.stage == stage else None
         if (0 if left is None else state.step) >= getattr(config, stage).steps:
             continue
         clock = Clock(state)
         questions = questions or read_questions(config, data, run, voice)
-        prepared = Prepared(data, questions)
+        prepared = StageData(data, questions)
         if stage == "mixed":
             prepared = prepare_pairs(config, prepared, model, tokenizer, run, voice)
         clock.stop()
@@ -67,7 +68,7 @@ def train(
 def run_folder(
     folder: Path, config: TrainingConfig, data: TrainingData, cache: Path | None = None
 ) -> RunFolder:
-    """The folder of a run, which knows the run by its settings, models and data."""
+    """The folder of a run, which is identified by its settings, models and data."""
     # Files and models are compared by what is in them: they may be moved.
     paths = ("members", "router", "questions", "preferences")
     trained = {key: value for key, value in config.trained().items() if key not in paths}
@@ -93,9 +94,9 @@ def load_parts(config: TrainingConfig) -> tuple[FusionRouter, PreTrainedTokenize
 
 def read_questions(
     config: TrainingConfig, data: TrainingData, run: RunFolder, voice: Voice
-) -> Judgements:
+) -> ExpertLogProbs:
     """Let the experts read the answers to the questions."""
-    return judge(
+    return precompute(
         config.members,
         data.questions,
         run.cache,
@@ -108,12 +109,12 @@ def read_questions(
 
 def prepare_pairs(
     config: TrainingConfig,
-    prepared: Prepared,
+    prepared: StageData,
     model: FusionRouter,
     tokenizer: PreTrainedTokenizerBase,
     run: RunFolder,
     voice: Voice,
-) -> Prepared:
+) -> StageData:
     """Add the policy's own mistakes to the pairs, and let the experts read all of them."""
     data = prepared.data
     if config.mixed.own_mistakes:
@@ -130,5 +131,5 @@ def prepare_pairs(
     if not answers:
         return prepared
     most, kept = config.most_batch_tokens, config.kept_tokens
-    pairs = judge(config.members, answers, run.cache, most, voice.say, kept=kept)
-    return Prepared(data, prepared.questions, pairs)
+    pairs = precompute(config.members, answers, run.cache, most, voice.say, kept=kept)
+    return StageData(data, prepared.questions, pairs)

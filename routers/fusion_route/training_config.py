@@ -1,4 +1,4 @@
-"""What a training run of FusionRoute may be told; one YAML file, every bound a key."""
+"""The configuration of a FusionRoute training run: one YAML file, in which every bound is a key."""
 
 import math
 from pathlib import Path
@@ -17,24 +17,26 @@ class _Section(BaseModel):
 
 
 class StageConfig(_Section):
-    """One stage: how many steps, how large, how fast."""
+    """The keys of one stage."""
 
-    steps: int = Field(ge=0, description="Optimiser steps; 0 leaves the stage out.")
-    batch: int = Field(64, ge=1, description="Questions with answers in a step.")
-    pairs: int = Field(0, ge=0, description="Preference pairs in a step; only the mixed stage.")
+    steps: int = Field(ge=0, description="Optimiser steps; 0 skips the stage.")
+    batch: int = Field(64, ge=1, description="Questions with answers in each step.")
+    pairs: int = Field(
+        0, ge=0, description="Preference pairs in each step; for the mixed stage only."
+    )
     own_mistakes: int = Field(
         0,
         ge=0,
         description="Questions that the policy answers itself before the mixed stage; its wrong"
-        " answers are rejected ones beside those of `preferences`.",
+        " answers become rejected answers in addition to those of `preferences`.",
     )
-    learning_rate: float = Field(1e-3, gt=0, description="The peak, after the warm-up.")
+    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate, after the warm-up.")
     warmup: float = Field(0.05, ge=0, le=1, description="Share of the steps until the peak.")
-    final: float = Field(0.0, ge=0, le=1, description="The last learning rate, as share of it.")
+    final: float = Field(0.0, ge=0, le=1, description="Final learning rate, as share of the peak.")
 
 
 class OptimizerConfig(_Section):
-    """AdamW's settings."""
+    """The keys of the optimiser, AdamW."""
 
     head_rate: float = Field(
         1.0, gt=0, description="The head's learning rate, as share of the router's."
@@ -46,87 +48,100 @@ class OptimizerConfig(_Section):
 
 
 class PreferenceConfig(_Section):
-    """The complemented DPO loss (section 3.3 of the paper)."""
+    """The keys of the complemented DPO loss (section 3.3 of the paper)."""
 
-    beta: float = Field(0.1, gt=0, description="How hard the policy is held to the reference.")
-    weight: float = Field(1.0, ge=0, description="Weight of a pair beside a question.")
+    beta: float = Field(
+        0.1, gt=0, description="DPO's beta: how strongly the policy is held to the reference."
+    )
+    weight: float = Field(1.0, ge=0, description="Weight of a pair relative to a question.")
     use_normalizer: bool = Field(
         False, description="Keep the fused policy's normaliser, which the paper drops."
     )
-    length_norm: bool = Field(False, description="Mean over an answer's tokens, not their sum.")
+    length_norm: bool = Field(
+        False, description="Use the mean over an answer's tokens instead of the sum."
+    )
     complement: bool = Field(
-        True, description="Count what the experts prefer; false is DPO of the router alone."
+        True, description="Include the experts' own preference; false is DPO of the router alone."
     )
 
 
 class TrainingConfig(_Section):
-    """A whole run. Relative paths start at the folder of the file."""
+    """The keys of a whole run; relative paths start at the folder of the file."""
 
     members: dict[str, Path] = Field(
         min_length=1, max_length=MOST_MEMBERS, description="Frozen experts: name -> folder."
     )
     router: Path = Field(description="The model that the router starts from.")
-    questions: tuple[Path, ...] = Field(min_length=1, description="JSONL: prompt, answer.")
-    preferences: tuple[Path, ...] = Field((), description="JSONL: prompt, chosen, rejected.")
+    questions: tuple[Path, ...] = Field(
+        min_length=1, description="JSONL files with the fields prompt and answer."
+    )
+    preferences: tuple[Path, ...] = Field(
+        (), description="JSONL files with the fields prompt, chosen and rejected."
+    )
     sft: StageConfig
     mixed: StageConfig = StageConfig(steps=0)
     optimizer: OptimizerConfig = OptimizerConfig()
     preference: PreferenceConfig = PreferenceConfig()
     language: Literal["router", "fused"] = Field(
         "router",
-        description="What the loss on answers trains: the router alone, as in the paper, or what"
-        " is heard of router and chosen expert together, so that the router learns to stay out of"
-        " the way where an expert knows.",
+        description="What the loss on answers trains: the router alone, as in the paper, or the"
+        " fused distribution of router and chosen expert, so that the router learns to"
+        " stay out of the way where an expert knows the answer.",
     )
     lambda_expert: float = Field(1 / 3, ge=0, description="Weight of the routing loss.")
     unknown_nll: float | None = Field(
         None,
         ge=0,
-        description="With the fused loss: where even the best expert gives the right token more"
-        " nats than this, the router's own loss is added. It then knows what no expert knows.",
+        description="With the fused loss: where even the best expert's loss on the right token is"
+        " more nats than this, the router's own loss is added, so that it learns what"
+        " no expert knows.",
     )
     quiet: float = Field(
         0.0,
         ge=0,
-        description="With the fused loss: what is trained at answers that one expert knows is not"
-        " the loss but this price of the router taking sides among the expert's candidates, so"
+        description="With the fused loss: on answers that one expert knows, the loss is replaced by"
+        " a penalty of this weight on the router's preferences among the expert's candidates, so"
         " that it learns to leave those answers to the expert.",
     )
     known_nll: float = Field(
         5.0,
         ge=0,
-        description="For `quiet`: an expert knows an answer that it gives at most so many nats,"
-        " all tokens together.",
+        description="For `quiet`: an expert knows an answer if its loss is at most this many"
+        " nats, summed over the tokens.",
     )
     worst_nll: float = Field(
         math.inf,
         gt=0,
-        description="An expert's loss at a token counts at most so many nats, so that tokens that"
-        " every expert gets wrong do not drown those that one gets right.",
+        description="Cap on an expert's loss at a token, in nats, so that tokens which every"
+        " expert gets wrong do not drown those that one gets right.",
     )
     informative: Literal["argmax", "all"] = Field(
         "argmax",
-        description="Tokens that teach the head: where two experts' best tokens differ, or all.",
+        description="Tokens that train the head: those where two experts' best tokens differ, or"
+        " all.",
     )
     too_long: Literal["refuse", "skip"] = Field(
-        "refuse", description="What to do with rows that exceed the smallest context."
+        "refuse", description="What to do with rows that exceed the smallest context length."
     )
     longest_tokens: int | None = Field(
-        None, ge=2, description="A bound below the smallest context, in tokens of a whole row."
+        None, ge=2, description="Most tokens of a row; by default the smallest context length."
     )
-    most_rows: int = Field(2_000_000, ge=1, description="Rows that a run may read.")
+    most_rows: int = Field(2_000_000, ge=1, description="Most rows that a run may read.")
     sort_window: int = Field(
-        1, ge=1, description="Batches that are drawn together and sorted by length."
+        1, ge=1, description="Number of batches that are drawn together and sorted by length."
     )
     seed: int = Field(0, ge=0)
     threads: int = Field(2, ge=1, le=256, description="Compute threads of torch.")
     checkpoint_s: float = Field(60.0, gt=0, description="Seconds between two checkpoints.")
-    log_steps: int = Field(20, ge=1, description="Steps that one line of metrics averages.")
+    log_steps: int = Field(20, ge=1, description="Steps that one line of metrics averages over.")
     kept_tokens: int = Field(
-        16, ge=1, le=1024, description="Tokens of an expert's distribution that are remembered."
+        16,
+        ge=1,
+        le=1024,
+        description="Most likely tokens that are kept of an expert's distribution.",
     )
     most_batch_tokens: int = Field(
-        2048, ge=1, description="Tokens that an expert reads at a time before the training."
+        2048, ge=1, description="Tokens that an expert reads at once before the training."
     )
 
     @model_validator(mode="after")
@@ -146,7 +161,7 @@ class TrainingConfig(_Section):
         return self
 
     def without_experts(self) -> "TrainingConfig":
-        """The run that trains the router's model alone on the same data: fine-tuning and DPO."""
+        """The same run for the router's model alone: fine-tuning and DPO on the same data."""
         preference = self.preference.model_copy(
             update={"complement": False, "use_normalizer": False}
         )
@@ -161,7 +176,7 @@ class TrainingConfig(_Section):
         )
 
     def trained(self) -> dict[str, Any]:
-        """The keys that decide the result, for comparing a checkpoint with this run."""
+        """The keys that decide the result, to compare a checkpoint with this run."""
         idle = {"threads", "checkpoint_s", "log_steps", "most_batch_tokens"}
         return dict(self.model_dump(mode="json", exclude=idle))
 

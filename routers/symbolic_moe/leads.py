@@ -1,4 +1,4 @@
-"""Who puts answers together best, by task: what a probe with right and wrong answers has shown."""
+"""Which expert merges answers best, by task, as measured with right and wrong answers to merge."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -22,36 +22,36 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Leads:
-    """Counts of the probe with one right and two wrong answers (arXiv 2503.05641, section 3.3)."""
+    """Results of merging one right and two wrong answers (arXiv 2503.05641, section 3.3)."""
 
     versions: Mapping[str, str] = field(default_factory=dict)
-    """Of the experts that were asked."""
+    """Expert -> version, of the experts that were asked."""
     prompt: str = ""
-    """Tells prompts apart: a changed one makes the counts worthless."""
+    """Identifies the prompt: with another one the counts are worthless."""
     tasks: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
     """Task -> expert -> (right answers, answers)."""
 
     @classmethod
     def read(cls, path: Path) -> "Leads":
-        """Raises ConfigError, with the path and what to do."""
+        """Read a file. Raises ConfigError, with the path and what to do."""
         try:
             found = _File.model_validate_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise ConfigError(f"{path}: nobody was probed yet.", hint=HINT) from error
+            raise ConfigError(f"{path}: no expert has been probed yet.", hint=HINT) from error
         except (OSError, UnicodeDecodeError, ValidationError) as error:
             words = " ".join(str(error).split())
-            raise ConfigError(f"{path} holds no probe of leads ({words}).", hint=HINT) from error
+            raise ConfigError(f"{path} is not a file of leads ({words}).", hint=HINT) from error
         return cls(found.versions, found.prompt, found.tasks)
 
     def write(self, path: Path) -> None:
-        """Replace the file."""
+        """Write a file, or replace it in one step."""
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.tmp")
         temporary.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
         temporary.replace(path)
 
     def best(self, task: str, experts: Collection[str]) -> str | None:
-        """The expert with the largest share of right answers; over all tasks for an unknown one.
+        """The expert with the largest share of right answers; for an unknown task, over all tasks.
 
         Ties go to the first by name; None where none of the experts was asked.
         """

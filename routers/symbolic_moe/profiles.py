@@ -1,4 +1,4 @@
-"""Profiles: how often an expert was right and wrong where a skill was asked for (section 3.1)."""
+"""Model profiles of Symbolic-MoE: how often each expert was right, by skill (section 3.1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,22 +6,22 @@ from functools import cached_property
 
 import numpy as np
 
-from routers.fitted.training_set import Evidence, Floats, Indices
+from routers.fitted.training_set import Floats, Indices, TrainingSet
 
 
 @dataclass(frozen=True, eq=False)
 class Profiles:
-    """What M experts have shown of S skills."""
+    """The profiles of M experts over S skills."""
 
     skills: tuple[str, ...]
     points: Floats
     """[M, S] +1 for each right answer to a question with the skill, -1 for each wrong one."""
     asked: Floats
-    """[M, S] how many answers that were."""
+    """[M, S] how many answers were counted."""
 
     @cached_property
     def totals(self) -> Floats:
-        """[M] points over all skills."""
+        """[M] points summed over all skills."""
         return np.asarray(self.points.sum(axis=1))
 
     def local(self, skills: Indices) -> Floats:
@@ -29,19 +29,19 @@ class Profiles:
         return np.asarray(self.points[:, skills].sum(axis=1))
 
     def accuracy(self, skills: Indices, means: Floats, prior: float) -> Floats:
-        """[M] share of right answers in some skills, drawn to `means` by `prior` answers."""
+        """[M] share of right answers in some skills, shrunk to `means` by `prior` answers."""
         asked = self.asked[:, skills].sum(axis=1)
         right = 0.5 * (self.local(skills) + asked)
         return np.asarray((right + prior * means) / (asked + prior))
 
 
-def build(evidence: Evidence, skills: Sequence[Sequence[str]]) -> Profiles:
-    """Count over questions with these `skills`; a graded answer is right from one half."""
+def build(training_set: TrainingSet, skills: Sequence[Sequence[str]]) -> Profiles:
+    """Count over questions with these `skills`; an answer is right from a score of one half."""
     names = sorted({skill for own in skills for skill in own})
     number = {name: index for index, name in enumerate(names)}
     has = np.zeros((len(skills), len(names)))
     for row, own in enumerate(skills):
         has[row, [number[skill] for skill in own]] = 1
-    scores = evidence.scores
+    scores = training_set.scores
     signs = np.where(np.isnan(scores), 0.0, np.where(scores >= 0.5, 1.0, -1.0))
     return Profiles(tuple(names), signs.T @ has, (~np.isnan(scores)).astype(float).T @ has)

@@ -1,14 +1,14 @@
-"""Who is recruited: chances from the points in a question's skills, then a draw (section 3.2).
+"""Recruiting of Symbolic-MoE: probabilities from the points in skills, then a draw (section 3.2).
 
-The paper and its released code differ; both are here.
+The paper and its released code differ; both are implemented.
 
     paper   gamma_i = total_i / sum_j total_j;   p = softmax(gamma_i * S_i / T), T = 0.5
     code    gamma_i = total_i^2 / sum_j total_j^2;   p in proportion to S_i * gamma_i of those
             with S_i > 0
 
-Where the smallest total is negative, all are moved up until it is 1, as the code does. So are the
-S_i where nobody has S_i > 0, which the paper does not say: the weaker an expert, the closer to 0
-would a negative S_i bring it, and the weakest of all would be drawn.
+Where the smallest total is negative, all are shifted up until it is 1, as the code does. So are the
+S_i where no expert has S_i > 0, which the paper leaves open: otherwise gamma would bring a weaker
+expert's negative S_i closer to 0, and the weakest expert would be drawn most often.
 """
 
 from collections import Counter
@@ -44,7 +44,7 @@ def chances(local: Floats, totals: Floats, mode: Mode) -> Floats:
 
 
 def draw(probabilities: Floats, count: int, replace: bool, random: Random) -> list[int]:
-    """Numbers of recruited experts, most probable first; with `replace` one may come again."""
+    """Recruited experts by number, most probable first; with `replace`, one may be drawn again."""
     drawn: list[int] = []
     left = probabilities.astype(float).copy()
     for _ in range(count if replace else min(count, int((left > 0).sum()))):
@@ -57,8 +57,8 @@ def draw(probabilities: Floats, count: int, replace: bool, random: Random) -> li
 def trim(panels: Sequence[Sequence[int]], share: float, random: Random) -> list[list[int]]:
     """Replace experts that take part in fewer than `share` of the panels of a batch.
 
-    A frequent expert is drawn for each such place, in proportion to how often it is used. Where
-    nobody is frequent, nothing changes.
+    A frequent expert is drawn for each such place, in proportion to how often it is used. Where no
+    expert is frequent, nothing changes.
     """
     used = Counter(expert for panel in panels for expert in set(panel))
     frequent = {e: n for e, n in sorted(used.items()) if n >= share * len(panels)}

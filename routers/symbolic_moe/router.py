@@ -1,120 +1,49 @@
-"""Symbolic-MoE (arXiv 2503.05641): experts by the skills of a question."""
+"""The Symbolic-MoE router (arXiv 2503.05641): a panel of experts by the skills of a question."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from random import Random
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from experts.prompts import read_template
 from experts.types import Request
-from routers.base import Decision, Encoder, Tagging
-from routers.fitted.neighbours import Near, find
-from routers.fitted.predictor import Look, Predictor
-from routers.fitted.router import FittedConfig, FittedRouter
-from routers.fitted.training_set import Evidence, Floats, Indices
+from routers.base import Decision, Encoder
+from routers.fitted.neighbours import Neighbours, find_neighbours
+from routers.fitted.predictor import Prediction, Predictor
+from routers.fitted.router import FittedRouter
+from routers.fitted.training_set import Floats, Indices, TrainingSet
 from routers.symbolic_moe.leads import Leads
 from routers.symbolic_moe.profiles import Profiles, build
-from routers.symbolic_moe.recruiting import Mode, chances, draw, trim
+from routers.symbolic_moe.recruiting import chances, draw, trim
 from routers.symbolic_moe.skills import agreed
-
-PROMPT = Path(__file__).parent / "tagger.txt"
-
-
-class SymbolicConfig(FittedConfig):
-    """The keys of a Symbolic-MoE router."""
-
-    type: Literal["symbolic_moe"]
-    tagger: str | None = Field(
-        None,
-        description="The expert that `coterie profile` asks for the skills of the probe questions;"
-        " without it a question's task is its skill.",
-    )
-    tagger_prompt: Path | None = Field(
-        None, description="A text file with the field {question}; else our own."
-    )
-    temperature: float = Field(0.7, ge=0, description="With which the tagger is asked.")
-    max_tokens: int = Field(64, ge=1, description="Of a tagger's sample.")
-    tag_requests: bool = Field(
-        False,
-        description="Ask the tagger about every request, too; else its skills are those of the"
-        " nearest labelled questions, which costs nothing.",
-    )
-    samples: int = Field(
-        5,
-        ge=2,
-        le=64,
-        description="The tagger's samples, or nearest labelled questions; what two of them name"
-        " counts.",
-    )
-    floor: float | None = Field(
-        None,
-        ge=-1,
-        le=1,
-        description="Cosine below which a labelled question, or a skill, is not meant.",
-    )
-    leads: Path | None = Field(
-        None,
-        description="File of `coterie profile`: who puts answers together best, by task.",
-    )
-    mode: Mode = Field("paper", description="How experts are drawn: as in the paper, or its code.")
-    experts: int = Field(3, ge=1, le=64, description="How many are recruited.")
-    replace: bool = Field(True, description="Whether one may be recruited more than once.")
-    trim_below: float = Field(
-        0.05,
-        ge=0,
-        lt=1,
-        description="Who takes part in a smaller share of a batch is replaced by somebody else.",
-    )
-    trim_from: int = Field(32, ge=1, description="Requests from which a batch is trimmed.")
-    prior_weight: float = Field(
-        1.0, gt=0, description="Answers of its overall mean that an expert has in each skill."
-    )
-    seed: int = Field(0, description="Another seed recruits others for the same requests.")
-
-    def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
-        """The tagger must be in the pool."""
-        found = super().problems(experts)
-        if self.tagger is not None and self.tagger not in experts:
-            known = ", ".join(experts)
-            return (*found, f"tagger: no expert is called `{self.tagger}` (known: {known}).")
-        if self.tag_requests and self.tagger is None:
-            return (*found, "tag_requests: needs the key `tagger`.")
-        return found
-
-    def tagging(self) -> Tagging | None:
-        """How the tagger is asked, if there is one. Raises ConfigError for a bad prompt."""
-        if self.tagger is None:
-            return None
-        prompt = read_template(self.tagger_prompt or PROMPT, ["question"])
-        return Tagging(self.tagger, prompt, self.samples, self.temperature, self.max_tokens)
+from routers.symbolic_moe.symbolic_config import SymbolicConfig
 
 
 class Symbolic(Predictor):
-    """The share of right answers in a question's skills."""
+    """Predicts an expert's score as its share of right answers in a question's skills."""
 
-    def __init__(self, evidence: Evidence, profiles: Profiles, config: SymbolicConfig) -> None:
-        self.means = evidence.means
+    def __init__(
+        self, training_set: TrainingSet, profiles: Profiles, config: SymbolicConfig
+    ) -> None:
+        self.means = training_set.means
         self.profiles = profiles
-        self._evidence = evidence
+        self._training_set = training_set
         self._config = config
-        self._labels = _labels(evidence)
+        self._labels = _labels(training_set)
         self._number = {skill: index for index, skill in enumerate(profiles.skills)}
 
     @classmethod
-    def fit(cls, evidence: Evidence, config: SymbolicConfig) -> Self:
-        return cls(evidence, build(evidence, _labels(evidence)), config)
+    def fit(cls, training_set: TrainingSet, config: SymbolicConfig) -> Self:
+        return cls(training_set, build(training_set, _labels(training_set)), config)
 
     @classmethod
     def load(
-        cls, arrays: Mapping[str, NDArray[Any]], evidence: Evidence, config: SymbolicConfig
+        cls, arrays: Mapping[str, NDArray[Any]], training_set: TrainingSet, config: SymbolicConfig
     ) -> Self:
-        return cls.fit(evidence, config)  # Counting is as fast as reading.
+        return cls.fit(training_set, config)  # Counting is as fast as reading.
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {}
@@ -131,14 +60,14 @@ class Symbolic(Predictor):
             found[row] = self.profiles.accuracy(own, self.means, prior)
         return found
 
-    def nearest(self, vectors: Floats) -> Near:
-        """The labelled questions that tell the skills of the vectors [B, dimension]."""
-        return find(self._evidence.vectors, vectors, self._config.samples)
+    def nearest(self, vectors: Floats) -> Neighbours:
+        """The labelled questions that decide the skills of the vectors [B, dimension]."""
+        return find_neighbours(self._training_set.vectors, vectors, self._config.samples)
 
-    def skills(self, near: Near) -> Indices:
+    def skills(self, near: Neighbours) -> Indices:
         """Numbers of the skills of a question with these neighbours, [k].
 
-        What two of them share; where they share nothing, the nearest one's.
+        Skills that two of them share; where they share none, those of the nearest one.
         """
         floor = self._config.floor
         kept = near.rows if floor is None else near.rows[near.similarities >= floor]
@@ -147,23 +76,23 @@ class Symbolic(Predictor):
         return np.array([self._number[skill] for skill in found], dtype=np.intp)
 
     def chances(self, skills: Indices) -> Floats:
-        """[M] probabilities of being recruited; equal ones where there is no skill."""
+        """[M] probabilities of being recruited; uniform where there is no skill."""
         if not len(skills):
             return np.full(len(self.means), 1 / len(self.means))
         return chances(self.profiles.local(skills), self.profiles.totals, self._config.mode)
 
-    def task(self, near: Near) -> str:
-        """Of most of the nearest questions, [k]; of the nearest among equals."""
-        tasks: Counter[str] = Counter(self._evidence.queries[row].task for row in near.rows)
+    def task(self, near: Neighbours) -> str:
+        """The task of most of the nearest questions [k]; ties go to the nearest one's."""
+        tasks: Counter[str] = Counter(self._training_set.queries[row].task for row in near.rows)
         ((task, _),) = tasks.most_common(1)
         return task
 
 
 class SymbolicRouter(FittedRouter):
-    """Skills of a question, points for each expert, and a draw of a panel.
+    """Routes by skills: a panel is drawn by each expert's points in the skills of the question.
 
-    `Decision.panel` holds the recruits, `Decision.lead` who puts their answers together best; the
-    first of the scores answers where one is enough.
+    `Decision.panel` holds the recruited experts, `Decision.lead` the one that merges their answers
+    best; where one expert is enough, the first of the scores answers.
     """
 
     Config = SymbolicConfig
@@ -195,13 +124,13 @@ class SymbolicRouter(FittedRouter):
         panels = [self._recruit(*one) for one in zip(requests, skills, strict=True)]
         if len(requests) >= self._config.trim_from:
             panels = trim(panels, self._config.trim_below, Random(f"trim {self._config.seed}"))
-        decisions = self._decide(vectors, Look(symbolic.by_skills(skills)))
+        decisions = self._decide(vectors, Prediction(symbolic.by_skills(skills)))
         return [self._panelled(*one) for one in zip(decisions, near, skills, panels, strict=True)]
 
     def _panelled(
-        self, decision: Decision, near: Near, skills: Indices, panel: Sequence[int]
+        self, decision: Decision, near: Neighbours, skills: Indices, panel: Sequence[int]
     ) -> Decision:
-        symbolic, names = self._symbolic, self.fitted.evidence.experts
+        symbolic, names = self._symbolic, self.fitted.training_set.experts
         named = [symbolic.profiles.skills[index] for index in skills]
         here = [names[expert] for expert in self.here]
         return replace(
@@ -211,7 +140,7 @@ class SymbolicRouter(FittedRouter):
             evidence={**decision.evidence, "skills": named},
         )
 
-    def _skills(self, request: Request, near: Near) -> Indices:
+    def _skills(self, request: Request, near: Neighbours) -> Indices:
         """The skills of a request: by the tagger's keywords, or by its nearest questions."""
         if not request.keywords or self._skill_vectors is None:
             return self._symbolic.skills(near)
@@ -231,6 +160,6 @@ class SymbolicRouter(FittedRouter):
         return draw(here, config.experts, config.replace, random)
 
 
-def _labels(evidence: Evidence) -> list[tuple[str, ...]]:
+def _labels(training_set: TrainingSet) -> list[tuple[str, ...]]:
     """The labels of each question: its keywords, or its task where it has none."""
-    return [query.skills or (query.task,) for query in evidence.queries]
+    return [query.skills or (query.task,) for query in training_set.queries]

@@ -1,7 +1,8 @@
-"""Skills of a question, as keywords: read from a tagger's samples or off similar questions.
+"""The skills of a question, as keywords: from a tagger's samples or from similar questions.
 
-Symbolic-MoE (arXiv 2503.05641, section 3.1): several samples, and only what is said more than
-once counts. The cheaper choice asks nobody: the nearest labelled questions take the samples' place.
+Symbolic-MoE (arXiv 2503.05641, section 3.1): several samples, of which only keywords that occur
+more than once count. The cheaper way asks no expert: the nearest labelled questions take the place
+of the samples.
 """
 
 from collections import Counter
@@ -15,7 +16,7 @@ FEWEST_MENTIONS = 2
 
 
 def parse(sample: str) -> tuple[str, ...]:
-    """The keywords of one sample: what follows the last tag, in lower case, each once."""
+    """The keywords of one sample: what follows the last tag, in lower case, without repeats."""
     listed = without_thoughts(sample).rpartition(TAG)[2]
     words = (word.strip().lower().replace(".", "") for word in listed.split(","))
     kept = (" ".join(word.split()) for word in words)

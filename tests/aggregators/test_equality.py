@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aggregators import equality
-from aggregators.answer_extraction import Kind
+from aggregators.answers.extraction import Kind
 from aggregators.equality import labels, passes
 
 GRACE_S = 4.0  # Less than the processor time that the child has anyway.

@@ -15,11 +15,11 @@ from aggregators.base import Panel
 from aggregators.tally import (
     SURE_LEAST,
     SURE_MOST,
-    holds,
-    least_likely,
-    likelihood,
-    odds,
-    reconcile,
+    lead_probability,
+    log_odds_weight,
+    mean_token_probability,
+    min_token_probability,
+    reconcile_weight,
     tally,
 )
 from experts.types import Completion
@@ -97,20 +97,22 @@ def test_the_chance_to_hold_is_that_of_drawing_all_votes(
     first: int, second: int, waiting: int, wins_ties: bool
 ) -> None:
     expected = urn(first, second, waiting, wins_ties) if first > second else 0.0
-    assert holds((first, second), waiting, wins_ties=wins_ties) == pytest.approx(expected)
+    assert lead_probability((first, second), waiting, wins_ties=wins_ties) == pytest.approx(
+        expected
+    )
 
 
 def test_two_to_nothing_of_six_holds_for_who_wins_ties() -> None:
-    assert holds((2, 0), 4, wins_ties=True) >= 0.95
-    assert holds((2, 0), 4) < 0.95
-    assert holds((3, 0), 3) >= 0.95
-    assert holds((2, 1), 3, wins_ties=True) < 0.95
-    assert holds((1, 0), 5, wins_ties=True) < 0.95
+    assert lead_probability((2, 0), 4, wins_ties=True) >= 0.95
+    assert lead_probability((2, 0), 4) < 0.95
+    assert lead_probability((3, 0), 3) >= 0.95
+    assert lead_probability((2, 1), 3, wins_ties=True) < 0.95
+    assert lead_probability((1, 0), 5, wins_ties=True) < 0.95
 
 
 @given(VOTES, VOTES, WAITING, st.booleans())
 def test_without_a_lead_nothing_holds(votes: int, more: int, waiting: int, wins_ties: bool) -> None:
-    assert holds((votes, votes + more), waiting, wins_ties=wins_ties) == 0.0
+    assert lead_probability((votes, votes + more), waiting, wins_ties=wins_ties) == 0.0
 
 
 @given(VOTES, st.integers(1, 10), st.data())
@@ -119,18 +121,18 @@ def test_only_who_can_not_be_overtaken_holds_for_certain(
 ) -> None:
     waiting = data.draw(st.integers(0, ahead - 1))
     lead = (second + ahead, second)
-    assert holds(lead, waiting) == holds(lead, waiting, wins_ties=True) == 1.0
-    assert holds(lead, ahead) < holds(lead, ahead, wins_ties=True) == 1.0
-    assert holds(lead, ahead + 1, wins_ties=True) < 1.0
+    assert lead_probability(lead, waiting) == lead_probability(lead, waiting, wins_ties=True) == 1.0
+    assert lead_probability(lead, ahead) < lead_probability(lead, ahead, wins_ties=True) == 1.0
+    assert lead_probability(lead, ahead + 1, wins_ties=True) < 1.0
 
 
 @given(VOTES, VOTES, WAITING, st.integers(1, 5), st.booleans())
 def test_a_larger_lead_holds_better(
     first: int, second: int, waiting: int, more: int, wins_ties: bool
 ) -> None:
-    now = holds((first, second), waiting, wins_ties=wins_ties)
-    assert holds((first + more, second), waiting, wins_ties=wins_ties) >= now - 1e-12
-    assert holds((first, second + more), waiting, wins_ties=wins_ties) <= now + 1e-12
+    now = lead_probability((first, second), waiting, wins_ties=wins_ties)
+    assert lead_probability((first + more, second), waiting, wins_ties=wins_ties) >= now - 1e-12
+    assert lead_probability((first, second + more), waiting, wins_ties=wins_ties) <= now + 1e-12
     assert 0.0 <= now <= 1.0
 
 
@@ -138,14 +140,16 @@ def test_a_larger_lead_holds_better(
 def test_votes_of_another_weight_hold_as_well(
     first: int, second: int, waiting: int, unit: float, wins_ties: bool
 ) -> None:
-    weighed = holds((first * unit, second * unit), waiting * unit, unit, wins_ties=wins_ties)
-    expected = holds((first, second), waiting, wins_ties=wins_ties)
+    weighed = lead_probability(
+        (first * unit, second * unit), waiting * unit, unit, wins_ties=wins_ties
+    )
+    expected = lead_probability((first, second), waiting, wins_ties=wins_ties)
     assert weighed == pytest.approx(expected, abs=1e-9)
 
 
 def test_thousands_of_votes_can_be_waited_for() -> None:
-    assert holds((600, 400), 5000) == pytest.approx(1.0, abs=1e-6)
-    assert 0.5 < holds((501, 500), 5000) < 0.6
+    assert lead_probability((600, 400), 5000) == pytest.approx(1.0, abs=1e-6)
+    assert 0.5 < lead_probability((501, 500), 5000) < 0.6
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3])
@@ -184,27 +188,27 @@ async def test_a_certain_winner_is_the_winner_of_the_whole_vote(chunk: int) -> N
     ],
 )
 def test_confidence_weighs_in_the_published_steps(confidence: float | None, weight: float) -> None:
-    assert reconcile(confidence) == weight
+    assert reconcile_weight(confidence) == weight
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_more_confidence_never_weighs_less(one: float, other: float) -> None:
-    assert reconcile(min(one, other)) <= reconcile(max(one, other))
+    assert reconcile_weight(min(one, other)) <= reconcile_weight(max(one, other))
 
 
 @pytest.mark.parametrize("others", [1, 3, 9])
 def test_who_is_right_as_often_as_chance_has_no_vote(others: int) -> None:
     chance = 1 / (others + 1)
-    assert odds(chance, others) == pytest.approx(0.0, abs=1e-12)
-    assert odds(chance / 2, others) == 0.0
-    assert odds(chance * 1.1, others) > 0.0
+    assert log_odds_weight(chance, others) == pytest.approx(0.0, abs=1e-12)
+    assert log_odds_weight(chance / 2, others) == 0.0
+    assert log_odds_weight(chance * 1.1, others) > 0.0
 
 
 @pytest.mark.parametrize("quality", [-1.0, 0.0, 1.0, 2.0])
 def test_nobody_is_infinitely_good(quality: float) -> None:
     sure = SURE_MOST if quality > 0.5 else SURE_LEAST
-    assert odds(quality, 9) == odds(sure, 9)
-    assert odds(quality, 9) <= math.log(0.98 * 9 / 0.02) + 1e-9
+    assert log_odds_weight(quality, 9) == log_odds_weight(sure, 9)
+    assert log_odds_weight(quality, 9) <= math.log(0.98 * 9 / 0.02) + 1e-9
 
 
 @given(
@@ -217,7 +221,7 @@ def test_weights_by_quality_make_the_likeliest_answer_win(
     def log_likelihood(answer: str) -> float:
         return sum(math.log(q if said == answer else (1 - q) / others) for said, q in votes)
 
-    counted = tally([said for said, _ in votes], [odds(q, others) for _, q in votes])
+    counted = tally([said for said, _ in votes], [log_odds_weight(q, others) for _, q in votes])
     assert counted.winner is not None
     best = max(map(log_likelihood, "ABC"))
     assert log_likelihood(counted.winner) == pytest.approx(best)
@@ -226,15 +230,15 @@ def test_weights_by_quality_make_the_likeliest_answer_win(
 def test_an_answer_is_as_likely_as_its_mean_token() -> None:
     told = (math.log(0.9), math.log(0.4), math.log(0.6))
     completion = Completion("one", "a b c", logprobs=told)
-    assert likelihood(completion) == pytest.approx((0.9 * 0.4 * 0.6) ** (1 / 3))
-    assert least_likely(completion) == pytest.approx(0.4)
+    assert mean_token_probability(completion) == pytest.approx((0.9 * 0.4 * 0.6) ** (1 / 3))
+    assert min_token_probability(completion) == pytest.approx(0.4)
 
 
 def test_the_length_of_an_answer_makes_it_no_less_likely() -> None:
     short, long = (Completion("one", "", logprobs=(-0.2,) * count) for count in (1, 500))
-    assert likelihood(short) == pytest.approx(likelihood(long))
+    assert mean_token_probability(short) == pytest.approx(mean_token_probability(long))
 
 
 def test_without_probabilities_nothing_is_told() -> None:
-    assert likelihood(Completion("one", "a")) is None
-    assert least_likely(Completion("one", "a")) is None
+    assert mean_token_probability(Completion("one", "a")) is None
+    assert min_token_probability(Completion("one", "a")) is None

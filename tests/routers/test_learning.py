@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routers.base import Decision
-from routers.learning import FITTED, Asked, LearningConfig, Mixture
+from routers.learning import FITTED, Bandit, Draw, LearningConfig
 
 CONFIG = LearningConfig()
 Qualities = dict[str, float]
@@ -24,7 +24,7 @@ def decision(scores: Qualities) -> Decision:
 def stream(rounds: list[tuple[Qualities, Qualities]], seed: int) -> tuple[list[float], list[float]]:
     """What the mixture scores, and the fitted router alone; each round is (true, fitted)."""
     rng = Random(seed)
-    mixture = Mixture.new(rounds[0][0], CONFIG)
+    mixture = Bandit.new(rounds[0][0], CONFIG)
     learned: list[float] = []
     alone: list[float] = []
     for number, (true, fitted) in enumerate(rounds):
@@ -65,7 +65,7 @@ def test_it_costs_little_where_the_fit_is_right(seed: int) -> None:
 
 
 def test_without_feedback_the_best_is_asked_nearly_always() -> None:
-    mixture = Mixture.new("ab", CONFIG)
+    mixture = Bandit.new("ab", CONFIG)
     asked = [
         mixture.choose(decision({"a": 0.9, "b": 0.3}), CONFIG, str(n))[1].expert for n in range(500)
     ]
@@ -75,27 +75,27 @@ def test_without_feedback_the_best_is_asked_nearly_always() -> None:
 
 def test_an_alarm_is_not_overruled() -> None:
     alarmed = Decision("auto", (("a", 0.1), ("b", 0.9)), "far", fallback="general")
-    found, asked = Mixture.new("ab", CONFIG).choose(alarmed, CONFIG, "r")
+    found, asked = Bandit.new("ab", CONFIG).choose(alarmed, CONFIG, "r")
     assert found is alarmed
     assert (asked.expert, asked.probability) == ("a", 1.0)
 
 
 def test_who_was_drawn_is_said() -> None:
-    mixture = Mixture({FITTED: 0.0, "only b": 1.0})
+    mixture = Bandit({FITTED: 0.0, "only b": 1.0})
     found, asked = mixture.choose(decision({"a": 0.6, "b": 0.5}), CONFIG, "r")
     assert found.scores == (("b", 0.5), ("a", 0.6))
-    assert found.reason == "b is asked by what feedback has shown. as fitted."
-    assert asked == Asked("b", pytest.approx(0.99), ("only b",))
+    assert found.reason == "b is asked because of earlier feedback. as fitted."
+    assert asked == Draw("b", pytest.approx(0.99), ("only b",))
 
 
 def test_an_expert_that_left_the_pool_is_not_asked() -> None:
-    mixture = Mixture({FITTED: 0.1, "only gone": 0.9})
+    mixture = Bandit({FITTED: 0.1, "only gone": 0.9})
     assert mixture.choose(decision({"a": 0.6, "b": 0.5}), CONFIG, "r")[1].expert == "a"
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 99)), min_size=1, max_size=50))
 def test_weights_stay_a_distribution(feedback: list[tuple[float, int]]) -> None:
-    mixture = Mixture.new("abc", CONFIG)
+    mixture = Bandit.new("abc", CONFIG)
     for score, number in feedback:
         _, asked = mixture.choose(decision({"a": 0.5, "b": 0.4, "c": 0.1}), CONFIG, str(number))
         mixture = mixture.learn(asked, score, CONFIG)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from aggregators.mixture_of_thoughts.router import QueryRouter, choose
+from aggregators.mixture_of_thoughts.query_router import QueryRouter, choose
 from aggregators.mixture_of_thoughts.save import write_router
 from experts.errors import ConfigError
 from experts.types import Request

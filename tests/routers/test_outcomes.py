@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experts.errors import ConfigError
-from routers.outcomes import SCHEMA, Outcome, OutcomeTable
+from routers.outcome_columns import SCHEMA
+from routers.outcomes import Outcome, OutcomeTable
 
 ROW = Outcome("q1", "sums", "add one", "adder", "1", 1.0, 4, 0.5, "two")
 
 
-def rows_of(table):
+def rows_of(table) -> list[Outcome]:
     return [Outcome(**row) for row in table.rows.to_pylist()]
 
 

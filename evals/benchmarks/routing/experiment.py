@@ -12,8 +12,8 @@ from sklearn.model_selection import GroupKFold
 
 from evals.benchmarks.routing.recorded import Recorded
 from experts.errors import ConfigError
-from routers.fitted.router import Fitted
-from routers.fitted.training_set import Evidence, Floats
+from routers.fitted.fitting import Fitted
+from routers.fitted.training_set import Floats, TrainingSet
 from routers.registry import router_class
 
 FOLDS = 5
@@ -108,7 +108,7 @@ def run(
     collected: dict[str, _Collected] = {}
     notes: list[str] = []
     for number, (seen, unseen) in enumerate(splits):
-        evidence = fit_on.evidence(seen, vectors[0], encoder)
+        evidence = fit_on.training_set(seen, vectors[0], encoder)
         columns = np.array([test_on.models.index(name) for name in evidence.experts])
         part = _Part(test_on, unseen, columns)
         for name, scores in _controls(part, evidence).items():
@@ -126,7 +126,7 @@ def run(
     return Experiment(ways, sum(len(t) for _, t in splits), size, test_on.unit, tuple(notes))
 
 
-def fit(name: str, evidence: Evidence, keys: Mapping[str, Any]) -> Fitted:
+def fit(name: str, evidence: TrainingSet, keys: Mapping[str, Any]) -> Fitted:
     """Fit a router by the name of its type."""
     made: Any = router_class(name)
     config = made.Config.model_validate({"type": name, "outcomes": Path("recorded"), **keys})
@@ -164,7 +164,7 @@ class _Part:
         return scores, self.prices.sum(axis=1)
 
 
-def _controls(part: _Part, evidence: Evidence) -> dict[str, tuple[Floats, Floats]]:
+def _controls(part: _Part, evidence: TrainingSet) -> dict[str, tuple[Floats, Floats]]:
     single = int(evidence.means.argmax())
     by_category = np.zeros(len(part.scores), dtype=np.intp)
     for category in np.unique(part.categories):

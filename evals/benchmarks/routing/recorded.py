@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from aggregators.answer_extraction import Kind, canonical
+from aggregators.answers.extraction import Kind, canonical
 from experts.errors import ConfigError
 from experts.replay import read_table
-from routers.fitted.training_set import Evidence, Floats
+from routers.fitted.training_set import Floats, TrainingSet
 from routers.outcomes import Query
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -44,11 +44,11 @@ class Recorded:
         """The questions that every model was asked."""
         return np.flatnonzero(~np.isnan(self.scores).any(axis=1))
 
-    def evidence(self, rows: NDArray[np.intp], vectors: Floats, encoder: str) -> Evidence:
+    def training_set(self, rows: NDArray[np.intp], vectors: Floats, encoder: str) -> TrainingSet:
         """Some questions as what a router is fitted from; `vectors` are those of all."""
         scores = self.scores[rows]
         order = np.argsort(-np.nanmean(scores, axis=0), kind="stable")
-        return Evidence(
+        return TrainingSet(
             tuple(self.queries[row] for row in rows),
             tuple(self.models[column] for column in order),
             vectors[rows],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from aggregators.tally import holds, odds, tally
+from aggregators.tally import lead_probability, log_odds_weight, tally
 from evals.benchmarks.routing.experiment import ORACLE, SINGLE, Experiment, Split, Way, fit
 from evals.benchmarks.routing.recorded import Recorded
 from routers.fitted.training_set import Floats
@@ -44,7 +44,7 @@ class Ballot:
             left = len(order) - asked
             first = next((self._answers[m] for m in seen if self._answers[m] is not None), None)
             ties = first == counted.winner
-            sure = holds(counted.lead, left * unit, unit, wins_ties=ties)
+            sure = lead_probability(counted.lead, left * unit, unit, wins_ties=ties)
             if stop_at is not None and sure >= stop_at:
                 break
         voters = [m for m in seen if counted.winner in (None, self._answers[m])]
@@ -62,7 +62,7 @@ def run(
     found: dict[str, list[tuple[float, float, int]]] = {}
     for number, (seen, unseen) in enumerate(splits):
         doing(f"voting, part {number + 1} of {len(splits)}", number, len(splits))
-        evidence = recorded.evidence(seen, vectors, encoder)
+        evidence = recorded.training_set(seen, vectors, encoder)
         columns = np.array([recorded.models.index(name) for name in evidence.experts])
         predicted = fit(ROUTER, evidence, {}).scores(vectors[unseen])
         for row, quality in zip(unseen, predicted, strict=True):
@@ -83,7 +83,7 @@ def _ways(ballot: Ballot, quality: Floats) -> dict[str, tuple[float, float, int]
     count = len(quality)
     best_first, routed = list(range(count)), np.argsort(-quality, kind="stable").tolist()
     equal = np.ones(count)
-    weights = np.array([odds(float(q), WRONG_ANSWERS) for q in quality])
+    weights = np.array([log_odds_weight(float(q), WRONG_ANSWERS) for q in quality])
     alone = [ballot.vote([model], equal) for model in best_first]
     return {
         SINGLE: alone[0],

@@ -8,7 +8,7 @@ from repository import ROOT
 from transformers.utils import logging
 
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts, Read
-from aggregators.mixture_of_thoughts.router import Choice
+from aggregators.mixture_of_thoughts.query_router import Choice
 from experts.errors import ConfigError
 from experts.fused.torch_engine.stacks import StackedModel
 from experts.fused.training.models import load_model

@@ -1,4 +1,4 @@
-"""The pure parts of a Mixture of Thoughts: cuts, attention, losses, choices, roles."""
+"""The pure parts of a Mixture of Thoughts' model: cuts, attention, interaction layers."""
 
 from __future__ import annotations
 
@@ -11,24 +11,9 @@ from hypothesis import strategies as st
 from torch import tensor
 
 from aggregators.mixture_of_thoughts.exchange import exchange
-from aggregators.mixture_of_thoughts.losses import (
-    disagreement,
-    entropy,
-    gumbel,
-    imbalance,
-    likeness,
-    preference,
-)
-from aggregators.mixture_of_thoughts.router import (
+from aggregators.mixture_of_thoughts.query_router import (
     Choice,
-    QueryRouter,
-    choose,
-    listening,
-    odds,
-    speaking,
 )
-from aggregators.mixture_of_thoughts.save import all_roles, role_name
-from experts.errors import ConfigError
 from experts.fused.composites.combine import tell_attention
 from experts.fused.composites.mixture_of_thoughts.alike import Alike
 from experts.fused.composites.mixture_of_thoughts.attending import (
@@ -178,101 +163,6 @@ def test_one_expert_at_a_position_hears_itself() -> None:
 def test_heads_must_fit() -> None:
     with pytest.raises(ValueError, match="shared width of 8 cannot be split into 3 heads"):
         Interaction([6], shared=8, heads=3)
-
-
-def test_losses_by_hand() -> None:
-    assert entropy(torch.zeros(2, 4).log_softmax(-1)).item() == pytest.approx(math.log(4))
-    assert entropy(tensor([[0.0, -math.inf]])).item() == 0
-    assert imbalance(tensor([[1.0, 0.0], [0.0, 1.0]])).item() == 0
-    assert imbalance(tensor([[1.0, 0.0], [1.0, 0.0]])).item() == pytest.approx(1)
-    one, other = tensor([[0.9, 0.1]]).log(), tensor([[0.5, 0.5]]).log()
-    expected = 0.5 * (0.4 * math.log(1.8) - 0.4 * math.log(0.2))
-    assert disagreement(one, other, 1.0).item() == pytest.approx(expected)
-    assert disagreement(one, one, 2.0).item() == 0
-
-
-def test_noise_draws_from_the_softmax() -> None:
-    scores = tensor([0.0, 1.0, 2.0]).expand(20000, 3)
-    drawn = gumbel(scores, generator=torch.Generator().manual_seed(0)).argmax(-1)
-    shares = torch.bincount(drawn).float() / 20000
-    assert torch.allclose(shares, scores[0].softmax(-1), atol=0.015)
-
-
-def test_a_choice_is_hard_forward_and_soft_backward() -> None:
-    everybody = torch.ones(4, dtype=torch.bool)
-    scores = tensor([[0.1, 2.0, 1.0, -1.0], [3.0, 0.0, 0.0, 0.0]], requires_grad=True)
-    choice = choose(scores, 2, everybody)
-    assert choice.active.tolist() == [[False, True, True, False], [True, True, False, False]]
-    assert choice.primary.tolist() == [1, 0]
-    assert torch.allclose(choice.weights, choice.active.float())
-    (primary,) = torch.autograd.grad(choice.weights[0, 1], scores, retain_graph=True)
-    assert primary[0].abs().min() > 0
-    (peer,) = torch.autograd.grad(choice.weights[0, 2], scores)
-    assert peer[0, 1] == 0  # Whom to hear is learned apart from who speaks.
-    assert peer[0, [0, 2, 3]].abs().min() > 0
-    noisy = choose(scores, 2, everybody, tensor([[0.0, 0.0, 5.0, 6.0], [0.0, 9.0, 8.0, 0.0]]))
-    assert noisy.primary.tolist() == [3, 1]
-    assert noisy.active.tolist() == [[False, False, True, True], [False, True, True, False]]
-
-
-def test_who_can_not_speak_is_heard_all_the_same() -> None:
-    scores = tensor([[0.1, 2.0, 1.0, -1.0], [0.0, 3.0, 0.0, 2.0]], requires_grad=True)
-    choice = choose(scores, 2, tensor([True, False, True, True]))
-    assert choice.primary.tolist() == [2, 3]
-    assert choice.active.tolist() == [[False, True, True, False], [False, True, False, True]]
-    listens = tensor([True, False, True, True])
-    assert (speaking(scores, listens)[:, 1] == -math.inf).all()
-    assert torch.allclose(speaking(scores, listens).exp().sum(-1), torch.ones(2))
-
-
-def test_odds_are_those_of_the_primary_and_of_the_peers_without_it() -> None:
-    scores = tensor([[5.0, 1.0, 2.0, 0.0], [5.0, 1.0, 2.0, 0.0]])
-    everybody = torch.ones(4, dtype=torch.bool)
-    choice = choose(scores, 3, everybody)
-    others = tensor([1.0, 2.0, 0.0]).log_softmax(-1)
-    assert torch.allclose(listening(scores, choice.primary)[0], tensor([-math.inf, *others]))
-    expected = scores[0].log_softmax(-1)[0] + others[0] + others[1]
-    assert torch.allclose(odds(scores, choice, everybody), expected.expand(2))
-
-
-def test_a_router_is_taught_who_is_cheaper_even_where_it_is_sure() -> None:
-    scores = tensor([[50.0, 0.0, 0.0]], requires_grad=True)
-    costs, speak = tensor([[2.0, 1.0, 0.0]]), tensor([True, True, False])
-    loss = likeness(scores, costs, speak, 0.5)
-    wanted = tensor([-4.0, -2.0]).softmax(-1)
-    assert loss.item() == pytest.approx(50 * wanted[1].item())
-    loss.backward()
-    assert scores.grad is not None
-    assert torch.allclose(scores.grad, tensor([[1 - wanted[0], -wanted[1], 0.0]]), atol=1e-6)
-
-
-def test_the_cheaper_of_two_draws_is_preferred() -> None:
-    scores = torch.zeros(2, 3, requires_grad=True)
-    logs = scores.log_softmax(-1)
-    costs = tensor([4.0, 1.0]), tensor([2.0, 1.0])
-    preference(costs, (logs[:, 0], logs[:, 1])).backward()
-    assert scores.grad is not None
-    # Descent raises the second draw of the first row; equal costs teach nothing.
-    assert torch.allclose(scores.grad, tensor([[0.5, -0.5, 0.0], [0.0, 0.0, 0.0]]))
-
-
-def test_the_router_scores_every_expert() -> None:
-    router = QueryRouter(5, 3, dropout=0.0)
-    judged = router(torch.randn(7, 5))
-    assert (judged.members.shape, judged.alone.shape) == ((7, 3), (7,))
-
-
-def test_roles_are_all_pairs_of_a_primary_and_its_peers() -> None:
-    roles = all_roles(("a", "b", "c"), ("a", "b", "c"), 2, room=9)
-    assert [role["name"] for role in roles] == [
-        *("a+b", "a+c", "b+a", "b+c", "c+a", "c+b", "a", "b", "c")
-    ]
-    assert roles[1]["active"] == ["a", "c"]
-    heard = all_roles(("a", "b", "c"), ("a", "c"), 3, room=9)
-    assert [role["name"] for role in heard] == ["a+b+c", "c+a+b", "a", "c"]
-    assert role_name("b", ("c", "a")) == "b+a+c"
-    with pytest.raises(ConfigError, match=r"make 66 roles; there is room for 65"):
-        all_roles("abcdef", "abcdef", 3, room=65)
 
 
 def test_attention_reaches_a_client() -> None:

@@ -173,7 +173,7 @@ def test_a_member_with_another_tokenizer_is_listened_to(
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"active": 9}, "active is 9, there are"),
+        ({"active": 9}, "active is 9, but there are"),
         ({"heads": 3}, "shared_width must be a multiple of heads"),
         ({"attention": "sequence"}, "heads of 4 numbers keep no past"),
         ({"places": [0, 2]}, "places must be stacks from 0 to 1"),
@@ -181,7 +181,7 @@ def test_a_member_with_another_tokenizer_is_listened_to(
         ({"active": 1}, "greater than or equal to 2"),
     ],
 )
-def test_what_can_not_be_trained_is_refused(
+def test_what_cannot_be_trained_is_refused(
     config: TrainingConfig, keys: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ValidationError, match=words):

@@ -98,7 +98,7 @@ class TestPairs:
             {"one": LIMA, "two": CUSCO, "chief": ExpertLost("chief is lost.", expert="chief")}
         )
         assert await ranked(ask, Panel(("one", "two"), "chief")) == LIMA
-        assert "chief does not judge" in ask.words
+        assert "chief failed as the judge" in ask.words
 
     async def test_a_judge_that_fails_once_is_half_heard(self) -> None:
         error = ExpertLost("chief is lost.", expert="chief")

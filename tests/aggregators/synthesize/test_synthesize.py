@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scripted_ask import QUESTION, ScriptedAsk, said
 from scripted_ask import chat as request
 
-from aggregators.base import Panel, asking
+from aggregators.base import Panel, with_question
 from aggregators.registry import build, check
 from aggregators.synthesize.synthesize import Synthesize, SynthesizeConfig
 from experts.errors import BudgetSpent, ConfigError, ExpertError, ExpertLost, NobodyAnswered
@@ -244,7 +244,7 @@ class TestBreakingOff:
 
 
 def test_another_question_keeps_the_conversation() -> None:
-    changed = asking(request(), "Other?").body
+    changed = with_question(request(), "Other?").body
     assert [message["content"] for message in changed["messages"]] == [
         "Be short.",
         "Hello",
@@ -252,7 +252,7 @@ def test_another_question_keeps_the_conversation() -> None:
         "Other?",
     ]
     assert request().body["messages"][-1]["content"] == QUESTION
-    assert asking(Request("r", "completions", {"prompt": "a"}), "b").body == {"prompt": "b"}
+    assert with_question(Request("r", "completions", {"prompt": "a"}), "b").body == {"prompt": "b"}
 
 
 class TestKeys:

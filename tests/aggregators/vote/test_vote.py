@@ -131,7 +131,7 @@ class TestWeights:
         ask = ScriptedAsk(
             {
                 "one": stated("Cusco", 0.5),
-                "two": f"Sure.\n```json\n{stated('Lima', '95%')}\n```",
+                "two": f"AnswerWithConfidence.\n```json\n{stated('Lima', '95%')}\n```",
                 "three": stated("Cusco", "rather"),
             }
         )

@@ -110,8 +110,8 @@ async def test_another_version_is_asked_anew(run: Run, probes: tuple[Probe, ...]
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "leads.json"
-    with pytest.raises(ConfigError, match="nobody was probed"):
+    with pytest.raises(ConfigError, match="no expert has been probed"):
         Leads.read(path)
     path.write_text('{"tasks": 3}')
-    with pytest.raises(ConfigError, match="holds no probe of leads"):
+    with pytest.raises(ConfigError, match="is not a file of leads"):
         Leads.read(path)

@@ -243,7 +243,10 @@ MISTAKES = [
     ({**BODY, "coterie": {"class": "fast"}}, "There is no request class `fast`."),
     ({**BODY, "coterie": {"aggregator": "vote"}}, "base is one expert"),
     ({"model": "pool/one+note", "messages": HI}, "The model `pool/one+note` does not exist."),
-    ({"model": "pool/one+vote", "messages": HI, "n": 2}, "Several experts give one answer together"),
+    (
+        {"model": "pool/one+vote", "messages": HI, "n": 2},
+        "Several experts give one answer together",
+    ),
     ({**BODY, "model": "pool/auto", "coterie": {"router": "two"}}, "No router is called `two`"),
     ({**BODY, "coterie": {"clas": "fast"}}, "coterie.clas: Extra inputs"),
     ({"custom_id": "a", "url": "/v1/chat/completions"}, "`body` must be a JSON object."),

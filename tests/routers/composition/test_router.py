@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from experts.errors import ConfigError
 from routers.composition.mapping import Utilities, curve, solve, utilities
-from routers.fitted.training_set import Evidence
+from routers.fitted.training_set import TrainingSet
 from routers.outcomes import Query
 
 
@@ -99,8 +99,8 @@ def test_small_categories_are_drawn_to_the_overall_mean() -> None:
     scores = np.array([[1.0, 0.0]] * 1 + [[0.0, 1.0]] * 99)
     tasks = ["rare"] + ["usual"] * 99
     queries = tuple(Query(str(n), task, str(n)) for n, task in enumerate(tasks))
-    evidence = Evidence(queries, ("a", "b"), np.zeros((100, 2), np.float32), scores, "e")
-    free, drawn = utilities(evidence, 0.0), utilities(evidence, 20.0)
+    training_set = TrainingSet(queries, ("a", "b"), np.zeros((100, 2), np.float32), scores, "e")
+    free, drawn = utilities(training_set, 0.0), utilities(training_set, 20.0)
     assert free.values[0].tolist() == [1.0, 0.0]
     assert drawn.values[0, 0] == pytest.approx((1 + 20 * 0.01) / 21)
     assert drawn.shares.tolist() == pytest.approx([0.01, 0.99])

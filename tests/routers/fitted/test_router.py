@@ -56,7 +56,7 @@ def test_specialists_are_told_apart(kind: str, make: Any, ask: Any) -> None:
     router = make(rows(specialists), kind)
     first, second = router.route([ask("add seven six"), ask("capital of mali or spain")])
     assert (first.scores[0][0], second.scores[0][0]) == POOL
-    assert router.fitted.worth.gain > 0.25
+    assert router.fitted.routing_gain.gain > 0.25
     assert router.fitted.trust > 0
     json.dumps(first.evidence)
 
@@ -71,10 +71,10 @@ def test_where_routing_does_not_pay_the_best_single_answers(kind: str, make: Any
     ]
     router = make(noise, kind)
     assert router.fitted.trust == 0
-    assert "routing brings nothing that is sure" in router.warnings[0]
+    assert "routing brings no certain gain" in router.warnings[0]
     decisions = router.route([ask("add seven six"), ask("capital of mali or spain")])
     assert {decision.scores[0][0] for decision in decisions} == {"atlas"}
-    assert decisions[0].reason.startswith("Routing brings nothing that is sure")
+    assert decisions[0].reason.startswith("Routing brings no certain gain")
 
 
 @pytest.mark.parametrize("kind", FITTED)
@@ -146,15 +146,17 @@ def test_an_expert_that_was_asked_mostly_what_it_knows_is_not_the_best(
     own = [replace(row, expert="newton") for row in outcomes if row.expert == "adder"]
     new = [*own[:6], *own[-2:]]
     router = make([*outcomes, *new], kind, (*POOL, "newton"))
-    evidence = router.fitted.evidence
-    assert evidence.means[evidence.experts.index("newton")] == pytest.approx(24 / 40, abs=0.1)
+    training_set = router.fitted.training_set
+    assert training_set.means[training_set.experts.index("newton")] == pytest.approx(
+        24 / 40, abs=0.1
+    )
     decision = router.route([ask("capital of mali or spain")])[0]
     assert decision.scores[0][0] != "newton"
 
 
 def test_few_questions_are_followed_without_a_check(make: Any, outcomes: Any) -> None:
     router = make(outcomes, "kernel", noise=0.1)
-    assert router.fitted.worth is None
+    assert router.fitted.routing_gain is None
     assert router.fitted.trust == 1.0
 
 
@@ -184,11 +186,13 @@ class TestGuard:
         outcomes = rows(specialists)
         router = make(outcomes, "knn", coverage=ALERT)
         limit = router.fitted.limits.distance
-        evidence = router.fitted.evidence
-        distances = held_out_distances(evidence)
+        training_set = router.fitted.training_set
+        distances = held_out_distances(training_set)
         assert (distances > limit).mean() == pytest.approx(0.25, abs=0.1)
         # A question that was fitted on is closer than when it was held out.
-        assert (router.fitted.territory.distance(evidence.vectors) < distances).mean() > 0.9
+        assert (
+            router.fitted.coverage_distance.distance(training_set.vectors) < distances
+        ).mean() > 0.9
 
     def test_who_is_as_far_as_the_limit_raises_no_alarm(self) -> None:
         limits = Thresholds(distance=5.0, entropy=2.0)
@@ -272,7 +276,9 @@ class TestBadArtifacts:
         path = tmp_path / "bad.safetensors"
         if content is not None:
             path.write_bytes(content)
-        with pytest.raises(ConfigError, match=r"bad\.safetensors.*(cannot be read|no router)"):
+        with pytest.raises(
+            ConfigError, match=r"bad\.safetensors.*(cannot be read|no fitted router)"
+        ):
             self.load(path, encoder)
 
     def test_neither_outcomes_nor_artifact(self, encoder: Any) -> None:

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 
 from experts.errors import ConfigError
 from experts.types import Request
-from routers.fitted.training_set import Evidence
+from routers.fitted.training_set import TrainingSet
 from routers.outcomes import Outcome, OutcomeTable, Query
 from routers.registry import build as build_router
 from routers.symbolic_moe.profiles import build
@@ -36,16 +36,16 @@ def test_what_is_said_once_does_not_count() -> None:
     assert agreed([("a",), ("b",)]) == ()
 
 
-def evidence(scores: list[list[float]]) -> Evidence:
+def training_set(scores: list[list[float]]) -> TrainingSet:
     queries = tuple(Query(str(n), "t", str(n)) for n in range(len(scores)))
     vectors = np.zeros((len(scores), 2), np.float32)
     names = tuple(f"e{n}" for n in range(len(scores[0])))
-    return Evidence(queries, names, vectors, np.array(scores), "encoder")
+    return TrainingSet(queries, names, vectors, np.array(scores), "encoder")
 
 
 def test_profiles_count_right_and_wrong() -> None:
     skills = [("add",), ("add", "sort"), ("sort",)]
-    profiles = build(evidence([[1, 0], [1, np.nan], [0, 0.7]]), skills)
+    profiles = build(training_set([[1, 0], [1, np.nan], [0, 0.7]]), skills)
     assert profiles.skills == ("add", "sort")
     assert profiles.points.tolist() == [[2, 0], [-1, 1]]
     assert profiles.asked.tolist() == [[2, 2], [1, 1]]
@@ -170,5 +170,5 @@ class TestRouter:
             make(tagger="nobody")
         with pytest.raises(ConfigError, match="tag_requests: needs the key `tagger`"):
             make(tag_requests=True)
-        with pytest.raises(ConfigError, match="nobody was probed"):
+        with pytest.raises(ConfigError, match="no expert has been probed"):
             make(leads=str(tmp_path / "leads.json"))

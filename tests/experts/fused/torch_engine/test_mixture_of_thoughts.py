@@ -10,7 +10,7 @@ from tiny_models import write_jsonl
 
 from aggregators.mixture_of_thoughts.data import load_data
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
-from aggregators.mixture_of_thoughts.router import Choice
+from aggregators.mixture_of_thoughts.query_router import Choice
 from aggregators.mixture_of_thoughts.training_config import TrainingConfig
 from experts.fused.torch_engine.mixture_of_thoughts import Session, ThoughtsModel
 from experts.fused.training.models import load_tokenizer

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregators.stated_confidence import Stated, probability, read_stated
+from aggregators.vote.stated_confidence import StatedAnswer, probability, read_stated
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\b\f"))
 """Form feeds and backspaces are read as LaTeX."""
@@ -25,28 +25,30 @@ JSON = st.recursive(
     [
         (
             '{"reasoning": " It is known. ", "answer": " Lima ", "confidence": 0.9}',
-            Stated("Lima", 0.9, "It is known."),
+            StatedAnswer("Lima", 0.9, "It is known."),
         ),
-        ('```json\n{"answer": "B", "confidence": "90%"}\n```\nDone.', Stated("B", 0.9)),
-        ('Let f = {x}. {"answer": 5, "confidence": 85}', Stated("5", 0.85)),
-        ('{"answer": 0.5}', Stated("0.5", None)),
-        ('{"result": {"answer": "inner", "confidence": 1}}', Stated("inner", 1.0)),
-        ('{"answer": "A", "confidence": 0.7} or {"answer": "B"}', Stated("A", 0.7)),
-        ('{"a": 1} {"answer": "A", "reasoning": ["none"]}', Stated("A", None)),
-        ('{"answer": "A", "confidence": "high"}', Stated("A", None)),
-        ('{"answer": "A", "confidence": NaN}', Stated("A", None)),
-        ('{"answer": "one\\ntwo", "confidence": 0.5}', Stated("one\ntwo", 0.5)),
-        ('{"answer": "one\ntwo", "confidence": 0.5}', Stated("one\ntwo", 0.5)),
+        ('```json\n{"answer": "B", "confidence": "90%"}\n```\nDone.', StatedAnswer("B", 0.9)),
+        ('Let f = {x}. {"answer": 5, "confidence": 85}', StatedAnswer("5", 0.85)),
+        ('{"answer": 0.5}', StatedAnswer("0.5", None)),
+        ('{"result": {"answer": "inner", "confidence": 1}}', StatedAnswer("inner", 1.0)),
+        ('{"answer": "A", "confidence": 0.7} or {"answer": "B"}', StatedAnswer("A", 0.7)),
+        ('{"a": 1} {"answer": "A", "reasoning": ["none"]}', StatedAnswer("A", None)),
+        ('{"answer": "A", "confidence": "high"}', StatedAnswer("A", None)),
+        ('{"answer": "A", "confidence": NaN}', StatedAnswer("A", None)),
+        ('{"answer": "one\\ntwo", "confidence": 0.5}', StatedAnswer("one\ntwo", 0.5)),
+        ('{"answer": "one\ntwo", "confidence": 0.5}', StatedAnswer("one\ntwo", 0.5)),
     ],
 )
-def test_what_is_stated_is_read(text: str, stated: Stated) -> None:
+def test_what_is_stated_is_read(text: str, stated: StatedAnswer) -> None:
     assert read_stated(text) == stated
 
 
 @pytest.mark.parametrize("written", [r"\boxed{\frac{1}{2}}", r"\dfrac{1}{2}", r"\sqrt{2}"])
 def test_mathematics_stays_what_it_is(written: str) -> None:
     """A model that is asked for JSON seldom doubles the backslashes of LaTeX."""
-    assert read_stated(f'{{"answer": "{written}", "confidence": 0.9}}') == Stated(written, 0.9)
+    assert read_stated(f'{{"answer": "{written}", "confidence": 0.9}}') == StatedAnswer(
+        written, 0.9
+    )
 
 
 def test_mathematics_with_doubled_backslashes_is_read_as_json() -> None:
@@ -68,7 +70,7 @@ def test_mathematics_with_doubled_backslashes_is_read_as_json() -> None:
     ],
 )
 def test_what_states_no_answer_is_the_answer(text: str) -> None:
-    assert read_stated(f" {text}\n") == Stated(text, None)
+    assert read_stated(f" {text}\n") == StatedAnswer(text, None)
 
 
 @given(TEXTS, st.floats(0, 1), TEXTS, st.text("abc \n`"), st.text())
@@ -76,7 +78,7 @@ def test_whatever_is_stated_is_read_amid_prose(
     answer: str, confidence: float, reasoning: str, before: str, after: str
 ) -> None:
     tree = {"answer": answer, "confidence": confidence, "reasoning": reasoning}
-    stated = Stated(answer.strip(), probability(confidence), reasoning.strip())
+    stated = StatedAnswer(answer.strip(), probability(confidence), reasoning.strip())
     assert read_stated(f"{before}{json.dumps(tree)}{after}") == stated
 
 
@@ -89,7 +91,7 @@ def test_every_text_can_be_looked_at(text: str) -> None:
 @pytest.mark.parametrize("text", ["{" * 100_000, '{"answer":' * 20_000, "[" * 100_000])
 def test_garbage_is_looked_at_fast(text: str) -> None:
     started = time.perf_counter()
-    assert read_stated(text) == Stated(text, None)
+    assert read_stated(text) == StatedAnswer(text, None)
     assert time.perf_counter() - started < 1.0
 
 
@@ -135,3 +137,8 @@ def test_no_other_words_are_a_confidence(written: str) -> None:
 def test_a_confidence_is_a_probability_or_nothing(value: Any) -> None:
     found = probability(value)
     assert found is None or 0 <= found <= 1
+
+
+def test_escapes_and_bare_backslashes_stand_side_by_side() -> None:
+    text = r'{"answer": "\\(\\alpha \underline{x} \\frac12", "confidence": 0.9}'
+    assert read_stated(text).answer == r"\(\alpha \underline{x} \frac12"

@@ -11,23 +11,23 @@ INIT_STD = 0.02
 
 
 class Choice(NamedTuple):
-    """Who takes part in the answers to B questions."""
+    """The experts that are active in the answers to B questions."""
 
     active: Tensor
     """[B, M] bool: the K experts of the largest scores."""
     primary: Tensor
-    """[B] the expert of the largest score, which speaks."""
+    """[B] the speaker with the largest score."""
     weights: Tensor
-    """[B, M] 1 for each active expert, with the gradient of its probability."""
+    """[B, M] 1 for each active expert, with the gradient of its probability (straight-through)."""
 
 
 class Scores(NamedTuple):
-    """What the router thinks of B questions."""
+    """The router's scores for B questions."""
 
     members: Tensor
-    """[B, M] of each expert."""
+    """[B, M] the score of each expert."""
     alone: Tensor
-    """[B] log-odds that the primary needs nobody."""
+    """[B] log-odds that the primary needs no peers."""
 
 
 class QueryRouter(nn.Module):
@@ -51,9 +51,9 @@ class QueryRouter(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, embeddings: Tensor) -> Scores:
-        """Judge embeddings [B, dimension], each of length one."""
-        # At a size of about 1 each, what a question is about is learned before who is best on
-        # average; else one expert gets everything, and the others nothing to learn from.
+        """Score embeddings [B, dimension], each of length one."""
+        # Scaled to about 1 per number, the topic of a question is learned before the overall means;
+        # otherwise one expert would get every question, and the others nothing to learn from.
         judged: Tensor = self.layers(self.scale * embeddings)
         return Scores(judged[:, :-1], judged[:, -1])
 
@@ -71,7 +71,7 @@ def choose(scores: Tensor, count: int, speakers: Tensor, noisy: Tensor | None = 
     ahead = deciding.scatter(-1, primary[:, None], float("inf"))
     picked = ahead.argsort(dim=-1, descending=True, stable=True)[:, :count]
     active = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, picked, True)
-    # Of each its chance to be what it is: that of the primary to speak, of the others to listen.
+    # The probability of each role taken: speaking for the primary, listening for the others.
     own = torch.zeros_like(scores).scatter(-1, primary[:, None], 1.0)
     soft = own * speaking(scores, speakers).exp() + listening(scores, primary).exp()
     return Choice(active, primary, active + (soft - soft.detach()))
@@ -85,13 +85,13 @@ def speaking(scores: Tensor, speakers: Tensor) -> Tensor:
 def listening(scores: Tensor, primary: Tensor) -> Tensor:
     """[B, M] log-probabilities of being the first peer of the `primary`; it is none itself.
 
-    They do not depend on its own score: whom to hear can be learned when it is sure who speaks.
+    They do not depend on its own score: peers can be learned even when the primary is certain.
     """
     return scores.scatter(-1, primary[:, None], float("-inf")).log_softmax(-1)
 
 
 def odds(scores: Tensor, choice: Choice, speakers: Tensor) -> Tensor:
-    """[B] log-probabilities of a choice; of several peers as if each was the first to be drawn."""
+    """[B] log-probabilities of a choice, with each peer counted as if it were drawn first."""
     primary = choice.primary[:, None]
     peers = choice.active.scatter(-1, primary, False)
     heard = listening(scores, choice.primary).masked_fill(~peers, 0.0).sum(-1)

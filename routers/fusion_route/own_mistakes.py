@@ -1,4 +1,4 @@
-"""What the fused policy gets wrong before the preferences, to be rejected by them."""
+"""The fused policy's own wrong answers, as rejected answers for the preference stage."""
 
 import json
 import os
@@ -23,10 +23,10 @@ def own_mistakes(
     path: Path,
     say: Say,
 ) -> Pairs:
-    """Let the policy answer `count` of the rows; pairs of a right answer and its own wrong one.
+    """Let the policy answer `count` of the rows; returns pairs of the right and its wrong answer.
 
-    The answers are greedy and chosen by the seed alone. They are kept in `path`, so that a
-    resumed run, whose policy has moved on, finds the same ones.
+    The answers are greedy, and the seed alone decides which rows are answered. They are kept in
+    `path`, so that a resumed run, whose policy has changed since, finds the same ones.
     """
     if not path.exists():
         asked = Random(f"mistakes {seed}").sample(rows, min(count, len(rows)))

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from routers.fitted.cross_validation import SCORE_DIGITS, HeldOut
-from routers.fitted.training_set import Evidence, Floats
+from routers.fitted.pricing import best_within, price_curve
+from routers.fitted.training_set import Floats, TrainingSet
 from routers.outcomes import Query
-from routers.pricing import best_within, price_curve
 
 
-def setting(scores: Floats) -> tuple[Evidence, HeldOut]:
+def setting(scores: Floats) -> tuple[TrainingSet, HeldOut]:
     queries = tuple(Query(str(n), "t", str(n)) for n in range(len(scores)))
     names = tuple(f"e{n}" for n in range(scores.shape[1]))
-    evidence = Evidence(queries, names, np.zeros((len(scores), 2), np.float32), scores, "e")
+    training_set = TrainingSet(queries, names, np.zeros((len(scores), 2), np.float32), scores, "e")
     means = np.broadcast_to(scores.mean(axis=0), scores.shape)
-    return evidence, HeldOut(scores, means, np.full(len(scores), np.nan))
+    return training_set, HeldOut(scores, means, np.full(len(scores), np.nan))
 
 
 def test_half_the_price_for_what_the_cheap_one_knows() -> None:

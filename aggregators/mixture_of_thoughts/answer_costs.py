@@ -1,4 +1,4 @@
-"""What every member knows by itself: how likely it finds the answers, read once before training."""
+"""What each answer costs each member alone, in nats; computed once before the training."""
 
 import hashlib
 import os
@@ -27,12 +27,12 @@ def answer_costs(
     keys: Sequence[str],
     say: Say,
 ) -> Tensor:
-    """[rows, M] nats that each member gives a whole answer; infinite for who cannot speak.
+    """[rows, M] loss of each member on each whole answer, in nats; infinite for non-speakers.
 
-    A token counts for at most `worst` nats: who begins an answer well is better than who does not,
-    however sure it goes wrong later. Each member reads at most `most_tokens` tokens at a time.
-    What it found is kept in `cache`, under its of the `keys`, which tell rows and weights: a
-    stopped run, other members or other settings only cost what is new.
+    A token counts for at most `worst` nats: a member that begins an answer well is better than one
+    that does not, however confidently it goes wrong later. Each member reads at most `most_tokens`
+    tokens at once. Its result is kept in `cache` under its entry of `keys`, which identify rows and
+    weights: a stopped run, other members or other settings only cost what is new.
     """
     cache.mkdir(parents=True, exist_ok=True)
     costs = torch.full((len(rows), len(models)), float("inf"))

@@ -6,44 +6,44 @@ from typing import Any, NamedTuple
 
 LONGEST = 100_000
 MOST_OBJECTS = 20
-_BARE = re.compile(r'\\(?!["\\/bfnrtu])')
-"""Backslashes that are no JSON: models write LaTeX as it is."""
+_BACKSLASH = re.compile(r'(\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))|\\')
+"""An escape of JSON, or a bare backslash: models write LaTeX without escaping it."""
 _DECODER = json.JSONDecoder(strict=False)
 
 
-class Stated(NamedTuple):
-    """What a model said; what could not be read is empty."""
+class StatedAnswer(NamedTuple):
+    """A model's answer with its confidence; parts that could not be read are empty."""
 
     answer: str
     confidence: float | None
     reasoning: str = ""
 
 
-def read_stated(text: str) -> Stated:
-    """The object {answer, confidence, reasoning} in a text; else the text, without confidence."""
-    told = _BARE.sub(r"\\\\", text[:LONGEST])
-    for start in [found.start() for found in re.finditer(r"\{", told)][:MOST_OBJECTS]:
+def read_stated(text: str) -> StatedAnswer:
+    """The object {answer, confidence, reasoning} in a text; without one, the text as the answer."""
+    escaped = _BACKSLASH.sub(lambda found: found[1] or r"\\", text[:LONGEST])
+    for start in [found.start() for found in re.finditer(r"\{", escaped)][:MOST_OBJECTS]:
         try:
-            tree, _ = _DECODER.raw_decode(told, start)
+            tree, _ = _DECODER.raw_decode(escaped, start)
         except (ValueError, RecursionError):
             continue
         if isinstance(tree, dict) and isinstance(tree.get("answer"), str | int | float):
             reasoning = tree.get("reasoning")
-            return Stated(
+            return StatedAnswer(
                 _latex(str(tree["answer"])).strip(),
                 probability(tree.get("confidence")),
                 _latex(reasoning).strip() if isinstance(reasoning, str) else "",
             )
-    return Stated(text.strip(), None)
+    return StatedAnswer(text.strip(), None)
 
 
 def _latex(text: str) -> str:
-    r"""The text in which \b and \f were the beginnings of \boxed and \frac."""
+    r"""The text with \b and \f put back as the beginnings of \boxed and \frac."""
     return text.replace("\b", r"\b").replace("\f", r"\f")
 
 
 def probability(value: Any) -> float | None:
-    """A confidence as a number in 0..1; per cent are understood. None for anything else."""
+    """A confidence as a number in 0..1, also from a percentage. None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str):

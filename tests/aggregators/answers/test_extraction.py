@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aggregators.answer_extraction import LAST_OPTION, LONGEST, Kind, boxed, canonical, extract
+from aggregators.answers.extraction import LAST_OPTION, LONGEST, Kind, canonical, extract
+from aggregators.answers.places import boxed
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MARKUP = st.sampled_from(
@@ -220,7 +221,7 @@ def test_braces_in_a_box_match(inside: str) -> None:
 @pytest.mark.parametrize(
     ("text", "program"),
     [
-        ("Sure:\n```python\nx = 1\n```\nDone.", "x = 1"),
+        ("AnswerWithConfidence:\n```python\nx = 1\n```\nDone.", "x = 1"),
         ("```\nshort\n```\nor\n```py\nrather = 'long'\n```", "rather = 'long'"),
         ("````\n```\nx\n```\n````", "```\nx\n```"),
         ("def f():\n    return 1\n", "def f():\n    return 1"),

@@ -1,0 +1,1 @@
+"""What an answer concludes with, in one spelling, so that equal answers count as equal."""

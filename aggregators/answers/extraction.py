@@ -1,0 +1,127 @@
+"""What an answer concludes with, in a canonical form: equal answers give equal strings. Pure.
+
+A number, an option's letter, a Python literal and a text are compared as they are written here;
+mathematics and code are compared by `aggregators.equality`. Nothing is guessed: an answer that
+cannot be read is None and has no vote.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Literal
+
+from aggregators.answers.places import boxed, conclusion, fenced, last_fenced, last_line
+from aggregators.answers.values import LONGEST_VALUE, NUMBER, literal_value, number_value
+
+Kind = Literal["text", "number", "choice", "literal", "latex", "code"]
+
+LONGEST = 20_000
+"""Characters at the end of an answer in which its conclusion is searched for."""
+LAST_OPTION = "J"
+
+_FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*(-?\d+)\s*\}\s*\{\s*(\d+)\s*\}")
+_OPTION = rf"(?!I\s+[a-z])[A-{LAST_OPTION}]"
+"""A letter that is an option, and not the pronoun "I"."""
+_CHOICE = re.compile(rf"^\W{{0,6}}(?:option\s+)?\W{{0,3}}({_OPTION})(?![A-Za-z0-9'\u2019])")
+_MARKED = re.compile(rf"[(\[]({_OPTION})[)\]]|\*\*({_OPTION})\b|\b({_OPTION})\*\*")
+_ALONE = re.compile(rf"^[^\w\n]*({_OPTION})[^\w\n]*$", re.MULTILINE)
+_TEXT_MARKUP = re.compile(r"\\(?:text|mathrm|mbox)\{\s*([A-J])\s*\}")
+_LAYOUT = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|(?<!\\)\\[!,; ]")
+
+
+def extract(kind: Kind, text: str) -> str | None:
+    """What an answer concludes with; None where that cannot be read. Takes texts of any length."""
+    if kind == "text":
+        return plain(text) or None
+    if kind == "code":
+        return code(text)
+    readers: dict[str, Callable[[str], str | None]] = {
+        "number": number,
+        "choice": choice,
+        "literal": literal,
+        "latex": latex,
+    }
+    return readers[kind](text[-LONGEST:])
+
+
+def canonical(kind: Kind, value: str) -> str | None:
+    """The same form for a value that has been extracted elsewhere; None for an empty one."""
+    if not value.strip():
+        return None
+    if kind == "number":
+        return number(value) or plain(value) or None
+    if kind == "latex":
+        return latex(f"\\boxed{{{value}}}") or plain(value) or None
+    if kind == "literal":
+        return literal(value) or f"str {value.strip()!r}"
+    return plain(value) or None
+
+
+def plain(text: str) -> str:
+    """A text in lower case, without its final full stop, with single spaces."""
+    return " ".join(text.casefold().split()).removesuffix(".")
+
+
+def number(text: str) -> str | None:
+    """The number concluded with, or the last one: "$1,234.50" is "1234.5", "2/6" is "1/3"."""
+    text = _FRACTION.sub(r"\1/\2", text)
+    for place in (boxed(text), conclusion(text), text):
+        if place is None:
+            continue
+        found = NUMBER.findall(place)
+        # After "the answer is" the first number counts, in a running text the last.
+        if found and (value := number_value(found[-1] if place is text else found[0])) is not None:
+            return value
+    return None
+
+
+def choice(text: str) -> str | None:
+    """The letter of the option concluded with, or else the last one that stands by itself."""
+    for place in (boxed(text), conclusion(text)):
+        if place is not None and (found := _CHOICE.match(_TEXT_MARKUP.sub(r"\1", place))):
+            return found[1]
+    if (found := _CHOICE.match(text.strip())) and len(text.split()) <= 2:
+        return found[1]
+    for pattern in (_MARKED, _ALONE):
+        letters = [found[found.lastindex or 0] for found in pattern.finditer(text)]
+        if letters:
+            return str(letters[-1])
+    return None
+
+
+def literal(text: str) -> str | None:
+    """The Python literal concluded with, as `repr` writes it."""
+    places = [boxed(text), conclusion(text), last_fenced(text), last_line(text)]
+    for place in places:
+        if place is None:
+            continue
+        whole = place.strip("*` \n\t")
+        for written in dict.fromkeys((whole, *whole.splitlines()[:1])):
+            for value in (written.removesuffix(".").rstrip("*`"), written):
+                if (found := literal_value(value)) is not None:
+                    return found
+    return None
+
+
+def latex(text: str) -> str | None:
+    r"""The mathematics concluded with: \boxed{...}, or what follows "the answer is"."""
+    found = boxed(text)
+    if found is None:
+        said = conclusion(text)
+        inside = re.search(r"\$+([^$]+)\$+|\\\((.+?)\\\)|\\\[(.+?)\\\]", said or "", re.DOTALL)
+        if inside:
+            found = next(filter(None, inside.groups()))
+        elif said is not None and said.strip():
+            found = said.strip().splitlines()[0].strip(" *").removesuffix(".")
+    if not found or len(found) > LONGEST_VALUE:
+        return None
+    tidy = _LAYOUT.sub("", found.strip().strip("$"))
+    tidy = tidy.replace(r"\dfrac", r"\frac").replace(r"\tfrac", r"\frac")
+    value = number_value(tidy) if re.fullmatch(NUMBER, tidy) else None
+    return value or " ".join(tidy.split()) or None
+
+
+def code(text: str) -> str | None:
+    """The longest fenced block of a program, or the whole text where nothing is fenced."""
+    blocks = fenced(text)
+    found = max(blocks, key=len) if blocks else text
+    return found.strip("\n") if found.strip() else None

@@ -1,0 +1,191 @@
+"""How a debate runs: first answers, rounds in which agents hear each other, narrower questions."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import NamedTuple
+
+from aggregators import equality
+from aggregators.base import Ask, Panel, with_question
+from aggregators.debate.debate_config import DebateConfig
+from aggregators.debate.graph import hears
+from aggregators.failures import failure_reason
+from aggregators.gather import Answer, Call, first_complete, gather
+from aggregators.single_call import complete
+from aggregators.tally import Tally, tally
+from experts.errors import ExpertError
+from experts.prompts import defused, fence_for, fill
+from experts.types import Request
+
+CUT = " [...]"
+LONGEST_WORD = 24
+
+
+class Prompts(NamedTuple):
+    """Prompt templates: for a round, for splitting a question, and for the findings of that."""
+
+    round: str
+    split: str
+    findings: str
+
+
+@dataclass(frozen=True, slots=True)
+class DebateState:
+    """The state of a debate: each agent's last answer, its label, and the count of the votes."""
+
+    answers: tuple[Answer, ...]
+    labels: tuple[str | None, ...]
+    counted: Tally
+
+    @property
+    def agreed(self) -> bool:
+        """Whether all answers are the same."""
+        return len(set(self.labels)) == 1 and self.labels[0] is not None
+
+    @property
+    def winner(self) -> Answer:
+        """The answer with the heaviest label; where none can be read, the first agent's."""
+        best = self.counted.winner
+        same = [one for one, label in zip(self.answers, self.labels, strict=True) if label == best]
+        return first_complete(same if best is not None else self.answers)
+
+
+@dataclass(frozen=True, slots=True)
+class Discussion:
+    """The debate of one request, and of the narrower questions that it is split into."""
+
+    config: DebateConfig
+    prompts: Prompts
+    panel: Panel
+    ask: Ask
+
+    async def run(self, request: Request, depth: int) -> DebateState:
+        """First answers and rounds; then narrower questions, and a round on what they found."""
+        calls = self.config.calls(self.config.asked(request), self.panel)
+        state = await self._count(await gather(calls, self.ask))
+        state = await self._discuss(state, calls, request)
+        if state.agreed or not self.config.subtopics or not depth or self._past_deadline():
+            return state
+        findings = await self._subdebates(state, request, depth)
+        if not findings:
+            return state
+        fence = fence_for([findings])
+        text = fill(self.prompts.findings, question=request.query, findings=findings, fence=fence)
+        question = with_question(request, text)
+        calls = [Call(call.expert, with_question(call.request, text)) for call in calls]
+        return await self._next_round(state, calls, question)
+
+    async def _discuss(
+        self, state: DebateState, calls: Sequence[Call], request: Request
+    ) -> DebateState:
+        for number in range(1, self.config.rounds + 1):
+            listens = any(self._listens(one.expert) for one in state.answers)
+            if state.agreed or len(state.answers) < 2 or not listens or self._past_deadline():
+                break
+            self.ask.tell(f"round {number}", rounds=number)
+            before = state.labels
+            state = await self._next_round(state, calls, request)
+            if state.labels == before:
+                self.ask.tell("no expert changed its answer")
+                break
+        return state
+
+    async def _next_round(
+        self, state: DebateState, calls: Sequence[Call], request: Request
+    ) -> DebateState:
+        """Everybody hears others and answers again; an expert that fails keeps its last answer."""
+        agents = state.answers
+        around = hears(self.config.graph, len(agents))
+        listening = [n for n, one in enumerate(agents) if self._listens(one.expert)]
+        again = []
+        for number in listening:
+            one = agents[number]
+            text = fill(
+                self.prompts.round,
+                question=request.query,
+                own=self._cut(one.text),
+                answers=self._groups(state, around[number]),
+            )
+            again.append(Call(one.expert, with_question(calls[one.call].request, text)))
+        try:
+            fresh = {listening[one.call]: one for one in await gather(again, self.ask) if one.text}
+        except ExpertError as error:
+            self.ask.tell("the round failed", failed=[failure_reason(error)])
+            return state
+        answers = [
+            fresh[number]._replace(call=one.call) if number in fresh else one
+            for number, one in enumerate(agents)
+        ]
+        return await self._count(answers)
+
+    def _groups(self, state: DebateState, heard: Sequence[int]) -> str:
+        """The answers that are heard, equal ones as one group, in the words of its first expert."""
+        groups: dict[str, list[Answer]] = {}
+        for number in heard:
+            label = state.labels[number]
+            key = f"= {label}" if label is not None else f"? {number}"
+            groups.setdefault(key, []).append(state.answers[number])
+        texts = [self._cut(first_complete(group).text) for group in groups.values()]
+        fence = fence_for(texts)
+        return "\n".join(
+            fill(
+                self.config.peers,
+                number=str(number),
+                count=str(len(group)),
+                share=f"{ceil(100 * len(group) / len(heard))} %",
+                answer=text,
+                fence=fence,
+            )
+            for number, (group, text) in enumerate(zip(groups.values(), texts, strict=True), 1)
+        )
+
+    async def _subdebates(self, state: DebateState, request: Request, depth: int) -> str:
+        """The conclusions of narrower debates, a line each; empty where no question is named."""
+        lead = self.config.moderator or self.panel.lead or self.panel.experts[0]
+        text = fill(
+            self.prompts.split,
+            question=request.query,
+            answers=self._groups(state, range(len(state.answers))),
+            count=str(self.config.subtopics),
+        )
+        try:
+            named = (await complete(lead, with_question(request, text), self.ask)).text
+        except ExpertError as error:
+            self.ask.tell(f"{lead} failed", failed=[failure_reason(error)])
+            return ""
+        topics = [line.strip(" -*\t") for line in named.splitlines() if line.strip(" -*\t")]
+        topics = topics[: self.config.subtopics]
+        self.ask.tell(f"{len(topics)} narrower questions", topics=topics)
+        debates = [self.run(with_question(request, topic), depth - 1) for topic in topics]
+        found = await asyncio.gather(*debates, return_exceptions=True)
+        for one in found:
+            if isinstance(one, BaseException) and not isinstance(one, ExpertError):
+                raise one
+        return "\n".join(
+            f"- {defused(topic)}: {self._cut(one.winner.text)}"
+            for topic, one in zip(topics, found, strict=True)
+            if isinstance(one, DebateState)
+        )
+
+    async def _count(self, answers: Sequence[Answer]) -> DebateState:
+        labels = await equality.labels(self.config.answer, [one.text for one in answers])
+        weights = [self.config.vote_weight(one, self.panel) for one in answers]
+        return DebateState(tuple(answers), tuple(labels), tally(labels, weights))
+
+    def _listens(self, expert: str) -> bool:
+        return not self.config.discussants or expert in self.config.discussants
+
+    def _cut(self, text: str) -> str:
+        return cut_words(defused(text), self.config.words)
+
+    def _past_deadline(self) -> bool:
+        return asyncio.get_running_loop().time() >= self.ask.deadline
+
+
+def cut_words(text: str, most: int) -> str:
+    """The first `most` words of a text and its layout; without spaces it is cut by letters."""
+    words = text.split(None, most)
+    end = len(text) - len(words[most]) if len(words) > most else len(text)
+    end = min(end, most * LONGEST_WORD)
+    return text if end == len(text) else text[:end].rstrip() + CUT

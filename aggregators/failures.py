@@ -1,0 +1,36 @@
+"""The errors of failed calls, as one error and as sentences. Pure."""
+
+from collections.abc import Sequence
+
+from experts.errors import BudgetSpent, ExpertError, ExpertRefused, NobodyAnswered
+
+
+def all_failed_error(errors: Sequence[ExpertError]) -> ExpertError:
+    """The error to raise where every call failed; each may itself stand for several calls."""
+    errors = [
+        one
+        for error in errors
+        for one in (error.errors if isinstance(error, NobodyAnswered) else (error,))
+    ]
+    refused = [error for error in errors if isinstance(error, ExpertRefused) and error.status < 500]
+    spent = [error for error in errors if isinstance(error, BudgetSpent)]
+    for same in (refused, spent):
+        if len(same) == len(errors):
+            return same[0]
+    reasons = " ".join(dict.fromkeys(failure_reason(error) for error in errors))
+    return NobodyAnswered(
+        f"No expert answered. {reasons}", expert=errors[0].expert, errors=tuple(errors)
+    )
+
+
+def failure_reason(error: ExpertError) -> str:
+    """Which expert failed, and why."""
+    if isinstance(error, NobodyAnswered) and error.errors:
+        return " ".join(map(failure_reason, error.errors))
+    named = error.message.startswith(error.expert) or f" {error.expert} " in error.message
+    return error.message if named else f"{error.expert}: {error.message}"
+
+
+def no_text_error(expert: str) -> ExpertError:
+    """The error for an answer without text, where text is needed."""
+    return ExpertError(f"{expert} said nothing.", expert=expert)

@@ -1,0 +1,47 @@
+"""The configuration keys that all fitted routers share."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from routers.base import RouterConfig
+from routers.fitted.coverage import CoverageConfig
+
+
+class FittedConfig(RouterConfig):
+    """The keys that all fitted routers share."""
+
+    outcomes: Path | None = Field(
+        None, description="The outcome table that `coterie profile` wrote."
+    )
+    artifact: Path | None = Field(
+        None,
+        description="A file that `coterie router fit` wrote from `outcomes`; without it the router"
+        " is fitted when the service starts.",
+    )
+    trust: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="How far a prediction may move away from an expert's overall mean: 1 all the"
+        " way, 0 not at all. By default as far as it pays on held-out questions.",
+    )
+    coverage: CoverageConfig | None = Field(
+        None, description="What to do with requests that are unlike all training questions."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> Self:
+        if self.outcomes is None and self.artifact is None:
+            raise ValueError("one of the keys `outcomes` and `artifact` is required")
+        return self
+
+    def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
+        """The general expert must be in the pool."""
+        general = self.coverage.general if self.coverage else None
+        if general is None or general in experts:
+            return ()
+        known = ", ".join(experts)
+        return (f"coverage.general: no expert is called `{general}` (known: {known}).",)

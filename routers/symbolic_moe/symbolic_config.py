@@ -1,0 +1,93 @@
+"""The keys of a Symbolic-MoE router."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from experts.prompts import read_template
+from routers.base import Tagging
+from routers.fitted.fitted_config import FittedConfig
+from routers.symbolic_moe.recruiting import Mode
+
+PROMPT = Path(__file__).parent / "tagger.txt"
+
+
+class SymbolicConfig(FittedConfig):
+    """The keys of a Symbolic-MoE router."""
+
+    type: Literal["symbolic_moe"]
+    tagger: str | None = Field(
+        None,
+        description="The expert that `coterie profile` asks for the skills of the probe questions;"
+        " without it, a question's task is its skill.",
+    )
+    tagger_prompt: Path | None = Field(
+        None, description="A text file with the field {question}; by default a built-in prompt."
+    )
+    temperature: float = Field(0.7, ge=0, description="Sampling temperature of the tagger.")
+    max_tokens: int = Field(64, ge=1, description="Most tokens of one of the tagger's samples.")
+    tag_requests: bool = Field(
+        False,
+        description="Also ask the tagger about every request; otherwise a request's skills are"
+        " those of the nearest labelled questions, which costs nothing.",
+    )
+    samples: int = Field(
+        5,
+        ge=2,
+        le=64,
+        description="Number of the tagger's samples, or of nearest labelled questions; a skill"
+        " counts if at least two of them name it.",
+    )
+    floor: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="Smallest cosine at which a labelled question, or a skill, counts as similar.",
+    )
+    leads: Path | None = Field(
+        None,
+        description="A file that `coterie profile` wrote: which expert merges answers best, by"
+        " task.",
+    )
+    mode: Mode = Field(
+        "paper", description="How experts are drawn: as in the paper, or as in its released code."
+    )
+    experts: int = Field(3, ge=1, le=64, description="Number of experts that are recruited.")
+    replace: bool = Field(True, description="Whether an expert may be recruited more than once.")
+    trim_below: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="An expert that is in a smaller share of a batch's panels is replaced.",
+    )
+    trim_from: int = Field(
+        32, ge=1, description="Smallest batch, in requests, to which `trim_below` applies."
+    )
+    prior_weight: float = Field(
+        1.0,
+        gt=0,
+        description="Weight of an expert's overall mean in each skill, as a number of answers.",
+    )
+    seed: int = Field(
+        0,
+        description="Seed of the draws: another one recruits other experts for the same requests.",
+    )
+
+    def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
+        """The tagger must be in the pool."""
+        found = super().problems(experts)
+        if self.tagger is not None and self.tagger not in experts:
+            known = ", ".join(experts)
+            return (*found, f"tagger: no expert is called `{self.tagger}` (known: {known}).")
+        if self.tag_requests and self.tagger is None:
+            return (*found, "tag_requests: needs the key `tagger`.")
+        return found
+
+    def tagging(self) -> Tagging | None:
+        """How the tagger is asked, if there is one. Raises ConfigError for a bad prompt."""
+        if self.tagger is None:
+            return None
+        prompt = read_template(self.tagger_prompt or PROMPT, ["question"])
+        return Tagging(self.tagger, prompt, self.samples, self.temperature, self.max_tokens)

@@ -1,0 +1,54 @@
+"""What is raised where no expert answers."""
+
+from __future__ import annotations
+
+import pytest
+from scripted_ask import ScriptedAsk
+from scripted_pieces import calls, lost, refused, spent
+
+from aggregators.failures import all_failed_error
+from aggregators.gather import gather
+from experts.errors import BudgetSpent, ExpertError, ExpertLost, ExpertRefused, NobodyAnswered
+
+
+class TestNobody:
+    async def test_every_reason_is_named(self) -> None:
+        ask = ScriptedAsk(
+            {"one": lost("one"), "two": ExpertLost("gone", expert="two"), "three": ""}
+        )
+        with pytest.raises(NobodyAnswered) as raised:
+            await gather(calls("one", "two", "three"), ask)
+        for reason in ("one is lost.", "two: gone", "three said nothing."):
+            assert raised.value.message.count(reason) == 1
+
+    async def test_reasons_stand_in_the_order_of_the_calls(self) -> None:
+        names = [f"expert{number}" for number in range(12)]
+        ask = ScriptedAsk({name: lost(name) for name in names})
+        with pytest.raises(NobodyAnswered) as raised:
+            await gather(calls(*names), ask)
+        reasons = [f"{name} is lost." for name in names]
+        assert raised.value.message == " ".join(["No expert answered.", *reasons])
+        assert raised.value.expert == "expert0"
+        assert ask.facts["failed"] == reasons
+
+    async def test_a_request_that_all_refuse_is_the_callers_mistake(self) -> None:
+        ask = ScriptedAsk({"one": refused("one", 400), "two": refused("two", 422)})
+        with pytest.raises(ExpertRefused) as raised:
+            await gather(calls("one", "two"), ask)
+        assert raised.value.status in (400, 422)
+
+    @pytest.mark.parametrize("other", [lost("two"), refused("two", 503)])
+    async def test_a_refusal_beside_another_failure_is_not(self, other: ExpertError) -> None:
+        ask = ScriptedAsk({"one": refused("one", 400), "two": other})
+        with pytest.raises(NobodyAnswered, match=r"one refuses.*two|two.*one refuses"):
+            await gather(calls("one", "two"), ask)
+
+    async def test_a_budget_that_stops_all_is_named_as_such(self) -> None:
+        ask = ScriptedAsk({"one": spent("one"), "two": spent("two")})
+        with pytest.raises(BudgetSpent):
+            await gather(calls("one", "two"), ask)
+
+    def test_a_budget_that_stops_one_is_one_reason_of_many(self) -> None:
+        raised = all_failed_error([spent("one"), lost("two")])
+        assert isinstance(raised, NobodyAnswered)
+        assert "one: The budget is spent. two is lost." in raised.message
