@@ -26,7 +26,7 @@ from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
 from aggregators.mixture_of_thoughts.router import Choice, choose, listening, odds
 from aggregators.mixture_of_thoughts.training_config import TrainingConfig
 from experts.fused.folder.fingerprint import fingerprint
-from experts.fused.training.data import Order
+from experts.fused.training.batches import Order
 from experts.fused.training.loop import SHARE, Loop, Stage
 from experts.fused.training.models import (
     load_model,

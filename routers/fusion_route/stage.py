@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experts.fused.training.data import Batch, Order, Row, collate, split
+from experts.fused.training.batches import Batch, Order, collate, split
+from experts.fused.training.encoding import Row
 from experts.fused.training.loop import SHARE, Loop, Stage
 from experts.fused.training.progress import Voice
 from experts.fused.training.run import Clock, RunFolder, State

@@ -39,7 +39,8 @@ from aggregators.contrast.reference import ContrastReference
 from aggregators.self_contrast.reference import SelfContrastReference
 from experts.fused.composites.fusion_route.speaker import speaker
 from experts.fused.folder.folder_config import read
-from experts.fused.folder.write import TOKENIZER_FILES, Trained, write_composite
+from experts.fused.folder.own_weights import TrainedRoute
+from experts.fused.folder.write import TOKENIZER_FILES, write_composite
 from routers.fusion_route.reference import FusionRouteReference
 
 pytestmark = pytest.mark.e2e
@@ -108,7 +109,7 @@ def write_all(root: Path) -> dict[str, Path]:
         "CoterieFusionRoute",
         {name: ZOO / name for name in EXPERTS},
         ROUTE_ROLES,
-        Trained(ZOO / ROUTER, head),
+        TrainedRoute(ZOO / ROUTER, head),
     )
     members = {name: ZOO / name for name in ("units", "generalist", "logic")}
     write_composite(folders["contrast"], "CoterieContrast", members, CONTRAST_ROLES)

@@ -1,6 +1,7 @@
 """The outcome table: which rows win, what a file keeps, and what a wrong file is told."""
 
 from dataclasses import asdict, replace
+from typing import Never
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 
 from experts.errors import ConfigError
 from routers.outcomes import SCHEMA, Outcome, OutcomeTable
-from typing import Never
 
 ROW = Outcome("q1", "sums", "add one", "adder", "1", 1.0, 4, 0.5, "two")
 

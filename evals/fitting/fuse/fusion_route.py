@@ -15,7 +15,7 @@ from evals.benchmarks.fusion.served import Served, client
 from evals.benchmarks.fusion.serving import serving
 from evals.client.progress import Progress
 from evals.tasks.task import Task
-from experts.fused.folder.folder_config import FusionRoute
+from experts.fused.folder.methods.fusion_route import FusionRoute
 from experts.fused.training.progress import Voice
 from experts.fused.training.runtime import prepare
 from routers.fusion_route.save import save, save_router

@@ -18,8 +18,8 @@ from evals.benchmarks.fusion.served import Served, client
 from evals.benchmarks.fusion.serving import serving
 from evals.client.progress import Progress
 from evals.tasks.task import Task
-from experts.fused.folder.folder_config import MixtureOfThoughts
 from experts.fused.folder.folder_config import read as read_composite
+from experts.fused.folder.methods.mixture_of_thoughts import MixtureOfThoughts
 from experts.fused.training.progress import Voice
 from experts.fused.training.runtime import prepare
 from experts.types import Request

@@ -15,8 +15,9 @@ from vllm.model_executor.models.utils import maybe_prefix
 from vllm.transformers_utils.config import patch_rope_parameters
 
 from experts.errors import ConfigError
+from experts.fused.folder.composite import Composite
 from experts.fused.folder.fingerprint import check_members
-from experts.fused.folder.folder_config import Composite, model_config
+from experts.fused.folder.member import model_config
 
 
 def build_language_model(vllm_config: VllmConfig, config: Mapping[str, Any], prefix: str) -> Any:

@@ -19,7 +19,7 @@ from experts.fused.composites.members import (
     weight_sources,
 )
 from experts.fused.composites.request_roles import RoleMemory
-from experts.fused.folder.folder_config import Composite
+from experts.fused.folder.composite import Composite
 
 
 class CompositeModel(nn.Module):

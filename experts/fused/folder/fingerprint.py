@@ -4,7 +4,8 @@ import hashlib
 from pathlib import Path
 
 from experts.errors import ConfigError
-from experts.fused.folder.folder_config import Composite, member_folder
+from experts.fused.folder.composite import Composite
+from experts.fused.folder.member import member_folder
 
 EDGE_BYTES = 1 << 20
 """Weights can be tens of gigabytes; a retrained model differs in the first and last bytes too."""
@@ -41,7 +42,7 @@ def check_members(composite: Composite, folder: Path) -> dict[str, Path]:
         expected = composite.members[name].fingerprint
         if expected and expected != fingerprint(place):
             raise ConfigError(
-                f"Member {name} of {folder} has other weights than the composite was made for.",
+                f"Member {name} of {folder} no longer has the weights the composite was made for.",
                 hint="Train and write the composite again.",
             )
     return places

@@ -22,7 +22,9 @@ from experts.fused.composites.mixture_of_thoughts.attending import (
     positionwise,
 )
 from experts.fused.composites.mixture_of_thoughts.interaction import Interaction, Seats
-from experts.fused.folder.folder_config import MixtureOfThoughts, ThoughtsRole, member_folder, read
+from experts.fused.folder.folder_config import read
+from experts.fused.folder.member import member_folder
+from experts.fused.folder.methods.mixture_of_thoughts import MixtureOfThoughts, ThoughtsRole
 from experts.fused.folder.torch_members import load_members
 from experts.fused.torch_engine.stacks import Past, StackedModel
 from experts.fused.training.models import number_tokenizers

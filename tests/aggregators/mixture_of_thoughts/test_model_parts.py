@@ -29,7 +29,6 @@ from aggregators.mixture_of_thoughts.router import (
 )
 from aggregators.mixture_of_thoughts.save import all_roles, role_name
 from experts.errors import ConfigError
-from experts.fused.composites.combine import tell_attention
 from experts.fused.composites.mixture_of_thoughts.alike import Alike
 from experts.fused.composites.mixture_of_thoughts.attending import (
     Attend,
@@ -40,6 +39,7 @@ from experts.fused.composites.mixture_of_thoughts.attending import (
 )
 from experts.fused.composites.mixture_of_thoughts.interaction import Interaction, Seats, cut
 from experts.fused.composites.mixture_of_thoughts.listening import listened
+from experts.fused.composites.mixture_of_thoughts.mix import tell_attention
 
 
 @given(st.integers(0, 80), st.integers(1, 16))

@@ -11,16 +11,9 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from experts.errors import ConfigError
-from experts.fused.training.data import (
-    MOST_SHOWN,
-    Encoder,
-    Order,
-    Pair,
-    Question,
-    Row,
-    collate,
-    read_lines,
-)
+from experts.fused.training.batches import Order, collate
+from experts.fused.training.encoding import Encoder, Row
+from experts.fused.training.questions import MOST_SHOWN, Pair, Question, read_lines
 from experts.zoo.tokenizer import SHARED, build
 from routers.fusion_route.data import load_data
 from routers.fusion_route.training_config import TrainingConfig, read_config

@@ -16,9 +16,11 @@ from safetensors.torch import load_file
 from training_runs import Doomed, Killed, curve, silent
 
 from experts.errors import ConfigError
-from experts.fused.training.data import Encoder, Question, Row, collate, split
+from experts.fused.training.batches import collate, split
+from experts.fused.training.encoding import Encoder, Row
 from experts.fused.training.models import load_model, load_tokenizer
 from experts.fused.training.progress import QUIET_S, Voice
+from experts.fused.training.questions import Question
 from experts.fused.training.run import State
 from experts.fused.training.tokens import sum_by_row
 from experts.zoo.skills.base import Split

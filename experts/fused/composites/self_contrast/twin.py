@@ -22,7 +22,7 @@ from vllm.model_executor.layers.fused_moe.runner.moe_runner import MoERunner
 from vllm.v1.attention.backend import AttentionType
 
 from experts.errors import ConfigError
-from experts.fused.composites.combine import WeakChoice
+from experts.fused.composites.self_contrast.mix import WeakChoice
 
 
 class TwinAttention(nn.Module):
@@ -51,7 +51,9 @@ def _side_by_side(rows: Tensor) -> Tensor:
 class TwinRouter(FusedMoERouter):  # type: ignore[misc]
     """The stock choice of experts, and in the second half of the rows one expert alone."""
 
-    def __init__(self, stock: FusedMoERouter, choice: WeakChoice, renormalises: bool, scale: float):
+    def __init__(
+        self, stock: FusedMoERouter, choice: WeakChoice, renormalises: bool, scale: float
+    ) -> None:
         """`choice` has been told of the step's roles whenever this is called."""
         super().__init__(eplb_state=stock.eplb_state)
         self._stock = stock

@@ -9,14 +9,9 @@ import pytest
 from transformers import AutoConfig
 
 from experts.errors import ConfigError
-from experts.fused.folder.folder_config import (
-    MODEL_TYPE,
-    CompositeConfig,
-    Contrast,
-    FusionRoute,
-    parse,
-    read,
-)
+from experts.fused.folder.folder_config import MODEL_TYPE, CompositeConfig, parse, read
+from experts.fused.folder.methods.contrast import Contrast
+from experts.fused.folder.methods.fusion_route import FusionRoute
 
 Fused = Callable[..., dict[str, Any]]
 HEARD = {"name": "a+b", "primary": "a", "active": ["a", "b"]}

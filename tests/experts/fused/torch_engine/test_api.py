@@ -130,7 +130,7 @@ async def test_completions_go_on(client: AsyncOpenAI) -> None:
         ({"max_tokens": 5000}, "maximum context length is"),
         ({"extra_body": {"chat_template_kwargs": {"role": "nobody"}}}, "no role `nobody`"),
         ({"temperature": -1}, "temperature"),
-        ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "does not know tools"),
+        ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "does not support tools"),
         ({"n": 99}, "n: Input should be less than"),
     ],
 )
