@@ -38,14 +38,14 @@ class PanelAnswer:
         self._request = request
         self._trace = trace
         self._ask = ask
-        self._wording = OpenAIFormat(request, trace.model)
+        self._format = OpenAIFormat(request, trace.model)
         self._interval_s = server.comment_interval_s
         self._comments = server.comment_after_s is not None
 
     @property
     def content_type(self) -> str:
         """Of the response."""
-        return self._wording.content_type
+        return self._format.content_type
 
     async def begin(
         self, aggregator: Aggregator, panel: Panel, held: AsyncExitStack
@@ -72,24 +72,24 @@ class PanelAnswer:
             async for chunk in chunks:
                 text.append(chunk.text)
                 finish = chunk.finish_reason or finish
-        return self._wording.whole("".join(text), finish, self._trace.used), nothing()
+        return self._format.whole_answer("".join(text), finish, self._trace.used), nothing()
 
     async def _events(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[bytes, None]:
-        yield self._wording.piece("")
+        yield self._format.chunk("")
         async with aclosing(_Merged(chunks, self._ask, self._interval_s)) as merged:
             async for item in merged:
                 if isinstance(item, str):
                     yield self._progress(item)
                 elif item.finish_reason:
                     told = self._trace.extension(self._trace.options.explain)
-                    yield self._wording.piece(item.text, item.finish_reason, told)
+                    yield self._format.chunk(item.text, item.finish_reason, told)
                 elif item.text:
-                    yield self._wording.piece(item.text)
-        yield self._wording.end(self._trace.used)
+                    yield self._format.chunk(item.text)
+        yield self._format.end_of_stream(self._trace.used)
 
     def _progress(self, words: str) -> bytes:
         if self._trace.options.progress == "reasoning":
-            return self._wording.reasoning(f"{words}\n")
+            return self._format.reasoning_chunk(f"{words}\n")
         # A comment is one line, and names of experts may be anybody's.
         return f": {' '.join(words.split())}\n\n".encode() if self._comments else b""
 

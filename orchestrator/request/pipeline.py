@@ -13,7 +13,7 @@ from experts.errors import (
     RequestError,
 )
 from experts.fused.roles import fused, in_role, refuse_role_tokens
-from experts.openai_format import OpenAIFormat, spoken
+from experts.openai_format import OpenAIFormat, format_answer
 from experts.types import Request
 from orchestrator.config.model import Config
 from orchestrator.request.budget import Ledger
@@ -279,6 +279,6 @@ class Pipeline:
 
 
 def _abstention(request: Request, trace: Trace, plan: Plan) -> Answer:
-    text = spoken(request, trace.model, plan.abstains)
+    text = format_answer(request, trace.model, plan.abstains)
     kind = OpenAIFormat(request, trace.model).content_type
     return Answer(trace, kind, text, nothing(), AsyncExitStack())
