@@ -222,6 +222,7 @@ async def upstream() -> AsyncIterator[Upstream]:
     await runner.cleanup()
 
 
-# The same examples on every machine and in every run.
+# The same examples on every machine and in every run; `--hypothesis-profile=quick` takes fewer.
 settings.register_profile("fixed", derandomize=True, database=None)
+settings.register_profile("quick", settings.get_profile("fixed"), max_examples=20)
 settings.load_profile("fixed")

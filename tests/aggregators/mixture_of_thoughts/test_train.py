@@ -23,6 +23,8 @@ from experts.errors import ConfigError
 from experts.fused.training.models import load_model
 from experts.fused.training.progress import Voice
 
+pytestmark = pytest.mark.slow
+
 STEPS = 6
 ZOO = ROOT / "experts" / "zoo" / "weights"
 

@@ -1,244 +1,36 @@
-"""Training sends gradients where it should, goes on where it was stopped, and learns to route."""
+"""Training goes on where it was stopped, and learns to route."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 import torch
-from pydantic import ValidationError
 from repository import ROOT
-from safetensors.torch import load_file
+from route_training import changed, make_trainer
 from training_runs import Doomed, Killed, curve, silent
 
 from experts.errors import ConfigError
-from experts.fused.training.batches import collate, split
-from experts.fused.training.encoding import Encoder, Row
-from experts.fused.training.models import load_model, load_tokenizer
-from experts.fused.training.progress import QUIET_S, Voice
+from experts.fused.training.encoding import Encoder
+from experts.fused.training.models import load_tokenizer
+from experts.fused.training.progress import Voice
 from experts.fused.training.questions import Question
-from experts.fused.training.run import State
-from experts.fused.training.tokens import sum_by_row
 from experts.zoo.skills.base import Split
 from experts.zoo.skills.registry import SKILLS
-from routers.fusion_route.data import load_data
 from routers.fusion_route.decode import FusedPolicy, Role
-from routers.fusion_route.losses import disturbance
 from routers.fusion_route.model import FusionRouter, load_members
-from routers.fusion_route.precompute import Judgements, judge
-from routers.fusion_route.reference import FusionRouteReference
-from routers.fusion_route.save import save
-from routers.fusion_route.stage import Prepared, Trainer
-from routers.fusion_route.train import prepare_pairs, read_questions, run_folder, train
+from routers.fusion_route.train import train
 from routers.fusion_route.training_config import TrainingConfig
+
+pytestmark = pytest.mark.slow
 
 ZOO = ROOT / "experts" / "zoo" / "weights"
 
 
-def changed(config: TrainingConfig, **changes: Any) -> TrainingConfig:
-    return config.model_validate({**config.model_dump(), **changes})
-
-
 def weights(model: FusionRouter) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
-def make_trainer(config: TrainingConfig, stage: str, folder: Path) -> tuple[Trainer, FusionRouter]:
-    model = FusionRouter(load_model("router", config.router), len(config.members))
-    torch.nn.init.normal_(model.route_head.weight)
-    tokenizer = load_tokenizer(config.router)
-    data = load_data(config, tokenizer, 64, silent)
-    voice = Voice(silent)
-    run = run_folder(folder, config, data)
-    prepared = Prepared(data, read_questions(config, data, run, voice))
-    if stage == "mixed":
-        prepared = prepare_pairs(config, prepared, model, tokenizer, run, voice)
-    return Trainer(config, stage, model, prepared, run, voice), model
-
-
-def gradients(model: FusionRouter) -> dict[str, bool]:
-    return {
-        name: parameter.grad is not None and bool(parameter.grad.any())
-        for name, parameter in model.named_parameters()
-    }
-
-
-@pytest.mark.parametrize("use_normalizer", [False, True])
-def test_preferences_train_the_router_and_not_its_head(
-    tiny_run: TrainingConfig, tmp_path: Path, use_normalizer: bool
-) -> None:
-    config = changed(tiny_run, preference={"use_normalizer": use_normalizer})
-    trainer, model = make_trainer(config, "mixed", tmp_path / "run")
-    trainer.measure_reference()
-    loss, measured = trainer.on_pairs([0, 3, 5])
-    loss.backward()  # type: ignore[no-untyped-call]
-    moved = gradients(model)
-    assert not moved.pop("route_head.weight")
-    assert all(moved.values())
-    assert measured["cdpo"] == pytest.approx(loss.item())
-
-
-def test_questions_train_both(tiny_run: TrainingConfig, tmp_path: Path) -> None:
-    trainer, model = make_trainer(tiny_run, "sft", tmp_path / "run")
-    loss, measured = trainer.on_questions([0, 1, 2])
-    loss.backward()  # type: ignore[no-untyped-call]
-    assert all(gradients(model).values())
-    assert loss.item() == pytest.approx(measured["lm"] + measured["expert"] / 3, rel=1e-5)
-    assert measured["best_nll"] <= measured["chosen_nll"]
-
-
-def test_hopeless_tokens_count_only_so_much(tiny_run: TrainingConfig, tmp_path: Path) -> None:
-    plain = make_trainer(tiny_run, "sft", tmp_path / "plain")[0].on_questions([0, 1, 2])[1]
-    config = changed(tiny_run, worst_nll=0.25)
-    bounded = make_trainer(config, "sft", tmp_path / "bounded")[0].on_questions([0, 1, 2])[1]
-    assert bounded["expert"] <= 0.25 < plain["expert"]
-    assert bounded["best_nll"] == plain["best_nll"]
-
-
-@pytest.mark.parametrize(("bound", "own"), [(0.0, 1), (1e9, 0)])
-def test_what_no_expert_knows_is_for_the_router(
-    tiny_run: TrainingConfig, tmp_path: Path, bound: float, own: int
-) -> None:
-    config = changed(tiny_run, language="fused", unknown_nll=bound)
-    loss, measured = make_trainer(config, "sft", tmp_path / "run")[0].on_questions([0, 1, 2])
-    expected = measured["fused"] + own * measured["lm"] + measured["expert"] / 3
-    assert loss.item() == pytest.approx(expected, rel=1e-5)
-
-
-def test_answers_that_an_expert_knows_are_left_to_it(
-    tiny_run: TrainingConfig, tmp_path: Path
-) -> None:
-    rows = (0, 1, 2)
-    judged = make_trainer(tiny_run, "sft", tmp_path / "judged")[0].prepared
-    batch = collate([judged.data.questions[row] for row in rows])
-    nll = judged.questions.take(rows).nll
-    best = sum_by_row(nll, batch.row, len(rows)).min(-1).values
-    bound = best.sort().values[:2].mean().item()
-    config = changed(tiny_run, language="fused", quiet=0.5, known_nll=bound)
-    trainer, model = make_trainer(config, "sft", tmp_path / "run")
-    loss, measured = trainer.on_questions(rows)
-    own, routes = model(batch.tokens, batch.positions)
-    experts = trainer.prepared.questions.take(rows).distribution(
-        routes.argmax(-1), batch.targets, own.shape[-1]
-    )
-    known = best[batch.row] <= bound
-    assert 0 < known.sum() < len(known)
-    heard = (own + experts).log_softmax(-1).gather(-1, batch.targets[:, None])[:, 0]
-    language = torch.where(known, 0.5 * disturbance(own, experts), -heard).mean().item()
-    assert loss.item() == pytest.approx(language + measured["expert"] / 3, rel=1e-5)
-
-
-@pytest.mark.parametrize("alone", [{"quiet": 0.1}, {"unknown_nll": 1.0}])
-def test_what_needs_the_fused_loss_says_so(
-    tiny_run: TrainingConfig, alone: dict[str, float]
-) -> None:
-    with pytest.raises(ValidationError, match="language: fused"):
-        changed(tiny_run, **alone)
-
-
-def test_a_training_that_breaks_says_so(tiny_run: TrainingConfig, tmp_path: Path) -> None:
-    trainer, model = make_trainer(tiny_run, "sft", tmp_path / "run")
-    model.route_head.weight.data[0, 0] = float("nan")
-    with pytest.raises(ConfigError, match=r"step 1 of the sft stage is nan.*learning_rate"):
-        trainer.train(State("sft"), None)
-
-
-@pytest.mark.parametrize("kept", [1, 4, 741])
-def test_what_is_heard_is_the_fused_policy(
-    tiny_run: TrainingConfig, tmp_path: Path, kept: int
-) -> None:
-    config = changed(tiny_run, language="fused", kept_tokens=kept)
-    trainer, model = make_trainer(config, "sft", tmp_path / "run")
-    loss, measured = trainer.on_questions([0, 1, 2])
-    loss.backward()  # type: ignore[no-untyped-call]
-    assert all(gradients(model).values())
-    assert loss.item() == pytest.approx(measured["fused"] + measured["expert"] / 3, rel=1e-5)
-    batch = collate([trainer.prepared.data.questions[row] for row in (0, 1, 2)])
-    with torch.no_grad():
-        own, routes = model(batch.tokens, batch.positions)
-        members = load_members(config.members)
-        experts = torch.stack(
-            [members.log_probs(name, batch.tokens, batch.positions) for name in members.names], 1
-        )[torch.arange(len(own)), routes.argmax(-1)]
-        exact = -(own + experts).log_softmax(-1).gather(-1, batch.targets[:, None]).mean().item()
-    # What is not kept of a distribution is spread evenly: exact where everything is kept.
-    assert measured["fused"] == pytest.approx(exact, rel=1e-3 if kept == 741 else 0.2)
-
-
-def test_rebuilt_distributions_are_the_experts_own(
-    tiny_run: TrainingConfig, tmp_path: Path
-) -> None:
-    data = load_data(tiny_run, load_tokenizer(tiny_run.router), 64, silent)
-    judged = judge(tiny_run.members, data.questions, tmp_path, 64, silent, kept=8).take([5, 1])
-    batch = collate([data.questions[5], data.questions[1]])
-    right = load_members(tiny_run.members).log_probs("right", batch.tokens, batch.positions)
-    choice = torch.ones(len(right), dtype=torch.long)
-    rebuilt = judged.distribution(choice, batch.targets, right.shape[-1])
-    known = torch.cat([right.topk(8).indices, batch.targets[:, None]], -1)
-    assert torch.allclose(rebuilt.gather(-1, known), right.gather(-1, known), atol=5e-3)
-    sums = rebuilt.exp().sum(-1)
-    assert torch.allclose(sums, torch.ones_like(sums), atol=0.02)
-
-
-def test_the_reference_is_the_router_alone(tiny_run: TrainingConfig, tmp_path: Path) -> None:
-    trainer, model = make_trainer(tiny_run, "mixed", tmp_path / "run")
-    reference = trainer.measure_reference()
-    data = trainer.prepared.data
-    row = data.rejected[4]
-    with torch.no_grad():
-        logits = model.router(torch.tensor([row.tokens])).logits[0].log_softmax(-1)
-    expected = sum(
-        logits[place - 1, row.tokens[place]].item() for place in range(row.prompt, len(row.tokens))
-    )
-    assert reference.shape == (12, 2)
-    assert reference[4, 1].item() == pytest.approx(expected, rel=1e-5)
-    # Before the first step the policy is the reference: only the experts' bias is left.
-    _, measured = trainer.on_pairs([4])
-    sign = torch.tensor(measured["bias"])
-    assert measured["cdpo"] == pytest.approx(-torch.nn.functional.logsigmoid(sign).item(), rel=1e-4)
-
-
-def test_judgements_are_the_experts_own(tiny_run: TrainingConfig, tmp_path: Path) -> None:
-    data = load_data(tiny_run, load_tokenizer(tiny_run.router), 64, silent)
-    said: list[str] = []
-
-    def judged_by(members: Mapping[str, Path], say: Any = silent, **changes: Any) -> Judgements:
-        return judge(members, data.questions, tmp_path, 64, say, **{"kept": 3, **changes})
-
-    judged = judged_by(tiny_run.members, said.append)
-    members = load_members(tiny_run.members)
-    picked = [7, 2]
-    batch = collate([data.questions[index] for index in picked])
-    taken = judged.take(picked)
-    own = [members.judge(name, batch.tokens, batch.positions, 3) for name in members.names]
-    assert torch.allclose(taken.nll, torch.stack([part["nll"] for part in own], 1), atol=1e-4)
-    assert torch.equal(taken.best, torch.stack([part["best"] for part in own], 1))
-    first = [part["best"][:, 0] for part in own]
-    assert taken.informative.tolist() == [bool(a != b) for a, b in zip(*first, strict=True)]
-    assert taken.starts.tolist() == [0, data.questions[7].answer, len(taken.nll)]
-    # A second time nothing is computed, and another expert costs only its own part.
-    said.clear()
-    again = judged_by(tiny_run.members, said.append)
-    assert torch.equal(again.nll, judged.nll)
-    assert said == [f"{name}: 12 rows are in the cache" for name in ("left", "right")]
-    assert not judged_by({"right": tiny_run.members["right"]}).informative.any()
-    assert judged_by(tiny_run.members, every_token=True).informative.all()
-    # More of each distribution has to be read anew.
-    assert judged_by(tiny_run.members, kept=5).best.shape[-1] == 5
-
-
-def test_large_batches_are_split() -> None:
-    rows = [Row(tuple(range(length)), 1) for length in (9, 3, 8, 2, 3, 40)]
-    groups = split(rows, 20)
-    assert sorted(index for group in groups for index in group) == list(range(6))
-    sizes = [len(group) * max(len(rows[index].tokens) for index in group) for group in groups]
-    # A row that is too large by itself stands alone.
-    assert all(size <= 20 for size in sizes[:-1])
-    assert groups[-1] == [5]
 
 
 @pytest.mark.parametrize("last_words", ["sft: step 4 of", "mixed: step 3 of", "reference"])
@@ -317,31 +109,6 @@ def test_members_that_can_not_take_part(
     assert member in f"{caught.value} {' '.join(caught.value.problems)}"
 
 
-def test_the_fused_folder_comes_back(
-    tiny_run: TrainingConfig, tiny: dict[str, Path], tmp_path: Path
-) -> None:
-    model, _ = train(changed(tiny_run, mixed={"steps": 0}), tmp_path / "run", Voice(silent))
-    folder = tmp_path / "fused"
-    save(model, tiny_run.router, tiny_run.members, folder, {"seconds": 1})
-    stored = load_file(folder / "model.safetensors")
-    assert stored["route_head.weight"].shape == (2, 16)
-    assert {name for name in stored if name != "route_head.weight"} == {
-        f"router.{name}" for name in load_file(tiny["router"] / "model.safetensors")
-    }
-    roles = json.loads((folder / "config.json").read_text(encoding="utf-8"))["roles"]
-    assert [role["name"] for role in roles] == [
-        *("route", "route_only", "router", "left", "left_only", "right", "right_only")
-    ]
-    first = FusionRouteReference(folder)
-    assert tuple(first.composite.members) == ("left", "right")
-    assert len(first.greedy([first.composite.role_token_ids[0], 80, 90], 3)) == 3
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["members"]["left"]["fingerprint"] = "0" * 16
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(ConfigError, match="left"):
-        FusionRouteReference(folder)
-
-
 def test_a_short_training_learns_whom_to_ask(tmp_path: Path, jsonl: Any) -> None:
     """Real experts of the zoo, questions of three skills: a third is what any of them knows."""
     names = ("geography", "strings", "arithmetic")
@@ -381,24 +148,3 @@ def test_a_short_training_learns_whom_to_ask(tmp_path: Path, jsonl: Any) -> None
     assert accuracy(Role("route", None, True)) >= 0.9
     assert accuracy(Role("one", "strings", False)) <= 0.4
     assert accuracy(Role("r", "none", True)) <= 0.6
-
-
-def test_silence_is_broken() -> None:
-    now = [0.0]
-    lines: list[str] = []
-    voice = Voice(lines.append, lambda: now[0])
-    voice.say("first")
-    voice.say("too soon")
-    now[0] = QUIET_S + 1
-    voice.say("later")
-    voice.tell("always")
-    assert [line.split("s  ")[1] for line in lines] == ["first", "later", "always"]
-    lines.clear()
-    now[0] += QUIET_S
-    with voice:
-        for _ in range(100):
-            if lines:
-                break
-            voice._over.wait(0.05)
-    assert lines[0].endswith("... always")
-    assert QUIET_S < 2

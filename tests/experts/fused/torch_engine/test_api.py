@@ -65,6 +65,7 @@ async def test_a_stream_says_what_a_whole_answer_says(client: AsyncOpenAI) -> No
     assert chunks[-1].usage.completion_tokens == 12
 
 
+@pytest.mark.slow
 async def test_many_at_once_are_each_alone(client: AsyncOpenAI, engine: TorchEngine) -> None:
     roles = [ROLE, "geography+arithmetic+translation", "arithmetic", "geography"]
     bodies = [

@@ -1,0 +1,34 @@
+"""Small FusionRoute trainings, and settings that differ a little."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from training_runs import silent
+
+from experts.fused.training.models import load_model, load_tokenizer
+from experts.fused.training.progress import Voice
+from routers.fusion_route.data import load_data
+from routers.fusion_route.model import FusionRouter
+from routers.fusion_route.stage import Prepared, Trainer
+from routers.fusion_route.train import prepare_pairs, read_questions, run_folder
+from routers.fusion_route.training_config import TrainingConfig
+
+
+def changed(config: TrainingConfig, **changes: Any) -> TrainingConfig:
+    """The configuration with some of its keys changed."""
+    return config.model_validate({**config.model_dump(), **changes})
+
+
+def make_trainer(config: TrainingConfig, stage: str, folder: Path) -> tuple[Trainer, FusionRouter]:
+    """The trainer of a stage, `sft` or `mixed`, and its model with a random route head."""
+    model = FusionRouter(load_model("router", config.router), len(config.members))
+    torch.nn.init.normal_(model.route_head.weight)
+    tokenizer = load_tokenizer(config.router)
+    data = load_data(config, tokenizer, 64, silent)
+    voice = Voice(silent)
+    run = run_folder(folder, config, data)
+    prepared = Prepared(data, read_questions(config, data, run, voice))
+    if stage == "mixed":
+        prepared = prepare_pairs(config, prepared, model, tokenizer, run, voice)
+    return Trainer(config, stage, model, prepared, run, voice), model
