@@ -11,8 +11,8 @@ CoterieError
 │   ├── ExpertLost         its connection or its process broke
 │   ├── ExpertTimeout      it did not answer within the deadline
 │   ├── ExpertOverloaded   its queue is full
-│   ├── NobodyAnswered     of several experts that should answer together
-│   ├── BudgetSpent        it was not asked, or stopped: the composed answer's budget was spent
+│   ├── NobodyAnswered     none of several experts that should answer together did
+│   ├── BudgetSpent        it was not asked, or was stopped: the panel's budget was spent
 │   └── ExpertRefused      it answered with an error of its own, which is passed on
 ├── RoutingError           no router could decide
 └── ServiceError           the service could not start (port, Ray, slot); exit code 1
@@ -85,7 +85,7 @@ class ExpertError(CoterieError):
 
 
 class ExpertUnavailable(ExpertError):
-    """The expert could not be loaded; `retry_after_s` says when that will be tried again."""
+    """The expert could not be loaded; `retry_after_s` says when loading it will be tried again."""
 
     code = "expert_unavailable"
 
@@ -109,7 +109,7 @@ class ExpertTimeout(ExpertError):
 
 
 class ExpertOverloaded(ExpertError):
-    """More requests wait for the expert than the configuration allows."""
+    """More requests are waiting for the expert than the configuration allows."""
 
     code = "expert_overloaded"
 
@@ -127,7 +127,7 @@ class NobodyAnswered(ExpertError):
 
 
 class BudgetSpent(ExpertError):
-    """A composed answer may not ask any more: `budget` names the bound that it has reached."""
+    """A panel may not ask any expert again: `budget` names the limit that it has reached."""
 
     code = "budget_spent"
     retryable = False
@@ -138,7 +138,7 @@ class BudgetSpent(ExpertError):
 
 
 class ExpertRefused(ExpertError):
-    """The expert answered with an error; `status` and `body` are its own words."""
+    """The expert answered with an error; `status` and `body` are passed on."""
 
     code = "expert_refused"
     retryable = False

@@ -19,7 +19,7 @@ where minus infinity would leave nothing to sample from. vLLM's server shows bot
 
 
 def plausible(logits: Tensor, judge: Tensor, log_alpha: Tensor) -> Tensor:
-    """Push down the tokens that `judge` finds implausible (arXiv 2210.15097, section 3.3).
+    """Make unsamplable the tokens that `judge` finds implausible (arXiv 2210.15097, section 3.3).
 
     Args:
         logits: [rows, vocabulary], of the combined model.
@@ -34,16 +34,16 @@ def plausible(logits: Tensor, judge: Tensor, log_alpha: Tensor) -> Tensor:
 
 
 def log_shares(alphas: Iterable[float]) -> Tensor:
-    """[roles, 1] logarithms; an alpha of 0, which lets every token pass, is minus infinity."""
+    """The logarithms of `alphas`, [roles, 1]; that of 0, which lets every token pass, is -inf."""
     return column(math.log(alpha) if alpha else -math.inf for alpha in alphas)
 
 
 def column(numbers: Iterable[float]) -> Tensor:
-    """[numbers, 1] of float32."""
+    """The numbers as a column, [numbers, 1] in float32."""
     # Not in torch's default type, which is the models' while vLLM builds them.
     return torch.tensor(list(numbers), dtype=torch.float32)[:, None]
 
 
 def silence(logits: Tensor, role_tokens: Tensor) -> Tensor:
-    """[rows, vocabulary] without the role tokens, which must never be generated."""
+    """Forbid the role tokens, which must never be generated: [rows, vocabulary]."""
     return logits.index_fill(-1, role_tokens, -math.inf)

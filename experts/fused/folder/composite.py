@@ -14,7 +14,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
 
 
 class Role(Part):
-    """What a request asks of the composite, by the name in `chat_template_kwargs`."""
+    """A way to use the composite, which a request chooses by its name in `chat_template_kwargs`."""
 
     name: str = Field(pattern=NAME)
 
@@ -45,7 +45,7 @@ class Composite(Part):
         return max(member.experts for member in self.members.values())
 
     def role(self, name: str) -> int:
-        """The number of a role; raises KeyError."""
+        """The number of the role with this name; raises KeyError."""
         return {role.name: number for number, role in enumerate(self.roles)}[name]
 
     @model_validator(mode="after")
@@ -65,7 +65,7 @@ class Composite(Part):
             yield "two roles have the same name"
         unknown = {m for role in self.roles for m in role.members()} - set(self.members)
         if unknown:
-            yield f"roles name no member: {', '.join(sorted(unknown))}"
+            yield f"roles name unknown members: {', '.join(sorted(unknown))}"
         ids = self.role_token_ids
         if len(ids) != len(self.roles):
             yield f"{len(self.roles)} roles need as many role_token_ids, there are {len(ids)}"

@@ -40,14 +40,14 @@ def parse(config: Mapping[str, Any], where: str = "config.json") -> Composite:
     kind = COMPOSITES.get(str(architecture))
     if config.get("model_type") != MODEL_TYPE or kind is None:
         raise ConfigError(
-            f"{where} describes no composite model.",
+            f"{where} does not describe a composite model.",
             hint=f"It needs model_type {MODEL_TYPE} and one of {', '.join(COMPOSITES)}.",
         )
     try:
         return kind.model_validate({k: config[k] for k in kind.model_fields if k in config})
     except ValidationError as error:
         problems = tuple(
-            f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}"
+            f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}"
             for one in error.errors()
         )
         raise ConfigError(f"{where}: {'; '.join(problems)}", problems=problems) from None
@@ -87,7 +87,7 @@ class CompositeConfig(PreTrainedConfig):  # type: ignore[misc]
 
     @property
     def composite(self) -> Composite:
-        """The checked reading; raises ConfigError."""
+        """The checked configuration; raises ConfigError."""
         fields = {name: getattr(self, name, None) for name in _TOP_LEVEL}
         return parse({name: value for name, value in fields.items() if value is not None})
 

@@ -40,19 +40,19 @@ class Member(Part):
 def model_config(config: Mapping[str, Any], name: str) -> Any:
     """A member's config.json as transformers reads it.
 
-    Raises ConfigError for what is no plain language model, and for a quantised checkpoint.
+    Raises ConfigError for anything but a plain language model, and for a quantised checkpoint.
     """
     found = dict(config)
     model_type = found.pop("model_type", None)
     if model_type not in CONFIG_MAPPING:
-        raise ConfigError(f"{name} has a model_type that transformers does not know: {model_type}")
+        raise ConfigError(f"{name} has a model_type unknown to transformers: {model_type}")
     if found.get("quantization_config"):
         raise ConfigError(f"{name} is quantised.", hint="Name the unquantised checkpoint.")
     read_config = CONFIG_MAPPING[model_type].from_dict(found)
     missing = [field for field in SHAPE if getattr(read_config, field, None) is None]
     if missing or not read_config.architectures:
         lacking = ", ".join(missing) or "architectures"
-        raise ConfigError(f"{name} is no plain language model: its config.json lacks {lacking}.")
+        raise ConfigError(f"{name} is not a plain language model: its config.json lacks {lacking}.")
     return read_config
 
 

@@ -41,7 +41,7 @@ class Encoder:
         if first != [tokenizer.bos_token_id]:
             raise ConfigError(
                 "The chat template of the router's tokenizer does not begin with the bos token.",
-                hint="A fused expert keeps that place for the role of a request.",
+                hint="A fused expert needs that place for the role of a request.",
             )
 
     def rows(self, asked: Sequence[Asked], answers: Sequence[str]) -> list[Row]:

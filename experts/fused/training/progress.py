@@ -1,4 +1,4 @@
-"""A sign of life at least every two seconds, whatever takes how long."""
+"""Progress lines: at least one every two seconds, however long a step takes."""
 
 import threading
 import time
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from types import TracebackType
 
 QUIET_S = 1.5
-"""After so much silence the last line is said again."""
+"""After this much silence the last line is written again."""
 
 
 class Voice:
-    """Passes lines on, at most one in `QUIET_S` seconds; as a context it also breaks silences.
+    """Passes lines on, at most one in `QUIET_S` seconds; as a context it also repeats the last one.
 
-    A thread does the latter: torch lets it run while it computes.
+    A thread repeats it: torch releases the interpreter lock while it computes.
     """
 
     def __init__(
@@ -42,18 +42,18 @@ class Voice:
 
     @property
     def seconds(self) -> float:
-        """Since this object was made."""
+        """The seconds since this object was made."""
         return self._clock() - self._started
 
     def say(self, text: str) -> None:
-        """Write a line, if the last one is old enough; else keep it for a silence."""
+        """Write a line if the last one is old enough; otherwise keep it for the next silence."""
         with self._lock:
             self._doing = text
             if self._clock() - self._spoke >= QUIET_S:
                 self._line(text)
 
     def tell(self, text: str) -> None:
-        """Write a line that must not be left out."""
+        """Write a line that must not be skipped."""
         with self._lock:
             self._doing = text
             self._line(text)

@@ -89,9 +89,9 @@ def read_lines(paths: Sequence[Path], kind: type[Line], most: int) -> list[Line]
         if count > MOST_SHOWN:
             problems[MOST_SHOWN:] = [f"and {count - MOST_SHOWN} more"]
         raise ConfigError(
-            f"The training data have {count} mistakes.",
+            f"The training data has {count} mistakes.",
             problems=tuple(problems),
-            hint=f"Each line is a JSON object with {_fields(kind)}; mend or delete these lines.",
+            hint=f"Each line is a JSON object with {_fields(kind)}; correct or delete these lines.",
         )
     if not lines:
         raise ConfigError(f"{', '.join(map(str, paths))}: no rows to train on.")

@@ -33,7 +33,7 @@ class ContrastMix(nn.Module):
         self.register_buffer("log_alpha", log_alpha, persistent=False)
 
     def forward(self, members: Sequence[Tensor], role: Tensor) -> Tensor:
-        """[rows, vocabulary] of [rows, vocabulary] logits of every member."""
+        """Combine the members' logits, [rows, vocabulary] each, into [rows, vocabulary]."""
         coefficients, plus = self.coefficients[role], self.plus[role]
         combined = torch.zeros_like(members[0])
         judge = members[0]

@@ -26,14 +26,14 @@ class RouteMix(nn.Module):
         self.register_buffer("router_speaks", torch.tensor(speaks)[:, None], persistent=False)
 
     def pick(self, weights: Tensor, role: Tensor) -> Tensor:
-        """[rows] number of the expert to hear, from [rows, experts] routing weights."""
+        """The number of the expert to hear, [rows], from routing weights [rows, experts]."""
         forced = self.forced[role]
         return torch.where(forced >= 0, forced, weights.argmax(-1))
 
     def forward(
         self, router: Tensor, experts: Sequence[Tensor], pick: Tensor, role: Tensor
     ) -> Tensor:
-        """[rows, vocabulary] sum of the logits of those who speak, coefficient 1 each."""
+        """Sum the logits of those who speak, with coefficient 1 each: [rows, vocabulary]."""
         logits = torch.where(self.router_speaks[role], router, 0.0)
         for number, expert in enumerate(experts):
             logits = torch.where((pick == number)[:, None], logits + expert, logits)
@@ -41,6 +41,6 @@ class RouteMix(nn.Module):
 
 
 def name_speaker(logits: Tensor, pick: Tensor, token: int) -> Tensor:
-    """Say in the logit of `token` who was heard, for `speaker.speaker` to read. In place."""
+    """Write which expert was heard into the logit of `token`, in place (see `speaker.py`)."""
     logits[:, token] = logits.logsumexp(-1) + QUIETEST - pick
     return logits

@@ -1,4 +1,4 @@
-"""Mixture of Thoughts' logits: those of the primary, and its attention told beside them."""
+"""Mixture of Thoughts' logits: those of the primary, with its attention in the role tokens'."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def primary_logits(members: Sequence[Tensor], primary: Tensor) -> Tensor:
 
 
 def tell_attention(logits: Tensor, shares: Tensor, role_tokens: Tensor) -> Tensor:
-    """Say in the logits of the first role tokens who was listened to, for `listening.listened`.
+    """Write the attention into the logits of the first role tokens (read by `listening.listened`).
 
     `shares` is [rows, interactions x experts], each in 0..1; what finds no token is left out. In
     place.

@@ -50,7 +50,8 @@ class CoterieMixtureOfThoughts(CompositeModel):
         mixture = self.composite
         if mixture.listeners:
             raise ConfigError(
-                f"{', '.join(mixture.listeners)} read with tokenizers of their own.",
+                f"{', '.join(mixture.listeners)} have different tokenizers, which vLLM cannot"
+                " serve together.",
                 hint="Serve this expert with `type: torch`.",
             )
         members: dict[str, Any] = dict(zip(mixture.members, self.members.values(), strict=True))
@@ -134,7 +135,7 @@ class CoterieMixtureOfThoughts(CompositeModel):
         self, members: list[Stacks], positions: Tensor, active: Tensor, primary: Tensor
     ) -> list[Tensor]:
         """Run all stacks; returns how much each member was heard, [rows, members] by place."""
-        # The cache of the sequence form has places for everybody.
+        # The cache of the sequence form has a place for every member.
         whole = self.composite.attention == "sequence"
         here = [n for n, member in enumerate(members) if not isinstance(member, Absent)]
         seats = Seats.of(active, primary, None if whole else here)

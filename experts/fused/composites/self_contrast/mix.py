@@ -23,7 +23,7 @@ class SelfContrastMix(nn.Module):
         self.register_buffer("log_alpha", log_alpha, persistent=False)
 
     def forward(self, strong: Tensor, weak: Tensor, role: Tensor) -> Tensor:
-        """[rows, vocabulary] of the two streams' logits."""
+        """Combine the two streams' logits into [rows, vocabulary]."""
         # strong + beta (strong - weak) in one pass; a beta of 0 gives `strong` to the bit.
         combined = torch.addcmul(strong, strong - weak, self.beta.index_select(0, role))
         # As in `plausible`, but with fewer passes: beta is bounded, so that the strong stream's
@@ -68,7 +68,7 @@ class WeakChoice(nn.Module):
             torch.index_select(self.columns_of_role, 0, role, out=self.columns[: len(role)])
 
     def forward(self, gate_logits: Tensor, renormalises: bool) -> tuple[Tensor, Tensor]:
-        """[rows, k] weights, all but one 0, and [rows, k] experts, of [rows, experts]."""
+        """The weights [rows, k], all but one of them 0, and the chosen experts [rows, k]."""
         rows = len(gate_logits)
         ids = gate_logits.topk(self._width, dim=-1).indices
         if self._width > self.columns.shape[1]:

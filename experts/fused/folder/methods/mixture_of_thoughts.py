@@ -12,11 +12,11 @@ PAST_SIZES = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256)
 
 
 def past_problem(attention: str, size: int) -> str | None:
-    """What is wrong with heads of `size` numbers in a Mixture of Thoughts that vLLM serves."""
+    """Why vLLM cannot serve a Mixture of Thoughts whose heads have `size` numbers; None: it can."""
     if attention != "sequence" or size in PAST_SIZES:
         return None
     sizes = ", ".join(map(str, PAST_SIZES))
-    return f"heads of {size} numbers keep no past in vLLM, which knows {sizes}"
+    return f"heads of {size} numbers have no KV cache in vLLM, which supports {sizes}"
 
 
 class ThoughtsRole(Role):
@@ -56,15 +56,15 @@ class MixtureOfThoughts(Composite):
     def _problems(self) -> Iterator[str]:
         yield from super()._problems()
         if list(self.places) != sorted({*self.places}):
-            yield "places must rise"
+            yield "places must be in ascending order"
         if not all(0 <= place < self.stacks for place in self.places):
             yield f"places must be stacks from 0 to {self.stacks - 1}"
         if self.shared_width % self.heads:
-            yield f"shared_width {self.shared_width} is no multiple of {self.heads} heads"
+            yield f"shared_width {self.shared_width} is not a multiple of {self.heads} heads"
         problem = past_problem(self.attention, self.shared_width // self.heads)
         if problem and not self.listeners:
             yield problem
         if unknown := set(self.listeners) - set(self.members):
-            yield f"listeners name no member: {', '.join(sorted(unknown))}"
+            yield f"listeners name unknown members: {', '.join(sorted(unknown))}"
         if any(role.primary in self.listeners for role in self.roles):
             yield "a listener cannot be the primary of a role"

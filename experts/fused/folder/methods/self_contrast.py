@@ -31,4 +31,4 @@ class SelfContrast(Composite):
         elif not self.most_experts:
             yield "self-contrast needs a mixture of experts; the member is dense"
         elif (rank := max(role.rank for role in self.roles)) > self.most_experts:
-            yield f"a role has rank {rank}, the member has {self.most_experts} experts"
+            yield f"a role has rank {rank}, but the member has only {self.most_experts} experts"

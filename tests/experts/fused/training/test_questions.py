@@ -29,7 +29,7 @@ def test_every_bad_line_is_named(tmp_path: Path) -> None:
     found = [problem.removeprefix(f"{path}:").split(":")[0] for problem in caught.value.problems]
     assert found == ["2", "4", "5", "6", "7", "8"]
     assert "answer" in caught.value.problems[0]
-    assert "mend or delete these lines" in caught.value.hint
+    assert "correct or delete these lines" in caught.value.hint
 
 
 def test_bad_pairs(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_bad_pairs(tmp_path: Path) -> None:
 def test_many_bad_lines_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text("{}\n" * (MOST_SHOWN + 7), encoding="utf-8")
-    with pytest.raises(ConfigError, match="have 57 mistakes") as caught:
+    with pytest.raises(ConfigError, match="has 57 mistakes") as caught:
         read_lines([path], Question, 1000)
     assert len(caught.value.problems) == MOST_SHOWN + 1
     assert caught.value.problems[-1] == "and 7 more"
