@@ -43,6 +43,7 @@ def _named(path: Path) -> str:
 FILES = _git_files()
 MODULES = [f for f in FILES if f.suffix == ".py" and f.relative_to(ROOT).parts[0] in PACKAGES]
 TESTS = [f for f in FILES if f.suffix == ".py" and f.relative_to(ROOT).parts[0] == "tests"]
+METHODS = ROOT / "experts" / "fused" / "folder" / "methods"
 ROOMS = {module.parent for module in MODULES}
 
 
@@ -88,6 +89,32 @@ def test_every_module_opens_with_a_sentence(files: list[Path]) -> None:
 
 def test_every_folder_of_a_package_is_a_package() -> None:
     assert [_named(room) for room in ROOMS if not (room / "__init__.py").is_file()] == []
+
+
+def test_what_a_package_points_to_exists() -> None:
+    """Paths in the docstrings of packages, from the repository's root or from the package."""
+    lost = []
+    for room in ROOMS:
+        text = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8")))
+        for name in re.findall(r"`([\w./]+(?:\.py|/))`", text or ""):
+            if not any((place / name).exists() for place in (ROOT, room)) and "METHOD" not in name:
+                lost.append(f"{_named(room)}: {name}")
+    assert lost == []
+
+
+@pytest.mark.parametrize(
+    "method",
+    [module.stem for module in MODULES if module.parent == METHODS and module.stem != "__init__"],
+)
+def test_a_fused_method_is_found_from_each_of_its_parts(method: str) -> None:
+    homes = [ROOT / package / method / "__init__.py" for package in ("routers", "aggregators")]
+    (home,) = (path for path in homes if path.is_file())
+    served = ROOT / "experts" / "fused" / "composites" / method
+    there, back = (path.read_text(encoding="utf-8") for path in (home, served / "__init__.py"))
+    assert f"`{_named(served)}/`" in there
+    assert f"`{_named(METHODS / method)}.py`" in there
+    assert f"`{_named(home.parent)}/`" in back
+    assert {"mix.py", "model.py"} <= {path.name for path in served.iterdir()}
 
 
 def test_no_package_among_the_tests() -> None:

@@ -3,8 +3,8 @@
 Every method has the same parts, so that it is found from any of them:
 
 - `folder/methods/METHOD.py`: what the config.json of its folder says.
-- `composites/METHOD/`: the model that vLLM serves; `mix.py` combines the logits, `model.py` is the
-  vLLM model.
+- `composites/METHOD/mix.py`: how it combines logits, in plain torch.
+- `composites/METHOD/model.py`: the model that vLLM serves.
 - `routers/METHOD/` or `aggregators/METHOD/`: its reference, and its training where it has one.
 - `evals/fitting/fuse/`: the `coterie fuse` command that makes its folder.
 
