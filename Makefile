@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 ENGINE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 LOCK := deploy/locks/$(ENGINE).txt
 
-.PHONY: help setup redis demo serve eval bench bench-swap bench-fusion bench-panel zoo profile test check fmt lock clean
+.PHONY: help setup redis demo serve eval bench bench-swap bench-fusion bench-panel zoo profile test test-fast check fmt lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -49,6 +49,9 @@ zoo: $(READY) ## retrain every specialist from its seed
 
 test: $(READY) redis ## all tests, the real engine included
 	@$(BIN)/python -m pytest -q $(ARGS)
+
+test-fast: $(READY) ## the tests without the real engine, Ray and trainings
+	@$(BIN)/python -m pytest -q -m "not e2e and not slow" --hypothesis-profile=quick --ignore=tests/e2e $(ARGS)
 
 redis:
 	@command -v redis-server >/dev/null || sh deploy/install-redis.sh

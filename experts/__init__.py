@@ -1,1 +1,1 @@
-"""Who can answer: the experts of a pool, and the words that every package speaks."""
+"""Who can answer: the experts of a pool, and the types and errors that every package uses."""

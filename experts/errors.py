@@ -13,8 +13,8 @@ CoterieError
 │   ├── ExpertTimeout      it did not answer within the deadline
 │   ├── BadOutput          it sent something that is not OpenAI's format
 │   ├── ExpertOverloaded   its queue is full
-│   ├── NobodyAnswered     of several experts that should answer together
-│   ├── BudgetSpent        it was not asked, or stopped: the composed answer's budget was spent
+│   ├── NobodyAnswered     none of several experts that should answer together did
+│   ├── BudgetSpent        it was not asked, or was stopped: the panel's budget was spent
 │   └── ExpertRefused      it answered with an error of its own, which is passed on
 ├── RoutingError           no router could decide
 ├── InternalError          a fault of ours; the log has its traceback
@@ -94,7 +94,7 @@ class ExpertError(CoterieError):
 
 
 class ExpertUnavailable(ExpertError):
-    """The expert could not be loaded; `retry_after_s` says when that will be tried again."""
+    """The expert could not be loaded; `retry_after_s` says when loading it will be tried again."""
 
     code = "expert_unavailable"
 
@@ -125,7 +125,7 @@ class BadOutput(ExpertError):
 
 
 class ExpertOverloaded(ExpertError):
-    """More requests wait for the expert than the configuration allows."""
+    """More requests are waiting for the expert than the configuration allows."""
 
     code = "expert_overloaded"
 
@@ -143,7 +143,7 @@ class NobodyAnswered(ExpertError):
 
 
 class BudgetSpent(ExpertError):
-    """A composed answer may not ask any more: `budget` names the bound that it has reached."""
+    """A panel may not ask any expert again: `budget` names the limit that it has reached."""
 
     code = "budget_spent"
     retryable = False
@@ -154,7 +154,7 @@ class BudgetSpent(ExpertError):
 
 
 class ExpertRefused(ExpertError):
-    """The expert answered with an error; `status` and `body` are its own words."""
+    """The expert answered with an error; `status` and `body` are passed on."""
 
     code = "expert_refused"
     retryable = False

@@ -1,4 +1,4 @@
-"""OpenAI's shapes for answers that no single model generates: composed, recorded, the gateway's."""
+"""OpenAI's JSON for answers that no single model generates: of panels, recordings, the gateway."""
 
 import json
 import time
@@ -13,7 +13,7 @@ NO_USAGE = Usage()
 
 
 class OpenAIFormat:
-    """Words one answer to a request: whole, or as the events of a stream."""
+    """Formats one answer to a request: whole, or as the server-sent events of a stream."""
 
     def __init__(self, request: Request, model: str) -> None:
         """`model` is the name that the client used."""
@@ -25,36 +25,36 @@ class OpenAIFormat:
 
     @property
     def content_type(self) -> str:
-        """Of the response."""
+        """The Content-Type of the response."""
         return EVENT_STREAM if self._stream else JSON
 
-    def whole(self, text: str, finish: str = "stop", usage: Usage = NO_USAGE) -> bytes:
-        """The body of an answer that does not stream."""
+    def whole_answer(self, text: str, finish: str = "stop", usage: Usage = NO_USAGE) -> bytes:
+        """The body of an answer that is not streamed."""
         said = {"message": {"role": "assistant", "content": text}} if self._chat else {"text": text}
         choice = {"index": 0, **said, "logprobs": None, "finish_reason": finish}
         kind = "chat.completion" if self._chat else "text_completion"
         tree = {**self._head, "object": kind, "choices": [choice], "usage": _counted(usage)}
         return json.dumps(tree).encode()
 
-    def piece(
+    def chunk(
         self, text: str, finish: str | None = None, told: Mapping[str, Any] | None = None
     ) -> bytes:
-        """The event of a piece of text; `told` is our own field beside it."""
+        """The event with a piece of text; `told` becomes our own field `coterie` beside it."""
         role = {} if self._begun else {"role": "assistant"}
         self._begun = True
         said = {"delta": {**role, "content": text}} if self._chat else {"text": text}
         choice = {"index": 0, **said, "logprobs": None, "finish_reason": finish}
         return self._event([choice], **({"coterie": told} if told else {}))
 
-    def reasoning(self, text: str) -> bytes:
-        """The event of a piece of reasoning; completions know none."""
+    def reasoning_chunk(self, text: str) -> bytes:
+        """The event with a piece of reasoning; empty for completions, which have no such field."""
         if not self._chat:
             return b""
         choice = {"index": 0, "delta": {"reasoning": text}, "logprobs": None, "finish_reason": None}
         return self._event([choice])
 
-    def end(self, usage: Usage = NO_USAGE) -> bytes:
-        """The last events of a stream."""
+    def end_of_stream(self, usage: Usage = NO_USAGE) -> bytes:
+        """The last events of a stream: the usage, where the client asked for it, and `[DONE]`."""
         counted = self._event([], usage=_counted(usage)) if self._counts else b""
         return counted + b"data: [DONE]\n\n"
 
@@ -64,12 +64,12 @@ class OpenAIFormat:
         return b"data: " + json.dumps(tree).encode() + b"\n\n"
 
 
-def spoken(request: Request, model: str, text: str, usage: Usage = NO_USAGE) -> bytes:
-    """A text that is known at once as the whole answer, or all events of its stream."""
-    wording = OpenAIFormat(request, model)
+def format_answer(request: Request, model: str, text: str, usage: Usage = NO_USAGE) -> bytes:
+    """A text that is known in full: as the whole answer, or as all events of its stream."""
+    formatted = OpenAIFormat(request, model)
     if not request.stream:
-        return wording.whole(text, usage=usage)
-    return wording.piece(text, "stop") + wording.end(usage)
+        return formatted.whole_answer(text, usage=usage)
+    return formatted.chunk(text, "stop") + formatted.end_of_stream(usage)
 
 
 def _counted(usage: Usage) -> dict[str, int]:

@@ -19,11 +19,11 @@ _ROLE_TOKENS = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""The first letter of what tokenizers may take for the end of a turn or the start of another."""
+"""The first character of what tokenizers may take for the end of a turn or the start of one."""
 
 
 def read_template(path: Path, fields: Sequence[str]) -> str:
-    """A prompt's text, without its last line feed.
+    """Read the text of a prompt, without its last line feed.
 
     Raises ConfigError where it cannot be read, or lacks one of the `fields`.
     """
@@ -49,7 +49,7 @@ def fence_for(texts: Sequence[str]) -> str:
 
 
 def defused(text: str) -> str:
-    """A text of somebody else's in which no tokenizer finds the tokens that part a conversation."""
+    """A foreign text, changed so that no tokenizer finds tokens in it that separate turns."""
     return _ROLE_TOKENS.sub(lambda found: f"{found[0]} ", text)
 
 

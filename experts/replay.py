@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from experts.engine import Answer
 from experts.errors import ConfigError, ExpertRefused
-from experts.openai_format import EVENT_STREAM, JSON, spoken
+from experts.openai_format import EVENT_STREAM, JSON, format_answer
 from experts.types import Request, Usage
 
 NOT_FOUND = 404
@@ -68,7 +68,7 @@ class ReplayEngine:
     async def open(self, request: Request, asked_model: str) -> Answer:
         """The recorded answer. Raises ExpertRefused for a question that was not recorded."""
         found = self._find(request)
-        content = spoken(request, asked_model, found.text, found.usage)
+        content = format_answer(request, asked_model, found.text, found.usage)
         return Answer(EVENT_STREAM if request.stream else JSON, _at_once(content))
 
     def _find(self, request: Request) -> Recorded:

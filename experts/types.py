@@ -1,4 +1,4 @@
-"""The nouns that every package shares: requests, chunks, completions, usage."""
+"""The types that every package shares: requests, chunks, completions, usage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

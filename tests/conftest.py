@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import os
 import socket
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
@@ -224,6 +225,11 @@ async def upstream() -> AsyncIterator[Upstream]:
     await runner.cleanup()
 
 
-# The same examples on every machine and in every run.
+# The same examples on every machine and in every run; `--hypothesis-profile=quick` takes fewer.
 settings.register_profile("fixed", derandomize=True, database=None)
+settings.register_profile("quick", settings.get_profile("fixed"), max_examples=20)
 settings.load_profile("fixed")
+
+# Tiny models gain nothing from a second thread, and on a busy machine they wait for it. Engines
+# set their own number of threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")

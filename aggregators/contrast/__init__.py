@@ -2,5 +2,6 @@
 
 - `reference.py`: plain torch, slow, and what the served model must match.
 - `experts/fused/composites/contrast/`: the model that vLLM serves.
+- `experts/fused/folder/methods/contrast.py`: what the config.json of its folder says.
 - `evals/fitting/fuse/fuse_cli.py`: `coterie fuse contrast` writes its folder.
 """

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from experts.errors import ConfigError
-from experts.fused.folder.folder_config import Contrast, read
+from experts.fused.folder.folder_config import read
+from experts.fused.folder.methods.contrast import Contrast
 from experts.fused.folder.torch_members import load_members, role_of, seen_by_members
 
 

@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from experts.fused.training.data import Row, Say, collate, split
+from experts.fused.training.batches import collate, split
+from experts.fused.training.encoding import Row, Say
 from experts.fused.training.models import hidden_states
 from experts.fused.training.tokens import sum_by_row, token_log_probs
 

@@ -9,17 +9,9 @@ from transformers import PreTrainedTokenizerBase
 
 from aggregators.mixture_of_thoughts.model import Read
 from aggregators.mixture_of_thoughts.training_config import TrainingConfig
-from experts.fused.training.data import (
-    Batch,
-    Encoder,
-    Question,
-    Row,
-    Say,
-    collate,
-    digest_rows,
-    keep_fitting,
-    read_lines,
-)
+from experts.fused.training.batches import Batch, collate
+from experts.fused.training.encoding import Encoder, Row, Say, digest_rows, keep_fitting
+from experts.fused.training.questions import Question, read_lines
 from experts.fused.training.reading import align, read_answer, read_prompt
 
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts, Read
 from aggregators.mixture_of_thoughts.query_router import Choice
 from experts.errors import ConfigError
-from experts.fused.folder.folder_config import MixtureOfThoughts as Served
 from experts.fused.folder.folder_config import read
+from experts.fused.folder.methods.mixture_of_thoughts import MixtureOfThoughts as Served
 from experts.fused.folder.torch_members import load_members, role_of, seen_by_members
 
 _PREFIX = "interactions."

@@ -13,10 +13,12 @@ from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
 from aggregators.mixture_of_thoughts.query_router import QueryRouter
 from aggregators.mixture_of_thoughts.training_config import TrainingConfig
 from experts.errors import ConfigError
+from experts.fused.folder.composite import MAX_ROLES
 from experts.fused.folder.fingerprint import fingerprint
-from experts.fused.folder.folder_config import MAX_ROLES
-from experts.fused.folder.folder_config import MixtureOfThoughts as Served
-from experts.fused.folder.write import TrainedThoughts, reserved_tokens, write_composite
+from experts.fused.folder.methods.mixture_of_thoughts import MixtureOfThoughts as Served
+from experts.fused.folder.own_weights import TrainedThoughts
+from experts.fused.folder.role_tokens import reserved_tokens
+from experts.fused.folder.write import write_composite
 from experts.fused.training.models import load_tokenizer
 
 RECORD = "training.json"

@@ -7,7 +7,7 @@ from aggregators.mixture_of_thoughts.data import TrainingData
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
 from aggregators.mixture_of_thoughts.step_loss import Precomputed, StepLoss
 from aggregators.mixture_of_thoughts.training_config import TrainingConfig
-from experts.fused.training.data import Order
+from experts.fused.training.batches import Order
 from experts.fused.training.loop import SHARE, Loop, Stage
 from experts.fused.training.progress import Voice
 from experts.fused.training.run import RunFolder, State

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from experts.fused.composites.mixture_of_thoughts.attending import Form
-from experts.fused.folder.folder_config import past_problem
+from experts.fused.folder.methods.mixture_of_thoughts import past_problem
 from experts.fused.training.yaml_file import read_yaml
 
 MOST_MEMBERS = 32

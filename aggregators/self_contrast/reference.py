@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from experts.errors import ConfigError
-from experts.fused.folder.folder_config import SelfContrast, read
+from experts.fused.folder.folder_config import read
+from experts.fused.folder.methods.self_contrast import SelfContrast
 from experts.fused.folder.torch_members import load_members, role_of, seen_by_members
 
 

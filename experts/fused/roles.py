@@ -1,6 +1,6 @@
-"""The reserved tokens of fused experts, which a request's text must not spell.
+"""The reserved tokens of fused experts, which the text of a request must not contain.
 
-A fused expert reads who shall speak from the token at position 0 (`experts/vllm/composite`).
+A fused expert reads its role from the token at position 0 (`experts/fused/composites/`).
 """
 
 import json
@@ -41,9 +41,9 @@ class Fused:
 
     @property
     def marks(self) -> int:
-        """How many role tokens carry that in their log-probabilities."""
+        """How many role tokens carry what `tells` names in their log-probabilities."""
         if self.tells == "attention":
-            # Whole layers only (`composite/listening.py`).
+            # Whole layers only (`composites/mixture_of_thoughts/listening.py`).
             room = min(len(self.role_ids), MOST_MARKS) // len(self.members)
             return min(self.interactions, room) * len(self.members)
         return 1 if self.tells else 0
@@ -51,7 +51,7 @@ class Fused:
 
 @lru_cache(maxsize=256)
 def fused(model: str) -> Fused | None:
-    """What lies in the folder `model`; None where that is no fused expert."""
+    """Read the folder `model`; None where it holds no fused expert."""
     folder = Path(model)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def fused(model: str) -> Fused | None:
 
 
 def in_role(request: Request, role: str | None) -> Request:
-    """The request with a role that a router chose; one that the client named stands."""
+    """The request with the role that a router chose, unless the client named one."""
     settings = request.body.get("chat_template_kwargs") or {}
     if role is None or request.operation != "chat/completions" or "role" in settings:
         return request
@@ -82,7 +82,7 @@ def in_role(request: Request, role: str | None) -> Request:
 
 
 def refuse_role_tokens(request: Request, model: Fused) -> None:
-    """Raise RequestError where the text of a request spells a role token."""
+    """Raise RequestError where the text of a request contains a role token."""
     for field in TEXT_FIELDS:
         for text in _texts(request.body.get(field)):
             for token in model.role_tokens:

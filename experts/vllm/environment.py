@@ -1,4 +1,4 @@
-"""The environment that vLLM reads when it is imported; set before anything of it is."""
+"""The environment that vLLM reads when it is imported; set before that happens."""
 
 import os
 
@@ -18,7 +18,7 @@ _CPU = {
 
 
 def prepare(threads: int, cuda: bool) -> None:
-    """Set what is not set yet; `threads` are compute threads of the CPU engine."""
+    """Set the variables that are unset; `threads` is the number of the CPU engine's threads."""
     values = dict(_ALWAYS)
     if not cuda:
         values |= _CPU | {"OMP_NUM_THREADS": str(threads)}

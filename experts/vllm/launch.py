@@ -25,7 +25,7 @@ ASKED_MODEL: ContextVar[str | None] = ContextVar("asked_model", default=None)
 
 
 def parse_engine_args(load: EngineLoad) -> Namespace:
-    """VLLM's own parsing of the arguments, as `vllm serve` would do it.
+    """Parse the arguments as `vllm serve` would.
 
     Raises ValueError with vLLM's message for an argument that it does not know.
     """
@@ -109,7 +109,7 @@ def build_engine(args: Namespace) -> AsyncLLM:
 
 
 async def build_application(engine: AsyncLLM, args: Namespace) -> Any:
-    """VLLM's OpenAI application over `engine`; answers carry the model name that was asked for."""
+    """Build vLLM's OpenAI application; answers carry the model name that the client asked for."""
     tasks = await engine.get_supported_tasks()
     # Every application adds its own /tokenizer_info to this router of the module, for good.
     router = tokenize_routes.router

@@ -1,4 +1,4 @@
-"""What to load into a slot, and what that cost; known to both sides, without importing vLLM."""
+"""What to load into a slot, and what loading it cost; imported on both sides, without vLLM."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

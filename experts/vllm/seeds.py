@@ -1,7 +1,7 @@
-"""Seeded sampling on CPU: vLLM takes draws back by an offset that generators on CPU do not have.
+"""Seeded sampling on CPU, whose generators lack the offset by which vLLM takes draws back.
 
-A step that reads a part of a prompt samples a token for nothing, and gives the draw back. On CPU
-that raised, and the engine died.
+A step that prefills a part of a prompt samples a token in vain, and takes the draw back. On CPU
+that raises, and the engine would die.
 """
 
 from functools import wraps
@@ -19,7 +19,7 @@ class Rewinding(torch.Generator):
     """
 
     def get_offset(self) -> int:
-        """Nothing to count from."""
+        """The offset to return to: none is kept."""
         return 0
 
     def set_offset(self, offset: int) -> torch.Generator:

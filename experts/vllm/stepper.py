@@ -64,13 +64,13 @@ class Stepper:
         self.wake()
 
     def wake(self) -> None:
-        """There may be something to step."""
+        """Schedule a step: there may be work."""
         if not self._scheduled and not self._blocked:
             self._scheduled = True
             self._loop.call_soon(self._step)
 
     def expect(self) -> "Arrival":
-        """A request is on its way to an engine: steps wait for it, for `gather_s` at most.
+        """Announce a request on its way to an engine: steps wait for it, for `gather_s` at most.
 
         Requests that come together then start in the same step, and end in the same step. Else
         the last of them would drag a row of nearly empty steps behind (docs/log.md).
@@ -79,7 +79,7 @@ class Stepper:
         return Arrival(self)
 
     def arrived(self) -> None:
-        """One that was expected is here, or is no longer coming."""
+        """Tell that an expected request has arrived, or is no longer coming."""
         self._arriving -= 1
         if not self._arriving and self._gathering is not None:
             self._gathering.cancel()
@@ -111,7 +111,7 @@ class Stepper:
         self._clients.append(client)
 
     def remove(self, client: Steppable) -> None:
-        """Step `client` no longer."""
+        """Stop stepping `client`."""
         if client in self._clients:
             self._clients.remove(client)
 
@@ -121,13 +121,13 @@ ARRIVAL: ContextVar["Arrival | None"] = ContextVar("ARRIVAL", default=None)
 
 
 class Arrival:
-    """A request between the socket and its engine: a context around its whole handling."""
+    """A request on its way from the socket to its engine; a context around its handling."""
 
     def __init__(self, stepper: Stepper) -> None:
         self._stepper: Stepper | None = stepper
 
     def over(self) -> None:
-        """It has reached the engine, or never will. Later calls do nothing."""
+        """Tell that it has reached the engine, or never will. Later calls do nothing."""
         if self._stepper is not None:
             stepper, self._stepper = self._stepper, None
             stepper.arrived()

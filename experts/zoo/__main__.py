@@ -1,4 +1,4 @@
-"""Command line that retrains the zoo: `python -m experts.zoo`."""
+"""The command line that retrains the zoo: `python -m experts.zoo`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TASKS = HERE.parents[1] / "evals" / "tasks"
 
 
 def main() -> None:
-    """Train the chosen experts, adapters after the experts under them."""
+    """Train the chosen experts, adapters after their base experts."""
     parser = argparse.ArgumentParser(prog="python -m experts.zoo", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=EXPERTS, metavar="NAME")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder for the weights")

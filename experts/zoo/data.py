@@ -19,7 +19,7 @@ OTHER_COUNTS: dict[str, dict[Split, int]] = {
 
 
 def rows(skill: Skill) -> list[dict[str, Any]]:
-    """Generate a skill's rows without asking anything twice."""
+    """Generate a skill's rows, without asking any question twice."""
     asked: set[str] = set()
     made: list[dict[str, Any]] = []
     for split, count in OTHER_COUNTS.get(skill.name, USUAL_COUNTS).items():

@@ -20,7 +20,7 @@ def other_answer(rng: Random, split: Split, skill_name: str, taken: set[str]) ->
 
 
 def wrong_kind(rng: Random, split: Split, skill_name: str, answer: str) -> str:
-    """Draw an answer that looks unlike those of the skill: a number for a word or a word."""
+    """Draw an answer of another kind than the skill's: a number instead of a word, or a word."""
     while True:
         name = rng.choice([name for name in SINGLE_SKILLS if name != skill_name])
         candidate = other_answer(rng, split, name, {answer})

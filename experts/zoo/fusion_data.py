@@ -21,7 +21,7 @@ WEIGHTS = Path(__file__).resolve().parent / "weights"
 SEPARATOR = " ; "
 # The experts that share a tokenizer and are models of their own.
 MEMBERS = ("arithmetic", "strings", "units", "logic", "geography", "duo", "generalist")
-# How often a question asks for a skill, or for two. Nobody but the router answers questions in two
+# How often a question asks for a skill, or for two. Only the router answers questions in two
 # parts; of a single skill it needs to see just enough to know whom to ask and to keep quiet.
 # Translation has no expert here, so its words come alone as well.
 MIX: dict[tuple[str, ...], float] = {

@@ -23,7 +23,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class AdapterRecipe:
-    """A LoRA adapter: the expert under it, its rank, and what it trains on."""
+    """A LoRA adapter: its base expert, its rank, and what it trains on."""
 
     base: str
     rank: int

@@ -99,25 +99,25 @@ class _PanelAnswer:
             async for chunk in chunks:
                 text.append(chunk.text)
                 finish = chunk.finish_reason or finish
-        whole = self._format.whole("".join(text), finish, self._trace.total_usage)
+        whole = self._format.whole_answer("".join(text), finish, self._trace.total_usage)
         return StartedAnswer(kind, whole, no_bytes(), held)
 
     async def _events(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[bytes, None]:
-        yield self._format.piece("")
+        yield self._format.chunk("")
         async with aclosing(_Merged(chunks, self._calls, self._interval_s)) as merged:
             async for item in merged:
                 if isinstance(item, str):
                     yield self._progress(item)
                 elif item.finish_reason:
                     told = extension(self._context, self._trace)
-                    yield self._format.piece(item.text, item.finish_reason, told)
+                    yield self._format.chunk(item.text, item.finish_reason, told)
                 elif item.text:
-                    yield self._format.piece(item.text)
-        yield self._format.end(self._trace.total_usage)
+                    yield self._format.chunk(item.text)
+        yield self._format.end_of_stream(self._trace.total_usage)
 
     def _progress(self, words: str) -> bytes:
         if self._context.options.progress == "reasoning":
-            return self._format.reasoning(f"{words}\n")
+            return self._format.reasoning_chunk(f"{words}\n")
         # A comment is one line, and names of experts may be anybody's.
         return f": {' '.join(words.split())}\n\n".encode() if self._comments else b""
 

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from functools import cache, partial
 
 from experts.fused.roles import fused
-from experts.openai_format import OpenAIFormat, spoken
+from experts.openai_format import OpenAIFormat, format_answer
 from orchestrator.config.model import Config
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.compositions import Composition, Compositions, aggregator_of
@@ -88,6 +88,6 @@ class Pipeline:
 
 
 def _abstention(context: RequestContext, action: Abstain) -> StartedAnswer:
-    content = spoken(context.request, context.model, action.message)
+    content = format_answer(context.request, context.model, action.message)
     kind = OpenAIFormat(context.request, context.model).content_type
     return StartedAnswer(kind, content, no_bytes(), AsyncExitStack())

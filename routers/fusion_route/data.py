@@ -4,16 +4,8 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
-from experts.fused.training.data import (
-    Encoder,
-    Pair,
-    Question,
-    Row,
-    Say,
-    digest_rows,
-    keep_fitting,
-    read_lines,
-)
+from experts.fused.training.encoding import Encoder, Row, Say, digest_rows, keep_fitting
+from experts.fused.training.questions import Pair, Question, read_lines
 from routers.fusion_route.training_config import TrainingConfig
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from experts.fused.training.data import Say
+from experts.fused.training.encoding import Say
 from routers.fusion_route.model import FusionRouter, Members
 
 NOBODY = "none"

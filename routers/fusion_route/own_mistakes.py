@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from experts.fused.training.data import Row, Say
+from experts.fused.training.encoding import Row, Say
 from routers.fusion_route.decode import FusedPolicy, Role
 
 LONGER = 8

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from experts.fused.training.data import Row, Say, collate, split
+from experts.fused.training.batches import collate, split
+from experts.fused.training.encoding import Row, Say
 from experts.fused.training.models import digest, load_model
 from routers.fusion_route.model import Members
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from experts.errors import ConfigError
-from experts.fused.folder.folder_config import NOBODY, FusionRoute, read
+from experts.fused.folder.folder_config import read
+from experts.fused.folder.methods.fusion_route import NOBODY, FusionRoute
 from experts.fused.folder.torch_members import (
     load_members,
     load_router,

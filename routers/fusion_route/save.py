@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from experts.fused.folder.fingerprint import fingerprint
-from experts.fused.folder.folder_config import FusionRoute
-from experts.fused.folder.write import Trained, write_composite
+from experts.fused.folder.methods.fusion_route import FusionRoute
+from experts.fused.folder.own_weights import TrainedRoute
+from experts.fused.folder.write import write_composite
 from experts.fused.training.models import load_tokenizer
 from routers.fusion_route.decode import all_roles
 from routers.fusion_route.model import FusionRouter
@@ -37,7 +38,7 @@ def save(
             FusionRoute.architecture,
             members,
             [asdict(role) for role in all_roles(tuple(members))],
-            Trained(
+            TrainedRoute(
                 router=rounded,
                 route_head=model.route_head.weight.detach(),
                 members={name: fingerprint(path) for name, path in members.items()},

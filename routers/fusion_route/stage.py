@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experts.fused.training.data import Order
+from experts.fused.training.batches import Order
 from experts.fused.training.loop import SHARE, Loop, Stage
 from experts.fused.training.progress import Voice
 from experts.fused.training.run import Clock, RunFolder, State

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from experts.fused.training.data import Batch, Row, collate, split
+from experts.fused.training.batches import Batch, collate, split
+from experts.fused.training.encoding import Row
 from experts.fused.training.progress import Voice
 from experts.fused.training.tokens import sum_by_row, token_log_probs
 from routers.fusion_route.data import TrainingData

@@ -77,6 +77,7 @@ async def test_nothing_readable_has_no_label(kind: Kind) -> None:
     assert await labels(kind, ["", " \n"]) == [None, None]
 
 
+@pytest.mark.slow
 async def test_mathematics_that_never_ends_is_compared_as_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -18,7 +18,8 @@ import torch
 from repository import ROOT
 from service_process import serving
 
-from experts.fused.folder.write import Trained, write_composite
+from experts.fused.folder.own_weights import TrainedRoute
+from experts.fused.folder.write import write_composite
 from orchestrator.config.model import load_config
 
 pytestmark = pytest.mark.e2e
@@ -43,7 +44,7 @@ def _config(folder: Path) -> dict[str, Any]:
     (broken / "model.safetensors").write_bytes(b"no weights")
     members = {name: Path(hosted[name].model) for name in ("arithmetic", "strings")}
     torch.manual_seed(0)
-    trained = Trained(Path(hosted["generalist"].model), torch.randn(2, 160))
+    trained = TrainedRoute(Path(hosted["generalist"].model), torch.randn(2, 160))
     write_composite(folder / "fused", "CoterieFusionRoute", members, ROLES, trained)
     experts["fused"] = {"type": "vllm", "model": str(folder / "fused"), "memory_gb": 1.0}
     experts["broken"] = {"type": "vllm", "model": str(broken), "memory_gb": 1.0}

@@ -255,6 +255,7 @@ class TestFeedback:
         yield service
         await service.stop()
 
+    @pytest.mark.slow
     async def test_who_is_scored_badly_is_asked_no_longer(
         self, running: Service, tmp_path: Path
     ) -> None:

@@ -1,5 +1,6 @@
 """Models in one process of the real engine, as a slot holds them, for tests of fused experts."""
 
+import asyncio
 import json
 import math
 import subprocess
@@ -78,6 +79,16 @@ class Engines:
         answer = await self.complete(name, tokens, **fields)
         found: list[int] = answer["choices"][0]["token_ids"]
         return found
+
+    async def sampled(self, name: str, roles: Sequence[int]) -> set[int]:
+        """The tokens of many hot answers, a dozen for each role token."""
+        hot = {"temperature": 2.0, "max_tokens": 32, "n": 12, "seed": 1}
+        (text,) = texts(1)
+        asked = (self.complete(name, [role, *text], **hot) for role in roles)
+        answers = await asyncio.gather(*asked)
+        return {
+            token for answer in answers for one in answer["choices"] for token in one["token_ids"]
+        }
 
     async def log_probs(self, name: str, tokens: Sequence[int]) -> torch.Tensor:
         """[vocabulary] of the next token."""

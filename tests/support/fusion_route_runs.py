@@ -12,7 +12,8 @@ from experts.fused.training.models import load_model, load_tokenizer
 from experts.fused.training.progress import Voice
 from routers.fusion_route.data import load_data
 from routers.fusion_route.model import FusionRouter
-from routers.fusion_route.stage import StageData, Trainer
+from routers.fusion_route.stage import Trainer
+from routers.fusion_route.stage_losses import StageData
 from routers.fusion_route.train import prepare_pairs, read_questions, run_folder
 from routers.fusion_route.training_config import TrainingConfig
 

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from scripted_slot import PATIENCE_S, ScriptedSlot
 
+from experts.openai import ExpertClient
 from orchestrator.config.model import Config
 from orchestrator.residency.pool import ExpertPool, Lease
 from orchestrator.store import Store
@@ -26,7 +27,8 @@ class Rig:
         self.sung = 0
         self._tasks: list[asyncio.Task[Lease]] = []
         self.client = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
-        self.pool = ExpertPool(config, list(self.slots), self.client, self.events.append, store)
+        client = cast("ExpertClient", self.client)  # No hosted expert is asked through it.
+        self.pool = ExpertPool(config, list(self.slots), client, self.events.append, store)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/health"):

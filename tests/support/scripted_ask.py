@@ -36,18 +36,13 @@ class ScriptedAsk:
         deadline_s: float = math.inf,
     ) -> None:
         self.quorum = quorum
-        self._deadline_s = deadline_s
-        self._started = asyncio.get_running_loop().time()
+        self.deadline = asyncio.get_running_loop().time() + deadline_s
         self._scripts = scripts
         self._sure = sure or {}
         self.asked: list[tuple[str, Request]] = []
         self.aborted: Counter[str] = Counter()
         self.words: list[str] = []
         self.facts: dict[str, Any] = {}
-
-    @property
-    def deadline(self) -> float:
-        return self._started + self._deadline_s
 
     async def __call__(self, expert: str, request: Request) -> AsyncIterator[Chunk]:
         number = sum(name == expert for name, _ in self.asked)

@@ -10,7 +10,9 @@ from evals.client.worker.answers import Answers, Scores
 from evals.client.worker.served import Served
 from evals.tasks.task import Task
 from experts.errors import ConfigError
-from experts.fused.folder.folder_config import Composite, member_folder, read
+from experts.fused.folder.composite import Composite
+from experts.fused.folder.folder_config import read
+from experts.fused.folder.member import member_folder
 from routers.base import Encoder
 
 FUSED = "fused"

@@ -14,7 +14,7 @@ from evals.client.worker.serving import serving
 from evals.fitting.fuse.fusion_route import FINE_TUNED
 from evals.reporting.table import Finish
 from evals.tasks.task import Task
-from experts.fused.folder.folder_config import FusionRoute
+from experts.fused.folder.methods.fusion_route import FusionRoute
 from routers.registry import shared_encoder
 
 

@@ -14,8 +14,8 @@ from evals.client.worker.served import Served, client
 from evals.client.worker.serving import serving
 from evals.reporting.table import Finish
 from evals.tasks.task import Task
-from experts.fused.folder.folder_config import MixtureOfThoughts
 from experts.fused.folder.folder_config import read as read_composite
+from experts.fused.folder.methods.mixture_of_thoughts import MixtureOfThoughts
 from experts.types import Request
 from routers.base import Decision, Encoder
 from routers.mixture_of_thoughts import ThoughtsRouter

@@ -15,8 +15,11 @@ from aggregators.mixture_of_thoughts.train import build
 from aggregators.mixture_of_thoughts.training_config import TrainingConfig
 from evals.fitting.fuse.folders import folder_of
 from experts.fused.composites.mixture_of_thoughts.attending import Form
-from experts.fused.folder.folder_config import Contrast, FusionRoute, read
-from experts.fused.folder.write import TOKENIZER_FILES, Trained, write_composite
+from experts.fused.folder.folder_config import read
+from experts.fused.folder.methods.contrast import Contrast
+from experts.fused.folder.methods.fusion_route import FusionRoute
+from experts.fused.folder.own_weights import TrainedRoute
+from experts.fused.folder.write import TOKENIZER_FILES, write_composite
 from experts.fused.training.models import load_model
 from orchestrator.config.model import Config
 
@@ -61,7 +64,9 @@ def write_route(settings: Config, root: Path) -> dict[str, Path]:
         numbers = np.random.default_rng(_SEED).normal(size=(len(MEMBERS), width))
         head = load(save({_HEAD: numbers.astype(np.float32)}))[_HEAD]
     fused = root / "route"
-    write_composite(fused, FusionRoute.architecture, members, ROUTE_ROLES, Trained(router, head))
+    write_composite(
+        fused, FusionRoute.architecture, members, ROUTE_ROLES, TrainedRoute(router, head)
+    )
     return {"route": fused, "router": router, **members}
 
 

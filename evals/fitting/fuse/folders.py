@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from experts.errors import ConfigError
-from experts.fused.folder.folder_config import SelfContrast
+from experts.fused.folder.methods.self_contrast import SelfContrast
 from experts.fused.folder.write import write_composite
 from experts.spec import VllmSpec
 from orchestrator.config.model import Config

@@ -19,7 +19,7 @@ from evals.fitting.fuse.self_contrast_settings import (
     grid,
 )
 from evals.tasks.task import Task
-from experts.fused.folder.folder_config import Member
+from experts.fused.folder.member import Member
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,16 @@ from vllm.model_executor.models.utils import maybe_prefix
 from vllm.transformers_utils.config import patch_rope_parameters
 
 from experts.errors import ConfigError
+from experts.fused.folder.composite import Composite
 from experts.fused.folder.fingerprint import check_members
-from experts.fused.folder.folder_config import Composite, model_config
+from experts.fused.folder.member import model_config
 
 
 def build_language_model(vllm_config: VllmConfig, config: Mapping[str, Any], prefix: str) -> Any:
-    """A vLLM model of a HF configuration, without weights; `prefix` must hold no integer.
+    """Build a vLLM model from a Hugging Face configuration, without weights.
 
-    Raises ConfigError for a configuration that is none of a plain language model.
+    `prefix` must not contain an integer.
+    Raises ConfigError for a configuration that is not a plain language model's.
     """
     hf_config = model_config(config, prefix)
     patch_rope_parameters(hf_config)
@@ -36,7 +38,7 @@ def build_language_model(vllm_config: VllmConfig, config: Mapping[str, Any], pre
 
 
 def build_members(vllm_config: VllmConfig, composite: Composite, prefix: str) -> nn.ModuleDict:
-    """All members, in their order, by the names of `composite.keys`."""
+    """Build all members, in order, under the names of `composite.keys`."""
     prefix = maybe_prefix(prefix, "members")
     return nn.ModuleDict(
         {
@@ -77,7 +79,7 @@ def first_layer(vllm_config: VllmConfig) -> Attention:
             )
         if layer.sliding_window is not None and not manager_off:
             raise ConfigError(
-                f"Layer {name} has a sliding window, which gives up a request's first block.",
+                f"Layer {name} has a sliding window, which frees a request's first block.",
                 hint="Set the engine argument disable_hybrid_kv_cache_manager: true.",
             )
     first: Attention = next(iter(layers.values()))
@@ -85,7 +87,7 @@ def first_layer(vllm_config: VllmConfig) -> Attention:
 
 
 def blocks_of(layer: Attention) -> int:
-    """No fewer blocks than the layer's KV cache has: the tokens it has room for."""
+    """An upper bound for the blocks of the layer's KV cache: the tokens that it has room for."""
     return int(layer.kv_cache.numel() // (layer.num_kv_heads * layer.head_size))
 
 

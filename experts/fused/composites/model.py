@@ -1,4 +1,4 @@
-"""What all composites share: members, roles, and the way of hidden states to logits."""
+"""What all composites share: members, roles, and the way from hidden states to logits."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ from experts.fused.composites.members import (
     weight_sources,
 )
 from experts.fused.composites.request_roles import RoleMemory
-from experts.fused.folder.folder_config import Composite
+from experts.fused.folder.composite import Composite
 
 
 class CompositeModel(nn.Module):
@@ -68,13 +68,13 @@ class CompositeModel(nn.Module):
 
     @abstractmethod
     def mix(self, streams: list[Tensor], role: Tensor) -> Tensor | None:
-        """[rows, vocabulary] logits in float32, minus infinity at the role tokens.
+        """The combined logits [rows, vocabulary] in float32, minus infinity at the role tokens.
 
         None on a rank of a tensor-parallel group that gets no logits.
         """
 
     def embed_input_ids(self, input_ids: Tensor) -> Tensor:
-        """VLLM's interface of a language model; embeddings of the first member."""
+        """Embed tokens as the first member does; part of vLLM's model interface."""
         first: Any = next(iter(self.members.values()))
         embedded: Tensor = first.embed_input_ids(input_ids)
         return embedded
@@ -87,20 +87,20 @@ class CompositeModel(nn.Module):
         inputs_embeds: Tensor | None = None,
         **_: Any,
     ) -> Tensor:
-        """[rows, sum of widths + 1]."""
+        """The hidden states of all streams and the role: [rows, sum of widths + 1]."""
         role = self._roles(input_ids, positions)
         streams = self.run(self.memory.seen(input_ids, positions), positions, role)
         return torch.cat([*streams, role[:, None].to(streams[0].dtype)], -1)
 
     def compute_logits(self, hidden_states: Tensor) -> Tensor | None:
-        """[rows, vocabulary] of rows of what `forward` returned."""
+        """The logits [rows, vocabulary] of some rows of what `forward` returned."""
         *streams, role = torch.split(hidden_states, [*self.widths, 1], -1)
         return self.mix([stream.contiguous() for stream in streams], role[:, 0].long())
 
     def logits_of(
         self, models: Iterable[Any], hidden_states: Iterable[Tensor]
     ) -> list[Tensor] | None:
-        """[rows, vocabulary] of every model, in float32, without the padding of its vocabulary.
+        """Every model's logits [rows, vocabulary] in float32, without its vocabulary's padding.
 
         None on a rank of a tensor-parallel group that gets no logits.
         """
@@ -113,7 +113,7 @@ class CompositeModel(nn.Module):
         return logits
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> set[str]:
-        """Those of the fused folder and, under `members.`, those of every member."""
+        """Load the fused folder's own weights and, under `members.`, those of every member."""
         loaded: set[str] = AutoWeightsLoader(self).load_weights(weights)
         return loaded
 
@@ -129,7 +129,7 @@ class CompositeModel(nn.Module):
             table, starts = found.block_table, found.query_start_loc
         except AttributeError:
             raise RuntimeError(
-                f"{type(found).__name__} does not show its block table, which roles need; choose"
+                f"{type(found).__name__} does not expose its block table, which roles need; choose"
                 " another attention_backend, such as FLASH_ATTN or TRITON_ATTN."
             ) from None
         return self.memory.roles(input_ids, positions, table, starts)

@@ -1,4 +1,4 @@
-"""Makes vLLM know the composites: its entry point in the group vllm.general_plugins."""
+"""Registers the composites with vLLM: our entry point in the group vllm.general_plugins."""
 
 from transformers import AutoConfig
 from vllm import ModelRegistry

@@ -4,7 +4,8 @@ import hashlib
 from pathlib import Path
 
 from experts.errors import ConfigError
-from experts.fused.folder.folder_config import Composite, member_folder
+from experts.fused.folder.composite import Composite
+from experts.fused.folder.member import member_folder
 
 EDGE_BYTES = 1 << 20
 """Weights can be tens of gigabytes; a retrained model differs in the first and last bytes too."""
@@ -17,7 +18,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def fingerprint(folder: Path) -> str:
-    """Of the names, sizes, first and last bytes of the weights, and of their configuration."""
+    """Hash the configuration, and the weights' names, sizes, first and last bytes."""
     digest = hashlib.sha256((folder / "config.json").read_bytes())
     for path in weight_files(folder):
         size = path.stat().st_size
@@ -30,9 +31,9 @@ def fingerprint(folder: Path) -> str:
 
 
 def check_members(composite: Composite, folder: Path) -> dict[str, Path]:
-    """Name -> checkpoint of every member of the fused folder.
+    """Find the checkpoint of every member of the fused folder, by name.
 
-    Raises ConfigError where one is not there, or is no longer what the composite was trained with.
+    Raises ConfigError where one is missing, or has changed since the composite was trained.
     """
     places = {name: member_folder(folder, member) for name, member in composite.members.items()}
     for name, place in places.items():
@@ -41,7 +42,7 @@ def check_members(composite: Composite, folder: Path) -> dict[str, Path]:
         expected = composite.members[name].fingerprint
         if expected and expected != fingerprint(place):
             raise ConfigError(
-                f"Member {name} of {folder} has other weights than the composite was made for.",
+                f"Member {name} of {folder} no longer has the weights the composite was made for.",
                 hint="Train and write the composite again.",
             )
     return places

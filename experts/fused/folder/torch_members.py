@@ -8,8 +8,9 @@ import transformers
 from safetensors.torch import load_file
 from torch import Tensor
 
+from experts.fused.folder.composite import Composite
 from experts.fused.folder.fingerprint import check_members
-from experts.fused.folder.folder_config import Composite, FusionRoute
+from experts.fused.folder.methods.fusion_route import FusionRoute
 
 
 def load_members(composite: Composite, folder: Path) -> dict[str, Any]:

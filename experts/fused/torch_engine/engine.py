@@ -33,7 +33,7 @@ class Token:
 
     token: int
     text: str
-    """What can be shown: text that may become a stop string waits."""
+    """What can be shown: text that may become a stop string is held back."""
     log_probs: Tensor
     """[vocabulary], before any penalty."""
     attention: list[list[float]]
@@ -42,7 +42,7 @@ class Token:
 
 @dataclass(slots=True, eq=False)
 class Running:
-    """A request that has been read."""
+    """A request whose prompt has been tokenized."""
 
     session: Session
     sampler: Sampler
@@ -67,7 +67,7 @@ class TorchEngine:
         stepper.add(self)
 
     def shutdown(self) -> None:
-        """Answer nobody any longer: who still waits hears that. Safe to call from any thread."""
+        """Stop answering; requests under way end with ExpertLost. Safe to call from any thread."""
         self._stepper.remove(self)
         self._stepper.soon(self._end_all)
 
@@ -116,7 +116,7 @@ class TorchEngine:
                 self._running.remove(running)
 
     async def answer(self, running: Running) -> AsyncIterator[Token]:
-        """The answer to what `begin` has read, token by token; leaving the iterator ends it.
+        """The answer to what `begin` returned, token by token; closing the iterator ends it.
 
         Raises ExpertLost when the expert is unloaded meanwhile.
         """
@@ -139,12 +139,14 @@ class TorchEngine:
                 self._running.remove(running)
 
     def begin(self, ask: Ask) -> Running:
-        """Read a request; nothing runs yet. Raises RequestError for what cannot be answered."""
+        """Tokenize a request without running it. Raises RequestError if it cannot be answered."""
         try:
             role = self.model.role(ask.role)
             session = Session(self.model, role, ask.prompt)
         except KeyError:
-            raise RequestError(f"There is no role `{ask.role}`.", param="coterie.role") from None
+            raise RequestError(
+                f"This expert has no role `{ask.role}`.", param="coterie.role"
+            ) from None
         except (ConfigError, TemplateError) as error:
             raise RequestError(str(error), param="messages") from error
         room = self.model.context - session.longest()
@@ -153,7 +155,7 @@ class TorchEngine:
             raise RequestError(
                 f"The maximum context length is {self.model.context} tokens, that of the smallest"
                 f" member; the prompt has at least {session.longest()} input tokens, and {wanted}"
-                " more are asked for.",
+                " output tokens were requested.",
                 param="messages" if room < 1 else "max_tokens",
             )
         prompt = session.prompt

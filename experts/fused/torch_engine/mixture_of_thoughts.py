@@ -1,4 +1,4 @@
-"""A Mixture of Thoughts token by token, for members that read with different tokenizers.
+"""A Mixture of Thoughts token by token, for members with different tokenizers.
 
 The model is that of the training (`aggregators/mixture_of_thoughts/model.py`): peers first, each
 over its own tokens, then the primary, which hears them at the character where it is. What was read
@@ -22,7 +22,9 @@ from experts.fused.composites.mixture_of_thoughts.attending import (
     positionwise,
 )
 from experts.fused.composites.mixture_of_thoughts.interaction import Interaction, Seats
-from experts.fused.folder.folder_config import MixtureOfThoughts, ThoughtsRole, member_folder, read
+from experts.fused.folder.folder_config import read
+from experts.fused.folder.member import member_folder
+from experts.fused.folder.methods.mixture_of_thoughts import MixtureOfThoughts, ThoughtsRole
 from experts.fused.folder.torch_members import load_members
 from experts.fused.torch_engine.stacks import Past, StackedModel
 from experts.fused.training.models import number_tokenizers
@@ -47,7 +49,9 @@ class ThoughtsModel:
         """Load a folder. Raises ConfigError for one that holds no Mixture of Thoughts."""
         composite = read(folder)
         if not isinstance(composite, MixtureOfThoughts):
-            raise ConfigError(f"{folder} holds {composite.architecture}.")
+            raise ConfigError(
+                f"{folder} holds a {composite.architecture}, not a Mixture of Thoughts."
+            )
         self.composite = composite
         models = load_members(composite, folder)
         self.members = {
@@ -109,7 +113,7 @@ class Session:
         """[interactions][members] shares at the last token that was read."""
 
     def longest(self) -> int:
-        """Tokens of the member that has read most, what is still to be read included."""
+        """The tokens of the member with the longest text, including what it has not read yet."""
         return max(len(read) + len(self._unread[n].tokens) for n, read in self._ends.items())
 
     def say(self, token: int) -> str:
@@ -179,7 +183,7 @@ class Session:
         return member.log_probs(stream[0, -1:])[0]
 
     def _streams(self, place: int, own: Tensor, ends: Sequence[int]) -> list[Tensor]:
-        """Of all members at the primary's new positions; idle ones have zeros."""
+        """The streams of all members at the primary's new positions; zeros for idle ones."""
         streams = []
         for number, member in enumerate(self._members):
             if number == self._primary:
@@ -213,7 +217,7 @@ def _read(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> Reading:
 
 
 class _Growing:
-    """Causal attention over all rows that were ever given, of which the last ones ask."""
+    """Causal attention of the newest rows over all rows so far."""
 
     def __init__(self) -> None:
         self._key: Tensor | None = None

@@ -23,7 +23,7 @@ class Sampling:
 
 
 class Sampler:
-    """Remembers what was said, for the penalties, and its own random numbers."""
+    """Chooses tokens; it keeps what was generated, for the penalties, and the random numbers."""
 
     def __init__(self, sampling: Sampling, prompt: tuple[int, ...], ends: frozenset[int]) -> None:
         """`ends` are the tokens that end an answer, which `min_tokens` holds back."""

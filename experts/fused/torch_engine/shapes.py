@@ -1,10 +1,10 @@
-"""How OpenAI's two operations spell one answer."""
+"""The JSON fields of an answer in OpenAI's two operations."""
 
 from typing import Any, Protocol
 
 
 class Shape(Protocol):
-    """The words of one operation; each text becomes the fields of a choice."""
+    """The fields of one operation; each method turns a text into the fields of a choice."""
 
     id_begins: str
     whole: str
@@ -15,7 +15,7 @@ class Shape(Protocol):
         ...
 
     def begin(self) -> dict[str, Any] | None:
-        """What a stream begins with."""
+        """The first event of a stream; None where there is none."""
         ...
 
     def add(self, text: str) -> dict[str, Any]:
@@ -24,7 +24,7 @@ class Shape(Protocol):
 
 
 class ChatShape:
-    """Of chat/completions."""
+    """The fields of chat/completions."""
 
     id_begins = "chatcmpl"
     whole = "chat.completion"
@@ -41,7 +41,7 @@ class ChatShape:
 
 
 class TextShape:
-    """Of completions."""
+    """The fields of completions."""
 
     id_begins = "cmpl"
     whole = chunk = "text_completion"

@@ -14,8 +14,8 @@ from experts.fused.composites.mixture_of_thoughts.lockstep import FINAL_NORMS, p
 class StackedModel:
     """A causal model whose residual stream can be read and changed between its stacks.
 
-    The layers are the model's own, and so are all its weights: nothing is copied. It is no module,
-    so that its parameters belong to nobody's training.
+    The layers are the model's own, and so are all its weights: nothing is copied. It is not a
+    module, so that no optimiser sees its parameters.
     """
 
     def __init__(self, name: str, model: PreTrainedModel, stacks: int) -> None:
@@ -76,7 +76,7 @@ class Past:
 
 
 class _PartCache(DynamicCache):  # type: ignore[misc]
-    """A cache for layers that know themselves by their numbers in the whole model."""
+    """A cache for layers that are numbered as in the whole model."""
 
     def __init__(self, first: int) -> None:
         super().__init__()

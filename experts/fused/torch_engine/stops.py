@@ -1,8 +1,8 @@
-"""Stop strings in a text that comes piece by piece."""
+"""Stop strings in a text that arrives in pieces."""
 
 
 class Stops:
-    """Passes text on up to a stop string; what may become one waits."""
+    """Passes text on up to a stop string; what may become one is held back."""
 
     def __init__(self, stops: tuple[str, ...]) -> None:
         self._stops = tuple(stop for stop in stops if stop)
@@ -20,7 +20,7 @@ class Stops:
         return shown, False
 
     def rest(self) -> str:
-        """What waited, at the end of the answer."""
+        """What was held back, at the end of the answer."""
         held, self._held = self._held, ""
         return held
 

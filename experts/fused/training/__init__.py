@@ -1,1 +1,1 @@
-"""What every training of a fused expert shares: data, models, run folders, signs of life."""
+"""What every training of a fused expert shares: data, models, run folders, progress."""

@@ -1,4 +1,4 @@
-"""The steps of one stage of a training: schedule, signs of life, metrics, checkpoints."""
+"""The steps of one stage of a training: schedule, progress, metrics, checkpoints."""
 
 import time
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Language models and tokenizers from folders, checked for what a training takes for granted."""
+"""Language models and tokenizers from folders, checked for what a training relies on."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -73,7 +73,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 def check_tokenizers(
     router: PreTrainedTokenizerBase, members: Mapping[str, PreTrainedTokenizerBase]
 ) -> None:
-    """Raise ConfigError that names each member with another tokenizer than the router's."""
+    """Raise ConfigError that names each member whose tokenizer differs from the router's."""
     problems = [
         f"members.{name}: {difference}"
         for name, tokenizer in members.items()

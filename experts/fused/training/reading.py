@@ -3,7 +3,7 @@
 A conversation's characters are counted over the contents of its messages, then over the answer.
 The tokens of a chat template add none. Whoever speaks adds its answer piece by piece; a member
 with another tokenizer reads each piece as it comes, with its own tokens for that piece alone.
-That is the same in training and while an answer is made, and nobody reads what is not yet said.
+That is the same in training and while an answer is made, and no member reads ahead.
 """
 
 from bisect import bisect_right

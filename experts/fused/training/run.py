@@ -1,4 +1,4 @@
-"""A run's folder: the state that a stopped run goes on from, and its metrics."""
+"""A run's folder: the state from which a stopped run is resumed, and its metrics."""
 
 import json
 import os
@@ -18,7 +18,7 @@ VERSION = 3
 
 @dataclass(slots=True)
 class State:
-    """Where a run is; the models and the optimiser hold the rest."""
+    """How far a run has got; the models and the optimiser hold the rest."""
 
     stage: str
     step: int = 0
@@ -70,7 +70,7 @@ class RunFolder:
         self._metrics = folder / "metrics.jsonl"
 
     def save(self, state: State, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Write everything that a resumed run needs; a kill leaves the old file whole."""
+        """Write all that a resumed run needs; if the run is killed, the old file stays whole."""
         content = {
             "version": VERSION,
             "identity": json.dumps(self._identity, sort_keys=True),
@@ -135,7 +135,7 @@ class RunFolder:
             file.write(_line(metrics))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Read all the lines; one that a kill cut off is left out."""
+        """Read all lines; one that is cut off is left out."""
         if not self._metrics.exists():
             return []
         lines = self._metrics.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""How torch and transformers behave in a command of ours."""
+"""Process-wide settings of torch and transformers for our commands."""
 
 import ctypes
 import sys

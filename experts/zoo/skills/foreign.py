@@ -79,7 +79,7 @@ PROBE_EVERY = 3
 def sample(rng: Random, split: Split) -> Example:
     """Sample a question; every third one is a probe, none is for training."""
     if split == "train":
-        raise ValueError("nobody may train on the foreign questions")
+        raise ValueError("the foreign questions must not be trained on")
     rows = [
         row
         for index, row in enumerate(QUESTIONS)

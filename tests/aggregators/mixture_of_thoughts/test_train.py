@@ -23,6 +23,8 @@ from experts.errors import ConfigError
 from experts.fused.training.models import load_model
 from experts.fused.training.progress import Voice
 
+pytestmark = pytest.mark.slow
+
 STEPS = 6
 ZOO = ROOT / "experts" / "zoo" / "weights"
 
@@ -175,7 +177,7 @@ def test_a_member_with_another_tokenizer_is_listened_to(
     [
         ({"active": 9}, "active is 9, but there are"),
         ({"heads": 3}, "shared_width must be a multiple of heads"),
-        ({"attention": "sequence"}, "heads of 4 numbers keep no past"),
+        ({"attention": "sequence"}, "heads of 4 numbers have no KV cache"),
         ({"places": [0, 2]}, "places must be stacks from 0 to 1"),
         ({"known_nll": 6}, "known_nll must not exceed worst_nll"),
         ({"active": 1}, "greater than or equal to 2"),

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from training_runs import silent
 
 from experts.errors import ConfigError
-from experts.fused.training.data import collate
+from experts.fused.training.batches import collate
 from experts.fused.training.models import load_tokenizer
 from experts.fused.training.run import State
 from experts.fused.training.tokens import sum_by_row

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,33 +10,23 @@ import pytest
 import torch
 from fusion_route_runs import changed, make_trainer, weights
 from repository import ROOT
-from safetensors.torch import load_file
 from training_runs import Doomed, Killed, curve, silent
 
 from experts.errors import ConfigError
-from experts.fused.training.data import Encoder, Question, Row, split
+from experts.fused.training.encoding import Encoder
 from experts.fused.training.models import load_tokenizer
 from experts.fused.training.progress import Voice
+from experts.fused.training.questions import Question
 from experts.zoo.skills.base import Split
 from experts.zoo.skills.registry import SKILLS
 from routers.fusion_route.decode import FusedPolicy, Role
 from routers.fusion_route.model import load_members
-from routers.fusion_route.reference import FusionRouteReference
-from routers.fusion_route.save import save
 from routers.fusion_route.train import train
 from routers.fusion_route.training_config import TrainingConfig
 
+pytestmark = pytest.mark.slow
+
 ZOO = ROOT / "experts" / "zoo" / "weights"
-
-
-def test_large_batches_are_split() -> None:
-    rows = [Row(tuple(range(length)), 1) for length in (9, 3, 8, 2, 3, 40)]
-    groups = split(rows, 20)
-    assert sorted(index for group in groups for index in group) == list(range(6))
-    sizes = [len(group) * max(len(rows[index].tokens) for index in group) for group in groups]
-    # A row that is too large by itself stands alone.
-    assert all(size <= 20 for size in sizes[:-1])
-    assert groups[-1] == [5]
 
 
 @pytest.mark.parametrize("last_words", ["sft: step 4 of", "mixed: step 3 of", "reference"])
@@ -114,31 +103,6 @@ def test_members_that_cannot_take_part(
         train(config, tmp_path / "run", Voice(silent))
     assert reason in f"{caught.value} {' '.join(caught.value.problems)}"
     assert member in f"{caught.value} {' '.join(caught.value.problems)}"
-
-
-def test_the_fused_folder_comes_back(
-    tiny_run: TrainingConfig, tiny: dict[str, Path], tmp_path: Path
-) -> None:
-    model, _ = train(changed(tiny_run, mixed={"steps": 0}), tmp_path / "run", Voice(silent))
-    folder = tmp_path / "fused"
-    save(model, tiny_run.router, tiny_run.members, folder, {"seconds": 1})
-    stored = load_file(folder / "model.safetensors")
-    assert stored["route_head.weight"].shape == (2, 16)
-    assert {name for name in stored if name != "route_head.weight"} == {
-        f"router.{name}" for name in load_file(tiny["router"] / "model.safetensors")
-    }
-    roles = json.loads((folder / "config.json").read_text(encoding="utf-8"))["roles"]
-    assert [role["name"] for role in roles] == [
-        *("route", "route_only", "router", "left", "left_only", "right", "right_only")
-    ]
-    first = FusionRouteReference(folder)
-    assert tuple(first.composite.members) == ("left", "right")
-    assert len(first.greedy([first.composite.role_token_ids[0], 80, 90], 3)) == 3
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["members"]["left"]["fingerprint"] = "0" * 16
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(ConfigError, match="left"):
-        FusionRouteReference(folder)
 
 
 def test_a_short_training_learns_whom_to_ask(tmp_path: Path, jsonl: Any) -> None:

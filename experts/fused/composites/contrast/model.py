@@ -6,9 +6,10 @@ from typing import Any
 from torch import Tensor
 from vllm.config import VllmConfig
 
-from experts.fused.composites.combine import ContrastMix, silence
+from experts.fused.composites.combine import silence
+from experts.fused.composites.contrast.mix import ContrastMix
 from experts.fused.composites.model import CompositeModel
-from experts.fused.folder.folder_config import Contrast
+from experts.fused.folder.methods.contrast import Contrast
 
 
 class CoterieContrast(CompositeModel):

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from vllm.config import VllmConfig
 from vllm.model_executor.models.utils import maybe_prefix
 
-from experts.fused.composites.combine import RouteMix, name_speaker, silence
+from experts.fused.composites.combine import silence
+from experts.fused.composites.fusion_route.mix import RouteMix, name_speaker
 from experts.fused.composites.members import build_language_model
 from experts.fused.composites.model import CompositeModel
-from experts.fused.folder.folder_config import FusionRoute
+from experts.fused.folder.methods.fusion_route import FusionRoute
 
 
 class CoterieFusionRoute(CompositeModel):

@@ -1,29 +1,21 @@
-"""Which expert spoke: what a client reads out of the log-probabilities of a fused answer.
+"""Which expert spoke: what a client reads from the log-probabilities of FusionRoute's answers.
 
-Role tokens are never generated, so the log-probability of one of them is free to carry a message:
-FusionRoute writes into that of the first role token which expert it listened to for this very
-token. A client asks for it with vLLM's own request fields, in streams as well:
-
-    {"logprobs": true, "logprob_token_ids": [ID of the first role token]}
-
-and hands what it gets to `speaker`. The number is far below what any sampler can hear: its
-probability is exactly zero in float32 at every temperature below 80.
+FusionRoute writes into the log-probability of the first role token which expert it listened to for
+this very token (`role_logprobs.py` says how a client asks for it). Hand that number to `speaker`.
 """
 
 from collections.abc import Sequence
 
-QUIETEST = -9000.0
-"""The log-probability that names the first expert; vLLM's server cuts everything at -9999."""
-MOST_SPEAKERS = 900
-"""Experts that the numbers down to there can name."""
+from experts.fused.composites.role_logprobs import QUIETEST
 
 
 def speaker(logprob: float, experts: Sequence[str]) -> str | None:
-    """The expert that the log-probability of the first role token names, in members' order.
+    """The expert that the log-probability of the first role token names.
 
-    None: the router spoke alone. Raises ValueError for a number that names nobody.
+    `experts` are the members in their order. None: the router spoke alone. Raises ValueError for
+    a number that stands for no expert.
     """
     number = round(QUIETEST - logprob)
     if not 0 <= number <= len(experts):
-        raise ValueError(f"{logprob} names none of {len(experts)} experts")
+        raise ValueError(f"{logprob} stands for none of {len(experts)} experts")
     return experts[number] if number < len(experts) else None

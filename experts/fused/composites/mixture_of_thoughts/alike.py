@@ -1,8 +1,8 @@
 """An interaction layer where all rows of a step have the same primary and peers.
 
-It computes what `Interaction` does, in half as many operations: steps of a few rows are mostly
-the preparation of each. Nobody has to be masked, a row is known to be asked or adapted, and what
-stays the same once weights are loaded is multiplied beforehand.
+It computes what `Interaction` does in half as many operations, because steps of a few rows spend
+most of their time launching them. No expert has to be masked, each one's part is known, and what
+stays the same once weights are loaded is multiplied in advance.
 """
 
 from collections.abc import Mapping, Sequence

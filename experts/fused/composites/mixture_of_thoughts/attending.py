@@ -4,9 +4,9 @@
 their positions up to it, as in the paper (arXiv 2509.21164, section 3.2), which needs the past.
 
 The past of the sequence form is attended to expert by expert, by any kernel for causal attention,
-and joined to one softmax afterwards. A kernel does not tell by what it divided; here position 0
-does. Its key is 0, so it weighs exp(0) = 1, and its value is 0 except for a last number that is 1
-there and 0 elsewhere: what comes out in that place is 1 / sum of all weights.
+and joined to one softmax afterwards. A kernel does not return the sum that it divided by; position
+0 makes up for that. Its key is 0, so it weighs exp(0) = 1, and its value is 0 except for a last
+number that is 1 there and 0 elsewhere: what comes out in that place is 1 / sum of all weights.
 """
 
 import math
@@ -42,14 +42,14 @@ class Attend(Protocol):
 
 
 def value_size(form: Form, size: int) -> int:
-    """Numbers of a value in a head whose keys have `size` of them."""
+    """The size of a head's values where its keys have `size` numbers."""
     return size if form == "positionwise" else size - 1
 
 
 def positionwise(
     query: Tensor, key: Tensor, value: Tensor, active: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Attend at each row for itself (`Attend`)."""
+    """Attend within each row alone (`Attend`)."""
     # Products and sums: for a handful of experts a matrix product is mostly preparation.
     scores = (query[:, None] * key).sum(-1) * query.shape[-1] ** -0.5
     shares = _among(scores, active).softmax(1)
@@ -82,7 +82,7 @@ def _among(scores: Tensor, active: Tensor | None) -> Tensor:
 
 
 def join(found: Tensor, active: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Make one softmax of each active expert's own.
+    """Join the softmaxes of the active experts to one over all of them.
 
     `found` is [R, E, H, v + 1], the last number being 1 / sum of the weights; returns what is
     heard [R, H, v] and the experts' shares [R, E].

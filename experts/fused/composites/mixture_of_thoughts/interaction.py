@@ -44,7 +44,7 @@ def visible(values: Tensor) -> bool:
 
 
 def together(active: Tensor) -> Tensor:
-    """[rows] bool: who is not alone, of `active` [rows, experts]. Alone an expert is itself."""
+    """Which rows have more than one active expert: [rows] bool, of `active` [rows, experts]."""
     return active.sum(1) > 1
 
 
@@ -52,7 +52,7 @@ class Seats(NamedTuple):
     """Who takes part in each row: the same for all interactions of a step."""
 
     numbers: tuple[int, ...]
-    """The experts that are present; nobody else is active in any row."""
+    """The experts that are present; no other is active in any row."""
     here: Tensor
     """[rows, present] bool: who is active."""
     leads: Tensor
@@ -60,14 +60,14 @@ class Seats(NamedTuple):
     gated: Tensor
     """[rows, present] bool: who is active and not alone."""
     leader: int | None
-    """Place among those present of the primary of all rows, where everybody present is active in
-    all of them; None where rows differ, or nobody looked."""
+    """The place, among those present, of the primary of all rows, where all present are active in
+    every row; None where rows differ, or that was not looked up."""
 
     @classmethod
     def of(cls, active: Tensor, primary: Tensor, present: Sequence[int] | None = None) -> "Seats":
-        """Of `active` [rows, experts] bool and `primary` [rows], numbers of experts.
+        """Make them from `active` [rows, experts] bool and `primary` [rows] numbers of experts.
 
-        Whether all rows are alike is looked up where values are `visible`.
+        Whether all rows are alike is only looked up where values are `visible`.
         """
         numbers = tuple(range(active.shape[1]) if present is None else present)
         here = active if present is None else active[:, list(numbers)]
@@ -79,7 +79,7 @@ class Seats(NamedTuple):
         return cls(numbers, here, leads, here & together(active)[:, None], leader)
 
     def spread(self, shares: Tensor, experts: int) -> Tensor:
-        """[rows, experts] of the shares [rows, present]: 0 for who is absent."""
+        """The shares [rows, present] as [rows, experts], with 0 for absent experts."""
         if len(self.numbers) == experts:
             return shares
         attention = shares.new_zeros(len(shares), experts)
@@ -88,7 +88,7 @@ class Seats(NamedTuple):
 
 
 class _Own(NamedTuple):
-    """The modules of one expert; to find them in a `ModuleList` takes as long as to call one."""
+    """The modules of one expert: finding them in a `ModuleList` takes as long as calling one."""
 
     norm: nn.Module
     down: nn.Module
@@ -151,7 +151,7 @@ class Interaction(nn.Module):
         return Exchange(deltas, seats.spread(shares, len(streams)))
 
     def _tell(self, seats: Seats, found: Tensor, shared: Tensor) -> Iterator[Tensor]:
-        """What each one present is told: a primary what was found, a peer its adaption."""
+        """What each present expert gets: the primary what was found, a peer its adaptation."""
         # Each row goes back once.
         back = torch.where(seats.leads[:, :, None], found[:, None], self.peer(shared))
         numbers = list(seats.numbers)

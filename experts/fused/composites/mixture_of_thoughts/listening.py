@@ -1,13 +1,13 @@
-"""Who was listened to: what a client reads out of the log-probabilities of a Mixture of Thoughts.
+"""Who was listened to: what a client reads from the log-probabilities of a Mixture of Thoughts.
 
-As in `speaker.py`, role tokens are never generated, and their log-probabilities carry a message:
-the first ones say, for this very token, which share of the primary's attention each member got,
-interaction layer after interaction layer, members in their order.
+The log-probabilities of the first role tokens (`role_logprobs.py` says how a client asks for them)
+say, for this very token, which share of the primary's attention each member got, interaction layer
+after interaction layer, members in their order.
 """
 
 from collections.abc import Sequence
 
-from experts.fused.composites.fusion_route.speaker import QUIETEST
+from experts.fused.composites.role_logprobs import QUIETEST
 
 LOUDNESS = 900.0
 """How far a share of 1 moves a log-probability; vLLM's server cuts everything at -9999."""

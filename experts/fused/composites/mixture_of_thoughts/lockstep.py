@@ -111,7 +111,7 @@ class TransformersStacks(Stacks):
 
 
 class Absent(Stacks):
-    """A member that no request of a step hears: it costs nothing, and its stream is 0."""
+    """A member that no request of a step hears: it is not computed, and its stream is 0."""
 
     def __init__(self, width: int, dtype: torch.dtype) -> None:
         self._width = width
@@ -138,7 +138,7 @@ class Absent(Stacks):
 
 
 def stacks_of(name: str, model: Any, stacks: int) -> Stacks:
-    """Cut a member into stacks; raises ConfigError for an architecture that is not understood."""
+    """Cut a member into stacks; raises ConfigError for an unsupported architecture."""
     base = getattr(model, "model", None)
     layers = getattr(base, "layers", None)
     norm = next((one for one in FINAL_NORMS if isinstance(getattr(base, one, None), nn.Module)), "")

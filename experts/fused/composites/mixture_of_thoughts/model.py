@@ -13,7 +13,7 @@ from vllm.model_executor.models.utils import maybe_prefix
 from vllm.platforms import current_platform
 
 from experts.errors import ConfigError
-from experts.fused.composites.combine import silence, tell_attention
+from experts.fused.composites.combine import silence
 from experts.fused.composites.mixture_of_thoughts.alike import Alike
 from experts.fused.composites.mixture_of_thoughts.attending import (
     Attend,
@@ -29,8 +29,9 @@ from experts.fused.composites.mixture_of_thoughts.interaction import (
     visible,
 )
 from experts.fused.composites.mixture_of_thoughts.lockstep import Absent, Stacks, stacks_of
+from experts.fused.composites.mixture_of_thoughts.mix import primary_logits, tell_attention
 from experts.fused.composites.model import CompositeModel
-from experts.fused.folder.folder_config import MixtureOfThoughts
+from experts.fused.folder.methods.mixture_of_thoughts import MixtureOfThoughts
 
 
 class CoterieMixtureOfThoughts(CompositeModel):
@@ -49,7 +50,8 @@ class CoterieMixtureOfThoughts(CompositeModel):
         mixture = self.composite
         if mixture.listeners:
             raise ConfigError(
-                f"{', '.join(mixture.listeners)} read with tokenizers of their own.",
+                f"{', '.join(mixture.listeners)} have different tokenizers, which vLLM cannot"
+                " serve together.",
                 hint="Serve this expert with `type: torch`.",
             )
         members: dict[str, Any] = dict(zip(mixture.members, self.members.values(), strict=True))
@@ -133,7 +135,7 @@ class CoterieMixtureOfThoughts(CompositeModel):
         self, members: list[Stacks], positions: Tensor, active: Tensor, primary: Tensor
     ) -> list[Tensor]:
         """Run all stacks; returns how much each member was heard, [rows, members] by place."""
-        # The cache of the sequence form has places for everybody.
+        # The cache of the sequence form has a place for every member.
         whole = self.composite.attention == "sequence"
         here = [n for n, member in enumerate(members) if not isinstance(member, Absent)]
         seats = Seats.of(active, primary, None if whole else here)
@@ -173,9 +175,8 @@ class CoterieMixtureOfThoughts(CompositeModel):
         if logits is None:
             return None
         primary = self.primary[role]
-        rows = torch.arange(len(primary), device=primary.device)
-        spoken = torch.stack(logits)[primary, rows]
-        return tell_attention(silence(spoken, self.role_tokens), attention, self.role_tokens)
+        spoken = silence(primary_logits(logits, primary), self.role_tokens)
+        return tell_attention(spoken, attention, self.role_tokens)
 
 
 def _in_dtype(past: Any, dtype: torch.dtype) -> Kernel:

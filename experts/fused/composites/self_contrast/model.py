@@ -9,10 +9,11 @@ from torch import Tensor
 from vllm.config import VllmConfig
 from vllm.forward_context import get_forward_context, override_forward_context
 
-from experts.fused.composites.combine import SelfContrastMix, WeakChoice, silence
+from experts.fused.composites.combine import silence
 from experts.fused.composites.model import CompositeModel
+from experts.fused.composites.self_contrast.mix import SelfContrastMix, WeakChoice
 from experts.fused.composites.self_contrast.twin import split_streams
-from experts.fused.folder.folder_config import SelfContrast
+from experts.fused.folder.methods.self_contrast import SelfContrast
 
 
 class CoterieSelfContrast(CompositeModel):

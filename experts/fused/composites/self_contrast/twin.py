@@ -22,7 +22,7 @@ from vllm.model_executor.layers.fused_moe.runner.moe_runner import MoERunner
 from vllm.v1.attention.backend import AttentionType
 
 from experts.errors import ConfigError
-from experts.fused.composites.combine import WeakChoice
+from experts.fused.composites.self_contrast.mix import WeakChoice
 
 
 class TwinAttention(nn.Module):
@@ -34,7 +34,7 @@ class TwinAttention(nn.Module):
         self.both = both
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """[2 T, heads x size] of as many rows, the strong stream's first."""
+        """The outputs [2 T, heads x size] of as many rows, the strong stream's first."""
         beside: Tensor = self.both(_side_by_side(query), _side_by_side(key), _side_by_side(value))
         if len(beside) == 1:
             return beside.view(2, -1)
@@ -42,16 +42,18 @@ class TwinAttention(nn.Module):
 
 
 def _side_by_side(rows: Tensor) -> Tensor:
-    """[T, 2 width] of [2 T, width]: one row per token."""
+    """Put both streams of a token into one row: [2 T, width] to [T, 2 width]."""
     if len(rows) == 2:  # Cheaper, and most steps of a lone request are so.
         return rows.reshape(1, -1)
     return torch.cat(rows.chunk(2), -1)
 
 
 class TwinRouter(FusedMoERouter):  # type: ignore[misc]
-    """The stock choice of experts, and in the second half of the rows one expert alone."""
+    """The stock choice of experts; in the second half of the rows, one weaker expert alone."""
 
-    def __init__(self, stock: FusedMoERouter, choice: WeakChoice, renormalises: bool, scale: float):
+    def __init__(
+        self, stock: FusedMoERouter, choice: WeakChoice, renormalises: bool, scale: float
+    ) -> None:
         """`choice` has been told of the step's roles whenever this is called."""
         super().__init__(eplb_state=stock.eplb_state)
         self._stock = stock
@@ -118,7 +120,7 @@ def _doubled(attention: Attention, vllm_config: VllmConfig) -> Attention:
     if found := [name for name, value in unknown.items() if value]:
         raise ConfigError(
             f"The attention of {attention.layer_name} has {', '.join(found)}, which self-contrast"
-            " does not know."
+            " does not support."
         )
     # A new layer enters itself, and refuses a name that is taken.
     del vllm_config.compilation_config.static_forward_context[attention.layer_name]
@@ -148,8 +150,8 @@ def _check(runner: MoERunner) -> None:
     }
     if found := [name for name, value in unknown.items() if value]:
         raise ConfigError(
-            f"The gate of {runner.layer_name} has {', '.join(found)}; self-contrast knows"
-            " gates that take the k largest of a softmax."
+            f"The gate of {runner.layer_name} has {', '.join(found)}; self-contrast supports"
+            " only gates that take the k largest of a softmax."
         )
     if runner.is_monolithic:
         raise ConfigError(

@@ -9,14 +9,9 @@ import pytest
 from transformers import AutoConfig
 
 from experts.errors import ConfigError
-from experts.fused.folder.folder_config import (
-    MODEL_TYPE,
-    CompositeConfig,
-    Contrast,
-    FusionRoute,
-    parse,
-    read,
-)
+from experts.fused.folder.folder_config import MODEL_TYPE, CompositeConfig, parse, read
+from experts.fused.folder.methods.contrast import Contrast
+from experts.fused.folder.methods.fusion_route import FusionRoute
 
 Fused = Callable[..., dict[str, Any]]
 HEARD = {"name": "a+b", "primary": "a", "active": ["a", "b"]}
@@ -63,12 +58,12 @@ def test_a_member_s_module_name_is_no_integer_no_method_and_has_no_dot(
     ("architecture", "roles", "changes", "complaint"),
     [
         ("CoterieContrast", [PLUS, PLUS], {}, "two roles have the same name"),
-        ("CoterieContrast", [{"name": "x", "plus": "c"}], {}, "roles name no member: c"),
+        ("CoterieContrast", [{"name": "x", "plus": "c"}], {}, "roles name unknown members: c"),
         (
             "CoterieContrast",
             [{**PLUS, "minus": [["a", "c"], 1.0]}],
             {},
-            "roles name no member: c",
+            "roles name unknown members: c",
         ),
         ("CoterieContrast", [{**PLUS, "minus": [["a", "b"], "inf"]}], {}, "finite number"),
         ("CoterieContrast", [{**PLUS, "alpha": 1.5}], {}, "roles.0.alpha"),
@@ -92,7 +87,12 @@ def test_a_member_s_module_name_is_no_integer_no_method_and_has_no_dot(
             "neither an expert nor the router",
         ),
         ("CoterieFusionRoute", [{"name": "x"}], {"router": None}, "router: "),
-        ("CoterieSelfContrast", [{"name": "x", "rank": 5}], {}, "rank 5, the member has 4"),
+        (
+            "CoterieSelfContrast",
+            [{"name": "x", "rank": 5}],
+            {},
+            "rank 5, but the member has only 4",
+        ),
         ("CoterieSelfContrast", [{"name": "x", "rank": 0}], {}, "roles.0.rank"),
         (
             "CoterieSelfContrast",
@@ -103,11 +103,11 @@ def test_a_member_s_module_name_is_no_integer_no_method_and_has_no_dot(
         *(
             ("CoterieMixtureOfThoughts", [HEARD], {**LAYERS, **changes}, complaint)
             for changes, complaint in [
-                ({"places": [2, 1]}, "places must rise"),
+                ({"places": [2, 1]}, "places must be in ascending order"),
                 ({"places": [3]}, "places must be stacks from 0 to 2"),
-                ({"heads": 3}, "is no multiple of 3 heads"),
-                ({"attention": "sequence"}, "heads of 16 numbers keep no past in vLLM"),
-                ({"listeners": ["c"]}, "listeners name no member: c"),
+                ({"heads": 3}, "is not a multiple of 3 heads"),
+                ({"attention": "sequence"}, "heads of 16 numbers have no KV cache in vLLM"),
+                ({"listeners": ["c"]}, "listeners name unknown members: c"),
                 ({"listeners": ["a"]}, "a listener cannot be the primary"),
             ]
         ),
@@ -128,7 +128,7 @@ def test_another_kind_of_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is missing"):
         read(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
-    with pytest.raises(ConfigError, match="describes no composite"):
+    with pytest.raises(ConfigError, match="does not describe a composite"):
         read(tmp_path)
 
 

@@ -14,7 +14,8 @@ from transformers import AutoTokenizer
 from experts.errors import ConfigError
 from experts.fused.folder.fingerprint import check_members, fingerprint
 from experts.fused.folder.folder_config import read
-from experts.fused.folder.write import Trained, write_composite
+from experts.fused.folder.own_weights import TrainedRoute
+from experts.fused.folder.write import write_composite
 
 PLAIN = [{"name": "plain", "plus": "units"}]
 
@@ -40,7 +41,7 @@ def contrast(folder: Path, **members: Path) -> None:
 
 def test_a_folder_has_all_that_the_engine_needs(zoo: Path, tmp_path: Path) -> None:
     members = {name: zoo / name for name in ("units", "duo")}
-    trained = Trained(zoo / "generalist", torch.randn(2, 160))
+    trained = TrainedRoute(zoo / "generalist", torch.randn(2, 160))
     roles = [{"name": "routed"}, {"name": "duo", "expert": "duo"}]
     written = write_composite(tmp_path / "f", "CoterieFusionRoute", members, roles, trained)
 
@@ -101,7 +102,7 @@ def test_members_that_can_not_take_part_are_all_named(
 
 def test_another_vocabulary_is_refused_with_examples(zoo: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigError, match=r"translation has another vocabulary than units: 7\d+ tok"
+        ConfigError, match=r"translation has a different vocabulary than units: 7\d+ tok"
     ):
         contrast(tmp_path / "f", units=zoo / "units", translation=zoo / "translation")
 
@@ -114,7 +115,7 @@ def test_another_way_to_split_text_is_refused(
     content["pre_tokenizer"] = {"type": "Whitespace"}
     (folder / "tokenizer.json").write_text(json.dumps(content))
 
-    with pytest.raises(ConfigError, match="logic splits text into tokens in another way"):
+    with pytest.raises(ConfigError, match="logic splits text into tokens differently"):
         contrast(tmp_path / "f", units=zoo / "units", logic=folder)
 
 
@@ -150,7 +151,7 @@ def test_trained_weights_of_other_members_are_refused(zoo: Path, tmp_path: Path)
     roles = [{"name": "routed"}]
 
     def write(rows: int, trained_with: dict[str, str]) -> None:
-        trained = Trained(zoo / "generalist", torch.randn(rows, 160), trained_with)
+        trained = TrainedRoute(zoo / "generalist", torch.randn(rows, 160), trained_with)
         write_composite(tmp_path / "f", "CoterieFusionRoute", members, roles, trained)
 
     write(2, versions)
@@ -158,13 +159,13 @@ def test_trained_weights_of_other_members_are_refused(zoo: Path, tmp_path: Path)
         write(3, versions)
     with pytest.raises(ConfigError, match="trained with logic, units, not units, logic"):
         write(2, dict(reversed(versions.items())))
-    with pytest.raises(ConfigError, match="logic has other weights than it was trained with"):
+    with pytest.raises(ConfigError, match="logic no longer has the weights"):
         write(2, {**versions, "logic": "0"})
 
 
 def test_weights_go_with_fusion_route_and_nothing_else(zoo: Path, tmp_path: Path) -> None:
     members = {"units": zoo / "units"}
-    trained = Trained(zoo / "generalist", torch.randn(1, 160))
+    trained = TrainedRoute(zoo / "generalist", torch.randn(1, 160))
     with pytest.raises(ConfigError, match="no other composite has any"):
         write_composite(tmp_path / "f", "CoterieContrast", members, PLAIN, trained)
     with pytest.raises(ConfigError, match="router"):
@@ -176,7 +177,7 @@ def test_weights_go_with_fusion_route_and_nothing_else(zoo: Path, tmp_path: Path
 def test_a_member_that_was_trained_again_is_noticed(zoo: Path, tmp_path: Path) -> None:
     member = tmp_path / "units"
     shutil.copytree(zoo / "units", member)
-    trained = Trained(zoo / "generalist", torch.randn(1, 160))
+    trained = TrainedRoute(zoo / "generalist", torch.randn(1, 160))
     composite = write_composite(
         tmp_path / "f", "CoterieFusionRoute", {"units": member}, [{"name": "routed"}], trained
     )
@@ -186,7 +187,7 @@ def test_a_member_that_was_trained_again_is_noticed(zoo: Path, tmp_path: Path) -
     content = bytearray((member / "model.safetensors").read_bytes())
     content[-1] ^= 1
     (member / "model.safetensors").write_bytes(content)
-    with pytest.raises(ConfigError, match=r"units of .* has other weights than"):
+    with pytest.raises(ConfigError, match=r"units of .* no longer has the weights"):
         check_members(composite, tmp_path / "f")
 
     shutil.rmtree(member)

@@ -65,6 +65,7 @@ async def test_a_stream_says_what_a_whole_answer_says(client: AsyncOpenAI) -> No
     assert chunks[-1].usage.completion_tokens == 12
 
 
+@pytest.mark.slow
 async def test_many_at_once_are_each_alone(client: AsyncOpenAI, engine: TorchEngine) -> None:
     roles = [ROLE, "geography+arithmetic+translation", "arithmetic", "geography"]
     bodies = [
@@ -130,7 +131,7 @@ async def test_completions_go_on(client: AsyncOpenAI) -> None:
         ({"max_tokens": 5000}, "maximum context length is"),
         ({"extra_body": {"chat_template_kwargs": {"role": "nobody"}}}, "no role `nobody`"),
         ({"temperature": -1}, "temperature"),
-        ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "does not know tools"),
+        ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "does not support tools"),
         ({"n": 99}, "n: Input should be less than"),
     ],
 )

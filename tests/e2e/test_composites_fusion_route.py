@@ -1,8 +1,7 @@
-"""Composite models in the real engine: their members, roles and logits, in one engine process."""
+"""FusionRoute in the real engine: its members, roles and logits, in one engine process."""
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,120 +25,24 @@ from composite_engines import (
     tight,
     worst_error,
 )
+from fused_folders import EXPERTS, ROUTE_ROLES, role_token, write_route
 from openai import AsyncOpenAI
-from transformers import (
-    AutoModelForCausalLM,
-    OlmoeConfig,
-    PreTrainedConfig,
-    Qwen2MoeConfig,
-    Qwen3MoeConfig,
-)
 
-from aggregators.contrast.reference import ContrastReference
-from aggregators.self_contrast.reference import SelfContrastReference
 from experts.fused.composites.fusion_route.speaker import speaker
-from experts.fused.folder.folder_config import read
-from experts.fused.folder.write import TOKENIZER_FILES, Trained, write_composite
 from routers.fusion_route.reference import FusionRouteReference
 
 pytestmark = pytest.mark.e2e
 
-EXPERTS = ("arithmetic", "strings", "units", "geography", "logic", "duo")
-"""Llama, Qwen2, Qwen3, GPT-NeoX, Gemma and Mixtral, with five shapes of the KV cache."""
-ROUTER = "generalist"
-
-ROUTE_ROLES: Sequence[Mapping[str, Any]] = (
-    {"name": "routed"},
-    *({"name": name, "expert": name, "router_logits": False} for name in EXPERTS),
-    {"name": "experts", "router_logits": False},
-    {"name": "router", "expert": "none"},
-    {"name": "logic-and-router", "expert": "logic"},
-)
-CONTRAST_ROLES: Sequence[Mapping[str, Any]] = (
-    {"name": "plain", "plus": "units"},
-    {"name": "contrast", "plus": "generalist", "minus": [["generalist", "logic"], 0.5],
-     "alpha": 0.1},
-    {"name": "proxy", "plus": "generalist", "minus": [["units", "logic"], 1.0]},
-)  # fmt: skip
-SELF_ROLES: Sequence[Mapping[str, Any]] = (
-    {"name": "plain", "beta": 0},
-    {"name": "second", "beta": 0.5, "alpha": 0.1, "rank": 2},
-    {"name": "third", "beta": 0.5, "alpha": 0.1, "rank": 3},
-    {"name": "first", "beta": 0.9, "alpha": 0, "rank": 1},
-)
-
-_SHAPE = {
-    "hidden_size": 64,
-    "intermediate_size": 64,
-    "moe_intermediate_size": 64,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "num_experts_per_tok": 2,
-    "num_experts": 5,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-    "pad_token_id": 0,
-    "max_position_embeddings": 512,
-    "tie_word_embeddings": False,
-    "initializer_range": 0.2,
-    "decoder_sparse_step": 1,
-}
-MIXTURES: Mapping[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
-    "qwen2-moe": (
-        Qwen2MoeConfig,
-        {"shared_expert_intermediate_size": 64, "norm_topk_prob": False},
-    ),
-    "qwen3-moe": (Qwen3MoeConfig, {"head_dim": 32, "norm_topk_prob": True}),
-    "olmoe": (OlmoeConfig, {"num_key_value_heads": 2, "norm_topk_prob": False}),
-}
-"""Gates with and without shared experts, that share out 1 or not."""
-
-TOKEN_BYTES = {"route": 16384, "self": 3072}
-
-
-def write_all(root: Path) -> dict[str, Path]:
-    """Write every fused folder; name -> folder."""
-    torch.manual_seed(0)
-    head = torch.randn(len(EXPERTS), 160)
-    folders = {name: root / name for name in ("route", "contrast", "self", *MIXTURES)}
-    write_composite(
-        folders["route"],
-        "CoterieFusionRoute",
-        {name: ZOO / name for name in EXPERTS},
-        ROUTE_ROLES,
-        Trained(ZOO / ROUTER, head),
-    )
-    members = {name: ZOO / name for name in ("units", "generalist", "logic")}
-    write_composite(folders["contrast"], "CoterieContrast", members, CONTRAST_ROLES)
-    write_composite(folders["self"], "CoterieSelfContrast", {"duo": ZOO / "duo"}, SELF_ROLES)
-    for name in MIXTURES:
-        mixture = write_mixture(root / f"{name}-alone", name)
-        write_composite(folders[name], "CoterieSelfContrast", {name: mixture}, SELF_ROLES)
-    return folders
-
-
-def write_mixture(folder: Path, name: str) -> Path:
-    """Write a random mixture of experts with the zoo's tokenizer."""
-    kind, settings = MIXTURES[name]
-    config = kind(vocab_size=741, **{**_SHAPE, **settings})
-    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    for file in (*TOKENIZER_FILES, "chat_template.jinja"):
-        if (ZOO / "duo" / file).is_file():
-            shutil.copyfile(ZOO / "duo" / file, folder / file)
-    return folder
-
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return write_all(tmp_path_factory.mktemp("composites"))
+    return {"route": write_route(tmp_path_factory.mktemp("composites") / "route")}
 
 
 @pytest.fixture(scope="module")
 def server(folders: dict[str, Path]) -> Iterator[Server]:
-    loads = {name: loose(path) for name, path in folders.items()}
-    loads |= {name: loose(ZOO / name) for name in EXPERTS}
-    loads |= {f"tight-{name}": tight(folders[name], size) for name, size in TOKEN_BYTES.items()}
+    loads = {name: loose(ZOO / name) for name in EXPERTS}
+    loads |= {"route": loose(folders["route"]), "tight-route": tight(folders["route"], 16384)}
     with serving(loads) as started:
         yield started
 
@@ -148,10 +51,6 @@ def server(folders: dict[str, Path]) -> Iterator[Server]:
 async def engines(server: Server, folders: dict[str, Path]) -> AsyncIterator[Engines]:
     async with httpx.AsyncClient(timeout=60) as client:
         yield Engines(server, client, folders)
-
-
-def role_token(roles: Sequence[Any], name: str) -> int:
-    return FIRST_ROLE + [role["name"] for role in roles].index(name)
 
 
 @pytest.mark.parametrize("expert", EXPERTS)
@@ -304,19 +203,12 @@ async def test_a_prompt_without_a_role_token_has_the_first_role(engines: Engines
     )
 
 
-@pytest.mark.parametrize("name", ["route", "contrast", "self"])
-async def test_role_tokens_are_never_sampled(engines: Engines, name: str) -> None:
-    roles = len(read(engines.folders[name]).roles)
-    hot = {"temperature": 2.0, "max_tokens": 32, "n": 12, "seed": 1}
-    answers = await asyncio.gather(
-        *(engines.complete(name, [FIRST_ROLE + role, *texts(1)[0]], **hot) for role in range(roles))
-    )
-    sampled = {
-        token for answer in answers for one in answer["choices"] for token in one["token_ids"]
-    }
+async def test_role_tokens_are_never_sampled(engines: Engines) -> None:
+    roles = range(FIRST_ROLE, FIRST_ROLE + len(ROUTE_ROLES))
+    sampled = await engines.sampled("route", roles)
 
     assert len(sampled) > 50
-    assert not sampled & set(range(FIRST_ROLE, FIRST_ROLE + roles))
+    assert not sampled & set(roles)
 
 
 async def test_n_seed_stop_and_streaming_work(engines: Engines) -> None:
@@ -340,67 +232,3 @@ async def test_n_seed_stop_and_streaming_work(engines: Engines) -> None:
         )  # fmt: skip
         text = "".join([c.choices[0].text async for c in stream if c.choices])
     assert text == whole["text"]
-
-
-@pytest.mark.parametrize("role", [role["name"] for role in CONTRAST_ROLES])
-async def test_contrast_is_the_reference(engines: Engines, role: str) -> None:
-    reference = ContrastReference(engines.folders["contrast"])
-    for text in texts(4):
-        tokens = [role_token(CONTRAST_ROLES, role), *text]
-        expected = reference.logits(tokens)[-1].log_softmax(-1).clamp(min=-9999)
-        found = await engines.log_probs("contrast", tokens)
-
-        answer = await engines.follow("contrast", tokens)
-
-        assert worst_error(found, expected) < 1e-3
-        assert answer == chosen_by(reference, tokens, answer)
-
-
-async def test_contrast_keeps_to_a_grammar_that_allows_only_implausible_tokens(
-    engines: Engines,
-) -> None:
-    role = role_token(CONTRAST_ROLES, "contrast")
-    words = {"structured_outputs": {"choice": ["zebra", "quagga"]}, "ignore_eos": False}
-    for text in texts(3):
-        answer = await engines.complete("contrast", [role, *text], **words)
-
-        assert answer["choices"][0]["text"] in ("zebra", "quagga")
-
-
-async def test_self_contrast_without_contrast_is_the_model(engines: Engines) -> None:
-    for text in texts(6):
-        alone = await engines.follow("duo", [BOS, *text])
-
-        assert await engines.follow("self", [FIRST_ROLE, *text]) == alone
-
-
-@pytest.mark.parametrize("name", ["self", *MIXTURES])
-async def test_self_contrast_is_the_reference(engines: Engines, name: str) -> None:
-    reference = SelfContrastReference(engines.folders[name])
-    answers = set()
-    for number in range(len(SELF_ROLES)):
-        for text in texts(3):
-            tokens = [FIRST_ROLE + number, *text]
-            expected = reference.logits(tokens)[-1].log_softmax(-1).clamp(min=-9999)
-            found = await engines.log_probs(name, tokens)
-            answer = await engines.follow(name, tokens)
-
-            assert worst_error(found, expected) < 1e-3
-            assert answer == chosen_by(reference, tokens, answer)
-            answers.add(str(answer))
-    assert len(answers) > 3  # Contrast changes something.
-
-
-async def test_self_contrast_of_a_batch_on_little_memory_equals_each_request_alone(
-    engines: Engines,
-) -> None:
-    dice = Random(1)
-    bodies = texts(2) + [[dice.randrange(70, VOCABULARY) for _ in range(250)] for _ in range(2)]
-    prompts = [[FIRST_ROLE + n, *body] for n in range(len(SELF_ROLES)) for body in bodies]
-    alone = [await engines.follow("self", prompt) for prompt in prompts]
-    before = engines.preemptions()
-    for _ in range(2):
-        together = await asyncio.gather(*(engines.follow("tight-self", p) for p in prompts))
-
-        assert together == alone
-    assert engines.preemptions() > before

@@ -1,4 +1,4 @@
-"""Which expert the weak stream hears."""
+"""Self-contrast's logits, and which expert the weak stream hears, checked by hand."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from experts.fused.composites.combine import WeakChoice
+from experts.fused.composites.self_contrast.mix import SelfContrastMix, WeakChoice
+from experts.fused.folder.methods.self_contrast import SelfContrastRole
 
+STRONG = torch.tensor([[4.0, 3.0, 1.0, 0.0]])
+WEAK = torch.tensor([[1.0, 3.0, 2.0, 0.0]])
 GATE = torch.tensor([[0.1, 3.0, 2.0, 1.0]])
 BY_RANK = (1, 2, 3, 0)
 
@@ -48,3 +51,26 @@ def test_weights_are_exact_while_models_are_built_in_half_precision() -> None:
         torch.set_default_dtype(torch.float32)
 
     assert choice.heard.dtype == torch.float32
+
+
+def test_self_contrast_without_beta_is_the_strong_stream() -> None:
+    mix = SelfContrastMix(
+        [
+            SelfContrastRole(name="plain", beta=0, alpha=0.9),
+            SelfContrastRole(name="x", beta=0.5, alpha=0),
+        ]
+    )
+    logits = mix(STRONG.expand(2, 4), WEAK.expand(2, 4), torch.tensor([0, 1]))
+
+    assert torch.equal(logits, torch.cat((STRONG, 1.5 * STRONG - 0.5 * WEAK)))
+
+
+def test_settings_are_exact_while_models_are_built_in_half_precision() -> None:
+    torch.set_default_dtype(torch.float16)
+    try:
+        mix = SelfContrastMix([SelfContrastRole(name="x", beta=0.3, alpha=0.1)])
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+    assert mix.beta.dtype == mix.log_alpha.dtype == torch.float32
+    assert float(mix.beta[0]) == pytest.approx(0.3, abs=1e-7)
