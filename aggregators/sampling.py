@@ -18,7 +18,11 @@ class SamplingConfig(AggregatorConfig):
         1, ge=1, le=MOST_SAMPLES, description="How often each expert of the panel is asked."
     )
     temperature: float = Field(
-        0.7, gt=0, le=2, description="Of several samples, where the request asks for none above 0."
+        0.7,
+        gt=0,
+        le=2,
+        description="Sampling temperature where there are several samples and the request sets"
+        " none above 0.",
     )
 
     def calls(self, request: Request, panel: Panel) -> list[Call]:

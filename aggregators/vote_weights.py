@@ -16,11 +16,13 @@ class WeighingConfig(SamplingConfig):
 
     weights: Literal["equal", "confidence", "router"] = Field(
         "equal",
-        description="Of a vote: 1, by ReConcile's steps of the expert's confidence, or by the"
-        " quality that the router predicts.",
+        description="What a vote weighs: 1, the expert's confidence in ReConcile's steps, or"
+        " the quality that the router predicts.",
     )
     wrong_answers: int = Field(
-        9, ge=1, description="Wrong answers there are to choose from, for weights by the router."
+        9,
+        ge=1,
+        description="How many wrong answers there are to choose from, for weights by the router.",
     )
 
     def asked(self, request: Request) -> Request:

@@ -18,16 +18,24 @@ class ClustersConfig(FittedConfig):
 
     type: Literal["clusters"]
     clusters: int = Field(
-        64, ge=1, le=4096, description="How many; no more than different questions."
+        64,
+        ge=1,
+        le=4096,
+        description="How many clusters of questions are made, at most one per different question.",
     )
-    looked_at: int = Field(3, ge=1, description="Nearest clusters that count.")
+    looked_at: int = Field(3, ge=1, description="How many of the nearest clusters count.")
     temperature: float = Field(
-        0.1, gt=0, description="Lower listens more to the nearest cluster, higher to all of them."
+        0.1,
+        gt=0,
+        description="Lower values weigh the nearest cluster more, higher ones weigh all alike.",
     )
     prior_weight: float = Field(
-        4.0, ge=0, description="Answers of its overall mean that each expert has in every cluster."
+        4.0,
+        ge=0,
+        description="How many answers at its overall mean each expert is credited with in every"
+        " cluster.",
     )
-    seed: int = Field(0, ge=0, description="Of where the clusters begin.")
+    seed: int = Field(0, ge=0, description="Seed of the clusters' first centres.")
 
 
 class Clusters(Predictor):

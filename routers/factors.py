@@ -23,10 +23,12 @@ class FactorsConfig(FittedConfig):
     """The keys of a factorising router."""
 
     type: Literal["factors"]
-    rank: int = Field(32, ge=1, le=384, description="Size of the shared space.")
-    decay: float = Field(1e-4, ge=0, description="Price of large factors.")
-    iterations: int = Field(60, ge=1, description="Of L-BFGS, at most.")
-    seed: int = Field(0, ge=0, description="Of where the factors begin.")
+    rank: int = Field(
+        32, ge=1, le=384, description="Dimensions of the space that questions and experts share."
+    )
+    decay: float = Field(1e-4, ge=0, description="Penalty on large factors (weight decay).")
+    iterations: int = Field(60, ge=1, description="Most iterations of L-BFGS.")
+    seed: int = Field(0, ge=0, description="Seed of the first factors.")
 
 
 class Factors(Predictor):

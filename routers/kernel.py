@@ -24,10 +24,12 @@ class KernelConfig(FittedConfig):
     width: float = Field(
         0.3,
         gt=0,
-        description="Of the kernel exp((cosine - 1) / width): how far similarity reaches.",
+        description="Width of the kernel exp((cosine - 1) / width): how far similarity reaches.",
     )
     noise: float = Field(
-        10.0, gt=0, description="How little one answer says: larger draws to the overall means."
+        10.0,
+        gt=0,
+        description="Noise of one answer: larger values draw predictions to the overall means.",
     )
 
 

@@ -17,14 +17,19 @@ class KnnConfig(FittedConfig):
     """The keys of a nearest-neighbour router."""
 
     type: Literal["knn"]
-    neighbours: int = Field(16, ge=1, le=1024, description="Questions that are looked at.")
+    neighbours: int = Field(
+        16, ge=1, le=1024, description="How many of the nearest questions count."
+    )
     temperature: float = Field(
-        0.1, gt=0, description="Lower listens more to the nearest, higher to all neighbours."
+        0.1,
+        gt=0,
+        description="Lower values weigh the nearest question more, higher ones weigh all alike.",
     )
     prior_weight: float = Field(
         0.3,
         gt=0,
-        description="Weight of an expert's overall mean; the nearest's is its similarity.",
+        description="Weight of an expert's overall mean; a neighbour weighs as much as it is"
+        " similar.",
     )
 
 

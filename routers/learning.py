@@ -25,17 +25,26 @@ class LearningConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rate: float = Field(0.1, gt=0, le=1, description="How much one feedback changes a weight.")
+    rate: float = Field(
+        0.1, gt=0, le=1, description="Learning rate: how much one score changes a policy's weight."
+    )
     drift: float = Field(
-        0.0005, ge=0, lt=1, description="Share of the weights that is spread evenly each time."
+        0.0005,
+        ge=0,
+        lt=1,
+        description="Share of all weight that is spread evenly after each score, so that old"
+        " habits fade.",
     )
     explore: float = Field(
-        0.02, ge=0, lt=1, description="Share of requests that go to anybody, so as to learn."
+        0.02,
+        ge=0,
+        lt=1,
+        description="Share of requests that go to an expert drawn at random, so as to learn.",
     )
     prior: float = Field(
-        0.98, gt=0, lt=1, description="Share of the fitted router's policy at the beginning."
+        0.98, gt=0, lt=1, description="Weight of the fitted router's policy at the start."
     )
-    seed: int = Field(0, description="Of whom is tried.")
+    seed: int = Field(0, description="Seed of the draws.")
 
 
 class Asked(NamedTuple):

@@ -19,7 +19,10 @@ class LogisticConfig(FittedConfig):
 
     type: Literal["logistic"]
     strength: float = Field(
-        1.0, gt=0, description="Inverse regularisation strength (C in scikit-learn): larger trusts the answers more."
+        1.0,
+        gt=0,
+        description="Inverse regularisation strength (C in scikit-learn): larger values follow the"
+        " answers more closely.",
     )
 
 

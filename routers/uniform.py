@@ -17,7 +17,11 @@ class RandomRouter:
         """The keys of a random router."""
 
         type: Literal["random"]
-        seed: int = Field(0, description="Another seed gives other choices for the same requests.")
+        seed: int = Field(
+            0,
+            description="Seed of the choices: another seed chooses other experts for the same"
+            " requests.",
+        )
 
     def __init__(
         self,

@@ -22,19 +22,26 @@ class CascadeConfig(SignalConfig):
 
     type: Literal["cascade"]
     experts: tuple[str, ...] = Field(
-        (), description="Who is asked, in this order; else the panel, the cheapest first."
+        (),
+        description="The experts in the order in which they are asked; empty: the panel, the"
+        " cheapest first.",
     )
     last: str | None = Field(
-        None, description="Who is asked where none of them was sure: usually the strongest."
+        None,
+        description="The expert that is asked when none of them was sure, usually the"
+        " strongest; null: no further one.",
     )
     accept: float = Field(
         0.9,
         ge=0,
         le=1,
-        description="How sure an expert must be for whom there are no `thresholds`.",
+        description="How sure an expert without a threshold of its own must be for its answer"
+        " to stand.",
     )
     thresholds: Path | None = Field(
-        None, description="What `coterie cascade fit` wrote: how sure each in the order must be."
+        None,
+        description="The file in which `coterie cascade fit` has written how sure each expert"
+        " must be.",
     )
 
     def named(self) -> dict[str, tuple[str, ...]]:

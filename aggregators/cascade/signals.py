@@ -26,20 +26,24 @@ class SignalConfig(AggregatorConfig):
 
     signal: Literal["likelihood", "least", "agreement", "self_check"] = Field(
         "likelihood",
-        description="Confidence is the mean probability of the answer's tokens, that of the least"
-        " likely one, the share of samples that say the same, or of checks by the expert itself"
-        " that say yes.",
+        description="What confidence is: the mean probability of the answer's tokens, that of"
+        " its least likely token, the share of samples that agree, or the share of"
+        " checks by the expert itself that say yes.",
     )
     predicted: bool = Field(
         False, description="Multiply the confidence by the quality that the router predicts."
     )
     answer: Kind = Field("text", description="What of two answers is compared, for agreement.")
-    samples: int = Field(3, ge=1, le=64, description="Of agreement, and checks of self_check.")
-    temperature: float = Field(0.7, gt=0, le=2, description="Of these samples and checks.")
+    samples: int = Field(
+        3, ge=1, le=64, description="Number of samples for agreement, or of checks for self_check."
+    )
+    temperature: float = Field(
+        0.7, gt=0, le=2, description="Sampling temperature of these samples and checks."
+    )
     prompt: Path | None = Field(
         None,
-        description="How an expert is asked to check: a text file with {question} and {answer};"
-        " {fence} may be there. Else our own.",
+        description="A text file with {question} and {answer}, and {fence} where wanted, that"
+        " asks an expert to check an answer; null: the built-in prompt.",
     )
 
 

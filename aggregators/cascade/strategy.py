@@ -22,15 +22,18 @@ class StrategyConfig(AggregatorConfig):
         0.8,
         ge=0,
         le=1,
-        description="From this predicted quality on, the best expert answers alone.",
+        description="Predicted quality from which the best expert answers alone.",
     )
     verify_at: float = Field(
-        0.5, ge=0, le=1, description="From here on two answer, and are done where they agree."
+        0.5,
+        ge=0,
+        le=1,
+        description="Predicted quality from which two experts answer, and are done if they agree.",
     )
     answer: Kind = Field("text", description="What of two answers is compared.")
     panel: dict[str, Any] = Field(
         default_factory=lambda: {"type": "vote"},
-        description="The aggregator of the whole panel: `type` and its own keys.",
+        description="The aggregator of the whole panel: a mapping of `type` and its own keys.",
     )
 
     @model_validator(mode="after")

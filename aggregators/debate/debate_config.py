@@ -21,14 +21,14 @@ class DebateConfig(WeighingConfig):
     rounds: int = Field(2, ge=0, le=8, description="Rounds of discussion after the first answers.")
     graph: Graph = Field(
         "full",
-        description="Who hears whom: everybody, neighbours in a ring, or the first expert and it"
-        " everybody.",
+        description="Who reads whose answers: everybody reads all, each reads its neighbours in"
+        " a ring, or the first expert reads all and all read it.",
     )
     answer: Kind = Field("text", description="What of two answers is compared.")
     discussants: tuple[str, ...] = Field(
         (),
-        description="Who hears others and answers again, where not all experts can follow a"
-        " discussion; empty: everybody.",
+        description="The experts that read others and answer again, where not all can follow a"
+        " discussion; empty: all.",
     )
     words: int = Field(
         200, ge=1, description="Words of each answer that are shown to others; then it is cut."
@@ -40,19 +40,23 @@ class DebateConfig(WeighingConfig):
     )
     peers: str = Field(
         PEERS,
-        description="How each group of equal answers stands in {answers}: {answer}, and {number},"
-        " {count}, {share}, {fence} where wanted.",
+        description="How each group of equal answers appears in {answers}: {answer}, and where"
+        " wanted {number}, {count}, {share} and {fence}.",
     )
     subtopics: int = Field(
         0,
         ge=0,
         le=8,
-        description="Narrower questions that are discussed first where nobody has convinced"
-        " everybody (Tree-of-Debate); 0: none.",
+        description="How many narrower questions are discussed first when no side has convinced"
+        " the others (Tree-of-Debate); 0: none.",
     )
-    depth: int = Field(1, ge=1, le=3, description="How often such questions may be split again.")
+    depth: int = Field(
+        1, ge=1, le=3, description="How many times such questions may be split again."
+    )
     moderator: str | None = Field(
-        None, description="Who splits questions; else whom the router names, or the first."
+        None,
+        description="The expert that splits questions; null: the one that the router names, or"
+        " the first.",
     )
 
     def named(self) -> dict[str, tuple[str, ...]]:
@@ -77,19 +81,25 @@ class JudgedDebateConfig(AggregatorConfig):
     rounds: int = Field(3, ge=1, le=8, description="Arguments of each side.")
     words: int = Field(150, ge=1, description="Words of an argument; then it is cut.")
     shortest_quote: int = Field(
-        8, ge=1, description="Letters of the shortest quote that is certified."
+        8, ge=1, description="Characters of the shortest quote that is certified."
     )
     quoted_letters: int = Field(
-        250, ge=0, description="Letters of an argument's certified quotes; further ones are not."
+        250,
+        ge=0,
+        description="Most characters of certified quotes in one argument; further ones are not"
+        " certified.",
     )
     judge: str | None = Field(
-        None, description="Who judges; else whom the router names, or the last of the panel."
+        None,
+        description="The expert that judges; null: the one that the router names, or the last"
+        " of the panel.",
     )
-    judge_tokens: int = Field(256, ge=1, description="Tokens of the judge's reply.")
+    judge_tokens: int = Field(256, ge=1, description="Most tokens of the judge's reply.")
     argument_prompt: Path | None = Field(
         None,
-        description="What a debater is asked: a text file with {question}, {answer}, {other} and"
-        " {transcript}; {source} and {words} may be there. Else our own.",
+        description="A text file that asks a debater, with {question}, {answer}, {other} and"
+        " {transcript}, and where wanted {source} and {words}; null: the built-in"
+        " prompt.",
     )
     prompt: Path | None = Field(
         None,

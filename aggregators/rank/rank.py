@@ -44,19 +44,25 @@ class RankConfig(SamplingConfig):
         " were likeliest wins.",
     )
     comparisons: Literal["all", "bubble"] = Field(
-        "all", description="Every pair, or each next answer with the best so far."
+        "all",
+        description="Which pairs are compared: all, or each next answer with the best one so far.",
     )
     judge: str | None = Field(
-        None, description="Who judges; else whom the router names, or the first of the panel."
+        None,
+        description="The expert that judges; null: the one that the router names, or the first"
+        " of the panel.",
     )
     prompt: Path | None = Field(
         None,
-        description="What the judge is asked: a text file with {question}, {first} and {second}"
-        " (pairs) or {answer} (grade); {fence} may be there. Else our own.",
+        description="A text file that asks the judge, with {question}, {first} and {second}"
+        " (pairs) or {answer} (grade), and {fence} where wanted; null: the built-in"
+        " prompt.",
     )
-    judge_tokens: int = Field(256, ge=1, description="Tokens of a judge's reply.")
+    judge_tokens: int = Field(256, ge=1, description="Most tokens of a judge's reply.")
     answer_tokens: int = Field(
-        8192, ge=1, description="Tokens of all answers that are shown; longer ones are cut fairly."
+        8192,
+        ge=1,
+        description="Most tokens of all answers that are shown; longer ones are cut fairly.",
     )
 
     def named(self) -> dict[str, tuple[str, ...]]:

@@ -40,24 +40,31 @@ class SynthesizeConfig(SamplingConfig):
         1,
         ge=1,
         le=8,
-        description="Rounds of the panel; from the second on, each sees all answers of the last.",
+        description="Rounds of the panel; from the second round on, each expert reads all"
+        " answers of the round before.",
     )
     expert: str | None = Field(
         None,
-        description="Who writes the answer; else whom the router names, or the first of the panel.",
+        description="The expert that writes the answer; null: the one that the router names, or"
+        " the first of the panel.",
     )
     prompt: Path | None = Field(
-        None, description="A text file with the fields {question} and {answers}; else our own."
+        None,
+        description="A text file with the fields {question} and {answers}; null: the built-in"
+        " prompt.",
     )
     candidate: str = Field(
         CANDIDATE,
-        description="How each answer stands in {answers}: the fields {number}, {answer}, {fence}.",
+        description="How each answer appears in {answers}: the fields {number}, {answer} and"
+        " {fence}.",
     )
     answer_tokens: int = Field(
-        8192, ge=1, description="Tokens of all answers that are shown; longer ones are cut fairly."
+        8192,
+        ge=1,
+        description="Most tokens of all answers that are shown; longer ones are cut fairly.",
     )
     shuffle_seed: int | None = Field(
-        0, description="Of the order in which answers are shown; null: the panel's order."
+        0, description="Seed of the order in which answers are shown; null: the panel's order."
     )
 
     def named(self) -> dict[str, tuple[str, ...]]:

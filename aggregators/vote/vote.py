@@ -44,9 +44,16 @@ class VoteConfig(WeighingConfig):
         le=1,
         description="Stop when the leading answer stays ahead with this probability; null: never.",
     )
-    chunk: int = Field(4, ge=1, le=64, description="Calls at once; the next ones begin after them.")
+    chunk: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="Calls that are made at once; the next ones begin when these have ended.",
+    )
     prompt: Path | None = Field(
-        None, description="How confidence is asked for: a text file with {question}; else our own."
+        None,
+        description="A text file with {question} that asks for a stated confidence; null: the"
+        " built-in prompt.",
     )
     run_tests: bool = Field(
         False,

@@ -24,20 +24,37 @@ class CompositionConfig(FittedConfig):
     """The keys of a Composition of Experts."""
 
     type: Literal["composition"]
-    classifier: Kind = Field("knn", description="What tells a request's category.")
-    neighbours: int = Field(24, ge=1, le=1024, description="Questions that vote, for `knn`.")
-    strength: float = Field(10.0, gt=0, description="Inverse regularisation strength (C in scikit-learn) of `logistic`.")
+    classifier: Kind = Field("knn", description="How a request's category is found.")
+    neighbours: int = Field(
+        24, ge=1, le=1024, description="How many of the nearest questions vote, with `knn`."
+    )
+    strength: float = Field(
+        10.0,
+        gt=0,
+        description="Inverse regularisation strength (C in scikit-learn), with `logistic`.",
+    )
     prior_weight: float = Field(
-        20.0, ge=0, description="Answers of its overall mean that an expert has in each category."
+        20.0,
+        ge=0,
+        description="How many answers at its overall mean each expert is credited with in every"
+        " category.",
     )
     sizes: dict[str, float] = Field(
-        default={}, description="Billions of parameters of each expert; 1 where it is not named."
+        default={},
+        description="Size of each expert, in billions of parameters; 1 where an expert is not"
+        " named.",
     )
     budget: float | None = Field(
-        None, gt=0, description="Of all experts that the map uses together, in the same unit."
+        None,
+        gt=0,
+        description="Most billions of parameters of all experts in the map together; null: no"
+        " bound.",
     )
     active_budget: float | None = Field(
-        None, gt=0, description="Of the expert that answers, on average over the categories."
+        None,
+        gt=0,
+        description="Most billions of parameters of the answering expert, on average over the"
+        " categories; null: no bound.",
     )
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:

@@ -30,16 +30,18 @@ class CoverageConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     action: Action = Field(
-        description="When an alarm is raised: ask the `general` expert, ask a second one and"
-        " compare, or abstain."
+        description="What to do when an alarm is raised: ask the `general` expert, ask a second"
+        " expert and compare, or abstain."
     )
     general: str | None = Field(
-        None, description="Who answers what no specialist covers, and who decides when two differ."
+        None,
+        description="The expert that answers what no specialist covers, and that decides when"
+        " two answers differ.",
     )
     message: str = Field(
         "None of the experts here was found to know about this question.",
         min_length=1,
-        description="The answer of who abstains.",
+        description="The answer when the router abstains.",
     )
     tests: tuple[Test, ...] = Field(
         ("distance",),
@@ -50,7 +52,8 @@ class CoverageConfig(BaseModel):
         0.03,
         gt=0,
         lt=1,
-        description="Wanted share of alarms among held-out questions that are answered right.",
+        description="Share of alarms that is accepted among held-out questions that are"
+        " answered right.",
     )
 
     @model_validator(mode="after")

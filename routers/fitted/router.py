@@ -36,22 +36,24 @@ class FittedConfig(RouterConfig):
     """The keys that all fitted routers share."""
 
     outcomes: Path | None = Field(
-        None, description="The outcome table that `coterie profile` wrote."
+        None, description="The outcome table that `coterie profile` has written."
     )
     artifact: Path | None = Field(
         None,
-        description="A file that `coterie router fit` wrote from `outcomes`; without it the router"
-        " is fitted when the service starts.",
+        description="The file that `coterie router fit` has written from `outcomes`; null: the"
+        " router is fitted when the service starts.",
     )
     trust: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="How far predictions may leave an expert's overall mean: 1 wholly, 0 not at"
-        " all. By default as far as it pays on held-out questions.",
+        description="How far predictions may move away from an expert's overall mean, from 0"
+        " (not at all) to 1 (fully); null: as far as it pays on held-out questions.",
     )
     coverage: CoverageConfig | None = Field(
-        None, description="What to do about requests that are unlike all training questions."
+        None,
+        description="What to do about requests that are unlike every training question; null:"
+        " nothing.",
     )
 
     @model_validator(mode="after")

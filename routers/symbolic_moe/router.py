@@ -32,50 +32,63 @@ class SymbolicConfig(FittedConfig):
     type: Literal["symbolic_moe"]
     tagger: str | None = Field(
         None,
-        description="The expert that `coterie profile` asks for the skills of the probe questions;"
-        " without it a question's task is its skill.",
+        description="The expert that `coterie profile` asks for the skills of the probe"
+        " questions; null: a question's task is its skill.",
     )
     tagger_prompt: Path | None = Field(
-        None, description="A text file with the field {question}; else our own."
+        None,
+        description="A text file with the field {question}, to ask for skills; null: the built-"
+        " in prompt.",
     )
-    temperature: float = Field(0.7, ge=0, description="With which the tagger is asked.")
-    max_tokens: int = Field(64, ge=1, description="Of a tagger's sample.")
+    temperature: float = Field(0.7, ge=0, description="Sampling temperature of the tagger.")
+    max_tokens: int = Field(64, ge=1, description="Most tokens of each of the tagger's samples.")
     tag_requests: bool = Field(
         False,
-        description="Ask the tagger about every request, too; else its skills are those of the"
-        " nearest labelled questions, which costs nothing.",
+        description="Ask the tagger about every request, too; otherwise a request has the"
+        " skills of the nearest labelled questions, which costs nothing.",
     )
     samples: int = Field(
         5,
         ge=2,
         le=64,
-        description="The tagger's samples, or nearest labelled questions; what two of them name"
-        " counts.",
+        description="Number of the tagger's samples, or of the nearest labelled questions; a"
+        " skill counts when two of them name it.",
     )
     floor: float | None = Field(
         None,
         ge=-1,
         le=1,
-        description="Cosine below which a labelled question, or a skill, is not meant.",
+        description="Cosine below which a labelled question, or a skill, is not taken for"
+        " similar; null: no bound.",
     )
     leads: Path | None = Field(
         None,
-        description="File of `coterie profile`: who puts answers together best, by task.",
+        description="The file in which `coterie profile` has written which expert puts answers"
+        " together best, by task.",
     )
-    mode: Mode = Field("paper", description="How experts are drawn: as in the paper, or its code.")
-    experts: int = Field(3, ge=1, le=64, description="How many are recruited.")
-    replace: bool = Field(True, description="Whether one may be recruited more than once.")
+    mode: Mode = Field(
+        "paper", description="How experts are drawn: as the paper says, or as its code does."
+    )
+    experts: int = Field(3, ge=1, le=64, description="How many experts are recruited.")
+    replace: bool = Field(True, description="Whether one expert may be recruited more than once.")
     trim_below: float = Field(
         0.05,
         ge=0,
         lt=1,
-        description="Who takes part in a smaller share of a batch is replaced by somebody else.",
+        description="An expert that takes part in a smaller share of a batch is replaced by"
+        " another one.",
     )
-    trim_from: int = Field(32, ge=1, description="Requests from which a batch is trimmed.")
+    trim_from: int = Field(32, ge=1, description="Batches of fewer requests are not trimmed.")
     prior_weight: float = Field(
-        1.0, gt=0, description="Answers of its overall mean that an expert has in each skill."
+        1.0,
+        gt=0,
+        description="How many answers at its overall mean each expert is credited with in every"
+        " skill.",
     )
-    seed: int = Field(0, description="Another seed recruits others for the same requests.")
+    seed: int = Field(
+        0,
+        description="Seed of the draws: another seed recruits other experts for the same requests.",
+    )
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
         """The tagger must be in the pool."""
