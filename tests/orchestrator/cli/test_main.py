@@ -134,7 +134,7 @@ def test_a_port_that_is_taken_is_one_line(coterie: Any, write: Any) -> None:
         code, _, err = coterie("serve", "--config", write(POOL), "--port", port)
     assert code == 1
     assert err.splitlines() == [
-        f"error: Can not listen on 127.0.0.1:{port}: Address already in use."
+        f"error: Cannot listen on 127.0.0.1:{port}: Address already in use."
         " Choose another one with --port or server.port."
     ]
 
