@@ -34,7 +34,9 @@ class ThoughtsRouter:
 
         type: Literal["mixture_of_thoughts"]
         expert: str = Field(description="The fused expert that answers everything.")
-        artifact: Path = Field(description="`query_router.npz` in the fused expert's folder.")
+        artifact: Path = Field(
+            description="The file `query_router.npz` in the fused expert's folder."
+        )
 
         def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
             """The expert must be in the pool."""

@@ -9,6 +9,7 @@ import numpy as np
 import typer
 from matplotlib.figure import Figure
 
+from experts.components import parse_keys
 from experts.errors import ConfigError
 from orchestrator.cli.remote import call
 from orchestrator.cli.tables import print_table
@@ -159,7 +160,7 @@ def fitted_router(tree: Config, name: str) -> FittedRouter:
     if "outcomes" not in keys:
         raise ConfigError(f"routers.{name} names no `outcomes` to fit from.")
     check(name, keys, tuple(tree.experts))
-    settings = made.Config.model_validate(keys)
+    settings = parse_keys(f"routers.{name}", keys, made)
     fitted: FittedRouter = made(name, settings, tuple(tree.experts), shared_encoder())
     return fitted
 
@@ -167,7 +168,7 @@ def fitted_router(tree: Config, name: str) -> FittedRouter:
 def parsed(tree: Config, name: str) -> Any:
     """The keys of a router as its own `Config`."""
     keys = tree.routers[name]
-    return router_class(str(keys["type"])).Config.model_validate(dict(keys))
+    return parse_keys(f"routers.{name}", keys, router_class(str(keys["type"])))
 
 
 def describe(made: FittedRouter) -> None:

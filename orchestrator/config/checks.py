@@ -12,7 +12,9 @@ from aggregators.registry import check as check_aggregator
 from experts.errors import ConfigError
 from experts.spec import ExpertSpec
 from orchestrator.config.expert_checks import check_experts
-from orchestrator.config.sections import DEFAULT_CLASSES, ApiKey, CompositionConfig, SlotsConfig
+from orchestrator.config.sections import DEFAULT_CLASSES, CompositionConfig
+from orchestrator.config.server_section import ApiKey
+from orchestrator.config.slots_section import SlotsConfig
 from routers.registry import check as check_router
 
 Keys = Mapping[str, Any]

@@ -15,18 +15,14 @@ from orchestrator.config.sections import (
     BATCH_CLASS,
     DEFAULT_CLASS,
     DEFAULT_CLASSES,
-    ApiKey,
     CompositionConfig,
     CompositionName,
-    FeedbackConfig,
     Name,
-    RayConfig,
     RequestClass,
     Section,
-    ServerConfig,
-    SlotsConfig,
-    TracesConfig,
 )
+from orchestrator.config.server_section import ApiKey, FeedbackConfig, ServerConfig, TracesConfig
+from orchestrator.config.slots_section import RayConfig, SlotsConfig
 from orchestrator.config.yaml_tree import fill_environment, read_tree
 
 __all__ = [
@@ -35,10 +31,12 @@ __all__ = [
     "ApiKey",
     "CompositionConfig",
     "Config",
+    "FeedbackConfig",
     "RayConfig",
     "RequestClass",
     "ServerConfig",
     "SlotsConfig",
+    "TracesConfig",
     "load_config",
 ]
 

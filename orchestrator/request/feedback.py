@@ -30,7 +30,7 @@ class _Answered:
 
     composition: str
     query: str
-    """Empty where no rows are kept: nobody would read it."""
+    """Empty where no rows are kept, since only they need it."""
     expert: str
     asked: Draw | None
 

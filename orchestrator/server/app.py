@@ -29,7 +29,7 @@ def make_app(context: Context) -> FastAPI:
         app.include_router(module.router)
     app.include_router(openai_routes.tokens_router, prefix=BATCH_PATH)
     app.include_router(openai_routes.router, prefix=BATCH_PATH)
-    # Inside the key gate, which is added last: who has no key takes no place.
+    # Inside the key gate, which is added last: a request without a key takes no place.
     app.add_middleware(
         InFlightGate,
         metrics=context.metrics,

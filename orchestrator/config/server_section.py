@@ -1,0 +1,113 @@
+"""The keys of the HTTP server, and of what it keeps of requests."""
+
+import re
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from orchestrator.config.sections import DEFAULT_CLASS, Name, Section
+
+
+class ApiKey(Section):
+    """A key that clients may use."""
+
+    key: str = Field(description="The key itself, usually ${env:NAME}.", repr=False)
+    request_class: str = Field(
+        DEFAULT_CLASS,
+        alias="class",
+        description="The class, from `classes`, of requests that choose none.",
+    )
+    admin: bool = Field(
+        False, description="Whether the key may also change the service: reload its routers."
+    )
+
+    @field_validator("key")
+    @classmethod
+    def _fits_a_header(cls, value: str) -> str:
+        if not re.fullmatch(r"[!-~]+", value):
+            raise ValueError("must be one or more visible ASCII characters without spaces")
+        return value
+
+
+class ServerConfig(Section):
+    """The HTTP listener and its bounds."""
+
+    host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0: all of them.")
+    port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0: a free one.")
+    max_body_mb: float = Field(
+        16.0, gt=0, description="Largest request body, in MiB; larger ones get HTTP 413."
+    )
+    max_in_flight: int = Field(
+        4096,
+        ge=1,
+        description="Requests that are answered at once; further ones get HTTP 429 before their"
+        " body is read.",
+    )
+    max_connections: int = Field(
+        1024,
+        ge=1,
+        description="Connections to experts, all together; further calls wait for a free one.",
+    )
+    max_answer_checks: int = Field(
+        2,
+        ge=1,
+        description="Child processes that compare answers or run their tests at once; further"
+        " checks wait.",
+    )
+    lease_timeout_s: float = Field(
+        300.0,
+        gt=0,
+        description="Longest wait for an expert's turn and its load, in seconds; then HTTP 504.",
+    )
+    retries: int = Field(
+        1,
+        ge=0,
+        le=5,
+        description="How often a request is sent again when an expert fails before its first"
+        " token.",
+    )
+    max_embedding_inputs: int = Field(
+        2048, ge=1, description="Most texts in one call of /v1/embeddings."
+    )
+    comment_after_s: float | None = Field(
+        1.0,
+        gt=0,
+        description="Seconds after which a stream that has not begun says in comments what it waits"
+        " for; null: never.",
+    )
+    comment_interval_s: float = Field(5.0, gt=0, description="Seconds between two such comments.")
+    api_keys: dict[Name, ApiKey] = Field(
+        default_factory=dict,
+        description="The API keys, by the name of their owner; where there are any, every request"
+        " needs one. Without any, only clients on this machine may reload routers.",
+    )
+
+
+class FeedbackConfig(Section):
+    """What is kept so that clients can score answers."""
+
+    remember: int = Field(
+        10_000, ge=0, description="The last answers of compositions that can still be scored."
+    )
+    remember_mb: float = Field(
+        64.0,
+        ge=0,
+        description="Memory for these answers' questions, in MiB; beyond it the oldest are"
+        " forgotten.",
+    )
+    file: Path | None = Field(
+        None,
+        description="Where scored answers are appended as JSON lines, for `coterie outcomes add`;"
+        " null: nowhere.",
+    )
+
+
+class TracesConfig(Section):
+    """Where the service writes what happened to each request."""
+
+    file: Path | None = Field(
+        None, description="Where one JSON line per request is appended; null: nowhere."
+    )
+    sample: float = Field(
+        1.0, ge=0, le=1, description="Share of the requests that are written, from 0 to 1."
+    )

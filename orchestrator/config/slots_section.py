@@ -1,0 +1,88 @@
+"""The keys of the slots that host experts, and of Ray, which runs them."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from orchestrator.config.sections import Section
+
+
+class SlotsConfig(Section):
+    """The device groups that host experts: one Ray actor each."""
+
+    count: int = Field(1, ge=1, le=256, description="Slots to start.")
+    cpus: int = Field(1, ge=1, description="CPU cores, and compute threads, of each slot.")
+    gpus: float | None = Field(
+        None,
+        ge=0,
+        description="GPUs of each slot, as Ray counts them; null: one where there is a GPU.",
+    )
+    memory_gb: float = Field(
+        4.0, gt=0, description="Memory that a slot's process (or its GPU) may use, in GiB."
+    )
+    engine_args: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Engine arguments of vLLM for every expert, passed on unchanged.",
+    )
+    gather_ms: float = Field(
+        10.0,
+        ge=0,
+        description="How long a step of a CPU engine waits for requests that are just arriving, in"
+        " milliseconds.",
+    )
+    start_timeout_s: float = Field(
+        120.0, gt=0, description="Longest wait for a slot's process to start, in seconds."
+    )
+    load_timeout_s: float = Field(
+        600.0, gt=0, description="Longest wait for one load of an expert, in seconds."
+    )
+    preload: bool = Field(True, description="Load every expert that fits when the service starts.")
+    stage_loads: float = Field(
+        20.0,
+        ge=0,
+        description="How long requests without an age bound may be passed over, as a multiple of"
+        " their expert's load time.",
+    )
+    rate_window_s: float = Field(
+        120.0, gt=0, description="Seconds over which arrival rates are averaged."
+    )
+    sleep_level: Literal[0, 1, 2] = Field(
+        1,
+        description="vLLM's sleep level for experts that leave a GPU: 1 keeps their weights in host"
+        " memory, 2 only their engine; 0 unloads them.",
+    )
+    host_memory_gb: float = Field(
+        32.0,
+        ge=0,
+        description="Host memory of each slot for experts that sleep at level 1, in GiB.",
+    )
+    canary_tokens: int = Field(
+        8,
+        ge=0,
+        description="Tokens of a fixed answer that must come back unchanged after every load; 0:"
+        " no check.",
+    )
+    leak_tolerance_gb: float = Field(
+        0.25,
+        ge=0,
+        description="Memory that may remain in use after an expert was unloaded, in GiB; more is"
+        " reported as a leak.",
+    )
+    retry_load_s: float = Field(
+        1.0,
+        gt=0,
+        description="Seconds to wait after a failed load; doubled after every further failure.",
+    )
+    retry_load_max_s: float = Field(
+        120.0, gt=0, le=120, description="Longest wait after a failed load, in seconds."
+    )
+
+
+class RayConfig(Section):
+    """Where Ray runs."""
+
+    address: str | None = Field(
+        None,
+        description="`auto`, `ray://HOST:PORT` or `HOST:PORT` of a running cluster; null: Ray is"
+        " started on this machine.",
+    )

@@ -1,0 +1,60 @@
+"""A YAML file as a tree: its mistakes with line and column, and no line quoted."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experts.errors import ConfigError
+from orchestrator.config.yaml_tree import fill_environment, read_tree
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1\nb: {c: 1, c: 2}\n", "line 2, column 11: the key 'c' appears twice; keep one."),
+        (
+            "a: 1\n? [b, c]\n: 1\n",
+            "line 2, column 3: a key must be a name, not a list or a mapping.",
+        ),
+        ("a: 2020-13-45\n", "line 1, column 4: month must be in 1..12; put a text into quotes."),
+        ("a: !!python/name:os.system\n", "line 1, column 4: could not determine a constructor"),
+    ],
+)
+def test_a_mistake_has_its_line_and_column(
+    write: Callable[[Any], Path], text: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match="is not YAML") as caught:
+        read_tree(write(text))
+    (problem,) = caught.value.problems
+    assert problem.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "key: s3cret: more\n",
+        "store: redis://:s3cret@h/0: x\n",
+        "key: [s3cret\nother: 1\n",
+        "key: 's3cret\n",
+        "key: s3cret\n  more\n other: x\n",
+    ],
+)
+def test_no_line_of_the_file_is_quoted(write: Callable[[Any], Path], text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_tree(write(text))
+    error: BaseException | None = caught.value
+    assert "s3cret" not in str(error) + "".join(caught.value.problems)
+    assert error is not None
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+
+
+def test_every_variable_that_is_not_set_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COTERIE_TEST_SET", "value")
+    problems: list[str] = []
+    tree = {"a": ["${env:COTERIE_TEST_SET}", "x${env:COTERIE_TEST_NOT_SET}y"], "b": {1: 2}}
+    filled = fill_environment(tree, problems)
+    assert filled == {"a": ["value", "xy"], "b": {1: 2}}
+    assert problems == ["a.1: the environment variable COTERIE_TEST_NOT_SET is not set."]

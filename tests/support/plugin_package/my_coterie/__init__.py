@@ -1,1 +1,0 @@
-"""A router, an aggregator and an engine that are not Coterie's own."""
