@@ -7,7 +7,7 @@ import torch
 from torch import tensor
 
 from aggregators.mixture_of_thoughts.exchange import exchange
-from aggregators.mixture_of_thoughts.router import (
+from aggregators.mixture_of_thoughts.query_router import (
     Choice,
 )
 from experts.fused.composites.mixture_of_thoughts.attending import (

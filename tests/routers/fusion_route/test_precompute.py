@@ -13,7 +13,7 @@ from experts.fused.training.batches import collate
 from experts.fused.training.models import load_tokenizer
 from routers.fusion_route.data import load_data
 from routers.fusion_route.model import load_members
-from routers.fusion_route.precompute import Judgements, judge
+from routers.fusion_route.precompute import ExpertLogProbs, precompute
 from routers.fusion_route.training_config import TrainingConfig
 
 
@@ -21,7 +21,7 @@ def test_rebuilt_distributions_are_the_experts_own(
     tiny_run: TrainingConfig, tmp_path: Path
 ) -> None:
     data = load_data(tiny_run, load_tokenizer(tiny_run.router), 64, silent)
-    judged = judge(tiny_run.members, data.questions, tmp_path, 64, silent, kept=8).take([5, 1])
+    judged = precompute(tiny_run.members, data.questions, tmp_path, 64, silent, kept=8).take([5, 1])
     batch = collate([data.questions[5], data.questions[1]])
     right = load_members(tiny_run.members).log_probs("right", batch.tokens, batch.positions)
     choice = torch.ones(len(right), dtype=torch.long)
@@ -36,15 +36,15 @@ def test_judgements_are_the_experts_own(tiny_run: TrainingConfig, tmp_path: Path
     data = load_data(tiny_run, load_tokenizer(tiny_run.router), 64, silent)
     said: list[str] = []
 
-    def judged_by(members: Mapping[str, Path], say: Any = silent, **changes: Any) -> Judgements:
-        return judge(members, data.questions, tmp_path, 64, say, **{"kept": 3, **changes})
+    def judged_by(members: Mapping[str, Path], say: Any = silent, **changes: Any) -> ExpertLogProbs:
+        return precompute(members, data.questions, tmp_path, 64, say, **{"kept": 3, **changes})
 
     judged = judged_by(tiny_run.members, said.append)
     members = load_members(tiny_run.members)
     picked = [7, 2]
     batch = collate([data.questions[index] for index in picked])
     taken = judged.take(picked)
-    own = [members.judge(name, batch.tokens, batch.positions, 3) for name in members.names]
+    own = [members.precompute(name, batch.tokens, batch.positions, 3) for name in members.names]
     assert torch.allclose(taken.nll, torch.stack([part["nll"] for part in own], 1), atol=1e-4)
     assert torch.equal(taken.best, torch.stack([part["best"] for part in own], 1))
     first = [part["best"][:, 0] for part in own]
