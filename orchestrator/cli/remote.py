@@ -32,7 +32,9 @@ def call(method: str, url: str, path: str, api_key: str | None) -> dict[str, Any
             hint="" if words else "Is it a Coterie service?",
         )
     if not isinstance(tree, dict):
-        raise ServiceError(f"{base}{path} does not answer with a JSON object: is it a Coterie service?")
+        raise ServiceError(
+            f"{base}{path} does not answer with a JSON object: is it a Coterie service?"
+        )
     return tree
 
 
