@@ -22,7 +22,7 @@ Rate = Annotated[
     float | None,
     typer.Option(
         min=1e-3,
-        help="Requests per second; `inf`: all at once. Default: 30 % of what the slots could serve.",
+        help="Requests per second; `inf`: all at once. Default: 30 % of what slots could serve.",
     ),
 ]
 Alpha = Annotated[float, typer.Option(min=0, help="The exponent of the Zipf law.")]
