@@ -2,5 +2,5 @@
 
 - `reference.py`: plain torch, slow, and what the served model must match.
 - `experts/fused/composites/contrast/`: the model that vLLM serves.
-- `evals/fitting/fuse/fuse_cli.py`: `coterie fuse contrast` writes its folder.
+- `evals/fitting/fuse/contrast.py`: `coterie fuse contrast` writes its folder.
 """
