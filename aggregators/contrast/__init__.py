@@ -3,5 +3,5 @@
 - `reference.py`: plain torch, slow, and what the served model must match.
 - `experts/fused/composites/contrast/`: the model that vLLM serves.
 - `experts/fused/folder/methods/contrast.py`: what the config.json of its folder says.
-- `evals/fitting/fuse/fuse_cli.py`: `coterie fuse contrast` writes its folder.
+- `evals/fitting/fuse/contrast.py`: `coterie fuse contrast` writes its folder.
 """

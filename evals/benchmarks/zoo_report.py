@@ -1,4 +1,4 @@
-"""The zoo's report: every expert on every task's held-out questions, held to the zoo's rules."""
+"""`coterie zoo report`: every expert on every task's held-out questions, and the zoo's rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

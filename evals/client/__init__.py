@@ -1,1 +1,1 @@
-"""Asking a running service: many questions at a time, under load, with signs of life."""
+"""Starting and asking a service: many questions at a time, under load, with progress shown."""

@@ -13,7 +13,6 @@ OURS = ("coterie", "experts", "routers", "aggregators", "orchestrator", "evals")
 """Top-level loggers that `--log-level` is about."""
 LIBRARIES = ("ray", "vllm", "uvicorn")
 """They bring handlers of their own, so that every record would be printed twice."""
-FORMATS = ("text", "json")
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"}
 _BARE = re.compile(r"[\w./:+@%-]+")
 
@@ -63,7 +62,7 @@ def extras(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
 def configure(level: str, form: str, stream: TextIO) -> None:
     """Write records of this level and above to `stream`, those of libraries from warning on.
 
-    At level debug the libraries tell everything, too. `form` is one of FORMATS.
+    At level debug the libraries tell everything, too. `form` is text or json.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections import Counter
 from pathlib import Path
 
 import typer
@@ -52,7 +53,8 @@ def make_router(config: Config, name: str) -> Router:
 def _words(plan: Plan) -> str:
     if isinstance(plan.action, Abstain):
         return f"abstain: {plan.action.message}"
-    asked = " and ".join(plan.panel.experts) if plan.panel else plan.expert
+    counts = Counter(plan.panel.experts if plan.panel else [plan.expert])
+    asked = " and ".join(f"{n} x {name}" if n > 1 else name for name, n in counts.items())
     return f"ask {asked}" + (f", then {plan.aggregator}" if plan.aggregator else "")
 
 

@@ -1,1 +1,1 @@
-"""What fusing costs and what it is worth: composites beside their members, contrast fitted."""
+"""What fusing costs and what it is worth: fused experts beside their members."""

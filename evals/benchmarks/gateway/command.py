@@ -1,4 +1,4 @@
-"""`coterie bench`: the gateway beside the endpoint of an expert of its own."""
+"""`coterie bench`: the gateway beside an expert's own endpoint."""
 
 from functools import partial
 from pathlib import Path

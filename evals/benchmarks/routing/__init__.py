@@ -1,1 +1,1 @@
-"""Routers on recorded outcomes of real models, beside what they must beat."""
+"""Routers and votes on recorded outcomes of real models, and compositions of a running pool."""

@@ -1,4 +1,4 @@
-"""The whole benchmark, one measurement after the other."""
+"""`coterie bench-swap`: the whole benchmark, one measurement after the other."""
 
 from collections.abc import Callable
 from functools import partial

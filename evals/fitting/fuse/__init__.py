@@ -1,1 +1,1 @@
-"""Commands that fuse experts into one model."""
+"""Making fused experts: contrast, self-contrast, FusionRoute, Mixture of Thoughts."""

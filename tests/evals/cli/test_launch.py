@@ -67,7 +67,13 @@ def test_a_mistake_in_the_configuration_is_found_before_anything_is_said(
 
 def test_a_command_that_fails_leaves_no_progress_behind(file: Path, monkeypatch: Any) -> None:
     ended = []
-    monkeypatch.setattr(Progress, "__exit__", lambda self, *error: ended.append(error[0]))
+    leave = Progress.__exit__
+
+    def left(self: Progress, *error: Any) -> None:
+        ended.append(error[0])
+        leave(self, *error)
+
+    monkeypatch.setattr(Progress, "__exit__", left)
 
     async def broken(progress: Progress, settings: Config) -> Finish:
         raise ConfigError("It broke.")

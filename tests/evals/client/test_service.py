@@ -11,11 +11,15 @@ async def test_it_asks_for_no_key_and_is_stopped_whatever_happens(
     started: Any, config: Any, progress: Any
 ) -> None:
     settings = config(server={"api_keys": {"me": {"key": "sk-one"}}})
-    with pytest.raises(RuntimeError, match="in the middle"):
-        async with serving(settings, progress) as service:
+
+    async def command() -> None:
+        async with serving(settings, progress):
             assert not started[0].stopped
-            assert service.config.server.api_keys == {}
             raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        await command()
+    assert started[0].config.server.api_keys == {}
     assert started[0].stopped
 
 
