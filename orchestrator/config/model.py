@@ -136,6 +136,11 @@ class SlotsConfig(_Section):
     )
     start_timeout_s: float = Field(120.0, gt=0, description="Longest wait for a slot's process.")
     load_timeout_s: float = Field(600.0, gt=0, description="Longest wait for one load.")
+    drain_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        description="How long requests may keep an expert that must leave; then they are aborted.",
+    )
     preload: bool = Field(True, description="Load every expert that fits when the service starts.")
     stage_loads: float = Field(
         20.0,

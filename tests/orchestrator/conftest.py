@@ -37,6 +37,7 @@ class ScriptedSlot:
         self.id = slot_id
         self.sleeps = False
         self.load_blocks = True
+        self.token: str | None = None
         self.url = f"http://{slot_id}.test"
         self.loads: list[str] = []
         self.unloads: list[str] = []

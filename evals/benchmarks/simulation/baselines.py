@@ -25,7 +25,7 @@ from dataclasses import replace
 
 from evals.benchmarks.simulation.events import Contestant
 from evals.benchmarks.simulation.traces import Trace
-from orchestrator.residency.policy import WORTH_IT, Move, Rules, Verdict, decide
+from orchestrator.residency.policy import WORTH_IT, Transition, Rules, PolicyDecision, decide
 from orchestrator.residency.state import EngineState, Phase, Replica, SlotState
 
 LLAMA_SWAP_IN_FLIGHT = 10
@@ -49,11 +49,11 @@ def contestants(trace: Trace) -> tuple[Contestant, ...]:
 
 def first_come(
     slots: Sequence[SlotState], waiting: Iterable[EngineState], now: float, rules: Rules
-) -> Verdict:
+) -> PolicyDecision:
     """Whoever has waited longest is loaded first; the idle leave before those in use."""
     del now, rules
 
-    def place(engine: EngineState, free: Sequence[SlotState]) -> Move | None:
+    def place(engine: EngineState, free: Sequence[SlotState]) -> Transition | None:
         return _evict_oldest(engine, free, _idle) or _evict_oldest(engine, free, _anybody)
 
     return _in_order(slots, waiting, place)
@@ -61,7 +61,7 @@ def first_come(
 
 def collate(
     slots: Sequence[SlotState], waiting: Iterable[EngineState], now: float, rules: Rules
-) -> Verdict:
+) -> PolicyDecision:
     """Whoever has waited longest is loaded first, but only the idle leave."""
     del now, rules
     return _in_order(slots, waiting, lambda engine, free: _evict_oldest(engine, free, _idle))
@@ -82,28 +82,30 @@ class Belady:
         waiting: Iterable[EngineState],
         now: float,
         rules: Rules,
-    ) -> Verdict:
+    ) -> PolicyDecision:
         """A policy."""
         self._now = now
-        verdict = decide(slots, waiting, now, rules, self._value)
-        moves = tuple(m for m in verdict.moves if m.reason != WORTH_IT or not m.leaving)
-        return replace(verdict, moves=moves)
+        decision = decide(slots, waiting, now, rules, self._value)
+        moves = tuple(m for m in decision.transitions if m.reason != WORTH_IT or not m.leaving)
+        return replace(decision, moves=moves)
 
-    def _value(self, copy: Replica, seconds: float) -> float:
+    def _value(self, replica: Replica, seconds: float) -> float:
         """The later the next request, the lower."""
-        arrivals = self._arrivals[copy.engine.name]
+        arrivals = self._arrivals[replica.engine.name]
         following = bisect_right(arrivals, self._now)
         if following == len(arrivals):
             return 0.0
         return seconds / (arrivals[following] - self._now)
 
 
-_Place = Callable[[EngineState, Sequence[SlotState]], Move | None]
+_Place = Callable[[EngineState, Sequence[SlotState]], Transition | None]
 
 
-def _in_order(slots: Sequence[SlotState], waiting: Iterable[EngineState], place: _Place) -> Verdict:
-    free = [slot for slot in slots if slot.up and not slot.moving]
-    moves: list[Move] = []
+def _in_order(
+    slots: Sequence[SlotState], waiting: Iterable[EngineState], place: _Place
+) -> PolicyDecision:
+    free = [slot for slot in slots if slot.up and not slot.in_transition]
+    moves: list[Transition] = []
     refused_gb = math.inf
     contenders = [engine for engine in waiting if engine.waiting and not engine.resident]
     for engine in sorted(contenders, key=lambda e: (e.oldest, e.name)):
@@ -115,35 +117,35 @@ def _in_order(slots: Sequence[SlotState], waiting: Iterable[EngineState], place:
         else:
             moves.append(move)
             free.remove(move.slot)
-    return Verdict(tuple(moves))
+    return PolicyDecision(tuple(moves))
 
 
 def _evict_oldest(
     engine: EngineState, slots: Sequence[SlotState], may_leave: Callable[[Replica], bool]
-) -> Move | None:
+) -> Transition | None:
     """In the slot where those who must leave have been unused for longest."""
-    best: tuple[tuple[float, float, str], Move] | None = None
+    best: tuple[tuple[float, float, str], Transition] | None = None
     for slot in slots:
         missing = engine.memory_gb - slot.free_gb
         leaving: list[Replica] = []
-        candidates = [c for c in slot.copies if c.phase is Phase.READY and may_leave(c)]
-        for copy in sorted(candidates, key=lambda c: (c.last_used, c.engine.name)):
+        candidates = [c for c in slot.replicas if c.phase is Phase.READY and may_leave(c)]
+        for replica in sorted(candidates, key=lambda c: (c.last_used, c.engine.name)):
             if missing <= 0:
                 break
-            leaving.append(copy)
-            missing -= copy.engine.memory_gb
+            leaving.append(replica)
+            missing -= replica.engine.memory_gb
         if missing > 0:
             continue
         rank = (leaving[-1].last_used if leaving else -math.inf, -slot.free_gb, slot.id)
         if best is None or rank < best[0]:
-            best = (rank, Move(slot, tuple(leaving), engine, "least recently used"))
+            best = (rank, Transition(slot, tuple(leaving), engine, "least recently used"))
     return best[1] if best else None
 
 
-def _idle(copy: Replica) -> bool:
-    return copy.idle
+def _idle(replica: Replica) -> bool:
+    return replica.idle
 
 
-def _anybody(copy: Replica) -> bool:
-    del copy
+def _anybody(replica: Replica) -> bool:
+    del replica
     return True

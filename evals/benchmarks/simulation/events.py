@@ -1,6 +1,6 @@
-"""The driver: arrivals, service and moves as discrete events over the books of the pool.
+"""The driver: arrivals, service and moves as discrete events over the states of the pool.
 
-It keeps the books as the real pool does, asks the policy when something changed that matters to
+It keeps the states as the real pool does, asks the policy when something changed that matters to
 it, and carries out the moves: who leaves drains, leaves, and then the engine comes.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from evals.benchmarks.simulation.service import Machine, Server
 from evals.benchmarks.simulation.traces import CLASSES, Trace
-from orchestrator.residency.policy import Move, Policy, Rules
+from orchestrator.residency.policy import Transition, Policy, Rules
 from orchestrator.residency.state import (
     Costs,
     EngineState,
@@ -38,7 +38,7 @@ class Contestant:
     one_line: bool = False
     """Requests are admitted in the order of their arrival, whoever could go ahead."""
     max_in_flight: int | None = None
-    """Per copy; the machine's own where None."""
+    """Per replica; the machine's own where None."""
     heeds_bounds: bool = True
     """Whether it knows of age bounds; else all requests are alike to it."""
 
@@ -73,12 +73,12 @@ class StarvedError(RuntimeError):
 
 
 class _Engine:
-    """An engine's book, and who waits for it."""
+    """An engine's state, and who waits for it."""
 
-    __slots__ = ("book", "lines")
+    __slots__ = ("state", "lines")
 
-    def __init__(self, book: EngineState) -> None:
-        self.book = book
+    def __init__(self, state: EngineState) -> None:
+        self.state = state
         self.lines: tuple[deque[int], ...] = tuple(deque() for _ in CLASSES)
 
 
@@ -87,9 +87,9 @@ class _Moving:
 
     __slots__ = ("coming", "draining", "move")
 
-    def __init__(self, move: Move) -> None:
+    def __init__(self, move: Transition) -> None:
         self.move = move
-        self.draining = sum(copy.in_use > 0 for copy in move.leaving)
+        self.draining = sum(replica.in_use > 0 for replica in move.leaving)
         self.coming: Replica | None = None
 
 
@@ -120,7 +120,7 @@ class Simulation:
             _Engine(EngineState(name, gb, limit, costs=_costs(machine)))
             for name, gb in zip(trace.experts, sizes, strict=True)
         ]
-        self._by_name = {engine.book.name: engine for engine in self._engines}
+        self._by_name = {engine.state.name: engine for engine in self._engines}
         self.slots = [
             SlotState(f"slot-{number}", machine.slot_gb, load_blocks=machine.load_blocks)
             for number in range(machine.slots)
@@ -141,8 +141,8 @@ class Simulation:
 
     @property
     def engines(self) -> list[EngineState]:
-        """Every engine's book, in the order of the trace's experts."""
-        return [engine.book for engine in self._engines]
+        """Every engine's state, in the order of the trace's experts."""
+        return [engine.state for engine in self._engines]
 
     def run(self) -> Outcome:
         """Let everything happen. Raises StarvedError if the policy leaves requests waiting."""
@@ -173,7 +173,7 @@ class Simulation:
 
     def _arrive(self, number: int, now: float) -> None:
         engine = self._engines[self._trace.expert[number]]
-        engine.book.arrived(now, self._rules.rate_window_s)
+        engine.state.arrived(now, self._rules.rate_window_s)
         if self._one_line and (self._line or self._head):
             self._line.append(number)
         else:
@@ -181,37 +181,37 @@ class Simulation:
 
     def _enter(self, number: int, engine: _Engine, now: float) -> None:
         """Begin it, or let it wait for its engine."""
-        book = engine.book
-        if not book.waiting and (copy := _admitting(book)):
-            self._begin(number, copy, now)
+        state = engine.state
+        if not state.waiting and (replica := _admitting(state)):
+            self._begin(number, replica, now)
             return
         line = engine.lines[self._trace.kind[number]]
         line.append(number)
         if len(line) == 1:
             self._note_oldest(engine)
-        book.waiting += 1
-        if book.waiting == 1:
-            self._waiting[book.name] = book
-        coming = any(copy.phase is Phase.LOADING for copy in book.copies)
+        state.waiting += 1
+        if state.waiting == 1:
+            self._waiting[state.name] = state
+        coming = any(replica.phase is Phase.LOADING for replica in state.replicas)
         # How many wait matters, too: every doubling is worth a thought.
-        if not coming and book.waiting & (book.waiting - 1) == 0:
+        if not coming and state.waiting & (state.waiting - 1) == 0:
             self._changed = True
-        if self._one_line and not book.resident:
-            self._head = book
+        if self._one_line and not state.resident:
+            self._head = state
 
-    def _begin(self, number: int, copy: Replica, now: float) -> None:
-        copy.in_use += 1
-        copy.last_used = now
+    def _begin(self, number: int, replica: Replica, now: float) -> None:
+        replica.in_use += 1
+        replica.last_used = now
         self._waits[number] = now - self._trace.at_s[number]
-        server = self._servers[copy.slot.id]
-        server.begin(number, copy, now)
+        server = self._servers[replica.slot.id]
+        server.begin(number, replica, now)
         if not server.scheduled and not server.blocked:
             self._look_later(server)
 
     def _serve_waiting(self, engine: _Engine, now: float) -> None:
         """The nearest age bound first, then the oldest."""
-        book, at_s, bounds = engine.book, self._trace.at_s, self._age_bounds_s
-        while book.waiting and (copy := _admitting(book)):
+        state, at_s, bounds = engine.state, self._trace.at_s, self._age_bounds_s
+        while state.waiting and (replica := _admitting(state)):
             heads = [
                 (at_s[line[0]] + bounds[kind], line[0], line)
                 for kind, line in enumerate(engine.lines)
@@ -219,21 +219,21 @@ class Simulation:
             ]
             _, number, line = min(heads)
             line.popleft()
-            book.waiting -= 1
-            self._begin(number, copy, now)
+            state.waiting -= 1
+            self._begin(number, replica, now)
         self._note_oldest(engine)
-        if not book.waiting:
-            self._waiting.pop(book.name, None)
+        if not state.waiting:
+            self._waiting.pop(state.name, None)
             self._changed = True  # Its stage may be over.
 
     def _note_oldest(self, engine: _Engine) -> None:
-        book, at_s = engine.book, self._trace.at_s
-        book.oldest = book.deadline = math.inf
+        state, at_s = engine.state, self._trace.at_s
+        state.oldest = state.deadline = math.inf
         for line, bound_s in zip(engine.lines, self._age_bounds_s, strict=True):
             if line:
                 arrived = at_s[line[0]]
-                book.oldest = min(book.oldest, arrived)
-                book.deadline = min(book.deadline, arrived + bound_s)
+                state.oldest = min(state.oldest, arrived)
+                state.deadline = min(state.deadline, arrived + bound_s)
 
     def _look_later(self, server: Server) -> None:
         server.scheduled = True
@@ -244,26 +244,26 @@ class Simulation:
         server.scheduled = False
         if server.blocked:
             return
-        for _, number, copy, began in server.take_done(now):
-            copy.in_use -= 1
-            copy.last_used = now
-            costs = copy.engine.costs
+        for _, number, replica, began in server.take_done(now):
+            replica.in_use -= 1
+            replica.last_used = now
+            costs = replica.engine.costs
             costs.service_s += SERVICE_SHARE * (now - began - costs.service_s)
             self._answers[number] = now - self._trace.at_s[number]
-            if copy.engine.waiting:
+            if replica.engine.waiting:
                 self._serve_waiting(self._engines[self._trace.expert[number]], now)
-            if copy.in_use == 0:
-                self._now_idle(copy, now)
+            if replica.in_use == 0:
+                self._now_idle(replica, now)
         if server.in_use and not server.scheduled:
             self._look_later(server)
 
-    def _now_idle(self, copy: Replica, now: float) -> None:
-        if copy.phase is Phase.DRAINING:
-            moving = self._moving[copy.slot.id]
+    def _now_idle(self, replica: Replica, now: float) -> None:
+        if replica.phase is Phase.DRAINING:
+            moving = self._moving[replica.slot.id]
             moving.draining -= 1
             if moving.draining == 0:
                 self._leave(moving, now)
-        elif self._waiting and not copy.slot.moving:
+        elif self._waiting and not replica.slot.in_transition:
             self._changed = True
 
     # Moves.
@@ -274,12 +274,12 @@ class Simulation:
         while self._changed:
             self._changed = False
             self._recheck = math.inf
-            if self._waiting and not all(slot.moving for slot in self.slots):
+            if self._waiting and not all(slot.in_transition for slot in self.slots):
                 self._decisions += 1
                 waiting = tuple(self._waiting.values())
-                verdict = self._policy(self.slots, waiting, now, self._rules)
-                self._recheck = verdict.recheck_at
-                for move in verdict.moves:
+                decision = self._policy(self.slots, waiting, now, self._rules)
+                self._recheck = decision.recheck_at
+                for move in decision.transitions:
                     self._begin_move(move, now)
             self._advance_line(now)
 
@@ -291,28 +291,28 @@ class Simulation:
             number = self._line.popleft()
             self._enter(number, self._engines[self._trace.expert[number]], now)
 
-    def _begin_move(self, move: Move, now: float) -> None:
+    def _begin_move(self, move: Transition, now: float) -> None:
         slot = move.slot
-        assert not slot.moving, f"{slot.id} moves already"
-        slot.moving = True
-        for copy in move.leaving:
-            copy.phase = Phase.DRAINING
+        assert not slot.in_transition, f"{slot.id} moves already"
+        slot.in_transition = True
+        for replica in move.leaving:
+            replica.phase = Phase.DRAINING
         moving = self._moving[slot.id] = _Moving(move)
         if move.engine is not None:
-            assert all(c.slot is not slot for c in move.engine.copies), f"{slot.id} has it"
+            assert all(c.slot is not slot for c in move.engine.replicas), f"{slot.id} has it"
             moving.coming = add_replica(move.engine, slot)
         if moving.draining == 0:
             self._leave(moving, now)
 
     def _leave(self, moving: _Moving, now: float) -> None:
-        seconds = sum(copy.engine.costs.leave_s for copy in moving.move.leaving)
+        seconds = sum(replica.engine.costs.leave_s for replica in moving.move.leaving)
         self._push(now + seconds, self._load, moving)
 
     def _load(self, moving: _Moving, now: float) -> None:
         slot, coming = moving.move.slot, moving.coming
-        for copy in moving.move.leaving:
-            remove_replica(copy)
-            slot.asleep.add(copy.engine.name)
+        for replica in moving.move.leaving:
+            remove_replica(replica)
+            slot.asleep.add(replica.engine.name)
         _recount(slot)
         if coming is None:
             self._finish(moving, now)
@@ -326,7 +326,7 @@ class Simulation:
 
     def _finish(self, moving: _Moving, now: float) -> None:
         slot, coming = moving.move.slot, moving.coming
-        slot.moving = False
+        slot.in_transition = False
         del self._moving[slot.id]
         self._changed = True
         server = self._servers[slot.id]
@@ -351,14 +351,14 @@ def _costs(machine: Machine) -> Costs:
 
 def _recount(slot: SlotState) -> None:
     """A sum, so that rounding does not add up over a million moves."""
-    there = (copy for copy in slot.copies if copy.phase is not Phase.LOADING)
-    slot.used_gb = sum(copy.engine.memory_gb for copy in there)
+    there = (replica for replica in slot.replicas if replica.phase is not Phase.LOADING)
+    slot.used_gb = sum(replica.engine.memory_gb for replica in there)
 
 
-def _admitting(book: EngineState) -> Replica | None:
-    """The copy with the fewest requests that takes one more."""
-    copies = book.copies
-    if len(copies) == 1:
-        copy = copies[0]
-        return copy if copy.admits else None
-    return min((c for c in copies if c.admits), key=lambda c: c.in_use, default=None)
+def _admitting(state: EngineState) -> Replica | None:
+    """The replica with the fewest requests that takes one more."""
+    replicas = state.replicas
+    if len(replicas) == 1:
+        replica = replicas[0]
+        return replica if replica.admits else None
+    return min((c for c in replicas if c.admits), key=lambda c: c.in_use, default=None)

@@ -1,4 +1,4 @@
-"""Who gets a turn, and when: age bounds, classes, loads that are shared, further copies."""
+"""Who gets a turn, and when: age bounds, classes, loads that are shared, further replicas."""
 
 import asyncio
 import random
@@ -93,7 +93,7 @@ async def test_who_has_served_all_that_waited_makes_room_though_it_is_busy(make_
     first.release()  # The third begins, and nobody waits for `a` any more.
     await rig.done(third)
     await rig.settle()
-    assert rig.pool.snapshot()["slots"][0]["copies"][0]["phase"] == "draining"
+    assert rig.pool.snapshot()["slots"][0]["replicas"][0]["phase"] == "draining"
     second.release()
     third.result().release()
     await rig.done(waiter)
@@ -139,7 +139,7 @@ async def test_two_requests_for_a_cold_expert_cause_one_load_in_one_slot(make_ri
     assert [slot.loads for slot in rig.slots] == [["a"], []]
 
 
-# Further copies.
+# Further replicas.
 
 
 async def _with_a_queue(make_rig: Any, **specs: Any) -> Any:
@@ -151,7 +151,7 @@ async def _with_a_queue(make_rig: Any, **specs: Any) -> Any:
 
 
 async def _hold_two(rig: Any) -> tuple[Lease, Lease]:
-    """Two requests under way, in a copy each, after a queue of three has demanded the second."""
+    """Two requests under way, in a replica each, after a queue of three has demanded the second."""
     first = await rig.lease("a")
     others = [rig.leasing("a", "batch") for _ in range(3)]
     await rig.slots[1].saw("load a")

@@ -1,4 +1,4 @@
-"""The live halves of the books: what to load, and who of those that wait is next."""
+"""The live halves of the states: what to load, and who of those that wait is next."""
 
 import asyncio
 import math
@@ -31,15 +31,15 @@ def _spec(**keys: Any) -> VllmSpec:
 
 def _engine(measure_gb: bool = False, **limits: int) -> HostedEngine:
     limits = limits or {"a": 1}
-    book = EngineState("a", 1.0, max_in_flight=sum(limits.values()))
+    state = EngineState("a", 1.0, max_in_flight=sum(limits.values()))
     estimates = CostEstimates("a", Costs(), MemoryStore(), lambda event: None)
-    return HostedEngine(EngineLoad("a", "org/a"), book, estimates, limits, measure_gb)
+    return HostedEngine(EngineLoad("a", "org/a"), state, estimates, limits, measure_gb)
 
 
 def _ready(engine: HostedEngine, slot: str = "slot-0") -> Replica:
-    copy = add_replica(engine.book, SlotState(slot, 4.0))
-    copy.phase = Phase.READY
-    return copy
+    replica = add_replica(engine.state, SlotState(slot, 4.0))
+    replica.phase = Phase.READY
+    return replica
 
 
 def _waiter(since: float, bound: float = math.inf, expert: str = "a") -> Waiter:
@@ -84,13 +84,13 @@ def test_the_largest_measurement_counts() -> None:
     engine = _engine(measure_gb=True)
     for measured_gb, known_gb in ((2.0, 2.0), (0.5, 2.0), (3.0, 3.0)):
         engine.measured(measured_gb)
-        assert engine.book.memory_gb == known_gb
+        assert engine.state.memory_gb == known_gb
 
 
 def test_configured_memory_is_not_measured() -> None:
     engine = _engine()
     engine.measured(9.0)
-    assert engine.book.memory_gb == 1.0
+    assert engine.state.memory_gb == 1.0
 
 
 # Who is next.
@@ -98,15 +98,15 @@ def test_configured_memory_is_not_measured() -> None:
 
 async def test_the_nearest_age_bound_is_served_first_then_the_oldest() -> None:
     engine = _engine()
-    copy = _ready(engine)
+    replica = _ready(engine)
     waiters = [_waiter(0.0), _waiter(1.0), _waiter(2.0, 9.0), _waiter(3.0, 5.0), _waiter(4.0, 9.0)]
     for waiter in waiters:
         engine.enqueue(waiter)
     order = []
-    while engine.book.waiting:
+    while engine.state.waiting:
         engine.serve(10.0)
         order += [w.since for w in waiters if w.granted.done() and w.since not in order]
-        copy.in_use, engine.in_use["a"] = 0, 0
+        replica.in_use, engine.in_use["a"] = 0, 0
     assert order == [3.0, 2.0, 4.0, 0.0, 1.0]
 
 
@@ -115,38 +115,38 @@ async def test_the_book_knows_how_many_wait_and_for_how_long() -> None:
     first, second = _waiter(1.0), _waiter(2.0, 5.0)
     engine.enqueue(first)
     engine.enqueue(second)
-    assert (engine.book.waiting, engine.book.oldest, engine.book.deadline) == (2, 1.0, 7.0)
+    assert (engine.state.waiting, engine.state.oldest, engine.state.deadline) == (2, 1.0, 7.0)
     engine.leave(first)
-    assert (engine.book.waiting, engine.book.oldest, engine.book.deadline) == (1, 2.0, 7.0)
+    assert (engine.state.waiting, engine.state.oldest, engine.state.deadline) == (1, 2.0, 7.0)
     engine.leave(second)
     engine.leave(second)
-    assert (engine.book.waiting, engine.book.oldest) == (0, math.inf)
-    assert engine.book.deadline == math.inf
+    assert (engine.state.waiting, engine.state.oldest) == (0, math.inf)
+    assert engine.state.deadline == math.inf
 
 
 async def test_a_full_expert_does_not_keep_another_one_of_its_engine_waiting() -> None:
     engine = _engine(a=1, tuned=1)
-    copy = _ready(engine)
-    engine.begin("a", copy, 0.0)
+    replica = _ready(engine)
+    engine.begin("a", replica, 0.0)
     full, free = _waiter(1.0, 5.0), _waiter(2.0, expert="tuned")
     engine.enqueue(full)
     engine.enqueue(free)
     engine.serve(3.0)
     assert not full.granted.done()
-    assert free.granted.result() is copy
+    assert free.granted.result() is replica
     assert engine.in_use == {"a": 1, "tuned": 1}
 
 
 async def test_a_client_that_has_left_is_passed_over() -> None:
     engine = _engine()
-    copy = _ready(engine)
+    replica = _ready(engine)
     gone, next_one = _waiter(1.0), _waiter(2.0)
     engine.enqueue(gone)
     engine.enqueue(next_one)
     gone.granted.cancel()
     engine.serve(3.0)
-    assert next_one.granted.result() is copy
-    assert (copy.in_use, engine.in_use["a"], engine.book.waiting) == (1, 1, 0)
+    assert next_one.granted.result() is replica
+    assert (replica.in_use, engine.in_use["a"], engine.state.waiting) == (1, 1, 0)
 
 
 async def test_everybody_who_still_waits_is_told_that_it_was_in_vain() -> None:
@@ -157,7 +157,7 @@ async def test_everybody_who_still_waits_is_told_that_it_was_in_vain() -> None:
     gone.granted.cancel()
     engine.reject(lambda: ExpertUnavailable("no", expert="a"))
     assert isinstance(stays.granted.exception(), ExpertUnavailable)
-    assert engine.book.waiting == 0
+    assert engine.state.waiting == 0
 
 
 def test_a_request_goes_to_the_emptiest_copy() -> None:
@@ -172,7 +172,7 @@ def test_a_request_goes_to_the_emptiest_copy() -> None:
 def test_copies_that_load_serve_nobody_yet() -> None:
     engine = _engine(a=2, tuned=2)
     ready = _ready(engine)
-    add_replica(engine.book, SlotState("slot-1", 4.0))
+    add_replica(engine.state, SlotState("slot-1", 4.0))
     assert engine.limit("a") == 2
     for _ in range(2):
         engine.begin("a", ready, 0.0)
@@ -194,7 +194,7 @@ async def test_a_line_is_as_long_as_its_parts() -> None:
     assert not line
 
 
-# The slot's book.
+# The slot's state.
 
 
 class NamedSlot:
@@ -210,9 +210,9 @@ def _slot() -> HostedSlot:
 def test_what_loads_is_reserved_and_the_rest_is_used() -> None:
     slot, phases = _slot(), (Phase.LOADING, Phase.READY, Phase.DRAINING)
     for memory_gb, phase in zip((1.0, 2.0, 3.0), phases, strict=True):
-        add_replica(EngineState(f"e{memory_gb}", memory_gb), slot.book).phase = phase
+        add_replica(EngineState(f"e{memory_gb}", memory_gb), slot.state).phase = phase
     slot.recount()
-    assert (slot.book.used_gb, slot.book.reserved_gb, slot.book.free_gb) == (6.0, 1.0, 1.0)
+    assert (slot.state.used_gb, slot.state.reserved_gb, slot.state.free_gb) == (6.0, 1.0, 1.0)
 
 
 def test_a_dead_process_is_distrusted_until_it_was_restarted() -> None:
