@@ -65,9 +65,9 @@ class Transitions:
         """Begin to do what the machine says."""
         match effect:
             case Unload(replica, may_sleep):
-                self._start(self._guarded(replica, self._unload(replica, may_sleep)))
+                self._start(self._guarded(replica, lambda: self._unload(replica, may_sleep)))
             case Load(replica, warm):
-                self._start(self._guarded(replica, self._load(replica, warm)))
+                self._start(self._guarded(replica, lambda: self._load(replica, warm)))
             case MakeRoom(replica):
                 name = replica.engine.name
                 self._say(f"{replica.slot.id}: no memory for {name}; once more with others gone")
@@ -83,12 +83,16 @@ class Transitions:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, replica: Replica, work: Coroutine[Any, Any, None]) -> None:
-        """A slot that dies takes all of it with it."""
+    async def _guarded(
+        self, replica: Replica, work: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        """A slot that dies takes all of it with it, perhaps before this has begun."""
         slot = self._slots[replica.slot.id]
         restarts = slot.restarts
+        if replica not in slot.state.replicas:
+            return
         try:
-            await work
+            await work()
         except SlotLost:
             self._lost(slot, restarts)
 
@@ -157,7 +161,7 @@ class Transitions:
         started = time.perf_counter()
         try:
             report = await self._load_once(slot, engine, warm)
-            await self._check_canary(slot, engine)
+            await self._check_canary(slot, engine, replica)
         except SlotLost:
             raise
         except MemoryShort as error:
@@ -180,23 +184,27 @@ class Transitions:
                 raise MemoryShort(str(error)) from error
             raise
 
-    async def _check_canary(self, slot: HostedSlot, engine: HostedEngine) -> None:
+    async def _check_canary(self, slot: HostedSlot, engine: HostedEngine, replica: Replica) -> None:
         """The first load records the answer; later ones must repeat it, or load afresh."""
-        if not self._canary.wanted or await self._answers_as_before(slot, engine):
+        if not self._canary.wanted or await self._answers_as_before(slot, engine, replica):
             return
         self._say(f"{slot.slot.id}: {engine.name} came back wrong and is loaded afresh")
         await slot.slot.unload(engine.name)
         await slot.slot.load(engine.load)
-        if not await self._answers_as_before(slot, engine):
+        if not await self._answers_as_before(slot, engine, replica):
             await slot.slot.unload(engine.name)
             raise RuntimeError("its answer to a known prompt changed, also after a fresh load")
 
-    async def _answers_as_before(self, slot: HostedSlot, engine: HostedEngine) -> bool:
+    async def _answers_as_before(
+        self, slot: HostedSlot, engine: HostedEngine, replica: Replica
+    ) -> bool:
         """Compare with its first answer; an engine that does not answer at all is dropped."""
         url, headers = f"{slot.url}/e/{engine.name}", authorization(slot.slot)
         try:
             answer = await self._canary.ask(url, engine.name, headers)
         except RuntimeError:
+            if replica not in slot.state.replicas:
+                raise SlotLost(f"Slot {slot.slot.id} lost its process meanwhile.") from None
             await slot.slot.unload(engine.name)  # Raises SlotLost where that is why.
             raise
         if engine.canary is None:

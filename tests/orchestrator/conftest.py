@@ -188,9 +188,15 @@ class Rig:
     """A pool over scripted slots, with what a test needs to drive it."""
 
     def __init__(
-        self, config: Config, sizes: Mapping[str, float], store: Store | None = None
+        self,
+        config: Config,
+        sizes: Mapping[str, float],
+        store: Store | None = None,
+        sleeps: bool = False,
     ) -> None:
         self.slots = [ScriptedSlot(f"slot-{n}", sizes) for n in range(config.slots.count)]
+        for slot in self.slots:
+            slot.sleeps = sleeps
         self.slot = self.slots[0]
         self.events: list[str] = []
         self.health = 200
@@ -283,13 +289,14 @@ async def make_rig(make_config: Callable[..., Config]) -> AsyncIterator[Callable
             store: Store | None = None,
             classes: Mapping[str, Any] | None = None,
             start: bool = True,
+            sleeps: bool = False,
             **slots: Any,
         ) -> Rig:
             config = make_config(
                 experts, slots={"preload": False, **slots}, classes=dict(classes or {})
             )
             sizes = {n: getattr(s, "memory_gb", None) or 1.0 for n, s in config.experts.items()}
-            rig = Rig(config, sizes, store)
+            rig = Rig(config, sizes, store, sleeps)
             stack.push_async_callback(rig.close)
             if start:
                 await rig.pool.start()

@@ -156,9 +156,11 @@ async def _play(make_rig: Any, experts: Any, deeds: Any, sleeps: bool, count: in
     store = MemoryStore()
     for name in named:
         await store.put(f"costs:{name}", COSTS)
-    rig = await make_rig(named, store=store, memory_gb=BUDGET_GB, count=count, retry_load_s=1e-6)
+    rig = await make_rig(
+        named, store=store, sleeps=sleeps, memory_gb=BUDGET_GB, count=count, retry_load_s=1e-6
+    )
     for slot in rig.slots:
-        slot.sleeps, slot.budget_gb = sleeps, BUDGET_GB
+        slot.budget_gb = BUDGET_GB
     crowd = Crowd(rig)
     for deed in deeds:
         await crowd.do(*deed)

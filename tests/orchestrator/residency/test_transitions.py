@@ -15,10 +15,7 @@ AT_ONCE = {"interactive": {"max_wait_s": 1e-6}}
 
 
 async def _sleeping(make_rig: Any, experts: Any, **slots: Any) -> Any:
-    rig = await make_rig(experts, **slots)
-    for slot in rig.slots:
-        slot.sleeps = True
-    return rig
+    return await make_rig(experts, sleeps=True, **slots)
 
 
 # The first prompt.
