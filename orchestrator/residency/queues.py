@@ -3,12 +3,8 @@
 import math
 from collections import deque
 from collections.abc import Mapping
-from operator import attrgetter
 
 from orchestrator.residency.state import EngineState, Phase, Replica, Ticket
-
-_URGENCY = attrgetter("deadline", "arrived")
-"""The nearest age bound first, then the oldest."""
 
 
 class EngineQueue:
@@ -27,6 +23,7 @@ class EngineQueue:
         """
         self.state = state
         self._limits = limits or {state.name: state.max_in_flight}
+        self._alone = len(self._limits) == 1
         self._max_queued = max_queued or dict.fromkeys(self._limits, math.inf)
         self.queued = dict.fromkeys(self._limits, 0)
         """Expert -> requests that wait."""
@@ -56,9 +53,9 @@ class EngineQueue:
             found = replicas[0] if replicas[0].admits else None
         else:
             found = min((r for r in replicas if r.admits), key=_in_use, default=None)
-        if found is None or self.running[expert] >= self.limit(expert):
-            return None
-        return found
+        if found is None or self._alone:  # Alone, an expert may fill every replica.
+            return found
+        return found if self.running[expert] < self.limit(expert) else None
 
     def begin(self, ticket: Ticket, replica: Replica, now: float) -> None:
         """A request begins in `replica`."""
@@ -104,8 +101,8 @@ class EngineQueue:
         """Let those begin for whom there is room."""
         begun: list[Ticket] = []
         while self.state.waiting and (found := self._next()):
-            ticket, replica = found
-            self._queue_of(ticket).popleft()
+            queue, replica = found
+            ticket = queue.popleft()
             self._left(ticket)
             self.begin(ticket, replica, now)
             begun.append(ticket)
@@ -129,13 +126,14 @@ class EngineQueue:
             queue = self._queues[key] = deque()
         return queue
 
-    def _next(self) -> tuple[Ticket, Replica] | None:
-        heads = [queue[0] for queue in self._queues.values() if queue]
-        if len(heads) > 1:
-            heads.sort(key=_URGENCY)
-        for ticket in heads:
-            if (replica := self.admitting(ticket.expert)) is not None:
-                return ticket, replica
+    def _next(self) -> tuple[deque[Ticket], Replica] | None:
+        """The queue whose head is next, and where that goes."""
+        queues = [queue for queue in self._queues.values() if queue]
+        if len(queues) > 1:
+            queues.sort(key=_urgency)
+        for queue in queues:
+            if (replica := self.admitting(queue[0].expert)) is not None:
+                return queue, replica
         return None
 
     def _left(self, ticket: Ticket) -> None:
@@ -149,6 +147,11 @@ class EngineQueue:
                 oldest = min(oldest, queue[0].arrived)
                 deadline = min(deadline, queue[0].deadline)
         self.state.oldest, self.state.deadline = oldest, deadline
+
+
+def _urgency(queue: deque[Ticket]) -> tuple[float, float]:
+    """The nearest age bound first, then the oldest."""
+    return queue[0].deadline, queue[0].arrived
 
 
 def _in_use(replica: Replica) -> int:

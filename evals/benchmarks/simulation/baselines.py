@@ -25,7 +25,7 @@ from dataclasses import replace
 
 from evals.benchmarks.simulation.events import Contestant
 from evals.benchmarks.simulation.traces import Trace
-from orchestrator.residency.policy import WORTH_IT, Transition, Rules, PolicyDecision, decide
+from orchestrator.residency.policy import WORTH_IT, PolicyDecision, Rules, Transition, decide
 from orchestrator.residency.state import EngineState, Phase, Replica, SlotState
 
 LLAMA_SWAP_IN_FLIGHT = 10
@@ -86,8 +86,10 @@ class Belady:
         """A policy."""
         self._now = now
         decision = decide(slots, waiting, now, rules, self._value)
-        moves = tuple(m for m in decision.transitions if m.reason != WORTH_IT or not m.leaving)
-        return replace(decision, moves=moves)
+        transitions = tuple(
+            t for t in decision.transitions if t.reason != WORTH_IT or not t.leaving
+        )
+        return replace(decision, transitions=transitions)
 
     def _value(self, replica: Replica, seconds: float) -> float:
         """The later the next request, the lower."""
@@ -105,19 +107,19 @@ def _in_order(
     slots: Sequence[SlotState], waiting: Iterable[EngineState], place: _Place
 ) -> PolicyDecision:
     free = [slot for slot in slots if slot.up and not slot.in_transition]
-    moves: list[Transition] = []
+    transitions: list[Transition] = []
     refused_gb = math.inf
     contenders = [engine for engine in waiting if engine.waiting and not engine.resident]
     for engine in sorted(contenders, key=lambda e: (e.oldest, e.name)):
         if engine.memory_gb >= refused_gb:
             continue  # A smaller one found no room.
-        move = place(engine, free)
-        if move is None:
+        transition = place(engine, free)
+        if transition is None:
             refused_gb = engine.memory_gb
         else:
-            moves.append(move)
-            free.remove(move.slot)
-    return PolicyDecision(tuple(moves))
+            transitions.append(transition)
+            free.remove(transition.slot)
+    return PolicyDecision(tuple(transitions))
 
 
 def _evict_oldest(

@@ -19,8 +19,8 @@ from experts.errors import ServiceError
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
 from orchestrator.residency import ray_slot
-from orchestrator.residency.policy import Transition, Rules, PolicyDecision, decide
 from orchestrator.residency.engines import engine_loads
+from orchestrator.residency.policy import PolicyDecision, Rules, Transition, decide
 from orchestrator.residency.state import EngineState, Replica, SlotState
 from orchestrator.service import Service, start_service
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.residency.policy import Transition, Rules, PolicyDecision, decide
-from orchestrator.residency.state import Costs, EngineState, Phase, Replica, SlotState, add_replica
+from orchestrator.residency.costs import Costs
+from orchestrator.residency.policy import PolicyDecision, Rules, Transition, decide
+from orchestrator.residency.state import EngineState, Phase, Replica, SlotState, add_replica
 
 NOW = 1000.0
 RULES = Rules(stage_loads=20.0, rate_window_s=100.0)
@@ -31,9 +32,16 @@ def bounded(name: str, deadline: float, *, waiting: int = 1) -> EngineState:
     return state
 
 
-def resident(slot: SlotState, state: EngineState, *, in_use: int = 0, since: float = 0.0) -> Replica:
+def resident(
+    slot: SlotState, state: EngineState, *, in_use: int = 0, since: float = 0.0
+) -> Replica:
     replica = add_replica(state, slot)
-    replica.phase, replica.in_use, replica.since, replica.last_used = Phase.READY, in_use, since, since
+    replica.phase, replica.in_use, replica.since, replica.last_used = (
+        Phase.READY,
+        in_use,
+        since,
+        since,
+    )
     slot.used_gb += state.memory_gb
     return replica
 
@@ -326,7 +334,9 @@ def test_a_queue_that_outlasts_a_load_gets_another_copy(full: Full) -> None:
 
 
 @pytest.mark.parametrize(("in_use", "replicas"), [(48, True), (52, False)])
-def test_its_share_of_the_queue_must_be_worth_a_copy(in_use: int, replicas: bool, full: Full) -> None:
+def test_its_share_of_the_queue_must_be_worth_a_copy(
+    in_use: int, replicas: bool, full: Full
+) -> None:
     full.slots[1].budget_gb = 2.0
     resident(full.slots[1], engine("other"), in_use=in_use)
     assert bool(ask(full.slots, full.hot).transitions) is replicas

@@ -171,7 +171,9 @@ async def _play(make_rig: Any, experts: Any, deeds: Any, sleeps: bool, count: in
     _check_budget(shown)
     assert set(shown["queued"].values()) == {0}
     replicas = [replica for slot in shown["slots"] for replica in slot["replicas"]]
-    assert [replica for replica in replicas if replica["in_use"] or replica["phase"] == "draining"] == []
+    assert [
+        replica for replica in replicas if replica["in_use"] or replica["phase"] == "draining"
+    ] == []
     await rig.close()
 
 

@@ -9,7 +9,7 @@ from evals.benchmarks.simulation.baselines import collate, first_come
 from evals.benchmarks.simulation.events import Contestant, Outcome, Simulation, StarvedError
 from evals.benchmarks.simulation.service import Machine
 from evals.benchmarks.simulation.traces import BATCH, INTERACTIVE, Trace, zipf_trace
-from orchestrator.residency.policy import Rules, PolicyDecision, decide
+from orchestrator.residency.policy import PolicyDecision, Rules, decide
 from orchestrator.residency.state import EngineState, SlotState
 
 MACHINE = Machine(
