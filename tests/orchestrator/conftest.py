@@ -50,6 +50,9 @@ class ScriptedSlot:
         """Calls that a real slot would not survive."""
         self.starts = 0
         self.stopped = False
+        self.overruns: set[str] = set()
+        """Engines whose load takes longer than anybody waits for it, and works in the end."""
+        self.watch_errors: list[Exception] = []
         self.load_errors: dict[str, list[Exception]] = defaultdict(list)
         self.start_errors: list[Exception] = []
         self.memory_errors: list[Exception] = []
@@ -81,6 +84,8 @@ class ScriptedSlot:
         if load.expert in self._residents + self._asleep:
             self.mistakes.append(f"{load.expert} is there already")
         self._come(load.expert)
+        if load.expert in self.overruns:
+            raise TimeoutError
         return LoadReport(0.5, self._sizes[load.expert])
 
     async def unload(self, engine: str) -> float:
@@ -117,6 +122,7 @@ class ScriptedSlot:
         return dict.fromkeys(self._residents, 0)
 
     async def lost(self) -> None:
+        _raise_next(self.watch_errors)
         await self._dead.wait()
 
     async def stop(self) -> None:
