@@ -63,6 +63,7 @@ class ScriptedSlot:
         self._sizes = sizes
         self._residents: list[str] = []
         self._asleep: list[str] = []
+        self._failed: set[str] = set()
         self._lost_gb = 0.0
         self._moving: list[tuple[str, asyncio.Event]] = []
         self._dead = asyncio.Event()
@@ -80,6 +81,8 @@ class ScriptedSlot:
     async def load(self, load: EngineLoad) -> LoadReport:
         self.loads.append(load.expert)
         await self._moves("load", load.expert, self._holds.get(load.expert))
+        if self.load_errors[load.expert]:
+            self._failed.add(load.expert)
         _raise_next(self.load_errors[load.expert])
         if load.expert in self._residents + self._asleep:
             self.mistakes.append(f"{load.expert} is there already")
@@ -154,6 +157,8 @@ class ScriptedSlot:
             self.mistakes.append(f"{self._residents} are too many")
 
     def _forget(self, engine: str) -> None:
+        if engine in self._failed and engine not in self._residents:
+            return  # What failed to load may have left something, and an unload makes sure.
         if engine not in self._residents:
             self.mistakes.append(f"{engine} is not there")
         self._residents.remove(engine)
