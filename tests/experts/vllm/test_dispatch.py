@@ -11,7 +11,9 @@ from experts.vllm.dispatch import ASKED_MODEL, Dispatcher
 class Client:
     """One ASGI request, and what was sent to answer it."""
 
-    def __init__(self, path: str = "/e/law/v1/models", method: str = "POST", **headers: str) -> None:
+    def __init__(
+        self, path: str = "/e/law/v1/models", method: str = "POST", **headers: str
+    ) -> None:
         named = [(name.replace("_", "-").encode(), v.encode()) for name, v in headers.items()]
         self.scope = {"type": "http", "path": path, "method": method, "headers": named}
         self.sent: list[dict[str, Any]] = []

@@ -133,7 +133,9 @@ class Pool(RuleBasedStateMachine):
         self.told(self.machine.cancelled(ticket, self.now))
 
     @precondition(lambda self: self.pending)
-    @rule(number=NUMBER, end=st.sampled_from(["well", "well", "well", "fails", "short", "overruns"]))
+    @rule(
+        number=NUMBER, end=st.sampled_from(["well", "well", "well", "fails", "short", "overruns"])
+    )
     def go_on(self, number: int, end: str) -> None:
         slot = sorted(self.pending)[number % len(self.pending)]
         effect = self.pending.pop(slot)

@@ -90,7 +90,9 @@ async def test_a_death_after_a_blip_is_a_loss(actor: ScriptedActor) -> None:
 
 
 async def test_an_engines_error_passes_on_its_words(actor: ScriptedActor) -> None:
-    actor.wake.answers = [ray.exceptions.RayTaskError("wake", "trace", RuntimeError("it overslept"))]
+    actor.wake.answers = [
+        ray.exceptions.RayTaskError("wake", "trace", RuntimeError("it overslept"))
+    ]
     with pytest.raises(RuntimeError, match="it overslept"):
         await _slot().wake("a")
 
