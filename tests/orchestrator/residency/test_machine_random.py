@@ -24,6 +24,7 @@ BUDGET_GB = 4.0
 DRAIN_TIMEOUT_S = 6.0
 # Quarters are exact in binary, so that sums are, too. What is larger than a slot is refused.
 GB = st.integers(1, 18).map(lambda quarters: quarters / 4)
+ENDS = ["well", "well", "well", "fails", "short", "overruns"]
 SECONDS = st.sampled_from([0.0, 0.25, 1.0, 4.0, 30.0])
 NUMBER = st.integers(0, 20)
 
