@@ -106,13 +106,16 @@ class Admission(ABC):
             return None
         if state.failed is not None and state.retry_at > now:
             return Reject(ticket, Refusal.NOT_LOADED, state.retry_at - now)
-        if not any(slot.could_hold(state) for slot in self.slots):
-            return Reject(ticket, Refusal.TOO_LARGE)
-        return None
+        return Reject(ticket, Refusal.TOO_LARGE) if self._too_large(state) else None
 
-    def _reject_all(self, state: EngineState, retry_after_s: float | None) -> Effects:
+    def _too_large(self, state: EngineState) -> bool:
+        return not any(slot.could_hold(state) for slot in self.slots)
+
+    def _reject_all(
+        self, state: EngineState, refusal: Refusal, retry_after_s: float | None = None
+    ) -> Effects:
         """No waiting request of the engine can be served."""
         queue = self._queues[state.name]
         tickets = queue.clear()
         self._note_empty(queue)
-        return [Reject(ticket, Refusal.NOT_LOADED, retry_after_s) for ticket in tickets]
+        return [Reject(ticket, refusal, retry_after_s) for ticket in tickets]

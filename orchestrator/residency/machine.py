@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.residency.admission import AT_ONCE, Admission, Effects
-from orchestrator.residency.effects import Begin, End, MakeRoom
+from orchestrator.residency.effects import Begin, End, MakeRoom, Refusal
 from orchestrator.residency.policy import Policy, Rules, Transition, decide
 from orchestrator.residency.progress import Progress, begin
 from orchestrator.residency.queues import EngineQueue
@@ -103,7 +103,7 @@ class Machine(Admission):
         effects: Effects = []
         for queue in self._queues.values():
             queue.state.failed = why
-            effects += self._reject_all(queue.state, None)
+            effects += self._reject_all(queue.state, Refusal.NOT_LOADED)
         return effects
 
     # Slots.
@@ -114,11 +114,16 @@ class Machine(Admission):
             slot.planned.append((engine, "preload"))
         self.filling, self.tick_at = True, AT_ONCE
 
-    def slot_up(self, slot: SlotState, base_gb: float) -> None:
-        """A slot's process runs, with no engine in it yet."""
+    def slot_up(self, slot: SlotState, base_gb: float) -> Effects:
+        """A slot's process runs, with no engine in it yet; it may be larger than the last one."""
         slot.up, slot.base_gb = True, base_gb
         slot.recount()
         self.tick_at = AT_ONCE
+        effects: Effects = []
+        for state in tuple(self._waiting.values()):
+            if not state.resident and self._too_large(state):
+                effects += self._reject_all(state, Refusal.TOO_LARGE)
+        return effects
 
     def slot_lost(self, slot: SlotState, now: float) -> Effects:
         """A slot's process has died, with everything in it; may be told more than once."""
@@ -189,7 +194,7 @@ class Machine(Admission):
         if (progress := self._progress_of(replica)) is None:
             return []
         if progress.make_room(now + self._bounds.drain_timeout_s):
-            self.tick_at = min(self.tick_at, progress.due_at)
+            self.tick_at = AT_ONCE  # Other slots may serve those that wait for what leaves.
             return [MakeRoom(replica), *self._step(replica.slot)]
         return self.load_failed(replica, reason, now)
 
@@ -214,6 +219,8 @@ class Machine(Admission):
         slot = transition.slot
         self._progress[slot.id] = begin(transition, drain_by, may_sleep, now)
         self.tick_at = min(self.tick_at, self._progress[slot.id].due_at)
+        if any(replica.engine.waiting for replica in transition.leaving):
+            self.tick_at = AT_ONCE  # Another slot may serve them.
         return [Begin(transition), *self._step(slot)]
 
     def _step(self, slot: SlotState) -> Effects:
@@ -245,4 +252,4 @@ class Machine(Admission):
         wait_s = min(doubled, self._bounds.retry_load_max_s)
         engine.retry_at = now + wait_s
         # Where another replica serves, the requests wait for that.
-        return [] if engine.resident else self._reject_all(engine, wait_s)
+        return [] if engine.resident else self._reject_all(engine, Refusal.NOT_LOADED, wait_s)

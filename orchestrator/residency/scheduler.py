@@ -258,8 +258,7 @@ class Scheduler:
                 self._say(words)
 
     def _up(self, slot: HostedSlot, base_gb: float) -> None:
-        self._machine.slot_up(slot.state, base_gb)
-        self._arm()
+        self._apply(self._machine.slot_up(slot.state, base_gb))
 
     def _lost(self, slot: HostedSlot, restarts: int) -> None:
         """A slot's process was found dead that had been restarted `restarts` times."""

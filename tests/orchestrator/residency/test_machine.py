@@ -177,6 +177,14 @@ def test_a_lost_slot_ends_what_ran_in_it_and_loads_that_again() -> None:
     assert load.replica.engine.name == "a"
 
 
+def test_what_no_longer_fits_a_slot_that_comes_back_larger_is_refused() -> None:
+    pool = Pool("a")
+    pool.machine.slot_lost(pool.slot, 1.0)
+    ticket, effects = pool.arrive("a", 1.0)
+    assert effects == []
+    assert pool.machine.slot_up(pool.slot, 1.5) == [Reject(ticket, Refusal.TOO_LARGE)]
+
+
 def test_an_engine_whose_loads_end_two_processes_fails() -> None:
     pool = Pool("a")
     pool.arrive("a", 0.0)

@@ -175,8 +175,7 @@ class Pool(RuleBasedStateMachine):
     def come_back(self, number: int, base_gb: float) -> None:
         slot = self.slots[number % len(self.slots)]
         if not slot.up:
-            self.machine.slot_up(slot, base_gb)
-            self.told([])
+            self.told(self.machine.slot_up(slot, base_gb))
 
     @rule(number=NUMBER)
     def suspect(self, number: int) -> None:
@@ -267,5 +266,5 @@ class Pool(RuleBasedStateMachine):
         raise AssertionError("they wait without end")
 
 
-Pool.TestCase.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+Pool.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
 TestPool = Pool.TestCase
