@@ -1,4 +1,4 @@
-"""Where an engine could go, who would leave for it, and what that would hold up. Pure."""
+"""Where an engine could go, what would leave for it, and what that would hold up. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -40,7 +40,7 @@ class SlotActor:
     def __init__(
         self, threads: int, cuda: bool, sleeps: bool, gather_ms: float, token: str | None
     ) -> None:
-        """With a token, it serves on the node's address, to those who know it; else on loopback."""
+        """With a token, it serves on the node's address, to requests with it; else on loopback."""
         environment.prepare(threads, cuda)
         self._threads = threads
         self._cuda = cuda

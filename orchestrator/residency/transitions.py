@@ -233,7 +233,7 @@ class Transitions:
 
 
 def _words(error: Exception, what: str) -> str:
-    """The reason in a line; the traceback of what nobody expected goes to the log."""
+    """The reason in a line; the traceback of an unexpected error goes to the log."""
     if isinstance(error, TimeoutError):
         return str(error) or "it took too long"
     if isinstance(error, RuntimeError):

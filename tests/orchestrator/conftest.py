@@ -211,8 +211,8 @@ class Rig:
         self.slot = self.slots[0]
         self.events: list[str] = []
         self.health = 200
-        self.songs: list[str | Callable[[], httpx.Response]] = []
-        self.sung = 0
+        self.canary_answers: list[str | Callable[[], httpx.Response]] = []
+        self.canary_calls = 0
         self._tasks: list[asyncio.Task[Lease]] = []
         self.client = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
         self.pool = ExpertPool(config, list(self.slots), self.client, self.events.append, store)
@@ -220,12 +220,12 @@ class Rig:
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/health"):
             return httpx.Response(self.health)
-        self.sung += 1
-        song = self.songs.pop(0) if self.songs else "tweet"
+        self.canary_calls += 1
+        answer = self.canary_answers.pop(0) if self.canary_answers else "as ever"
         return (
-            httpx.Response(200, json={"choices": [{"text": song}]})
-            if isinstance(song, str)
-            else song()
+            httpx.Response(200, json={"choices": [{"text": answer}]})
+            if isinstance(answer, str)
+            else answer()
         )
 
     async def use(self, expert: str, request_class: str = "interactive") -> Lease:

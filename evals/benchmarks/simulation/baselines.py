@@ -4,18 +4,19 @@
 decides. If its expert is resident, it begins there; if its expert is on its way in, it waits
 beside the line, together with those behind it that want the same one; else its expert gets a slot,
 and the line stands until one can take it. So all slots load at the same time, and several requests
-share a load that is under way, but nobody overtakes to be served together. Who leaves is the least
-recently used of the idle, in any slot; only where all are in use, the least recently used drains.
+share a load that is under way, but no request overtakes others to be served with its like. What
+leaves is the least recently used of the idle, in any slot; only where all are in use, the least
+recently used drains.
 
 **Collation as llama-swap does it** (its FIFO scheduler). Requests for a resident expert begin at
 once, at most ten of them per expert; the others queue in order of arrival. Whenever something ends,
 the queue is walked from its oldest request, and every expert that can be loaded without driving
-out one in use is loaded; who waits for it is then served together. llama-swap refuses what exceeds
+out one in use is loaded; what waits for it is then served together. llama-swap refuses what exceeds
 its limit of ten with HTTP 429; here it waits, so that every request is answered. Which idle expert
 leaves is up to its configuration; here it is the least recently used one.
 
-**Belady.** Our own rules, except that it knows the trace: who leaves is whose next request comes
-last. It counts nothing but loads, so it never loads before an age bound demands it.
+**Belady.** Our own rules, except that it knows the trace: the expert whose next request comes last
+leaves. It counts nothing but loads, so it never loads before an age bound demands it.
 """
 
 import math
@@ -125,7 +126,7 @@ def _in_order(
 def _evict_oldest(
     engine: EngineState, slots: Sequence[SlotState], may_leave: Callable[[Replica], bool]
 ) -> Transition | None:
-    """In the slot where those who must leave have been unused for longest."""
+    """In the slot where the replicas that must leave have been unused for longest."""
     best: tuple[tuple[float, float, str], Transition] | None = None
     for slot in slots:
         missing = engine.memory_gb - slot.free_gb

@@ -271,14 +271,14 @@ def full() -> Full:
     return Full(hot, slots)
 
 
-def test_a_queue_that_outlasts_a_load_gets_another_copy(full: Full) -> None:
+def test_a_queue_that_outlasts_a_load_gets_another_replica(full: Full) -> None:
     assert said(ask(full.slots, full.hot)) == [("two", [], "hot")]
     full.hot.waiting = 30
     assert ask(full.slots, full.hot) == PolicyDecision(())
 
 
 @pytest.mark.parametrize(("in_use", "replicas"), [(48, True), (52, False)])
-def test_its_share_of_the_queue_must_be_worth_a_copy(
+def test_its_share_of_the_queue_must_be_worth_a_replica(
     in_use: int, replicas: bool, full: Full
 ) -> None:
     full.slots[1].budget_gb = 2.0
@@ -286,12 +286,12 @@ def test_its_share_of_the_queue_must_be_worth_a_copy(
     assert bool(ask(full.slots, full.hot).transitions) is replicas
 
 
-def test_a_copy_that_could_not_be_loaded_is_not_tried_at_once(full: Full) -> None:
+def test_a_replica_that_could_not_be_loaded_is_not_tried_at_once(full: Full) -> None:
     full.hot.retry_at = NOW + 4.0
     assert ask(full.slots, full.hot) == PolicyDecision((), NOW + 4.0)
 
 
-def test_one_copy_comes_at_a_time(full: Full) -> None:
+def test_one_replica_comes_at_a_time(full: Full) -> None:
     add_replica(full.hot, full.slots[1])
     full.slots.append(SlotState("three", 1.0))
     assert ask(full.slots, full.hot) == PolicyDecision(())

@@ -70,7 +70,7 @@ def _check_transition(transition: Transition) -> None:
 
 @settings(max_examples=400, deadline=None)
 @given(states())
-def test_moves_are_possible_and_the_books_stay_as_they_are(
+def test_moves_are_possible_and_the_state_stay_as_they_are(
     drawn: tuple[list[SlotState], list[EngineState]],
 ) -> None:
     slots, engines = drawn
@@ -89,7 +89,7 @@ def test_moves_are_possible_and_the_books_stay_as_they_are(
 
 @settings(max_examples=200, deadline=None)
 @given(states(), st.randoms(use_true_random=False))
-def test_the_order_of_the_books_changes_nothing(
+def test_the_order_of_the_state_changes_nothing(
     drawn: tuple[list[SlotState], list[EngineState]], shuffler: random.Random
 ) -> None:
     slots, engines = drawn

@@ -70,7 +70,7 @@ class Crowd:
             "suspect": self._suspect,
             "load fails": self._load_fails,
             "too busy": self._too_busy,
-            "answers wrong": lambda: self._rig.songs.append("wrong"),
+            "answers wrong": lambda: self._rig.canary_answers.append("wrong"),
         }
         if verb in doing:
             doing[verb](*how)

@@ -46,7 +46,7 @@ def test_room_is_taken_before_anybody_leaves(policy: Policy) -> None:
 
 
 @pytest.mark.parametrize("policy", [first_come, collate])
-def test_the_least_recently_used_idle_copy_of_all_slots_leaves(policy: Policy) -> None:
+def test_the_least_recently_used_idle_replica_of_all_slots_leaves(policy: Policy) -> None:
     one, two = SlotState("one", 2.0), SlotState("two", 2.0)
     resident(one, "a", 5.0)
     resident(one, "b", 1.0, in_use=1)
