@@ -1,11 +1,11 @@
 """The service that a command starts for itself, on a port of its own."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from evals.client.progress import Progress
 from orchestrator.config.model import Config
-from orchestrator.residency.policy import Verdict, decide
+from orchestrator.residency.policy import Policy, decide
 from orchestrator.service import Service, start_service
 
 
@@ -14,7 +14,7 @@ async def serving(
     settings: Config,
     progress: Progress,
     *,
-    policy: Callable[..., Verdict] = decide,
+    policy: Policy = decide,
     tell: bool = True,
 ) -> AsyncIterator[Service]:
     """Start the service, and stop it at the end; what it says of itself is told unless not `tell`.

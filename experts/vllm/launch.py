@@ -3,7 +3,6 @@
 import json
 from argparse import Namespace
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,8 @@ from vllm.usage.usage_lib import UsageContext
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.async_llm import AsyncLLM
 
+from experts.vllm.dispatch import ASKED_MODEL
 from experts.vllm.loads import EngineLoad
-
-ASKED_MODEL: ContextVar[str | None] = ContextVar("asked_model", default=None)
-"""The model name that the client of the current request used."""
 
 
 def parse_engine_args(load: EngineLoad) -> Namespace:

@@ -6,7 +6,7 @@ import gc
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,14 +16,13 @@ import psutil
 import torch
 import uvicorn
 
-from experts.openai import ASKED_MODEL_HEADER
 from experts.vllm.versions import require_known_vllm
 
 require_known_vllm()  # Before these, which import private parts that another version may lack.
 
 from experts.vllm import inproc, seeds  # noqa: E402
+from experts.vllm.dispatch import Dispatcher  # noqa: E402
 from experts.vllm.launch import (  # noqa: E402
-    ASKED_MODEL,
     build_application,
     build_engine,
     parse_engine_args,
@@ -33,7 +32,6 @@ from experts.vllm.loads import EngineLoad, LoadReport  # noqa: E402
 from experts.vllm.stepper import Stepper  # noqa: E402
 
 GIB = float(1 << 30)
-_HEADER = ASKED_MODEL_HEADER.encode()
 
 CPU_DEFAULTS: dict[str, Any] = {
     # One process, no compiler, a small KV pool: what suits small models on CPU cores.
@@ -50,6 +48,7 @@ class _Resident:
     load: EngineLoad
     engine: Any
     app: Any
+    report: LoadReport
 
 
 class Worker:
@@ -60,7 +59,6 @@ class Worker:
         self._sleeps = sleeps
         self._residents: dict[str, _Resident] = {}
         self._asleep: dict[str, tuple[_Resident, int]] = {}
-        self._apps: dict[str, Any] = {}
         self._loading = asyncio.Lock()
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -68,18 +66,21 @@ class Worker:
         gc.freeze()
         # Steps vLLM's engines on CPU only, engines in torch everywhere.
         self._stepper = Stepper(gather_ms / 1000)
+        self._dispatcher = Dispatcher(nullcontext if cuda else self._stepper.expect)
         if not self._cuda:
             torch.set_num_threads(threads)
             inproc.install(self._stepper)
             seeds.install()
 
-    async def serve(self, host: str) -> int:
-        """Start the HTTP server; returns its port."""
+    async def serve(self, host: str, token: str | None = None) -> int:
+        """Start the HTTP server, for requests with the token if there is one; returns its port."""
+        if token is not None:
+            self._dispatcher.protect(token)
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, 0))
         config = uvicorn.Config(
-            self._dispatch,
+            self._dispatcher,
             interface="asgi3",
             log_level="error",
             access_log=False,
@@ -93,45 +94,49 @@ class Worker:
     async def load(self, load: EngineLoad) -> LoadReport:
         """Make an engine resident; returns what it cost. Raises what vLLM raises."""
         async with self._loading:
-            if load.expert in self._residents:  # A driver that lost patience asks again.
-                return LoadReport(0.0, 0.0)
+            if (there := self._residents.get(load.expert)) is not None:
+                return there.report  # A driver that lost patience asks again.
             started, before = time.perf_counter(), self.memory_gb()
-            if load.kind == "torch":
-                await self._load_torch(load)
-                return LoadReport(time.perf_counter() - started, max(self.memory_gb() - before, 0))
-            defaults = {"enable_sleep_mode": self._sleeps} if self._cuda else CPU_DEFAULTS
-            merged = EngineLoad(
-                load.expert, load.model, {**defaults, **load.engine_args}, load.adapters
-            )
-            engine, args = await self._build(merged)
-            async with self._all_or_nothing(engine):
-                app = await build_application(engine, args)
-            self._residents[load.expert] = _Resident(load, engine, app)
-            for expert in load.experts:
-                self._apps[expert] = app
-            return LoadReport(time.perf_counter() - started, max(self.memory_gb() - before, 0.0))
+            load_kind = self._load_torch if load.kind == "torch" else self._load_vllm
+            engine, app = await load_kind(load)
+            grown_gb = max(self.memory_gb() - before, 0.0)
+            report = LoadReport(time.perf_counter() - started, grown_gb)
+            self._enter(_Resident(load, engine, app, report))
+            return report
 
-    async def _load_torch(self, load: EngineLoad) -> None:
+    async def _load_vllm(self, load: EngineLoad) -> tuple[Any, Any]:
+        defaults = {"enable_sleep_mode": self._sleeps} if self._cuda else CPU_DEFAULTS
+        args = {**defaults, **load.engine_args}
+        merged = EngineLoad(load.expert, load.model, args, load.adapters)
+        engine, parsed = await self._build(merged)
+        async with self._all_or_nothing(engine):
+            return engine, await build_application(engine, parsed)
+
+    async def _load_torch(self, load: EngineLoad) -> tuple[Any, Any]:
         # Imported here: most slots never need it.
         engines = import_module("experts.fused.torch_engine.engine")
         api = import_module("experts.fused.torch_engine.api")
         engine = await self._exclusively(
             lambda: engines.TorchEngine(Path(load.model), self._stepper, **load.engine_args)
         )
-        app = api.application(load.expert, engine)
-        self._residents[load.expert] = _Resident(load, engine, app)
-        self._apps[load.expert] = app
+        return engine, api.application(load.expert, engine)
+
+    def _enter(self, resident: _Resident) -> None:
+        self._residents[resident.load.expert] = resident
+        self._dispatcher.add(resident.load.experts, resident.app)
 
     async def unload(self, expert: str) -> float:
-        """Drop an engine, awake or asleep, and return the seconds it took."""
+        """Drop an engine, awake or asleep, and return the seconds it took.
+
+        Requests that it still has are aborted.
+        """
         async with self._loading:
             started = time.perf_counter()
             asleep, _ = self._asleep.pop(expert, (None, 0))
             resident = self._residents.pop(expert, asleep)
             if resident is None:  # An earlier call took too long, and did it in the end.
                 return 0.0
-            for name in resident.load.experts:
-                self._apps.pop(name, None)
+            await self._dispatcher.remove(resident.load.experts)
             await self._exclusively(resident.engine.shutdown)
             del resident, asleep
             await self._exclusively(_give_back_memory)
@@ -147,8 +152,7 @@ class Worker:
                 return 0.0
             started = time.perf_counter()
             resident = self._residents.pop(expert)
-            for name in resident.load.experts:
-                self._apps.pop(name, None)
+            await self._dispatcher.remove(resident.load.experts)
             async with self._all_or_nothing(resident.engine):
                 await resident.engine.sleep(level)
             self._asleep[expert] = (resident, level)
@@ -157,6 +161,8 @@ class Worker:
     async def wake(self, expert: str) -> float:
         """Make an engine that sleeps resident again; returns seconds."""
         async with self._loading:
+            if expert in self._residents:  # A driver that lost patience asks again.
+                return 0.0
             started = time.perf_counter()
             resident, level = self._asleep.pop(expert)
             async with self._all_or_nothing(resident.engine):
@@ -165,9 +171,7 @@ class Worker:
                     await resident.engine.collective_rpc("reload_weights")
                 await resident.engine.wake_up(["kv_cache"])
                 await resident.engine.reset_prefix_cache()
-            self._residents[expert] = resident
-            for name in resident.load.experts:
-                self._apps[name] = resident.app
+            self._enter(resident)
             return time.perf_counter() - started
 
     @property
@@ -189,7 +193,7 @@ class Worker:
 
     @asynccontextmanager
     async def _all_or_nothing(self, engine: Any) -> AsyncIterator[None]:
-        """An engine that is half awake is of no use to anybody."""
+        """Shut an engine down that is only half built, asleep or awake."""
         try:
             yield
         except BaseException:
@@ -212,30 +216,6 @@ class Worker:
         if self._cuda:
             return await asyncio.to_thread(function)
         return await self._stepper.submit(function)
-
-    async def _dispatch(self, scope: Any, receive: Any, send: Any) -> None:
-        """ASGI: /e/<expert>/rest goes to the expert's application as /rest."""
-        _, prefix, expert, rest = [*scope["path"].split("/", 3), "", "", ""][:4]
-        app = self._apps.get(expert) if prefix == "e" else None
-        if app is None:
-            await _not_resident(expert, send)
-            return
-        asked = dict(scope["headers"]).get(_HEADER)
-        ASKED_MODEL.set(asked.decode("latin-1") if asked else None)
-        path = "/" + rest
-        scope = {**scope, "path": path, "raw_path": path.encode()}
-        if self._cuda or scope["method"] != "POST":
-            await app(scope, receive, send)
-            return
-        with self._stepper.expect():
-            await app(scope, receive, send)
-
-
-async def _not_resident(expert: str, send: Any) -> None:
-    body = f'{{"error":{{"message":"Expert {expert} is not resident.","code":"not_resident"}}}}'
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": body.encode()})
 
 
 def _give_back_memory() -> None:

@@ -45,7 +45,7 @@ def _print_slots(snapshot: Snapshot) -> None:
             str(slot["restarts"]),
             slot["doing"] or "",
         ]
-        held = [(c["engine"], c["phase"], str(c["in_use"])) for c in slot["copies"]]
+        held = [(c["engine"], c["phase"], str(c["in_use"])) for c in slot["replicas"]]
         held += [(name, "asleep", "") for name in slot["asleep"]]
         copies = [
             (", ".join(snapshot["loads"][name]["experts"]), phase, in_use)
@@ -87,7 +87,7 @@ def _state(name: str, entry: Mapping[str, Any], snapshot: Snapshot) -> str:
 
 def _places(name: str, snapshot: Snapshot) -> Iterator[str]:
     for slot in snapshot["slots"]:
-        for copy in slot["copies"]:
+        for copy in slot["replicas"]:
             if copy["engine"] == name:
                 yield f"{copy['phase']} in {slot['id']}"
         if name in slot["asleep"]:

@@ -53,7 +53,7 @@ def make_router(config: Config, name: str) -> Router:
 def _words(plan: Plan) -> str:
     if isinstance(plan.action, Abstain):
         return f"abstain: {plan.action.message}"
-    counts = Counter(plan.panel.experts if plan.panel else [plan.expert])
+    counts = Counter(plan.panel.experts if plan.panel else [str(plan.expert)])
     asked = " and ".join(f"{n} x {name}" if n > 1 else name for name, n in counts.items())
     return f"ask {asked}" + (f", then {plan.aggregator}" if plan.aggregator else "")
 

@@ -36,6 +36,12 @@ class SlotsConfig(Section):
     load_timeout_s: float = Field(
         600.0, gt=0, description="Longest wait for one load of an expert, in seconds."
     )
+    drain_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        description="How long requests may keep an expert that must leave, in seconds; then they"
+        " are aborted.",
+    )
     preload: bool = Field(True, description="Load every expert that fits when the service starts.")
     stage_loads: float = Field(
         20.0,

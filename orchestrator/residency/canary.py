@@ -1,4 +1,6 @@
-"""A prompt with a known answer: an engine that has come back must still give it."""
+"""A prompt with a known answer: an engine that has been loaded again must still give it."""
+
+from collections.abc import Mapping
 
 import httpx
 
@@ -18,7 +20,7 @@ class Canary:
         """Whether engines are checked at all."""
         return self._tokens > 0
 
-    async def sing(self, url: str, engine: str) -> str:
+    async def ask(self, url: str, engine: str, headers: Mapping[str, str]) -> str:
         """The answer of the engine under `url`. Raises RuntimeError when it gives none."""
         body = {
             "model": engine,
@@ -29,7 +31,7 @@ class Canary:
         }
         try:
             answer = await self._client.post(
-                f"{url}/v1/completions", json=body, timeout=self._timeout_s
+                f"{url}/v1/completions", json=body, headers=headers, timeout=self._timeout_s
             )
             text: str = answer.raise_for_status().json()["choices"][0]["text"]
         except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:

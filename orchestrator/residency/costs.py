@@ -1,72 +1,59 @@
-"""Running estimates of what moving and serving an engine costs; kept in the store."""
+"""What loading and serving an engine takes: running estimates."""
 
-from collections.abc import Callable
-from dataclasses import asdict, fields
-from typing import Any
-
-from orchestrator.residency.state import Costs
-from orchestrator.store import Store, StoreError
+from dataclasses import dataclass, field
 
 NEWEST_SHARE = 0.3
-"""Weight of the newest measurement of a move."""
+"""Weight of the newest measurement of a load, a wake or a departure."""
 SERVICE_SHARE = 0.05
 """The same for one request, of which there are many."""
 
-MAX_S = 1e9
-"""More than this nothing takes: something else was in the store."""
+FIELDS = ("load_s", "wake_s", "leave_s", "service_s")
 
 
-class CostEstimates:
-    """The costs of one engine, and which of them have been measured."""
+@dataclass(slots=True, eq=False)
+class Costs:
+    """Seconds, as far as they are known."""
 
-    def __init__(self, key: str, costs: Costs, store: Store, say: Callable[[str], None]) -> None:
-        self.costs = costs
-        self._key = f"costs:{key}"
-        self._store = store
-        self._say = say
-        self._measured: set[str] = set()
-
-    async def recall(self) -> None:
-        """Take over what an earlier run has measured."""
-        try:
-            kept = await self._store.get(self._key)
-        except StoreError as error:
-            self._say(f"the store did not tell what loads cost: {error}")
-            return
-        if kept is None:
-            return
-        if not isinstance(kept, dict) or not all(map(_is_seconds, kept.values())):
-            self._say(f"the store holds something else under {self._key} than what loads cost")
-            return
-        for field in fields(Costs):
-            if field.name in kept:
-                setattr(self.costs, field.name, float(kept[field.name]))
-                self._measured.add(field.name)
-        self._follow()
+    load_s: float = 1.0
+    """From nothing to ready, in a slot process that runs."""
+    wake_s: float = 1.0
+    """From asleep to ready."""
+    leave_s: float = 0.05
+    """From drained to gone (or asleep)."""
+    service_s: float = 0.1
+    """One request from its admission to its last token, beside others: what a drain waits for."""
+    known: set[str] = field(default_factory=set)
+    """The fields that have been measured; the others are guesses."""
 
     def measured(self, what: str, seconds: float) -> None:
-        """Mix a measurement into the estimate `what`, a field of Costs."""
-        share = SERVICE_SHARE if what == "service_s" else NEWEST_SHARE
-        if what not in self._measured:
-            self._measured.add(what)
-            share = 1.0
-        before: float = getattr(self.costs, what)
-        setattr(self.costs, what, before + share * (seconds - before))
+        """Mix a measurement into the estimate `what`; the first one replaces the guess."""
+        share = NEWEST_SHARE if what in self.known else 1.0
+        self.known.add(what)
+        before: float = getattr(self, what)
+        setattr(self, what, before + share * (seconds - before))
         self._follow()
+
+    def served(self, seconds: float) -> None:
+        """A request has taken so long."""
+        if "service_s" in self.known:
+            self.service_s += SERVICE_SHARE * (seconds - self.service_s)
+        else:
+            self.known.add("service_s")
+            self.service_s = seconds
+
+    def recall(self, known: dict[str, float]) -> None:
+        """Take over what was measured before."""
+        for what in FIELDS:
+            if what in known:
+                setattr(self, what, float(known[what]))
+                self.known.add(what)
+        self._follow()
+
+    def measurements(self) -> dict[str, float]:
+        """Field -> seconds, of what has been measured."""
+        return {what: getattr(self, what) for what in FIELDS if what in self.known}
 
     def _follow(self) -> None:
         """Until a wake has been seen, it is taken to cost what a load does."""
-        if "load_s" in self._measured and "wake_s" not in self._measured:
-            self.costs.wake_s = self.costs.load_s
-
-    async def keep(self) -> None:
-        """Write what is measured to the store."""
-        values = {k: v for k, v in asdict(self.costs).items() if k in self._measured}
-        try:
-            await self._store.put(self._key, values)
-        except StoreError as error:
-            self._say(f"the store did not keep what loads cost: {error}")
-
-
-def _is_seconds(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MAX_S
+        if "load_s" in self.known and "wake_s" not in self.known:
+            self.wake_s = self.load_s

@@ -30,7 +30,7 @@ class Stay:
     begins_s: float
     ends_s: float
     evicts: tuple[str, ...] = ()
-    """Who leaves for it first; that is part of the time."""
+    """What leaves for it first; that is part of the time."""
 
 
 @dataclass(frozen=True, slots=True)

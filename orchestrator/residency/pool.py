@@ -65,7 +65,7 @@ class ExpertPool:
         self._classes = config.classes
         self._client = client
         self._timeout_s = config.server.lease_timeout_s
-        self._hosting = Scheduler(
+        self._scheduler = Scheduler(
             config.hosted(), config.slots, slots, client, store or MemoryStore(), on_event, policy
         )
         self._remote = {
@@ -81,11 +81,11 @@ class ExpertPool:
 
     async def start(self) -> None:
         """Bring the slots up and load what fits. Raises ServiceError, ExpertUnavailable."""
-        await self._hosting.start()
+        await self._scheduler.start()
 
     async def stop(self) -> None:
         """End the slots' processes."""
-        await self._hosting.stop()
+        await self._scheduler.stop()
 
     async def lease(self, expert: str, request_class: str = "interactive") -> Lease:
         """Wait for a turn, load the expert if need be, and hold it until the lease is released.
@@ -106,9 +106,11 @@ class ExpertPool:
         spec = self._experts[expert]
         if not spec.hosted:
             return await self._take_remote(expert)
-        place = await self._hosting.acquire(expert, self._classes[request_class].max_wait_s)
-        engine = OpenAIEngine(Endpoint(expert, f"{place.url}/v1", expert), self._client)
-        release = partial(self._hosting.release, place)
+        place = await self._scheduler.acquire(expert, self._classes[request_class].max_wait_s)
+        engine = OpenAIEngine(
+            Endpoint(expert, f"{place.url}/v1", expert, place.token), self._client
+        )
+        release = partial(self._scheduler.release, place)
         return Lease(engine, place.queue_ms, place.load_ms, place.slot, release)
 
     async def _take_remote(self, expert: str) -> Lease:
@@ -129,7 +131,7 @@ class ExpertPool:
     async def suspect(self, lease: Lease) -> None:
         """A request failed below HTTP: find out whether a slot or an engine of ours is gone."""
         if lease.slot is not None:
-            await self._hosting.suspect(lease.engine.name, lease.slot)
+            await self._scheduler.suspect(lease.engine.name, lease.slot)
 
     def expert_url(self, expert: str) -> str | None:
         """Where an expert answers right now (ends with /v1); None when it is not resident."""
@@ -138,27 +140,35 @@ class ExpertPool:
             return spec.base_url
         if not spec.hosted:
             return None
-        url = self._hosting.url(expert)
-        return url and f"{url}/v1"
+        endpoint = self._scheduler.endpoint(expert)
+        return None if endpoint is None else f"{endpoint[0]}/v1"
+
+    def expert_api_key(self, expert: str) -> str | None:
+        """What `expert_url` wants as bearer token; None where it wants none."""
+        spec = self._experts[expert]
+        if isinstance(spec, OpenAISpec):
+            return spec.api_key
+        endpoint = self._scheduler.endpoint(expert) if spec.hosted else None
+        return None if endpoint is None else endpoint[1]
 
     def delay_s(self, expert: str) -> float:
         """Predicted seconds until a request to the expert could begin: 0 when it is resident."""
-        return 0.0 if expert in self._gates else self._hosting.delay_s(expert)
+        return 0.0 if expert in self._gates else self._scheduler.delay_s(expert)
 
     def doing(self, expert: str) -> str:
         """What keeps a request to the expert waiting, in a few words."""
         if gate := self._gates.get(expert):
             return f"{expert} waits for its turn, {gate.queued} in the queue"
-        return self._hosting.doing(expert)
+        return self._scheduler.doing(expert)
 
     def snapshot(self) -> dict[str, Any]:
         """Slots, residents, loads and queues as plain JSON."""
         remote = {name: gate.queued for name, gate in self._gates.items()}
-        return {**self._hosting.snapshot(), "queued": {**self._hosting.queued(), **remote}}
+        return {**self._scheduler.snapshot(), "queued": {**self._scheduler.queued(), **remote}}
 
     async def refresh(self) -> None:
         """Bring the numbers of `snapshot` up to date."""
-        await self._hosting.refresh()
+        await self._scheduler.refresh()
 
 
 def _remote_engine(name: str, spec: ExpertSpecBase, client: ExpertClient) -> Engine:

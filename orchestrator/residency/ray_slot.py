@@ -2,7 +2,9 @@
 
 import asyncio
 import importlib
+import logging
 import os
+import secrets
 import socket
 import time
 from collections.abc import Awaitable
@@ -19,25 +21,33 @@ from orchestrator.residency.slot import SlotLost
 
 OBJECT_STORE_BYTES = 80 << 20
 """Control messages only: tokens never pass through Ray."""
-RESTART_POLL_S = 0.2
+RETRY_S = 0.2
+"""Between two calls of an actor that is being restarted, or cannot be reached."""
 CALL_TIMEOUT_S = 10.0
 MAX_ERROR_CHARACTERS = 400
+UNREACHABLE = ray.exceptions.ActorUnavailableError
+"""How Ray says that it does not know whether the process lives, or has done what it was told."""
 DEAD = (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError)
 """How Ray says that an actor died; the second one when its memory monitor has killed it."""
+
+
+logger = logging.getLogger("coterie.residency")
 
 
 class SlotActor:
     """The slot's process: owns the worker, which owns the engines. Asynchronous actor."""
 
     def __init__(
-        self, threads: int, cuda: bool, sleeps: bool, gather_ms: float, local: bool
+        self, threads: int, cuda: bool, sleeps: bool, gather_ms: float, token: str | None
     ) -> None:
+        """With a token, it serves on the node's address, to requests with it; else on loopback."""
         environment.prepare(threads, cuda)
         self._threads = threads
         self._cuda = cuda
         self._sleeps = sleeps
         self._gather_ms = gather_ms
-        self._host = "127.0.0.1" if local else ray.util.get_node_ip_address()
+        self._token = token
+        self._host = "127.0.0.1" if token is None else ray.util.get_node_ip_address()
         self._worker: Any = None
         self._port = 0
         self._ended = asyncio.Event()
@@ -46,7 +56,7 @@ class SlotActor:
         if self._worker is None:  # A driver that lost patience may ask again.
             module = importlib.import_module("experts.vllm.worker")
             self._worker = module.Worker(self._threads, self._cuda, self._sleeps, self._gather_ms)
-            self._port = await self._worker.serve(self._host)
+            self._port = await self._worker.serve(self._host, self._token)
         return f"http://{self._host}:{self._port}"
 
     async def load(self, load: EngineLoad) -> LoadReport:
@@ -91,20 +101,12 @@ def one_line(error: BaseException) -> str:
 class RaySlot:
     """A `Slot` over one actor, which Ray restarts when its process dies."""
 
-    def __init__(self, slot_id: str, config: SlotsConfig, gpus: float, local: bool) -> None:
+    def __init__(self, slot_id: str, config: SlotsConfig, gpus: float, token: str | None) -> None:
         self.id = slot_id
+        self.token = token
         self.sleeps = gpus > 0 and config.sleep_level > 0
         self.load_blocks = gpus == 0  # On CPU, the engines of a slot share one thread.
-        actor = ray.remote(
-            num_cpus=config.cpus,
-            num_gpus=gpus,
-            max_restarts=-1,
-            max_task_retries=0,
-            max_concurrency=64,
-        )(SlotActor)
-        self._actor: ActorHandle = actor.remote(
-            config.cpus, gpus > 0, self.sleeps, config.gather_ms, local
-        )
+        self._actor = _make_actor(config, gpus, self.sleeps, token)
         self._start_timeout_s = config.start_timeout_s
         self._load_timeout_s = config.load_timeout_s
 
@@ -112,48 +114,67 @@ class RaySlot:
         deadline = time.monotonic() + self._start_timeout_s
         while True:
             try:
-                url: str = await self._call(self._actor.start.remote(), self._start_timeout_s)
+                url: str = await self._call("start", (), self._start_timeout_s)
             except SlotLost:
                 # Ray needs a moment to restart a dead actor and refuses calls until then.
                 if time.monotonic() > deadline:
                     raise
-                await asyncio.sleep(RESTART_POLL_S)
+                await asyncio.sleep(RETRY_S)
             else:
                 return url
 
     async def load(self, load: EngineLoad) -> LoadReport:
-        report: LoadReport = await self._call(self._actor.load.remote(load), self._load_timeout_s)
+        report: LoadReport = await self._call("load", (load,), self._load_timeout_s)
         return report
 
     async def unload(self, engine: str) -> float:
-        return float(await self._call(self._actor.unload.remote(engine), self._load_timeout_s))
+        return float(await self._call("unload", (engine,), self._load_timeout_s))
 
     async def sleep(self, engine: str, level: int) -> float:
-        reference = self._actor.sleep.remote(engine, level)
-        return float(await self._call(reference, self._load_timeout_s))
+        return float(await self._call("sleep", (engine, level), self._load_timeout_s))
 
     async def wake(self, engine: str) -> float:
-        return float(await self._call(self._actor.wake.remote(engine), self._load_timeout_s))
+        return float(await self._call("wake", (engine,), self._load_timeout_s))
 
     async def memory_gb(self) -> float:
-        return float(await self._call(self._actor.memory_gb.remote(), CALL_TIMEOUT_S))
+        return float(await self._call("memory_gb", (), CALL_TIMEOUT_S))
 
     async def running(self) -> dict[str, int]:
-        running: dict[str, int] = await self._call(self._actor.running.remote(), CALL_TIMEOUT_S)
+        running: dict[str, int] = await self._call("running", (), CALL_TIMEOUT_S)
         return running
 
     async def lost(self) -> None:
-        try:
-            await self._actor.lifetime.remote()
-        except DEAD:
-            return
+        while True:
+            try:
+                await self._actor.lifetime.remote()
+            except UNREACHABLE as error:
+                # A blip of the network: whether the process lives, only a later call can tell.
+                logger.warning("%s cannot be reached: %s", self.id, one_line(error))
+            except DEAD:
+                return
+            await asyncio.sleep(RETRY_S)
 
     async def stop(self) -> None:
         ray.kill(self._actor)
 
-    async def _call(self, reference: Any, timeout_s: float) -> Any:
+    async def _call(self, method: str, arguments: tuple[Any, ...], timeout_s: float) -> Any:
+        """Call the actor, again while it cannot be reached: its methods may all be repeated.
+
+        Raises TimeoutError, SlotLost, or RuntimeError with the engine's words.
+        """
+        async with asyncio.timeout(timeout_s):
+            while True:
+                try:
+                    return await self._call_once(method, arguments)
+                except UNREACHABLE as error:
+                    logger.warning("%s cannot be reached: %s", self.id, one_line(error))
+                await asyncio.sleep(RETRY_S)
+
+    async def _call_once(self, method: str, arguments: tuple[Any, ...]) -> Any:
         try:
-            return await asyncio.wait_for(_wrap(reference), timeout_s)
+            return await getattr(self._actor, method).remote(*arguments)
+        except UNREACHABLE:
+            raise
         except ray.exceptions.RayTaskError as error:
             raise RuntimeError(str(error.cause)) from None
         except ray.exceptions.ActorDiedError as error:
@@ -164,8 +185,16 @@ class RaySlot:
             raise SlotLost(f"Slot {self.id} lost its process.") from error
 
 
-async def _wrap(reference: Any) -> Any:
-    return await reference
+def _make_actor(config: SlotsConfig, gpus: float, sleeps: bool, token: str | None) -> ActorHandle:
+    actor = ray.remote(
+        num_cpus=config.cpus,
+        num_gpus=gpus,
+        max_restarts=-1,
+        max_task_retries=0,
+        max_concurrency=64,
+    )(SlotActor)
+    handle: ActorHandle = actor.remote(config.cpus, gpus > 0, sleeps, config.gather_ms, token)
+    return handle
 
 
 def connect(ray_config: RayConfig, slots: SlotsConfig) -> None:
@@ -210,11 +239,12 @@ def _reachable(address: str) -> None:
 
 def make_slots(ray_config: RayConfig, config: SlotsConfig) -> list[RaySlot]:
     """One slot per device group. Call after `connect`."""
-    local = ray_config.address is None
     gpus = config.gpus
     if gpus is None:
         gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= config.count else 0.0
-    return [RaySlot(f"slot-{i}", config, gpus, local) for i in range(config.count)]
+    # Elsewhere in a cluster others could reach the slots: only this service knows the token.
+    token = None if ray_config.address is None else secrets.token_urlsafe(32)
+    return [RaySlot(f"slot-{i}", config, gpus, token) for i in range(config.count)]
 
 
 def disconnect() -> None:

@@ -1,5 +1,6 @@
 """What the pool needs of a slot: a process that hosts experts on one device group."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from experts.vllm.loads import EngineLoad, LoadReport
@@ -17,6 +18,8 @@ class Slot(Protocol):
     """Whether an engine can sleep here, its weights in host memory, and wake."""
     load_blocks: bool
     """Whether the residents stand still during a load."""
+    token: str | None
+    """What its HTTP API wants as bearer token; None where only this machine can reach it."""
 
     async def start(self) -> str:
         """Bring the process up (again); returns the URL under which it serves /e/<expert>/."""
@@ -27,7 +30,7 @@ class Slot(Protocol):
         ...
 
     async def unload(self, engine: str) -> float:
-        """Drop an engine; returns seconds."""
+        """Drop an engine, with the requests that it still has; returns seconds."""
         ...
 
     async def sleep(self, engine: str, level: int) -> float:
@@ -53,3 +56,8 @@ class Slot(Protocol):
     async def stop(self) -> None:
         """End the process."""
         ...
+
+
+def authorization(slot: Slot) -> Mapping[str, str]:
+    """The header that a slot's HTTP API wants."""
+    return {} if slot.token is None else {"authorization": f"Bearer {slot.token}"}

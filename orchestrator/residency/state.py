@@ -1,16 +1,19 @@
-"""The pool's books: what every engine and slot is doing now. The policy reads them, drivers write.
+"""What every engine and slot is doing now. The machine writes it, the policy reads it.
 
-The real pool and the simulator keep the same books, so that one policy serves both. Times are
-seconds on any clock that never goes back; memory is GiB.
+The live pool and the simulator share it. Times are seconds on any clock that never goes back;
+memory is GiB.
 """
 
 import math
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
+
+from orchestrator.residency.costs import Costs
 
 
 class Phase(Enum):
-    """Where a copy of an engine stands in its slot's fast memory."""
+    """Where a replica of an engine stands in its slot's fast memory."""
 
     LOADING = "loading"
     READY = "ready"
@@ -19,38 +22,30 @@ class Phase(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Costs:
-    """What moving and serving an engine takes, as far as it is known: running estimates."""
-
-    load_s: float = 1.0
-    """From nothing to ready, in a slot process that runs."""
-    wake_s: float = 1.0
-    """From asleep to ready."""
-    leave_s: float = 0.05
-    """From drained to gone (or asleep)."""
-    service_s: float = 0.1
-    """One request from its admission to its last token, beside others: what a drain waits for."""
-
-
-@dataclass(slots=True, eq=False)
 class EngineState:
-    """One engine: an expert with weights of its own, and the adapters that ride along."""
+    """One engine: an expert with weights of its own, and the adapters that share them."""
 
     name: str
     memory_gb: float
     max_in_flight: int = 256
-    """Requests that one copy serves at once."""
+    """Requests that one replica serves at once."""
     pinned: bool = False
     max_idle_s: float = math.inf
     costs: Costs = field(default_factory=Costs)
-    copies: "list[Replica]" = field(default_factory=list)
+    replicas: "list[Replica]" = field(default_factory=list)
     waiting: int = 0
     oldest: float = math.inf
-    """When the request that has waited longest came in."""
+    """When the request that has waited longest arrived."""
     deadline: float = math.inf
     """When the first waiting request reaches its class's age bound."""
     retry_at: float = -math.inf
-    """A load failed: not before this time again."""
+    """After a failed load: no further load before this time."""
+    failed: str | None = None
+    """Why the last load failed."""
+    failures: int = 0
+    failures_in_a_row: int = 0
+    losses_in_a_row: int = 0
+    """Loads during which the slot's process died."""
     _count: float = 0.0
     _counted_at: float = 0.0
 
@@ -67,36 +62,73 @@ class EngineState:
 
     @property
     def resident(self) -> bool:
-        """Whether some copy serves, or will once it has loaded."""
-        return any(copy.phase is not Phase.DRAINING for copy in self.copies)
+        """Whether some replica serves, or will once it has loaded."""
+        # Asked very often, and a loop takes half of what `any` does.
+        for replica in self.replicas:  # noqa: SIM110
+            if replica.phase is not Phase.DRAINING:
+                return True
+        return False
+
+    @property
+    def loading(self) -> bool:
+        """Whether some replica is on its way in."""
+        return any(replica.phase is Phase.LOADING for replica in self.replicas)
 
 
 @dataclass(slots=True, eq=False)
 class SlotState:
-    """One slot: its budget and what lies in it."""
+    """One slot: its budget and what is resident in it."""
 
     id: str
     budget_gb: float
+    base_gb: float = 0.0
+    """What its process takes with no engine in it."""
     used_gb: float = 0.0
     reserved_gb: float = 0.0
-    """Promised to loads that are under way."""
+    """Promised to a load that is under way."""
     up: bool = True
-    moving: bool = False
-    """Something drains, leaves, loads or wakes: one such thing at a time."""
+    in_transition: bool = False
+    """Something drains, leaves, loads or wakes: one transition at a time."""
     load_blocks: bool = True
     """Whether its residents stand still during a load (engines of one process on CPU do)."""
-    copies: "list[Replica]" = field(default_factory=list)
+    sleeps: bool = False
+    """Whether an engine that leaves can sleep in host memory."""
+    replicas: "list[Replica]" = field(default_factory=list)
     asleep: set[str] = field(default_factory=set)
-    """Engines with a cheaper way back than a load."""
+    """Engines with a cheaper way back than a load: those that sleep, or whose files are warm."""
+    planned: "list[tuple[EngineState, str]]" = field(default_factory=list)
+    """Engines to load here before the policy is asked, each with the reason."""
 
     @property
     def free_gb(self) -> float:
         """What the budget leaves."""
         return self.budget_gb - self.used_gb - self.reserved_gb
 
-    def move_s(self, engine: EngineState) -> float:
+    def load_s(self, engine: EngineState) -> float:
         """Seconds to make `engine` ready here."""
         return engine.costs.wake_s if engine.name in self.asleep else engine.costs.load_s
+
+    def could_hold(self, engine: EngineState) -> bool:
+        """Whether `engine` would fit if all that may leave had left."""
+        pinned = (r.engine for r in self.replicas if r.engine.pinned and r.engine is not engine)
+        pinned_gb = sum(other.memory_gb for other in pinned)
+        return self.budget_gb - self.base_gb - pinned_gb >= engine.memory_gb
+
+    def recount(self) -> None:
+        """Bring the memory up to date with the replicas.
+
+        A sum, so that rounding does not add up over a million transitions. A load takes memory
+        when those that leave for it have left.
+        """
+        used_gb, loading_gb, draining = self.base_gb, 0.0, False
+        for replica in self.replicas:
+            if replica.phase is Phase.LOADING:
+                loading_gb += replica.engine.memory_gb
+                continue
+            used_gb += replica.engine.memory_gb
+            draining = draining or replica.phase is Phase.DRAINING
+        self.used_gb = used_gb
+        self.reserved_gb = 0.0 if draining else loading_gb
 
 
 @dataclass(slots=True, eq=False)
@@ -107,9 +139,13 @@ class Replica:
     slot: SlotState
     phase: Phase = Phase.LOADING
     in_use: int = 0
+    entered: float = 0.0
+    """When its transition began."""
     since: float = 0.0
     """When it became ready: its stage began."""
     last_used: float = 0.0
+    running: "set[Ticket]" = field(default_factory=set)
+    """The requests behind `in_use`."""
 
     @property
     def admits(self) -> bool:
@@ -118,20 +154,35 @@ class Replica:
 
     @property
     def idle(self) -> bool:
-        """Nobody uses it and nobody waits for it."""
+        """No request uses it or waits for it."""
         return self.in_use == 0 and self.engine.waiting == 0
 
 
-def add_replica(engine: EngineState, slot: SlotState) -> Replica:
-    """Enter a copy that begins to load."""
-    copy = Replica(engine, slot)
-    engine.copies.append(copy)
-    slot.copies.append(copy)
-    return copy
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One request for an expert: it waits for its turn, then runs in a replica."""
+
+    expert: str
+    arrived: float
+    deadline: float
+    """Its class's age bound: it should begin before."""
+    holder: Any = None
+    """What the driver of the machine knows the request by."""
+    replica: Replica | None = None
+    """Where it runs."""
+    began: float = 0.0
 
 
-def remove_replica(copy: Replica) -> None:
-    """Strike a copy out; does nothing when it is out already."""
-    if copy in copy.slot.copies:
-        copy.slot.copies.remove(copy)
-        copy.engine.copies.remove(copy)
+def add_replica(engine: EngineState, slot: SlotState, now: float = 0.0) -> Replica:
+    """Enter a replica that begins to load."""
+    replica = Replica(engine, slot, entered=now)
+    engine.replicas.append(replica)
+    slot.replicas.append(replica)
+    return replica
+
+
+def remove_replica(replica: Replica) -> None:
+    """Remove a replica; does nothing when it is gone already."""
+    if replica in replica.slot.replicas:
+        replica.slot.replicas.remove(replica)
+        replica.engine.replicas.remove(replica)

@@ -42,13 +42,14 @@ async def make_rig(make_config: Callable[..., Config]) -> AsyncIterator[Callable
             store: Store | None = None,
             classes: Mapping[str, Any] | None = None,
             start: bool = True,
+            sleeps: bool = False,
             **slots: Any,
         ) -> Rig:
             config = make_config(
                 experts, slots={"preload": False, **slots}, classes=dict(classes or {})
             )
             sizes = {n: getattr(s, "memory_gb", None) or 1.0 for n, s in config.experts.items()}
-            rig = Rig(config, sizes, store)
+            rig = Rig(config, sizes, store, sleeps)
             stack.push_async_callback(rig.close)
             if start:
                 await rig.pool.start()

@@ -17,14 +17,20 @@ class Rig:
     """A pool over scripted slots, with what a test needs to drive it."""
 
     def __init__(
-        self, config: Config, sizes: Mapping[str, float], store: Store | None = None
+        self,
+        config: Config,
+        sizes: Mapping[str, float],
+        store: Store | None = None,
+        sleeps: bool = False,
     ) -> None:
         self.slots = [ScriptedSlot(f"slot-{n}", sizes) for n in range(config.slots.count)]
+        for slot in self.slots:
+            slot.sleeps = sleeps
         self.slot = self.slots[0]
         self.events: list[str] = []
         self.health = 200
-        self.songs: list[str | Callable[[], httpx.Response]] = []
-        self.sung = 0
+        self.canary_answers: list[str | Callable[[], httpx.Response]] = []
+        self.canary_calls = 0
         self._tasks: list[asyncio.Task[Lease]] = []
         self.client = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
         client = cast("ExpertClient", self.client)  # No hosted expert is asked through it.
@@ -33,12 +39,12 @@ class Rig:
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/health"):
             return httpx.Response(self.health)
-        self.sung += 1
-        song = self.songs.pop(0) if self.songs else "tweet"
+        self.canary_calls += 1
+        answer = self.canary_answers.pop(0) if self.canary_answers else "as ever"
         return (
-            httpx.Response(200, json={"choices": [{"text": song}]})
-            if isinstance(song, str)
-            else song()
+            httpx.Response(200, json={"choices": [{"text": answer}]})
+            if isinstance(answer, str)
+            else answer()
         )
 
     async def use(self, expert: str, request_class: str = "interactive") -> Lease:

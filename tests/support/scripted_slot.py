@@ -19,6 +19,7 @@ class ScriptedSlot:
         self.id = slot_id
         self.sleeps = False
         self.load_blocks = True
+        self.token: str | None = None
         self.url = f"http://{slot_id}.test"
         self.loads: list[str] = []
         self.unloads: list[str] = []
@@ -31,6 +32,9 @@ class ScriptedSlot:
         """Calls that a real slot would not survive."""
         self.starts = 0
         self.stopped = False
+        self.overruns: set[str] = set()
+        """Engines whose load takes longer than anybody waits for it, and works in the end."""
+        self.watch_errors: list[Exception] = []
         self.load_errors: dict[str, list[Exception]] = defaultdict(list)
         self.start_errors: list[Exception] = []
         self.memory_errors: list[Exception] = []
@@ -41,6 +45,7 @@ class ScriptedSlot:
         self._sizes = sizes
         self._residents: list[str] = []
         self._asleep: list[str] = []
+        self._failed: set[str] = set()
         self._lost_gb = 0.0
         self._moving: list[tuple[str, asyncio.Event]] = []
         self._dead = asyncio.Event()
@@ -58,10 +63,14 @@ class ScriptedSlot:
     async def load(self, load: EngineLoad) -> LoadReport:
         self.loads.append(load.expert)
         await self._moves("load", load.expert, self._holds.get(load.expert))
+        if self.load_errors[load.expert]:
+            self._failed.add(load.expert)
         _raise_next(self.load_errors[load.expert])
         if load.expert in self._residents + self._asleep:
             self.mistakes.append(f"{load.expert} is there already")
         self._come(load.expert)
+        if load.expert in self.overruns:
+            raise TimeoutError
         return LoadReport(0.5, self._sizes[load.expert])
 
     async def unload(self, engine: str) -> float:
@@ -98,6 +107,7 @@ class ScriptedSlot:
         return dict.fromkeys(self._residents, 0)
 
     async def lost(self) -> None:
+        _raise_next(self.watch_errors)
         await self._dead.wait()
 
     async def stop(self) -> None:
@@ -129,6 +139,8 @@ class ScriptedSlot:
             self.mistakes.append(f"{self._residents} are too many")
 
     def _forget(self, engine: str) -> None:
+        if engine in self._failed and engine not in self._residents:
+            return  # What failed to load may have left something, and an unload makes sure.
         if engine not in self._residents:
             self.mistakes.append(f"{engine} is not there")
         self._residents.remove(engine)

@@ -1,1 +1,1 @@
-"""The residency policy driven by discrete events: the same function, made-up time."""
+"""The residency machine driven by discrete events: the same code, simulated time."""

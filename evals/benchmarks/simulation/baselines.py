@@ -4,18 +4,19 @@
 decides. If its expert is resident, it begins there; if its expert is on its way in, it waits
 beside the line, together with those behind it that want the same one; else its expert gets a slot,
 and the line stands until one can take it. So all slots load at the same time, and several requests
-share a load that is under way, but nobody overtakes to be served together. Who leaves is the least
-recently used of the idle, in any slot; only where all are in use, the least recently used drains.
+share a load that is under way, but no request overtakes others to be served with its like. What
+leaves is the least recently used of the idle, in any slot; only where all are in use, the least
+recently used drains.
 
 **Collation as llama-swap does it** (its FIFO scheduler). Requests for a resident expert begin at
 once, at most ten of them per expert; the others queue in order of arrival. Whenever something ends,
 the queue is walked from its oldest request, and every expert that can be loaded without driving
-out one in use is loaded; who waits for it is then served together. llama-swap refuses what exceeds
+out one in use is loaded; what waits for it is then served together. llama-swap refuses what exceeds
 its limit of ten with HTTP 429; here it waits, so that every request is answered. Which idle expert
 leaves is up to its configuration; here it is the least recently used one.
 
-**Belady.** Our own rules, except that it knows the trace: who leaves is whose next request comes
-last. It counts nothing but loads, so it never loads before an age bound demands it.
+**Belady.** Our own rules, except that it knows the trace: the expert whose next request comes last
+leaves. It counts nothing but loads, so it never loads before an age bound demands it.
 """
 
 import math
@@ -25,7 +26,7 @@ from dataclasses import replace
 
 from evals.benchmarks.simulation.events import Contestant
 from evals.benchmarks.simulation.traces import Trace
-from orchestrator.residency.policy import WORTH_IT, Move, Rules, Verdict, decide
+from orchestrator.residency.policy import WORTH_IT, PolicyDecision, Rules, Transition, decide
 from orchestrator.residency.state import EngineState, Phase, Replica, SlotState
 
 LLAMA_SWAP_IN_FLIGHT = 10
@@ -49,11 +50,11 @@ def contestants(trace: Trace) -> tuple[Contestant, ...]:
 
 def first_come(
     slots: Sequence[SlotState], waiting: Iterable[EngineState], now: float, rules: Rules
-) -> Verdict:
+) -> PolicyDecision:
     """Whoever has waited longest is loaded first; the idle leave before those in use."""
     del now, rules
 
-    def place(engine: EngineState, free: Sequence[SlotState]) -> Move | None:
+    def place(engine: EngineState, free: Sequence[SlotState]) -> Transition | None:
         return _evict_oldest(engine, free, _idle) or _evict_oldest(engine, free, _anybody)
 
     return _in_order(slots, waiting, place)
@@ -61,7 +62,7 @@ def first_come(
 
 def collate(
     slots: Sequence[SlotState], waiting: Iterable[EngineState], now: float, rules: Rules
-) -> Verdict:
+) -> PolicyDecision:
     """Whoever has waited longest is loaded first, but only the idle leave."""
     del now, rules
     return _in_order(slots, waiting, lambda engine, free: _evict_oldest(engine, free, _idle))
@@ -82,68 +83,72 @@ class Belady:
         waiting: Iterable[EngineState],
         now: float,
         rules: Rules,
-    ) -> Verdict:
+    ) -> PolicyDecision:
         """A policy."""
         self._now = now
-        verdict = decide(slots, waiting, now, rules, self._value)
-        moves = tuple(m for m in verdict.moves if m.reason != WORTH_IT or not m.leaving)
-        return replace(verdict, moves=moves)
+        decision = decide(slots, waiting, now, rules, self._value)
+        transitions = tuple(
+            t for t in decision.transitions if t.reason != WORTH_IT or not t.leaving
+        )
+        return replace(decision, transitions=transitions)
 
-    def _value(self, copy: Replica, seconds: float) -> float:
+    def _value(self, replica: Replica, seconds: float) -> float:
         """The later the next request, the lower."""
-        arrivals = self._arrivals[copy.engine.name]
+        arrivals = self._arrivals[replica.engine.name]
         following = bisect_right(arrivals, self._now)
         if following == len(arrivals):
             return 0.0
         return seconds / (arrivals[following] - self._now)
 
 
-_Place = Callable[[EngineState, Sequence[SlotState]], Move | None]
+_Place = Callable[[EngineState, Sequence[SlotState]], Transition | None]
 
 
-def _in_order(slots: Sequence[SlotState], waiting: Iterable[EngineState], place: _Place) -> Verdict:
-    free = [slot for slot in slots if slot.up and not slot.moving]
-    moves: list[Move] = []
+def _in_order(
+    slots: Sequence[SlotState], waiting: Iterable[EngineState], place: _Place
+) -> PolicyDecision:
+    free = [slot for slot in slots if slot.up and not slot.in_transition]
+    transitions: list[Transition] = []
     refused_gb = math.inf
     contenders = [engine for engine in waiting if engine.waiting and not engine.resident]
     for engine in sorted(contenders, key=lambda e: (e.oldest, e.name)):
         if engine.memory_gb >= refused_gb:
             continue  # A smaller one found no room.
-        move = place(engine, free)
-        if move is None:
+        transition = place(engine, free)
+        if transition is None:
             refused_gb = engine.memory_gb
         else:
-            moves.append(move)
-            free.remove(move.slot)
-    return Verdict(tuple(moves))
+            transitions.append(transition)
+            free.remove(transition.slot)
+    return PolicyDecision(tuple(transitions))
 
 
 def _evict_oldest(
     engine: EngineState, slots: Sequence[SlotState], may_leave: Callable[[Replica], bool]
-) -> Move | None:
-    """In the slot where those who must leave have been unused for longest."""
-    best: tuple[tuple[float, float, str], Move] | None = None
+) -> Transition | None:
+    """In the slot where the replicas that must leave have been unused for longest."""
+    best: tuple[tuple[float, float, str], Transition] | None = None
     for slot in slots:
         missing = engine.memory_gb - slot.free_gb
         leaving: list[Replica] = []
-        candidates = [c for c in slot.copies if c.phase is Phase.READY and may_leave(c)]
-        for copy in sorted(candidates, key=lambda c: (c.last_used, c.engine.name)):
+        candidates = [c for c in slot.replicas if c.phase is Phase.READY and may_leave(c)]
+        for replica in sorted(candidates, key=lambda c: (c.last_used, c.engine.name)):
             if missing <= 0:
                 break
-            leaving.append(copy)
-            missing -= copy.engine.memory_gb
+            leaving.append(replica)
+            missing -= replica.engine.memory_gb
         if missing > 0:
             continue
         rank = (leaving[-1].last_used if leaving else -math.inf, -slot.free_gb, slot.id)
         if best is None or rank < best[0]:
-            best = (rank, Move(slot, tuple(leaving), engine, "least recently used"))
+            best = (rank, Transition(slot, tuple(leaving), engine, "least recently used"))
     return best[1] if best else None
 
 
-def _idle(copy: Replica) -> bool:
-    return copy.idle
+def _idle(replica: Replica) -> bool:
+    return replica.idle
 
 
-def _anybody(copy: Replica) -> bool:
-    del copy
+def _anybody(replica: Replica) -> bool:
+    del replica
     return True

@@ -1,7 +1,7 @@
-"""The driver: arrivals, service and moves as discrete events over the books of the pool.
+"""Drives the pool's own machine in simulated time: arrivals, service, loads as discrete events.
 
-It keeps the books as the real pool does, asks the policy when something changed that matters to
-it, and carries out the moves: who leaves drains, leaves, and then the engine comes.
+What queues, admits, counts and decides is `orchestrator.residency.machine`, as in a running pool.
+Here is only what the world does: requests arrive, slots serve, leaving and loading take time.
 """
 
 import math
@@ -14,19 +14,12 @@ from typing import Any
 
 from evals.benchmarks.simulation.service import Machine, Server
 from evals.benchmarks.simulation.traces import CLASSES, Trace
-from orchestrator.residency.policy import Move, Policy, Rules
-from orchestrator.residency.state import (
-    Costs,
-    EngineState,
-    Phase,
-    Replica,
-    SlotState,
-    add_replica,
-    remove_replica,
-)
-
-SERVICE_SHARE = 0.05
-"""Weight of the newest request in the estimate of the time in use, as in the pool."""
+from orchestrator.residency import machine as residency
+from orchestrator.residency.costs import FIELDS, Costs
+from orchestrator.residency.effects import Begin, Effect, End, Grant, Load, Unload
+from orchestrator.residency.policy import Policy, Rules
+from orchestrator.residency.queues import EngineQueue
+from orchestrator.residency.state import EngineState, Replica, SlotState, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +31,13 @@ class Contestant:
     one_line: bool = False
     """Requests are admitted in the order of their arrival, whoever could go ahead."""
     max_in_flight: int | None = None
-    """Per copy; the machine's own where None."""
+    """Per replica; the machine's own where None."""
     heeds_bounds: bool = True
     """Whether it knows of age bounds; else all requests are alike to it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class LoadRecord:
     """One engine's way into a slot."""
 
     at_s: float
@@ -61,7 +54,7 @@ class Outcome:
     """From arrival to admission, per request."""
     answers_s: Sequence[float]
     """From arrival to the last token, per request."""
-    loads: tuple[Load, ...]
+    loads: tuple[LoadRecord, ...]
     decisions: int
     """Calls of the policy."""
     wall_s: float
@@ -70,27 +63,6 @@ class Outcome:
 
 class StarvedError(RuntimeError):
     """Requests wait and nothing will ever happen: the policy has left them."""
-
-
-class _Engine:
-    """An engine's book, and who waits for it."""
-
-    __slots__ = ("book", "lines")
-
-    def __init__(self, book: EngineState) -> None:
-        self.book = book
-        self.lines: tuple[deque[int], ...] = tuple(deque() for _ in CLASSES)
-
-
-class _Moving:
-    """A move under way."""
-
-    __slots__ = ("coming", "draining", "move")
-
-    def __init__(self, move: Move) -> None:
-        self.move = move
-        self.draining = sum(copy.in_use > 0 for copy in move.leaving)
-        self.coming: Replica | None = None
 
 
 class Simulation:
@@ -107,51 +79,38 @@ class Simulation:
         watch: "Callable[[Simulation, float], None] | None" = None,
     ) -> None:
         self._trace = trace
-        self._machine = machine
-        self._policy = contestant.policy
-        self._one_line = contestant.one_line
         unbounded = (math.inf,) * len(CLASSES)
         self._age_bounds_s = tuple(age_bounds_s) if contestant.heeds_bounds else unbounded
-        self._rules = rules or Rules()
         self._watch = watch
         limit = contestant.max_in_flight or machine.max_in_flight
         sizes = machine.engines_gb or (1.0,) * len(trace.experts)
-        self._engines = [
-            _Engine(EngineState(name, gb, limit, costs=_costs(machine)))
+        self.engines = [
+            EngineState(name, gb, limit, costs=_costs(machine))
             for name, gb in zip(trace.experts, sizes, strict=True)
         ]
-        self._by_name = {engine.book.name: engine for engine in self._engines}
         self.slots = [
             SlotState(f"slot-{number}", machine.slot_gb, load_blocks=machine.load_blocks)
             for number in range(machine.slots)
         ]
+        queues = [EngineQueue(state) for state in self.engines]
+        self._machine = residency.Machine(queues, self.slots, contestant.policy, rules)
         self._servers = {s.id: Server(machine.solo_s, machine.work_s) for s in self.slots}
-        self._moving: dict[str, _Moving] = {}
-        self._waiting: dict[str, EngineState] = {}
-        self._line: deque[int] = deque()
-        self._head: EngineState | None = None
+        self._line = _OneLine() if contestant.one_line else None
         self._heap: list[tuple[float, int, Callable[[Any, float], None], Any]] = []
         self._pushed = 0
-        self._changed = False
-        self._recheck = math.inf
         self._waits = [math.nan] * len(trace)
-        self._loads: list[Load] = []
+        self._loads: list[LoadRecord] = []
         self._answers = [math.nan] * len(trace)
         self._decisions = 0
-
-    @property
-    def engines(self) -> list[EngineState]:
-        """Every engine's book, in the order of the trace's experts."""
-        return [engine.book for engine in self._engines]
 
     def run(self) -> Outcome:
         """Let everything happen. Raises StarvedError if the policy leaves requests waiting."""
         started = perf_counter()
-        at_s, count, heap = self._trace.at_s, len(self._trace), self._heap
+        at_s, count, heap, machine = self._trace.at_s, len(self._trace), self._heap, self._machine
         number = 0
         while True:
             arrival = at_s[number] if number < count else math.inf
-            now = min(arrival, heap[0][0] if heap else math.inf, self._recheck)
+            now = min(arrival, heap[0][0] if heap else math.inf, machine.tick_at)
             if now == math.inf:
                 break
             while number < count and at_s[number] <= now:
@@ -160,205 +119,133 @@ class Simulation:
             while heap and heap[0][0] <= now:
                 _, _, happen, what = heappop(heap)
                 happen(what, now)
-            if self._changed or now >= self._recheck:
-                self._decide(now)
+            if machine.tick_at <= now:
+                self._tick(now)
             if self._watch is not None:
                 self._watch(self, now)
-        if self._waiting or self._line:
-            raise StarvedError(f"Left waiting: {', '.join(sorted(self._waiting))}.")
+        waiting = [state.name for state in self.engines if state.waiting]
+        if waiting or (self._line is not None and len(self._line) > 0):
+            raise StarvedError(f"Left waiting: {', '.join(sorted(waiting))}.")
         wall_s = perf_counter() - started
         return Outcome(self._waits, self._answers, tuple(self._loads), self._decisions, wall_s)
 
-    # Requests.
+    # What happens.
 
     def _arrive(self, number: int, now: float) -> None:
-        engine = self._engines[self._trace.expert[number]]
-        engine.book.arrived(now, self._rules.rate_window_s)
-        if self._one_line and (self._line or self._head):
-            self._line.append(number)
-        else:
-            self._enter(number, engine, now)
+        if self._line is None or self._line.passes(number):
+            self._enter(number, now)
 
-    def _enter(self, number: int, engine: _Engine, now: float) -> None:
-        """Begin it, or let it wait for its engine."""
-        book = engine.book
-        if not book.waiting and (copy := _admitting(book)):
-            self._begin(number, copy, now)
-            return
-        line = engine.lines[self._trace.kind[number]]
-        line.append(number)
-        if len(line) == 1:
-            self._note_oldest(engine)
-        book.waiting += 1
-        if book.waiting == 1:
-            self._waiting[book.name] = book
-        coming = any(copy.phase is Phase.LOADING for copy in book.copies)
-        # How many wait matters, too: every doubling is worth a thought.
-        if not coming and book.waiting & (book.waiting - 1) == 0:
-            self._changed = True
-        if self._one_line and not book.resident:
-            self._head = book
+    def _enter(self, number: int, now: float) -> None:
+        trace = self._trace
+        state = self.engines[trace.expert[number]]
+        arrived = trace.at_s[number]
+        bound_s = self._age_bounds_s[trace.kind[number]]
+        ticket = Ticket(state.name, arrived, arrived + bound_s, number)
+        self._apply(self._machine.arrived(ticket, now), now)
+        if self._line is not None and ticket.replica is None:
+            self._line.stands_behind(state)
 
-    def _begin(self, number: int, copy: Replica, now: float) -> None:
-        copy.in_use += 1
-        copy.last_used = now
-        self._waits[number] = now - self._trace.at_s[number]
-        server = self._servers[copy.slot.id]
-        server.begin(number, copy, now)
-        if not server.scheduled and not server.blocked:
-            self._look_later(server)
-
-    def _serve_waiting(self, engine: _Engine, now: float) -> None:
-        """The nearest age bound first, then the oldest."""
-        book, at_s, bounds = engine.book, self._trace.at_s, self._age_bounds_s
-        while book.waiting and (copy := _admitting(book)):
-            heads = [
-                (at_s[line[0]] + bounds[kind], line[0], line)
-                for kind, line in enumerate(engine.lines)
-                if line
-            ]
-            _, number, line = min(heads)
-            line.popleft()
-            book.waiting -= 1
-            self._begin(number, copy, now)
-        self._note_oldest(engine)
-        if not book.waiting:
-            self._waiting.pop(book.name, None)
-            self._changed = True  # Its stage may be over.
-
-    def _note_oldest(self, engine: _Engine) -> None:
-        book, at_s = engine.book, self._trace.at_s
-        book.oldest = book.deadline = math.inf
-        for line, bound_s in zip(engine.lines, self._age_bounds_s, strict=True):
-            if line:
-                arrived = at_s[line[0]]
-                book.oldest = min(book.oldest, arrived)
-                book.deadline = min(book.deadline, arrived + bound_s)
-
-    def _look_later(self, server: Server) -> None:
-        server.scheduled = True
-        self._push(server.next_at(), self._look, server)
+    def _tick(self, now: float) -> None:
+        """Once; in one line, as often as the line advances."""
+        while self._machine.tick_at <= now:
+            self._decisions += 1
+            self._apply(self._machine.tick(now), now)
+            if self._line is not None:
+                while (number := self._line.next()) is not None:
+                    self._enter(number, now)
 
     def _look(self, server: Server, now: float) -> None:
         """Something may be done. More may have begun since, so that nothing is done yet."""
         server.scheduled = False
         if server.blocked:
             return
-        for _, number, copy, began in server.take_done(now):
-            copy.in_use -= 1
-            copy.last_used = now
-            costs = copy.engine.costs
-            costs.service_s += SERVICE_SHARE * (now - began - costs.service_s)
-            self._answers[number] = now - self._trace.at_s[number]
-            if copy.engine.waiting:
-                self._serve_waiting(self._engines[self._trace.expert[number]], now)
-            if copy.in_use == 0:
-                self._now_idle(copy, now)
-        if server.in_use and not server.scheduled:
-            self._look_later(server)
+        for _, ticket in server.take_done(now):
+            self._answers[ticket.holder] = now - ticket.arrived
+            effects = self._machine.finished(ticket, now)
+            if effects:
+                self._apply(effects, now)
+        self._look_later(server)
 
-    def _now_idle(self, copy: Replica, now: float) -> None:
-        if copy.phase is Phase.DRAINING:
-            moving = self._moving[copy.slot.id]
-            moving.draining -= 1
-            if moving.draining == 0:
-                self._leave(moving, now)
-        elif self._waiting and not copy.slot.moving:
-            self._changed = True
+    def _left(self, replica: Replica, now: float) -> None:
+        self._apply(self._machine.left(replica, asleep=True), now)
 
-    # Moves.
-
-    def _decide(self, now: float) -> None:
-        """Ask the policy; in one line, as often as the line advances."""
-        self._changed = True
-        while self._changed:
-            self._changed = False
-            self._recheck = math.inf
-            if self._waiting and not all(slot.moving for slot in self.slots):
-                self._decisions += 1
-                waiting = tuple(self._waiting.values())
-                verdict = self._policy(self.slots, waiting, now, self._rules)
-                self._recheck = verdict.recheck_at
-                for move in verdict.moves:
-                    self._begin_move(move, now)
-            self._advance_line(now)
-
-    def _advance_line(self, now: float) -> None:
-        while self._head is None or self._head.resident:
-            self._head = None
-            if not self._line:
-                return
-            number = self._line.popleft()
-            self._enter(number, self._engines[self._trace.expert[number]], now)
-
-    def _begin_move(self, move: Move, now: float) -> None:
-        slot = move.slot
-        assert not slot.moving, f"{slot.id} moves already"
-        slot.moving = True
-        for copy in move.leaving:
-            copy.phase = Phase.DRAINING
-        moving = self._moving[slot.id] = _Moving(move)
-        if move.engine is not None:
-            assert all(c.slot is not slot for c in move.engine.copies), f"{slot.id} has it"
-            moving.coming = add_replica(move.engine, slot)
-        if moving.draining == 0:
-            self._leave(moving, now)
-
-    def _leave(self, moving: _Moving, now: float) -> None:
-        seconds = sum(copy.engine.costs.leave_s for copy in moving.move.leaving)
-        self._push(now + seconds, self._load, moving)
-
-    def _load(self, moving: _Moving, now: float) -> None:
-        slot, coming = moving.move.slot, moving.coming
-        for copy in moving.move.leaving:
-            remove_replica(copy)
-            slot.asleep.add(copy.engine.name)
-        _recount(slot)
-        if coming is None:
-            self._finish(moving, now)
-            return
-        slot.reserved_gb = coming.engine.memory_gb
-        seconds = slot.move_s(coming.engine)
-        self._loads.append(Load(now, coming.engine.name, slot.id, seconds))
-        if slot.load_blocks:
-            self._servers[slot.id].block(True, now)
-        self._push(now + seconds, self._finish, moving)
-
-    def _finish(self, moving: _Moving, now: float) -> None:
-        slot, coming = moving.move.slot, moving.coming
-        slot.moving = False
-        del self._moving[slot.id]
-        self._changed = True
-        server = self._servers[slot.id]
+    def _loaded(self, replica: Replica, now: float) -> None:
+        server = self._servers[replica.slot.id]
         if server.blocked:
             server.block(False, now)
-            if server.in_use and not server.scheduled:
-                self._look_later(server)
-        if coming is not None:
-            coming.phase, coming.since, coming.last_used = Phase.READY, now, now
-            slot.reserved_gb = 0.0
-            _recount(slot)
-            self._serve_waiting(self._by_name[coming.engine.name], now)
+            self._look_later(server)
+        self._apply(self._machine.loaded(replica, now), now)
+
+    # What the machine wants.
+
+    def _apply(self, effects: Sequence[Effect], now: float) -> None:
+        for effect in effects:
+            if isinstance(effect, Grant):
+                self._begin(effect.ticket, now)
+            elif isinstance(effect, Unload):
+                leave_s = effect.replica.engine.costs.leave_s
+                self._push(now + leave_s, self._left, effect.replica)
+            elif isinstance(effect, Load):
+                self._load(effect.replica, effect.warm, now)
+            else:
+                assert isinstance(effect, Begin | End), f"{effect} in a pool without faults"
+
+    def _begin(self, ticket: Ticket, now: float) -> None:
+        replica = ticket.replica
+        assert replica is not None, "granted without a replica"
+        self._waits[ticket.holder] = now - ticket.arrived
+        server = self._servers[replica.slot.id]
+        server.begin(ticket, now)
+        self._look_later(server)
+
+    def _load(self, replica: Replica, warm: bool, now: float) -> None:
+        slot, costs = replica.slot, replica.engine.costs
+        seconds = costs.wake_s if warm else costs.load_s
+        self._loads.append(LoadRecord(now, replica.engine.name, slot.id, seconds))
+        if slot.load_blocks:
+            self._servers[slot.id].block(True, now)
+        self._push(now + seconds, self._loaded, replica)
+
+    def _look_later(self, server: Server) -> None:
+        if server.in_use and not server.scheduled and not server.blocked:
+            server.scheduled = True
+            self._push(server.next_at(), self._look, server)
 
     def _push(self, at_s: float, happen: Callable[[Any, float], None], what: object) -> None:
         self._pushed += 1
         heappush(self._heap, (at_s, self._pushed, happen, what))
 
 
+class _OneLine:
+    """Holds back all requests but the first, whoever could go ahead."""
+
+    def __init__(self) -> None:
+        self._line: deque[int] = deque()
+        self._head: EngineState | None = None
+
+    def __len__(self) -> int:
+        return len(self._line)
+
+    def passes(self, number: int) -> bool:
+        """Whether the request may go on at once; else it stands in the line."""
+        if not self._line and self._head is None:
+            return True
+        self._line.append(number)
+        return False
+
+    def stands_behind(self, engine: EngineState) -> None:
+        """The head of the line waits: the others do, too, until its engine is on its way."""
+        if not engine.resident:
+            self._head = engine
+
+    def next(self) -> int | None:
+        """The request that goes on now."""
+        if self._head is not None and not self._head.resident:
+            return None
+        self._head = None
+        return self._line.popleft() if self._line else None
+
+
 def _costs(machine: Machine) -> Costs:
-    return Costs(machine.load_s, machine.wake_s, machine.leave_s, machine.solo_s)
-
-
-def _recount(slot: SlotState) -> None:
-    """A sum, so that rounding does not add up over a million moves."""
-    there = (copy for copy in slot.copies if copy.phase is not Phase.LOADING)
-    slot.used_gb = sum(copy.engine.memory_gb for copy in there)
-
-
-def _admitting(book: EngineState) -> Replica | None:
-    """The copy with the fewest requests that takes one more."""
-    copies = book.copies
-    if len(copies) == 1:
-        copy = copies[0]
-        return copy if copy.admits else None
-    return min((c for c in copies if c.admits), key=lambda c: c.in_use, default=None)
+    seconds = (machine.load_s, machine.wake_s, machine.leave_s, machine.solo_s)
+    return Costs(*seconds, known=set(FIELDS))

@@ -36,7 +36,7 @@ class Result:
     loads: int
     throughput: float
     """Requests per second, until 99 % were answered: the last ones wait for their age bound with
-    nobody behind them."""
+    none behind them."""
     loading_share: float
     """The share of the slots' time that went into loads."""
     answer_mean_s: float

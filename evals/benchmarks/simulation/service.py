@@ -4,7 +4,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from orchestrator.residency.state import Replica
+from orchestrator.residency.state import Ticket
 
 _ROUNDING = 1e-9
 """Of a request's work."""
@@ -29,7 +29,7 @@ class Machine:
     work_s: float = 0.008
     """A slot with many requests in use finishes one of them in this time."""
     max_in_flight: int = 256
-    """Requests that one copy of an engine serves at once."""
+    """Requests that one replica of an engine serves at once."""
     load_blocks: bool = True
     """Whether a slot's residents stand still during a load."""
 
@@ -39,8 +39,8 @@ class Machine:
         return self.slots / self.work_s
 
 
-InUse = tuple[float, int, Replica, float]
-"""(reading of the slot's clock when it is done, number of the request, copy, when it began)"""
+InUse = tuple[float, Ticket]
+"""(reading of the slot's clock when it is done, the request)"""
 
 
 class Server:
@@ -63,11 +63,11 @@ class Server:
         self._at = 0.0
         self._speed = 0.0
 
-    def begin(self, number: int, copy: Replica, now: float) -> None:
+    def begin(self, ticket: Ticket, now: float) -> None:
         """A request begins."""
         self._clock += (now - self._at) * self._speed
         self._at = now
-        self.in_use.append((self._clock + 1.0, number, copy, now))
+        self.in_use.append((self._clock + 1.0, ticket))
         self._pace()
 
     def block(self, blocked: bool, now: float) -> None:

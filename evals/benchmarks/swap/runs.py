@@ -19,8 +19,8 @@ from experts.errors import ServiceError
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
 from orchestrator.residency import ray_slot
-from orchestrator.residency.policy import Move, Rules, Verdict, decide
-from orchestrator.residency.queues import engine_loads
+from orchestrator.residency.engines import engine_loads
+from orchestrator.residency.policy import PolicyDecision, Rules, Transition, decide
 from orchestrator.residency.state import EngineState, Replica, SlotState
 from orchestrator.service import Service
 
@@ -199,20 +199,22 @@ async def run_hostile(
 
 def load_at_once(
     slots: Sequence[SlotState], waiting: Iterable[EngineState], now: float, rules: Rules
-) -> Verdict:
+) -> PolicyDecision:
     """First come + LRU for a dispatcher that has drained whom it evicts: never wait."""
     absent = sorted((e for e in waiting if not e.resident), key=lambda e: e.oldest)
     [slot] = slots
-    if not absent or slot.moving or not slot.up:
-        return Verdict(())
+    if not absent or slot.in_transition or not slot.up:
+        return PolicyDecision(())
     leaving: list[Replica] = []
     missing = absent[0].memory_gb - slot.free_gb
-    for copy in sorted((c for c in slot.copies if c.idle), key=lambda c: c.last_used):
+    for replica in sorted((c for c in slot.replicas if c.idle), key=lambda c: c.last_used):
         if missing <= 0:
             break
-        leaving.append(copy)
-        missing -= copy.engine.memory_gb
-    return Verdict((Move(slot, tuple(leaving), absent[0], "first come"),) if missing <= 0 else ())
+        leaving.append(replica)
+        missing -= replica.engine.memory_gb
+    return PolicyDecision(
+        (Transition(slot, tuple(leaving), absent[0], "first come"),) if missing <= 0 else ()
+    )
 
 
 async def _flood(
@@ -239,7 +241,7 @@ async def _first_token(url: str, expert: str, number: int) -> None:
 
 @asynccontextmanager
 async def _serving(
-    config: Config, progress: Progress, policy: Callable[..., Verdict] = decide
+    config: Config, progress: Progress, policy: Callable[..., PolicyDecision] = decide
 ) -> AsyncIterator[tuple[Service, httpx.AsyncClient]]:
     async with (
         serving(config, progress, policy=policy, tell=False) as service,

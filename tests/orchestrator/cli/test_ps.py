@@ -41,7 +41,7 @@ POOL: dict[str, Any] = {
             "restarts": 0,
             "running": {"math": 3},
             "residents": ["math"],
-            "copies": [
+            "replicas": [
                 {"engine": "math", "phase": "ready", "in_use": 3},
                 {"engine": "words", "phase": "loading", "in_use": 0},
             ],
@@ -56,7 +56,7 @@ POOL: dict[str, Any] = {
             "restarts": 7,
             "running": {},
             "residents": [],
-            "copies": [],
+            "replicas": [],
             "asleep": [],
             "doing": None,
         },

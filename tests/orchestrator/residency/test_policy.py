@@ -1,60 +1,12 @@
-"""The policy on books made by hand, and what holds for any books."""
+"""The policy on states made by hand."""
 
-import copy as copying
-import math
-import random
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from policy_states import NOW, RULES, ask, asked, bounded, engine, resident, said
 
-from orchestrator.residency.policy import Move, Rules, Verdict, decide
-from orchestrator.residency.state import Costs, EngineState, Phase, Replica, SlotState, add_replica
-
-NOW = 1000.0
-RULES = Rules(stage_loads=20.0, rate_window_s=100.0)
-
-
-def engine(name: str, *, waiting: int = 0, since: float = NOW, gb: float = 1.0) -> EngineState:
-    """Loads in 1 s, leaves at once, serves in 0.5 s; `waiting` requests without an age bound."""
-    book = EngineState(name, gb, costs=Costs(1.0, 0.5, 0.0, 0.5))
-    book.waiting = waiting
-    book.oldest = since if waiting else math.inf
-    return book
-
-
-def bounded(name: str, deadline: float, *, waiting: int = 1) -> EngineState:
-    book = engine(name, waiting=waiting, since=NOW - 1.0)
-    book.deadline = deadline
-    return book
-
-
-def resident(slot: SlotState, book: EngineState, *, in_use: int = 0, since: float = 0.0) -> Replica:
-    copy = add_replica(book, slot)
-    copy.phase, copy.in_use, copy.since, copy.last_used = Phase.READY, in_use, since, since
-    slot.used_gb += book.memory_gb
-    return copy
-
-
-def asked(book: EngineState, rate: float) -> EngineState:
-    """As if it had been asked `rate` times a second until now."""
-    book._count, book._counted_at = rate * RULES.rate_window_s, NOW
-    return book
-
-
-def ask(slots: Iterable[SlotState], *waiting: EngineState, rules: Rules = RULES) -> Verdict:
-    return decide(list(slots), waiting, NOW, rules)
-
-
-def said(verdict: Verdict) -> list[tuple[str, list[str], str | None]]:
-    """Slot, who leaves, who comes."""
-    return [
-        (m.slot.id, [c.engine.name for c in m.leaving], m.engine.name if m.engine else None)
-        for m in verdict.moves
-    ]
-
+from orchestrator.residency.policy import PolicyDecision, decide
+from orchestrator.residency.state import EngineState, Replica, SlotState, add_replica
 
 # Where an engine goes.
 
@@ -81,17 +33,17 @@ def test_every_slot_moves_once() -> None:
     assert [name for _, _, name in said(ask(slots, *waiting))] == ["b", "c"]
 
 
-@pytest.mark.parametrize("change", [{"moving": True}, {"up": False}])
+@pytest.mark.parametrize("change", [{"in_transition": True}, {"up": False}])
 def test_a_slot_that_moves_or_is_down_is_left_alone(change: dict[str, bool]) -> None:
     slot = SlotState("slot", 1.0, **change)
-    assert ask([slot], engine("new", waiting=5)) == Verdict(())
+    assert ask([slot], engine("new", waiting=5)) == PolicyDecision(())
 
 
 def test_who_is_resident_or_on_the_way_is_not_loaded_again() -> None:
     one, two = SlotState("one", 1.0), SlotState("two", 1.0)
     coming = engine("coming", waiting=5)
     add_replica(coming, one)
-    assert ask([one, two], coming) == Verdict(())
+    assert ask([one, two], coming) == PolicyDecision(())
 
 
 def test_who_is_too_large_for_every_slot_changes_nothing() -> None:
@@ -113,9 +65,9 @@ def _quiet_slot(rate: float, since: float) -> tuple[SlotState, EngineState]:
 
 def test_in_a_quiet_slot_it_is_enough_to_have_waited_as_long() -> None:
     slot, early = _quiet_slot(rate=0.2, since=NOW - 1.0)
-    verdict = ask([slot], early)
-    assert said(verdict) == []
-    assert verdict.recheck_at == pytest.approx(NOW + 0.2)  # 1.2 requests are held up for 1 s.
+    decision = ask([slot], early)
+    assert said(decision) == []
+    assert decision.recheck_at == pytest.approx(NOW + 0.2)  # 1.2 requests are held up for 1 s.
     slot, late = _quiet_slot(rate=0.2, since=NOW - 1.21)
     assert said(ask([slot], late)) == [("slot", [], "new")]
 
@@ -162,8 +114,8 @@ def test_the_future_may_be_told() -> None:
     resident(slot, asked(engine("b"), 0.2))
     new = engine("new", waiting=1)
 
-    def b_never_again(copy: Replica, seconds: float) -> float:
-        return 0.0 if copy.engine.name == "b" else seconds
+    def b_never_again(replica: Replica, seconds: float) -> float:
+        return 0.0 if replica.engine.name == "b" else seconds
 
     assert said(decide([slot], [new], NOW, RULES, b_never_again)) == [("slot", ["b"], "new")]
 
@@ -176,7 +128,7 @@ def test_a_load_holds_up_no_more_requests_than_wait_for_it(waiting: int, loads: 
     slot = SlotState("slot", 2.0)
     # Three in use, and one that is expected while the load takes its second.
     resident(slot, asked(engine("busy"), 1.0), in_use=3)
-    assert bool(ask([slot], engine("new", waiting=waiting)).moves) is loads
+    assert bool(ask([slot], engine("new", waiting=waiting)).transitions) is loads
 
 
 def test_where_a_load_blocks_nobody_it_is_worth_it_at_once() -> None:
@@ -204,7 +156,7 @@ def test_a_load_begins_in_time_for_the_age_bound() -> None:
     slot = SlotState("slot", 1.0)
     resident(slot, asked(engine("busy"), 10.0), in_use=5)
     # Load and drain take 1.5 s.
-    assert ask([slot], bounded("new", NOW + 2.0)) == Verdict((), NOW + 0.5)
+    assert ask([slot], bounded("new", NOW + 2.0)) == PolicyDecision((), NOW + 0.5)
     assert said(ask([slot], bounded("new", NOW + 1.5))) == [("slot", ["busy"], "new")]
 
 
@@ -213,8 +165,8 @@ def test_loads_that_take_turns_begin_earlier() -> None:
     resident(slot, asked(engine("busy"), 10.0), in_use=5)
     waiting = [bounded("a", NOW + 4.0), bounded("b", NOW + 4.0), bounded("c", NOW + 9.0)]
     # a and b take 3 s together, and 4.5 s with c.
-    assert ask([slot], *waiting) == Verdict((), NOW + 1.0)
-    assert ask([slot, SlotState("down", 1.0, up=False)], *waiting) == Verdict((), NOW + 1.0)
+    assert ask([slot], *waiting) == PolicyDecision((), NOW + 1.0)
+    assert ask([slot, SlotState("down", 1.0, up=False)], *waiting) == PolicyDecision((), NOW + 1.0)
 
 
 def test_the_nearest_deadline_goes_first() -> None:
@@ -244,10 +196,10 @@ def test_a_stage_lasts_for_as_long_as_its_loads_are_worth() -> None:
     batch = engine("batch", waiting=1, since=NOW - 30.0)
     assert said(ask([slot], batch)) == [("slot", ["busy"], "batch")]
     batch.oldest += 1.0
-    assert ask([slot], batch) == Verdict((), NOW + 1.0)
+    assert ask([slot], batch) == PolicyDecision((), NOW + 1.0)
     batch.oldest -= 1.0
-    busy.copies[0].since += 2.0
-    assert ask([slot], batch) == Verdict((), NOW + 2.0)
+    busy.replicas[0].since += 2.0
+    assert ask([slot], batch) == PolicyDecision((), NOW + 2.0)
 
 
 def test_a_stage_ends_when_all_have_begun_that_waited_when_it_came() -> None:
@@ -256,7 +208,7 @@ def test_a_stage_ends_when_all_have_begun_that_waited_when_it_came() -> None:
     resident(slot, busy, in_use=256, since=NOW - 65.0)
     batch = engine("batch", waiting=1, since=NOW - 30.0)
     # Its queue may never be empty, so the policy itself asks again, after a load's time.
-    assert ask([slot], batch) == Verdict((), NOW + 3.0)
+    assert ask([slot], batch) == PolicyDecision((), NOW + 3.0)
 
 
 def test_who_has_waited_longest_goes_first_once_patience_is_lost() -> None:
@@ -273,20 +225,20 @@ def test_a_failed_load_is_tried_again_when_its_time_has_come() -> None:
     slot = SlotState("slot", 1.0)
     new = engine("new", waiting=1)
     new.retry_at = NOW + 5.0
-    assert ask([slot], new) == Verdict((), NOW + 5.0)
+    assert ask([slot], new) == PolicyDecision((), NOW + 5.0)
     new.retry_at = NOW
     assert said(ask([slot], new)) == [("slot", [], "new")]
 
 
 def test_who_has_been_idle_for_too_long_leaves() -> None:
     slot = SlotState("slot", 1.0)
-    copy = resident(slot, engine("idle"), since=NOW - 20.0)
-    copy.engine.max_idle_s = 30.0
-    assert ask([slot]) == Verdict((), NOW + 10.0)
-    copy.engine.max_idle_s = 20.0
+    replica = resident(slot, engine("idle"), since=NOW - 20.0)
+    replica.engine.max_idle_s = 30.0
+    assert ask([slot]) == PolicyDecision((), NOW + 10.0)
+    replica.engine.max_idle_s = 20.0
     assert said(ask([slot])) == [("slot", ["idle"], None)]
-    copy.in_use = 1
-    assert ask([slot]) == Verdict(())
+    replica.in_use = 1
+    assert ask([slot]) == PolicyDecision(())
 
 
 def test_a_slot_over_its_budget_gives_up_all_but_the_last() -> None:
@@ -296,15 +248,15 @@ def test_a_slot_over_its_budget_gives_up_all_but_the_last() -> None:
     assert said(ask([slot])) == [("slot", ["b"], None)]
     alone = SlotState("alone", 0.5)
     resident(alone, engine("c"))
-    assert ask([alone]) == Verdict(())
+    assert ask([alone]) == PolicyDecision(())
 
 
-# Further copies.
+# Further replicas.
 
 
 @dataclass
 class Full:
-    """A full copy of `hot` in one slot, and another slot."""
+    """A full replica of `hot` in one slot, and another slot."""
 
     hot: EngineState
     slots: list[SlotState]
@@ -319,123 +271,27 @@ def full() -> Full:
     return Full(hot, slots)
 
 
-def test_a_queue_that_outlasts_a_load_gets_another_copy(full: Full) -> None:
+def test_a_queue_that_outlasts_a_load_gets_another_replica(full: Full) -> None:
     assert said(ask(full.slots, full.hot)) == [("two", [], "hot")]
     full.hot.waiting = 30
-    assert ask(full.slots, full.hot) == Verdict(())
+    assert ask(full.slots, full.hot) == PolicyDecision(())
 
 
-@pytest.mark.parametrize(("in_use", "copies"), [(48, True), (52, False)])
-def test_its_share_of_the_queue_must_be_worth_a_copy(in_use: int, copies: bool, full: Full) -> None:
+@pytest.mark.parametrize(("in_use", "replicas"), [(48, True), (52, False)])
+def test_its_share_of_the_queue_must_be_worth_a_replica(
+    in_use: int, replicas: bool, full: Full
+) -> None:
     full.slots[1].budget_gb = 2.0
     resident(full.slots[1], engine("other"), in_use=in_use)
-    assert bool(ask(full.slots, full.hot).moves) is copies
+    assert bool(ask(full.slots, full.hot).transitions) is replicas
 
 
-def test_a_copy_that_could_not_be_loaded_is_not_tried_at_once(full: Full) -> None:
+def test_a_replica_that_could_not_be_loaded_is_not_tried_at_once(full: Full) -> None:
     full.hot.retry_at = NOW + 4.0
-    assert ask(full.slots, full.hot) == Verdict((), NOW + 4.0)
+    assert ask(full.slots, full.hot) == PolicyDecision((), NOW + 4.0)
 
 
-def test_one_copy_comes_at_a_time(full: Full) -> None:
+def test_one_replica_comes_at_a_time(full: Full) -> None:
     add_replica(full.hot, full.slots[1])
     full.slots.append(SlotState("three", 1.0))
-    assert ask(full.slots, full.hot) == Verdict(())
-
-
-# Any books.
-
-QUARTERS = st.integers(1, 16).map(lambda number: number / 4)
-
-
-@st.composite
-def books(draw: st.DrawFn) -> tuple[list[SlotState], list[EngineState]]:
-    engines = []
-    for number in range(draw(st.integers(0, 6))):
-        book = engine(f"e{number}", waiting=draw(st.integers(0, 20)), gb=draw(QUARTERS))
-        asked(book, draw(st.sampled_from([0.0, 0.1, 5.0])))
-        if book.waiting:
-            book.oldest = NOW - draw(st.sampled_from([0.0, 5.0, 300.0]))
-            book.deadline = book.oldest + draw(st.sampled_from([1.0, 6.0, math.inf]))
-        book.pinned = draw(st.integers(0, 9)) == 0
-        book.max_idle_s = draw(st.sampled_from([10.0, math.inf]))
-        book.retry_at = draw(st.sampled_from([-math.inf, NOW + 1.0]))
-        book.max_in_flight = 4
-        engines.append(book)
-    slots = []
-    for number in range(draw(st.integers(0, 3))):
-        slot = SlotState(f"s{number}", draw(QUARTERS) + 1.0, load_blocks=draw(st.booleans()))
-        slot.up = draw(st.integers(0, 5)) > 0
-        slot.moving = draw(st.integers(0, 3)) == 0
-        for book in engines:
-            if draw(st.booleans()) and slot.used_gb + book.memory_gb <= slot.budget_gb + 1.0:
-                in_use = draw(st.integers(0, 4))
-                since = NOW - draw(st.sampled_from([1.0, 100.0]))
-                copy = resident(slot, book, in_use=in_use, since=since)
-                if slot.moving:
-                    copy.phase = draw(st.sampled_from(list(Phase)))
-            elif draw(st.booleans()):
-                slot.asleep.add(book.name)
-        slots.append(slot)
-    return slots, engines
-
-
-def _check_move(move: Move) -> None:
-    slot = move.slot
-    assert slot.up
-    assert not slot.moving
-    assert move.leaving or move.engine
-    assert move.reason
-    for copy in move.leaving:
-        assert copy in slot.copies
-        assert copy.phase is Phase.READY
-        assert not copy.engine.pinned
-    if move.engine:
-        assert move.engine.waiting
-        assert move.engine.retry_at <= NOW
-        assert all(copy.slot is not slot for copy in move.engine.copies)
-        freed_gb = sum(copy.engine.memory_gb for copy in move.leaving)
-        assert slot.free_gb + freed_gb >= move.engine.memory_gb
-        for copy in move.leaving:  # Nobody leaves in vain.
-            others_gb = freed_gb - copy.engine.memory_gb
-            assert slot.free_gb + others_gb < move.engine.memory_gb
-
-
-@settings(max_examples=400, deadline=None)
-@given(books())
-def test_moves_are_possible_and_the_books_stay_as_they_are(
-    drawn: tuple[list[SlotState], list[EngineState]],
-) -> None:
-    slots, engines = drawn
-    before = copying.deepcopy([_plain(slots), _plain(engines)])
-    verdict = decide(slots, engines, NOW, RULES)
-    assert [_plain(slots), _plain(engines)] == before
-    assert len({move.slot.id for move in verdict.moves}) == len(verdict.moves)
-    coming = [move.engine.name for move in verdict.moves if move.engine]
-    assert len(set(coming)) == len(coming)
-    assert verdict.recheck_at > NOW
-    for move in verdict.moves:
-        _check_move(move)
-
-
-@settings(max_examples=200, deadline=None)
-@given(books(), st.randoms(use_true_random=False))
-def test_the_order_of_the_books_changes_nothing(
-    drawn: tuple[list[SlotState], list[EngineState]], shuffler: random.Random
-) -> None:
-    slots, engines = drawn
-    first = decide(slots, engines, NOW, RULES)
-    shuffler.shuffle(slots)
-    shuffler.shuffle(engines)
-    second = decide(slots, engines, NOW, RULES)
-    assert sorted(said(first)) == sorted(said(second))
-    assert first.recheck_at == second.recheck_at
-
-
-def _plain(records: Iterable[SlotState | EngineState]) -> list[list[tuple[str, str]]]:
-    """Every field but the references to other records."""
-    return [
-        [(name, repr(getattr(r, name))) for name in r.__dataclass_fields__ if name != "copies"]
-        + [("copies", repr([(c.engine.name, c.phase, c.in_use) for c in r.copies]))]
-        for r in records
-    ]
+    assert ask(full.slots, full.hot) == PolicyDecision(())

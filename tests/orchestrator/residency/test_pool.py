@@ -130,7 +130,7 @@ async def test_the_snapshot_tells_slots_loads_and_queues(make_rig: Any) -> None:
             "restarts": 0,
             "running": {"a": 0},
             "residents": ["a"],
-            "copies": [{"engine": "a", "phase": "ready", "in_use": 0}],
+            "replicas": [{"engine": "a", "phase": "ready", "in_use": 0}],
             "asleep": [],
             "doing": None,
         }

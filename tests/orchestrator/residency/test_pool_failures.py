@@ -251,7 +251,7 @@ async def test_a_slot_that_dies_while_it_serves_leaves_nothing_behind(make_rig: 
         rig.slot.die()
         await rig.slot.saw("start")
     await rig.use("a")
-    assert rig.pool.snapshot()["slots"][0]["copies"] == [
+    assert rig.pool.snapshot()["slots"][0]["replicas"] == [
         {"engine": "a", "phase": "ready", "in_use": 0}
     ]
 
@@ -299,7 +299,7 @@ async def test_a_client_that_leaves_as_its_turn_comes_takes_no_turn(make_rig: An
     leaves.cancel()
     lease.release()
     await rig.done(stays)
-    assert rig.pool.snapshot()["slots"][0]["copies"][0]["in_use"] == 0
+    assert rig.pool.snapshot()["slots"][0]["replicas"][0]["in_use"] == 0
 
 
 async def test_a_client_that_leaves_with_its_turn_gives_it_back(make_rig: Any) -> None:
@@ -313,7 +313,7 @@ async def test_a_client_that_leaves_with_its_turn_gives_it_back(make_rig: Any) -
     leaves.cancel()
     await rig.done(stays)
     assert leaves.cancelled()
-    assert rig.pool.snapshot()["slots"][0]["copies"][0]["in_use"] == 0
+    assert rig.pool.snapshot()["slots"][0]["replicas"][0]["in_use"] == 0
     # Two requests were served, each of which counts for a twentieth.
     assert rig.engine("a")["service_s"] == pytest.approx(100 * 0.95**2, abs=0.1)
 

@@ -46,7 +46,7 @@ LUCK = st.one_of(
     st.tuples(st.just("suspect"), NUMBER, st.sampled_from([200, 503])),
     st.tuples(st.just("load fails"), NUMBER, st.sampled_from(NAMES), st.booleans()),
     st.tuples(st.just("too busy"), NUMBER),
-    st.tuples(st.just("sings wrong")),
+    st.tuples(st.just("answers wrong")),
 )
 
 
@@ -70,7 +70,7 @@ class Crowd:
             "suspect": self._suspect,
             "load fails": self._load_fails,
             "too busy": self._too_busy,
-            "sings wrong": lambda: self._rig.songs.append("wrong"),
+            "answers wrong": lambda: self._rig.canary_answers.append("wrong"),
         }
         if verb in doing:
             doing[verb](*how)
@@ -146,9 +146,9 @@ def _check_budget(snapshot: Any) -> None:
     sizes = {name: entry["memory_gb"] for name, entry in snapshot["loads"].items()}
     for slot in snapshot["slots"]:
         # A load is entered at once, and begins when those that leave for it have left.
-        leaving = any(copy["phase"] == "draining" for copy in slot["copies"])
-        held = [c for c in slot["copies"] if not (leaving and c["phase"] == "loading")]
-        assert sum(sizes[copy["engine"]] for copy in held) <= slot["budget_gb"]
+        leaving = any(replica["phase"] == "draining" for replica in slot["replicas"])
+        held = [c for c in slot["replicas"] if not (leaving and c["phase"] == "loading")]
+        assert sum(sizes[replica["engine"]] for replica in held) <= slot["budget_gb"]
 
 
 async def _play(make_rig: Any, experts: Any, deeds: Any, sleeps: bool, count: int) -> None:
@@ -156,9 +156,11 @@ async def _play(make_rig: Any, experts: Any, deeds: Any, sleeps: bool, count: in
     store = MemoryStore()
     for name in named:
         await store.put(f"costs:{name}", COSTS)
-    rig = await make_rig(named, store=store, memory_gb=BUDGET_GB, count=count, retry_load_s=1e-6)
+    rig = await make_rig(
+        named, store=store, sleeps=sleeps, memory_gb=BUDGET_GB, count=count, retry_load_s=1e-6
+    )
     for slot in rig.slots:
-        slot.sleeps, slot.budget_gb = sleeps, BUDGET_GB
+        slot.budget_gb = BUDGET_GB
     crowd = Crowd(rig)
     for deed in deeds:
         await crowd.do(*deed)
@@ -168,8 +170,10 @@ async def _play(make_rig: Any, experts: Any, deeds: Any, sleeps: bool, count: in
     shown = rig.pool.snapshot()
     _check_budget(shown)
     assert set(shown["queued"].values()) == {0}
-    copies = [copy for slot in shown["slots"] for copy in slot["copies"]]
-    assert [copy for copy in copies if copy["in_use"] or copy["phase"] == "draining"] == []
+    replicas = [replica for slot in shown["slots"] for replica in slot["replicas"]]
+    assert [
+        replica for replica in replicas if replica["in_use"] or replica["phase"] == "draining"
+    ] == []
     await rig.close()
 
 

@@ -1,4 +1,4 @@
-"""Who gets a turn, and when: age bounds, classes, loads that are shared, further copies."""
+"""Who gets a turn, and when: age bounds, classes, loads that are shared, further replicas."""
 
 import asyncio
 import random
@@ -93,7 +93,7 @@ async def test_who_has_served_all_that_waited_makes_room_though_it_is_busy(make_
     first.release()  # The third begins, and nobody waits for `a` any more.
     await rig.done(third)
     await rig.settle()
-    assert rig.pool.snapshot()["slots"][0]["copies"][0]["phase"] == "draining"
+    assert rig.pool.snapshot()["slots"][0]["replicas"][0]["phase"] == "draining"
     second.release()
     third.result().release()
     await rig.done(waiter)
@@ -139,7 +139,7 @@ async def test_two_requests_for_a_cold_expert_cause_one_load_in_one_slot(make_ri
     assert [slot.loads for slot in rig.slots] == [["a"], []]
 
 
-# Further copies.
+# Further replicas.
 
 
 async def _with_a_queue(make_rig: Any, **specs: Any) -> Any:
@@ -151,7 +151,7 @@ async def _with_a_queue(make_rig: Any, **specs: Any) -> Any:
 
 
 async def _hold_two(rig: Any) -> tuple[Lease, Lease]:
-    """Two requests under way, in a copy each, after a queue of three has demanded the second."""
+    """Two requests under way, in a replica each, after a queue of three has demanded the second."""
     first = await rig.lease("a")
     others = [rig.leasing("a", "batch") for _ in range(3)]
     await rig.slots[1].saw("load a")
@@ -163,7 +163,7 @@ async def _hold_two(rig: Any) -> tuple[Lease, Lease]:
     return first, second
 
 
-async def test_a_long_queue_gets_a_second_copy(make_rig: Any) -> None:
+async def test_a_long_queue_gets_a_second_replica(make_rig: Any) -> None:
     rig = await _with_a_queue(make_rig)
     first, second = await _hold_two(rig)
     assert {first.slot, second.slot} == {"slot-0", "slot-1"}
@@ -172,7 +172,7 @@ async def test_a_long_queue_gets_a_second_copy(make_rig: Any) -> None:
     second.release()
 
 
-async def test_a_short_queue_gets_no_second_copy(make_rig: Any) -> None:
+async def test_a_short_queue_gets_no_second_replica(make_rig: Any) -> None:
     rig = await _with_a_queue(make_rig)
     with await rig.lease("a"):
         waiter = rig.using("a", "batch")
@@ -181,7 +181,7 @@ async def test_a_short_queue_gets_no_second_copy(make_rig: Any) -> None:
     await rig.done(waiter)
 
 
-async def test_requests_go_to_the_emptier_copy(make_rig: Any) -> None:
+async def test_requests_go_to_the_emptier_replica(make_rig: Any) -> None:
     rig = await _with_a_queue(make_rig)
     first, second = await _hold_two(rig)
     second.release()
@@ -192,7 +192,7 @@ async def test_requests_go_to_the_emptier_copy(make_rig: Any) -> None:
         assert {one.slot, other.slot} == {"slot-0", "slot-1"}
 
 
-async def test_the_queue_of_two_copies_is_as_long_as_that_of_one(make_rig: Any) -> None:
+async def test_the_queue_of_two_replicas_is_as_long_as_that_of_one(make_rig: Any) -> None:
     rig = await _with_a_queue(make_rig)
     first, second = await _hold_two(rig)
     waiters = [rig.using("a") for _ in range(8)]
@@ -205,7 +205,7 @@ async def test_the_queue_of_two_copies_is_as_long_as_that_of_one(make_rig: Any) 
     await asyncio.gather(*map(rig.done, waiters))
 
 
-async def test_an_idle_copy_makes_room_for_others(make_rig: Any) -> None:
+async def test_an_idle_replica_makes_room_for_others(make_rig: Any) -> None:
     rig = await _with_a_queue(make_rig, b=3)
     for lease in await _hold_two(rig):
         lease.release()
@@ -214,7 +214,7 @@ async def test_an_idle_copy_makes_room_for_others(make_rig: Any) -> None:
     assert [slot.unloads for slot in rig.slots].count(["a"]) == 1
 
 
-async def test_a_copy_that_can_not_be_loaded_leaves_the_queue_to_the_first(make_rig: Any) -> None:
+async def test_a_replica_that_cannot_be_loaded_leaves_the_queue_to_the_first(make_rig: Any) -> None:
     rig = await _with_a_queue(make_rig)
     rig.slots[1].load_errors["a"] = [RuntimeError("no such device")] * 9
     with await rig.lease("a"):
@@ -228,7 +228,7 @@ async def test_a_copy_that_can_not_be_loaded_leaves_the_queue_to_the_first(make_
     assert rig.engine("a")["retry_in_s"] > 0
 
 
-async def test_a_copy_that_loads_takes_no_more_of_one_expert_in_the_first(make_rig: Any) -> None:
+async def test_a_replica_that_loads_takes_no_more_of_one_expert_in_the_first(make_rig: Any) -> None:
     tuned = {"model": "/adapter", "adapter_of": "a", "max_in_flight": 4}
     rig = await _with_a_queue(make_rig, tuned=tuned)
     rig.slots[1].hold("a")

@@ -1,226 +1,111 @@
-"""The live halves of the books: what to load, and who of those that wait is next."""
+"""Which of an engine's waiting requests is next, and where it goes."""
 
-import asyncio
 import math
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from experts.errors import ExpertUnavailable
-from experts.spec import VllmSpec
-from experts.vllm.loads import EngineLoad
-from orchestrator.residency.costs import CostEstimates
-from orchestrator.residency.queues import (
-    DEFAULT_KV_CACHE_BYTES,
-    GIB,
-    HostedEngine,
-    HostedSlot,
-    Waiter,
-    WaitingLine,
-    engine_loads,
-    estimate_gb,
-)
-from orchestrator.residency.state import Costs, EngineState, Phase, Replica, SlotState, add_replica
-from orchestrator.store import MemoryStore
+from orchestrator.residency.queues import EngineQueue
+from orchestrator.residency.state import EngineState, Phase, Replica, SlotState, Ticket, add_replica
 
 
-def _spec(**keys: Any) -> VllmSpec:
-    return VllmSpec(type="vllm", **{"model": "org/model", **keys})
-
-
-def _engine(measure_gb: bool = False, **limits: int) -> HostedEngine:
+def _queue(**limits: int) -> EngineQueue:
     limits = limits or {"a": 1}
-    book = EngineState("a", 1.0, max_in_flight=sum(limits.values()))
-    estimates = CostEstimates("a", Costs(), MemoryStore(), lambda event: None)
-    return HostedEngine(EngineLoad("a", "org/a"), book, estimates, limits, measure_gb)
+    return EngineQueue(EngineState("a", 1.0, max_in_flight=sum(limits.values())), limits)
 
 
-def _ready(engine: HostedEngine, slot: str = "slot-0") -> Replica:
-    copy = add_replica(engine.book, SlotState(slot, 4.0))
-    copy.phase = Phase.READY
-    return copy
+def _ready(queue: EngineQueue, slot: str = "slot-0") -> Replica:
+    replica = add_replica(queue.state, SlotState(slot, 4.0))
+    replica.phase = Phase.READY
+    return replica
 
 
-def _waiter(since: float, bound: float = math.inf, expert: str = "a") -> Waiter:
-    return Waiter(expert, since, since + bound, asyncio.get_running_loop().create_future())
+def _ticket(arrived: float, bound: float = math.inf, expert: str = "a") -> Ticket:
+    return Ticket(expert, arrived, arrived + bound)
 
 
-# What to load.
-
-
-def test_an_adapter_rides_along_with_its_base() -> None:
-    hosted = {"base": _spec(), "adapter": _spec(model="/adapter", adapter_of="base")}
-    loads = engine_loads(hosted, {})
-    assert list(loads) == ["base"]
-    assert loads["base"].experts == ("base", "adapter")
-    assert loads["base"].adapters == {"adapter": "/adapter"}
-
-
-def test_an_experts_engine_arguments_override_those_of_the_slots() -> None:
-    hosted = {"a": _spec(engine_args={"max_model_len": 64})}
-    loads = engine_loads(hosted, {"max_model_len": 1024, "dtype": "float32"})
-    assert loads["a"].engine_args == {"max_model_len": 64, "dtype": "float32"}
-
-
-def test_memory_is_estimated_from_the_weights_and_the_cache(tmp_path: Path) -> None:
-    (tmp_path / "model.safetensors").write_bytes(b"x" * 1000)
-    load = engine_loads({"a": _spec(model=str(tmp_path))}, {})["a"]
-    assert estimate_gb(load) == (2 * 1000 + DEFAULT_KV_CACHE_BYTES) / GIB
-
-
-def test_the_configured_cache_counts_in_the_estimate() -> None:
-    load = engine_loads({"a": _spec()}, {"kv_cache_memory_bytes": 1 << 30})["a"]
-    assert estimate_gb(load) == 1.0
-
-
-@pytest.mark.parametrize("odd", [None, "2G", 1e9], ids=["null", "text", "float"])
-def test_a_cache_size_that_only_vllm_understands_does_not_break_the_estimate(odd: Any) -> None:
-    load = engine_loads({"a": _spec()}, {"kv_cache_memory_bytes": odd})["a"]
-    assert estimate_gb(load) > 0
-
-
-def test_the_largest_measurement_counts() -> None:
-    engine = _engine(measure_gb=True)
-    for measured_gb, known_gb in ((2.0, 2.0), (0.5, 2.0), (3.0, 3.0)):
-        engine.measured(measured_gb)
-        assert engine.book.memory_gb == known_gb
-
-
-def test_configured_memory_is_not_measured() -> None:
-    engine = _engine()
-    engine.measured(9.0)
-    assert engine.book.memory_gb == 1.0
-
-
-# Who is next.
-
-
-async def test_the_nearest_age_bound_is_served_first_then_the_oldest() -> None:
-    engine = _engine()
-    copy = _ready(engine)
-    waiters = [_waiter(0.0), _waiter(1.0), _waiter(2.0, 9.0), _waiter(3.0, 5.0), _waiter(4.0, 9.0)]
-    for waiter in waiters:
-        engine.enqueue(waiter)
+def test_the_nearest_age_bound_is_served_first_then_the_oldest() -> None:
+    queue = _queue()
+    _ready(queue)
+    for arrived, bound in ((0.0, math.inf), (1.0, math.inf), (2.0, 9.0), (3.0, 5.0), (4.0, 9.0)):
+        queue.enqueue(_ticket(arrived, bound))
     order = []
-    while engine.book.waiting:
-        engine.serve(10.0)
-        order += [w.since for w in waiters if w.granted.done() and w.since not in order]
-        copy.in_use, engine.in_use["a"] = 0, 0
+    while queue.state.waiting:
+        for ticket in queue.admit(10.0):
+            order.append(ticket.arrived)
+            queue.end(ticket, 11.0)
     assert order == [3.0, 2.0, 4.0, 0.0, 1.0]
 
 
-async def test_the_book_knows_how_many_wait_and_for_how_long() -> None:
-    engine = _engine()
-    first, second = _waiter(1.0), _waiter(2.0, 5.0)
-    engine.enqueue(first)
-    engine.enqueue(second)
-    assert (engine.book.waiting, engine.book.oldest, engine.book.deadline) == (2, 1.0, 7.0)
-    engine.leave(first)
-    assert (engine.book.waiting, engine.book.oldest, engine.book.deadline) == (1, 2.0, 7.0)
-    engine.leave(second)
-    engine.leave(second)
-    assert (engine.book.waiting, engine.book.oldest) == (0, math.inf)
-    assert engine.book.deadline == math.inf
+def test_the_state_knows_how_many_wait_and_for_how_long() -> None:
+    queue, (first, second) = _queue(), (_ticket(1.0), _ticket(2.0, 5.0))
+    queue.enqueue(first)
+    queue.enqueue(second)
+    assert (queue.state.waiting, queue.state.oldest, queue.state.deadline) == (2, 1.0, 7.0)
+    assert queue.leave(first)
+    assert (queue.state.waiting, queue.state.oldest, queue.state.deadline) == (1, 2.0, 7.0)
+    assert queue.leave(second)
+    assert not queue.leave(second)
+    assert queue.state.waiting == queue.queued["a"] == 0
+    assert queue.state.oldest == queue.state.deadline == math.inf
 
 
-async def test_a_full_expert_does_not_keep_another_one_of_its_engine_waiting() -> None:
-    engine = _engine(a=1, tuned=1)
-    copy = _ready(engine)
-    engine.begin("a", copy, 0.0)
-    full, free = _waiter(1.0, 5.0), _waiter(2.0, expert="tuned")
-    engine.enqueue(full)
-    engine.enqueue(free)
-    engine.serve(3.0)
-    assert not full.granted.done()
-    assert free.granted.result() is copy
-    assert engine.in_use == {"a": 1, "tuned": 1}
+def test_a_full_expert_does_not_keep_another_one_of_its_engine_waiting() -> None:
+    queue = _queue(a=1, tuned=1)
+    replica = _ready(queue)
+    queue.begin(_ticket(0.0), replica, 0.0)
+    full, free = _ticket(1.0, 5.0), _ticket(2.0, expert="tuned")
+    queue.enqueue(full)
+    queue.enqueue(free)
+    assert queue.admit(3.0) == [free]
+    assert free.replica is replica
+    assert queue.running == {"a": 1, "tuned": 1}
+    assert queue.queued == {"a": 1, "tuned": 0}
 
 
-async def test_a_client_that_has_left_is_passed_over() -> None:
-    engine = _engine()
-    copy = _ready(engine)
-    gone, next_one = _waiter(1.0), _waiter(2.0)
-    engine.enqueue(gone)
-    engine.enqueue(next_one)
-    gone.granted.cancel()
-    engine.serve(3.0)
-    assert next_one.granted.result() is copy
-    assert (copy.in_use, engine.in_use["a"], engine.book.waiting) == (1, 1, 0)
+def test_all_that_wait_can_be_sent_away() -> None:
+    queue, tickets = _queue(), [_ticket(1.0), _ticket(2.0, 3.0)]
+    for ticket in tickets:
+        queue.enqueue(ticket)
+    assert queue.clear() == tickets
+    assert queue.state.waiting == queue.queued["a"] == 0
+    assert queue.state.oldest == math.inf
 
 
-async def test_everybody_who_still_waits_is_told_that_it_was_in_vain() -> None:
-    engine = _engine()
-    gone, stays = _waiter(1.0), _waiter(2.0, 3.0)
-    engine.enqueue(gone)
-    engine.enqueue(stays)
-    gone.granted.cancel()
-    engine.reject(lambda: ExpertUnavailable("no", expert="a"))
-    assert isinstance(stays.granted.exception(), ExpertUnavailable)
-    assert engine.book.waiting == 0
-
-
-def test_a_request_goes_to_the_emptiest_copy() -> None:
-    engine = _engine(a=2)
-    fuller, emptier = _ready(engine, "slot-0"), _ready(engine, "slot-1")
-    engine.begin("a", fuller, 0.0)
-    assert engine.admitting("a") is emptier
+def test_a_request_goes_to_the_replica_with_the_fewest() -> None:
+    queue = _queue(a=2)
+    fuller, emptier = _ready(queue, "slot-0"), _ready(queue, "slot-1")
+    queue.begin(_ticket(0.0), fuller, 0.0)
+    assert queue.admitting("a") is emptier
     emptier.phase = Phase.DRAINING
-    assert engine.admitting("a") is fuller
+    assert queue.admitting("a") is fuller
 
 
-def test_copies_that_load_serve_nobody_yet() -> None:
-    engine = _engine(a=2, tuned=2)
-    ready = _ready(engine)
-    add_replica(engine.book, SlotState("slot-1", 4.0))
-    assert engine.limit("a") == 2
+def test_replicas_that_load_serve_no_request_yet() -> None:
+    queue = _queue(a=2, tuned=2)
+    ready = _ready(queue)
+    add_replica(queue.state, SlotState("slot-1", 4.0))
+    assert queue.limit("a") == 2
     for _ in range(2):
-        engine.begin("a", ready, 0.0)
-    assert engine.admitting("a") is None
-    assert engine.admitting("tuned") is ready
+        queue.begin(_ticket(0.0), ready, 0.0)
+    assert queue.admitting("a") is None
+    assert queue.admitting("tuned") is ready
 
 
-async def test_a_line_is_as_long_as_its_parts() -> None:
-    line = WaitingLine()
-    waiters = [_waiter(0.0), _waiter(1.0, 5.0), _waiter(2.0, 5.0)]
-    for waiter in waiters:
-        line.add(waiter)
-    assert len(line) == 3
-    assert {head.since for head in line.heads()} == {0.0, 1.0}
-    line.remove(waiters[1])
-    assert {head.since for head in line.heads()} == {0.0, 2.0}
-    assert line.clear() == [waiters[0], waiters[2]]
-    assert len(line) == 0
-    assert not line
+@pytest.mark.parametrize("expert", ["a", "tuned"])
+def test_a_queue_has_room_for_so_many_beside_those_that_run(expert: str) -> None:
+    limits = {"a": 1, "tuned": 1}
+    queue = EngineQueue(EngineState("a", 1.0, max_in_flight=2), limits, {"a": 1, "tuned": 0})
+    for number in range(limits[expert] + (expert == "a")):
+        assert not queue.full(expert)
+        queue.enqueue(_ticket(float(number), expert=expert))
+    assert queue.full(expert)
 
 
-# The slot's book.
-
-
-class NamedSlot:
-    """A slot of which only the name matters."""
-
-    id = "slot-0"
-
-
-def _slot() -> HostedSlot:
-    return HostedSlot(NamedSlot(), SlotState("slot-0", 8.0), base_gb=1.0)  # type: ignore[arg-type]
-
-
-def test_what_loads_is_reserved_and_the_rest_is_used() -> None:
-    slot, phases = _slot(), (Phase.LOADING, Phase.READY, Phase.DRAINING)
-    for memory_gb, phase in zip((1.0, 2.0, 3.0), phases, strict=True):
-        add_replica(EngineState(f"e{memory_gb}", memory_gb), slot.book).phase = phase
-    slot.recount()
-    assert (slot.book.used_gb, slot.book.reserved_gb, slot.book.free_gb) == (6.0, 1.0, 1.0)
-
-
-def test_a_dead_process_is_distrusted_until_it_was_restarted() -> None:
-    slot = _slot()
-    slot.up.set()
-    assert slot.distrust(0)
-    assert not slot.up.is_set()
-    slot.restarts += 1
-    slot.up.set()
-    assert not slot.distrust(0)
-    assert slot.up.is_set()
+def test_a_request_that_ends_leaves_no_trace() -> None:
+    queue, ticket = _queue(), _ticket(0.0)
+    replica = _ready(queue)
+    queue.begin(ticket, replica, 1.0)
+    assert (replica.in_use, replica.running, queue.running["a"]) == (1, {ticket}, 1)
+    queue.end(ticket, 2.0)
+    assert (replica.in_use, replica.running, queue.running["a"]) == (0, set(), 0)
+    assert (replica.last_used, ticket.replica) == (2.0, None)

@@ -15,10 +15,7 @@ AT_ONCE = {"interactive": {"max_wait_s": 1e-6}}
 
 
 async def _sleeping(make_rig: Any, experts: Any, **slots: Any) -> Any:
-    rig = await make_rig(experts, **slots)
-    for slot in rig.slots:
-        slot.sleeps = True
-    return rig
+    return await make_rig(experts, sleeps=True, **slots)
 
 
 # The first prompt.
@@ -26,16 +23,16 @@ async def _sleeping(make_rig: Any, experts: Any, **slots: Any) -> Any:
 
 async def test_an_engine_that_repeats_its_first_answer_is_trusted(make_rig: Any) -> None:
     rig = await make_rig({"a": 3, "b": 3}, memory_gb=4)
-    rig.songs = ["la", "lu", "la", "lu"]
+    rig.canary_answers = ["la", "lu", "la", "lu"]
     for expert in ("a", "b", "a", "b"):
         await rig.use(expert)
-    assert rig.sung == 4
+    assert rig.canary_calls == 4
     assert rig.slot.loads == ["a", "b", "a", "b"]
 
 
 async def test_an_engine_that_comes_back_wrong_is_loaded_afresh(make_rig: Any) -> None:
     rig = await make_rig({"a": 3, "b": 3}, memory_gb=4)
-    rig.songs = ["la", "lu", "wrong", "la"]
+    rig.canary_answers = ["la", "lu", "wrong", "la"]
     for expert in ("a", "b", "a"):
         await rig.use(expert)
     assert rig.slot.loads == ["a", "b", "a", "a"]
@@ -46,7 +43,7 @@ async def test_an_engine_that_comes_back_wrong_is_loaded_afresh(make_rig: Any) -
 
 async def test_an_engine_that_stays_wrong_fails_alone(make_rig: Any) -> None:
     rig = await make_rig({"a": 3, "b": 3}, memory_gb=4, retry_load_s=60)
-    rig.songs = ["la", "lu", "wrong", "wrong"]
+    rig.canary_answers = ["la", "lu", "wrong", "wrong"]
     await rig.use("a")
     await rig.use("b")
     with pytest.raises(ExpertUnavailable, match="its answer to a known prompt changed") as caught:
@@ -54,13 +51,13 @@ async def test_an_engine_that_stays_wrong_fails_alone(make_rig: Any) -> None:
     assert caught.value.expert == "a"
     assert 59 < caught.value.retry_after_s <= 60
     assert rig.residents() == [[]]
-    rig.songs = ["lu"]
+    rig.canary_answers = ["lu"]
     await rig.use("b")
 
 
 async def test_an_engine_that_woke_wrong_is_not_woken_again(make_rig: Any) -> None:
     rig = await _sleeping(make_rig, {"a": 3, "b": 3}, memory_gb=4, retry_load_s=1e-9)
-    rig.songs = ["la", "lu", "wrong", "wrong", "la"]
+    rig.canary_answers = ["la", "lu", "wrong", "wrong", "la"]
     await rig.use("a")
     await rig.use("b")
     with pytest.raises(ExpertUnavailable):
@@ -73,7 +70,7 @@ async def test_an_engine_that_woke_wrong_is_not_woken_again(make_rig: Any) -> No
 async def test_no_engine_is_asked_where_that_is_switched_off(make_rig: Any) -> None:
     rig = await make_rig({"a": 1}, canary_tokens=0)
     await rig.use("a")
-    assert rig.sung == 0
+    assert rig.canary_calls == 0
 
 
 @pytest.mark.parametrize(
@@ -90,7 +87,7 @@ async def test_an_engine_that_does_not_answer_its_first_prompt_fails(
     make_rig: Any, answer: Any
 ) -> None:
     rig = await make_rig({"a": 1, "b": 1}, retry_load_s=1e-9)
-    rig.songs = [answer]
+    rig.canary_answers = [answer]
     with pytest.raises(ExpertUnavailable, match="a could not be loaded: it did not answer its fir"):
         await rig.use("a")
     assert rig.slot.unloads == ["a"]
@@ -105,7 +102,7 @@ async def test_a_slot_that_dies_at_the_first_prompt_is_not_the_engines_fault(mak
         rig.slot.die()
         raise httpx.ConnectError("refused")
 
-    rig.songs = [die]
+    rig.canary_answers = [die]
     await rig.use("a")
     assert rig.engine("a")["failures"] == 0
     assert rig.slot.loads == ["a", "a"]

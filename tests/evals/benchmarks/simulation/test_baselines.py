@@ -1,4 +1,4 @@
-"""The policies that ours is compared with, on books made by hand."""
+"""The policies that ours is compared with, on states made by hand."""
 
 from collections.abc import Sequence
 
@@ -14,26 +14,26 @@ NOW = 100.0
 
 
 def engine(name: str, *, waits_since: float | None = None, gb: float = 1.0) -> EngineState:
-    book = EngineState(name, gb)
+    state = EngineState(name, gb)
     if waits_since is not None:
-        book.waiting, book.oldest = 1, waits_since
-    return book
+        state.waiting, state.oldest = 1, waits_since
+    return state
 
 
 def resident(slot: SlotState, name: str, last_used: float, in_use: int = 0) -> Replica:
-    copy = add_replica(engine(name), slot)
-    copy.phase, copy.last_used, copy.in_use = Phase.READY, last_used, in_use
-    slot.used_gb += copy.engine.memory_gb
-    return copy
+    replica = add_replica(engine(name), slot)
+    replica.phase, replica.last_used, replica.in_use = Phase.READY, last_used, in_use
+    slot.used_gb += replica.engine.memory_gb
+    return replica
 
 
 def moves(
     policy: Policy, slots: Sequence[SlotState], *waiting: EngineState
 ) -> list[tuple[str, list[str], str]]:
-    verdict = policy(slots, waiting, NOW, RULES)
+    decision = policy(slots, waiting, NOW, RULES)
     return [
         (m.slot.id, [c.engine.name for c in m.leaving], m.engine.name)
-        for m in verdict.moves
+        for m in decision.transitions
         if m.engine is not None
     ]
 
@@ -46,7 +46,7 @@ def test_room_is_taken_before_anybody_leaves(policy: Policy) -> None:
 
 
 @pytest.mark.parametrize("policy", [first_come, collate])
-def test_the_least_recently_used_idle_copy_of_all_slots_leaves(policy: Policy) -> None:
+def test_the_least_recently_used_idle_replica_of_all_slots_leaves(policy: Policy) -> None:
     one, two = SlotState("one", 2.0), SlotState("two", 2.0)
     resident(one, "a", 5.0)
     resident(one, "b", 1.0, in_use=1)
@@ -76,7 +76,7 @@ def test_who_is_on_the_way_is_not_loaded_again(policy: Policy) -> None:
     slots = [SlotState("one", 1.0), SlotState("two", 1.0)]
     coming = engine("coming", waits_since=99.0)
     add_replica(coming, slots[0])
-    slots[0].moving = True
+    slots[0].in_transition = True
     assert moves(policy, slots, coming) == []
 
 
@@ -99,7 +99,7 @@ def test_belady_lets_go_whose_next_request_comes_last() -> None:
     new.deadline = NOW
     belady = Belady(trace)
     assert moves(belady, [slot], new) == [("slot", ["never"], "new")]
-    slot.copies.pop()
+    slot.replicas.pop()
     slot.budget_gb = slot.used_gb = 2.0
     assert moves(belady, [slot], new) == [("slot", ["late"], "new")]
 

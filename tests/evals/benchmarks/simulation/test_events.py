@@ -9,7 +9,7 @@ from evals.benchmarks.simulation.baselines import collate, first_come
 from evals.benchmarks.simulation.events import Contestant, Outcome, Simulation, StarvedError
 from evals.benchmarks.simulation.service import Machine
 from evals.benchmarks.simulation.traces import BATCH, INTERACTIVE, Trace, zipf_trace
-from orchestrator.residency.policy import Rules, Verdict, decide
+from orchestrator.residency.policy import PolicyDecision, Rules, decide
 from orchestrator.residency.state import EngineState, SlotState
 
 MACHINE = Machine(
@@ -144,8 +144,8 @@ def test_every_request_is_answered_once_and_a_seed_gives_one_result(
 def test_a_policy_that_leaves_requests_waiting_is_found_out() -> None:
     def never(
         slots: Sequence[SlotState], waiting: Iterable[EngineState], now: float, rules: Rules
-    ) -> Verdict:
-        return Verdict(())
+    ) -> PolicyDecision:
+        return PolicyDecision(())
 
     with pytest.raises(StarvedError, match="law"):
         run(trace((0.0, "law")), Contestant("never", never))

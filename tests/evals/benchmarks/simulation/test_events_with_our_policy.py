@@ -68,17 +68,17 @@ def _run(case: Case, watched: bool = False) -> Outcome:
 
 def _check(simulation: Simulation, now: float) -> None:
     for slot in simulation.slots:
-        there = [copy for copy in slot.copies if copy.phase is not Phase.LOADING]
-        held_gb = sum(copy.engine.memory_gb for copy in there)
+        there = [replica for replica in slot.replicas if replica.phase is not Phase.LOADING]
+        held_gb = sum(replica.engine.memory_gb for replica in there)
         assert held_gb == slot.used_gb
         assert slot.used_gb + slot.reserved_gb <= slot.budget_gb
-        assert len({copy.engine.name for copy in slot.copies}) == len(slot.copies)
-        assert slot.moving or all(copy.phase is Phase.READY for copy in slot.copies)
+        assert len({replica.engine.name for replica in slot.replicas}) == len(slot.replicas)
+        assert slot.in_transition or all(replica.phase is Phase.READY for replica in slot.replicas)
     for engine in simulation.engines:
-        assert all(0 <= copy.in_use <= engine.max_in_flight for copy in engine.copies)
+        assert all(0 <= replica.in_use <= engine.max_in_flight for replica in engine.replicas)
         assert (engine.waiting == 0) == (engine.oldest == math.inf)
         assert engine.oldest <= now or not engine.waiting
-        assert not (engine.waiting and any(copy.admits for copy in engine.copies))
+        assert not (engine.waiting and any(replica.admits for replica in engine.replicas))
 
 
 @settings(max_examples=250, deadline=None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from evals.benchmarks.simulation.events import Load, Outcome
+from evals.benchmarks.simulation.events import LoadRecord, Outcome
 from evals.benchmarks.simulation.picture import check_path, draw
 from evals.benchmarks.simulation.runs import Result, Study, Waits, compare, sum_up
 from evals.benchmarks.simulation.service import Machine
@@ -50,7 +50,7 @@ def _printed(console: Console) -> str:
 
 def test_numbers_of_a_run() -> None:
     requests = Trace(("a",), [1.0, 2.0, 3.0], [0] * 3, [INTERACTIVE, BATCH, INTERACTIVE])
-    loads = (Load(1.0, "a", "slot-0", 0.5),)
+    loads = (LoadRecord(1.0, "a", "slot-0", 0.5),)
     found = sum_up("ours", requests, 2, Outcome([0.5, 2.0, 0.0], [1.0, 3.0, 2.0], loads, 3, 0.1))
     assert (found.loads, found.requests, found.answer_mean_s) == (1, 3, 2.0)
     assert found.throughput == 3 / 4  # The last answer is there at 5.
@@ -135,7 +135,7 @@ def test_a_trace_is_stretched_to_a_demand() -> None:
 
 def test_a_point_counts_nothing_of_the_warm_up() -> None:
     requests = Trace(("a",), [0.0, 10.0, 30.0, 50.0, 60.0], [0] * 5, [0, 0, 0, BATCH, 0])
-    loads = (Load(0.0, "a", "slot-0", 1.0), Load(40.0, "a", "slot-0", 1.0))
+    loads = (LoadRecord(0.0, "a", "slot-0", 1.0), LoadRecord(40.0, "a", "slot-0", 1.0))
     outcome = Outcome([9.0, 8.0, 1.0, 7.0, 3.0], [10.0, 9.0, 2.0, 8.0, 4.0], loads, 0, 0.0)
     assert measure(requests, 0.1, outcome) == Point(
         0.1, throughput=2 / 40, loads_per_1000=500.0, wait_p95_s=2.9, wait_max_s=3.0

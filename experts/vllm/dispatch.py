@@ -1,0 +1,101 @@
+"""The slot's HTTP front: one application per resident expert, each under /e/<expert>/."""
+
+import asyncio
+import hmac
+import json
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
+from typing import Any
+
+from experts.openai import ASKED_MODEL_HEADER
+
+ASKED_MODEL: ContextVar[str | None] = ContextVar("asked_model", default=None)
+"""The model name that the client of the current request used."""
+
+ABORT_TIMEOUT_S = 5.0
+"""Longest wait for aborted requests to end."""
+
+_HEADER = ASKED_MODEL_HEADER.encode()
+
+
+class Dispatcher:
+    """An ASGI application: /e/<expert>/rest goes to the expert's application as /rest."""
+
+    def __init__(
+        self, around_post: Callable[[], AbstractContextManager[Any]] = nullcontext
+    ) -> None:
+        """`around_post` is entered for each POST."""
+        self._wanted: bytes | None = None
+        self._around_post = around_post
+        self._apps: dict[str, Any] = {}
+        self._under_way: dict[str, set[asyncio.Task[Any]]] = {}
+        self._aborted: set[asyncio.Task[Any]] = set()
+
+    def protect(self, token: str) -> None:
+        """From now on, requests must bring the token."""
+        self._wanted = f"Bearer {token}".encode()
+
+    def add(self, experts: Iterable[str], app: Any) -> None:
+        """Serve these from now on."""
+        for expert in experts:
+            self._apps[expert] = app
+
+    async def remove(self, experts: Iterable[str]) -> None:
+        """Serve them no longer, and abort what is under way: its engine goes."""
+        tasks: set[asyncio.Task[Any]] = set()
+        for expert in experts:
+            self._apps.pop(expert, None)
+            tasks |= self._under_way.pop(expert, set())
+        self._aborted |= tasks
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=ABORT_TIMEOUT_S)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        headers = dict(scope["headers"])
+        if not self._may_enter(headers):
+            await _answer(send, 401, "unauthorized", "This slot only answers its own gateway.")
+            return
+        _, prefix, expert, rest = [*scope["path"].split("/", 3), "", "", ""][:4]
+        app = self._apps.get(expert) if prefix == "e" else None
+        if app is None:
+            await _answer(send, 503, "not_resident", f"Expert {expert} is not resident.")
+            return
+        asked = headers.get(_HEADER)
+        ASKED_MODEL.set(asked.decode("latin-1") if asked else None)
+        path = "/" + rest
+        scope = {**scope, "path": path, "raw_path": path.encode()}
+        await self._run(expert, scope["method"], app(scope, receive, send), send)
+
+    def _may_enter(self, headers: dict[bytes, bytes]) -> bool:
+        if self._wanted is None:
+            return True
+        return hmac.compare_digest(headers.get(b"authorization", b""), self._wanted)
+
+    async def _run(self, expert: str, method: str, answering: Any, send: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "ASGI applications run in tasks"
+        self._under_way.setdefault(expert, set()).add(task)
+        try:
+            with self._around_post() if method == "POST" else nullcontext():
+                await answering
+        except asyncio.CancelledError:
+            if task not in self._aborted:
+                raise
+            task.uncancel()
+            # Where the answer has begun, the server refuses this and closes the connection, which
+            # is how the gateway learns that there is no more to come.
+            await _answer(send, 503, "aborted", f"Expert {expert} had to leave its slot.")
+        finally:
+            self._aborted.discard(task)
+            self._under_way.get(expert, set()).discard(task)
+
+
+async def _answer(send: Any, status: int, code: str, message: str) -> None:
+    body = json.dumps({"error": {"message": message, "code": code}}).encode()
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,121 @@
+"""Which request begins, waits or is refused: the half of the machine that knows requests. Pure."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from orchestrator.residency.effects import Effect, Grant, Refusal, Reject
+from orchestrator.residency.queues import EngineQueue
+from orchestrator.residency.state import EngineState, Phase, SlotState, Ticket
+
+AT_ONCE = -math.inf
+
+Effects = list[Effect]
+
+
+class Admission(ABC):
+    """The queues of all engines."""
+
+    def __init__(
+        self, queues: Sequence[EngineQueue], slots: Sequence[SlotState], rate_window_s: float
+    ) -> None:
+        self.slots = slots
+        self.tick_at = math.inf
+        """When to call `tick`; AT_ONCE: as soon as all events of the moment are told."""
+        self._queues = {queue.state.name: queue for queue in queues}
+        self._by_expert = {expert: queue for queue in queues for expert in queue.experts}
+        self._waiting: dict[str, EngineState] = {}
+        self._rate_window_s = rate_window_s
+        self._stopped = False
+
+    def arrived(self, ticket: Ticket, now: float) -> Effects:
+        """A request comes in: it begins, waits, or is refused."""
+        queue = self._by_expert[ticket.expert]
+        state = queue.state
+        state.arrived(now, self._rate_window_s)
+        if not queue.queued[ticket.expert]:
+            replica = queue.admitting(ticket.expert)
+            if replica is not None:
+                queue.begin(ticket, replica, now)
+                return [Grant(ticket)]
+        if (rejected := self._refuse(queue, ticket, now)) is not None:
+            return [rejected]
+        sooner = ticket.deadline < state.deadline
+        queue.enqueue(ticket)
+        self._waiting[state.name] = state
+        # How many wait matters, too: every doubling is worth a decision.
+        if (sooner or state.waiting & (state.waiting - 1) == 0) and not state.loading:
+            self.tick_at = AT_ONCE
+        return []
+
+    def cancelled(self, ticket: Ticket, now: float) -> Effects:
+        """A client has left, perhaps in the very moment that its turn came."""
+        if ticket.replica is not None:
+            return self._end(ticket, now)
+        queue = self._by_expert[ticket.expert]
+        if queue.leave(ticket):
+            self.tick_at = AT_ONCE
+            self._note_empty(queue)
+        return []
+
+    def finished(self, ticket: Ticket, now: float) -> Effects:
+        """A request is over. Does nothing where its replica has gone before it."""
+        if ticket.replica is None:
+            return []
+        ticket.replica.engine.costs.served(now - ticket.began)
+        return self._end(ticket, now)
+
+    def _end(self, ticket: Ticket, now: float) -> Effects:
+        replica = ticket.replica
+        assert replica is not None, "the request does not run"
+        queue, slot = self._by_expert[ticket.expert], replica.slot
+        queue.end(ticket, now)
+        effects = self._admit(queue, now) if queue.state.waiting else []
+        if replica.in_use:
+            return effects
+        if replica.phase is Phase.DRAINING:
+            return effects + self._step(slot)
+        if not slot.in_transition and (self._waiting or replica.engine.max_idle_s < math.inf):
+            self.tick_at = AT_ONCE  # It may leave now.
+        return effects
+
+    @abstractmethod
+    def _step(self, slot: SlotState) -> Effects:
+        """A replica has drained: the slot's transition goes on."""
+
+    def _admit(self, queue: EngineQueue, now: float) -> Effects:
+        """Let those begin for whom there is room by now."""
+        effects: Effects = [Grant(ticket) for ticket in queue.admit(now)]
+        self._note_empty(queue)
+        return effects
+
+    def _note_empty(self, queue: EngineQueue) -> None:
+        name = queue.state.name
+        if not queue.state.waiting and name in self._waiting:
+            del self._waiting[name]
+            self.tick_at = AT_ONCE  # Its stage may be over.
+
+    def _refuse(self, queue: EngineQueue, ticket: Ticket, now: float) -> Reject | None:
+        """Whether the request would wait in vain."""
+        state = queue.state
+        if queue.full(ticket.expert):
+            return Reject(ticket, Refusal.QUEUE_FULL)
+        if self._stopped:
+            return Reject(ticket, Refusal.NOT_LOADED)
+        if state.resident:
+            return None
+        if state.failed is not None and state.retry_at > now:
+            return Reject(ticket, Refusal.NOT_LOADED, state.retry_at - now)
+        return Reject(ticket, Refusal.TOO_LARGE) if self._too_large(state) else None
+
+    def _too_large(self, state: EngineState) -> bool:
+        return not any(slot.could_hold(state) for slot in self.slots)
+
+    def _reject_all(
+        self, state: EngineState, refusal: Refusal, retry_after_s: float | None = None
+    ) -> Effects:
+        """No waiting request of the engine can be served."""
+        queue = self._queues[state.name]
+        tickets = queue.clear()
+        self._note_empty(queue)
+        return [Reject(ticket, refusal, retry_after_s) for ticket in tickets]

@@ -1,0 +1,55 @@
+"""Keeps the measured costs of engines in the store, so that a restart does not forget them."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from orchestrator.residency.costs import Costs
+from orchestrator.store import Store, StoreError
+
+logger = logging.getLogger("coterie.residency")
+
+MAX_S = 1e9
+"""Nothing takes longer than this: a larger number in the store is something else."""
+
+
+class CostStore:
+    """Reads and writes the costs of engines by name."""
+
+    def __init__(self, store: Store, say: Callable[[str], None]) -> None:
+        self._store = store
+        self._say = say
+
+    async def recall(self, engine: str, costs: Costs) -> None:
+        """Take over what an earlier run has measured."""
+        key = _key(engine)
+        try:
+            kept = await self._store.get(key)
+        except StoreError as error:
+            self._complain(f"The costs of {engine} could not be read from the store: {error}")
+            return
+        if kept is None:
+            return
+        if not isinstance(kept, dict) or not all(map(_is_seconds, kept.values())):
+            self._complain(f"The store's entry {key} does not hold an engine's costs.")
+            return
+        costs.recall(kept)
+
+    async def keep(self, engine: str, costs: Costs) -> None:
+        """Write what has been measured."""
+        try:
+            await self._store.put(_key(engine), costs.measurements())
+        except StoreError as error:
+            self._complain(f"The costs of {engine} could not be stored: {error}")
+
+    def _complain(self, words: str) -> None:
+        logger.warning(words)
+        self._say(words)
+
+
+def _key(engine: str) -> str:
+    return f"costs:{engine}"
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MAX_S

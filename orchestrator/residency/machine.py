@@ -1,0 +1,255 @@
+"""The pool's state machine: events in, effects out, the time an argument. Pure.
+
+It queues requests, admits them, keeps count, and takes slots through their transitions. The live
+scheduler drives it with requests and Ray calls, the simulator with a heap of events. Every event
+returns what its driver must do; the driver calls `tick` when the clock reaches `tick_at`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.residency.admission import AT_ONCE, Admission, Effects
+from orchestrator.residency.effects import Begin, End, MakeRoom, Refusal
+from orchestrator.residency.policy import Policy, Rules, Transition, decide
+from orchestrator.residency.progress import Progress, begin
+from orchestrator.residency.queues import EngineQueue
+from orchestrator.residency.state import EngineState, Phase, Replica, SlotState, remove_replica
+
+LOST_LOADS = 2
+"""An engine whose loads ended their slot's process so often in a row is to blame for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long a drain may take, and when a failed load is tried again."""
+
+    drain_timeout_s: float = math.inf
+    retry_load_s: float = 1.0
+    retry_load_max_s: float = 120.0
+
+
+class Machine(Admission):
+    """All engines and slots of a pool."""
+
+    def __init__(
+        self,
+        queues: Sequence[EngineQueue],
+        slots: Sequence[SlotState],
+        policy: Policy = decide,
+        rules: Rules | None = None,
+        bounds: Bounds | None = None,
+    ) -> None:
+        self._policy = policy
+        self._rules = rules or Rules()
+        super().__init__(queues, slots, self._rules.rate_window_s)
+        self.filling = False
+        """Whether it loads what was planned for the start; until then, nothing leaves."""
+        self._bounds = bounds or Bounds()
+        self._progress: dict[str, Progress] = {}
+        self._some_leave_idle = any(queue.state.max_idle_s < math.inf for queue in queues)
+
+    # Time.
+
+    def tick(self, now: float) -> Effects:
+        """Begin what is due: planned loads, then what the policy decides; end long drains."""
+        self.tick_at = recheck_at = math.inf
+        if self._stopped:
+            return []
+        effects = self._end_long_drains(now) + self._load_planned(now)
+        if not self.filling and self._something_to_decide():
+            decision = self._policy(self.slots, tuple(self._waiting.values()), now, self._rules)
+            recheck_at = decision.recheck_at
+            for transition in decision.transitions:
+                effects += self._begin(transition, now)
+        due = (progress.due_at for progress in self._progress.values())
+        self.tick_at = min(self.tick_at, recheck_at, *due)
+        return effects
+
+    def _something_to_decide(self) -> bool:
+        if all(slot.in_transition or not slot.up for slot in self.slots):
+            return False
+        if self._waiting or self._some_leave_idle:
+            return True
+        return any(slot.free_gb < 0 for slot in self.slots)
+
+    def _end_long_drains(self, now: float) -> Effects:
+        effects: Effects = []
+        for progress in tuple(self._progress.values()):
+            for abort in progress.overdue(now):
+                effects.append(abort)
+                for ticket in abort.tickets:
+                    effects += self._end(ticket, now)
+            if progress.retry_at <= now:
+                progress.retry_at = math.inf
+                effects += self._step(progress.slot)
+        return effects
+
+    def _load_planned(self, now: float) -> Effects:
+        effects: Effects = []
+        for slot in self.slots:
+            while slot.planned and slot.up and not slot.in_transition:
+                engine, reason = slot.planned.pop(0)
+                fits = slot.free_gb >= engine.memory_gb and engine.retry_at <= now
+                if fits and not engine.replicas:
+                    effects += self._begin(Transition(slot, (), engine, reason), now)
+        if self.filling:
+            self.filling = any(s.up and (s.planned or s.in_transition) for s in self.slots)
+        return effects
+
+    def stop(self, why: str) -> Effects:
+        """Nothing begins any more."""
+        self._stopped = True
+        effects: Effects = []
+        for queue in self._queues.values():
+            queue.state.failed = why
+            effects += self._reject_all(queue.state, Refusal.NOT_LOADED)
+        return effects
+
+    # Slots.
+
+    def fill(self, plan: Sequence[tuple[SlotState, EngineState]]) -> None:
+        """Load these before anything else is decided."""
+        for slot, engine in plan:
+            slot.planned.append((engine, "preload"))
+        self.filling, self.tick_at = True, AT_ONCE
+
+    def slot_up(self, slot: SlotState, base_gb: float) -> Effects:
+        """A slot's process runs, with no engine in it yet; it may be larger than the last one."""
+        slot.up, slot.base_gb = True, base_gb
+        slot.recount()
+        self.tick_at = AT_ONCE
+        effects: Effects = []
+        for state in tuple(self._waiting.values()):
+            if not state.resident and self._too_large(state):
+                effects += self._reject_all(state, Refusal.TOO_LARGE)
+        return effects
+
+    def slot_lost(self, slot: SlotState, now: float) -> Effects:
+        """A slot's process has died, with everything in it; may be told more than once."""
+        slot.up = slot.in_transition = False
+        progress = self._progress.pop(slot.id, None)
+        held: set[EngineState] = set()
+        for replica in tuple(slot.replicas):
+            for ticket in tuple(replica.running):
+                self._by_expert[ticket.expert].end(ticket, now)
+            remove_replica(replica)
+            held.add(replica.engine)
+        in_order = sorted(held, key=lambda engine: (-engine.waiting, engine.name))
+        slot.planned[:0] = [(engine, "was here before") for engine in in_order]
+        slot.asleep.clear()
+        slot.recount()
+        self.tick_at = AT_ONCE
+        if progress is None:
+            return []
+        return [End(slot), *self._blame(progress, now)]
+
+    def drop(self, replica: Replica, now: float) -> Effects:
+        """A replica is broken: it leaves, and does not sleep, since it would wake broken."""
+        slot = replica.slot
+        there = replica in slot.replicas and replica.phase is Phase.READY
+        if not there or not slot.up or slot.in_transition:
+            return []
+        return self._begin(Transition(slot, (replica,), None, "not healthy"), now, False)
+
+    # Transitions.
+
+    def left(self, replica: Replica, asleep: bool = False) -> Effects:
+        """A replica has left its slot, or sleeps there."""
+        if (progress := self._progress_of(replica)) is None:
+            return []
+        progress.left(replica, asleep)
+        return self._step(replica.slot)
+
+    def unload_failed(self, replica: Replica, reason: str, now: float) -> Effects:
+        """A replica could not be unloaded: as far as can be told, it is still there."""
+        if (progress := self._progress_of(replica)) is None:
+            return []
+        if replica is progress.remains:
+            progress.unloading, progress.retry_at = None, now + self._bounds.retry_load_s
+            self.tick_at = min(self.tick_at, progress.retry_at)
+            return []
+        staying, coming = progress.stay(now), progress.give_up(gone=True)
+        effects = self._step(replica.slot)
+        if coming is not None:
+            effects += self._failed(coming.engine, reason, now)
+        for one in staying:
+            effects += self._admit(self._queues[one.engine.name], now)
+        return effects
+
+    def loaded(self, replica: Replica, now: float) -> Effects:
+        """A replica is ready."""
+        progress, engine, slot = self._progress_of(replica), replica.engine, replica.slot
+        if progress is None:
+            return []
+        progress.coming, progress.loading = None, False
+        replica.phase, replica.since, replica.last_used = Phase.READY, now, now
+        engine.failed, engine.failures_in_a_row, engine.losses_in_a_row = None, 0, 0
+        if not slot.sleeps:
+            slot.asleep.add(engine.name)  # From now on, its files and classes are warm here.
+        return self._step(slot) + self._admit(self._queues[engine.name], now)
+
+    def memory_short(self, replica: Replica, reason: str, now: float) -> Effects:
+        """A load found too little memory: once more, with everything gone that may leave."""
+        if (progress := self._progress_of(replica)) is None:
+            return []
+        if progress.make_room(now + self._bounds.drain_timeout_s):
+            self.tick_at = AT_ONCE  # Other slots may serve those that wait for what leaves.
+            return [MakeRoom(replica), *self._step(replica.slot)]
+        return self.load_failed(replica, reason, now)
+
+    def load_failed(self, replica: Replica, reason: str, now: float, gone: bool = True) -> Effects:
+        """Only this engine fails, and is tried again after a while.
+
+        `gone`: it is known that nothing of it is left in the slot. Else it takes memory until it
+        has been unloaded.
+        """
+        if (progress := self._progress_of(replica)) is None:
+            return []
+        progress.give_up(gone)
+        return self._step(replica.slot) + self._failed(replica.engine, reason, now)
+
+    def _progress_of(self, replica: Replica) -> Progress | None:
+        """None where the slot has died since, and the replica with it."""
+        there = replica in replica.slot.replicas
+        return self._progress.get(replica.slot.id) if there else None
+
+    def _begin(self, transition: Transition, now: float, may_sleep: bool = True) -> Effects:
+        drain_by = now + self._bounds.drain_timeout_s
+        slot = transition.slot
+        self._progress[slot.id] = begin(transition, drain_by, may_sleep, now)
+        self.tick_at = min(self.tick_at, self._progress[slot.id].due_at)
+        if any(replica.engine.waiting for replica in transition.leaving):
+            self.tick_at = AT_ONCE  # Another slot may serve them.
+        return [Begin(transition), *self._step(slot)]
+
+    def _step(self, slot: SlotState) -> Effects:
+        progress = self._progress.get(slot.id)
+        effects: Effects = [] if progress is None else progress.step()
+        if effects and isinstance(effects[0], End):
+            del self._progress[slot.id]
+            slot.in_transition = False
+            slot.recount()
+            self.tick_at = AT_ONCE
+        return effects
+
+    def _blame(self, progress: Progress, now: float) -> Effects:
+        """A slot died; an engine that was loading may be why."""
+        if progress.coming is None or not progress.loading:
+            return []
+        engine = progress.coming.engine
+        engine.losses_in_a_row += 1
+        if engine.losses_in_a_row < LOST_LOADS:
+            return []
+        engine.losses_in_a_row = 0
+        return self._failed(engine, "its slot's process died while it was loading", now)
+
+    def _failed(self, engine: EngineState, reason: str, now: float) -> Effects:
+        engine.failed = reason
+        engine.failures += 1
+        engine.failures_in_a_row += 1
+        doubled = self._bounds.retry_load_s * 2.0 ** min(engine.failures_in_a_row - 1, 20)
+        wait_s = min(doubled, self._bounds.retry_load_max_s)
+        engine.retry_at = now + wait_s
+        # Where another replica serves, the requests wait for that.
+        return [] if engine.resident else self._reject_all(engine, Refusal.NOT_LOADED, wait_s)

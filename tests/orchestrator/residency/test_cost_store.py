@@ -1,0 +1,71 @@
+"""Costs in the store: kept, found again, and garbage that is told and left alone."""
+
+from typing import Any
+
+import pytest
+
+from orchestrator.residency.cost_store import CostStore
+from orchestrator.residency.costs import Costs
+from orchestrator.store import MemoryStore, Store, StoreError
+
+
+class DeafStore(MemoryStore):
+    """It never answers."""
+
+    async def get(self, key: str) -> Any:
+        raise StoreError("nobody is at home")
+
+    async def put(self, key: str, value: Any) -> None:
+        raise StoreError("nobody is at home")
+
+
+def _kept_in(store: Store) -> tuple[CostStore, list[str]]:
+    events: list[str] = []
+    return CostStore(store, events.append), events
+
+
+async def test_what_was_measured_is_found_again() -> None:
+    costs, store = Costs(), MemoryStore()
+    kept, events = _kept_in(store)
+    costs.measured("load_s", 4.0)
+    await kept.keep("a", costs)
+    assert await store.get("costs:a") == {"load_s": 4.0}
+    found = Costs()
+    await kept.recall("a", found)
+    assert (found.load_s, found.known) == (4.0, {"load_s"})
+    assert events == []
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        [1, 2],
+        "slow",
+        7,
+        {"load_s": "slow"},
+        {"load_s": True},
+        {"load_s": -1.0},
+        {"load_s": float("nan")},
+        {"load_s": float("inf")},
+        {"load_s": 10**400},
+        {"load_s": None},
+    ],
+)
+async def test_garbage_in_the_store_is_told_and_the_defaults_stay(garbage: Any) -> None:
+    store, costs = MemoryStore(), Costs()
+    await store.put("costs:a", garbage)
+    kept, events = _kept_in(store)
+    await kept.recall("a", costs)
+    assert costs.load_s == Costs().load_s
+    assert len(events) == 1
+    assert "costs:a" in events[0]
+
+
+async def test_a_store_that_does_not_answer_is_told_and_nothing_else() -> None:
+    costs = Costs()
+    kept, events = _kept_in(DeafStore())
+    await kept.recall("a", costs)
+    costs.measured("load_s", 4.0)
+    await kept.keep("a", costs)
+    assert costs.load_s == 4.0
+    assert ["nobody is at home" in event for event in events] == [True, True]

@@ -1,0 +1,229 @@
+"""The machine, event by event; no clock, no event loop."""
+
+import ast
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.residency import machine as module
+from orchestrator.residency.costs import FIELDS, Costs
+from orchestrator.residency.effects import (
+    Abort,
+    Begin,
+    Effect,
+    End,
+    Grant,
+    Load,
+    MakeRoom,
+    Refusal,
+    Reject,
+    Unload,
+)
+from orchestrator.residency.machine import AT_ONCE, Bounds, Machine
+from orchestrator.residency.queues import EngineQueue
+from orchestrator.residency.state import EngineState, Phase, SlotState, Ticket
+
+PURE = ("state", "costs", "queues", "placement", "policy", "effects", "progress", "admission")
+
+
+class Pool:
+    """A machine over one slot of 4 GB; engines take 3 GB, load in 1 s and serve in 0.5 s."""
+
+    def __init__(self, *engines: str, max_queued: int = 9, limit: int = 2, **bounds: Any) -> None:
+        self.slot = SlotState("s", 4.0)
+        self.engines = {
+            name: EngineState(name, 3.0, limit, costs=Costs(1.0, 1.0, 0.0, 0.5, set(FIELDS)))
+            for name in engines
+        }
+        queues = [
+            EngineQueue(state, {name: limit}, {name: max_queued})
+            for name, state in self.engines.items()
+        ]
+        self.machine = Machine(queues, [self.slot], bounds=Bounds(**bounds))
+
+    def arrive(self, name: str, now: float, bound_s: float = math.inf) -> tuple[Ticket, Any]:
+        ticket = Ticket(name, now, now + bound_s)
+        return ticket, self.machine.arrived(ticket, now)
+
+    def load(self, name: str, now: float) -> Ticket:
+        """A request that has begun at `now`, in an engine that was not there."""
+        ticket, effects = self.arrive(name, now)
+        assert effects == []
+        effects = self.machine.tick(now)
+        assert kinds(effects) == [Begin, Load]
+        assert Grant(ticket) in self.machine.loaded(effects[1].replica, now)
+        return ticket
+
+
+def kinds(effects: list[Effect]) -> list[type]:
+    return [type(effect) for effect in effects]
+
+
+def test_a_request_for_nothing_resident_loads_its_engine_and_begins() -> None:
+    pool = Pool("a")
+    ticket, effects = pool.arrive("a", 0.0)
+    assert effects == []
+    assert pool.machine.tick_at == AT_ONCE
+    begin, load = pool.machine.tick(0.0)
+    assert (type(begin), type(load)) == (Begin, Load)
+    assert pool.machine.loaded(load.replica, 1.0) == [End(pool.slot), Grant(ticket)]
+    assert ticket.replica is load.replica
+    assert pool.machine.finished(ticket, 2.0) == []
+    assert pool.machine.finished(ticket, 3.0) == []
+
+
+def test_a_further_request_begins_at_once() -> None:
+    pool = Pool("a")
+    pool.load("a", 0.0)
+    ticket, effects = pool.arrive("a", 1.0)
+    assert effects == [Grant(ticket)]
+
+
+def test_a_drain_that_takes_too_long_is_ended() -> None:
+    pool = Pool("a", "b", drain_timeout_s=5.0)
+    stalled = pool.load("a", 0.0)
+    pool.arrive("b", 1.0, bound_s=0.0)
+    assert kinds(pool.machine.tick(1.0)) == [Begin]
+    assert pool.machine.tick_at == 6.0
+    abort, unload = pool.machine.tick(6.0)
+    assert abort == Abort(unload.replica, (stalled,))
+    assert (type(unload), unload.replica.engine.name) == (Unload, "a")
+    assert pool.machine.finished(stalled, 7.0) == []
+    (load,) = pool.machine.left(unload.replica)
+    assert load.replica.engine.name == "b"
+
+
+def test_a_sooner_age_bound_behind_a_queue_is_thought_about_at_once() -> None:
+    pool = Pool("a", "b")
+    pool.load("a", 0.0)
+    for _ in range(2):
+        pool.arrive("a", 0.0)  # One begins, one keeps the engine where it is.
+    for _ in range(4):
+        pool.arrive("b", 1.0)
+    assert pool.machine.tick(1.0) == []
+    pool.arrive("b", 2.0)  # The fifth: their number alone is no reason.
+    assert pool.machine.tick_at > 2.0
+    pool.arrive("b", 2.0, bound_s=4.0)
+    assert pool.machine.tick_at == AT_ONCE
+
+
+def test_a_full_queue_refuses() -> None:
+    pool = Pool("a", max_queued=1, limit=1)
+    pool.load("a", 0.0)
+    pool.arrive("a", 1.0)
+    ticket, effects = pool.arrive("a", 1.0)
+    assert effects == [Reject(ticket, Refusal.QUEUE_FULL)]
+
+
+def test_an_engine_larger_than_every_slot_is_refused() -> None:
+    pool = Pool("a")
+    pool.engines["a"].memory_gb = 9.0
+    ticket, effects = pool.arrive("a", 1.0)
+    assert effects == [Reject(ticket, Refusal.TOO_LARGE)]
+
+
+def test_a_failed_load_rejects_and_is_tried_again_later() -> None:
+    pool = Pool("a", retry_load_s=4.0)
+    waiting, _ = pool.arrive("a", 0.0)
+    load = pool.machine.tick(0.0)[1]
+    rejected = Reject(waiting, Refusal.NOT_LOADED, 4.0)
+    assert pool.machine.load_failed(load.replica, "no", 1.0) == [End(pool.slot), rejected]
+    late, effects = pool.arrive("a", 3.0)
+    assert effects == [Reject(late, Refusal.NOT_LOADED, 2.0)]
+    assert pool.arrive("a", 5.0)[1] == []
+
+
+def test_what_may_be_left_of_a_failed_load_counts_until_it_is_gone() -> None:
+    pool = Pool("a", "b", retry_load_s=4.0)
+    pool.arrive("a", 0.0)
+    load = pool.machine.tick(0.0)[1]
+    effects = pool.machine.load_failed(load.replica, "slow", 1.0, gone=False)
+    assert kinds(effects) == [Unload, Reject]
+    assert pool.slot.used_gb == 3.0
+    pool.arrive("b", 2.0, bound_s=0.0)
+    assert pool.machine.tick(2.0) == []
+    assert pool.machine.unload_failed(load.replica, "slow", 3.0) == []
+    assert pool.machine.tick_at == 7.0
+    assert kinds(pool.machine.tick(7.0)) == [Unload]
+    assert pool.machine.left(load.replica) == [End(pool.slot)]
+    assert pool.slot.used_gb == 0.0
+    assert kinds(pool.machine.tick(7.0)) == [Begin, Load]
+
+
+def test_where_memory_is_short_all_others_leave_first() -> None:
+    pool = Pool("a", "b")
+    pool.engines["a"].memory_gb = pool.engines["b"].memory_gb = 1.0
+    pool.machine.finished(pool.load("a", 0.0), 0.5)
+    pool.arrive("b", 1.0)
+    load = pool.machine.tick(1.0)[1]
+    make_room, unload = pool.machine.memory_short(load.replica, "no memory", 2.0)
+    assert make_room == MakeRoom(load.replica)
+    assert pool.machine.left(unload.replica) == [Load(load.replica, warm=False)]
+    ends = pool.machine.memory_short(load.replica, "no memory", 3.0)
+    assert kinds(ends) == [End, Reject]
+
+
+def test_a_lost_slot_ends_what_ran_in_it_and_loads_that_again() -> None:
+    pool = Pool("a")
+    ticket = pool.load("a", 0.0)
+    assert pool.machine.slot_lost(pool.slot, 1.0) == []
+    assert ticket.replica is None
+    assert pool.machine.tick(1.0) == []
+    pool.machine.slot_up(pool.slot, 0.5)
+    begin, load = pool.machine.tick(2.0)
+    assert begin.transition.reason == "was here before"
+    assert load.replica.engine.name == "a"
+
+
+def test_what_no_longer_fits_a_slot_that_comes_back_larger_is_refused() -> None:
+    pool = Pool("a")
+    pool.machine.slot_lost(pool.slot, 1.0)
+    ticket, effects = pool.arrive("a", 1.0)
+    assert effects == []
+    assert pool.machine.slot_up(pool.slot, 1.5) == [Reject(ticket, Refusal.TOO_LARGE)]
+
+
+def test_an_engine_whose_loads_end_two_processes_fails() -> None:
+    pool = Pool("a")
+    pool.arrive("a", 0.0)
+    pool.machine.tick(0.0)
+    assert kinds(pool.machine.slot_lost(pool.slot, 1.0)) == [End]
+    pool.machine.slot_up(pool.slot, 0.0)
+    pool.machine.tick(2.0)
+    assert kinds(pool.machine.slot_lost(pool.slot, 3.0)) == [End, Reject]
+
+
+def test_events_of_a_replica_that_died_with_its_slot_change_nothing() -> None:
+    pool = Pool("a")
+    pool.arrive("a", 0.0)
+    load = pool.machine.tick(0.0)[1]
+    pool.machine.slot_lost(pool.slot, 1.0)
+    machine = pool.machine
+    assert machine.loaded(load.replica, 2.0) == machine.left(load.replica) == []
+    assert machine.load_failed(load.replica, "late", 2.0) == []
+    assert load.replica.phase is Phase.LOADING
+
+
+def test_a_stopped_machine_rejects_what_waits_and_what_comes() -> None:
+    pool = Pool("a")
+    waiting, _ = pool.arrive("a", 0.0)
+    assert pool.machine.stop("bye") == [Reject(waiting, Refusal.NOT_LOADED)]
+    late, effects = pool.arrive("a", 1.0)
+    assert effects == [Reject(late, Refusal.NOT_LOADED)]
+    assert pool.machine.tick(2.0) == []
+
+
+@pytest.mark.parametrize("name", [*PURE, "machine", "forecast", "lru_baseline"])
+def test_the_pure_half_knows_no_clock_and_no_event_loop(name: str) -> None:
+    path = Path(module.__file__).with_name(f"{name}.py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {
+        (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    impure = {"asyncio", "time", "datetime", "random", "threading", "httpx", "ray", "logging"}
+    assert {name.split(".")[0] for name in imported} & impure == set()

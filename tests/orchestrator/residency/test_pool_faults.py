@@ -1,0 +1,99 @@
+"""Faults that nobody expected: odd errors, loads that overrun, watches that break."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from experts.errors import ExpertUnavailable
+
+
+@pytest.mark.parametrize("error", [KeyError("weights"), OSError("disk"), AssertionError()])
+async def test_a_load_that_raises_anything_fails_its_engine_alone(
+    make_rig: Any, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = await make_rig({"a": 1, "b": 1}, retry_load_s=1e-9)
+    rig.slot.load_errors["a"] = [error]
+    with pytest.raises(ExpertUnavailable, match=type(error).__name__):
+        await rig.use("a")
+    assert type(error) in [r.exc_info[0] for r in caplog.records if r.exc_info]
+    await rig.use("b")
+    await rig.use("a")
+
+
+async def test_an_odd_error_of_an_unload_leaves_the_engine_serving(make_rig: Any) -> None:
+    rig = await make_rig({"a": 3, "b": 3}, memory_gb=4, retry_load_s=60)
+    await rig.use("a")
+    rig.slot.unload_errors = [LookupError("odd")]
+    with pytest.raises(ExpertUnavailable, match="LookupError: odd"):
+        await rig.use("b")
+    await rig.use("a")
+    assert rig.slot.loads == ["a"]
+
+
+async def test_a_watch_that_breaks_is_taken_up_again(
+    make_rig: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.residency.supervisor.RESTART_DELAY_S", 0.0)
+    rig = await make_rig({"a": 1}, start=False)
+    rig.slot.watch_errors = [ValueError("odd"), ValueError("odd")]
+    await rig.pool.start()
+    await rig.slot.saw("start")
+    await rig.settle()
+    rig.slot.die()
+    await rig.slot.saw("start")
+    await rig.use("a")
+    assert [r.levelno for r in caplog.records if "watching" in r.message] == [logging.ERROR] * 2
+
+
+async def test_a_slot_that_does_not_come_back_for_an_odd_reason_is_tried_again(
+    make_rig: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.residency.supervisor.RESTART_DELAY_S", 0.0)
+    rig = await make_rig({"a": 1})
+    await rig.slot.saw("start")
+    rig.slot.start_errors = [KeyError("odd")]
+    rig.slot.die()
+    await rig.slot.saw("start")
+    await rig.use("a")
+
+
+async def test_a_load_that_overruns_is_unloaded_before_anything_else_comes(make_rig: Any) -> None:
+    rig = await make_rig({"a": 3, "b": 3}, memory_gb=4, retry_load_s=60)
+    rig.slot.budget_gb = 4.0  # More than that at once is a mistake, which ends the test.
+    rig.slot.overruns.add("a")
+    rig.slot.hold("unload a")
+    with pytest.raises(ExpertUnavailable, match="it took too long"):
+        await rig.use("a")
+    waiter = rig.using("b")
+    await rig.slot.saw("unload a")
+    await rig.settle()
+    assert rig.slot.loads == ["a"]
+    rig.slot.release("unload a")
+    await rig.done(waiter)
+    assert rig.slot.loads == ["a", "b"]
+
+
+async def test_what_an_overrun_leaves_is_unloaded_again_until_it_is_gone(make_rig: Any) -> None:
+    rig = await make_rig({"a": 3, "b": 3}, memory_gb=4, retry_load_s=0.01)
+    rig.slot.budget_gb = 4.0
+    rig.slot.overruns.add("a")
+    rig.slot.unload_errors = [TimeoutError(), RuntimeError("it holds on")]
+    with pytest.raises(ExpertUnavailable):
+        await rig.use("a")
+    await rig.use("b")
+    assert rig.slot.unloads == ["a"]
+    assert rig.slot.loads == ["a", "b"]
+    assert rig.engine("a")["evictions"] == 0
+
+
+async def test_a_slot_that_dies_takes_the_remains_of_a_load_with_it(make_rig: Any) -> None:
+    rig = await make_rig({"a": 3, "b": 3}, memory_gb=4, retry_load_s=60)
+    rig.slot.overruns.add("a")
+    rig.slot.hold("unload a")
+    with pytest.raises(ExpertUnavailable):
+        await rig.use("a")
+    await rig.slot.saw("unload a")
+    rig.slot.die()
+    await rig.use("b")
+    assert rig.residents() == [["b"]]

@@ -1,0 +1,113 @@
+"""A slot over an actor whose answers are scripted: what Ray's errors mean to the pool."""
+
+import asyncio
+from collections import defaultdict
+from typing import Any
+
+import pytest
+import ray
+
+from experts.vllm.loads import EngineLoad, LoadReport
+from orchestrator.config.model import RayConfig, SlotsConfig
+from orchestrator.residency import ray_slot
+from orchestrator.residency.slot import SlotLost
+
+BLIP = ray.exceptions.ActorUnavailableError("the network", None)
+DEATH = ray.exceptions.ActorDiedError()
+
+
+class ScriptedMethod:
+    """Answers its calls in turn; the last answer is repeated, and `None` never comes."""
+
+    def __init__(self) -> None:
+        self.answers: list[Any] = [None]
+        self.calls = 0
+
+    async def remote(self, *arguments: Any) -> Any:
+        self.calls += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer is None:
+            await asyncio.Event().wait()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class ScriptedActor(defaultdict[str, ScriptedMethod]):
+    """A handle: every attribute is a method of the actor."""
+
+    def __init__(self) -> None:
+        super().__init__(ScriptedMethod)
+
+    def __getattr__(self, name: str) -> ScriptedMethod:
+        return self[name]
+
+
+@pytest.fixture
+def actor(monkeypatch: pytest.MonkeyPatch) -> ScriptedActor:
+    actor = ScriptedActor()
+    monkeypatch.setattr(ray_slot, "_make_actor", lambda *arguments: actor)
+    monkeypatch.setattr(ray_slot, "RETRY_S", 0.0)
+    return actor
+
+
+def _slot(**keys: Any) -> ray_slot.RaySlot:
+    return ray_slot.RaySlot("slot-0", SlotsConfig(**keys), 0.0, None)
+
+
+async def test_a_call_that_could_not_be_delivered_is_made_again(actor: ScriptedActor) -> None:
+    report = LoadReport(1.0, 2.0)
+    actor.load.answers = [BLIP, BLIP, report]
+    assert await _slot().load(EngineLoad("a", "org/a")) == report
+    assert actor.load.calls == 3
+
+
+async def test_an_actor_that_stays_out_of_reach_is_slow_and_not_dead(actor: ScriptedActor) -> None:
+    actor.load.answers = [BLIP]
+    with pytest.raises(TimeoutError):
+        await _slot(load_timeout_s=0.02).load(EngineLoad("a", "org/a"))
+
+
+async def test_a_dead_actor_is_a_lost_slot(actor: ScriptedActor) -> None:
+    actor.memory_gb.answers = [DEATH]
+    with pytest.raises(SlotLost, match="slot-0 lost its process"):
+        await _slot().memory_gb()
+
+
+async def test_a_blip_is_no_loss(actor: ScriptedActor) -> None:
+    actor.lifetime.answers = [BLIP, BLIP, None]
+    watch = asyncio.create_task(_slot().lost())
+    while actor.lifetime.calls < 3:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not watch.done()
+    watch.cancel()
+
+
+async def test_a_death_after_a_blip_is_a_loss(actor: ScriptedActor) -> None:
+    actor.lifetime.answers = [BLIP, DEATH]
+    await asyncio.wait_for(_slot().lost(), 5)
+
+
+async def test_an_engines_error_passes_on_its_words(actor: ScriptedActor) -> None:
+    actor.wake.answers = [
+        ray.exceptions.RayTaskError("wake", "trace", RuntimeError("it overslept"))
+    ]
+    with pytest.raises(RuntimeError, match="it overslept"):
+        await _slot().wake("a")
+
+
+async def test_a_slot_waits_for_its_actors_restart(actor: ScriptedActor) -> None:
+    actor.start.answers = [DEATH, BLIP, "http://127.0.0.1:1"]
+    assert await _slot().start() == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(("address", "secret"), [(None, False), ("auto", True)])
+def test_only_slots_that_others_can_reach_have_a_token(
+    address: str | None, secret: bool, actor: ScriptedActor
+) -> None:
+    slots = ray_slot.make_slots(RayConfig(address=address), SlotsConfig(count=2, gpus=0))
+    tokens = {slot.token for slot in slots}
+    assert len(tokens) == 1
+    assert (tokens != {None}) is secret
+    assert not secret or len(tokens.pop() or "") >= 32
