@@ -15,8 +15,8 @@ class Pace:
         self.text = "starting"
         self.done = 0
         self.total: int | None = None
-        self._began = now
-        self._from = 0
+        self._began = self._at = now
+        self._from = self._step = 0
 
     def update(self, text: str, done: int, total: int | None, now: float) -> bool:
         """Note how far the work is; True where this is the next piece."""
@@ -24,17 +24,23 @@ class Pace:
             fresh = text != self.text or self.total is not None
         else:
             fresh = total != self.total or done < self.done
-        self.text, self.done, self.total = text, done, total
         if fresh:
-            self._began, self._from = now, done
+            self._began, self._from, self._at, self._step = now, done, now, 0
+        elif done > self.done:
+            self._at, self._step = now, done - self.done
+        self.text, self.done, self.total = text, done, total
         return fresh
 
     def left_s(self, now: float) -> float | None:
-        """The seconds until the end, at the pace so far; None where nothing can be said."""
-        passed, done = now - self._began, self.done - self._from
+        """The seconds until the end, at the pace so far; None where nothing can be said.
+
+        It runs down between two steps, but not below what is left after the next one.
+        """
+        passed, done = self._at - self._began, self.done - self._from
         if self.total is None or done <= 0 or passed < FEWEST_S:
             return None
-        return passed * (self.total - self.done) / done
+        each, rest = passed / done, self.total - self.done
+        return max(each * rest - (now - self._at), each * (rest - self._step), 0.0)
 
     def told(self, now: float) -> str:
         """The share that is done and the time left, else the time so far."""

@@ -16,6 +16,13 @@ def test_the_time_left_follows_from_the_pace_so_far() -> None:
     assert pace.told(130.0) == "25 %, about 60 s left"
 
 
+def test_a_slow_step_does_not_make_the_time_left_grow() -> None:
+    pace = Pace(0.0)
+    pace.update("fitting", 0, 4, 0.0)
+    pace.update("fitting", 1, 4, 10.0)
+    assert [pace.left_s(now) for now in (10.0, 15.0, 20.0, 99.0)] == [30.0, 25.0, 20.0, 20.0]
+
+
 def test_nothing_is_foretold_from_nothing() -> None:
     pace = Pace(0.0)
     pace.update("asking", 0, 200, 0.0)
