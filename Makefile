@@ -68,7 +68,7 @@ fmt: $(READY) ## format and fix
 
 .PHONY: docs
 docs: $(READY) ## write docs/reference/ from the schema and the commands
-	@$(BIN)/python -m evals.cli.docs
+	@$(BIN)/python -m evals.cli.reference.docs
 
 lock: ## resolve the locks again (cpu and cuda), from pyproject.toml
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" sh deploy/lock.sh

@@ -21,7 +21,7 @@ from orchestrator.config.checks import missing_files
 from orchestrator.config.model import Config
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
-from orchestrator.request.sinks import AccessLog, TraceFile, TraceSink
+from orchestrator.request.tracing.sinks import AccessLog, TraceFile, TraceSink
 from orchestrator.residency import ray_slot
 from orchestrator.residency.policy import Policy, decide
 from orchestrator.residency.pool import ExpertPool

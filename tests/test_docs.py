@@ -16,8 +16,8 @@ import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from evals.cli import docs
-from evals.cli.command_reference import command_line, leaves
+from evals.cli.reference import docs
+from evals.cli.reference.command_reference import command_line, leaves
 from evals.tasks.task import Sample, TaskSpec
 from experts.components import load
 from orchestrator.config.model import load_config

@@ -102,7 +102,7 @@ def plan(
 
     Tells which experts are called how often, what is loaded when, and how long it all takes.
     """
-    running.call("orchestrator.cli.batch_plan:plan_file", file, config, url, api_key, as_json)
+    running.call("orchestrator.cli.plan.plan:plan_file", file, config, url, api_key, as_json)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from aggregators.registry import AGGREGATORS, build
 from aggregators.second_opinion import SecondOpinion
 from experts.errors import RequestError, UnknownModel
 from orchestrator.config.model import CompositionConfig, Config
-from orchestrator.request.options import NO_OPTIONS, RequestOptions
+from orchestrator.request.context import NO_OPTIONS, RequestOptions
 from orchestrator.request.plan import AskPanel, AskSecondOpinion, PanelRules
 
 POOL = "pool/"

@@ -11,7 +11,7 @@ from orchestrator.request.feedback import Feedback
 from orchestrator.request.plan import NOTHING, Plan, plan_decision, prices_of, tradeoff_of
 from orchestrator.request.routing_queue import RoutingQueue
 from orchestrator.request.tagging import tagged, tagging_of
-from orchestrator.request.trace import Trace
+from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
 from routers.base import Decision, Router, Tagging
 

@@ -13,7 +13,7 @@ from experts.types import Chunk, Request
 from orchestrator.config.model import CompositionConfig
 from orchestrator.request.budget import Ledger
 from orchestrator.request.context import RequestContext
-from orchestrator.request.trace import Trace
+from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool, Lease
 
 

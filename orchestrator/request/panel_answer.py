@@ -14,8 +14,8 @@ from orchestrator.config.model import ServerConfig
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.context import RequestContext
 from orchestrator.request.expert_calls import ExpertCalls
-from orchestrator.request.presentation import extension
-from orchestrator.request.trace import Trace
+from orchestrator.request.tracing.presentation import extension
+from orchestrator.request.tracing.trace import Trace
 
 _ALONE = ("tools", "functions", "logprobs", "response_format")
 """Fields that mean something for the answer of one model only."""

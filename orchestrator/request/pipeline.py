@@ -16,7 +16,7 @@ from orchestrator.request.feedback import Feedback
 from orchestrator.request.panel_answer import PanelAnswers, refuse_what_one_expert_answers
 from orchestrator.request.plan import Abstain, AskExpert, plan_expert
 from orchestrator.request.single_answer import SingleAnswers
-from orchestrator.request.trace import Trace
+from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.store import MemoryStore
 from routers.base import Router

@@ -11,8 +11,8 @@ from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import AskExpert
 from orchestrator.request.token_attribution import TokenAttribution
-from orchestrator.request.trace import Trace
-from orchestrator.request.usage import usage_in
+from orchestrator.request.tracing.trace import Trace
+from orchestrator.request.tracing.usage import usage_in
 from orchestrator.residency.pool import ExpertPool, Lease
 
 

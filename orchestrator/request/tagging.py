@@ -7,7 +7,7 @@ from aggregators.gather import Call, gather
 from experts.errors import ExpertError
 from experts.prompts import fill
 from experts.types import Request
-from orchestrator.request.trace import Trace
+from orchestrator.request.tracing.trace import Trace
 from routers.base import Router, Tagging
 from routers.symbolic_moe.skills import agreed, parse
 

@@ -10,7 +10,7 @@ from starlette.requests import Request as HttpRequest
 from experts.errors import BodyTooLarge
 from orchestrator.config.model import Config
 from orchestrator.request.pipeline import Pipeline
-from orchestrator.request.sinks import AccessLog, TraceSink
+from orchestrator.request.tracing.sinks import AccessLog, TraceSink
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.metrics import Metrics
 from routers.base import Encoder, Router

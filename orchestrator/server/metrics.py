@@ -6,7 +6,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from orchestrator.request.context import RequestContext
-from orchestrator.request.trace import Trace
+from orchestrator.request.tracing.trace import Trace
 from orchestrator.server.pool_metrics import PoolCollector
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)

@@ -12,8 +12,8 @@ from starlette.types import Message, Receive, Scope, Send
 from experts.errors import CoterieError, InternalError
 from orchestrator.request.answer import StartedAnswer
 from orchestrator.request.context import RequestContext
-from orchestrator.request.presentation import early_headers, extension, headers
-from orchestrator.request.trace import Trace
+from orchestrator.request.tracing.presentation import early_headers, extension, headers
+from orchestrator.request.tracing.trace import Trace
 from orchestrator.server.context import Context
 from orchestrator.server.errors import body_of, headers_of, status_of
 from orchestrator.server.waiting import WaitNotes

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from experts.errors import RequestError
 from experts.types import Operation, Request
 from orchestrator.config.budget import BudgetConfig
-from orchestrator.request.options import RequestOptions
+from orchestrator.request.context import RequestOptions
 from orchestrator.server.fields import FIELDS
 
 Body = TypeVar("Body", bound=BaseModel)

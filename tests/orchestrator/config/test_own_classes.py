@@ -19,7 +19,7 @@ from orchestrator.cli.main import app
 from orchestrator.cli.running import run
 from orchestrator.config.model import load_config
 from orchestrator.request.compositions import Compositions
-from orchestrator.request.options import RequestOptions
+from orchestrator.request.context import RequestOptions
 from routers import registry as routers
 
 ROUTER = {"type": "my_coterie.routers:LengthRouter", "short": "far", "long": "greeter"}

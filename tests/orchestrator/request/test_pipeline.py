@@ -11,8 +11,8 @@ from experts.errors import ExpertLost, ExpertRefused, ExpertTimeout, RoutingErro
 from experts.types import Request
 from orchestrator.request.answer import StartedAnswer
 from orchestrator.request.context import RequestContext
-from orchestrator.request.presentation import headers
-from orchestrator.request.trace import Trace
+from orchestrator.request.tracing.presentation import headers
+from orchestrator.request.tracing.trace import Trace
 from routers.base import Decision
 
 HOSTED = {"type": "vllm", "model": "org/hosted", "memory_gb": 1}

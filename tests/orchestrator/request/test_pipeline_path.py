@@ -12,7 +12,7 @@ from repository import ROOT
 
 from experts.types import Request
 from orchestrator.request.context import RequestContext
-from orchestrator.request.trace import Trace
+from orchestrator.request.tracing.trace import Trace
 from routers.base import Decision
 
 PACKAGES = ("experts", "routers", "aggregators", "orchestrator")

@@ -8,9 +8,9 @@ from typing import Any
 
 from experts.spec import VllmSpec
 from experts.vllm.loads import EngineLoad
-from orchestrator.cli.batch_calls import Calls
-from orchestrator.cli.batch_file import BatchLine
-from orchestrator.cli.batch_tokens import count_tokens
+from orchestrator.cli.plan.batch_file import BatchLine
+from orchestrator.cli.plan.calls import Calls
+from orchestrator.cli.plan.tokens import count_tokens
 from orchestrator.config.model import Config
 from orchestrator.residency.costs import Costs
 from orchestrator.residency.engines import engine_loads, estimate_gb

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aggregators.registry import AGGREGATORS
-from evals.cli.schema_words import (
+from evals.cli.reference.schema_words import (
     Schema,
     anchor,
     choices,

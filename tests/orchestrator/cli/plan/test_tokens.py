@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from experts.types import Request
-from orchestrator.cli.batch_tokens import count_tokens
+from orchestrator.cli.plan.tokens import count_tokens
 
 HI = [{"role": "user", "content": "12345678"}]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from aggregators.registry import AGGREGATORS
-from evals.cli import docs
-from evals.cli.command_reference import command_page
-from evals.cli.config_reference import config_page
-from evals.cli.schema_words import anchor
+from evals.cli.reference import docs
+from evals.cli.reference.command_reference import command_page
+from evals.cli.reference.config_reference import config_page
+from evals.cli.reference.schema_words import anchor
 from orchestrator.config.model import Config
 from routers.registry import ROUTERS
 

@@ -5,7 +5,15 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from evals.cli.schema_words import Schema, anchor, choices, nested, shown_default, table, words
+from evals.cli.reference.schema_words import (
+    Schema,
+    anchor,
+    choices,
+    nested,
+    shown_default,
+    table,
+    words,
+)
 
 
 class Inner(BaseModel):

@@ -6,10 +6,10 @@ from pathlib import Path
 import typer
 
 from experts.errors import ConfigError
-from orchestrator.cli.batch_calls import forecast_calls
-from orchestrator.cli.batch_file import read_batch
-from orchestrator.cli.batch_report import as_json, print_plan
-from orchestrator.cli.batch_share import add_costs, share_out
+from orchestrator.cli.plan.batch_file import read_batch
+from orchestrator.cli.plan.calls import forecast_calls
+from orchestrator.cli.plan.report import as_json, print_plan
+from orchestrator.cli.plan.share import add_costs, share_out
 from orchestrator.cli.ps import fetch
 from orchestrator.config.model import load_config
 from orchestrator.residency.forecast import forecast

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from evals.cli.schema_words import anchor, table
+from evals.cli.reference.schema_words import anchor, table
 
 HEAD = """# Commands
 

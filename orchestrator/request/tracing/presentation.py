@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import Plan
-from orchestrator.request.trace import Trace
+from orchestrator.request.tracing.trace import Trace
 
 
 def headers(context: RequestContext, trace: Trace) -> dict[str, str]:

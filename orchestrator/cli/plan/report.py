@@ -7,8 +7,8 @@ from typing import Any
 
 import typer
 
-from orchestrator.cli.batch_share import Share
-from orchestrator.cli.batch_tokens import LETTERS_PER_TOKEN
+from orchestrator.cli.plan.share import Share
+from orchestrator.cli.plan.tokens import LETTERS_PER_TOKEN
 from orchestrator.cli.tables import print_table
 from orchestrator.residency.forecast import Forecast
 

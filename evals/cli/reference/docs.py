@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from evals.cli.command_reference import command_page
-from evals.cli.config_reference import config_page
+from evals.cli.reference.command_reference import command_page
+from evals.cli.reference.config_reference import config_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -30,7 +30,9 @@ def write(folder: Path = DOCS) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the pages, or with `--check` only say which are stale; then 1 if there are any."""
-    parser = argparse.ArgumentParser(prog="python -m evals.cli.docs", description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m evals.cli.reference.docs", description=main.__doc__
+    )
     parser.add_argument("--check", action="store_true", help="write nothing")
     parser.add_argument("--out", type=Path, default=DOCS, help="another folder than docs/")
     options = parser.parse_args(arguments)

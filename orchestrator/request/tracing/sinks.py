@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.request.context import RequestContext
-from orchestrator.request.trace import Trace
+from orchestrator.request.tracing.trace import Trace
 
 ACCESS = logging.getLogger("coterie.access")
 LOGGER = logging.getLogger("coterie.traces")
@@ -30,9 +30,7 @@ class AccessLog:
     def write(self, context: RequestContext, trace: Trace) -> None:
         if not ACCESS.isEnabledFor(logging.INFO):
             return
-        fields = access_fields(context, trace)
-        words = " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
-        ACCESS.info("%s", words, extra={"access": fields})
+        ACCESS.info("request", extra={"access": access_fields(context, trace)})
 
 
 def access_fields(context: RequestContext, trace: Trace) -> dict[str, Any]:

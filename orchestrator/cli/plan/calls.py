@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from aggregators.base import most_calls
 from experts.types import Request
-from orchestrator.cli.batch_file import BatchLine
+from orchestrator.cli.plan.batch_file import BatchLine
 from orchestrator.cli.route import make_router
 from orchestrator.config.model import Config
 from orchestrator.request.compositions import Composition, aggregator_of

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experts.types import Usage
-from orchestrator.request.usage import usage_in
+from orchestrator.request.tracing.usage import usage_in
 
 
 @given(st.text(), st.integers(0, 10**9), st.integers(0, 10**9))

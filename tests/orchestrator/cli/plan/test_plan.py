@@ -173,7 +173,7 @@ class Tagged:
 def test_the_tagger_is_asked_before_the_router_decides(
     plan: Any, write: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("orchestrator.cli.batch_calls.make_router", lambda *_: Tagged())
+    monkeypatch.setattr("orchestrator.cli.plan.calls.make_router", lambda *_: Tagged())
     file = write({"model": "pool/merge", **ASK}, {"model": "pool/all", **ASK})
     _, out, _ = plan(file, "--json", pool=PANEL)
     engines = json.loads(out)["engines"]
@@ -187,7 +187,7 @@ def test_who_is_not_asked_needs_no_load(plan: Any, write: Any, monkeypatch: Any)
             told = Decision("all", (("a", 0.1),), "It is far from everything.", fallback="abstain")
             return [told for _ in requests]
 
-    monkeypatch.setattr("orchestrator.cli.batch_calls.make_router", lambda *_: Abstains())
+    monkeypatch.setattr("orchestrator.cli.plan.calls.make_router", lambda *_: Abstains())
     _, out, _ = plan(write({"model": "pool/all", **ASK}), pool=PANEL)
     assert "1 request, at most 0 calls, 0 engines; nothing is run" in out
 

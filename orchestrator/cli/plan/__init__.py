@@ -1,0 +1,1 @@
+"""`coterie plan`: what a batch would do, before anything runs."""
