@@ -1,9 +1,9 @@
 """The protocol of whatever answers for an expert: one verb, `open`; `stream` is built on it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from experts.errors import ExpertLost
 from experts.sse import DONE, events, parse_chunk
@@ -42,6 +42,24 @@ class Engine(Protocol):
 
     async def open(self, request: Request, asked_model: str) -> Answer:
         """Begin to answer; `asked_model` is the name that the answer shall carry as its model."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an expert's server says to a call that generates nothing."""
+
+    status: int
+    content_type: str
+    content: bytes
+
+
+@runtime_checkable
+class HasEndpoints(Protocol):
+    """An engine whose server offers more than answers: `/tokenize`, `/version` and the like."""
+
+    async def call(self, method: str, path: str, body: Mapping[str, Any] | None) -> Reply:
+        """What the server says, with any status. Raises ExpertLost, ExpertTimeout."""
         ...
 
 

@@ -1,19 +1,20 @@
 """Any OpenAI-compatible URL as an engine: our own slots, and other people's servers."""
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from experts.engine import Answer
-from experts.errors import ExpertLost, ExpertRefused, ExpertTimeout
+from experts.engine import Answer, Reply
+from experts.errors import ExpertError, ExpertLost, ExpertRefused, ExpertTimeout
 from experts.sse import refusal
 from experts.types import Request
 
@@ -21,6 +22,7 @@ ASKED_MODEL_HEADER = "x-coterie-model"
 """Tells a slot which model name the client used, so that its answer carries that name."""
 
 CONNECT_TIMEOUT_S = 10.0
+COUNT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 30.0
 
 _CONTEXT = re.compile(r"maximum context length is (\d+) tokens.* at least \d+ input tokens")
@@ -106,6 +108,20 @@ class OpenAIEngine:
                 refusal = _refusal(self.name, response.status_code, await response.aread())
             raise await self._with_length(refusal, request)
 
+    async def call(self, method: str, path: str, body: Mapping[str, Any] | None) -> Reply:
+        """A call beside `/v1`, such as `tokenize`; a body gets the model's own name."""
+        content = json.dumps({**body, "model": self.endpoint.model}) if body is not None else None
+        with _transport_errors(self.name):
+            answer = await self._client.request(
+                method,
+                f"{self.endpoint.base_url.removesuffix('/v1')}/{path}",
+                content=content,
+                headers=self.endpoint.headers(),
+                timeout=self.endpoint.timeout_s,
+            )
+        kind = answer.headers.get("content-type", "application/json")
+        return Reply(answer.status_code, kind, answer.content)
+
     async def _with_length(self, refusal: ExpertRefused, request: Request) -> ExpertRefused:
         """VLLM stops counting just past its limit; its tokenizer tells the prompt's real length."""
         limit = _CONTEXT.search(refusal.message)
@@ -114,14 +130,9 @@ class OpenAIEngine:
         fields = ("messages", "prompt", "tools", "chat_template", "chat_template_kwargs")
         body = {k: v for k, v in request.body.items() if k in fields}
         try:
-            answer = await self._client.post(
-                f"{self.endpoint.base_url.removesuffix('/v1')}/tokenize",
-                content=json.dumps({**body, "model": self.endpoint.model}).encode(),
-                headers=self.endpoint.headers(),
-                timeout=10.0,
-            )
-            count = answer.json()["count"]
-        except (httpx.TransportError, ValueError, KeyError, TypeError):
+            async with asyncio.timeout(COUNT_TIMEOUT_S):
+                count = json.loads((await self.call("POST", "tokenize", body)).content)["count"]
+        except (ExpertError, TimeoutError, ValueError, KeyError, TypeError):
             return refusal  # It has no tokenizer to ask: its own words must do.
         if not isinstance(count, int) or count <= int(limit.group(1)):
             return refusal

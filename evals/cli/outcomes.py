@@ -21,6 +21,10 @@ def add(
     table: Annotated[
         Path, typer.Option(help="The outcome table; it is created if it does not exist.")
     ],
+    traces: Annotated[
+        Path | None,
+        typer.Option(help="The service's traces.file: tokens and seconds of the same requests."),
+    ] = None,
     config: Annotated[
         Path, typer.Option("--config", "-c", help="The YAML file that describes the experts.")
     ] = options.DEFAULT_CONFIG,
@@ -29,4 +33,4 @@ def add(
 
     A line that is in the table already is not counted twice.
     """
-    running.call("evals.fitting.outcome_rows:add_file", file, table, config)
+    running.call("evals.fitting.outcome_rows:add_file", file, table, config, traces)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,6 +14,8 @@ from experts.spec import ExpertSpec
 from orchestrator.config.model import load_config
 from routers.outcomes import Outcome, OutcomeTable
 from routers.registry import shared_encoder
+
+Line = TypeVar("Line", bound=BaseModel)
 
 
 class Scored(BaseModel):
@@ -27,51 +30,87 @@ class Scored(BaseModel):
     score: float = Field(ge=0, le=1)
 
 
-def add_file(file: Path, table: Path, config: Path) -> None:
+class Traced(BaseModel):
+    """What a line of `traces.file` adds to a scored answer; it has more keys than these."""
+
+    query_id: str
+    completion_tokens: int | None = Field(None, ge=0)
+    seconds: float | None = Field(None, ge=0)
+
+
+def add_file(file: Path, table: Path, config: Path, traces: Path | None) -> None:
     """`coterie outcomes add`. Raises ConfigError."""
-    rows, new = add_scored(file, table, load_config(config).experts)
+    rows, new = add_scored(file, table, load_config(config).experts, traces)
     typer.echo(f"{table}: {rows} outcomes, {new} of them new")
 
 
-def add_scored(file: Path, table: Path, experts: Mapping[str, ExpertSpec]) -> tuple[int, int]:
+def add_scored(
+    file: Path, table: Path, experts: Mapping[str, ExpertSpec], traces: Path | None = None
+) -> tuple[int, int]:
     """Append a file's rows to a table; returns how many it has, and how many of them are new.
 
     Raises ConfigError.
     """
-    rows = read_scored(file, experts)
+    rows = read_scored(file, experts, traces)
     known = OutcomeTable.read(table) if table.exists() else None
     grown = known.append(rows) if known else OutcomeTable.from_rows(rows)
     grown.with_embeddings(shared_encoder()()).write(table)
     return len(grown), len(grown) - (len(known) if known else 0)
 
 
-def read_scored(file: Path, experts: Mapping[str, ExpertSpec]) -> list[Outcome]:
-    """The rows of a file. Raises ConfigError with every line that is wrong."""
+def read_scored(
+    file: Path, experts: Mapping[str, ExpertSpec], traces: Path | None = None
+) -> list[Outcome]:
+    """The rows of a file, with tokens and seconds from the traces of the same requests.
+
+    Raises ConfigError with every line that is wrong.
+    """
+    traced = {} if traces is None else {t.query_id: t for t in _read(traces, Traced).values()}
+    lines = _read(file, Scored)
+    if strangers := [n for n, one in lines.items() if one.expert not in experts]:
+        raise _wrong(
+            file, [f"line {n}: no expert is called `{lines[n].expert}`" for n in strangers]
+        )
+    if not lines:
+        raise ConfigError(f"{file} holds no outcomes.")
+    return [_row(one, traced.get(one.query_id), experts) for one in lines.values()]
+
+
+def _row(one: Scored, traced: Traced | None, experts: Mapping[str, ExpertSpec]) -> Outcome:
+    return Outcome(
+        one.query_id,
+        one.task,
+        one.query,
+        one.expert,
+        expert_version(one.expert, experts),
+        one.score,
+        (traced and traced.completion_tokens) or 0,
+        (traced and traced.seconds) or 0.0,
+    )
+
+
+def _read(file: Path, kind: type[Line]) -> dict[int, Line]:
+    """The lines of a file by their number. Raises ConfigError."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read ({error}).") from error
-    rows: list[Outcome] = []
+    found: dict[int, Line] = {}
     problems: list[str] = []
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
         try:
-            one = Scored.model_validate(json.loads(line))
+            if line.strip():
+                found[number] = kind.model_validate(json.loads(line))
         except ValidationError as error:
             first = error.errors()[0]
-            problems.append(f"line {number}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
-            continue
+            place = ".".join(map(str, first["loc"])) or "the line"
+            problems.append(f"line {number}: {place}: {first['msg']}")
         except ValueError as error:
             problems.append(f"line {number}: not JSON ({error})")
-            continue
-        if one.expert not in experts:
-            problems.append(f"line {number}: no expert is called `{one.expert}`")
-            continue
-        version = expert_version(one.expert, experts)
-        rows.append(Outcome(one.query_id, one.task, one.query, one.expert, version, one.score))
     if problems:
-        raise ConfigError(f"{file} has lines that are no outcomes.", problems=tuple(problems))
-    if not rows:
-        raise ConfigError(f"{file} holds no outcomes.")
-    return rows
+        raise _wrong(file, problems)
+    return found
+
+
+def _wrong(file: Path, problems: list[str]) -> ConfigError:
+    return ConfigError(f"{file} has lines that are wrong.", problems=tuple(problems))

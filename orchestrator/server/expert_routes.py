@@ -1,21 +1,20 @@
 """One expert's own base path, /e/<expert>: what evaluation harnesses need of a single model."""
 
-import json
 from typing import Any
 
-import httpx
 from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from experts.errors import ExpertLost, ExpertTimeout, RequestError, UnknownModel
-from experts.openai import Endpoint, OpenAIEngine
+from experts.engine import HasEndpoints
+from experts.errors import RequestError, UnknownModel
 from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.openai_routes import model_cards, relay
 from orchestrator.server.schemas import parse_object
 
+NOT_FOUND = 404
 router = APIRouter(prefix="/e/{expert}", tags=["expert"])
 tokens_router = APIRouter(prefix="/e/{expert}", tags=["expert"], route_class=DirectRoute)
 
@@ -103,34 +102,15 @@ async def _pass_on(http: HttpRequest, expert: str, path: str) -> Response:
     raw = await read_body(http, context.config.server.max_body_mb)
     request_class = class_of(context.config, http.scope, None, expert)
     with await context.pool.lease(expert, request_class) as lease:
-        if not isinstance(lease.engine, OpenAIEngine):
-            raise RequestError(f"Expert {expert} is a recording: it does not offer /{path}.")
-        endpoint = lease.engine.endpoint
-        body = json.dumps({**parse_object(raw), "model": endpoint.model}) if raw else None
-        answer = await _call(context, endpoint, http.method, path, body)
-    if answer.status_code == 404:
+        if not isinstance(lease.engine, HasEndpoints):
+            raise RequestError(f"Expert {expert} has no server that offers /{path}.")
+        body = parse_object(raw) if raw else None
+        reply = await lease.engine.call(http.method, path, body)
+    if reply.status == NOT_FOUND:
         raise RequestError(f"Expert {expert} does not offer /{path}.")
     headers = {
-        "content-type": answer.headers.get("content-type", "application/json"),
+        "content-type": reply.content_type,
         "x-request-id": request_id_of(http),
         "x-coterie-expert": expert,
     }
-    return Response(answer.content, answer.status_code, headers)
-
-
-async def _call(
-    context: Context, endpoint: Endpoint, method: str, path: str, body: str | None
-) -> httpx.Response:
-    url = f"{endpoint.base_url.removesuffix('/v1')}/{path}"
-    try:
-        return await context.client.request(
-            method, url, content=body, headers=endpoint.headers(), timeout=endpoint.timeout_s
-        )
-    except httpx.ReadTimeout as error:
-        raise ExpertTimeout(
-            f"Expert {endpoint.expert} did not answer on /{path} in time.", expert=endpoint.expert
-        ) from error
-    except httpx.TransportError as error:
-        raise ExpertLost(
-            f"Expert {endpoint.expert} did not answer on /{path}.", expert=endpoint.expert
-        ) from error
+    return Response(reply.content, reply.status, headers)
