@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from experts.engine import Answer
 from experts.types import Request
 
 
@@ -26,11 +27,8 @@ class Greeter:
         self.name = name
         self.config = config
 
-    async def open(self, request: Request, asked_model: str) -> Any:
+    async def open(self, request: Request, asked_model: str) -> Answer:
         """The answer that has begun: its content type and its bytes."""
-        # Imported late, so that the package can be looked at without an engine's protocol.
-        from experts.engine import Answer  # noqa: PLC0415
-
         body = self._body(asked_model)
         if not request.body.get("stream"):
             return Answer("application/json", _pieces(json.dumps(body).encode()))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from config_files import REMOTE, problems_of
+from openai import AsyncOpenAI
 from repository import ROOT
 
 from aggregators import registry as aggregators
@@ -20,6 +21,7 @@ from orchestrator.cli.running import run
 from orchestrator.config.model import load_config
 from orchestrator.request.compositions import Compositions
 from orchestrator.request.context import RequestOptions
+from orchestrator.service import start_service
 from routers import registry as routers
 
 ROUTER = {"type": "my_coterie.routers:LengthRouter", "short": "far", "long": "greeter"}
@@ -189,3 +191,17 @@ def test_the_command_line_accepts_them(
         run(app)
     assert not ended.value.code
     assert "2 experts, 3 compositions" in capsys.readouterr().out
+
+
+async def test_a_service_serves_them_all(write: Callable[[Any], Path]) -> None:
+    pool = _changed("routers", "length", short="greeter", letters=5)
+    config = load_config(write(pool))
+    service = await start_service(config, on_event=lambda event: None, port=0)
+    try:
+        async with AsyncOpenAI(base_url=f"{service.base_url}/v1", api_key="none") as client:
+            for model in ("greeter", "pool/auto", "pool/both"):
+                messages: Any = [{"role": "user", "content": "Hi"}]
+                answer = await client.chat.completions.create(model=model, messages=messages)
+                assert answer.choices[0].message.content == "hello"
+    finally:
+        await service.stop()
