@@ -2,62 +2,36 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from evals.benchmarks.simulation.service import Machine
-from evals.benchmarks.simulation.setting import DEFAULT_LOAD, ZIPF, Setting
+from evals.benchmarks.simulation.setting import DEFAULT_LOAD, Setting
 from evals.client.progress import Progress
 from evals.reporting.table import make_console, say
 from orchestrator.config.model import BATCH_CLASS, DEFAULT_CLASS, load_config
 from orchestrator.residency.policy import Rules
 
-_COSTS = Machine()
-_SETTING = Setting()
-
 
 def simulate(
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="Gives the policy's settings and age bounds.")
-    ] = Path("examples/zoo.yaml"),
-    trace: Annotated[
-        str, typer.Option(help=f"`{ZIPF}`, or a file of lines with at_s, expert, class.")
-    ] = ZIPF,
-    slots: Annotated[int, typer.Option(min=1)] = _COSTS.slots,
-    fits: Annotated[int, typer.Option(min=1, help="Experts that a slot holds.")] = 8,
-    experts: Annotated[int, typer.Option(min=1)] = _SETTING.experts,
-    requests: Annotated[int, typer.Option("--requests", "-n", min=1)] = _SETTING.requests,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            min=1e-3,
-            help=f"Requests per second, `inf`: all at once; else {100 * DEFAULT_LOAD:.0f} % of"
-            " what the slots could serve.",
-        ),
-    ] = None,
-    alpha: Annotated[float, typer.Option(min=0, help="The exponent of the Zipf law.")] = 1.0,
-    age_bound: Annotated[
-        float | None, typer.Option(min=0, help="In seconds; else that of class interactive.")
-    ] = None,
-    batch_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of requests of class batch.")
-    ] = 0.0,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    load_s: Annotated[float, typer.Option(min=0, help="An expert's first load.")] = _COSTS.load_s,
-    wake_s: Annotated[float, typer.Option(min=0, help="Its later loads.")] = _COSTS.wake_s,
-    solo_s: Annotated[
-        float, typer.Option(min=1e-6, help="A request, alone in its slot.")
-    ] = _COSTS.solo_s,
-    work_s: Annotated[
-        float, typer.Option(min=1e-6, help="A slot's time per request, with many in use.")
-    ] = _COSTS.work_s,
-    plot: Annotated[
-        Path | None, typer.Option(help="Draw waits and loads over throughput: .svg or .png.")
-    ] = None,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write every result to this file.")
-    ] = None,
+    *,
+    config: Path,
+    trace: str,
+    slots: int,
+    fits: int,
+    experts: int,
+    requests: int,
+    rate: float | None,
+    alpha: float,
+    age_bound: float | None,
+    batch_share: float,
+    seed: int,
+    load_s: float,
+    wake_s: float,
+    solo_s: float,
+    work_s: float,
+    plot: Path | None,
+    json_out: Path | None,
 ) -> None:
     """Drive the residency policy and others over one trace; exit 1 if a target is missed."""
     tree = load_config(config)
