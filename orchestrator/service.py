@@ -20,7 +20,7 @@ from orchestrator.config.model import Config
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.residency import ray_slot
-from orchestrator.residency.policy import Policy, decide
+from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context

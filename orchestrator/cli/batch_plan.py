@@ -19,9 +19,9 @@ from orchestrator.cli.tables import print_table
 from orchestrator.config.model import Config
 from orchestrator.request.plan import plan_decision, policy_of, prices_of
 from orchestrator.request.routing_queue import MAX_BATCH
-from orchestrator.residency.costs import Costs
 from orchestrator.residency.engines import engine_loads, estimate_gb
 from orchestrator.residency.forecast import Forecast, Work, forecast
+from orchestrator.residency.machine.costs import Costs
 from routers.base import Decision, Router
 from routers.registry import build, shared_encoder
 

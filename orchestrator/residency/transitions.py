@@ -10,11 +10,11 @@ from experts.vllm.loads import LoadReport
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary
 from orchestrator.residency.cost_store import CostStore
-from orchestrator.residency.effects import Effect, Load, MakeRoom, Unload
 from orchestrator.residency.engines import HostedEngine, HostedSlot
-from orchestrator.residency.machine import Machine
+from orchestrator.residency.machine.effects import Effect, Load, MakeRoom, Unload
+from orchestrator.residency.machine.machine import Machine
+from orchestrator.residency.machine.state import Phase, Replica
 from orchestrator.residency.slot import SlotLost, authorization
-from orchestrator.residency.state import Phase, Replica
 
 logger = logging.getLogger("coterie.residency")
 

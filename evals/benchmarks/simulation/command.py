@@ -11,7 +11,7 @@ from evals.benchmarks.simulation.setting import DEFAULT_LOAD, ZIPF, Setting
 from evals.client.progress import Progress
 from evals.reporting.table import make_console, say
 from orchestrator.config.model import BATCH_CLASS, DEFAULT_CLASS, load_config
-from orchestrator.residency.policy import Rules
+from orchestrator.residency.machine.policy import Rules
 
 _COSTS = Machine()
 _SETTING = Setting()
