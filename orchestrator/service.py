@@ -23,7 +23,7 @@ from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.sinks import AccessLog, TraceFile, TraceSink
 from orchestrator.residency import ray_slot
-from orchestrator.residency.policy import Policy, decide
+from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from evals.client.progress import Progress
 from orchestrator.config.model import Config
-from orchestrator.residency.policy import Policy, decide
+from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.service import Service, start_service
 
 

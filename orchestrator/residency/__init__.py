@@ -1,10 +1,8 @@
 """Which expert is in which slot, which requests wait for it, and what loading it costs.
 
-Pure, with the time as an argument: `state` (what is where), `costs`, `queues` (one engine's
-requests), `placement` and `policy` (what to load, what leaves), `effects`, `progress`, `admission`
-and `machine` (the state machine: events in, effects out), `lru_baseline`, `forecast`.
-
-Live: `pool` (leases for everything above), `scheduler` (drives the machine), `transitions` (loads
-and unloads), `supervisor` (restarts), `engines` (what is told of engines and slots), `canary`,
-`cost_store`, `slot` (what a slot must do) and `ray_slot` (slots as Ray actors).
+`machine/` is the pure half: the policy and the state machine that queues, admits and counts. The
+others are live: `pool` (leases, the room's front), `scheduler` (drives the machine), `transitions`
+(loads and unloads), `supervisor` (restarts), `pool_view` and `engines` (what is told of engines and
+slots), `canary`, `cost_store`, `slot` (what a slot must do), `ray_slot` (slots as Ray actors). Pure
+and apart: `forecast` (`coterie plan`) and `lru_baseline` (the loads that are saved).
 """

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.residency.costs import Costs
+from orchestrator.residency.machine.costs import Costs
 from orchestrator.store import Store, StoreError
 
 logger = logging.getLogger("coterie.residency")

@@ -9,9 +9,9 @@ from typing import Any
 from experts.errors import ExpertUnavailable
 from experts.spec import HostedSpec, TorchSpec, VllmSpec
 from experts.vllm.loads import EngineLoad
-from orchestrator.residency.queues import EngineQueue
+from orchestrator.residency.machine.queues import EngineQueue
+from orchestrator.residency.machine.state import EngineState, Phase, SlotState
 from orchestrator.residency.slot import Slot
-from orchestrator.residency.state import EngineState, Phase, SlotState
 
 GIB = float(1 << 30)
 DEFAULT_KV_CACHE_BYTES = 64 << 20

@@ -8,7 +8,7 @@ class LruBaseline:
 
     def __init__(self, capacity_gb: float) -> None:
         self.loads: dict[str, int] = {}
-        self._capacity_gb = capacity_gb
+        self.capacity_gb = capacity_gb
         self._held: OrderedDict[str, float] = OrderedDict()
         self._used_gb = 0.0
 
@@ -18,7 +18,7 @@ class LruBaseline:
             self._held.move_to_end(engine)
             return
         self.loads[engine] = self.loads.get(engine, 0) + 1
-        while self._held and self._used_gb + memory_gb > self._capacity_gb:
+        while self._held and self._used_gb + memory_gb > self.capacity_gb:
             _, freed_gb = self._held.popitem(last=False)
             self._used_gb -= freed_gb
         self._held[engine] = memory_gb

@@ -15,7 +15,7 @@ from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.replay import ReplayEngine, recording
 from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec
 from orchestrator.config.model import Config
-from orchestrator.residency.policy import Policy, decide
+from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.scheduler import Scheduler
 from orchestrator.residency.slot import Slot
 from orchestrator.store import MemoryStore, Store
@@ -140,7 +140,7 @@ class ExpertPool:
             return spec.base_url
         if not spec.hosted:
             return None
-        endpoint = self._scheduler.endpoint(expert)
+        endpoint = self._scheduler.view.endpoint(expert)
         return None if endpoint is None else f"{endpoint[0]}/v1"
 
     def expert_api_key(self, expert: str) -> str | None:
@@ -148,23 +148,26 @@ class ExpertPool:
         spec = self._experts[expert]
         if isinstance(spec, OpenAISpec):
             return spec.api_key
-        endpoint = self._scheduler.endpoint(expert) if spec.hosted else None
+        endpoint = self._scheduler.view.endpoint(expert) if spec.hosted else None
         return None if endpoint is None else endpoint[1]
 
     def delay_s(self, expert: str) -> float:
         """Predicted seconds until a request to the expert could begin: 0 when it is resident."""
-        return 0.0 if expert in self._gates else self._scheduler.delay_s(expert)
+        return 0.0 if expert in self._gates else self._scheduler.view.delay_s(expert)
 
     def doing(self, expert: str) -> str:
         """What keeps a request to the expert waiting, in a few words."""
         if gate := self._gates.get(expert):
             return f"{expert} waits for its turn, {gate.queued} in the queue"
-        return self._scheduler.doing(expert)
+        return self._scheduler.view.doing(expert)
 
     def snapshot(self) -> dict[str, Any]:
         """Slots, residents, loads and queues as plain JSON."""
         remote = {name: gate.queued for name, gate in self._gates.items()}
-        return {**self._scheduler.snapshot(), "queued": {**self._scheduler.queued(), **remote}}
+        return {
+            **self._scheduler.view.snapshot(),
+            "queued": {**self._scheduler.view.queued(), **remote},
+        }
 
     async def refresh(self) -> None:
         """Bring the numbers of `snapshot` up to date."""

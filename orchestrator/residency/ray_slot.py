@@ -2,12 +2,14 @@
 
 import asyncio
 import importlib
+import inspect
 import logging
 import os
 import secrets
 import socket
 import time
-from collections.abc import Awaitable
+import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import ray
@@ -34,6 +36,10 @@ DEAD = (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError)
 logger = logging.getLogger("coterie.residency")
 
 
+class Restarted(Exception):
+    """Ray has restarted the actor: the process that was meant has died."""
+
+
 class SlotActor:
     """The slot's process: owns the worker, which owns the engines. Asynchronous actor."""
 
@@ -51,36 +57,27 @@ class SlotActor:
         self._worker: Any = None
         self._port = 0
         self._ended = asyncio.Event()
+        self._life = uuid.uuid4().hex
 
-    async def start(self) -> str:
+    async def start(self) -> tuple[str, str]:
+        """Bring the worker up; returns its URL, and what tells this process from a later one."""
         if self._worker is None:  # A driver that lost patience may ask again.
             module = importlib.import_module("experts.vllm.worker")
             self._worker = module.Worker(self._threads, self._cuda, self._sleeps, self._gather_ms)
             self._port = await self._worker.serve(self._host, self._token)
-        return f"http://{self._host}:{self._port}"
+        return f"http://{self._host}:{self._port}", self._life
 
-    async def load(self, load: EngineLoad) -> LoadReport:
-        report: LoadReport = await _in_words(self._worker.load(load))
-        return report
+    async def call(self, life: str, method: str, arguments: tuple[Any, ...]) -> Any:
+        """Call the worker of the process that had this `life`. Raises Restarted."""
+        if life != self._life:
+            raise Restarted
+        answer = getattr(self._worker, method)(*arguments)
+        return await _in_words(answer) if inspect.isawaitable(answer) else answer
 
-    async def unload(self, engine: str) -> float:
-        return float(await _in_words(self._worker.unload(engine)))
-
-    async def sleep(self, engine: str, level: int) -> float:
-        return float(await _in_words(self._worker.sleep(engine, level)))
-
-    async def wake(self, engine: str) -> float:
-        return float(await _in_words(self._worker.wake(engine)))
-
-    async def memory_gb(self) -> float:
-        return float(self._worker.memory_gb())
-
-    async def running(self) -> dict[str, int]:
-        running: dict[str, int] = self._worker.running()
-        return running
-
-    async def lifetime(self) -> None:
+    async def lifetime(self, life: str) -> None:
         """Never returns: its failure tells the driver that this process has died."""
+        if life != self._life:
+            raise Restarted
         await self._ended.wait()
 
 
@@ -107,6 +104,7 @@ class RaySlot:
         self.sleeps = gpus > 0 and config.sleep_level > 0
         self.load_blocks = gpus == 0  # On CPU, the engines of a slot share one thread.
         self._actor = _make_actor(config, gpus, self.sleeps, token)
+        self._life = ""
         self._start_timeout_s = config.start_timeout_s
         self._load_timeout_s = config.load_timeout_s
 
@@ -114,14 +112,17 @@ class RaySlot:
         deadline = time.monotonic() + self._start_timeout_s
         while True:
             try:
-                url: str = await self._call("start", (), self._start_timeout_s)
+                started = await self._repeat(
+                    lambda: self._actor.start.remote(), self._start_timeout_s
+                )
             except SlotLost:
                 # Ray needs a moment to restart a dead actor and refuses calls until then.
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(RETRY_S)
             else:
-                return url
+                url, self._life = started
+                return str(url)
 
     async def load(self, load: EngineLoad) -> LoadReport:
         report: LoadReport = await self._call("load", (load,), self._load_timeout_s)
@@ -144,9 +145,12 @@ class RaySlot:
         return running
 
     async def lost(self) -> None:
+        life = self._life
         while True:
             try:
-                await self._actor.lifetime.remote()
+                await self._actor.lifetime.remote(life)
+            except Restarted:
+                return
             except UNREACHABLE as error:
                 # A blip of the network: whether the process lives, only a later call can tell.
                 logger.warning("%s cannot be reached: %s", self.id, one_line(error))
@@ -158,6 +162,12 @@ class RaySlot:
         ray.kill(self._actor)
 
     async def _call(self, method: str, arguments: tuple[Any, ...], timeout_s: float) -> Any:
+        life = self._life
+        return await self._repeat(
+            lambda: self._actor.call.remote(life, method, arguments), timeout_s
+        )
+
+    async def _repeat(self, call: Callable[[], Awaitable[Any]], timeout_s: float) -> Any:
         """Call the actor, again while it cannot be reached: its methods may all be repeated.
 
         Raises TimeoutError, SlotLost, or RuntimeError with the engine's words.
@@ -165,16 +175,18 @@ class RaySlot:
         async with asyncio.timeout(timeout_s):
             while True:
                 try:
-                    return await self._call_once(method, arguments)
+                    return await self._once(call)
                 except UNREACHABLE as error:
                     logger.warning("%s cannot be reached: %s", self.id, one_line(error))
                 await asyncio.sleep(RETRY_S)
 
-    async def _call_once(self, method: str, arguments: tuple[Any, ...]) -> Any:
+    async def _once(self, call: Callable[[], Awaitable[Any]]) -> Any:
         try:
-            return await getattr(self._actor, method).remote(*arguments)
+            return await call()
         except UNREACHABLE:
             raise
+        except Restarted as error:
+            raise SlotLost(f"Slot {self.id} lost its process.") from error
         except ray.exceptions.RayTaskError as error:
             raise RuntimeError(str(error.cause)) from None
         except ray.exceptions.ActorDiedError as error:

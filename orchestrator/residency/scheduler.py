@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
@@ -15,13 +14,14 @@ from experts.spec import HostedSpec
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary
 from orchestrator.residency.cost_store import CostStore
-from orchestrator.residency.effects import Abort, Begin, Effect, End, Grant, Refusal, Reject
-from orchestrator.residency.engines import HostedEngine, HostedSlot, hosted_engines
+from orchestrator.residency.engines import HostedSlot, hosted_engines
 from orchestrator.residency.lru_baseline import LruBaseline
-from orchestrator.residency.machine import Bounds, Machine
-from orchestrator.residency.policy import Policy, Rules, decide
+from orchestrator.residency.machine.effects import Abort, Begin, Effect, End, Grant, Refusal, Reject
+from orchestrator.residency.machine.machine import Bounds, Machine
+from orchestrator.residency.machine.policy import Policy, Rules, decide
+from orchestrator.residency.machine.state import SlotState, Ticket
+from orchestrator.residency.pool_view import PoolView
 from orchestrator.residency.slot import Slot, authorization
-from orchestrator.residency.state import EngineState, Phase, SlotState, Ticket
 from orchestrator.residency.supervisor import Supervisor
 from orchestrator.residency.transitions import Transitions
 from orchestrator.store import Store
@@ -61,6 +61,8 @@ class Scheduler:
         self._engines = hosted_engines(specs, config.engine_args)
         self._costs = CostStore(store, on_event)
         self._shadow = LruBaseline(0.0)
+        self.view = PoolView(specs, self._engines, self._slots, self._shadow)
+        """What can be asked of it without a request."""
         self._machine = Machine(
             [engine.queue for engine in self._engines.values()],
             [slot.state for slot in self._slots.values()],
@@ -96,8 +98,8 @@ class Scheduler:
         await asyncio.gather(*recalled)
         await self._supervisor.start()
         states = [slot.state for slot in self._slots.values()]
-        self._shadow = LruBaseline(sum(state.free_gb for state in states))
-        plan = self._plan_preload(states)
+        self._shadow.capacity_gb = sum(state.free_gb for state in states)
+        plan = self.view.plan_preload(states, self._config.preload)
         self._machine.fill(plan)
         self._live = True
         self._arm()
@@ -123,7 +125,7 @@ class Scheduler:
         `max_wait_s` is the age bound of the request's class. Raises ExpertOverloaded when the
         queue is full, ExpertUnavailable when the expert cannot be loaded.
         """
-        engine, now = self._engine_of(expert), time.monotonic()
+        engine, now = self.view.engine_of(expert), time.monotonic()
         self._shadow.request(engine.name, engine.state.memory_gb)
         ticket = Ticket(expert, now, math.inf if max_wait_s is None else now + max_wait_s)
         for effect in self._machine.arrived(ticket, now):
@@ -150,7 +152,7 @@ class Scheduler:
         slot = self._slots[slot_id]
         if await self._supervisor.gone(slot):
             return
-        name = self._engine_of(expert).name
+        name = self.view.engine_of(expert).name
         replica = next((r for r in slot.state.replicas if r.engine.name == name), None)
         if replica is not None and not await self._healthy(slot, name):
             self._apply(self._machine.drop(replica, time.monotonic()))
@@ -158,48 +160,6 @@ class Scheduler:
     async def refresh(self) -> None:
         """Ask every slot that is up how much memory it holds and what runs in it."""
         await self._supervisor.refresh()
-
-    def endpoint(self, expert: str) -> tuple[str, str | None] | None:
-        """URL and token where the expert answers right now; None while it is not resident."""
-        replicas = self._engine_of(expert).state.replicas
-        ready = (replica for replica in replicas if replica.phase is Phase.READY)
-        if (replica := next(ready, None)) is None:
-            return None
-        slot = self._slots[replica.slot.id]
-        return f"{slot.url}/e/{expert}", slot.slot.token
-
-    def delay_s(self, expert: str) -> float:
-        """Predicted seconds until a request could begin: 0 while a replica is ready."""
-        state, now = self._engine_of(expert).state, time.monotonic()
-        if any(replica.phase is Phase.READY for replica in state.replicas):
-            return 0.0
-        loads_s = [slot.state.load_s(state) for slot in self._slots.values()]
-        load_s = min(loads_s, default=state.costs.load_s)
-        if state.replicas:
-            load_s = max(0.0, load_s - (now - max(r.entered for r in state.replicas)))
-        return load_s + max(0.0, state.retry_at - now)
-
-    def doing(self, expert: str) -> str:
-        """What keeps a request to the expert waiting, in a few words."""
-        state, now = self._engine_of(expert).state, time.monotonic()
-        for slot in self._slots.values():
-            if slot.doing and any(replica.engine is state for replica in slot.state.replicas):
-                return f"{slot.doing} {now - slot.doing_since:.1f}s"
-        waited_s = now - min(state.oldest, now)
-        return f"{expert} waits for its turn {waited_s:.1f}s"
-
-    def queued(self) -> dict[str, int]:
-        """Expert -> requests that wait for it."""
-        return {n: count for e in self._engines.values() for n, count in e.queue.queued.items()}
-
-    def snapshot(self) -> dict[str, Any]:
-        """Slots with what is resident, and engines with what they have cost, as plain JSON."""
-        now = time.monotonic()
-        loads = self._shadow.loads
-        return {
-            "slots": [slot.snapshot(self._engines, now) for slot in self._slots.values()],
-            "loads": {n: e.snapshot(loads.get(n, 0), now) for n, e in self._engines.items()},
-        }
 
     # Events and effects.
 
@@ -267,7 +227,7 @@ class Scheduler:
 
     def _error(self, rejected: Reject) -> ExpertError:
         expert = rejected.ticket.expert
-        engine = self._engine_of(expert)
+        engine = self.view.engine_of(expert)
         if rejected.refusal is Refusal.QUEUE_FULL:
             queued = engine.queue.queued[expert]
             return ExpertOverloaded(
@@ -276,21 +236,6 @@ class Scheduler:
         if rejected.refusal is Refusal.TOO_LARGE:
             return engine.too_large()
         return engine.unavailable(rejected.retry_after_s)
-
-    def _plan_preload(self, slots: list[SlotState]) -> list[tuple[SlotState, EngineState]]:
-        """What to load where: first what must be there, then what still fits."""
-        plan: list[tuple[SlotState, EngineState]] = []
-        room = {slot.id: slot.free_gb for slot in slots}
-        asked = {name: self._specs[name].preload or self._specs[name].pin for name in self._engines}
-        for name in sorted(self._engines, key=lambda name: not asked[name]):
-            engine, best = self._engines[name], max(slots, key=lambda slot: room[slot.id])
-            fits = room[best.id] >= engine.state.memory_gb
-            if asked[name] and not fits:
-                raise engine.too_large()
-            if fits and (asked[name] or self._config.preload):
-                room[best.id] -= engine.state.memory_gb
-                plan.append((best, engine.state))
-        return plan
 
     async def _healthy(self, slot: HostedSlot, engine: str) -> bool:
         url, headers = f"{slot.url}/e/{engine}/health", authorization(slot.slot)
@@ -311,9 +256,6 @@ class Scheduler:
         return Place(
             url, slot.slot.token, slot.slot.id, ticket, 1000 * (waited_s - load_s), 1000 * load_s
         )
-
-    def _engine_of(self, expert: str) -> HostedEngine:
-        return self._engines[self._specs[expert].base or expert]
 
 
 def _state_of(slot: Slot, config: SlotsConfig) -> SlotState:

@@ -54,8 +54,8 @@ class Supervisor:
             return True
         try:
             await slot.slot.memory_gb()
-        except TimeoutError:
-            return False  # It is busy; if it were dead, its watcher would know.
+        except (TimeoutError, RuntimeError):
+            return False  # It lives, if not well; if it were dead, its watcher would know.
         except SlotLost:
             self._lost(slot, restarts)
             return True
@@ -65,7 +65,9 @@ class Supervisor:
         """Ask every slot that is up how much memory it holds and what runs in it."""
         for slot in self._slots:
             if slot.state.up:
-                with suppress(SlotLost, TimeoutError):  # The numbers from before stay.
+                with suppress(
+                    SlotLost, TimeoutError, RuntimeError
+                ):  # The numbers from before stay.
                     slot.memory_gb = await slot.slot.memory_gb()
                     slot.running = await slot.slot.running()
 

@@ -10,11 +10,11 @@ from experts.vllm.loads import LoadReport
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary
 from orchestrator.residency.cost_store import CostStore
-from orchestrator.residency.effects import Effect, Load, MakeRoom, Unload
 from orchestrator.residency.engines import HostedEngine, HostedSlot
-from orchestrator.residency.machine import Machine
+from orchestrator.residency.machine.effects import Effect, Load, MakeRoom, Unload
+from orchestrator.residency.machine.machine import Machine
+from orchestrator.residency.machine.state import Phase, Replica
 from orchestrator.residency.slot import SlotLost, authorization
-from orchestrator.residency.state import Phase, Replica
 
 logger = logging.getLogger("coterie.residency")
 
@@ -95,6 +95,8 @@ class Transitions:
             await work()
         except SlotLost:
             self._lost(slot, restarts)
+        except Exception:
+            logger.exception("%s: a transition of %s broke", slot.slot.id, replica.engine.name)
 
     # Leaving.
 
@@ -137,10 +139,10 @@ class Transitions:
         return await slot.slot.sleep(engine.name, level), True
 
     async def _measure_gb(self, slot: HostedSlot) -> float | None:
-        """None where the slot is too busy to tell: the number from before stays."""
+        """None where the slot cannot tell, or is too busy: the number from before stays."""
         try:
             slot.memory_gb = await slot.slot.memory_gb()
-        except TimeoutError:
+        except (TimeoutError, RuntimeError):
             return None
         return slot.memory_gb
 

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterable
 
-from orchestrator.residency.costs import Costs
-from orchestrator.residency.policy import PolicyDecision, Rules, decide
-from orchestrator.residency.state import EngineState, Phase, Replica, SlotState, add_replica
+from orchestrator.residency.machine.costs import Costs
+from orchestrator.residency.machine.policy import PolicyDecision, Rules, decide
+from orchestrator.residency.machine.state import EngineState, Phase, Replica, SlotState, add_replica
 
 NOW = 1000.0
 RULES = Rules(stage_loads=20.0, rate_window_s=100.0)

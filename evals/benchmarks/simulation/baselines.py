@@ -26,8 +26,14 @@ from dataclasses import replace
 
 from evals.benchmarks.simulation.events import Contestant
 from evals.benchmarks.simulation.traces import Trace
-from orchestrator.residency.policy import WORTH_IT, PolicyDecision, Rules, Transition, decide
-from orchestrator.residency.state import EngineState, Phase, Replica, SlotState
+from orchestrator.residency.machine.policy import (
+    WORTH_IT,
+    PolicyDecision,
+    Rules,
+    Transition,
+    decide,
+)
+from orchestrator.residency.machine.state import EngineState, Phase, Replica, SlotState
 
 LLAMA_SWAP_IN_FLIGHT = 10
 """Its default limit per model."""

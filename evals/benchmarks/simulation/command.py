@@ -10,7 +10,7 @@ from evals.benchmarks.simulation.setting import DEFAULT_LOAD, Setting
 from evals.client.progress import Progress
 from evals.reporting.table import make_console, say
 from orchestrator.config.model import BATCH_CLASS, DEFAULT_CLASS, load_config
-from orchestrator.residency.policy import Rules
+from orchestrator.residency.machine.policy import Rules
 
 
 def simulate(

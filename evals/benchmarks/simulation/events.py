@@ -14,12 +14,12 @@ from typing import Any
 
 from evals.benchmarks.simulation.service import Machine, Server
 from evals.benchmarks.simulation.traces import CLASSES, Trace
-from orchestrator.residency import machine as residency
-from orchestrator.residency.costs import FIELDS, Costs
-from orchestrator.residency.effects import Begin, Effect, End, Grant, Load, Unload
-from orchestrator.residency.policy import Policy, Rules
-from orchestrator.residency.queues import EngineQueue
-from orchestrator.residency.state import EngineState, Replica, SlotState, Ticket
+from orchestrator.residency.machine import machine as residency
+from orchestrator.residency.machine.costs import FIELDS, Costs
+from orchestrator.residency.machine.effects import Begin, Effect, End, Grant, Load, Unload
+from orchestrator.residency.machine.policy import Policy, Rules
+from orchestrator.residency.machine.queues import EngineQueue
+from orchestrator.residency.machine.state import EngineState, Replica, SlotState, Ticket
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from orchestrator.residency.state import Ticket
+from orchestrator.residency.machine.state import Ticket
 
 _ROUNDING = 1e-9
 """Of a request's work."""

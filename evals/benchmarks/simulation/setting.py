@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from evals.benchmarks.simulation.service import Machine
-from orchestrator.residency.policy import Rules
+from orchestrator.residency.machine.policy import Rules
 
 ZIPF = "zipf"
 DEFAULT_LOAD = 0.3

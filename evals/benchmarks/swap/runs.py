@@ -20,8 +20,8 @@ from experts.openai import ExpertClient
 from orchestrator.config.model import Config
 from orchestrator.residency import ray_slot
 from orchestrator.residency.engines import engine_loads
-from orchestrator.residency.policy import PolicyDecision, Rules, Transition, decide
-from orchestrator.residency.state import EngineState, Replica, SlotState
+from orchestrator.residency.machine.policy import PolicyDecision, Rules, Transition, decide
+from orchestrator.residency.machine.state import EngineState, Replica, SlotState
 from orchestrator.service import Service
 
 HOSTILE_IN_FLIGHT = 64

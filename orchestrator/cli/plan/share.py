@@ -12,9 +12,9 @@ from orchestrator.cli.plan.batch_file import BatchLine
 from orchestrator.cli.plan.calls import Calls
 from orchestrator.cli.plan.tokens import count_tokens
 from orchestrator.config.model import Config
-from orchestrator.residency.costs import Costs
 from orchestrator.residency.engines import engine_loads, estimate_gb
 from orchestrator.residency.forecast import Work
+from orchestrator.residency.machine.costs import Costs
 
 
 @dataclass(slots=True)

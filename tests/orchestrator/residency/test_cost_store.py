@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.residency.cost_store import CostStore
-from orchestrator.residency.costs import Costs
+from orchestrator.residency.machine.costs import Costs
 from orchestrator.store import MemoryStore, Store, StoreError
 
 

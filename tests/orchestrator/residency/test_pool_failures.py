@@ -195,7 +195,11 @@ async def test_a_suspected_engine_that_is_broken_is_loaded_again(make_rig: Any) 
     assert rig.slot.loads == ["a", "a"]
 
 
-@pytest.mark.parametrize("error", [SlotLost("gone"), TimeoutError()], ids=["lost", "busy"])
+@pytest.mark.parametrize(
+    "error",
+    [SlotLost("gone"), TimeoutError(), RuntimeError("no such device")],
+    ids=["lost", "busy", "ill"],
+)
 async def test_a_slot_that_does_not_answer_does_not_break_the_refresh(
     make_rig: Any, error: Exception
 ) -> None:

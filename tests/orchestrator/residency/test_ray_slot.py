@@ -57,19 +57,19 @@ def _slot(**keys: Any) -> ray_slot.RaySlot:
 
 async def test_a_call_that_could_not_be_delivered_is_made_again(actor: ScriptedActor) -> None:
     report = LoadReport(1.0, 2.0)
-    actor.load.answers = [BLIP, BLIP, report]
+    actor.call.answers = [BLIP, BLIP, report]
     assert await _slot().load(EngineLoad("a", "org/a")) == report
-    assert actor.load.calls == 3
+    assert actor.call.calls == 3
 
 
 async def test_an_actor_that_stays_out_of_reach_is_slow_and_not_dead(actor: ScriptedActor) -> None:
-    actor.load.answers = [BLIP]
+    actor.call.answers = [BLIP]
     with pytest.raises(TimeoutError):
         await _slot(load_timeout_s=0.02).load(EngineLoad("a", "org/a"))
 
 
 async def test_a_dead_actor_is_a_lost_slot(actor: ScriptedActor) -> None:
-    actor.memory_gb.answers = [DEATH]
+    actor.call.answers = [DEATH]
     with pytest.raises(SlotLost, match="slot-0 lost its process"):
         await _slot().memory_gb()
 
@@ -84,13 +84,34 @@ async def test_a_blip_is_no_loss(actor: ScriptedActor) -> None:
     watch.cancel()
 
 
+async def test_an_actor_that_was_restarted_after_a_blip_is_a_lost_slot(
+    actor: ScriptedActor,
+) -> None:
+    actor.call.answers = [BLIP, ray_slot.Restarted()]
+    with pytest.raises(SlotLost):
+        await _slot().memory_gb()
+    actor.lifetime.answers = [BLIP, ray_slot.Restarted()]
+    await asyncio.wait_for(_slot().lost(), 5)
+
+
+async def test_an_actor_answers_only_those_who_mean_its_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ray_slot.environment, "prepare", lambda threads, cuda: None)
+    actor = ray_slot.SlotActor(1, cuda=False, sleeps=False, gather_ms=0.0, token=None)
+    with pytest.raises(ray_slot.Restarted):
+        await actor.call("another life", "memory_gb", ())
+    with pytest.raises(ray_slot.Restarted):
+        await actor.lifetime("another life")
+
+
 async def test_a_death_after_a_blip_is_a_loss(actor: ScriptedActor) -> None:
     actor.lifetime.answers = [BLIP, DEATH]
     await asyncio.wait_for(_slot().lost(), 5)
 
 
 async def test_an_engines_error_passes_on_its_words(actor: ScriptedActor) -> None:
-    actor.wake.answers = [
+    actor.call.answers = [
         ray.exceptions.RayTaskError("wake", "trace", RuntimeError("it overslept"))
     ]
     with pytest.raises(RuntimeError, match="it overslept"):
@@ -98,7 +119,7 @@ async def test_an_engines_error_passes_on_its_words(actor: ScriptedActor) -> Non
 
 
 async def test_a_slot_waits_for_its_actors_restart(actor: ScriptedActor) -> None:
-    actor.start.answers = [DEATH, BLIP, "http://127.0.0.1:1"]
+    actor.start.answers = [DEATH, BLIP, ("http://127.0.0.1:1", "life")]
     assert await _slot().start() == "http://127.0.0.1:1"
 
 

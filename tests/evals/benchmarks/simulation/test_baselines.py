@@ -6,8 +6,8 @@ import pytest
 
 from evals.benchmarks.simulation.baselines import Belady, collate, first_come
 from evals.benchmarks.simulation.traces import Trace
-from orchestrator.residency.policy import Policy, Rules
-from orchestrator.residency.state import EngineState, Phase, Replica, SlotState, add_replica
+from orchestrator.residency.machine.policy import Policy, Rules
+from orchestrator.residency.machine.state import EngineState, Phase, Replica, SlotState, add_replica
 
 RULES = Rules()
 NOW = 100.0

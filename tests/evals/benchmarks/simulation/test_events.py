@@ -9,8 +9,8 @@ from evals.benchmarks.simulation.baselines import collate, first_come
 from evals.benchmarks.simulation.events import Contestant, Outcome, Simulation, StarvedError
 from evals.benchmarks.simulation.service import Machine
 from evals.benchmarks.simulation.traces import BATCH, INTERACTIVE, Trace, zipf_trace
-from orchestrator.residency.policy import PolicyDecision, Rules, decide
-from orchestrator.residency.state import EngineState, SlotState
+from orchestrator.residency.machine.policy import PolicyDecision, Rules, decide
+from orchestrator.residency.machine.state import EngineState, SlotState
 
 MACHINE = Machine(
     slots=1, slot_gb=1.0, load_s=1.0, wake_s=0.5, leave_s=0.25, solo_s=1.0, work_s=0.5

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from evals.benchmarks.simulation.events import Contestant, Outcome, Simulation
 from evals.benchmarks.simulation.service import Machine
 from evals.benchmarks.simulation.traces import BATCH, INTERACTIVE, Trace
-from orchestrator.residency.policy import Rules, decide
-from orchestrator.residency.state import Phase
+from orchestrator.residency.machine.policy import Rules, decide
+from orchestrator.residency.machine.state import Phase
 
 OURS = Contestant("ours", decide)
 

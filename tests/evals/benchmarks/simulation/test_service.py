@@ -5,7 +5,7 @@ import math
 import pytest
 
 from evals.benchmarks.simulation.service import Machine, Server
-from orchestrator.residency.state import Ticket
+from orchestrator.residency.machine.state import Ticket
 
 
 def _server() -> Server:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 from policy_states import NOW, RULES, ask, asked, bounded, engine, resident, said
 
-from orchestrator.residency.policy import PolicyDecision, decide
-from orchestrator.residency.state import EngineState, Replica, SlotState, add_replica
+from orchestrator.residency.machine.policy import PolicyDecision, decide
+from orchestrator.residency.machine.state import EngineState, Replica, SlotState, add_replica
 
 # Where an engine goes.
 

@@ -4,9 +4,9 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from orchestrator.residency.effects import Effect, Grant, Refusal, Reject
-from orchestrator.residency.queues import EngineQueue
-from orchestrator.residency.state import EngineState, Phase, SlotState, Ticket
+from orchestrator.residency.machine.effects import Effect, Grant, Refusal, Reject
+from orchestrator.residency.machine.queues import EngineQueue
+from orchestrator.residency.machine.state import EngineState, Phase, SlotState, Ticket
 
 AT_ONCE = -math.inf
 

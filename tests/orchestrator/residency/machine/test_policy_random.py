@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_states import NOW, RULES, asked, engine, resident, said
 
-from orchestrator.residency.policy import Transition, decide
-from orchestrator.residency.state import EngineState, Phase, SlotState
+from orchestrator.residency.machine.policy import Transition, decide
+from orchestrator.residency.machine.state import EngineState, Phase, SlotState
 
 QUARTERS = st.integers(1, 16).map(lambda number: number / 4)
 

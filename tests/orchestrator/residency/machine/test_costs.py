@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.residency.costs import FIELDS, NEWEST_SHARE, SERVICE_SHARE, Costs
+from orchestrator.residency.machine.costs import FIELDS, NEWEST_SHARE, SERVICE_SHARE, Costs
 
 
 @pytest.mark.parametrize("what", FIELDS)

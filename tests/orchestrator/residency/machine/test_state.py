@@ -1,6 +1,6 @@
 """What a slot counts as taken, and what it could hold."""
 
-from orchestrator.residency.state import (
+from orchestrator.residency.machine.state import (
     EngineState,
     Phase,
     SlotState,

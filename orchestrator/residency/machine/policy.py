@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from orchestrator.residency.placement import (
+from orchestrator.residency.machine.placement import (
     KeepValue,
     Option,
     Placement,
@@ -27,7 +27,7 @@ from orchestrator.residency.placement import (
     movable,
     spare,
 )
-from orchestrator.residency.state import EngineState, Phase, Replica, SlotState
+from orchestrator.residency.machine.state import EngineState, Phase, Replica, SlotState
 
 WORTH_IT = "worth it"
 """The reason of a load that nothing but its worth has caused."""

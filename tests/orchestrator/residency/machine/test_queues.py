@@ -4,8 +4,15 @@ import math
 
 import pytest
 
-from orchestrator.residency.queues import EngineQueue
-from orchestrator.residency.state import EngineState, Phase, Replica, SlotState, Ticket, add_replica
+from orchestrator.residency.machine.queues import EngineQueue
+from orchestrator.residency.machine.state import (
+    EngineState,
+    Phase,
+    Replica,
+    SlotState,
+    Ticket,
+    add_replica,
+)
 
 
 def _queue(**limits: int) -> EngineQueue:

@@ -3,9 +3,15 @@
 import math
 from dataclasses import dataclass
 
-from orchestrator.residency.effects import Abort, Effect, End, Load, Unload
-from orchestrator.residency.policy import Transition
-from orchestrator.residency.state import Phase, Replica, SlotState, add_replica, remove_replica
+from orchestrator.residency.machine.effects import Abort, Effect, End, Load, Unload
+from orchestrator.residency.machine.policy import Transition
+from orchestrator.residency.machine.state import (
+    Phase,
+    Replica,
+    SlotState,
+    add_replica,
+    remove_replica,
+)
 
 
 @dataclass(slots=True, eq=False)

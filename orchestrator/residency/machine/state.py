@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from orchestrator.residency.costs import Costs
+from orchestrator.residency.machine.costs import Costs
 
 
 class Phase(Enum):

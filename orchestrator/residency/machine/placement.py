@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from orchestrator.residency.state import EngineState, Phase, Replica, SlotState
+from orchestrator.residency.machine.state import EngineState, Phase, Replica, SlotState
 
 KeepValue = Callable[[Replica, float], float]
 """(replica, seconds that it would be gone) -> requests that would have to wait for it."""

@@ -4,7 +4,7 @@ import math
 from collections import deque
 from collections.abc import Mapping
 
-from orchestrator.residency.state import EngineState, Phase, Replica, Ticket
+from orchestrator.residency.machine.state import EngineState, Phase, Replica, Ticket
 
 
 class EngineQueue:

@@ -13,12 +13,12 @@ from hypothesis.stateful import (
     rule,
 )
 
-from orchestrator.residency.costs import FIELDS, Costs
-from orchestrator.residency.effects import Abort, Effect, End, Grant, Load, Reject, Unload
-from orchestrator.residency.machine import Bounds, Machine
-from orchestrator.residency.policy import Rules
-from orchestrator.residency.queues import EngineQueue
-from orchestrator.residency.state import EngineState, Phase, Replica, SlotState, Ticket
+from orchestrator.residency.machine.costs import FIELDS, Costs
+from orchestrator.residency.machine.effects import Abort, Effect, End, Grant, Load, Reject, Unload
+from orchestrator.residency.machine.machine import Bounds, Machine
+from orchestrator.residency.machine.policy import Rules
+from orchestrator.residency.machine.queues import EngineQueue
+from orchestrator.residency.machine.state import EngineState, Phase, Replica, SlotState, Ticket
 
 BUDGET_GB = 4.0
 DRAIN_TIMEOUT_S = 6.0

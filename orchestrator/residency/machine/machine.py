@@ -9,12 +9,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.residency.admission import AT_ONCE, Admission, Effects
-from orchestrator.residency.effects import Begin, End, MakeRoom, Refusal
-from orchestrator.residency.policy import Policy, Rules, Transition, decide
-from orchestrator.residency.progress import Progress, begin
-from orchestrator.residency.queues import EngineQueue
-from orchestrator.residency.state import EngineState, Phase, Replica, SlotState, remove_replica
+from orchestrator.residency.machine.admission import AT_ONCE, Admission, Effects
+from orchestrator.residency.machine.effects import Begin, End, MakeRoom, Refusal
+from orchestrator.residency.machine.policy import Policy, Rules, Transition, decide
+from orchestrator.residency.machine.progress import Progress, begin
+from orchestrator.residency.machine.queues import EngineQueue
+from orchestrator.residency.machine.state import (
+    EngineState,
+    Phase,
+    Replica,
+    SlotState,
+    remove_replica,
+)
 
 LOST_LOADS = 2
 """An engine whose loads ended their slot's process so often in a row is to blame for it."""

@@ -3,8 +3,8 @@
 from enum import Enum
 from typing import NamedTuple
 
-from orchestrator.residency.policy import Transition
-from orchestrator.residency.state import Replica, SlotState, Ticket
+from orchestrator.residency.machine.policy import Transition
+from orchestrator.residency.machine.state import Replica, SlotState, Ticket
 
 
 class Refusal(Enum):
