@@ -34,7 +34,7 @@ class SingleAnswers:
         A failure after that is raised by `StartedAnswer.rest`. Raises ExpertError, and
         RequestError for a text that a fused expert must not read.
         """
-        request = in_role(context.request, action.role)
+        request = in_role(context.request, action.role) if action.role else context.request
         attribution = self._check_fused(request, context, action.expert)
         while True:
             trace.attempts += 1

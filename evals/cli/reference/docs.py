@@ -7,7 +7,7 @@ from pathlib import Path
 from evals.cli.reference.command_reference import command_page
 from evals.cli.reference.config_reference import config_page
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/config.md": config_page,
     "reference/cli.md": command_page,

@@ -277,7 +277,7 @@ class TestKeys:
     @pytest.mark.parametrize(
         ("keys", "message"),
         [
-            ({}, "aggregators.s.type: the key is missing"),
+            ({}, "aggregators.s.type: this key is required"),
             ({"type": "blend"}, "there is no type `blend`"),
             ({"type": "synthesize", "expert": "nobody"}, "no expert is called `nobody`"),
             ({"type": "synthesize", "candidate": "{number}"}, "the field {answer} is missing"),

@@ -44,7 +44,7 @@ def test_judgements_are_the_experts_own(tiny_run: TrainingConfig, tmp_path: Path
     picked = [7, 2]
     batch = collate([data.questions[index] for index in picked])
     taken = judged.take(picked)
-    own = [members.precompute(name, batch.tokens, batch.positions, 3) for name in members.names]
+    own = [members.read(name, batch.tokens, batch.positions, 3) for name in members.names]
     assert torch.allclose(taken.nll, torch.stack([part["nll"] for part in own], 1), atol=1e-4)
     assert torch.equal(taken.best, torch.stack([part["best"] for part in own], 1))
     first = [part["best"][:, 0] for part in own]
