@@ -29,7 +29,6 @@ HISTORY = ("CHANGELOG.md", "log.md", "0011-rooms.md")
 """Pages that name what is no more."""
 GROUPS = ("eval", "expert", "fuse", "outcomes", "router", "zoo")
 """Commands that have commands, which a sentence may name alone."""
-UNTIL_MERGED = pytest.mark.xfail(strict=False, reason="classes from outside the repository")
 RUN_FROM = ROOT / "examples"
 """Where whole configurations and fragments of the guides would stand."""
 
@@ -53,11 +52,7 @@ def _named(page: Path) -> str:
 
 def _pages_with(*kinds: str) -> list[Any]:
     return [
-        pytest.param(
-            page,
-            id=_named(page),
-            marks=[UNTIL_MERGED] if page.name.startswith("add-a-router") else [],
-        )
+        pytest.param(page, id=_named(page))
         for page in PAGES
         if any(block.kind in kinds for block in _blocks(page))
     ]
