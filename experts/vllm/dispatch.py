@@ -29,8 +29,9 @@ class Dispatcher:
         self._wanted: bytes | None = None
         self._around_post = around_post
         self._apps: dict[str, Any] = {}
-        self._under_way: dict[str, set[asyncio.Task[Any]]] = {}
-        self._aborted: set[asyncio.Task[Any]] = set()
+        self._under_way: dict[str, set[asyncio.Future[Any]]] = {}
+        self._left: dict[str, asyncio.Future[None]] = {}
+        """Expert -> what is done as soon as it must leave."""
 
     def protect(self, token: str) -> None:
         """From now on, requests must bring the token."""
@@ -43,15 +44,16 @@ class Dispatcher:
 
     async def remove(self, experts: Iterable[str]) -> None:
         """Serve them no longer, and abort what is under way: its engine goes."""
-        tasks: set[asyncio.Task[Any]] = set()
+        apps: set[asyncio.Future[Any]] = set()
         for expert in experts:
             self._apps.pop(expert, None)
-            tasks |= self._under_way.pop(expert, set())
-        self._aborted |= tasks
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=ABORT_TIMEOUT_S)
+            apps |= self._under_way.pop(expert, set())
+            if (left := self._left.pop(expert, None)) is not None:
+                left.set_result(None)
+        for app in apps:
+            app.cancel()
+        if apps:
+            await asyncio.wait(apps, timeout=ABORT_TIMEOUT_S)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -76,22 +78,22 @@ class Dispatcher:
         return hmac.compare_digest(headers.get(b"authorization", b""), self._wanted)
 
     async def _run(self, expert: str, method: str, answering: Any, send: Any) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "ASGI applications run in tasks"
-        self._under_way.setdefault(expert, set()).add(task)
+        """Let the application answer, until that is over or the expert leaves."""
+        app = asyncio.ensure_future(answering)
+        self._under_way.setdefault(expert, set()).add(app)
+        left = self._left.setdefault(expert, asyncio.get_running_loop().create_future())
         try:
             with self._around_post() if method == "POST" else nullcontext():
-                await answering
-        except asyncio.CancelledError:
-            if task not in self._aborted:
-                raise
-            task.uncancel()
-            # Where the answer has begun, the server refuses this and closes the connection, which
-            # is how the gateway learns that there is no more to come.
-            await _answer(send, 503, "aborted", f"Expert {expert} had to leave its slot.")
+                await asyncio.wait({app, left}, return_when=asyncio.FIRST_COMPLETED)
+            if app.done() and not app.cancelled():
+                app.result()  # Raises what the application has raised.
+                return
         finally:
-            self._aborted.discard(task)
-            self._under_way.get(expert, set()).discard(task)
+            app.cancel()
+            self._under_way.get(expert, set()).discard(app)
+        # Not after the application: it may take its time to end. Where the answer has begun, the
+        # server refuses this and closes the connection, so that the gateway knows.
+        await _answer(send, 503, "aborted", f"Expert {expert} had to leave its slot.")
 
 
 async def _answer(send: Any, status: int, code: str, message: str) -> None:

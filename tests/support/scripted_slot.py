@@ -1,4 +1,4 @@
-"""A slot without a process, whose loads a test holds and whose end it decides."""
+"""A slot without a process, which does what a test says."""
 
 import asyncio
 import math
@@ -9,7 +9,6 @@ from experts.vllm.loads import EngineLoad, LoadReport
 from orchestrator.residency.slot import SlotLost
 
 PATIENCE_S = 5.0
-"""No event of a test takes longer; one that does is a failure, not a hang."""
 
 
 class ScriptedSlot:
