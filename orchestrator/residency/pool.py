@@ -16,9 +16,12 @@ from experts.replay import ReplayEngine, recording
 from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec
 from orchestrator.config.model import Config
 from orchestrator.residency.machine.policy import Policy, decide
-from orchestrator.residency.scheduler import Scheduler
+from orchestrator.residency.scheduler import Place, Scheduler
 from orchestrator.residency.slot import Slot
 from orchestrator.store import MemoryStore, Store
+
+MOST_PLACES = 4096
+"""Engines that are kept for their next request; slots that come back have new addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class ExpertPool:
             for name, spec in config.experts.items()
             if not spec.hosted
         }
+        self._hosted: dict[tuple[str, str], OpenAIEngine] = {}
         self._gates = {
             name: _Gate(asyncio.Semaphore(spec.max_in_flight), spec.max_queued)
             for name, spec in config.experts.items()
@@ -107,11 +111,19 @@ class ExpertPool:
         if not spec.hosted:
             return await self._take_remote(expert)
         place = await self._scheduler.acquire(expert, self._classes[request_class].max_wait_s)
-        engine = OpenAIEngine(
-            Endpoint(expert, f"{place.url}/v1", expert, place.token), self._client
-        )
+        engine = self._hosted_engine(expert, place)
         release = partial(self._scheduler.release, place)
         return Lease(engine, place.queue_ms, place.load_ms, place.slot, release)
+
+    def _hosted_engine(self, expert: str, place: Place) -> OpenAIEngine:
+        """The engine of an expert where it lies now; made once for each place."""
+        engine = self._hosted.get((expert, place.url))
+        if engine is None or engine.endpoint.api_key != place.token:
+            endpoint = Endpoint(expert, f"{place.url}/v1", expert, place.token)
+            engine = self._hosted[expert, place.url] = OpenAIEngine(endpoint, self._client)
+            if len(self._hosted) > MOST_PLACES:
+                self._hosted.pop(next(iter(self._hosted)))
+        return engine
 
     async def _take_remote(self, expert: str) -> Lease:
         gate = self._gates[expert]

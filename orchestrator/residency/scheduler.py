@@ -27,6 +27,8 @@ from orchestrator.residency.transitions import Transitions
 from orchestrator.store import Store
 
 HEALTH_TIMEOUT_S = 5.0
+MOST_ARRIVALS = 4096
+"""The baseline replays arrivals when somebody asks for it, and after as many at the latest."""
 
 logger = logging.getLogger("coterie.residency")
 
@@ -61,8 +63,10 @@ class Scheduler:
         self._engines = hosted_engines(specs, config.engine_args)
         self._costs = CostStore(store, on_event)
         self._shadow = LruBaseline(0.0)
+        self._arrivals = self._shadow.arrivals
         self.view = PoolView(specs, self._engines, self._slots, self._shadow)
         """What can be asked of it without a request."""
+        self._states = {expert: self.view.engine_of(expert).state for expert in specs}
         self._machine = Machine(
             [engine.queue for engine in self._engines.values()],
             [slot.state for slot in self._slots.values()],
@@ -125,8 +129,10 @@ class Scheduler:
         `max_wait_s` is the age bound of the request's class. Raises ExpertOverloaded when the
         queue is full, ExpertUnavailable when the expert cannot be loaded.
         """
-        engine, now = self.view.engine_of(expert), time.monotonic()
-        self._shadow.request(engine.name, engine.state.memory_gb)
+        state, now = self._states[expert], time.monotonic()
+        self._arrivals.append((state.name, state.memory_gb))
+        if len(self._arrivals) >= MOST_ARRIVALS:
+            self._shadow.replay()
         ticket = Ticket(expert, now, math.inf if max_wait_s is None else now + max_wait_s)
         for effect in self._machine.arrived(ticket, now):
             if isinstance(effect, Reject):
