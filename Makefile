@@ -50,8 +50,8 @@ zoo: $(READY) ## retrain every specialist from its seed
 test: $(READY) redis ## all tests, the real engine included
 	@$(BIN)/python -m pytest -q $(ARGS)
 
-test-fast: $(READY) ## the tests without the real engine, Ray and trainings
-	@$(BIN)/python -m pytest -q -m "not e2e and not slow" --hypothesis-profile=quick --ignore=tests/e2e $(ARGS)
+test-fast: $(READY) ## the tests without the real engine, Ray and trainings: about a minute
+	@$(BIN)/python -m pytest -q -n 2 -m "not e2e and not slow" --hypothesis-profile=quick --ignore=tests/e2e $(ARGS)
 
 redis:
 	@command -v redis-server >/dev/null || sh deploy/install-redis.sh
