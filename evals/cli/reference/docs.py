@@ -2,15 +2,19 @@
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from evals.cli.reference.command_reference import command_page
-from evals.cli.reference.config_reference import config_page
+from evals.cli.reference.command_reference import command_page, group_page
+from evals.cli.reference.config_reference import config_page, kinds_page
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/config.md": config_page,
+    "reference/routers.md": partial(kinds_page, "routers"),
+    "reference/aggregators.md": partial(kinds_page, "aggregators"),
     "reference/cli.md": command_page,
+    "reference/cli-groups.md": group_page,
 }
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from aggregators.registry import AGGREGATORS
 from evals.cli.reference import docs
-from evals.cli.reference.command_reference import command_page
-from evals.cli.reference.config_reference import config_page
+from evals.cli.reference.command_reference import command_page, group_page
+from evals.cli.reference.config_reference import config_page, kinds_page
 from evals.cli.reference.schema_words import anchor
 from orchestrator.config.model import Config
 from routers.registry import ROUTERS
@@ -33,8 +33,11 @@ def test_write_makes_fresh_what_was_stale(
 def test_every_section_and_type_is_described() -> None:
     page = config_page()
     assert [key for key in Config.model_fields if f"| `{key}` |" not in page] == []
-    kinds = [*ROUTERS, *AGGREGATORS, "vllm", "torch", "openai", "replay"]
+    kinds = ["vllm", "torch", "openai", "replay"]
     assert [kind for kind in kinds if f": `type: {kind}`\n" not in page] == []
+    for section, known in (("routers", ROUTERS), ("aggregators", AGGREGATORS)):
+        page = kinds_page(section)
+        assert [kind for kind in known if f"\n## `type: {kind}`\n" not in page] == []
 
 
 @pytest.mark.parametrize("page", [config_page, command_page])
@@ -47,7 +50,7 @@ def test_links_within_a_page_lead_somewhere(page: Callable[[], str]) -> None:
 
 
 def test_every_command_has_a_section() -> None:
-    text = command_page()
+    text = command_page() + group_page()
     for command in ("serve", "validate", "router fit", "fuse contrast", "eval pool", "expert add"):
         assert f"\n## coterie {command}\n" in text
     assert "--config" in text
