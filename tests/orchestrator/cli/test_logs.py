@@ -126,6 +126,8 @@ def test_the_level_is_about_our_own_records(
 
 def test_libraries_with_their_own_handlers_print_once(logging_state: None) -> None:
     out = io.StringIO()
+    for name in ("ray", "uvicorn", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.NOTSET)  # A service may have quietened them.
     for name in ("ray", "uvicorn"):
         logging.getLogger(name).addHandler(logging.StreamHandler(out))
         logging.getLogger(name).propagate = False
