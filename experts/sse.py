@@ -1,5 +1,6 @@
-"""Reads what experts send as server-sent events: any bytes in, typed chunks or BadOutput out."""
+"""The border to what experts send: any bytes in, typed chunks or BadOutput out."""
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
@@ -9,8 +10,13 @@ from experts.errors import BadOutput, ExpertRefused
 from experts.types import Chunk, Usage
 
 DONE = b"[DONE]"
+JSON = "application/json"
 MAX_EVENT_BYTES = 64 << 20
 """An event that is larger is not waited for: it would fill the gateway's memory."""
+
+_USAGE_KEY = b'"usage"'
+_USAGE_BYTES = 4096
+"""A usage object is small; what is larger is something else."""
 
 
 async def events(expert: str, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
@@ -73,7 +79,7 @@ class _Choice(_Tolerant):
     logprobs: _Logprobs | None = None
 
 
-class _Event(_Tolerant):
+class _Answer(_Tolerant):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
@@ -84,17 +90,7 @@ def parse_chunk(expert: str, data: bytes) -> Chunk:
 
     Raises ExpertRefused for an error event, BadOutput for anything that is not OpenAI's format.
     """
-    try:
-        event = _Event.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the event"
-        raise BadOutput(
-            f"Expert {expert} sent what is not OpenAI's format ({place}: {first['msg']}).",
-            expert=expert,
-        ) from error
-    if event.error is not None:
-        raise refusal(expert, 502, event.error)
+    event = _parsed(expert, data, "the event")
     usage = _counted(event.usage)
     if not event.choices:
         return Chunk("", None, usage)
@@ -103,10 +99,36 @@ def parse_chunk(expert: str, data: bytes) -> Chunk:
     return Chunk(text or "", choice.finish_reason, usage, _logprobs(choice.logprobs))
 
 
+def _parsed(expert: str, data: bytes, what: str) -> _Answer:
+    try:
+        answer = _Answer.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or what
+        raise BadOutput(
+            f"Expert {expert} sent what is not OpenAI's format ({place}: {first['msg']}).",
+            expert=expert,
+        ) from error
+    if answer.error is not None:
+        raise refusal(expert, 502, answer.error)
+    return answer
+
+
 def _counted(usage: _Usage | None) -> Usage | None:
     if usage is None:
         return None
     return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0)
+
+
+def check_whole(expert: str, content_type: str, content: bytes) -> None:
+    """Raise BadOutput, or ExpertRefused, for a body that is not an answer in OpenAI's format."""
+    if not content_type.startswith(JSON):
+        raise BadOutput(
+            f"Expert {expert} sent {content_type or 'something'} instead of JSON.", expert=expert
+        )
+    answer = _parsed(expert, content, "the body")
+    if not answer.choices:
+        raise BadOutput(f"Expert {expert} sent an answer without choices.", expert=expert)
 
 
 def refusal(expert: str, status: int, error: Any) -> ExpertRefused:
@@ -126,3 +148,24 @@ def _logprobs(logprobs: _Logprobs | None) -> tuple[float, ...]:
     else:
         found = logprobs.token_logprobs or []
     return tuple(value for value in found if value is not None)
+
+
+def usage_in(piece: bytes) -> Usage | None:
+    """The usage in a body, or in a piece of a stream, if it has one.
+
+    It is a hint for logs and metrics: one that is cut in two, or odd, is not found.
+    """
+    at = piece.rfind(_USAGE_KEY)
+    if at < 0:
+        return None
+    rest = piece[at + len(_USAGE_KEY) : at + _USAGE_BYTES].lstrip().removeprefix(b":").lstrip()
+    try:
+        told, _ = json.JSONDecoder().raw_decode(rest.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(told, dict):
+        return None
+    counts = [told.get("prompt_tokens"), told.get("completion_tokens", 0)]
+    if not all(isinstance(count, int) and not isinstance(count, bool) for count in counts):
+        return None
+    return Usage(*counts)

@@ -39,8 +39,8 @@ class Upstream:
 
     Of a message with a line `MODEL: ...` for its model, it does what that line says.
 
-    `say TEXT`: that; `event DATA`: one event with that data, whatever it is; `stream N`: N chunks
-    (also the default, with 3); `hold KEY`: headers and one chunk, then silence; `silent KEY`: not
+    `say TEXT`: that; `event DATA`: one event with that data, or that body, whatever it is;
+    `stream N`: N chunks (also the default, with 3); `hold KEY`: headers and one chunk, then silence; `silent KEY`: not
     even headers; `drop`: the connection breaks before the first byte;
     `drop-once KEY`: only the first time; `cut`: it breaks after two chunks; `cut-error`: an error
     event after one chunk; `unfinished`: two chunks and an orderly end without [DONE]; `refuse
@@ -88,6 +88,8 @@ class Upstream:
     ) -> web.StreamResponse:
         if verb == "hold":
             await self._wait(argument)
+        if verb == "event":
+            return web.Response(body=argument.encode(), content_type="application/json")
         if verb == "packed" and "gzip" in http.headers.get("accept-encoding", ""):
             headers = {"content-type": "application/json", "content-encoding": "gzip"}
             return web.Response(body=gzip.compress(WHOLE), headers=headers)

@@ -1,6 +1,7 @@
 """What aggregators and taggers call experts with: through the pool, within the budget."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -99,9 +100,15 @@ class ExpertCalls:
 
     async def _lease(self, expert: str) -> Lease:
         self._waiting[expert] += 1
+        started = time.perf_counter()
         try:
             taking = self._pool.lease(expert, self._request_class)
             lease: Lease = await self._within(expert, taking)
+        except BaseException:
+            # Whoever gives up has waited, too.
+            waited_ms = 1000 * (time.perf_counter() - started)
+            self._trace.queue_ms = max(self._trace.queue_ms, waited_ms)
+            raise
         finally:
             self._waiting[expert] -= 1
             if not self._waiting[expert]:

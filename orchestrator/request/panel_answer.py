@@ -26,6 +26,11 @@ def refuse_what_one_expert_answers(context: RequestContext) -> None:
     """Raise RequestError for a request that several experts cannot answer together."""
     if (context.request.body.get("n") or 1) != 1:
         raise RequestError("Several experts give one answer together: n must be 1.", param="n")
+    prompt = context.request.body.get("prompt")
+    if isinstance(prompt, list) and not (len(prompt) == 1 and isinstance(prompt[0], str)):
+        raise RequestError(
+            "Several experts answer one text together: `prompt` must be a string.", param="prompt"
+        )
     for field in _ALONE:
         if context.request.body.get(field):
             raise RequestError(

@@ -1,19 +1,26 @@
 """The path of a request that one expert answers: lease, ask, hand on the bytes, try again."""
 
 import asyncio
+import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 
-from experts.errors import ExpertError, ExpertLost, ExpertTimeout, RequestError
+from experts.errors import BadOutput, ExpertError, ExpertLost, ExpertTimeout, RequestError
 from experts.fused.roles import Fused, in_role, refuse_role_tokens
+from experts.sse import check_whole, usage_in
 from experts.types import Request, Usage
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import AskExpert
 from orchestrator.request.token_attribution import TokenAttribution
 from orchestrator.request.tracing.trace import Trace
-from orchestrator.request.tracing.usage import usage_in
 from orchestrator.residency.pool import ExpertPool, Lease
+
+EVENT_STREAM = "text/event-stream"
+TAIL = 4096
+"""Bytes of a stream that are looked at for how it ended: its last events."""
+_ENDS = re.compile(rb'\[DONE\]|"finish_reason":\s*"|^data:\s*\{\s*"error"', re.MULTILINE)
 
 
 class SingleAnswers:
@@ -68,7 +75,13 @@ class SingleAnswers:
 
     async def _lease(self, expert: str, context: RequestContext, trace: Trace) -> Lease:
         trace.doing = lambda: self._pool.doing(expert)
-        lease = await self._pool.lease(expert, context.request_class)
+        started = time.perf_counter()
+        try:
+            lease = await self._pool.lease(expert, context.request_class)
+        except BaseException:
+            # Whoever gives up has waited, too.
+            trace.queue_ms += 1000 * (time.perf_counter() - started)
+            raise
         trace.doing = lambda: f"{expert} has the request"
         trace.queue_ms += lease.queue_ms
         trace.load_ms += lease.load_ms
@@ -95,29 +108,46 @@ class SingleAnswers:
             pieces: AsyncIterator[bytes] = answer.pieces
             if not request.stream:
                 whole = b"".join([piece async for piece in pieces])
+                check_whole(name, answer.content_type, whole)
                 count(whole)
                 whole = attribution.whole(whole) if attribution else whole
                 return StartedAnswer(answer.content_type, whole, no_bytes(), held)
+            if not answer.content_type.startswith(EVENT_STREAM):
+                raise BadOutput(
+                    f"Expert {name} sent {answer.content_type} instead of a stream.", expert=name
+                )
             if attribution:
                 pieces = attribution.stream(pieces)
             first = await anext(pieces, b"")
             if not first:
                 raise ExpertLost(f"Expert {name} sent no answer.", expert=name)
             count(first)
-            rest = self._watched(pieces, lease, count)
+            rest = self._watched(pieces, lease, count, first)
             return StartedAnswer(answer.content_type, first, rest, held)
         except BaseException:
             await held.aclose()
             raise
 
     async def _watched(
-        self, pieces: AsyncIterator[bytes], lease: Lease, count: Callable[[bytes], None]
+        self,
+        pieces: AsyncIterator[bytes],
+        lease: Lease,
+        count: Callable[[bytes], None],
+        first: bytes,
     ) -> AsyncIterator[bytes]:
-        """The rest of a stream; if it breaks, the pool learns which slot to look at."""
+        """The rest of a stream; if it breaks, the pool learns which slot to look at.
+
+        One that ends without `[DONE]`, a finish reason or an error has broken as well.
+        """
+        tail = first
         try:
             async for piece in pieces:
                 count(piece)
                 yield piece
+                tail = piece if len(piece) >= TAIL else (tail + piece)[-TAIL:]
+            if not _ENDS.search(tail):
+                name = lease.engine.name
+                raise ExpertLost(f"Expert {name} broke off its answer.", expert=name)
         except ExpertError:
             suspicion = asyncio.create_task(self._pool.suspect(lease))
             self._suspicions.add(suspicion)

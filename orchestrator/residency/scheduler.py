@@ -211,7 +211,7 @@ class Scheduler:
             case Begin(transition):
                 names = ", ".join(replica.engine.name for replica in transition.leaving)
                 self._slots[transition.slot.id].does(names and f"draining {names}", now)
-                logger.info("%s: %s", transition.slot.id, transition)
+                logger.info("%s: %s", transition.slot.id, transition.words)
             case End(slot):
                 self._slots[slot.id].does(None, now)
             case Abort(replica, tickets):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experts.errors import BadOutput, ExpertError, ExpertRefused
-from experts.sse import MAX_EVENT_BYTES, events, parse_chunk
+from experts.sse import MAX_EVENT_BYTES, check_whole, events, parse_chunk
 from experts.types import Chunk, Usage
 
 JSON = st.recursive(
@@ -112,3 +112,25 @@ def test_what_is_odd_but_harmless_is_read(event: Any, chunk: Chunk) -> None:
 def test_an_error_event_is_the_experts_refusal(error: Any) -> None:
     with pytest.raises(ExpertRefused, match="it broke"):
         parse_chunk("tiny", json.dumps({"error": error}).encode())
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        ("application/json", "null", "the body"),
+        ("application/json", "[]", "the body"),
+        ("application/json", "<html>", "the body"),
+        ("application/json", "{}", "without choices"),
+        ("application/json", '{"choices": ["x"]}', "choices.0"),
+        ("text/html", "<html>", "instead of JSON"),
+    ],
+)
+def test_a_whole_answer_must_be_one(kind: str, body: str, words: str) -> None:
+    with pytest.raises(BadOutput, match=words):
+        check_whole("tiny", kind, body.encode())
+
+
+def test_a_whole_answer_passes() -> None:
+    check_whole("tiny", "application/json; charset=utf-8", b'{"choices": [{"message": {}}]}')
+    with pytest.raises(ExpertRefused, match="it broke"):
+        check_whole("tiny", "application/json", b'{"error": {"message": "it broke"}}')

@@ -53,6 +53,13 @@ class Transition:
     engine: EngineState | None
     reason: str
 
+    @property
+    def words(self) -> str:
+        """What it does, for the log."""
+        parts = [f"drops {replica.engine.name}" for replica in self.leaving]
+        parts += [f"loads {self.engine.name}"] if self.engine is not None else []
+        return f"{', '.join(parts)} ({self.reason})"
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyDecision:

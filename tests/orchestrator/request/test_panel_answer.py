@@ -307,3 +307,9 @@ async def test_a_member_that_sends_odd_json_is_left_out_by_name(
         facts = answer.json()["coterie"]["aggregation"]
     assert "one" in json.dumps(facts["failed"])
     assert "OpenAI's format" in json.dumps(facts["failed"])
+
+
+@pytest.mark.parametrize("prompt", [["a", "b"], [1, 2], [[1], [2]], []])
+async def test_several_prompts_are_not_for_a_panel(panel: Any, prompt: Any) -> None:
+    answer = await panel.http.post("/v1/completions", json={"model": "pool/vote", "prompt": prompt})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "prompt")

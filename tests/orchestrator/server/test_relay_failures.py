@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from typing import Any
 
 import openai
@@ -255,3 +256,30 @@ async def test_a_fault_of_ours_in_mid_stream_is_an_error_event(
 async def test_requests_after_a_broken_stream_work(gateway: Any) -> None:
     await gateway.chat("cut", stream=True)
     assert (await gateway.chat("x")).status_code == 200
+
+
+@pytest.mark.parametrize("body", ["null", "[]", "<html>", "{}", '{"choices": ["x"]}'])
+async def test_a_whole_answer_that_is_none_is_its_experts_error(gateway: Any, body: str) -> None:
+    answer = await gateway.chat(f"event {body}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "bad_output")
+    assert answer.json()["error"]["source"] == "tiny"
+
+
+async def test_a_stream_that_ends_without_an_end_gets_an_error_event(gateway: Any) -> None:
+    answer = await gateway.chat("unfinished", stream=True)
+    assert '"code": "expert_lost"' in answer.text
+    assert answer.text.endswith("data: [DONE]\n\n")
+
+
+async def test_waiting_that_was_given_up_is_told(
+    serve: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = await serve(
+        {"hosted": HOSTED}, slots={"preload": False}, server={"lease_timeout_s": 0.05}
+    )
+    gateway.slots[0].hold("hosted")
+    with caplog.at_level(logging.INFO, "coterie.access"):
+        assert (await gateway.chat("x", "hosted")).status_code == 504
+        await gateway.settled()
+    (line,) = [r.__dict__["access"] for r in caplog.records if r.name == "coterie.access"]
+    assert line["queue_ms"] >= 50
