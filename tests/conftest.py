@@ -40,8 +40,8 @@ class Upstream:
     Of a message with a line `MODEL: ...` for its model, it does what that line says.
 
     `say TEXT`: that; `event DATA`: one event with that data, or that body, whatever it is;
-    `stream N`: N chunks (also the default, with 3); `hold KEY`: headers and one chunk, then silence; `silent KEY`: not
-    even headers; `drop`: the connection breaks before the first byte;
+    `stream N`: N chunks (also the default, with 3); `hold KEY`: headers and one chunk, then
+    silence; `silent KEY`: not even headers; `drop`: the connection breaks before the first byte;
     `drop-once KEY`: only the first time; `cut`: it breaks after two chunks; `cut-error`: an error
     event after one chunk; `unfinished`: two chunks and an orderly end without [DONE]; `refuse
     NAME`: an error from REFUSALS; `packed`: gzip for a client that accepts it.
