@@ -92,7 +92,8 @@ async def start_service(
     `policy` decides what the slots load; another one than ours is for comparisons.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
-    (a file that a router reads is missing, or one of ours cannot be written), ExpertUnavailable (an expert that should be resident cannot be loaded).
+    (among others for a file that a router lacks, or that cannot be written), ExpertUnavailable (an
+    expert that should be resident cannot be loaded).
     """
     refuse_shadowing_folder(Path.cwd())
     if problems := missing_files(config.routers):

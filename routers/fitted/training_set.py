@@ -98,7 +98,7 @@ def are(experts: Sequence[str]) -> tuple[str, ...]:
 def read_training_set(
     path: Path, experts: Sequence[str], encoder: Encoder, where: str
 ) -> tuple[TrainingSet, tuple[str, ...]]:
-    """The training set in an outcome table, and a warning where it does not know some of the experts.
+    """The training set in an outcome table, and a warning where it lacks some of the experts.
 
     Embeds the questions that come without a vector. Raises ConfigError, naming the key `where`,
     for a table that is wrong or knows none of the experts.
