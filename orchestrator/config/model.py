@@ -82,7 +82,7 @@ class Config(Section):
     )
     feedback: FeedbackConfig = Field(
         FeedbackConfig(),
-        description="How long answers can be scored, and the file that scores are added to.",
+        description="How many answers clients can still score, and the file that scores are added to.",
     )
     traces: TracesConfig = Field(
         TracesConfig(),
