@@ -82,7 +82,7 @@ class Config(Section):
     )
     feedback: FeedbackConfig = Field(
         FeedbackConfig(),
-        description="How many answers clients can still score, and the file that scores are added to.",
+        description="How many answers can still be scored, and the file for the scores.",
     )
     traces: TracesConfig = Field(
         TracesConfig(),
