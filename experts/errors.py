@@ -1,7 +1,7 @@
 """Every error that Coterie raises, with what a client needs to know about it.
 
 CoterieError
-├── ConfigError            the file is wrong; exit code 2, never at request time
+├── ConfigError            a file or a name that was given is wrong; exit code 2
 ├── RequestError           the caller's fault
 │   ├── UnknownModel       no expert or composition has that name
 │   ├── AdminOnly          the caller may not change the service
@@ -42,7 +42,7 @@ class CoterieError(Exception):
 
 
 class ConfigError(CoterieError):
-    """A configuration file is wrong; `problems` names each place and what to do."""
+    """A file or a name that was given is wrong; `problems` has each place and what to do."""
 
     code = "invalid_config"
 

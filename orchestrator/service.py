@@ -1,10 +1,10 @@
-"""A running coterie in this process: Ray, slots, pool, routers and the gateway's listener."""
+"""Starts and stops Coterie in this process: Ray, slots, pool, routers and the HTTP listener."""
 
 import asyncio
 import gc
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from aggregators import equality
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from experts.vllm.versions import require_known_vllm
-from orchestrator.config.checks import missing_files
+from orchestrator.config.checks import missing_files, unwritable_files
 from orchestrator.config.model import Config
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
@@ -91,11 +91,15 @@ async def start_service(
 
     `policy` decides what the slots load; another one than ours is for comparisons.
 
-    Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError,
-    ExpertUnavailable (an expert that should be resident cannot be loaded).
+    Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
+    (among others for a file that a router lacks, or that cannot be written), ExpertUnavailable (an
+    expert that should be resident cannot be loaded).
     """
     refuse_shadowing_folder(Path.cwd())
     if problems := missing_files(config.routers):
+        raise ConfigError(" ".join(problems))
+    written = {"traces.file": config.traces.file, "feedback.file": config.feedback.file}
+    if problems := unwritable_files(written):
         raise ConfigError(" ".join(problems))
     async with AsyncExitStack() as undo:
         # The port first: it is what most often fails, and nothing else is open yet.
@@ -111,8 +115,8 @@ async def start_service(
         pool = await _start_pool(config, client, store, policy, on_event)
         undo.push_async_callback(_stop_pool, config, pool)
         made = await routers
-        for warning in (w for router in made.values() for w in getattr(router, "warnings", ())):
-            on_event(warning)
+        for name, router in made.items():
+            _warn(name, getattr(router, "warnings", ()), on_event)
         feedback = Feedback(config, store)
         await feedback.start()
         pipeline = Pipeline(config, pool, made, feedback)
@@ -126,6 +130,13 @@ async def start_service(
         service = Service(config, pool, server, address, undo.pop_all())
         service.listen(listener)
     return service
+
+
+def _warn(name: str, warnings: Sequence[str], on_event: Callable[[str], None]) -> None:
+    """All that a router warns of, in one line."""
+    prefix = f"routers.{name}: "
+    if warnings:
+        on_event(prefix + " ".join(warning.removeprefix(prefix) for warning in warnings))
 
 
 def _make_sinks(config: Config, undo: AsyncExitStack) -> tuple[TraceSink, ...]:

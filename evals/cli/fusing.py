@@ -1,4 +1,4 @@
-"""What `coterie fuse` does: it trains, and measures what was trained where that is wanted."""
+"""Runs `coterie fuse`: trains a fused expert and, if asked to, measures it."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -148,8 +148,8 @@ class _Reading:
         usage = event.get("usage") or {}
         self.completion_tokens = usage.get("completion_tokens", self.completion_tokens)
         self.own_tokens = usage.get("total_tokens", self.own_tokens)
-        composed = (event.get("coterie") or {}).get("usage") or {}
-        self.tokens |= {expert: sum(counted.values()) for expert, counted in composed.items()}
+        by_expert = (event.get("coterie") or {}).get("usage") or {}
+        self.tokens |= {expert: sum(counted.values()) for expert, counted in by_expert.items()}
         for choice in event.get("choices") or ():
             part = choice.get("delta") or choice.get("message") or {}
             if part.get("content"):

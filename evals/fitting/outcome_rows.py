@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.fitting.versions import expert_version
 from experts.errors import ConfigError
+from experts.mistakes import explain
 from experts.spec import ExpertSpec
 from orchestrator.config.model import load_config
 from routers.outcomes import Outcome, OutcomeTable
@@ -41,7 +42,7 @@ class Traced(BaseModel):
 def add_file(file: Path, table: Path, config: Path, traces: Path | None) -> None:
     """`coterie outcomes add`. Raises ConfigError."""
     rows, new = add_scored(file, table, load_config(config).experts, traces)
-    typer.echo(f"{table}: {rows} outcomes, {new} of them new")
+    typer.echo(f"{table}: {rows} outcome{'' if rows == 1 else 's'}, {new} new")
 
 
 def add_scored(
@@ -63,7 +64,7 @@ def read_scored(
 ) -> list[Outcome]:
     """The rows of a file, with tokens and seconds from the traces of the same requests.
 
-    Raises ConfigError with every line that is wrong.
+    Raises ConfigError with every line that is wrong, and where no trace is about any of the rows.
     """
     traced = {} if traces is None else {t.query_id: t for t in _read(traces, Traced).values()}
     lines = _read(file, Scored)
@@ -73,6 +74,11 @@ def read_scored(
         )
     if not lines:
         raise ConfigError(f"{file} holds no outcomes.")
+    if traces is not None and not any(one.query_id in traced for one in lines.values()):
+        raise ConfigError(
+            f"{traces} has no trace of any answer that {file} scores: no `query_id` is in both.",
+            hint="Give the traces of the same service, or leave out --traces.",
+        )
     return [_row(one, traced.get(one.query_id), experts) for one in lines.values()]
 
 
@@ -102,9 +108,8 @@ def _read(file: Path, kind: type[Line]) -> dict[int, Line]:
             if line.strip():
                 found[number] = kind.model_validate(json.loads(line))
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the line"
-            problems.append(f"line {number}: {place}: {first['msg']}")
+            words = explain(kind, error)
+            problems += [f"line {number}: {one.removeprefix(': ')}" for one in words]
         except ValueError as error:
             problems.append(f"line {number}: not JSON ({error})")
     if problems:

@@ -146,6 +146,20 @@ def missing_files(routers: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
+def unwritable_files(files: Mapping[str, Path | None]) -> list[str]:
+    """Files, by the key that names them, to which no line can be added; makes those missing."""
+    problems: list[str] = []
+    for key, file in files.items():
+        if file is None:
+            continue
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.open("ab").close()
+        except OSError as error:
+            problems.append(f"{key}: {file} cannot be written ({error.strerror or error}).")
+    return problems
+
+
 def _writer(name: str, settings: Mapping[str, Any], key: str) -> str:
     if key == "artifact" and settings.get("type") == _FUSED:
         return "`coterie fuse mixture-of-thoughts`"

@@ -42,7 +42,7 @@ __all__ = [
 
 
 class Config(Section):
-    """The whole file."""
+    """A pool: the experts, and what chooses, combines, hosts and serves them."""
 
     version: Literal[1] = Field(1, description="The version of the file's format.")
     experts: dict[Name, ExpertSpec] = Field(
@@ -67,7 +67,9 @@ class Config(Section):
         " bound) always exist.",
     )
     slots: SlotsConfig = Field(SlotsConfig(), description="The processes that host experts.")
-    ray: RayConfig = Field(RayConfig(), description="Where Ray runs.")
+    ray: RayConfig = Field(
+        RayConfig(), description="The Ray that runs the slots: one started here, or a cluster."
+    )
     store: str = Field(
         "memory",
         repr=False,
@@ -75,12 +77,16 @@ class Config(Section):
         description="Where measured costs and what was learned are kept: `memory` forgets them with"
         " the service, `redis://HOST:PORT/DB` (or rediss://) keeps them.",
     )
-    server: ServerConfig = Field(ServerConfig(), description="The HTTP listener and its bounds.")
+    server: ServerConfig = Field(
+        ServerConfig(), description="Where the gateway listens, who may use it, and its bounds."
+    )
     feedback: FeedbackConfig = Field(
-        FeedbackConfig(), description="What is kept so that clients can score answers."
+        FeedbackConfig(),
+        description="How many answers can still be scored, and the file for the scores.",
     )
     traces: TracesConfig = Field(
-        TracesConfig(), description="Where the service writes what happened to each request."
+        TracesConfig(),
+        description="The file that gets a line of JSON for each request, or for a share of them.",
     )
 
     @field_validator("classes")

@@ -1,4 +1,4 @@
-"""What one composed answer may cost: calls, tokens, seconds. The bounds are hard."""
+"""Keeps the answer of a panel within its budget of calls, tokens and seconds."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +12,7 @@ _LIMITS = ("max_completion_tokens", "max_tokens")
 
 
 class Ledger:
-    """What a composed answer has spent of its budget.
+    """What the answer of a panel has spent of its budget.
 
     Tokens are counted as they arrive: each piece of text, which has one or more, as one, and when
     the call ends, as many as its engine counted.

@@ -68,15 +68,16 @@ class Compositions:
             plain = Composition(CompositionConfig(router=router), configured=False)
             if not plus:
                 return plain
-            if (composed := self._with_aggregator(plain, name)) is not None:
-                return composed
+            if (found := self._with_aggregator(plain, name)) is not None:
+                return found
         known = ", ".join([*self._config.compositions, *self._config.experts])
-        parts = f"{_listed(self._config.routers)} and the aggregators {self._aggregators()}"
-        raise UnknownModel(
-            f"The model `{model}` does not exist.",
-            hint=f"Known models: {known}; and pool/ROUTER+AGGREGATOR, of the routers {parts}.",
-            param="model",
-        )
+        hint = f"Known models: {known}"
+        if routers := ", ".join(self._config.routers):
+            hint += (
+                f"; also {POOL}ROUTER and {POOL}ROUTER+AGGREGATOR, with a router ({routers})"
+                f" and an aggregator ({self._aggregators()})"
+            )
+        raise UnknownModel(f"The model `{model}` does not exist.", hint=f"{hint}.", param="model")
 
     def _configured(self, model: str, entry: CompositionConfig) -> Composition:
         plain = Composition(entry)
@@ -102,14 +103,14 @@ class Compositions:
         if options.budget is not None:
             changes["budget"] = options.budget
         if options.aggregator is not None:
-            composed = self._with_aggregator(composition, options.aggregator)
-            if composed is None:
+            found = self._with_aggregator(composition, options.aggregator)
+            if found is None:
                 raise RequestError(
                     f"No aggregator is called `{options.aggregator}`"
                     f" (known: {self._aggregators()}).",
                     param="coterie.aggregator",
                 )
-            composition = composed
+            composition = found
         rules = composition.rules
         if options.experts is not None:
             rules = self._seated(model, rules, options.experts)

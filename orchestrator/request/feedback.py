@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from orchestrator.store import Store, StoreError
 from routers.base import Decision
 from routers.learning import Bandit, Draw, LearningConfig
 
+LOGGER = logging.getLogger("coterie.feedback")
 KEY = "learning:"
 RECORD_BYTES = 1024
 """What a remembered request takes beside its question, roughly."""
@@ -107,7 +109,8 @@ class Feedback:
     ) -> Mapping[str, Any]:
         """Take a score of 0 (wrong) to 1 (right). Raises RequestError for an unknown request.
 
-        A request can be scored once, with the key that it was sent with.
+        A request can be scored once, with the key that it was sent with. `recorded` is false in the
+        reply where there is no file for scores, or it cannot be written.
         """
         answered = self._forget((api_key_name, request_id))
         if answered is None:
@@ -149,7 +152,11 @@ class Feedback:
         }
         line = json.dumps(row, ensure_ascii=True) + "\n"
         async with self._writing:
-            await asyncio.to_thread(_append, file, line)
+            try:
+                await asyncio.to_thread(_append, file, line)
+            except OSError:
+                LOGGER.exception("a score could not be written to %s", file)
+                return False
         return True
 
 

@@ -1,4 +1,4 @@
-"""Answers that several experts give together: words them, and tells how far they are."""
+"""Sends the answer of a panel to the client, with its progress in a stream."""
 
 import asyncio
 from collections.abc import AsyncGenerator

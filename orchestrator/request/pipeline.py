@@ -54,9 +54,9 @@ class Pipeline:
             action = AskExpert(context.model)
             trace.plan = plan_expert(context.model)
             return await self._single.start(context, trace, action)
-        return await self._answer_composed(context, trace, composition)
+        return await self._answer_panel(context, trace, composition)
 
-    async def _answer_composed(
+    async def _answer_panel(
         self, context: RequestContext, trace: Trace, composition: Composition
     ) -> StartedAnswer:
         """Decide who answers, and let the expert, or the panel, do so."""

@@ -105,6 +105,7 @@ class RaySlot:
         self.load_blocks = gpus == 0  # On CPU, the engines of a slot share one thread.
         self._actor = _make_actor(config, gpus, self.sleeps, token)
         self._life = ""
+        self._reached = True
         self._start_timeout_s = config.start_timeout_s
         self._load_timeout_s = config.load_timeout_s
 
@@ -147,13 +148,16 @@ class RaySlot:
     async def lost(self) -> None:
         life = self._life
         while True:
+            began = time.monotonic()
             try:
                 await self._actor.lifetime.remote(life)
             except Restarted:
                 return
             except UNREACHABLE as error:
                 # A blip of the network: whether the process lives, only a later call can tell.
-                logger.warning("%s cannot be reached: %s", self.id, one_line(error))
+                if time.monotonic() - began > CALL_TIMEOUT_S:  # It was within reach until now.
+                    self._reached = True
+                self._out_of_reach(error)
             except DEAD:
                 return
             await asyncio.sleep(RETRY_S)
@@ -175,10 +179,23 @@ class RaySlot:
         async with asyncio.timeout(timeout_s):
             while True:
                 try:
-                    return await self._once(call)
+                    answer = await self._once(call)
                 except UNREACHABLE as error:
-                    logger.warning("%s cannot be reached: %s", self.id, one_line(error))
+                    self._out_of_reach(error)
+                else:
+                    self._reached = True
+                    return answer
                 await asyncio.sleep(RETRY_S)
+
+    def _out_of_reach(self, error: Exception) -> None:
+        """Log an outage once, however many calls meet it."""
+        if self._reached:
+            logger.warning(
+                "%s cannot be reached (%s): calls are repeated until it answers, or is lost",
+                self.id,
+                type(error).__name__,
+            )
+        self._reached = False
 
     async def _once(self, call: Callable[[], Awaitable[Any]]) -> Any:
         try:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from experts.errors import ServiceError
+from experts.mistakes import ended
 from orchestrator.residency.engines import HostedSlot
 from orchestrator.residency.slot import SlotLost
 
@@ -79,10 +80,7 @@ class Supervisor:
         except Exception as error:
             if not isinstance(error, SlotLost | TimeoutError | RuntimeError):
                 logger.exception("%s did not start", slot.slot.id)
-            raise ServiceError(
-                f"Slot {slot.slot.id} did not start: {str(error) or 'it took too long'}.",
-                hint="Does Ray have the CPUs and GPUs that `slots` asks for?",
-            ) from error
+            raise _did_not_start(slot, error) from error
         self._up(slot, slot.memory_gb)
         self._say(f"{slot.slot.id}: engine process ready in {time.perf_counter() - started:.1f} s")
 
@@ -101,15 +99,31 @@ class Supervisor:
                 continue
             self._lost(slot, slot.restarts)
             slot.restarts += 1
-            self._say(f"{slot.slot.id}: process lost, restarting")
+            logger.warning("%s: process lost, restarting", slot.slot.id)
             await self._bring_back(slot)
 
     async def _bring_back(self, slot: HostedSlot) -> None:
-        delay_s = RESTART_DELAY_S
+        delay_s, said = RESTART_DELAY_S, ""
         while True:
             try:
                 return await self._bring_up(slot)
             except ServiceError as error:
-                self._say(str(error))
+                if str(error) != said:  # Tried every few seconds; one line for each reason.
+                    said = str(error)
+                    logger.warning("%s", said)
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, RESTART_DELAY_MAX_S)
+
+
+def _did_not_start(slot: HostedSlot, error: Exception) -> ServiceError:
+    """What to say, and to do; a slot that ran before had the CPUs and GPUs that it needs."""
+    reason = str(error) or "it took too long"
+    hint = "Does Ray have the CPUs and GPUs that `slots` asks for?"
+    if isinstance(error, SlotLost):
+        reason = "Ray does not bring its process up"
+    if slot.restarts and isinstance(error, SlotLost | TimeoutError):
+        hint = (
+            "If Ray does not answer: restart the service where Ray runs inside it; with"
+            " `ray.address`, look at that cluster."
+        )
+    return ServiceError(f"Slot {slot.slot.id} did not start: {ended(reason)}", hint=hint)

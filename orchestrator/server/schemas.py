@@ -45,7 +45,7 @@ class Extension(BaseModel):
     """What the answer may cost, instead of the composition's bounds."""
 
     progress: Literal["comments", "reasoning"] = "comments"
-    """Where a stream tells how far a composed answer is."""
+    """Where a stream shows the progress of a panel."""
 
     source: str = ""
     """The text that a debate's quotes are checked against."""

@@ -33,7 +33,7 @@ class FittedRouter(ABC):
 
     The constructor reads `artifact`, or fits from `outcomes`. It raises ConfigError where the file
     is wrong, knows none of the experts, or was made with another encoder. `warnings` holds a
-    sentence for each expert that is never chosen, and for a router that does not pay.
+    sentence about the experts that are never chosen, and one where routing does not pay.
     """
 
     Config: ClassVar[type[FittedConfig]]

@@ -14,7 +14,7 @@ from routers.fitted.cross_validation import RoutingGain
 from routers.fitted.fitted_config import FittedConfig
 from routers.fitted.fitting import Fitted, trust_in
 from routers.fitted.predictor import Predictor
-from routers.fitted.training_set import TrainingSet
+from routers.fitted.training_set import TrainingSet, are
 from routers.outcomes import Query
 
 PREDICTOR = "predictor."
@@ -54,7 +54,7 @@ def from_artifact(
     encoder: str,
     experts: Sequence[str],
 ) -> tuple[Fitted, tuple[str, ...]]:
-    """What was fitted, and a warning for each expert that only the file or only the pool knows.
+    """What was fitted, and a warning of experts that only the file or only the pool knows.
 
     `config` are the keys of the router called `name`, `encoder` the name of the pool's encoder.
     Raises ConfigError where the file was made for something else or its parts do not fit.
@@ -66,16 +66,16 @@ def from_artifact(
     except (KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"{where}: its parts do not fit together ({error}).") from error
     known = fitted.training_set.experts
+    absent = [expert for expert in known if expert not in experts]
     left = tuple(
-        f"routers.{name}: {expert}, which {config.artifact} knows, is not in this pool."
-        for expert in known
-        if expert not in experts
+        f"routers.{name}: of the experts that {config.artifact} knows, {found} not in this pool."
+        for found in are(absent)
     )
+    new = [expert for expert in experts if expert not in known]
     missing = tuple(
-        f"routers.{name}: {expert} is never chosen, because {config.artifact} was fitted"
-        f" without it; run `coterie router fit {name} --config FILE`."
-        for expert in experts
-        if expert not in known
+        f"routers.{name}: {found} never chosen, because {config.artifact} was fitted without"
+        f" {'it' if len(new) == 1 else 'them'}; run `coterie router fit {name} --config FILE`."
+        for found in are(new)
     )
     return fitted, (*left, *missing)
 

@@ -14,6 +14,8 @@ from routers.base import Encoder
 from routers.outcome_columns import HINT
 from routers.outcomes import OutcomeTable, Query
 
+SHOWN = 5
+"""Names in a warning about experts; the rest are counted."""
 BLOCK = 256
 """Questions compared with all others at once; bounds the memory of a large table or batch."""
 
@@ -84,10 +86,19 @@ def blocks(rows: NDArray[Number]) -> Iterator[NDArray[Number]]:
         yield rows[start : start + BLOCK]
 
 
+def are(experts: Sequence[str]) -> tuple[str, ...]:
+    """Names and their verb, as the beginning of a sentence; empty where there are none."""
+    if not experts:
+        return ()
+    more = f" and {len(experts) - SHOWN} more" if len(experts) > SHOWN else ""
+    verb = "is" if len(experts) == 1 else "are"
+    return (f"{', '.join(experts[:SHOWN])}{more} {verb}",)
+
+
 def read_training_set(
     path: Path, experts: Sequence[str], encoder: Encoder, where: str
 ) -> tuple[TrainingSet, tuple[str, ...]]:
-    """The training set in an outcome table, and a warning for each expert that it does not know.
+    """The training set in an outcome table, and a warning where it lacks some of the experts.
 
     Embeds the questions that come without a vector. Raises ConfigError, naming the key `where`,
     for a table that is wrong or knows none of the experts.
@@ -98,11 +109,11 @@ def read_training_set(
     if not scored:
         message = f"{where}: {path} knows none of the experts"
         raise ConfigError(f"{message} ({', '.join(experts)}).", hint=HINT)
+    missing = [expert for expert in experts if expert not in scored]
     warnings = tuple(
-        f"{where.rsplit('.', 1)[0]}: {expert} is never chosen, because {path} has no outcomes of"
-        " it; run `coterie profile --config FILE`."
-        for expert in experts
-        if expert not in scored
+        f"{where.rsplit('.', 1)[0]}: {found} never chosen, because {path} has no outcomes of"
+        f" {'it' if len(missing) == 1 else 'them'}; run `coterie profile --config FILE`."
+        for found in are(missing)
     )
     scores = scores[:, [known.index(expert) for expert in scored]]
     answered = np.flatnonzero(~np.isnan(scores).all(axis=1))

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from experts.fused.training.encoding import Say
 from routers.fusion_route.model import FusionRouter, Members
 
-NOBODY = "none"
+NO_EXPERT = "none"
 """In the place of an expert's name: the router answers alone."""
 
 MOST_ROWS = 256
@@ -38,7 +38,7 @@ def all_roles(members: Sequence[str]) -> tuple[Role, ...]:
     return (
         Role("route", None, True),
         Role("route_only", None, False),
-        Role("router", NOBODY, True),
+        Role("router", NO_EXPERT, True),
         *forced,
     )
 
@@ -136,7 +136,7 @@ class FusedPolicy:
         """Read tokens [B, t]; the next token's scores [B, V] and the expert behind each [B]."""
         read = {name: stream.log_probs(stream.read(tokens)) for name, stream in streams.items()}
         choice = torch.full((len(tokens),), -1)
-        if role.expert not in (None, NOBODY):
+        if role.expert not in (None, NO_EXPERT):
             choice[:] = self.members.index(str(role.expert))
         own: Tensor | None = None
         if router is not None:
@@ -161,7 +161,7 @@ def _needs_router(role: Role) -> bool:
 def _needed_members(role: Role, members: Sequence[str]) -> tuple[str, ...]:
     if role.expert is None:
         return tuple(members)
-    return () if role.expert == NOBODY else (role.expert,)
+    return () if role.expert == NO_EXPERT else (role.expert,)
 
 
 def _groups(prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:

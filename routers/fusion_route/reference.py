@@ -14,7 +14,7 @@ from torch import Tensor
 
 from experts.errors import ConfigError
 from experts.fused.folder.folder_config import read
-from experts.fused.folder.methods.fusion_route import NOBODY, FusionRoute
+from experts.fused.folder.methods.fusion_route import NO_EXPERT, FusionRoute
 from experts.fused.folder.torch_members import (
     load_members,
     load_router,
@@ -40,7 +40,7 @@ class FusionRouteReference:
         """The expert behind each position of a request that starts with a role token, if any."""
         role = self.composite.roles[role_of(self.composite, tokens)]
         if role.expert is not None:
-            return [None if role.expert == NOBODY else role.expert] * len(tokens)
+            return [None if role.expert == NO_EXPERT else role.expert] * len(tokens)
         seen = seen_by_members(self.composite, tokens)
         hidden = self._router.base_model(seen).last_hidden_state[0]
         names = list(self._experts)

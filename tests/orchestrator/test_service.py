@@ -12,7 +12,7 @@ from aggregators import equality
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
-from orchestrator.service import _bind, refuse_shadowing_folder, start_service
+from orchestrator.service import _bind, _warn, refuse_shadowing_folder, start_service
 from orchestrator.store import MemoryStore
 
 
@@ -161,3 +161,22 @@ def test_a_folder_with_a_package_called_like_ours_is_refused(tmp_path: Path, pac
     (tmp_path / package / "__init__.py").touch()
     with pytest.raises(ServiceError, match=package):
         refuse_shadowing_folder(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["traces", "feedback"])
+async def test_a_file_that_cannot_be_written_is_found_at_the_start(
+    key: str, config: Config, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    file = tmp_path / "file" / "lines.jsonl"
+    section = getattr(config, key).model_copy(update={"file": file})
+    broken = config.model_copy(update={key: section})
+    with pytest.raises(ConfigError, match=rf"^{key}\.file: .*lines\.jsonl cannot be written \("):
+        await start_service(broken, on_event=lambda event: None)
+
+
+def test_what_a_router_warns_of_is_one_line() -> None:
+    told: list[str] = []
+    _warn("auto", ("routers.auto: a is never chosen.", "routers.auto: b pays."), told.append)
+    _warn("quiet", (), told.append)
+    assert told == ["routers.auto: a is never chosen. b pays."]

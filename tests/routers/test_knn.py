@@ -127,6 +127,12 @@ def test_pool_and_table_may_differ(make, outcomes, ask) -> None:
     assert make(outcomes).warnings == ()
 
 
+def test_many_experts_without_outcomes_are_one_warning(make, outcomes) -> None:
+    router = make(outcomes, experts=("adder", *(f"new-{n}" for n in range(7))))
+    (warning,) = router.warnings
+    assert "new-0, new-1, new-2, new-3, new-4 and 2 more are never chosen" in warning
+
+
 def test_questions_that_only_others_answered_are_no_neighbours(make, outcomes, ask) -> None:
     mine = [o for o in outcomes if o.expert == "adder" and o.task == "sums"]
     theirs = [o for o in outcomes if o.expert == "atlas" and o.task == "cities"]

@@ -107,11 +107,11 @@ async def _panel_s(
 ) -> tuple[float, float]:
     """Milliseconds of the panel, and those of them that routing took."""
     operation, body = _asked(text)
-    wish = {"experts": experts}
+    options = {"experts": experts}
     started = time.perf_counter()
     answer = await client.post(
         f"{base_url}/v1/{operation}",
-        json={**body, "model": f"pool/{router}+vote", "coterie": wish},
+        json={**body, "model": f"pool/{router}+vote", "coterie": options},
     )
     elapsed = 1000 * (time.perf_counter() - started)
     if answer.status_code != 200:

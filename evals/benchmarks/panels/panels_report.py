@@ -1,4 +1,4 @@
-"""How good, and how dear, answers of several experts are: tables, and verdicts on the targets."""
+"""Reports the quality and cost of panels: tables, and verdicts on the targets."""
 
 import json
 from pathlib import Path

@@ -74,6 +74,8 @@ def _parse_line(raw: bytes, number: int, config: Config, compositions: Compositi
         request_id, operation, body = _unwrap(entry)
     else:
         request_id, body = f"line-{number}", entry
+        if not entry.keys() & {"messages", "prompt", "prompt_embeds"}:
+            raise RequestError("`messages` (chat) or `prompt` is required.")
         operation = "chat/completions" if "messages" in entry else "completions"
     request, model, extension = parse_body(dict(body), operation, request_id)
     composition = compositions.find(model, extension.options)

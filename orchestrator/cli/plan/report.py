@@ -53,7 +53,8 @@ def print_plan(path: Path, count: int, shares: Sequence[Share], found: Forecast)
     if stays:
         typer.echo()
         print_table(("slot", "begins s", "done s", "loads", "after dropping"), stays)
-    typer.echo(f"\n{found.loads} loads, {found.total_s:.2f} s in all, starting with empty slots")
+    loads = _count(found.loads, "load")
+    typer.echo(f"\n{loads}, {found.total_s:.2f} s in all, starting with empty slots")
     typer.echo(NOTES)
 
 

@@ -65,6 +65,8 @@ class TraceFile:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="traces")
         self._pending = 0
         self._dropped = 0
+        self._failed = 0
+        self._next_report = 10
 
     def write(self, context: RequestContext, trace: Trace) -> None:
         if zlib.crc32(context.id.encode("utf-8", "replace")) >= self._sample * (1 << 32):
@@ -81,8 +83,8 @@ class TraceFile:
     def close(self) -> None:
         """Write what is pending; blocks until it is on disk."""
         self._writer.shutdown()
-        if self._dropped:
-            LOGGER.warning("%d traces did not reach %s", self._dropped, self._file)
+        if lost := self._dropped + self._failed:
+            LOGGER.warning("traces that did not reach %s: %d", self._file, lost)
 
     def _append(self, line: str) -> None:
         try:
@@ -90,9 +92,18 @@ class TraceFile:
             with self._file.open("a", encoding="utf-8") as opened:
                 opened.write(line + "\n")
         except OSError:
-            LOGGER.exception("a trace could not be written to %s", self._file)
+            self._report_failure()
         finally:
             self._pending -= 1
+
+    def _report_failure(self) -> None:
+        """Log the first failure in full, then only how many there were, ever more rarely."""
+        self._failed += 1
+        if self._failed == 1:
+            LOGGER.exception("a trace could not be written to %s", self._file)
+        elif self._failed == self._next_report:
+            self._next_report *= 10
+            LOGGER.warning("traces that could not be written to %s: %d", self._file, self._failed)
 
 
 def trace_line(context: RequestContext, trace: Trace) -> dict[str, Any]:

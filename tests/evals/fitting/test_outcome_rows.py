@@ -35,8 +35,8 @@ def test_every_bad_line_is_named(tmp_path: Path) -> None:
         read_scored(file, {"a": SPEC})
     first, second, third = caught.value.problems
     assert first.startswith("line 1: not JSON")
-    assert second == "line 2: score: Input should be less than or equal to 1"
-    assert third.startswith("line 3: the line: ")
+    assert second == "line 2: score: must be less than or equal to 1."
+    assert third == "line 3: must be a mapping."
 
 
 def test_an_expert_that_is_not_in_the_pool_is_named(tmp_path: Path) -> None:
@@ -57,6 +57,14 @@ def test_traces_of_the_same_requests_add_tokens_and_seconds(tmp_path: Path) -> N
     untraced, traced = read_scored(file, {"a": SPEC}, traces)
     assert (untraced.completion_tokens, untraced.seconds) == (0, 0.0)
     assert (traced.completion_tokens, traced.seconds) == (3, 1.5)
+
+
+def test_traces_of_other_requests_are_refused(tmp_path: Path) -> None:
+    file, traces = tmp_path / "scored.jsonl", tmp_path / "traces.jsonl"
+    file.write_text(json.dumps(GOOD))
+    traces.write_text(json.dumps({"query_id": "served/another", "seconds": 1.0}))
+    with pytest.raises(ConfigError, match=r"traces\.jsonl has no trace of any answer"):
+        read_scored(file, {"a": SPEC}, traces)
 
 
 @pytest.mark.parametrize("content", [None, "", "\n"])

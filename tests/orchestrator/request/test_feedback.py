@@ -93,3 +93,14 @@ def test_what_is_kept_stays_below_the_bound(sizes: list[tuple[str, int]]) -> Non
 async def test_the_error_tells_where_to_look() -> None:
     with pytest.raises(RequestError, match=r"feedback\.remember_mb"):
         await _feedback().give("nothing", 1.0)
+
+
+async def test_a_score_that_cannot_be_written_is_not_recorded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    feedback = _feedback(file=tmp_path / "file" / "scored.jsonl")
+    feedback.remember("pool/auto", _asked("r"), "far", None)
+    reply = await feedback.give("r", 1.0)
+    assert reply == {"expert": "far", "learned": False, "recorded": False}
+    assert "could not be written" in caplog.text

@@ -9,7 +9,9 @@ import pytest
 
 from experts.errors import ExpertLost, ExpertRefused, ExpertTimeout, RoutingError, UnknownModel
 from experts.types import Request
+from orchestrator.config.model import Config
 from orchestrator.request.answer import StartedAnswer
+from orchestrator.request.compositions import Compositions
 from orchestrator.request.context import RequestContext
 from orchestrator.request.tracing.presentation import headers
 from orchestrator.request.tracing.trace import Trace
@@ -114,7 +116,15 @@ async def test_the_pool_says_what_a_request_waits_for(serve: Any) -> None:
 async def test_an_unknown_model_lists_the_known_ones(gateway: Any) -> None:
     with pytest.raises(UnknownModel, match="`other` does not exist") as caught:
         await gateway.pipeline.answer(RequestContext(_request("x"), "other"), Trace())
-    assert caught.value.hint.startswith("Known models: pool/auto, tiny; and pool/ROUTER+AGGREGATOR")
+    assert caught.value.hint.startswith("Known models: pool/auto, tiny; also pool/ROUTER and pool/")
+
+
+def test_a_pool_without_routers_offers_none() -> None:
+    remote = {"type": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m"}
+    alone = Compositions(Config.model_validate({"experts": {"tiny": remote}}))
+    with pytest.raises(UnknownModel) as caught:
+        alone.find("other")
+    assert caught.value.hint == "Known models: tiny."
 
 
 async def test_a_router_without_an_answer_is_a_routing_error(serve: Any) -> None:

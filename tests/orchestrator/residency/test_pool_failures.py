@@ -1,6 +1,7 @@
 """Slots that die, engines that are broken, and loads that fail; no process is started."""
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -51,6 +52,21 @@ async def test_a_slot_that_does_not_start_is_named(make_rig: Any) -> None:
     rig.slot.start_errors = [RuntimeError("no such device")]
     with pytest.raises(ServiceError, match="Slot slot-0 did not start: no such device"):
         await rig.pool.start()
+
+
+async def test_a_slot_that_ray_does_not_bring_back_says_so_once(
+    make_rig: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.residency.supervisor.RESTART_DELAY_S", 0.0)
+    rig = await make_rig({"a": 1})
+    rig.slot.start_errors = [SlotLost("Slot slot-0 lost its process.") for _ in range(3)]
+    rig.slot.die()
+    await rig.settle()
+    assert rig.slot.starts == 2
+    told = [r for r in caplog.records if "did not start" in r.message]
+    assert [(r.levelno, r.message.count("..")) for r in told] == [(logging.WARNING, 0)]
+    assert "restart the service where Ray runs inside it" in told[0].message
+    assert "CPUs" not in told[0].message
 
 
 async def test_stop_ends_the_slots(make_rig: Any) -> None:

@@ -132,3 +132,15 @@ def test_only_slots_that_others_can_reach_have_a_token(
     assert len(tokens) == 1
     assert (tokens != {None}) is secret
     assert not secret or len(tokens.pop() or "") >= 32
+
+
+async def test_an_outage_is_told_once(
+    actor: ScriptedActor, caplog: pytest.LogCaptureFixture
+) -> None:
+    slot = _slot()
+    actor.lifetime.answers = [BLIP, BLIP, DEATH]
+    actor.call.answers = [BLIP, BLIP, 1.0, BLIP, BLIP, 2.0]
+    await asyncio.gather(slot.lost(), slot.memory_gb())
+    assert caplog.text.count("slot-0 cannot be reached (ActorUnavailableError)") == 1
+    await slot.memory_gb()
+    assert caplog.text.count("slot-0 cannot be reached") == 2

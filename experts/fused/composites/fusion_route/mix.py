@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from experts.fused.composites.role_logprobs import QUIETEST
-from experts.fused.folder.methods.fusion_route import NOBODY, FusionRoute
+from experts.fused.folder.methods.fusion_route import NO_EXPERT, FusionRoute
 
 
 class RouteMix(nn.Module):
@@ -19,7 +19,7 @@ class RouteMix(nn.Module):
         super().__init__()
         number = {name: index for index, name in enumerate(composite.members)}
         # The router alone: a number after the last expert's, which equals none of them.
-        number[NOBODY] = len(number)
+        number[NO_EXPERT] = len(number)
         forced = [-1 if r.expert is None else number[r.expert] for r in composite.roles]
         speaks = [role.router_logits for role in composite.roles]
         self.register_buffer("forced", torch.tensor(forced), persistent=False)

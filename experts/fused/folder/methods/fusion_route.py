@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from experts.fused.folder.composite import MAX_ROLES, Composite, Role
 
-NOBODY = "none"
+NO_EXPERT = "none"
 """What a role says where no expert is added to the router's own logits."""
 MOST_SPEAKERS = 900
 """How many experts the log-probability of a role token can tell apart (`speaker.py`)."""
@@ -22,12 +22,12 @@ class RouteRole(Role):
     """Whether the router's own logits are added."""
 
     def members(self) -> Iterator[str]:
-        if self.expert not in (None, NOBODY):
+        if self.expert not in (None, NO_EXPERT):
             yield str(self.expert)
 
     @model_validator(mode="after")
     def _somebody_speaks(self) -> Self:
-        if self.expert == NOBODY and not self.router_logits:
+        if self.expert == NO_EXPERT and not self.router_logits:
             raise ValueError("neither an expert nor the router would speak")
         return self
 
@@ -41,7 +41,7 @@ class FusionRoute(Composite):
 
     def _problems(self) -> Iterator[str]:
         yield from super()._problems()
-        if NOBODY in self.members:
-            yield f'no member may be called "{NOBODY}"'
+        if NO_EXPERT in self.members:
+            yield f'no member may be called "{NO_EXPERT}"'
         if len(self.members) > MOST_SPEAKERS:
             yield f"at most {MOST_SPEAKERS} members"

@@ -236,7 +236,7 @@ BODY = {"model": "base", "messages": HI}
 MISTAKES = [
     ("{", "The body is not valid JSON"),
     ("[]", "The body must be a JSON object."),
-    ({"model": "base"}, "`prompt` is required."),
+    ({"model": "base"}, "`messages` (chat) or `prompt` is required."),
     ({"messages": HI}, "`model` must be a non-empty string."),
     ({"model": "bass", "messages": HI}, "The model `bass` does not exist. Known models: pool/auto"),
     ({**BODY, "temprature": 1}, "Unrecognized request argument supplied: temprature."),

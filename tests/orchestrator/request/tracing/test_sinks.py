@@ -68,9 +68,15 @@ def test_a_disk_that_fails_costs_the_trace_alone(
 ) -> None:
     (tmp_path / "file").touch()
     sink = TraceFile(tmp_path / "file" / "traces.jsonl", sample=1.0)
-    sink.write(_context(), _trace())
+    for _ in range(25):
+        sink.write(_context(), _trace())
     sink.close()
-    assert "could not be written" in caplog.text
+    told = [r for r in caplog.records if r.name == "coterie.traces"]
+    assert [r.exc_info is not None for r in told] == [True, False, False]
+    first, counted, last = (r.getMessage() for r in told)
+    assert "could not be written" in first
+    assert counted.endswith(": 10")
+    assert last.endswith(": 25")
 
 
 async def test_a_gateway_writes_one_access_line_for_each_request(
