@@ -54,9 +54,9 @@ class Pipeline:
             action = AskExpert(context.model)
             trace.plan = plan_expert(context.model)
             return await self._single.start(context, trace, action)
-        return await self._answer_panel(context, trace, composition)
+        return await self._answer_composition(context, trace, composition)
 
-    async def _answer_panel(
+    async def _answer_composition(
         self, context: RequestContext, trace: Trace, composition: Composition
     ) -> StartedAnswer:
         """Decide who answers, and let the expert, or the panel, do so."""
