@@ -1,32 +1,44 @@
 """What clients ask for by name: compositions, and classes of requests."""
 
+import re
 from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from experts.components import is_own_class
+from experts.keys import Keys
 from orchestrator.config.budget import BudgetConfig
 from routers.learning import LearningConfig
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-CompositionName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._+-]+$")
-]
+
+def _matching(pattern: str, words: str) -> Any:
+    """A text of a pattern, which is in the JSON Schema; messages explain it in words."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(words)
+        return value
+
+    schema = WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+    return Annotated[str, AfterValidator(check), schema]
+
+
+_LETTERS = "letters (a to z), digits, `.`, `_` and `-`"
+Name = _matching(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    f"must consist of {_LETTERS}, beginning with a letter or digit",
+)
+CompositionName = _matching(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._+-]+",
+    f"must have two parts with a `/` between them, such as pool/auto: {_LETTERS}, beginning with a"
+    " letter or digit; the second part may also hold `+`",
+)
 DEFAULT_CLASS = "interactive"
 BATCH_CLASS = "batch"
 
 
-class Section(BaseModel):
-    """Refuses unknown keys, never changes, and shows no value where it is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+class Section(Keys):
+    """The keys of a section of the file."""
 
 
 class RequestClass(Section):

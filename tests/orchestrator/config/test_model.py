@@ -85,7 +85,10 @@ def test_equal_parts_may_be_shared_with_anchors(write: Any) -> None:
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
-    assert problems_of(tmp_path / "no.yaml") == (f"{tmp_path}/no.yaml: No such file or directory.",)
+    assert problems_of(tmp_path / "no.yaml") == (
+        f"{tmp_path}/no.yaml: there is no such file. Name your configuration with `--config FILE` (or"
+        " `coterie validate FILE`).",
+    )
 
 
 def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
@@ -145,3 +148,11 @@ def test_the_examples_are_right(path: Path) -> None:
         if len(absent) == len(error.problems) > 0:
             pytest.skip("its weights are not here")
         raise
+
+
+def test_a_variable_that_is_not_set_is_told_once(write: Any) -> None:
+    key = {"key": "${env:COTERIE_TEST_NOT_SET}"}
+    path = write({"experts": {"a": REMOTE}, "server": {"api_keys": {"me": key}}})
+    assert problems_of(path) == (
+        "server.api_keys.me.key: the environment variable COTERIE_TEST_NOT_SET is not set.",
+    )

@@ -123,7 +123,7 @@ MISTAKES = {
     ),
     "a wrong value, which is not shown": (
         _changed("experts", "greeter", greeting="", token=["s3cret"]),
-        "experts.greeter.token: must be a valid string.",
+        "experts.greeter.token: must be a text.",
     ),
     "a missing key": (
         {**POOL, "routers": {"length": {"type": ROUTER["type"], "short": "far"}}},

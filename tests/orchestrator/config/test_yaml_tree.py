@@ -72,9 +72,7 @@ def test_every_variable_that_is_not_set_is_named_once(monkeypatch: pytest.Monkey
         ),
         (
             "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
-            + "".join(
-                f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)
-            ),
+            + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)),
             "the file has more than 100000 keys and values",
         ),
     ],
