@@ -142,6 +142,9 @@ def fill_environment(value: Any, problems: list[str], path: tuple[str, ...] = ()
             problems.append(f"{'.'.join(path)}: the environment variable {name} is not set.")
         return os.environ.get(name, "")
 
+    if "\0" in value:
+        problems.append(f"{'.'.join(path)}: must not hold a null character.")
+        return ""  # No path of a file may hold one, either.
     if _OPENING in _ENVIRONMENT.sub("", value):
         where = ".".join(path)
         problems.append(f"{where}: `{_OPENING}` must be followed by a variable's name and `}}`.")

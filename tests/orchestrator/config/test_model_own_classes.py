@@ -154,6 +154,10 @@ MISTAKES = {
         "aggregators.longest.type: the import of `my_coterie.broken` failed"
         " (RuntimeError: out of order).",
     ),
+    "a module that ends the process": (
+        _changed("aggregators", "longest", type="my_coterie.exits:It"),
+        "aggregators.longest.type: the import of `my_coterie.exits` failed (SystemExit: 3).",
+    ),
     "not module:Class": (
         _changed("experts", "greeter", type="my_coterie/engines:Greeter"),
         "experts.greeter.type: `my_coterie/engines:Greeter` must look like my_package.my_module",
