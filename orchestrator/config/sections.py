@@ -11,28 +11,34 @@ from orchestrator.config.budget import BudgetConfig
 from routers.learning import LearningConfig
 
 
-def _matching(pattern: str, words: str) -> Any:
-    """A text of a pattern, which is in the JSON Schema; messages explain it in words."""
+def _matches(pattern: str, words: str) -> AfterValidator:
+    """Checks that a text has a pattern, which messages explain in words."""
 
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
             raise ValueError(words)
         return value
 
-    schema = WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
-    return Annotated[str, AfterValidator(check), schema]
+    return AfterValidator(check)
 
 
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_TWO_PARTS = rf"{_NAME}/[A-Za-z0-9._+-]+"
 _LETTERS = "letters (a to z), digits, `.`, `_` and `-`"
-Name = _matching(
-    r"[A-Za-z0-9][A-Za-z0-9._-]*",
-    f"must consist of {_LETTERS}, beginning with a letter or digit",
-)
-CompositionName = _matching(
-    r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._+-]+",
-    f"must have two parts with a `/` between them, such as pool/auto: {_LETTERS}, beginning with a"
-    " letter or digit; the second part may also hold `+`",
-)
+Name = Annotated[
+    str,
+    _matches(_NAME, f"must consist of {_LETTERS}, beginning with a letter or digit"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"}),
+]
+CompositionName = Annotated[
+    str,
+    _matches(
+        _TWO_PARTS,
+        f"must have two parts with a `/` between them, such as pool/auto: {_LETTERS}, beginning"
+        " with a letter or digit; the second part may also hold `+`",
+    ),
+    WithJsonSchema({"type": "string", "pattern": f"^{_TWO_PARTS}$"}),
+]
 DEFAULT_CLASS = "interactive"
 BATCH_CLASS = "batch"
 

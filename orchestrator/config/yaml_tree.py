@@ -36,7 +36,8 @@ def read_tree(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not UTF-8.", problems=(problem,)) from error
     except yaml.YAMLError as error:
         # Not its cause: PyYAML quotes the line, which may hold a secret.
-        raise ConfigError(f"{path} is not YAML.", problems=(_where(error),)) from None
+        fault = "is too large" if isinstance(error, _TooLargeError) else "is not YAML"
+        raise ConfigError(f"{path} {fault}.", problems=(_where(error),)) from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must be a mapping with the key `experts`.")
     return {str(key): value for key, value in tree.items()}
@@ -50,6 +51,10 @@ def _where(error: yaml.YAMLError) -> str:
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
     words = " ".join(part for part in (error.context, error.problem) if part)
     return f"{place}{words or 'the syntax is wrong'}."
+
+
+class _TooLargeError(yaml.constructor.ConstructorError):
+    """The file is YAML, but its tree has no end, or more than we read."""
 
 
 class _Size(NamedTuple):
@@ -84,7 +89,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         size = self._open.pop()
         if isinstance(event, yaml.AliasEvent):
             if node not in self._sizes:
-                raise _mistake(f"the alias `*{event.anchor}` stands inside what it names", event)
+                raise _too_large(f"the alias `*{event.anchor}` stands inside what it names", event)
             size = self._sizes[node]
         self._sizes[node] = size
         if self._open:
@@ -95,10 +100,10 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def _bound(self, size: "_Size", event: Any) -> None:
         if size.nodes > MOST_NODES:
             words = f"the file has more than {MOST_NODES} keys and values, with those of aliases"
-            raise _mistake(f"{words}; make it smaller", event)
+            raise _too_large(f"{words}; make it smaller", event)
         if size.depth > DEEPEST:
             words = f"more than {DEEPEST} mappings and lists stand inside each other"
-            raise _mistake(f"{words}; make the nesting shallower", event)
+            raise _too_large(f"{words}; make the nesting shallower", event)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -122,6 +127,10 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
 def _mistake(words: str, node: Any) -> yaml.YAMLError:
     return yaml.constructor.ConstructorError(None, None, words, node.start_mark)
+
+
+def _too_large(words: str, event: Any) -> yaml.YAMLError:
+    return _TooLargeError(None, None, words, event.start_mark)
 
 
 def fill_environment(value: Any, problems: list[str], path: tuple[str, ...] = ()) -> Any:
