@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
+from experts.keys import Keys
 from experts.types import Chunk, Request
 
 
@@ -61,10 +60,8 @@ def most_calls(aggregator: Aggregator, panel: Panel) -> Counter[str]:
     return Counter(panel.experts) if own is None else own(panel)
 
 
-class AggregatorConfig(BaseModel):
+class AggregatorConfig(Keys):
     """The keys under `aggregators.NAME`; each `Config` adds its own and a literal `type`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
         """Mistakes that can only be seen with the pool's expert names, as `key: what is wrong`.

@@ -108,7 +108,7 @@ def _own_class(target: str, family: Family) -> Any:
             f"there is no module `{error.name}`; install its package into the environment that"
             " Coterie runs in."
         ) from error
-    except Exception as error:  # Whatever the code of others may raise.
+    except (Exception, SystemExit) as error:  # Whatever the code of others may raise.
         raise _Unusable(_failed(name, error)) from error
     made = getattr(module, attribute, None)
     if made is None:
@@ -118,7 +118,7 @@ def _own_class(target: str, family: Family) -> Any:
     return made
 
 
-def _failed(module: str, error: Exception) -> str:
+def _failed(module: str, error: BaseException) -> str:
     return f"the import of `{module}` failed ({type(error).__name__}: {error})."
 
 

@@ -4,6 +4,8 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from types import NoneType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -42,8 +44,19 @@ def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
         where, what = _sentence(place, problem)
         found.setdefault(where, []).append(what)
     # Several at one place are what the members of a union want.
-    said = {where: ", or ".join(dict.fromkeys(all_)) for where, all_ in found.items()}
+    said = {where: _either(list(dict.fromkeys(all_))) for where, all_ in found.items()}
     return [f"{where}: {ended(what)}" for where, what in said.items()]
+
+
+def _either(wanted: Sequence[str]) -> str:
+    """What the members of a union want: `must be a text or a mapping`."""
+    if len(wanted) == 1:
+        return wanted[0]
+    must = "must be "
+    wanted = [one.partition(_BUT)[0] for one in wanted]
+    if all(one.startswith(must) for one in wanted):
+        return must + " or ".join(one.removeprefix(must) for one in wanted)
+    return ", or ".join(wanted)
 
 
 def ended(sentence: str) -> str:
@@ -108,6 +121,8 @@ def _sentence(place: Place, problem: Mapping[str, Any]) -> tuple[str, str]:
         if not isinstance(problem["input"], dict):
             return where, "must be a mapping with the key `type`"
         return f"{where}.type", unknown_type(problem["input"].get("type"), place.types)
+    if kind == "string_type":
+        return _not_a_text(place, problem["input"])
     words = problem["msg"].removeprefix("Value error, ").rstrip(".")
     for said, meant in _WORDS:
         words = re.sub(said, meant, words)
@@ -115,6 +130,20 @@ def _sentence(place: Place, problem: Mapping[str, Any]) -> tuple[str, str]:
     if place.is_name:
         return where, f"the name {words}"
     return where, words
+
+
+def _not_a_text(place: Place, given: Any) -> tuple[str, str]:
+    """Of a value, or a name, that YAML reads as something else; the value is not shown."""
+    path = list(place.path)
+    words = "must be a text"
+    read_as = next((words for kind, words in _READ_AS if isinstance(given, kind)), None)
+    if read_as is not None:
+        words += f"{_BUT} YAML reads it as {read_as}: put it in quotes"
+    if not place.is_name:
+        return ".".join(path), words
+    if isinstance(given, bool) or given is None:  # Pydantic calls these keys 1, 0 and None.
+        path[-1] = {True: "true", False: "false", None: "null"}[given]
+    return ".".join(path), f"the name {words}"
 
 
 def _known(place: Place) -> str:
@@ -134,4 +163,18 @@ _WORDS = (
     (r"a valid dictionary( or .*)?$", "a mapping"),
     (r", unable to parse string as .*$", ""),
     (r"^must match pattern", "must match"),
+    (r"have at least 1 (item|character)( after validation, not 0)?$", "not be empty"),
+    (r"(items?) after validation, not \d+$", r"\1"),
+    (r"a valid string$", "a text"),
+    (r"a valid integer(, got a number with a fractional part)?$", "a whole number"),
+    (r"a valid number$", "a number"),
+    (r"a valid boolean(, unable to interpret input)?$", "true or false"),
+)
+_BUT = ", but"
+_READ_AS: tuple[tuple[type, str], ...] = (
+    (bool, "true or false"),
+    (int, "a number"),
+    (float, "a number"),
+    (date, "a date"),
+    (NoneType, "nothing"),
 )

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator
 
 from experts.components import is_own_class
+from experts.keys import Keys
 from experts.mistakes import OWN_CLASS
 
 
-class ExpertSpecBase(BaseModel):
+class ExpertSpecBase(Keys):
     """Fields that every kind of expert has."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     hosted: ClassVar[bool] = False
     """Whether one of our slots runs it (or somebody else's server does)."""
@@ -99,6 +99,8 @@ class OpenAISpec(ExpertSpecBase):
     def _http(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        if not _names_a_host(value):
+            raise ValueError("must be http://HOST:PORT/PATH, with a port from 1 to 65535, if any")
         return value.rstrip("/")
 
 
@@ -118,7 +120,7 @@ class OwnSpec(ExpertSpecBase):
     The keys beside those of every expert are the engine's: `experts/own_engines.py` parses them.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="allow")
 
     type: str = Field(
         pattern=":", description="The engine's class, as my_package.my_module:MyEngine."
@@ -132,6 +134,14 @@ class OwnSpec(ExpertSpecBase):
     def __repr_args__(self) -> Any:
         """The engine's keys are not shown: one may be secret."""
         return [(name, value) for name, value in super().__repr_args__() if name not in self.keys]
+
+
+def _names_a_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # A port or an address that is none.
+        return False
 
 
 def _tag(value: Any) -> str | None:

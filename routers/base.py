@@ -6,8 +6,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
+from experts.keys import Keys
 from experts.types import Request
 
 
@@ -61,10 +61,8 @@ class Router(Protocol):
     def route(self, requests: Sequence[Request]) -> list[Decision]: ...
 
 
-class RouterConfig(BaseModel):
+class RouterConfig(Keys):
     """The keys under `routers.NAME`; each router's `Config` adds its own and a literal `type`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
         """Mistakes that can only be seen with the pool's expert names, as `key: what is wrong`.

@@ -13,17 +13,16 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from experts.keys import Keys
 from routers.base import Decision
 
 FITTED, ONLY, WITHOUT = "fitted", "only ", "without "
 
 
-class LearningConfig(BaseModel):
+class LearningConfig(Keys):
     """The keys under `compositions.NAME.learning`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rate: float = Field(
         0.1,

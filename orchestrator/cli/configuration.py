@@ -9,6 +9,7 @@ import typer
 from experts.errors import ConfigError
 from experts.spec import TorchSpec
 from orchestrator.cli.tables import print_table
+from orchestrator.cli.unreadable import unreadable_files
 from orchestrator.config.checks import missing_files
 from orchestrator.config.model import Config, load_config
 
@@ -18,6 +19,8 @@ def validate(file: Path) -> None:
     config = load_config(file)
     if problems := missing_files(config.routers):
         raise ConfigError(f"{file} names files that do not exist.", problems=tuple(problems))
+    if problems := unreadable_files(config):
+        raise ConfigError(f"{file} names files that cannot be used.", problems=tuple(problems))
     parts = [_count(config.experts, "expert"), _count(config.compositions, "composition")]
     typer.echo(f"{file} is valid: {', '.join(parts)}")
     for name, spec in config.experts.items():

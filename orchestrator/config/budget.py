@@ -1,12 +1,12 @@
 """The keys of a budget: the most that one answer of several experts may cost."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from experts.keys import Keys
 
 
-class BudgetConfig(BaseModel):
+class BudgetConfig(Keys):
     """The keys under a composition's `budget`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     calls: int = Field(64, ge=1, le=10_000, description="Most calls of experts.")
     tokens: int = Field(

@@ -113,13 +113,17 @@ def load_config(path: Path) -> Config:
     """Read and check a file. Raises ConfigError with every problem found."""
     problems: list[str] = []
     tree = fill_environment(read_tree(path), problems)
+    unfilled = tuple(problem.partition(": ")[0] for problem in problems)
     anchor_paths(tree, path.parent, Config)
     config: Config | None = None
+    found: list[str] = []
     try:
         config = Config.model_validate(tree)
     except ValidationError as error:
-        problems += explain(Config, error)
-    problems += between_keys(tree)
+        found += explain(Config, error)
+    found += between_keys(tree)
+    # Where a variable is missing, nothing else that is wrong there is of use.
+    problems += [problem for problem in found if problem.partition(": ")[0] not in unfilled]
     if problems or config is None:
         count = f"{len(problems)} mistake{'s' if len(problems) > 1 else ''}"
         raise ConfigError(f"{path} has {count}.", problems=tuple(problems))

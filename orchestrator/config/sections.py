@@ -1,32 +1,50 @@
 """What clients ask for by name: compositions, and classes of requests."""
 
+import re
 from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from experts.components import is_own_class
+from experts.keys import Keys
 from orchestrator.config.budget import BudgetConfig
 from routers.learning import LearningConfig
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+def _matches(pattern: str, words: str) -> AfterValidator:
+    """Checks that a text has a pattern, which messages explain in words."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(words)
+        return value
+
+    return AfterValidator(check)
+
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_TWO_PARTS = rf"{_NAME}/[A-Za-z0-9._+-]+"
+_LETTERS = "letters (a to z), digits, `.`, `_` and `-`"
+Name = Annotated[
+    str,
+    _matches(_NAME, f"must consist of {_LETTERS}, beginning with a letter or digit"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"}),
+]
 CompositionName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._+-]+$")
+    str,
+    _matches(
+        _TWO_PARTS,
+        f"must have two parts with a `/` between them, such as pool/auto: {_LETTERS}, beginning"
+        " with a letter or digit; the second part may also hold `+`",
+    ),
+    WithJsonSchema({"type": "string", "pattern": f"^{_TWO_PARTS}$"}),
 ]
 DEFAULT_CLASS = "interactive"
 BATCH_CLASS = "batch"
 
 
-class Section(BaseModel):
-    """Refuses unknown keys, never changes, and shows no value where it is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+class Section(Keys):
+    """The keys of a section of the file."""
 
 
 class RequestClass(Section):

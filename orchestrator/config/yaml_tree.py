@@ -4,14 +4,19 @@ import os
 import re
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from experts.errors import ConfigError
 
 _ENVIRONMENT = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
+_OPENING = "${env:"
 _MERGE = "tag:yaml.org,2002:merge"
+MOST_NODES = 100_000
+"""Keys and values of a file, those that aliases repeat among them."""
+DEEPEST = 64
+"""Mappings and lists inside each other: what reads the tree may then recurse."""
 
 
 def read_tree(path: Path) -> dict[str, Any]:
@@ -19,6 +24,11 @@ def read_tree(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         tree = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 (it is a SafeLoader)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path}: there is no such file.",
+            hint="Name your configuration with `--config FILE` (or `coterie validate FILE`).",
+        ) from error
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
@@ -26,7 +36,8 @@ def read_tree(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not UTF-8.", problems=(problem,)) from error
     except yaml.YAMLError as error:
         # Not its cause: PyYAML quotes the line, which may hold a secret.
-        raise ConfigError(f"{path} is not YAML.", problems=(_where(error),)) from None
+        fault = "is too large" if isinstance(error, _TooLargeError) else "is not YAML"
+        raise ConfigError(f"{path} {fault}.", problems=(_where(error),)) from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must be a mapping with the key `experts`.")
     return {str(key): value for key, value in tree.items()}
@@ -42,8 +53,57 @@ def _where(error: yaml.YAMLError) -> str:
     return f"{place}{words or 'the syntax is wrong'}."
 
 
+class _TooLargeError(yaml.constructor.ConstructorError):
+    """The file is YAML, but its tree has no end, or more than we read."""
+
+
+class _Size(NamedTuple):
+    """How large the tree of a node is, with what its aliases repeat."""
+
+    nodes: int
+    depth: int
+
+    def around(self, inner: "_Size") -> "_Size":
+        """The size of what also holds a tree of size `inner`."""
+        return _Size(self.nodes + inner.nodes, max(self.depth, inner.depth + 1))
+
+
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML silently keeps the last of two equal keys; a config file must not."""
+    """A SafeLoader that refuses equal keys, and trees that are endless, too large or too deep.
+
+    YAML silently keeps the last of two equal keys; a config file must not. Aliases make a small
+    file a tree that no memory holds, or one that contains itself.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._open: list[_Size] = []
+        self._sizes: dict[Any, _Size] = {}
+        """Of each node that is complete: an alias of another one stands inside what it names."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        self._bound(_Size(0, len(self._open) + 1), event)
+        self._open.append(_Size(1, 1))
+        node: Any = super().compose_node(parent, index)
+        size = self._open.pop()
+        if isinstance(event, yaml.AliasEvent):
+            if node not in self._sizes:
+                raise _too_large(f"the alias `*{event.anchor}` stands inside what it names", event)
+            size = self._sizes[node]
+        self._sizes[node] = size
+        if self._open:
+            size = self._open[-1] = self._open[-1].around(size)
+        self._bound(_Size(size.nodes, len(self._open) + size.depth - 1), event)
+        return node
+
+    def _bound(self, size: "_Size", event: Any) -> None:
+        if size.nodes > MOST_NODES:
+            words = f"the file has more than {MOST_NODES} keys and values, with those of aliases"
+            raise _too_large(f"{words}; make it smaller", event)
+        if size.depth > DEEPEST:
+            words = f"more than {DEEPEST} mappings and lists stand inside each other"
+            raise _too_large(f"{words}; make the nesting shallower", event)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -69,8 +129,15 @@ def _mistake(words: str, node: Any) -> yaml.YAMLError:
     return yaml.constructor.ConstructorError(None, None, words, node.start_mark)
 
 
+def _too_large(words: str, event: Any) -> yaml.YAMLError:
+    return _TooLargeError(None, None, words, event.start_mark)
+
+
 def fill_environment(value: Any, problems: list[str], path: tuple[str, ...] = ()) -> Any:
-    """The tree with every ${env:NAME} replaced; what is not set goes to `problems`."""
+    """The tree with every ${env:NAME} replaced.
+
+    A variable that is not set, and a reference that is not complete, goes to `problems`.
+    """
     if isinstance(value, dict):
         return {k: fill_environment(v, problems, (*path, str(k))) for k, v in value.items()}
     if isinstance(value, list):
@@ -84,4 +151,10 @@ def fill_environment(value: Any, problems: list[str], path: tuple[str, ...] = ()
             problems.append(f"{'.'.join(path)}: the environment variable {name} is not set.")
         return os.environ.get(name, "")
 
+    if "\0" in value:
+        problems.append(f"{'.'.join(path)}: must not hold a null character.")
+        return ""  # No path of a file may hold one, either.
+    if _OPENING in _ENVIRONMENT.sub("", value):
+        where = ".".join(path)
+        problems.append(f"{where}: `{_OPENING}` must be followed by a variable's name and `}}`.")
     return _ENVIRONMENT.sub(fill, value)

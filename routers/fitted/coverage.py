@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from experts.keys import Keys
 from routers.fitted.coverage_distance import held_out_distances
 from routers.fitted.cross_validation import HeldOut
 from routers.fitted.training_set import Floats, Indices, TrainingSet
@@ -24,10 +25,8 @@ SLACK = 1.001
 once, and in a small table the farthest question may itself be the limit."""
 
 
-class CoverageConfig(BaseModel):
+class CoverageConfig(Keys):
     """The keys under `routers.NAME.coverage`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     action: Action = Field(
         description="What to do after an alarm: ask the `general` expert, ask a second expert and"

@@ -112,15 +112,15 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"inner": {"size": 0}},
         ["inner.size: must be greater than or equal to 1."],
     ),
-    "not a number": ({"pairs": [1, "many"]}, ["pairs.1: must be a valid integer."]),
+    "not a number": ({"pairs": [1, "many"]}, ["pairs.1: must be a whole number."]),
     "neither of a union": (
         {"either": 3},
-        ["either: must be a valid string, or must be a mapping."],
+        ["either: must be a text or a mapping."],
     ),
     "inside a member of a union": (
         {"model": {"siez": 1}},
         [
-            "model: must be a valid integer.",
+            "model: must be a whole number.",
             "model.siez: unknown key. Did you mean `size`?",
         ],
     ),
@@ -157,7 +157,7 @@ def test_however_deep_a_mistake_lies_its_path_is_right_and_its_value_is_not_show
     for part in reversed(path):
         tree = {part: tree}
     where = ".".join(["inner", *path, "size"])
-    assert _problems({"inner": tree}) == [f"{where}: must be a valid integer."]
+    assert _problems({"inner": tree}) == [f"{where}: must be a whole number."]
 
 
 def test_keys_are_listed_as_the_file_spells_them() -> None:

@@ -76,7 +76,7 @@ def test_a_missing_file_is_one_line(coterie: Any, tmp_path: Path) -> None:
     code, _, err = coterie("validate", str(tmp_path / "none.yaml"))
     assert code == 2
     assert err.count("\n") == 1
-    assert "No such file" in err
+    assert "there is no such file" in err
 
 
 def test_a_mistake_leaves_no_traceback(write: Any) -> None:
@@ -156,3 +156,14 @@ def test_a_folder_that_hides_our_packages_is_refused(
     code, _, err = coterie("serve", "--config", write(POOL))
     assert code == 1
     assert "has a Python package `experts`" in err
+
+
+@pytest.mark.parametrize("command", [("route", "hi"), ("models",)])
+def test_where_the_default_file_is_missing_the_option_is_named(
+    coterie: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = coterie(*command)
+    assert code == 2
+    assert "examples/zoo.yaml: there is no such file." in err
+    assert "`--config FILE`" in err

@@ -1,5 +1,6 @@
 """Every kind of mistake in a file is named with its path."""
 
+import math
 from typing import Any
 
 import pytest
@@ -34,10 +35,38 @@ MISTAKES = {
         {"version": 1},
         "experts: this key is required: the models that can answer",
     ),
-    "no expert": ({"experts": {}}, "experts: "),
+    "no expert": ({"experts": {}}, "experts: must not be empty."),
     "wrong type": (
         {"experts": {"a": REMOTE}, "server": {"port": "many"}},
-        "server.port: must be a valid integer.",
+        "server.port: must be a whole number.",
+    ),
+    "a boolean for a number": (
+        {"experts": {"a": REMOTE}, "server": {"port": True}},
+        "server.port: must be a number, not true or false.",
+    ),
+    "a boolean for a number of an aggregator": (
+        {"experts": {"a": REMOTE}, "aggregators": {"v": {"type": "vote", "samples": True}}},
+        "aggregators.v.samples: must be a number, not true or false.",
+    ),
+    "infinite seconds": (
+        {"experts": {"a": REMOTE}, "slots": {"load_timeout_s": math.inf}},
+        "slots.load_timeout_s: must be a finite number.",
+    ),
+    "an infinite number as a text": (
+        {"experts": {"a": REMOTE}, "slots": {"memory_gb": "1e400"}},
+        "slots.memory_gb: must be a finite number.",
+    ),
+    "an expert without a number for its price": (
+        {"experts": {"a": {**REMOTE, "price_usd_per_mtok": math.nan}}},
+        "experts.a.price_usd_per_mtok: must be a finite number.",
+    ),
+    "a port that is none": (
+        {"experts": {"a": {**REMOTE, "base_url": "http://far.test:999999/v1"}}},
+        "experts.a.base_url: must be http://HOST:PORT/PATH, with a port from 1 to 65535",
+    ),
+    "an address that is none": (
+        {"experts": {"a": {**REMOTE, "base_url": "http://[::1/v1"}}},
+        "experts.a.base_url: must be http://HOST:PORT/PATH",
     ),
     "out of range": (
         {"experts": {"a": REMOTE}, "server": {"port": 70000}},
@@ -58,12 +87,31 @@ MISTAKES = {
     "an expert that is no mapping": ({"experts": {"a": 3}}, "experts.a: "),
     "expert with a bad name": (
         {"experts": {"a b": REMOTE}},
-        "experts.a b: the name must match",
+        "experts.a b: the name must consist of letters",
     ),
-    "expert with a number for a name": ({"experts": {1: {**REMOTE, "x": 1}}}, "experts.1: "),
+    "expert with a number for a name": (
+        {"experts": {1: REMOTE}},
+        "experts.1: the name must be a text, but YAML reads it as a number: put it in quotes.",
+    ),
+    "expert with a boolean for a name": (
+        {"experts": {True: REMOTE}},
+        "experts.true: the name must be a text, but YAML reads it as true or false: put it in",
+    ),
+    "a number for a text": (
+        {"experts": {"a": REMOTE}, "server": {"api_keys": {"me": {"key": 4321}}}},
+        "server.api_keys.me.key: must be a text, but YAML reads it as a number: put it in quotes.",
+    ),
+    "a list for an aggregator": (
+        {
+            "experts": {"a": REMOTE},
+            "routers": {"r": {"type": "random"}},
+            "compositions": {"pool/auto": {"router": "r", "aggregator": ["vote"]}},
+        },
+        "compositions.pool/auto.aggregator: must be a text or a mapping.",
+    ),
     "composition with a bad name": (
         {"experts": {"a": REMOTE}, "compositions": {"auto": {"router": "r"}}},
-        "compositions.auto: the name must match",
+        "compositions.auto: the name must have two parts",
     ),
     "composition of an unknown class": (
         {

@@ -123,7 +123,7 @@ MISTAKES = {
     ),
     "a wrong value, which is not shown": (
         _changed("experts", "greeter", greeting="", token=["s3cret"]),
-        "experts.greeter.token: must be a valid string.",
+        "experts.greeter.token: must be a text.",
     ),
     "a missing key": (
         {**POOL, "routers": {"length": {"type": ROUTER["type"], "short": "far"}}},
@@ -153,6 +153,10 @@ MISTAKES = {
         _changed("aggregators", "longest", type="my_coterie.broken:It"),
         "aggregators.longest.type: the import of `my_coterie.broken` failed"
         " (RuntimeError: out of order).",
+    ),
+    "a module that ends the process": (
+        _changed("aggregators", "longest", type="my_coterie.exits:It"),
+        "aggregators.longest.type: the import of `my_coterie.exits` failed (SystemExit: 3).",
     ),
     "not module:Class": (
         _changed("experts", "greeter", type="my_coterie/engines:Greeter"),

@@ -58,3 +58,51 @@ def test_every_variable_that_is_not_set_is_named_once(monkeypatch: pytest.Monkey
     filled = fill_environment(tree, problems)
     assert filled == {"a": ["value", "xy"], "b": {1: 2}}
     assert problems == ["a.1: the environment variable COTERIE_TEST_NOT_SET is not set."]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("s: &s {type: strategy, panel: *s}\n", "the alias `*s` stands inside what it names."),
+        ("s: &s [[*s]]\n", "the alias `*s` stands inside what it names."),
+        ("a: " + "[" * 3000 + "]" * 3000, "more than 64 mappings and lists stand inside each"),
+        (
+            "a: &a " + "[" * 40 + "]" * 40 + "\nb: " + "[" * 40 + "*a" + "]" * 40,
+            "more than 64 mappings and lists stand inside each",
+        ),
+        (
+            "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
+            + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)),
+            "the file has more than 100000 keys and values",
+        ),
+    ],
+    ids=["itself", "itself inside lists", "deep", "deep by an alias", "large by aliases"],
+)
+def test_a_tree_that_is_endless_too_deep_or_too_large_is_refused(
+    write: Callable[[Any], Path], text: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match="is too large") as caught:
+        read_tree(write(text))
+    (problem,) = caught.value.problems
+    assert said in problem
+    assert problem.startswith("line ")
+
+
+def test_aliases_and_merges_within_the_bounds_are_read(write: Callable[[Any], Path]) -> None:
+    text = "a: &a {x: 1}\nb: {<<: *a, y: 2}\nc: [*a, " + "[" * 60 + "]" * 60 + "]\n"
+    tree = read_tree(write(text))
+    assert tree["b"] == {"x": 1, "y": 2}
+    assert tree["c"][0] == {"x": 1}
+
+
+@pytest.mark.parametrize("text", ["${env:HOME", "${env:}", "a${env:1X}b", "${env:NOT SET}"])
+def test_a_reference_that_is_not_complete_is_named(text: str) -> None:
+    problems: list[str] = []
+    fill_environment({"a": {"b": text}}, problems)
+    assert problems == ["a.b: `${env:` must be followed by a variable's name and `}`."]
+
+
+def test_a_file_that_is_not_there_says_how_to_name_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no such file") as caught:
+        read_tree(tmp_path / "zoo.yaml")
+    assert "--config FILE" in caught.value.hint
