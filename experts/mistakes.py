@@ -132,6 +132,8 @@ def _as_clause(field: FieldInfo | None) -> str:
 _WORDS = (
     (r"^(Input|String|Value|Dictionary|List|Tuple) should", "must"),
     (r"a valid dictionary( or .*)?$", "a mapping"),
+    (r"a valid tuple$", "a valid list"),
+    (r"a valid boolean(, .*)?$", "true or false"),
     (r", unable to parse string as .*$", ""),
     (r"^must match pattern", "must match"),
 )
