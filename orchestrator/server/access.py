@@ -45,9 +45,10 @@ class AccessGate:
 
         async def noting(message: Message) -> None:
             nonlocal status
-            await send(message)
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message = _with_id(message, request_id)
+            await send(message)
 
         try:
             await self._app(scope, receive, noting)
@@ -72,6 +73,14 @@ class AccessGate:
         if ACCESS.isEnabledFor(level):
             fields = _fields(scope, request_id, status, seconds)
             ACCESS.log(level, "request", extra={"access": fields})
+
+
+def _with_id(head: Message, request_id: str) -> Message:
+    """The head of a response with the id under which its line is found."""
+    headers = list(head.get("headers", ()))
+    if any(name == b"x-request-id" for name, _ in headers):
+        return head
+    return {**head, "headers": [*headers, (b"x-request-id", request_id.encode())]}
 
 
 def _fields(scope: Scope, request_id: str, status: int, seconds: float) -> dict[str, Any]:
