@@ -11,12 +11,12 @@ from starlette.responses import JSONResponse, Response
 
 from experts.errors import CoterieError
 from orchestrator.server import expert_routes, openai_routes, service_routes
-from orchestrator.server.access import AccessGate
 from orchestrator.server.auth import KeyGate
 from orchestrator.server.classes import BATCH_PATH
 from orchestrator.server.context import Context, request_id_of
 from orchestrator.server.errors import body_of, envelope, headers_of, status_of
-from orchestrator.server.in_flight import InFlightGate
+from orchestrator.server.gates.access import AccessGate
+from orchestrator.server.gates.in_flight import InFlightGate
 
 
 def make_app(context: Context) -> FastAPI:
