@@ -18,6 +18,7 @@ CoterieError
 │   └── ExpertRefused      it answered with an error of its own, which is passed on
 ├── RoutingError           no router could decide
 ├── InternalError          a fault of ours; the log has its traceback
+├── ServiceStopping        the service stops, and cannot finish what is under way
 └── ServiceError           the service could not start (port, Ray, slot); exit code 1
 """
 
@@ -174,6 +175,13 @@ class RoutingError(CoterieError):
 
 class InternalError(CoterieError):
     """A fault of ours; the log has its traceback."""
+
+
+class ServiceStopping(CoterieError):
+    """The service stops, and the request was not finished in time."""
+
+    code = "service_stopping"
+    retryable = True
 
 
 class ServiceError(CoterieError):

@@ -161,6 +161,8 @@ def _as_clause(field: FieldInfo | None) -> str:
 _WORDS = (
     (r"^(Input|String|Value|Dictionary|List|Tuple) should", "must"),
     (r"a valid dictionary( or .*)?$", "a mapping"),
+    (r"a valid tuple$", "a valid list"),
+    (r"a valid boolean(, .*)?$", "true or false"),
     (r", unable to parse string as .*$", ""),
     (r"^must match pattern", "must match"),
     (r"have at least 1 (item|character)( after validation, not 0)?$", "not be empty"),

@@ -15,7 +15,8 @@ from orchestrator.server.auth import KeyGate
 from orchestrator.server.classes import BATCH_PATH
 from orchestrator.server.context import Context, request_id_of
 from orchestrator.server.errors import body_of, envelope, headers_of, status_of
-from orchestrator.server.in_flight import InFlightGate
+from orchestrator.server.gates.access import AccessGate
+from orchestrator.server.gates.in_flight import InFlightGate
 
 
 def make_app(context: Context) -> FastAPI:
@@ -29,7 +30,7 @@ def make_app(context: Context) -> FastAPI:
         app.include_router(module.router)
     app.include_router(openai_routes.tokens_router, prefix=BATCH_PATH)
     app.include_router(openai_routes.router, prefix=BATCH_PATH)
-    # Inside the key gate, which is added last: a request without a key takes no place.
+    # Inside the key gate, which is added later: a request without a key takes no place.
     app.add_middleware(
         InFlightGate,
         metrics=context.metrics,
@@ -37,6 +38,7 @@ def make_app(context: Context) -> FastAPI:
     )
     if api_keys := context.config.server.api_keys:
         app.add_middleware(KeyGate, api_keys=api_keys)
+    app.add_middleware(AccessGate, metrics=context.metrics)  # The last is the outermost.
     app.add_exception_handler(CoterieError, _ours)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import httpx
 from starlette.requests import Request as HttpRequest
+from starlette.types import Scope
 
 from experts.errors import BodyTooLarge
 from orchestrator.config.model import Config
@@ -16,6 +17,8 @@ from orchestrator.server.metrics import Metrics
 from routers.base import Encoder, Router
 
 MAX_REQUEST_ID = 128
+_REQUEST_ID = "coterie.request_id"
+_TRACED = "coterie.traced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +44,38 @@ def context_of(http: HttpRequest) -> Context:
 
 
 def request_id_of(http: HttpRequest) -> str:
-    """The client's `x-request-id`, or a new one."""
+    """The client's `x-request-id`, or a new one; always the same for one request."""
+    known: str | None = http.scope.get(_REQUEST_ID)
+    if known is not None:
+        return known
     given = http.headers.get("x-request-id", "")
     given = "".join(letter for letter in given if letter.isascii() and letter.isprintable())
-    return given[:MAX_REQUEST_ID] or f"req-{uuid.uuid4().hex}"
+    http.scope[_REQUEST_ID] = made = given[:MAX_REQUEST_ID] or f"req-{uuid.uuid4().hex}"
+    return made
+
+
+def mark_traced(scope: Scope) -> None:
+    """Note that the sinks get the trace of this request, which has its access line from them."""
+    scope[_TRACED] = True
+
+
+def is_traced(scope: Scope) -> bool:
+    """Whether the sinks get the trace of this request."""
+    return _TRACED in scope
 
 
 async def read_body(http: HttpRequest, max_mb: float) -> bytes:
-    """The request body. Raises BodyTooLarge as soon as it is over the bound."""
+    """The request body. Raises BodyTooLarge as soon as it is known to be over the bound."""
     limit = int(max_mb * (1 << 20))
+    too_large = BodyTooLarge(f"The body is larger than {max_mb:g} MB (server.max_body_mb).")
+    announced = http.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise too_large
     pieces: list[bytes] = []
     size = 0
     async for piece in http.stream():
         size += len(piece)
         if size > limit:
-            raise BodyTooLarge(f"The body is larger than {max_mb:g} MB (server.max_body_mb).")
+            raise too_large
         pieces.append(piece)
     return b"".join(pieces)

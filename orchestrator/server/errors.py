@@ -1,7 +1,10 @@
 """The only file that knows HTTP status: every error leaves in OpenAI's shape."""
 
+import json
 import math
 from typing import Any
+
+from starlette.types import Message, Send
 
 from experts.errors import (
     AdminOnly,
@@ -16,6 +19,7 @@ from experts.errors import (
     ExpertUnavailable,
     RequestError,
     RoutingError,
+    ServiceStopping,
     TooManyRequests,
     UnknownModel,
 )
@@ -34,6 +38,7 @@ _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
     (ExpertLost, 502),
     (ExpertError, 502),
     (RoutingError, 500),
+    (ServiceStopping, 503),
 )
 _KINDS = {
     401: "authentication_error",
@@ -41,6 +46,10 @@ _KINDS = {
     404: "not_found_error",
     429: "rate_limit_error",
 }
+CLIENT_LEFT = 499
+"""What proxies log for a client that closed the connection; no client receives it."""
+FAREWELL_S = 1.0
+"""How long the last words of a service that stops may wait for a client that does not read."""
 RETRY_AFTER_S = {429: 1, 503: 5}
 """Seconds a client should wait; the OpenAI SDK obeys it."""
 MAX_RETRY_AFTER_S = 120
@@ -103,3 +112,22 @@ def _refusal_code(error: ExpertRefused) -> str:
     if "context length" in error.message:
         return "context_length_exceeded"
     return {400: "invalid_request", 404: "not_found"}.get(error.status, error.code)
+
+
+def service_stopping() -> ServiceStopping:
+    """What every request that is under way is told when the service stops."""
+    return ServiceStopping("The service stops before this request is finished.", hint="Try again.")
+
+
+async def send_error(error: CoterieError, request_id: str, send: Send) -> None:
+    """A whole error response."""
+    body = json.dumps(body_of(error)).encode()
+    headers = {"content-type": "application/json", "content-length": str(len(body))}
+    await send(response_start(status_of(error), headers | headers_of(error, request_id)))
+    await send({"type": "http.response.body", "body": body})
+
+
+def response_start(status: int, headers: dict[str, str]) -> Message:
+    """The head of a response."""
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": status, "headers": raw}

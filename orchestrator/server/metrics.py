@@ -58,6 +58,10 @@ class Metrics:
         self._load.labels(*labels).observe(trace.load_ms / 1000)
         self._first_byte.labels(*labels).observe(trace.first_byte_ms / 1000)
 
+    def count_untraced(self, status: int) -> None:
+        """Count a request that was refused before anything was known of it but its path."""
+        self.requests.labels("", "", "", status).inc()
+
     def text(self) -> bytes:
         """The exposition format."""
         return generate_latest(self.registry)

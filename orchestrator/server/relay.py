@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import time
+from contextlib import suppress
 from typing import Any
 
 from starlette.responses import Response
@@ -14,15 +15,21 @@ from orchestrator.request.answer import StartedAnswer
 from orchestrator.request.context import RequestContext
 from orchestrator.request.tracing.presentation import early_headers, extension, headers
 from orchestrator.request.tracing.trace import Trace
-from orchestrator.server.context import Context
-from orchestrator.server.errors import body_of, headers_of, status_of
+from orchestrator.server.context import Context, mark_traced
+from orchestrator.server.errors import (
+    CLIENT_LEFT,
+    FAREWELL_S,
+    body_of,
+    response_start,
+    send_error,
+    service_stopping,
+    status_of,
+)
 from orchestrator.server.waiting import WaitNotes
 
 LOGGER = logging.getLogger("coterie.server")
 EVENT_STREAM = "text/event-stream"
 STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-CLIENT_LEFT = 499
-"""What proxies log for a client that closed the connection; nobody receives it."""
 
 
 class Relay(Response):
@@ -33,22 +40,28 @@ class Relay(Response):
         self._server = context
         self._asked = asked
         self._trace = Trace()
+        self._client_left = False
+        self._head_sent = False
+        self._complete = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         work = asyncio.current_task()
         assert work is not None
-        watch = asyncio.create_task(_cancel_when_gone(receive, work))
+        watch = asyncio.create_task(self._cancel_when_gone(receive, work))
+        mark_traced(scope)
 
         async def sender(message: Message) -> None:
             if message["type"] == "http.response.body" and not message.get("more_body"):
                 watch.cancel()  # After the last byte, the connection may be reported as gone.
+                self._complete = True
             await send(message)
+            self._head_sent = True
 
         try:
             await self._run(sender)
         except asyncio.CancelledError:
-            if watch.cancelled() or not watch.done():
-                raise  # The server stops.
+            if not self._client_left:
+                raise  # The server stops: the client has been told.
             work.uncancel()
         finally:
             watch.cancel()
@@ -65,6 +78,10 @@ class Relay(Response):
                 trace.first_byte_ms = self._elapsed_ms()
                 await self._send(answer, send, notes.head_sent)
             trace.status = 200
+        except asyncio.CancelledError:
+            if not self._client_left:
+                await self._say_farewell(notes, send)
+            raise
         except Exception as error:
             ours = self._ours(error)
             trace.status = status_of(ours)
@@ -87,12 +104,32 @@ class Relay(Response):
         self._trace.error = error.code
         return error
 
+    async def _say_farewell(self, notes: WaitNotes, send: Send) -> None:
+        """The service stops: end the answer in the way that its client understands."""
+        if self._complete:
+            return
+        error = service_stopping()
+        self._trace.error, self._trace.status = error.code, status_of(error)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                await notes.end()
+                if self._head_sent:
+                    await _send_error_event(error, send)
+                else:
+                    await send_error(error, self._asked.id, send)
+
+    async def _cancel_when_gone(self, receive: Receive, work: "asyncio.Task[Any]") -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._client_left = True
+        work.cancel()
+
     def _elapsed_ms(self) -> float:
         return 1000 * (time.perf_counter() - self._asked.started)
 
     def _early_head(self) -> Message:
         kind = {"content-type": f"{EVENT_STREAM}; charset=utf-8", **STREAM_HEADERS}
-        return _start(200, early_headers(self._asked, self._trace) | kind)
+        return response_start(200, early_headers(self._asked, self._trace) | kind)
 
     def _doing(self) -> str:
         return self._trace.doing()
@@ -107,7 +144,7 @@ class Relay(Response):
         if not head_sent:
             head = headers(self._asked, self._trace) | {"content-type": answer.content_type}
             head |= STREAM_HEADERS if streaming else {"content-length": str(len(first))}
-            await send(_start(200, head))
+            await send(response_start(200, head))
         else:
             first = self._belated() + first
         await send({"type": "http.response.body", "body": first, "more_body": streaming})
@@ -142,30 +179,11 @@ class Relay(Response):
         return f"data: {json.dumps(chunk)}\n\n".encode()
 
 
-async def send_error(error: CoterieError, request_id: str, send: Send) -> None:
-    """A whole error response."""
-    body = json.dumps(body_of(error)).encode()
-    headers = {"content-type": "application/json", "content-length": str(len(body))}
-    await send(_start(status_of(error), headers | headers_of(error, request_id)))
-    await send({"type": "http.response.body", "body": body})
-
-
 async def _send_error_event(error: CoterieError, send: Send) -> None:
     """The end of a stream whose status is gone already: the SDKs raise on such an event."""
     event = f"data: {json.dumps(body_of(error))}\n\ndata: [DONE]\n\n".encode()
     await send({"type": "http.response.body", "body": event, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _start(status: int, headers: dict[str, str]) -> Message:
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    return {"type": "http.response.start", "status": status, "headers": raw}
-
-
-async def _cancel_when_gone(receive: Receive, work: "asyncio.Task[Any]") -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    work.cancel()
 
 
 def _with_extension(body: bytes, told: dict[str, Any]) -> bytes:

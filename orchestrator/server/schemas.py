@@ -1,4 +1,4 @@
-"""Validation of request bodies: what we must understand, and which fields may pass."""
+"""Validates request bodies: the fields that the gateway reads, and those it passes on."""
 
 import json
 from typing import Any, Literal, TypeVar
@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from experts.errors import RequestError
+from experts.mistakes import explain, locate
 from experts.types import Operation, Request
 from orchestrator.config.budget import BudgetConfig
 from orchestrator.request.context import RequestOptions
@@ -16,21 +17,21 @@ MOST_EXPERTS = 64
 
 
 class Extension(BaseModel):
-    """The body field `coterie`: what a client may ask of us beyond OpenAI's protocol."""
+    """The body field `coterie`: what a client may ask for beyond OpenAI's protocol."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     explain: bool = False
-    """Tell why this expert was chosen; in a stream, as a first chunk without choices."""
+    """Explain why this expert was chosen; in a stream, in a first chunk without choices."""
 
     request_class: str | None = Field(None, alias="class")
     """The request class, which says how long the request may be made to wait."""
 
     role: str | None = None
-    """Who of a fused expert shall speak; a name that it has, else it refuses."""
+    """Which member of a fused expert speaks; a name that it does not have is refused."""
 
     tokens: bool = False
-    """Tell for every token which member of a fused expert spoke."""
+    """Report for every token which member of a fused expert produced it."""
 
     router: str | None = None
     """A router from the configuration, instead of the composition's."""
@@ -45,13 +46,13 @@ class Extension(BaseModel):
     """What the answer may cost, instead of the composition's bounds."""
 
     progress: Literal["comments", "reasoning"] = "comments"
-    """Where a stream shows the progress of a panel."""
+    """Where a stream reports the progress of a composed answer."""
 
     source: str = ""
     """The text that a debate's quotes are checked against."""
 
     tests: tuple[str, ...] = ()
-    """Statements of Python that hold for right code, for a vote that runs them."""
+    """Python statements that pass for correct code, for a vote that runs them."""
 
     @field_validator("experts", mode="before")
     @classmethod
@@ -123,9 +124,12 @@ def validated(kind: type[Body], value: Any, *place: str) -> Body:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join([*place, *map(str, first["loc"])])
-        raise RequestError(f"{path}: {first['msg']}.", param=path) from error
+        inner = locate(kind, error.errors(include_url=False)[0]["loc"]).path
+        path = ".".join([*place, *inner])
+        # A mapping is what YAML calls it.
+        what = explain(kind, error)[0].removeprefix(".".join(inner))
+        what = what.replace("must be a mapping", "must be an object")
+        raise RequestError(f"{path}{what}", param=path) from error
 
 
 def _set_role(body: dict[str, Any], operation: Operation, role: str) -> None:

@@ -1,12 +1,20 @@
 """What operators ask: is it alive, is it ready, what is loaded, what does it count."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from importlib.metadata import version as package_version
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
@@ -54,7 +62,18 @@ class FeedbackBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     request_id: str = Field(min_length=1, max_length=MAX_REQUEST_ID)
-    score: float = Field(ge=0, le=1)
+    score: float
+
+    @field_validator("score", mode="wrap")
+    @classmethod
+    def _share(cls, value: Any, read: ValidatorFunctionWrapHandler) -> float:
+        try:
+            score = float(read(value))
+        except ValidationError:
+            score = math.nan
+        if not 0 <= score <= 1:  # So it is for NaN, too.
+            raise ValueError("must be a number from 0 to 1")
+        return score
 
 
 @router.post("/coterie/feedback")

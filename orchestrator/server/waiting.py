@@ -1,4 +1,4 @@
-"""Tells the client of a stream what it waits for, so that nobody on the way hangs up."""
+"""Keeps a stream that has not begun alive, with comments that say what it is waiting for."""
 
 import asyncio
 from collections.abc import Callable
@@ -33,14 +33,14 @@ class WaitNotes:
         self._timer = asyncio.get_running_loop().call_later(after_s, self._start_talking)
 
     def stop(self) -> None:
-        """Be silent from now on, though a comment may still be on its way out."""
+        """Send no more comments, though one may still be on its way out."""
         if self._timer is not None:
             self._timer.cancel()
         if self._talk is not None:
             self._talk.cancel()
 
     async def end(self) -> None:
-        """Be silent; when this returns, others may send. `head_sent` says what they must omit."""
+        """Send no more; when this returns, others may. `head_sent` says what they must omit."""
         self.stop()
         if self._talk is not None:
             await asyncio.wait([self._talk])

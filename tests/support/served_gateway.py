@@ -76,6 +76,11 @@ class Gateway:
         asked = {"model": model, "messages": [{"role": "user", "content": script}], **body}
         return await self.http.post("/v1/chat/completions", json=asked)
 
+    def cancel_requests(self) -> None:
+        """What uvicorn does at its end to the requests that outlast its patience."""
+        for task in self._server.server_state.tasks:
+            task.cancel()
+
     async def settled(self) -> None:
         """Wait until no request is under way."""
         async with asyncio.timeout(PATIENCE_S):

@@ -146,3 +146,33 @@ async def test_a_bad_embeddings_request_is_refused(
     assert answer.status_code == status
     error = _error(answer)
     assert error["param"] == param or (param is None and error["param"].startswith("input"))
+
+
+@pytest.mark.parametrize(
+    ("coterie", "message"),
+    [
+        ([], "coterie: must be an object."),
+        ({"tests": "x"}, "coterie.tests: must be a valid list."),
+        ({"clas": "batch"}, "coterie.clas: unknown key. Did you mean `class`?"),
+        ({"explain": "perhaps"}, "coterie.explain: must be true or false."),
+        (
+            {"experts": 0},
+            "coterie.experts: must be a number from 1 to 64, or names of experts.",
+        ),
+    ],
+)
+async def test_a_mistake_is_told_in_the_words_of_the_configuration(
+    gateway: Any, coterie: Any, message: str
+) -> None:
+    error = _error(await gateway.chat("x", coterie=coterie))
+    assert error["message"] == message
+    assert error["param"] == message.partition(": ")[0]
+
+
+@pytest.mark.parametrize("score", ["NaN", "Infinity", "-Infinity", "1e999", "2", "-1", '"good"'])
+async def test_a_score_must_be_a_number_from_0_to_1(gateway: Any, score: str) -> None:
+    raw = f'{{"request_id": "r", "score": {score}}}'
+    answer = await gateway.http.post("/coterie/feedback", content=raw)
+    error = _error(answer)
+    assert (answer.status_code, error["param"]) == (400, "score")
+    assert error["message"] == "score: must be a number from 0 to 1."

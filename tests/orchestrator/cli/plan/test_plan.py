@@ -248,7 +248,7 @@ MISTAKES = [
         "Several experts give one answer together",
     ),
     ({**BODY, "model": "pool/auto", "coterie": {"router": "two"}}, "No router is called `two`"),
-    ({**BODY, "coterie": {"clas": "fast"}}, "coterie.clas: Extra inputs"),
+    ({**BODY, "coterie": {"clas": "fast"}}, "coterie.clas: unknown key. Did you mean `class`?"),
     ({"custom_id": "a", "url": "/v1/chat/completions"}, "`body` must be a JSON object."),
     ({"url": "/v1/chat/completions", "body": BODY}, "`custom_id` must be a non-empty string."),
     ({**_line("a", **BODY), "url": "/v1/embeddings"}, "`url` must be one of /v1/chat/completions"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.server.in_flight import InFlightGate
+from orchestrator.server.gates.in_flight import InFlightGate
 from orchestrator.server.metrics import Metrics
 
 COSTLY = [

@@ -1,0 +1,106 @@
+"""An access line for each request that ended before the pipeline could trace it."""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from orchestrator.request.tracing.sinks import ACCESS
+from orchestrator.server.auth import caller_of
+from orchestrator.server.context import is_traced, request_id_of
+from orchestrator.server.errors import (
+    CLIENT_LEFT,
+    FAREWELL_S,
+    send_error,
+    service_stopping,
+    status_of,
+)
+from orchestrator.server.metrics import Metrics
+
+_PROBES = ("/health", "/health/liveness", "/health/readiness", "/metrics")
+"""What monitoring asks every few seconds: told at level debug, and never counted."""
+
+
+class AccessGate:
+    """Logs the requests that leave no trace, and counts those of them that were refused.
+
+    The outermost layer: a client that leaves, and a service that stops, end quietly here.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = request_id_of(HttpRequest(scope))  # Every inner layer gets this one, too.
+        status: int | None = None
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = _with_id(message, request_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except ClientDisconnect:
+            status = CLIENT_LEFT
+        except asyncio.CancelledError:
+            # The server ends what is under way. A raise would only be a traceback in its log.
+            if status is None:
+                status = await _farewell(request_id, send)
+        except Exception:
+            status = status or 500  # The layer around this one tells the client.
+            raise
+        finally:
+            if not is_traced(scope):
+                self._tell(scope, request_id, status or CLIENT_LEFT, time.perf_counter() - started)
+
+    def _tell(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        probe = scope["path"] in _PROBES
+        if status >= 400 and not probe:
+            self._metrics.count_untraced(status)
+        level = logging.DEBUG if probe else logging.INFO
+        if ACCESS.isEnabledFor(level):
+            fields = _fields(scope, request_id, status, seconds)
+            ACCESS.log(level, "request", extra={"access": fields})
+
+
+def _with_id(head: Message, request_id: str) -> Message:
+    """The head of a response with the id under which its line is found."""
+    headers = list(head.get("headers", ()))
+    if any(name == b"x-request-id" for name, _ in headers):
+        return head
+    return {**head, "headers": [*headers, (b"x-request-id", request_id.encode())]}
+
+
+def _fields(scope: Scope, request_id: str, status: int, seconds: float) -> dict[str, Any]:
+    caller = caller_of(scope)
+    return {
+        "id": request_id,
+        "path": scope["path"],
+        "method": scope["method"],
+        "status": status,
+        "key": caller.name if caller is not None else None,
+        "total_ms": round(1000 * seconds, 2),
+    }
+
+
+async def _farewell(request_id: str, send: Send) -> int:
+    """Tell a client that got nothing yet why it gets no answer; the status."""
+    error = service_stopping()
+    try:
+        async with asyncio.timeout(FAREWELL_S):
+            await send_error(error, request_id, send)
+    except TimeoutError:
+        return CLIENT_LEFT
+    return status_of(error)
