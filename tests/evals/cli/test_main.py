@@ -141,7 +141,7 @@ def test_a_missing_configuration_is_one_line_and_exit_code_2(
     printed = capsys.readouterr()
     assert caught.value.code == 2
     assert printed.out == ""
-    assert printed.err.startswith("error: examples/zoo.yaml: No such file")
+    assert printed.err.startswith("error: examples/zoo.yaml: there is no such file")
     assert printed.err.count("\n") == 1
 
 

@@ -112,7 +112,7 @@ class TestNames:
             ("pool/vote", {"router": "x"}, "No router is called `x`"),
             ("pool/vote", {"aggregator": "x"}, "No aggregator is called `x`"),
             ("pool/vote", {"experts": ["x"]}, "No expert is called `x`"),
-            ("pool/vote", {"experts": 0}, "coterie.experts: Value error, must be a number"),
+            ("pool/vote", {"experts": 0}, "coterie.experts: must be a number"),
             ("pool/vote", {"experts": [1]}, "or names of experts"),
             ("pool/vote", {"experts": []}, "or names of experts"),
             ("pool/vote", {"budget": {"calls": 0}}, "greater than or equal to 1"),
