@@ -79,18 +79,19 @@ class Dispatcher:
 
     async def _run(self, expert: str, method: str, answering: Any, send: Any) -> None:
         """Let the application answer, until that is over or the expert leaves."""
-        app = asyncio.ensure_future(answering)
-        self._under_way.setdefault(expert, set()).add(app)
         left = self._left.setdefault(expert, asyncio.get_running_loop().create_future())
-        try:
-            with self._around_post() if method == "POST" else nullcontext():
+        with self._around_post() if method == "POST" else nullcontext():
+            # Only now: a task sees the context that it was made in.
+            app = asyncio.ensure_future(answering)
+            self._under_way.setdefault(expert, set()).add(app)
+            try:
                 await asyncio.wait({app, left}, return_when=asyncio.FIRST_COMPLETED)
-            if app.done() and not app.cancelled():
-                app.result()  # Raises what the application has raised.
-                return
-        finally:
-            app.cancel()
-            self._under_way.get(expert, set()).discard(app)
+                if app.done() and not app.cancelled():
+                    app.result()  # Raises what the application has raised.
+                    return
+            finally:
+                app.cancel()
+                self._under_way.get(expert, set()).discard(app)
         # Not after the application: it may take its time to end. Where the answer has begun, the
         # server refuses this and closes the connection, so that the gateway knows.
         await _answer(send, 503, "aborted", f"Expert {expert} had to leave its slot.")

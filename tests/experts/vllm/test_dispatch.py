@@ -1,6 +1,9 @@
 """The slot's HTTP front: who may enter, what is resident, and requests that must end."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -128,3 +131,25 @@ async def test_requests_of_other_experts_go_on() -> None:
     assert not asking.done()
     await dispatcher.remove(["maths"])
     await asking
+
+
+async def test_the_application_sees_the_context_around_its_request() -> None:
+    # The stepper is told through it that the request has arrived; else every step waits for it.
+    around: ContextVar[str] = ContextVar("around", default="nothing")
+
+    @contextmanager
+    def entered() -> Iterator[None]:
+        token = around.set("the request")
+        yield
+        around.reset(token)
+
+    seen: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(around.get())
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    dispatcher = Dispatcher(entered)
+    dispatcher.add(["law"], app)
+    await Client().ask(dispatcher)
+    assert seen == ["the request"]
