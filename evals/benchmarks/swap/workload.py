@@ -51,7 +51,10 @@ def make_workload(
     random.Random(seed).shuffle(questions)
     slots = zoo.slots.model_copy(update={"count": 1, "memory_gb": SLOT_GB, "preload": False})
     config = zoo.model_copy(
-        update={"experts": specs, "routers": {}, "compositions": {}, "slots": slots}
+        update={
+            **{"experts": specs, "slots": slots},
+            **{"routers": {}, "aggregators": {}, "compositions": {}},
+        }
     )
     return Workload(config, tuple(specs), tuple(questions))
 
