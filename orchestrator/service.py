@@ -122,7 +122,7 @@ async def start_service(
         pipeline = Pipeline(config, pool, made, feedback)
         equality.limit_children(config.server.max_answer_checks)
         make_router = partial(_make_router, config, encoder)
-        context = Context(config, pool, pipeline, encoder, client, make_router, sinks=sinks)
+        context = Context(config, pool, pipeline, encoder, make_router, sinks=sinks)
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
         server, address = _make_server(context), _address(listener)

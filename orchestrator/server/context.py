@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import httpx
 from starlette.requests import Request as HttpRequest
 from starlette.types import Scope
 
@@ -29,7 +28,6 @@ class Context:
     pool: ExpertPool
     pipeline: Pipeline
     encoder: Encoder
-    client: httpx.AsyncClient
     make_router: Callable[[str], Router]
     """Builds a router of the configuration anew; blocks for seconds. Raises ConfigError."""
     metrics: Metrics = field(default_factory=Metrics)

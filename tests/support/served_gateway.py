@@ -43,9 +43,7 @@ class Gateway:
         self.pool = ExpertPool(config, list(slots), self.client, lambda event: None)
         self.pipeline = Pipeline(config, self.pool, routers)
         encoder = LengthEncoder()
-        self.context = Context(
-            config, self.pool, self.pipeline, encoder, self.client, routers.__getitem__
-        )
+        self.context = Context(config, self.pool, self.pipeline, encoder, routers.__getitem__)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = "http://{}:{}".format(*self._listener.getsockname())
         self._server = uvicorn.Server(
