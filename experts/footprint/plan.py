@@ -2,10 +2,10 @@
 
 The rule, for a model whose configuration does not say otherwise:
 
-- dtype: bfloat16 where the checkpoint is in bfloat16 and the CPU multiplies it in hardware, float32
-  on every other CPU; on a GPU the checkpoint's own.
-- KV cache: room for `CONTEXTS` whole contexts, but at most `slots.kv_cache_share` of the slot and at
-  least one whole context (and `SMALLEST_CACHE`).
+- dtype: bfloat16 where the checkpoint is in bfloat16 and the CPU multiplies it in hardware,
+  float32 otherwise; on a GPU the checkpoint's own.
+- KV cache: room for `CONTEXTS` whole contexts, but at most `slots.kv_cache_share` of the slot and
+  at least one whole context (and `SMALLEST_CACHE`).
 - context: the model's own, or what fits into the cache that the slot can give.
 """
 
@@ -146,7 +146,7 @@ def _kv_gb(
 
 
 def _adapters_gb(model: Model, width: int) -> float:
-    """vLLM keeps places of the highest rank for every adapter, and one more (`launch.py`)."""
+    """VLLM keeps places of the highest rank for every adapter, and one more (`launch.py`)."""
     shape = model.shape
     if not model.adapter_ranks or shape is None:
         return 0.0

@@ -30,7 +30,7 @@ def adapters_of(base: str, specs: Mapping[str, HostedSpec]) -> dict[str, str]:
 
 
 def arguments(spec: VllmSpec, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """vLLM's arguments as the configuration gives them: the expert's own before the slots'."""
+    """VLLM's arguments as the configuration gives them: the expert's own before the slots'."""
     return {**defaults, **spec.engine_args}
 
 

@@ -1,4 +1,4 @@
-"""What the engines of a slot hold on its GPUs, which is not what the GPUs show: others use them too."""
+"""What the engines of a slot hold of its GPU; the GPU shows what all its users hold."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Checks whether every expert can be loaded into a slot at all: weights, KV cache, context, GPUs."""
+"""Checks whether every expert fits into a slot: its weights, KV cache, context and GPUs."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -82,12 +82,12 @@ def _wrong_on_device(
     device = expected(slots.gpus)
     args = arguments(spec, slots.engine_args)
     hosted = {n: s for n, s in experts.items() if isinstance(s, HostedSpec)}
-    if device.kind == "cuda" and args.get("dtype") in ("float32", "float", "half-float"):
-        if adapters := adapters_of(name, hosted):
-            yield (
-                f"{_path(name, spec, 'dtype')}: on a GPU, LoRA adapters"
-                f" ({', '.join(adapters)}) need float16 or bfloat16."
-            )
+    adapters = adapters_of(name, hosted)
+    if device.kind == "cuda" and adapters and args.get("dtype") in ("float32", "float"):
+        yield (
+            f"{_path(name, spec, 'dtype')}: on a GPU, LoRA adapters ({', '.join(adapters)}) need"
+            " float16 or bfloat16."
+        )
     parallel = whole(args.get("tensor_parallel_size")) or device.gpus
     if device.kind == "cuda" and parallel > device.gpus:
         yield (

@@ -13,7 +13,6 @@ from orchestrator.residency.machine.state import (
     remove_replica,
 )
 
-
 ROUNDING_GB = 1e-6
 """Sums of sizes differ in their last digits."""
 

@@ -1,4 +1,4 @@
-"""Engines that sleep on a GPU: what they still hold, when they are dropped, and how deep they sleep."""
+"""Engines that sleep on a GPU: what they hold, when they are dropped, how deep they sleep."""
 
 from typing import Any
 
