@@ -23,6 +23,7 @@ require_known_vllm()  # Before these, which import private parts that another ve
 from experts.vllm import inproc, seeds  # noqa: E402
 from experts.vllm.device_memory import DeviceMemory, Nvml  # noqa: E402
 from experts.vllm.dispatch import Dispatcher  # noqa: E402
+from experts.vllm.giving_way import GivingWay  # noqa: E402
 from experts.vllm.hub import fetch_config  # noqa: E402
 from experts.vllm.launch import (  # noqa: E402
     build_application,
@@ -70,9 +71,11 @@ class Worker:
         gc.freeze()
         # Steps vLLM's engines on CPU only, engines in torch everywhere.
         self._stepper = Stepper(settings.gather_ms / 1000)
+        self._giving_way = GivingWay(self._stepper.give_way)
         self._dispatcher = Dispatcher(nullcontext if self._cuda else self._stepper.expect)
         if not self._cuda:
             torch.set_num_threads(settings.threads)
+            self._giving_way.install()
             inproc.install(self._stepper, settings.step_ms / 1000)
             seeds.install()
 
@@ -213,11 +216,15 @@ class Worker:
     async def _build(self, load: EngineLoad) -> tuple[Any, Any]:
         args = parse_engine_args(load)
 
+        if not self._cuda:
+            # Imports the model's code, for which nobody needs to stand still.
+            await asyncio.to_thread(register_architectures, load.model)
+
         def build() -> Any:
             if not self._cuda:
-                register_architectures(load.model)
                 inproc.add_expert_group()
-            return build_engine(args)
+            with self._giving_way.loading():
+                return build_engine(args)
 
         return await self._exclusively(build), args
 
