@@ -95,7 +95,8 @@ def default_jobs(cpu: bool) -> int:
 
 def environment(work: Path, cpu: bool, jobs: int) -> dict[str, str]:
     """The variables of the steps' processes."""
-    threads = str(max(1, machine.cores() // jobs))
+    # Tiny models on few cores gain nothing from a second thread.
+    threads = "1" if cpu else str(max(1, machine.cores() // jobs))
     wanted = {"VLLM_LOGGING_LEVEL": "INFO", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": threads}
     if not cpu:
         wanted |= {

@@ -134,6 +134,7 @@ def check(out: Path, kit: Path, passed: Sequence[str]) -> int:
             continue
         bring_home(logs, out, seen=0.0)
         shutil.rmtree(logs)
+        print(f"bare.py: {REPORT} and {LOGS} are in {out}")
         return code
 
 

@@ -38,11 +38,16 @@ class Engines:
         folder: Path,
         args: Mapping[str, Any],
         adapters: Mapping[str, str] | None = None,
+        *,
+        counts: bool = False,
     ) -> float:
-        """Make a model resident; returns the seconds it took."""
+        """Make a model resident; returns the seconds it took.
+
+        One model of a process may keep the engine's statistics: it `counts`.
+        """
         started = time.perf_counter()
         # The statistics of several engines would fight over one registry.
-        given = {"disable_log_stats": True, **args}
+        given = dict(args) if counts else {"disable_log_stats": True, **args}
         await self.worker.load(EngineLoad(name, str(folder), given, adapters or {}))
         seconds = time.perf_counter() - started
         print(f"{name} loaded in {seconds:.1f} s", flush=True)
@@ -82,11 +87,11 @@ class Engines:
             numbers[int(token.removeprefix("token_id:"))] = logprob
         return numbers
 
-    async def metric(self, name: str, metric: str) -> float:
-        """A counter of an engine that keeps statistics; 0 where it has none."""
+    async def metric(self, name: str, metric: str) -> float | None:
+        """A counter of an engine that keeps statistics; None where it keeps none."""
         response = await self.client.get(f"{self.url}/e/{name}/metrics", follow_redirects=True)
         rows = [row for row in response.text.splitlines() if row.startswith(metric)]
-        return sum(float(row.rpartition(" ")[2]) for row in rows)
+        return sum(float(row.rpartition(" ")[2]) for row in rows) if rows else None
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 from deploy.gpu_check.plan import STEPS
 
 TOTAL_LIMIT_S = 540.0
+CPU_TOTAL_LIMIT_S = 1800.0
 OUT = Path("out/gpu-check")
 
 
@@ -57,14 +58,13 @@ def parse(words: Sequence[str] | None) -> Options:
     parser.add_argument(
         "--total-limit",
         type=float,
-        default=TOTAL_LIMIT_S,
         metavar="SECONDS",
-        help=f"steps that do not fit are skipped (default: {TOTAL_LIMIT_S:.0f})",
+        help="steps that do not fit are skipped"
+        f" (default: {TOTAL_LIMIT_S:.0f}, with --cpu {CPU_TOTAL_LIMIT_S:.0f})",
     )
     found = parser.parse_args(words)
-    return Options(
-        found.out, found.work, found.cpu, tuple(found.only), found.jobs, found.total_limit
-    )
+    total_s = found.total_limit or (CPU_TOTAL_LIMIT_S if found.cpu else TOTAL_LIMIT_S)
+    return Options(found.out, found.work, found.cpu, tuple(found.only), found.jobs, total_s)
 
 
 def _positive(word: str) -> int:

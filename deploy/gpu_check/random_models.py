@@ -93,12 +93,12 @@ def write_model(folder: Path, config: Any, seed: int, device: str) -> int:
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     with torch.device(device):
         model = AutoModelForCausalLM.from_config(config, dtype=dtype)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
+    parameters: Any = sum(parameter.numel() for parameter in model.parameters())
     model.save_pretrained(folder)
     for name in TOKENIZER:
         shutil.copyfile(ZOO / "arithmetic" / name, folder / name)
     _widen(folder / "tokenizer.json", config.vocab_size)
-    return parameters
+    return int(parameters)
 
 
 def _widen(path: Path, vocabulary: int) -> None:

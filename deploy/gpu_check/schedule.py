@@ -9,6 +9,8 @@ from deploy.gpu_check.verdicts import Outcome, Verdict
 
 SHORTEST_S = 15.0
 """No step is started with less time left."""
+CPU_FACTOR = 3
+"""The steps' limits are for a GPU on a machine that has nothing else to do."""
 
 Run = Callable[[Step, float], Awaitable[Verdict]]
 """Runs one step within so many seconds."""
@@ -55,13 +57,15 @@ class Schedule:
 
     def _start_what_can(self) -> None:
         for step in tuple(self._waiting):
+            if not self._ready(step) or any(other.alone for other in self._running.values()):
+                continue
             why = self._in_vain(step)
             if why is not None:
                 self._waiting.remove(step)
                 self._note(Verdict(step.name, Outcome.SKIPPED, why))
             elif self._may_start(step):
                 self._waiting.remove(step)
-                limit_s = min(step.limit_s, self._left_s)
+                limit_s = min(step.limit_s * (CPU_FACTOR if self._cpu else 1), self._left_s)
                 task = asyncio.ensure_future(self._run(step, limit_s))
                 self._running[task] = step
 
@@ -83,16 +87,11 @@ class Schedule:
         return "no time left" if self._left_s < SHORTEST_S else None
 
     def _may_start(self, step: Step) -> bool:
-        running = self._running.values()
-        if len(running) >= self._jobs or any(other.alone for other in running):
-            return False
-        if step.alone and running:
+        if len(self._running) >= self._jobs or (step.alone and self._running):
             return False
         # What is asked for alone may have waited long: what comes later must not overtake it.
         ahead = self._waiting[: self._waiting.index(step)]
-        if any(other.alone and self._ready(other) for other in ahead):
-            return False
-        return self._ready(step)
+        return not any(other.alone and self._ready(other) for other in ahead)
 
     def _ready(self, step: Step) -> bool:
         """Whether everything has ended that the step waits for."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-WIDTH = 18
+WIDTH = 21
 """Of the column with the steps' names."""
 MAX_WHY = 300
 

@@ -155,6 +155,16 @@ async def test_what_the_machine_lacks_is_skipped() -> None:
     assert found["c"] == (Outcome.OK, "scripted")
 
 
+async def test_verdicts_keep_the_order_of_the_steps() -> None:
+    script = Scripted()
+    await script.check(
+        step("environment", gate=True, alone=True), step("kernels", gate=True, device=True),
+        step("a", device=True), step("b"), cpu=True, jobs=4,
+    )  # fmt: skip
+
+    assert [verdict.step for verdict in script.told] == ["environment", "kernels", "a", "b"]
+
+
 async def test_an_interrupted_check_ends_its_steps() -> None:
     script = Scripted(held=("a", "b"))
     checking = asyncio.ensure_future(script.check(step("a"), step("b"), step("c"), jobs=2))

@@ -33,10 +33,10 @@ def test_a_verdict_is_one_line(verdict: Verdict) -> None:
 def test_lines_stand_in_columns() -> None:
     kernels = Verdict("kernels", Outcome.FAILED, "rms_norm is\noff by 3", 4.06)
 
-    assert line(kernels) == "FAILED   kernels               4.1 s  rms_norm is off by 3"
+    assert line(kernels) == "FAILED   kernels                  4.1 s  rms_norm is off by 3"
     assert (
         line(Verdict("mixture", Outcome.SKIPPED, "needs a GPU"))
-        == "skipped  mixture               0.0 s  needs a GPU"
+        == "skipped  mixture                  0.0 s  needs a GPU"
     )
 
 

@@ -21,6 +21,8 @@ BLOCK_TOKENS = {"cuda": 16, "cpu": 128}
 POOL_TOKENS = 1024
 """Of the KV cache: room for about three long requests of five."""
 REPEATED = 4
+PREEMPTED: list[str] = []
+"""The requests that were preempted in this process."""
 
 
 async def run(rig: Rig) -> Found:
@@ -34,15 +36,17 @@ async def run(rig: Rig) -> Found:
     tolerance = HALF if rig.cuda else EXACT
     tally = Tally(tolerance.nats, tolerance.share)
     async with engines(rig.cuda) as held:
+        if not rig.cuda:
+            _count_preemptions()
         await held.load(EAGER, folder, _eager(rig))
-        load_s = await held.load(TIGHT, folder, _tight(rig))
+        load_s = await held.load(TIGHT, folder, _tight(rig), counts=True)
         alone = [await held.follow(EAGER, prompt) for prompt in prompts]
         order = Random(0).sample(range(len(prompts)), len(prompts))
         mixed = await asyncio.gather(*(held.follow(TIGHT, prompts[i]) for i in order))
         for i, answer in zip(order, mixed, strict=True):
             tally.add(await _parting(held, prompts[i], alone[i], answer))
         cached = await _repeat(held, prompts, alone, tally)
-        preempted = await held.metric(TIGHT, "vllm:num_preemptions_total")
+        preempted = await _preemptions(rig, held)
     figures = {"answers": tally.figures(), "cached_tokens": cached, "preemptions": preempted,
                "load_s": round(load_s, 1), "graphs": rig.cuda}  # fmt: skip
     if not tally.passed:
@@ -52,9 +56,31 @@ async def run(rig: Rig) -> Found:
     how = "compiled, in graphs" if rig.cuda else "no compiler and no graphs on the CPU"
     return Found(
         f"{tally.agreeing:.0%} of {len(prompts)} answers are the eager ones ({how};"
-        f" {preempted:.0f} preemptions, {cached} tokens from the prefix cache)",
+        f" {'?' if preempted is None else preempted} preemptions, {cached} tokens from the prefix"
+        " cache)",
         figures,
     )
+
+
+def _count_preemptions() -> None:
+    """Count them in this process, where the CPU's engines run: those keep no statistics."""
+    from vllm.v1.core.sched.scheduler import Scheduler  # noqa: PLC0415
+
+    preempt = Scheduler._preempt_request
+
+    def counted(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        PREEMPTED.append(request.request_id)
+        return preempt(self, request, *args, **kwargs)
+
+    Scheduler._preempt_request = counted
+
+
+async def _preemptions(rig: Rig, held: Engines) -> int | None:
+    """How often a request had to give up its memory, where that was counted."""
+    if not rig.cuda:
+        return len(PREEMPTED)
+    found = await held.metric(TIGHT, "vllm:num_preemptions_total")
+    return None if found is None else int(found)
 
 
 def _eager(rig: Rig) -> dict[str, Any]:
@@ -68,8 +94,6 @@ def _tight(rig: Rig) -> dict[str, Any]:
         "max_num_batched_tokens": 64,
         "num_gpu_blocks_override": POOL_TOKENS // BLOCK_TOKENS[rig.device],
         "enable_prompt_tokens_details": True,
-        # For the number of preemptions; the only engine here that keeps any.
-        "disable_log_stats": False,
     }
     if not rig.cuda:
         return {**_eager(rig), **few}

@@ -35,7 +35,8 @@ async def run(rig: Rig) -> Found:
     service = await start_service(settings, on_event=hear, host="127.0.0.1", port=0)
     start_s = time.perf_counter() - started
     try:
-        figures = {"start_s": round(start_s, 1), "turns": await _take_turns(service)}
+        figures: dict[str, Any] = {"start_s": round(start_s, 1)}
+        figures["turns"] = await _take_turns(service)
         async with load_client() as client:
             figures["gateway"] = await _beside(client, service)
         figures["pool"] = await _get(service, "/coterie/pool")
