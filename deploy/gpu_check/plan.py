@@ -31,7 +31,7 @@ class Step:
 
 STEPS: tuple[Step, ...] = (
     Step("environment", "GPU, versions, memory, sleep mode's allocator", "environment", 90,
-         gate=True, alone=True, needs=()),
+         gate=True, needs=()),
     Step("kernels", "vLLM's kernels against PyTorch", "kernels", 90, gate=True),
     Step("attention", "FlashAttention against PyTorch", "attention", 90, device=True, gate=True,
          needs=("torch", "vllm", "vllm.vllm_flash_attn")),

@@ -48,7 +48,7 @@ def _varlen(version: int, size: int) -> float:
         query, key, value, max_seqlen_q=longest, cu_seqlens_q=starts, max_seqlen_k=longest,
         cu_seqlens_k=starts, causal=True, softmax_scale=size**-0.5, fa_version=version,
     )  # fmt: skip
-    parts = zip(*(torch.split(whole, LENGTHS) for whole in (query, key, value)), strict=True)
+    parts = zip(*(torch.split(whole, list(LENGTHS)) for whole in (query, key, value)), strict=True)
     expected = [_attend(q, k, v, last=len(q)) for q, k, v in parts]
     return _error(found, torch.cat(expected))
 

@@ -19,7 +19,9 @@ OURS = (
     "routers.fusion_route.reference",
 )
 """Modules that between them import everything that we use."""
-REGION_BYTES = 256 << 20
+REGION_BYTES = 2 << 30
+LEAST_FREED = 0.25
+"""Of the region: the steps beside this one take memory meanwhile, but not as much."""
 
 
 def run(rig: Rig) -> Found:
@@ -89,19 +91,20 @@ def _map_and_unmap() -> dict[str, float]:
     if not cumem.cumem_available:
         raise Failure("vLLM's cumem_allocator cannot be loaded: engines could not sleep")
     allocator = cumem.CuMemAllocator.get_instance()
+    size = min(REGION_BYTES, torch.cuda.mem_get_info()[0] // 4)
     with allocator.use_memory_pool(tag="weights"):
-        numbers = torch.arange(REGION_BYTES // 4, dtype=torch.int32, device="cuda")
+        numbers = torch.arange(size // 4, dtype=torch.int32, device="cuda")
     used = [_used_gb()]
     allocator.sleep(offload_tags=("weights",))
     used.append(_used_gb())
     allocator.wake_up()
     used.append(_used_gb())
-    expected = torch.arange(REGION_BYTES // 4, dtype=torch.int32, device="cuda")
+    expected = torch.arange(size // 4, dtype=torch.int32, device="cuda")
     if not torch.equal(numbers, expected):
         raise Failure("memory that was unmapped and mapped again has other contents")
     freed = used[0] - used[1]
-    if freed < REGION_BYTES / GIB / 2:
-        raise Failure(f"unmapping {REGION_BYTES >> 20} MiB freed {freed:.2f} GB only")
+    if freed < LEAST_FREED * size / GIB:
+        raise Failure(f"unmapping {size / GIB:.2f} GB freed {freed:.2f} GB only")
     return dict(zip(("mapped", "unmapped", "mapped_again"), used, strict=True))
 
 

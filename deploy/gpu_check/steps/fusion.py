@@ -1,5 +1,6 @@
 """What fusing costs: composites of random members beside a member alone."""
 
+import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from experts.fused.folder.own_weights import TrainedRoute
 from experts.fused.folder.write import write_composite
 
 LEVELS = (1, 64)
-ROUNDS = 3
+ROUNDS = {True: 3, False: 1}
+"""A rehearsal's figures say nothing."""
 QUESTIONS = tuple(f"What comes after {number}?" for number in range(64))
 STACKS = {True: 4, False: 2}
 GATE = 0.1
@@ -35,14 +37,14 @@ async def run(rig: Rig) -> Found:
     async with engines(rig.cuda) as held, load_client() as client:
         for name, folder in models.items():
             loads[name] = round(await held.load(name, folder, _args(rig.cuda)), 1)
-            for level in LEVELS:  # To warm up.
-                await ms_per_token(client, held.url, name, QUESTIONS, level)
-        for _ in range(ROUNDS):
+            # To warm up.
+            await ms_per_token(client, held.url, name, QUESTIONS, LEVELS[-1])
+        for _ in range(ROUNDS[rig.cuda]):
             for name in models:
                 for level in LEVELS:
                     time = await ms_per_token(client, held.url, name, QUESTIONS, level)
                     times[name][level].append(time)
-    medians = {name: {level: sorted(found)[ROUNDS // 2] for level, found in levels.items()}
+    medians = {name: {level: statistics.median(found) for level, found in levels.items()}
                for name, levels in times.items()}  # fmt: skip
     ratios = {
         "route": _ratios(medians, "route", "member"),

@@ -17,7 +17,9 @@ from orchestrator.service import Service, start_service
 
 SPECIALIST, LARGE = "arithmetic", "large"
 QUESTIONS = tuple(f"What is {number} + 17?" for number in range(64))
-IN_FLIGHT, REQUESTS, TOKENS, ROUNDS = 64, 256, 64, 3
+IN_FLIGHT, REQUESTS, TOKENS = 64, 256, 64
+ROUNDS = {True: 3, False: 1}
+"""A rehearsal's figures say nothing."""
 IDLE_PAIRS = 40
 TIMEOUT_S = 120.0
 
@@ -38,7 +40,7 @@ async def run(rig: Rig) -> Found:
         figures: dict[str, Any] = {"start_s": round(start_s, 1)}
         figures["turns"] = await _take_turns(service)
         async with load_client() as client:
-            figures["gateway"] = await _beside(client, service)
+            figures["gateway"] = await _beside(client, service, ROUNDS[rig.cuda])
         figures["pool"] = await _get(service, "/coterie/pool")
     finally:
         await service.stop()
@@ -91,7 +93,7 @@ async def _take_turns(service: Service) -> list[dict[str, Any]]:
     return turns
 
 
-async def _beside(client: LoadClient, service: Service) -> dict[str, float]:
+async def _beside(client: LoadClient, service: Service, rounds: int) -> dict[str, float]:
     """The large expert through the gateway and at its own endpoint, which take turns."""
     endpoint = service.expert_base_url(LARGE)
     if endpoint is None:
@@ -107,7 +109,7 @@ async def _beside(client: LoadClient, service: Service) -> dict[str, float]:
 
     for name in urls:  # To warm up.
         await rate(name)
-    pairs = [(await rate("endpoint"), await rate("gateway")) for _ in range(ROUNDS)]
+    pairs = [(await rate("endpoint"), await rate("gateway")) for _ in range(rounds)]
     both = [side(name, 2) for name in urls]
     idle = await client.run({"targets": both, "in_flight": 1, "requests": 2 * IDLE_PAIRS})
     first = [exchange["first_s"] for exchange in idle["exchanges"]]
