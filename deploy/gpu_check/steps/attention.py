@@ -1,5 +1,8 @@
 """FlashAttention over sequences of several lengths, plain and from a paged cache."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
@@ -14,20 +17,22 @@ PAGE = 16
 BOUND = 5e-2
 """Largest error in bfloat16; a broken kernel is off by 1 or more."""
 
+Flash = Callable[..., Tensor]
+"""With the arguments of vLLM's `flash_attn_varlen_func`."""
+
 
 def run(rig: Rig) -> Found:
     """Compare the newest version that this GPU and this build have."""
     environment.prepare(1, rig.cuda)
-    from vllm.vllm_flash_attn import is_fa_version_supported  # noqa: PLC0415
+    from vllm.vllm_flash_attn import (  # noqa: PLC0415
+        flash_attn_varlen_func,
+        is_fa_version_supported,
+    )
 
     version = next((v for v in (3, 2) if is_fa_version_supported(v)), None)
     if version is None:
         raise Skip("neither FlashAttention 3 nor 2 runs on this GPU")
-    torch.manual_seed(0)
-    errors = {}
-    for size in HEAD_SIZES:
-        errors[f"varlen_{size}"] = _varlen(version, size)
-        errors[f"paged_{size}"] = _paged(version, size)
+    errors = compare(partial(flash_attn_varlen_func, fa_version=version), rig.device)
     broken = [
         f"{name} is off by {error:.3g}" for name, error in errors.items() if not error <= BOUND
     ]
@@ -37,35 +42,41 @@ def run(rig: Rig) -> Found:
     return Found(f"FlashAttention {version}: largest error {max(errors.values()):.1g}", figures)
 
 
-def _varlen(version: int, size: int) -> float:
-    """A prefill: every sequence attends to itself."""
-    from vllm.vllm_flash_attn import flash_attn_varlen_func  # noqa: PLC0415
+def compare(flash: Flash, device: str) -> dict[str, float]:
+    """The largest error of each way in which engines use it."""
+    torch.manual_seed(0)
+    errors = {}
+    for size in HEAD_SIZES:
+        errors[f"varlen_{size}"] = _varlen(flash, size, device)
+        errors[f"paged_{size}"] = _paged(flash, size, device)
+    return errors
 
+
+def _varlen(flash: Flash, size: int, device: str) -> float:
+    """A prefill: every sequence attends to itself."""
     total, longest = sum(LENGTHS), max(LENGTHS)
-    query, key, value = _random(total, size)
-    starts = _starts(LENGTHS)
-    found = flash_attn_varlen_func(
+    query, key, value = _random(total, size, device)
+    starts = _starts(LENGTHS, device)
+    found = flash(
         query, key, value, max_seqlen_q=longest, cu_seqlens_q=starts, max_seqlen_k=longest,
-        cu_seqlens_k=starts, causal=True, softmax_scale=size**-0.5, fa_version=version,
+        cu_seqlens_k=starts, causal=True, softmax_scale=size**-0.5,
     )  # fmt: skip
     parts = zip(*(torch.split(whole, list(LENGTHS)) for whole in (query, key, value)), strict=True)
     expected = [_attend(q, k, v, last=len(q)) for q, k, v in parts]
     return _error(found, torch.cat(expected))
 
 
-def _paged(version: int, size: int) -> float:
+def _paged(flash: Flash, size: int, device: str) -> float:
     """A decode step: one token of each sequence attends to its pages."""
-    from vllm.vllm_flash_attn import flash_attn_varlen_func  # noqa: PLC0415
-
     pages = -(-max(LENGTHS) // PAGE)
-    table = torch.randperm(len(LENGTHS) * pages, device="cuda").view(len(LENGTHS), pages)
+    table = torch.randperm(len(LENGTHS) * pages, device=device).view(len(LENGTHS), pages)
     shape = (table.numel(), PAGE, KV_HEADS, size)
-    keys, values = torch.randn(2, *shape, device="cuda", dtype=torch.bfloat16)
-    query, _, _ = _random(len(LENGTHS), size)
-    found = flash_attn_varlen_func(
-        query, keys, values, max_seqlen_q=1, cu_seqlens_q=_starts((1,) * len(LENGTHS)),
-        max_seqlen_k=max(LENGTHS), seqused_k=torch.tensor(LENGTHS, device="cuda").int(),
-        block_table=table.int(), causal=True, softmax_scale=size**-0.5, fa_version=version,
+    keys, values = torch.randn(2, *shape, device=device, dtype=torch.bfloat16)
+    query, _, _ = _random(len(LENGTHS), size, device)
+    found = flash(
+        query, keys, values, max_seqlen_q=1, cu_seqlens_q=_starts((1,) * len(LENGTHS), device),
+        max_seqlen_k=max(LENGTHS), seqused_k=torch.tensor(LENGTHS, device=device).int(),
+        block_table=table.int(), causal=True, softmax_scale=size**-0.5,
     )  # fmt: skip
     expected = [
         _attend(query[i : i + 1], keys[row].flatten(0, 1)[:length],
@@ -75,15 +86,15 @@ def _paged(version: int, size: int) -> float:
     return _error(found, torch.cat(expected))
 
 
-def _random(tokens: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
+def _random(tokens: int, size: int, device: str) -> tuple[Tensor, Tensor, Tensor]:
     def drawn(heads: int) -> Tensor:
-        return torch.randn(tokens, heads, size, device="cuda", dtype=torch.bfloat16)
+        return torch.randn(tokens, heads, size, device=device, dtype=torch.bfloat16)
 
     return drawn(HEADS), drawn(KV_HEADS), drawn(KV_HEADS)
 
 
-def _starts(lengths: tuple[int, ...]) -> Tensor:
-    return torch.tensor([0, *lengths], device="cuda").cumsum(0).int()
+def _starts(lengths: tuple[int, ...], device: str) -> Tensor:
+    return torch.tensor([0, *lengths], device=device).cumsum(0).int()
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, last: int) -> Tensor:

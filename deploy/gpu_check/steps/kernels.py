@@ -103,12 +103,13 @@ def _topk_softmax(ops: Any, device: str, dtype: torch.dtype) -> float:
 
 def _moe_align(ops: Any, device: str, dtype: torch.dtype) -> float:
     """0 where each block holds rows of one expert and every row is in one block."""
-    from vllm.model_executor.layers.fused_moe.moe_align_block_size import (  # noqa: PLC0415
-        moe_align_block_size,
-    )
-
     chosen = torch.randint(0, EXPERTS, (TOKENS, CHOSEN), device=device, dtype=torch.int32)
-    order, owners, padded = moe_align_block_size(chosen, BLOCK, EXPERTS)
+    room = chosen.numel() + EXPERTS * (BLOCK - 1)
+    blocks_at_most = -(-room // BLOCK)
+    order = torch.empty(blocks_at_most * BLOCK, device=device, dtype=torch.int32)
+    owners = torch.empty(blocks_at_most, device=device, dtype=torch.int32)
+    padded = torch.empty(1, device=device, dtype=torch.int32)
+    ops.moe_align_block_size(chosen, EXPERTS, BLOCK, order, owners, padded)
     count = int(padded)
     flat = chosen.flatten()
     blocks = order[:count].view(-1, BLOCK)
