@@ -57,7 +57,8 @@ async def _check(options: Options, steps: Sequence[Step], work: Path) -> int:
     facts = machine.describe()
     cpu = options.cpu
     jobs = options.jobs or default_jobs(cpu)
-    limits = {"total_s": options.total_limit_s, "jobs": jobs, "cpu": cpu}
+    each = {step.name: step.limit_s for step in steps}
+    limits = {"total_s": options.total_limit_s, "jobs": jobs, "cpu": cpu, "steps_s": each}
     verdicts: list[Verdict] = []
 
     def save(finished: bool) -> None:
