@@ -27,6 +27,12 @@ def marked(value: str) -> list[int]:
     return found
 
 
+def kill_session(pid: int) -> None:
+    """Kill a process that leads its session, and the children that have not left its group."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
 def kill_marked(value: str) -> list[int]:
     """Kill them all, also those that left their session or lost their parent; returns the rest.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.gpu_check.plan import Step
-from deploy.gpu_check.processes import MARK, kill_marked
+from deploy.gpu_check.processes import MARK, kill_marked, kill_session
 from deploy.gpu_check.verdicts import Outcome, Verdict
 
 CHILD = (sys.executable, "-m", "deploy.gpu_check.child")
@@ -43,6 +43,7 @@ async def run_step(
     given = [step.module, step.argument, str(result), str(place.work), str(int(place.cuda))]
     started = time.perf_counter()
     code, late = 0, False
+    process: asyncio.subprocess.Process | None = None
     try:
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
@@ -58,6 +59,9 @@ async def run_step(
             late = True
     finally:
         # Not in a thread: a second Ctrl-C must not come between.
+        if process is not None:
+            kill_session(process.pid)
+        # Those that have a session of their own, such as Ray's.
         left = kill_marked(mark)
     seconds = time.perf_counter() - started
     outcome, why, figures = _read(result, late, limit_s, code)
