@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -111,10 +112,17 @@ class Engines:
 
 
 @contextmanager
-def serving(loads: Mapping[str, Any]) -> Iterator[Server]:
-    """Start a server of these models; it ends with the context."""
+def serving(loads: Mapping[str, Any], compiled: Path | None = None) -> Iterator[Server]:
+    """Start a server of these models; it ends with the context.
+
+    With `compiled`, models that ask for it are compiled piece by piece; its cache goes there.
+    """
+    environment = dict(os.environ)
+    if compiled is not None:
+        environment |= {"TORCH_COMPILE_DISABLE": "0", "VLLM_CACHE_ROOT": str(compiled)}
     with subprocess.Popen(
         [sys.executable, str(SERVER), json.dumps(loads)],
+        env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

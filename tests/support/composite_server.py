@@ -2,10 +2,12 @@
 
 JSON is {name: {"model": folder, "engine_args": {...}}}. Prints the port when all are loaded, and
 then, for every line on its standard input, how many preemptions there were; ends with its input.
+With TORCH_COMPILE_DISABLE=0 in its environment, engines whose arguments ask for it are compiled.
 """
 
 import asyncio
 import json
+import os
 import sys
 from typing import Any
 
@@ -15,9 +17,28 @@ from experts.vllm.loads import EngineLoad
 THREADS = 1
 
 
+def compile_as_gpus_do() -> None:
+    """Let models be compiled piece by piece; vLLM's CPU platform would have them in one."""
+    from vllm.platforms.cpu import CpuPlatform  # noqa: PLC0415
+
+    # What else is compiled, for sampling, is not what these engines are for.
+    CpuPlatform.simple_compile_backend = "eager"
+    check = CpuPlatform.check_and_update_config
+
+    def checked(_: type[CpuPlatform], vllm_config: Any) -> None:
+        compilation = vllm_config.compilation_config
+        asked = (compilation.mode, compilation.backend)
+        check(vllm_config)
+        compilation.mode, compilation.backend = asked
+
+    CpuPlatform.check_and_update_config = classmethod(checked)
+
+
 async def main(loads: dict[str, dict[str, Any]]) -> None:
     environment.prepare(THREADS, cuda=False)
     # Only now: vLLM reads the environment when it is imported.
+    if os.environ["TORCH_COMPILE_DISABLE"] == "0":
+        compile_as_gpus_do()
     from vllm.v1.core.sched.scheduler import Scheduler  # noqa: PLC0415
 
     from experts.vllm.worker import Worker  # noqa: PLC0415
