@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -28,7 +28,7 @@ class HostTouched(AssertionError):
 
 @contextmanager
 def imagined() -> Iterator[torch.device]:
-    """Tensors made inside are imagined; those to be watched belong on the device that it gives."""
+    """Tensors made inside are imagined, on the device that it gives or on the host."""
     _register()
     with FakeTensorMode():
         yield torch.device(NAME, 0)
@@ -37,6 +37,20 @@ def imagined() -> Iterator[torch.device]:
 @cache
 def _register() -> None:
     _setup_privateuseone_for_python_backend()
+
+
+def like(real: Tensor, device: torch.device) -> Tensor:
+    """A tensor of this shape on the imagined device."""
+    return torch.empty(real.shape, dtype=real.dtype, device=device)
+
+
+def move(model: nn.Module, device: torch.device) -> None:
+    """Have all that a real model holds be on the imagined device."""
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            module._parameters[name] = nn.Parameter(like(parameter, device), requires_grad=False)
+        for name, buffer in module.named_buffers(recurse=False):
+            module._buffers[name] = like(buffer, device)
 
 
 class NoHost(TorchDispatchMode):

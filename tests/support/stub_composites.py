@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+import vllm_here  # noqa: F401
 from torch import Tensor, nn
 from vllm.forward_context import ForwardContext, get_forward_context, override_forward_context
 

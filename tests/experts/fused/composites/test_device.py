@@ -9,7 +9,8 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from imagined_device import HostTouched, NoHost, imagined
+import vllm_here  # noqa: F401
+from imagined_device import HostTouched, NoHost, imagined, like, move
 from stub_composites import BOS, FIRST_ROLE, KINDS, ROWS, build, configuration, step
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
@@ -17,6 +18,8 @@ from torch._subclasses.fake_tensor import DynamicOutputShapeException as Dynamic
 from vllm.forward_context import get_forward_context
 
 from experts.fused.composites.request_roles import RoleMemory
+
+pytestmark = pytest.mark.e2e
 
 COMPILED = ("fusion_route", "contrast", "self_contrast")
 """Kinds whose members vLLM compiles, and captures piece by piece."""
@@ -38,11 +41,12 @@ def batch(role: int, text: int) -> tuple[Tensor, ...]:
 @pytest.mark.parametrize("kind", KINDS)
 @torch.inference_mode()
 def test_a_step_neither_copies_from_the_host_nor_waits_for_the_device(kind: str) -> None:
+    composite, real = build(kind), batch(1, TEXT)
+    layer = composite._first_layer[0]
     with imagined() as device:
-        composite = build(kind).to(device)
-        layer = composite._first_layer[0]
-        layer.kv_cache = layer.kv_cache.to(device)
-        ids, positions, table, starts, padding = (one.to(device) for one in batch(1, TEXT))
+        move(composite, device)
+        layer.kv_cache = like(layer.kv_cache, device)
+        ids, positions, table, starts, padding = (like(one, device) for one in real)
         with NoHost(), step(table, starts, padding):
             wide = composite(ids, positions)
             logits = composite.compute_logits(wide[1::2])

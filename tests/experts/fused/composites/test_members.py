@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import vllm_here  # noqa: F401
 from repository import ROOT
 from torch import nn
 from vllm.config import VllmConfig
@@ -16,6 +17,8 @@ from vllm.model_executor.layers.attention import Attention
 from experts.errors import ConfigError
 from experts.fused.composites import members
 from experts.fused.composites.members import build_language_model, first_layer
+
+pytestmark = pytest.mark.e2e
 
 ZOO = ROOT / "experts" / "zoo" / "weights"
 
