@@ -35,10 +35,17 @@ ROLES = {"route": 4, "contrast": 3, "self": 4, "positionwise": 3, "sequence": 3}
 THOUGHTS = {"stacks": 2, "places": (0, 1), "active": 2, "shared_width": 128}
 # Prompts come in pieces, and self-contrast has up to 128 rows.
 EAGER = {**LOOSE, "max_num_batched_tokens": 64}
+PASSES = ("fuse_norm_quant", "fuse_act_quant", "fuse_attn_quant")
+"""Of the compiler, for GPUs only."""
 COMPILED = {
     **EAGER,
     "enforce_eager": False,
-    "compilation_config": {"mode": 3, "backend": "eager"},
+    "compilation_config": {
+        "mode": 3,
+        "backend": "eager",
+        "compile_sizes": [],
+        "pass_config": dict.fromkeys(PASSES, False),
+    },
 }
 
 
