@@ -31,11 +31,11 @@ def ints(*values: int, kind: torch.dtype = torch.int32) -> Tensor:
 
 
 def batch(role: int, text: int) -> tuple[Tensor, ...]:
-    """Two new requests of two rows each, in blocks 3 and 5, and a row of padding."""
+    """Two new requests, in blocks 3 and 5, and a row or two of padding."""
     ids = ints(FIRST_ROLE + role, text, BOS, text + 1, text)
     positions = ints(0, 1, 0, 1, 0, kind=torch.int64)
-    padding = torch.tensor([False] * 4 + [True])
-    return ids, positions, ints(3, 5)[:, None], ints(0, 2, 4), padding
+    padding = torch.tensor([False] * 3 + [bool(text % 2), True])
+    return ids, positions, ints(3, 5)[:, None], ints(0, 2, 4 - text % 2), padding
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -109,8 +109,10 @@ def test_captured_members_read_every_steps_inputs_and_keep_no_outputs(kind: str)
         graphs.router = Captured(graphs.router, pool)
     if kind == "self_contrast":
         graphs._member = list(graphs.members.values())
+    ids, positions, table, starts, padding = kept = batch(0, TEXT)
     for role, text in ((0, 20), (1, 25), (1, 30)):
-        ids, positions, table, starts, padding = batch(role, text)
+        for place, values in zip(kept, batch(role, text), strict=True):
+            place.copy_(values)  # As vLLM does.
         for rows in (5, 4):
             with step(table, starts, padding[:rows]):
                 expected = eager(ids[:rows], positions[:rows])
