@@ -14,6 +14,7 @@ from composite_engines import (
     VOCABULARY,
     Engines,
     Server,
+    compiled_pieces,
     serving,
     texts,
     worst_error,
@@ -71,7 +72,7 @@ def server(folders: dict[str, Path], cache: Path) -> Iterator[Server]:
     for kind, folder in folders.items():
         loads[kind] = {"model": str(folder), "engine_args": EAGER}
         loads[f"compiled-{kind}"] = {"model": str(folder), "engine_args": COMPILED}
-    with serving(loads, compiled=cache) as started:
+    with serving(loads, compiled_pieces(cache)) as started:
         yield started
 
 

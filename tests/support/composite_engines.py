@@ -111,18 +111,23 @@ class Engines:
         return int(self._server.stdout.readline())
 
 
-@contextmanager
-def serving(loads: Mapping[str, Any], compiled: Path | None = None) -> Iterator[Server]:
-    """Start a server of these models; it ends with the context.
+RUNNER_OF_GPUS = {"VLLM_USE_V2_MODEL_RUNNER": "1", "TRITON_INTERPRET": "1"}
+"""vLLM's second model runner, with its Triton kernels interpreted."""
 
-    With `compiled`, models that ask for it are compiled piece by piece; its cache goes there.
-    """
-    environment = dict(os.environ)
-    if compiled is not None:
-        environment |= {"TORCH_COMPILE_DISABLE": "0", "VLLM_CACHE_ROOT": str(compiled)}
+
+def compiled_pieces(cache: Path) -> dict[str, str]:
+    """Models that ask for it are compiled piece by piece; what is compiled goes there."""
+    return {"TORCH_COMPILE_DISABLE": "0", "VLLM_CACHE_ROOT": str(cache)}
+
+
+@contextmanager
+def serving(
+    loads: Mapping[str, Any], environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Start a server of these models, with more of an environment; it ends with the context."""
     with subprocess.Popen(
         [sys.executable, str(SERVER), json.dumps(loads)],
-        env=environment,
+        env={**os.environ, **(environment or {})},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -2,13 +2,15 @@
 
 JSON is {name: {"model": folder, "engine_args": {...}}}. Prints the port when all are loaded, and
 then, for every line on its standard input, how many preemptions there were; ends with its input.
-With TORCH_COMPILE_DISABLE=0 in its environment, engines whose arguments ask for it are compiled.
+With TORCH_COMPILE_DISABLE=0 in its environment, engines whose arguments ask for it are compiled;
+with TRITON_INTERPRET=1, they have the model runner that GPUs have.
 """
 
 import asyncio
 import json
 import os
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 from experts.vllm import environment
@@ -34,9 +36,19 @@ def compile_as_gpus_do() -> None:
     CpuPlatform.check_and_update_config = classmethod(checked)
 
 
+def interpret_triton() -> None:
+    """Let vLLM take Triton, whose interpreter runs anywhere, as made for this machine."""
+    from triton import backends  # noqa: PLC0415
+
+    driver = SimpleNamespace(is_active=lambda: True)
+    backends.backends["cpu"] = SimpleNamespace(driver=driver, compiler=None)
+
+
 async def main(loads: dict[str, dict[str, Any]]) -> None:
     environment.prepare(THREADS, cuda=False)
     # Only now: vLLM reads the environment when it is imported.
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        interpret_triton()
     if os.environ["TORCH_COMPILE_DISABLE"] == "0":
         compile_as_gpus_do()
     from vllm.v1.core.sched.scheduler import Scheduler  # noqa: PLC0415

@@ -6,7 +6,7 @@ same. PyTorch's CPU build cannot imagine CUDA itself; this is the device type th
 others.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -53,18 +53,18 @@ def move(model: nn.Module, device: torch.device) -> None:
             module._buffers[name] = like(buffer, device)
 
 
-class NoHost(TorchDispatchMode):
+class NoHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Inside, nothing is copied from the host to the device or back."""
 
     def __torch_dispatch__(
         self,
-        func: Callable[..., Any],
+        func: Any,
         types: Sequence[type],
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        if getattr(func, "_schema", None) is not None and func._schema.name in MOVES:
+        if func.name().split(".")[0] in MOVES:
             leaves = tree_leaves((args, result))
             devices = {leaf.device.type for leaf in leaves if isinstance(leaf, Tensor)}
             if len(devices) > 1:

@@ -156,7 +156,7 @@ def step(table: Tensor, starts: Tensor, padding: Tensor | None = None) -> Iterat
     found = SimpleNamespace(block_table=table, query_start_loc=starts)
     context = ForwardContext(
         no_compile_layers={},
-        attn_metadata={LAYER: found},  # type: ignore[dict-item]
+        attn_metadata={LAYER: found},
         slot_mapping={},
         is_padding=padding,
     )
