@@ -117,6 +117,8 @@ def refuse_unsupported(vllm_config: VllmConfig) -> None:
         "speculative_config": vllm_config.speculative_config,
         "enable_lora": vllm_config.lora_config,
         "enable_prompt_embeds": vllm_config.model_config.enable_prompt_embeds,
+        "tensor_parallel_size (roles and logits stay on one GPU)": parallel.tensor_parallel_size
+        > 1,
         "pipeline_parallel_size": parallel.pipeline_parallel_size > 1,
         "data_parallel_size": parallel.data_parallel_size > 1,
         "decode_context_parallel_size": parallel.decode_context_parallel_size > 1,

@@ -9,9 +9,10 @@ from importlib import import_module
 from unittest.mock import patch
 
 from experts.vllm import environment
+from experts.vllm.loads import WorkerSettings
 
 with patch.dict(os.environ), warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    environment.prepare(1, cuda=False)
+    environment.prepare(WorkerSettings(1))
     import_module("vllm.engine.arg_utils")
     import_module("vllm.model_executor.layers.attention")
