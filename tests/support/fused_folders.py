@@ -16,7 +16,8 @@ from transformers import (
 )
 
 from experts.fused.folder.own_weights import TrainedRoute
-from experts.fused.folder.write import TOKENIZER_FILES, write_composite
+from experts.fused.folder.tokenizer_files import TOKENIZER_FILES
+from experts.fused.folder.write import write_composite
 
 EXPERTS = ("arithmetic", "strings", "units", "geography", "logic", "duo")
 """Llama, Qwen2, Qwen3, GPT-NeoX, Gemma and Mixtral, with five shapes of the KV cache."""

@@ -127,11 +127,11 @@ def test_padding_of_a_vocabulary_may_differ(
     assert read(tmp_path / "f").vocab_size == 741
 
 
-def test_too_few_reserved_tokens_are_refused(zoo: Path, tmp_path: Path) -> None:
+def test_too_few_role_tokens_are_refused(zoo: Path, tmp_path: Path) -> None:
     roles = [{"name": f"r{n}", "plus": "units"} for n in range(65)]
-    with pytest.raises(ConfigError, match=r"65 roles need as many reserved.* 64"):
+    with pytest.raises(ConfigError, match=r"65 roles need as many role tok.* 64"):
         write_composite(tmp_path / "f", "CoterieContrast", {"units": zoo / "units"}, roles)
-    with pytest.raises(ConfigError, match=r"1 roles need as many reserved.* 0"):
+    with pytest.raises(ConfigError, match=r"1 roles need as many role tok.* 0"):
         contrast(tmp_path / "f", translation=zoo / "translation")
 
 
