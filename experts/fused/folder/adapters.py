@@ -75,8 +75,13 @@ def find_base(name: str, adapter: Path, said: str | None, whole: Mapping[str, Pa
         )
     base = said or str(settings.get("base_model_name_or_path") or "")
     # A folder's own name is looked for beside the adapter too: folders move together.
-    places = (Path(base), adapter / base, adapter.parent / base, adapter.parent / Path(base).name)
-    candidates = [*([whole[base]] if base in whole else []), *(places if base else ())]
+    places: tuple[Path, ...] = (
+        Path(base),
+        adapter / base,
+        adapter.parent / base,
+        adapter.parent / Path(base).name,
+    )
+    candidates: list[Path] = [*([whole[base]] if base in whole else []), *(places if base else ())]
     for place in candidates:
         if (place / "config.json").is_file() and not is_adapter(place):
             return place.resolve()
