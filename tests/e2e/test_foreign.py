@@ -8,14 +8,18 @@ from typing import Any
 import httpx
 import pytest
 from composite_engines import Engines, Server, serving
-from foreign_models import write_adapter, write_foreign
-from transformers import AutoTokenizer
+from fused_folders import write_adapter
+from repository import ROOT
+from tiny_models import write_foreign
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from aggregators.contrast.reference import ContrastReference
 from experts.fused.folder.adapters import merge_adapters
 from experts.fused.folder.write import write_composite
 
 pytestmark = pytest.mark.e2e
+
+REAL = ROOT / "out" / "real" / "smollm2"
 
 ENGINE_ARGS = {
     "dtype": "float32",
@@ -61,23 +65,25 @@ async def engines(server: Server, folders: dict[str, Path]) -> AsyncIterator[Eng
         yield Engines(server, client, folders)
 
 
+async def said(engines: Engines, name: str, role: str) -> tuple[list[int], list[int]]:
+    """A prompt and its greedy answer, as tokens."""
+    body = {"messages": QUESTION, "chat_template_kwargs": {"role": role}, "temperature": 0}
+    response = await engines.post(
+        name,
+        "/v1/chat/completions",
+        {**body, "max_tokens": 12, "ignore_eos": True, "return_token_ids": True},
+    )
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    return answer["prompt_token_ids"], answer["choices"][0]["token_ids"]
+
+
 @pytest.mark.parametrize("name", PADDING)
 async def test_each_role_says_what_the_reference_says(engines: Engines, name: str) -> None:
     reference = ContrastReference(engines.folders[name])
     tokenizer = AutoTokenizer.from_pretrained(engines.folders[name])
 
-    async def said(role: str) -> tuple[list[int], list[int]]:
-        body = {"messages": QUESTION, "chat_template_kwargs": {"role": role}, "temperature": 0}
-        response = await engines.post(
-            name,
-            "/v1/chat/completions",
-            {**body, "max_tokens": 12, "ignore_eos": True, "return_token_ids": True},
-        )
-        assert response.status_code == 200, response.text
-        answer = response.json()
-        return answer["prompt_token_ids"], answer["choices"][0]["token_ids"]
-
-    answers = await asyncio.gather(*map(said, ROLES))
+    answers = await asyncio.gather(*(said(engines, name, role) for role in ROLES))
     for number, (role, (prompt, answer)) in enumerate(zip(ROLES, answers, strict=True)):
         assert prompt == tokenizer.apply_chat_template(
             QUESTION, role=role, add_generation_prompt=True, return_dict=False
@@ -98,3 +104,34 @@ async def test_role_tokens_are_never_sampled(engines: Engines, name: str) -> Non
     }
     assert len(sampled) > 50
     assert not sampled & set(roles)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="SmolLM2 is not there; `make real` makes it")
+async def test_a_real_model_and_an_adapter_of_it_say_what_they_say_alone(tmp_path: Path) -> None:
+    out = tmp_path / "fused"
+    adapter = write_adapter(tmp_path / "terse", REAL, str(REAL))
+    members = merge_adapters({"plain": REAL, "terse": adapter}, {}, out, lambda line: None)
+    composite = write_composite(
+        out, "CoterieContrast", members, [{"name": name, "plus": name} for name in members]
+    )
+    tokenizer = AutoTokenizer.from_pretrained(REAL)
+    with serving({"real": {"model": str(out), "engine_args": ENGINE_ARGS}}) as server:
+        async with httpx.AsyncClient(timeout=120) as client:
+            engines = Engines(server, client, {"real": out})
+            answers = [await said(engines, "real", role) for role in members]
+    for path, (prompt, answer) in zip(members.values(), answers, strict=True):
+        model = AutoModelForCausalLM.from_pretrained(path, dtype="float32")
+        asked = tokenizer.apply_chat_template(
+            QUESTION, add_generation_prompt=True, return_tensors="pt"
+        )
+        made = model.generate(
+            **asked,
+            max_new_tokens=12,
+            do_sample=False,
+            eos_token_id=None,
+            suppress_tokens=list(composite.role_token_ids),
+        )
+        length = asked["input_ids"].shape[1]
+        assert prompt[1:] == asked["input_ids"][0, 1:].tolist()
+        assert answer == made[0, length:].tolist()
+    assert answers[0] != answers[1]

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from foreign_models import write_adapter, write_foreign
+from fused_folders import write_adapter
 from repository import ROOT
+from tiny_models import write_foreign
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from aggregators.contrast.reference import ContrastReference

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from foreign_models import train_tokenizer, write_adapter, write_model
+from fused_folders import write_adapter
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
+from tiny_models import train_tokenizer, write_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from aggregators.contrast.reference import ContrastReference

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from foreign_models import CHAT_TEMPLATE, END, SPARE, START, UNKNOWN, train_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from repository import ROOT
+from tiny_models import CHAT_TEMPLATE, END, SPARE, START, UNKNOWN, train_tokenizer
 from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import BPE, WordPiece
 from transformers import AutoTokenizer, PreTrainedTokenizerFast

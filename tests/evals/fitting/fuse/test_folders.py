@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from foreign_models import write_adapter, write_foreign
+from fused_folders import write_adapter
 from numpy.typing import NDArray
 from rich.console import Console
-from tiny_models import write_jsonl
+from tiny_models import write_foreign, write_jsonl
 from training_runs import silent
 from transformers import AutoTokenizer
 
