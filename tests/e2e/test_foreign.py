@@ -115,7 +115,8 @@ async def test_a_real_model_and_an_adapter_of_it_say_what_they_say_alone(tmp_pat
         out, "CoterieContrast", members, [{"name": name, "plus": name} for name in members]
     )
     tokenizer = AutoTokenizer.from_pretrained(REAL)
-    with serving({"real": {"model": str(out), "engine_args": ENGINE_ARGS}}) as server:
+    engine_args = {**ENGINE_ARGS, "kv_cache_memory_bytes": 256 << 20}
+    with serving({"real": {"model": str(out), "engine_args": engine_args}}) as server:
         async with httpx.AsyncClient(timeout=120) as client:
             engines = Engines(server, client, {"real": out})
             answers = [await said(engines, "real", role) for role in members]
