@@ -10,23 +10,33 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
-from fused_folders import write_adapter
+from fused_folders import write_adapter, write_mixture
 from numpy.typing import NDArray
+from peft import PeftModel
 from rich.console import Console
+from safetensors.torch import load_file
 from tiny_models import write_foreign, write_jsonl
 from training_runs import silent
-from transformers import AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from aggregators.mixture_of_thoughts.reference import ThoughtsReference
 from aggregators.mixture_of_thoughts.save import save as save_thoughts
 from aggregators.mixture_of_thoughts.train import train as train_thoughts
+from aggregators.self_contrast.reference import SelfContrastReference
 from evals.client.progress import Progress
 from evals.fitting.fuse import fusion_route, mixture_of_thoughts
-from evals.fitting.fuse.folders import with_whole_members
+from evals.fitting.fuse.folders import (
+    base_of,
+    folder_of,
+    with_whole_members,
+    write_self_contrast,
+)
 from experts.errors import ConfigError
 from experts.fused.roles import fused
 from experts.fused.training.progress import Voice
+from orchestrator.config.model import Config
 from routers.fusion_route.reference import FusionRouteReference
 
 pytestmark = pytest.mark.slow
@@ -144,3 +154,34 @@ def test_a_record_names_no_folder_of_this_machine(
     merged = json.loads((out / "members" / "terse" / "config.json").read_text())
     assert set(merged["coterie_merged"]) == {"adapter", "base"}
     assert str(models) not in json.dumps(merged)
+
+
+def test_an_adapter_of_a_mixture_is_contrasted_with_itself(tmp_path: Path) -> None:
+    mixture = write_mixture(tmp_path / "mixture", "qwen3-moe")
+    adapter = write_adapter(tmp_path / "kind", mixture, "elsewhere")
+    settings = Config.model_validate(
+        {
+            "experts": {
+                "mixture": {"type": "vllm", "model": str(mixture)},
+                "kind": {"type": "vllm", "model": str(adapter), "adapter_of": "mixture"},
+            }
+        }
+    )
+    base = base_of(settings, "kind")
+    assert (base, base_of(settings, "mixture")) == ({"kind": str(mixture)}, {})
+    roles = [{"name": "plain", "beta": 0}, {"name": "contrast"}]
+    out = write_self_contrast(tmp_path / "fused", "kind", folder_of(settings, "kind"), roles, base)
+
+    merged, plain = (load_file(f / "model.safetensors") for f in (out / "members/kind", mixture))
+    assert merged.keys() == plain.keys()
+    changed = {name for name, tensor in merged.items() if not torch.equal(tensor, plain[name])}
+    assert {name.split(".")[-2] for name in changed} == {"q_proj", "down_proj"}
+    reference = SelfContrastReference(out)
+    tokens = [*reference.composite.role_token_ids[:1], 80, 90]
+    found = reference.logits(tokens)
+    adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(mixture), adapter)
+    with torch.no_grad():
+        seen = torch.tensor([[reference.composite.bos_token_id, 80, 90]])
+        expected = adapted.eval()(seen).logits[0]
+    spoken = [id for id in range(741) if id not in reference.composite.role_token_ids]
+    assert torch.allclose(found[:, spoken], expected[:, spoken], atol=1e-3)
