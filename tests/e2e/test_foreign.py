@@ -10,7 +10,7 @@ import pytest
 from composite_engines import Engines, Server, serving
 from fused_folders import write_adapter
 from repository import ROOT
-from tiny_models import write_foreign
+from tiny_models import SPARE, write_foreign
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from aggregators.contrast.reference import ContrastReference
@@ -30,8 +30,8 @@ ENGINE_ARGS = {
 }
 QUESTION = [{"role": "user", "content": "How many days does a week have?"}]
 ROLES = ("left", "terse", "both")
-PADDING = {"special": 0, "padded": 2}
-"""Rows that no token has: roles are special tokens, or those and two new ones."""
+PADDING = {"special": 0, "bytes": 0, "padded": 2}
+"""Rows that no token has; then bytes that no text holds are role tokens, or the named ones."""
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +45,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         members = {"left": models["left"], "terse": root / name / "terse"}
         roles: list[dict[str, Any]] = [{"name": one, "plus": one} for one in members]
         roles.append({"name": "both", "plus": "left", "minus": [["terse", "left"], 0.5]})
-        write_composite(
-            out, "CoterieContrast", merge_adapters(members, {}, out, lambda line: None), roles
-        )
+        whole = merge_adapters(members, {}, out, lambda line: None)
+        named = SPARE[:3] if name == "special" else ()
+        write_composite(out, "CoterieContrast", whole, roles, role_tokens=named)
         found[name] = out
     return found
 

@@ -7,6 +7,7 @@ Members that know what it means lose nothing but the ability to write it.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from experts.errors import ConfigError
 
@@ -20,10 +21,8 @@ RESERVED = re.compile(
 """Tokens that tokenizers keep free: <|reserved_special_token_3|>, <unused3>, [unused3],
 <extra_id_3>, <|dummy_3|>, <|placeholder3|>, [control_3], <SPECIAL_3>, >>UNUSED_3<<, and the zoo's
 <|role_3|>."""
-IMPOSSIBLE_BYTE = re.compile(r"<0x(?:C[01]|F[5-9A-F])>")
-"""Bytes of a byte-fallback vocabulary that no UTF-8 text holds."""
 NEW = "<|coterie_role_{}|>"
-"""How the fused folder's tokenizer spells an id that the members' tokenizer leaves unused."""
+"""How the fused folder's tokenizer spells an id that the members' tokenizer does not need."""
 _SPELLING = re.compile(r"<[^<>\s]{2,64}>|\[[^\[\]\s]{2,64}\]")
 _ENDS = re.compile(r"end|eo[a-z](?![a-z])|stop|pad(?![a-z])|bos(?![a-z])|begin", re.IGNORECASE)
 """Names of special tokens that may end an answer, or begin one, without being declared so."""
@@ -35,6 +34,8 @@ class RoleToken:
 
     text: str
     id: int
+    instead_of: str | None = None
+    """What the members' tokenizer calls it, where that is another text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,18 @@ class Vocabulary:
     """Tokens that cannot stand for a role, with the reason."""
     rows: int
     """Of the smallest embedding of the members: ids below it exist in every model."""
+    impossible: Sequence[str] = ()
+    """Tokens of single bytes that no UTF-8 text holds, and so no text of a request."""
 
     @property
     def unused(self) -> range:
         """Ids that no token has; embeddings are often padded. A tokenizer gives them in order."""
         first = max(max(self.ids.values(), default=-1) + 1, len(self.ids))
         return range(first, min([self.rows, *(id for id in self.taken if id >= first)]))
+
+    def allows(self, id: int) -> bool:
+        """Whether a token of the vocabulary may stand for a role."""
+        return id < self.rows and id not in self.taken
 
 
 def free_tokens(vocabulary: Vocabulary) -> list[RoleToken]:
@@ -64,32 +71,36 @@ def free_tokens(vocabulary: Vocabulary) -> list[RoleToken]:
     Reserved tokens in the order of their numbers, unused ids, bytes that no text holds, and then
     special tokens that the members' chat templates do not write.
     """
-    ids = {
-        text: id
-        for text, id in vocabulary.ids.items()
-        if id < vocabulary.rows and id not in vocabulary.taken
-    }
+    impossible = {vocabulary.ids[text] for text in vocabulary.impossible}
+    ids = {text: id for text, id in vocabulary.ids.items() if vocabulary.allows(id)}
     reserved = sorted(
-        (int(match["number"]), text) for text in ids if (match := RESERVED.fullmatch(text))
+        (int(match["number"]), text)
+        for text, id in ids.items()
+        if id not in impossible and (match := RESERVED.fullmatch(text))
     )
-    names = [
-        *(text for _, text in reserved),
-        *sorted(filter(IMPOSSIBLE_BYTE.fullmatch, ids)),
-        *sorted(filter(vocabulary.special.__contains__, ids), key=lambda t: (_plain(t), ids[t])),
-    ]
-    kept = dict.fromkeys(text for text in names if _is_harmless(text))
-    old = [RoleToken(text, ids[text]) for text in kept]
-    spellings = (NEW.format(number) for number in range(vocabulary.rows + len(ids)))
+    kept = [RoleToken(text, ids[text]) for _, text in reserved]
+    special = {text for text in ids if text in vocabulary.special} - {one.text for one in kept}
+    spellings = (NEW.format(number) for number in count())
     fresh = (text for text in spellings if text not in vocabulary.ids)
-    new = [RoleToken(text, id) for text, id in zip(fresh, vocabulary.unused, strict=False)]
-    return [*old[: len(reserved)], *new, *old[len(reserved) :]]
+    new = [RoleToken(next(fresh), *nameless) for nameless in _nameless(vocabulary)]
+    rest = [
+        RoleToken(text, ids[text])
+        for text in sorted(special, key=lambda text: (_is_plain(text), ids[text]))
+        if ids[text] not in impossible and not _ENDS.search(text)
+    ]
+    return [*kept, *new, *rest]
 
 
-def _is_harmless(text: str) -> bool:
-    return bool(RESERVED.fullmatch(text)) or not _ENDS.search(text)
+def _nameless(vocabulary: Vocabulary) -> Iterator[tuple[int, str | None]]:
+    """Ids that can have any name, with the name that they have had."""
+    for id in vocabulary.unused:
+        yield id, None
+    for text in vocabulary.impossible:
+        if vocabulary.allows(vocabulary.ids[text]):
+            yield vocabulary.ids[text], text
 
 
-def _plain(text: str) -> bool:
+def _is_plain(text: str) -> bool:
     """Whether people may write it: <filename>, but hardly <|file_sep|> or <file_sep>."""
     return "|" not in text and "_" not in text
 
@@ -97,9 +108,10 @@ def _plain(text: str) -> bool:
 def named_tokens(vocabulary: Vocabulary, names: Sequence[str]) -> list[RoleToken]:
     """The tokens that `role_tokens` names. Raises ConfigError with every mistake.
 
-    A name that the vocabulary does not have is a new token, with one of the unused ids.
+    A name that the vocabulary does not have is a new token: an unused id, or a byte that no text
+    holds.
     """
-    unused = iter(vocabulary.unused)
+    nameless = _nameless(vocabulary)
     found: list[RoleToken] = []
     problems: list[str] = []
     for place, text in enumerate(names):
@@ -108,8 +120,8 @@ def named_tokens(vocabulary: Vocabulary, names: Sequence[str]) -> list[RoleToken
             problems.append(f"role_tokens.{place}: {text!r} {problem}")
         elif id is not None:
             found.append(RoleToken(text, id))
-        elif (fresh := next(unused, None)) is not None:
-            found.append(RoleToken(text, fresh))
+        elif (fresh := next(nameless, None)) is not None:
+            found.append(RoleToken(text, *fresh))
         else:
             problems.append(
                 f"role_tokens.{place}: {text!r} is not in the members' tokenizer, and no unused id"
@@ -136,7 +148,7 @@ def _problems(vocabulary: Vocabulary, before: Sequence[str], text: str) -> Itera
         yield vocabulary.taken[id]
     elif id >= vocabulary.rows:
         yield f"has the id {id}, but the smallest embedding has only {vocabulary.rows} rows"
-    elif text not in vocabulary.added and not (
-        RESERVED.fullmatch(text) or IMPOSSIBLE_BYTE.fullmatch(text)
+    elif text in vocabulary.impossible or not (
+        text in vocabulary.added or RESERVED.fullmatch(text)
     ):
         yield "is an ordinary token, which texts are made of"

@@ -1,7 +1,7 @@
 """The tokens that a fused folder uses for its roles, and the tokenizer that reads them."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ MOST_NAMED = 12
 _NAMED_BY_TOKENIZER = ("bos_token", "eos_token", "pad_token", "unk_token")
 _NAMED_BY_FILES = ("bos_token_id", "eos_token_id", "pad_token_id")
 _FILES = ("config.json", "generation_config.json")
+_NEVER_IN_UTF8 = (0xC0, 0xC1, *range(0xF5, 0x100))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +65,31 @@ def plan_roles(
     first = first_token(tokenizer)
     vocabulary = read_vocabulary(folders, tokenizers, rows, first)
     tokens = _assign(vocabulary, len(roles), named)
+    taught = tuple(token for token in tokens if token.text not in vocabulary.added)
     plan = RolePlan(
         tokens=tuple(tokens),
         first=RoleToken(str(tokenizer.convert_ids_to_tokens(first)), first),
         template=chat_template(tokenizer),
-        taught=tuple(token for token in tokens if token.text not in vocabulary.added),
-        backend=Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()),
+        taught=taught,
+        backend=_teach(tokenizer, taught, tokenizer.added_tokens_decoder[first]),
     )
-    flags = tokenizer.added_tokens_decoder[first]
-    for token in plan.taught:
-        plan.backend.add_special_tokens([taught_token(token.text, flags)])
-    _check_reading(plan, list(rendered(tokenizer)))
+    _check_reading(plan, tokenizer)
     return plan
+
+
+def _teach(tokenizer: Any, tokens: Sequence[RoleToken], first: Any) -> Tokenizer:
+    """A tokenizer that knows further tokens, under their new names."""
+    parts = json.loads(tokenizer.backend_tokenizer.to_str())
+    names = {token.instead_of: token.text for token in tokens if token.instead_of is not None}
+    vocabulary = parts["model"]["vocab"]
+    if isinstance(vocabulary, dict):
+        parts["model"]["vocab"] = {names.get(text, text): id for text, id in vocabulary.items()}
+    else:
+        parts["model"]["vocab"] = [[names.get(text, text), score] for text, score in vocabulary]
+    taught = Tokenizer.from_str(json.dumps(parts))
+    for token in tokens:
+        taught.add_special_tokens([taught_token(token.text, first)])
+    return taught
 
 
 def taught_token(text: str, first: Any) -> AddedToken:
@@ -101,8 +115,8 @@ def _assign(vocabulary: Vocabulary, count: int, named: Sequence[str]) -> list[Ro
         f"{count} roles need as many role tokens; the members' tokenizer has {len(found)} that are"
         f" free{listed}.",
         hint="Free are reserved tokens such as <|reserved_special_token_0|>, rows of the embeddings"
-        " that the tokenizer does not use, and special tokens that no chat template writes. Fuse"
-        " fewer members or name fewer roles; or enlarge the embeddings of every member, with"
+        " that the tokenizer does not use, bytes that no text holds, and special tokens that no"
+        " chat template writes. Fuse fewer members or name fewer roles; or enlarge the embeddings of every member, with"
         " `model.resize_token_embeddings(N)` and `save_pretrained`.",
     )
 
@@ -128,7 +142,30 @@ def read_vocabulary(
         special=frozenset(token.content for token in decoder.values() if token.special),
         taken=taken,
         rows=rows,
+        impossible=impossible_bytes(json.loads(tokenizer.backend_tokenizer.to_str())),
     )
+
+
+def impossible_bytes(backend: Mapping[str, Any]) -> list[str]:
+    """The tokens of bytes that UTF-8 never uses: <0xC0> in a vocabulary with byte fallback.
+
+    Byte-level vocabularies spell the byte 0xC0 as its character in Latin 1, which is no danger to
+    that character in a text: there it is two bytes.
+    """
+    model = backend["model"]
+    spelled: Callable[[int], str]
+    if model.get("byte_fallback"):
+        spelled = "<0x{:02X}>".format
+    elif '"ByteLevel"' in json.dumps(backend.get("decoder")):
+        spelled = chr
+    else:
+        return []
+    pieces = model["vocab"] if isinstance(model["vocab"], dict) else [p for p, _ in model["vocab"]]
+    known = {spelled(byte) for byte in _NEVER_IN_UTF8} & set(pieces)
+    known -= {one["content"] for one in backend.get("added_tokens") or ()}
+    for merge in model.get("merges") or ():
+        known.difference_update(merge.split(" ") if isinstance(merge, str) else merge)
+    return sorted(known)
 
 
 def _used_by(
@@ -153,21 +190,20 @@ def _ids(value: Any) -> Iterable[int]:
     return [id for id in values if isinstance(id, int) and id >= 0]
 
 
-def _check_reading(plan: RolePlan, texts: Sequence[str]) -> None:
+def _check_reading(plan: RolePlan, tokenizer: Any) -> None:
     """Raise ConfigError where a role token is not read as one, or changes what comes after it."""
+    texts = [text for text in rendered(tokenizer) if text.startswith(plan.first.text)]
+    plain = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     problems = []
-    texts = [text for text in texts if text.startswith(plan.first.text)]
-    plain = [plan.backend.encode(text, add_special_tokens=False).ids for text in texts]
     for token in plan.tokens:
+        asked = [token.text + text.removeprefix(plan.first.text) for text in texts]
+        found = [plan.backend.encode(text, add_special_tokens=False).ids for text in asked]
         if (id := plan.backend.token_to_id(token.text)) != token.id:
             problems.append(f"{token.text!r} got the id {id} instead of {token.id}")
-            continue
-        for text, expected in zip(texts, plain, strict=True):
-            asked = token.text + text.removeprefix(plan.first.text)
-            found = plan.backend.encode(asked, add_special_tokens=False).ids
-            if found != [token.id, *expected[1:]]:
-                problems.append(f"{token.text!r} changes how the text after it is read")
-                break
+        elif found != [[token.id, *ids[1:]] for ids in plain]:
+            problems.append(f"{token.text!r} changes how the text after it is read")
+        elif plan.backend.decode([token.id], skip_special_tokens=False) != token.text:
+            problems.append(f"{token.text!r} is not written as it is read")
     if problems:
         raise ConfigError(
             f"The members' tokenizer cannot tell roles apart: {'; '.join(problems)}.",

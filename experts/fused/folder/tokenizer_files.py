@@ -11,9 +11,11 @@ from transformers import AutoTokenizer
 from experts.errors import ConfigError
 from experts.fused.folder.role_tokens import RolePlan, taught_token
 
+_OTHER_FORMS = ("added_tokens.json", "vocab.json", "merges.txt", "vocab.txt", "tokenizer.model")
+"""The vocabulary once more, for tokenizers of other classes."""
 TOKENIZER_FILES = (
-    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
-    *("vocab.json", "merges.txt", "tokenizer.model", "generation_config.json"),
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *(*_OTHER_FORMS, "generation_config.json"),
 )
 _BACKEND, _SETTINGS, _ADDED = "tokenizer.json", "tokenizer_config.json", "added_tokens_decoder"
 
@@ -43,7 +45,8 @@ def write_tokenizer(source: Path, plan: RolePlan, folder: Path) -> None:
     tokenizer does not come back from its files as it was planned.
     """
     for name in TOKENIZER_FILES:
-        if (source / name).is_file():
+        # These would not know what the tokenizer is taught.
+        if (source / name).is_file() and not (plan.taught and name in _OTHER_FORMS):
             shutil.copyfile(source / name, folder / name)
     path = folder / _SETTINGS
     settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -30,7 +30,9 @@ def vocabularies(draw: st.DrawFn) -> Vocabulary:
     special = draw(st.frozensets(st.sampled_from(sorted(added)))) if added else frozenset()
     rows = draw(st.integers(1, len(words) + 20))
     taken = draw(st.dictionaries(st.integers(0, rows + 5), st.just("is taken"), max_size=5))
-    return Vocabulary(ids, added, special, taken, rows)
+    odd = sorted(set(words) - added)
+    impossible = draw(st.lists(st.sampled_from(odd), unique=True)) if odd else []
+    return Vocabulary(ids, added, special, taken, rows, impossible)
 
 
 def small(*tokens: str, rows: int | None = None, **taken: str) -> Vocabulary:
@@ -53,9 +55,14 @@ def test_free_tokens_are_free(vocabulary: Vocabulary) -> None:
         assert 0 <= token.id < vocabulary.rows
         assert token.id not in vocabulary.taken
         known = vocabulary.ids.get(token.text)
-        assert known == token.id or (known is None and token.id in vocabulary.unused)
+        if token.instead_of is not None:
+            assert known is None
+            assert vocabulary.ids[token.instead_of] == token.id
+            assert token.instead_of in vocabulary.impossible
+        else:
+            assert known == token.id or (known is None and token.id in vocabulary.unused)
     new = [token.id for token in found if token.text not in vocabulary.ids]
-    assert new == list(vocabulary.unused)
+    assert new[: len(vocabulary.unused)] == list(vocabulary.unused)
 
 
 @given(vocabularies())
@@ -92,11 +99,21 @@ def test_reserved_tokens_come_first_in_the_order_of_their_numbers(spelling: str)
     ]
 
 
-def test_bytes_that_no_text_holds_are_free() -> None:
-    vocabulary = Vocabulary(
-        {"<0x0A>": 0, "<0xC1>": 1, "<0xC2>": 2}, frozenset(), frozenset(), {}, 3
-    )
-    assert [token.text for token in free_tokens(vocabulary)] == ["<0xC1>"]
+def test_bytes_that_no_text_holds_get_another_name() -> None:
+    ids = {"<0x0A>": 0, "<0xC1>": 1, "<0xC2>": 2, "<free>": 3}
+    special = frozenset({"<free>"})
+    vocabulary = Vocabulary(ids, special, special, {}, 5, ["<0xC1>"])
+    assert free_tokens(vocabulary) == [
+        RoleToken("<|coterie_role_0|>", 4),
+        RoleToken("<|coterie_role_1|>", 1, "<0xC1>"),
+        RoleToken("<free>", 3),
+    ]
+    assert named_tokens(vocabulary, ["<one>", "<two>"]) == [
+        RoleToken("<one>", 4),
+        RoleToken("<two>", 1, "<0xC1>"),
+    ]
+    with pytest.raises(ConfigError, match="'<0xC1>' is an ordinary token"):
+        named_tokens(vocabulary, ["<0xC1>"])
 
 
 def test_special_tokens_that_people_write_or_that_may_end_an_answer_are_avoided() -> None:

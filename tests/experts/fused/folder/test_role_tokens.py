@@ -20,6 +20,8 @@ from experts.fused.folder.tokenizer_files import write_tokenizer
 
 REAL = ROOT / "out" / "real" / "smollm2"
 ROLES = ("routed", "left", "right")
+BYTES = 13
+"""Bytes that UTF-8 never uses."""
 
 
 def plan(
@@ -58,11 +60,31 @@ def is_read(found: RolePlan, tokenizer: Any, reader: Any) -> bool:
     )
 
 
-def test_special_tokens_that_the_template_does_not_write_are_found(tmp_path: Path) -> None:
+def many(count: int) -> tuple[str, ...]:
+    return tuple(f"role-{number}" for number in range(count))
+
+
+def test_bytes_that_no_text_holds_are_found(tmp_path: Path) -> None:
     tokenizer = train_tokenizer()
+    ids = tokenizer.get_vocab()
     found = plan(tmp_path, tokenizer)
-    assert texts(found) == ["<repo_name>", "<file_sep>", "<gh_stars>"]
-    assert (found.first.text, found.taught) == (START, ())
+    assert [(token.text, token.id) for token in found.tokens] == [
+        ("<|coterie_role_0|>", ids["\u00c0"]),
+        ("<|coterie_role_1|>", ids["\u00c1"]),
+        ("<|coterie_role_2|>", ids["\u00f5"]),
+    ]
+    assert found.first.text == START
+    reader = written(found, tokenizer, tmp_path)
+    assert is_read(found, tokenizer, reader)
+    for text in ("\u00c0 \u00f5 la carte", "<repo_name> \U0010ffff"):
+        assert reader(text)["input_ids"] == tokenizer(text)["input_ids"]
+        assert reader.decode(reader(text)["input_ids"]) == text
+
+
+def test_special_tokens_that_the_template_does_not_write_come_last(tmp_path: Path) -> None:
+    tokenizer = train_tokenizer()
+    found = plan(tmp_path, tokenizer, roles=many(BYTES + 3))
+    assert texts(found)[-4:] == ["<|coterie_role_12|>", "<repo_name>", "<file_sep>", "<gh_stars>"]
     assert is_read(found, tokenizer, written(found, tokenizer, tmp_path))
 
 
@@ -112,19 +134,19 @@ def test_a_token_of_a_template_that_puts_it_together_is_refused(tmp_path: Path) 
     tokenizer.chat_template = (
         "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
     )
-    assert texts(plan(tmp_path, tokenizer, roles=("one",))) == ["<|free|>"]
+    found = plan(tmp_path, tokenizer, roles=("one",), named=("<|free|>",))
+    assert texts(found) == ["<|free|>"]
     with pytest.raises(ConfigError, match=r"<\|tool\|>' appears in the chat template of left"):
         plan(tmp_path, tokenizer, roles=("one",), named=("<|tool|>",))
 
 
 def test_too_few_are_named_with_what_to_do(tmp_path: Path) -> None:
-    roles = tuple(f"role-{number}" for number in range(9))
-    with pytest.raises(
-        ConfigError, match=r"9 roles need .* has 6 that are free: <repo_name>, "
-    ) as e:
+    roles = many(20)
+    match = r"20 roles need .* has 19 that are free: <\|coterie_role_0\|>, .* and 7 more"
+    with pytest.raises(ConfigError, match=match) as e:
         plan(tmp_path, train_tokenizer(), roles=roles)
     assert "resize_token_embeddings" in e.value.hint
-    with pytest.raises(ConfigError, match=r"9 roles need .*; `role_tokens` names 1"):
+    with pytest.raises(ConfigError, match=r"20 roles need .*; `role_tokens` names 1"):
         plan(tmp_path, train_tokenizer(), roles=roles, named=("<gh_stars>",))
 
 
@@ -138,8 +160,8 @@ def test_what_any_member_uses_is_left_alone(tmp_path: Path) -> None:
     (folders["right"] / "generation_config.json").write_text(json.dumps(stops))
     other.chat_template = CHAT_TEMPLATE.replace("You are kind.", "<file_sep>")
     tokenizers = {"left": tokenizer, "right": other}
-    found = plan_roles(folders, tokenizers, len(tokenizer), ROLES)
-    assert texts(found) == ["<gh_stars>", "<issue_closed>", "<empty_output>"]
+    found = plan_roles(folders, tokenizers, len(tokenizer), many(BYTES + 3))
+    assert texts(found)[BYTES:] == ["<gh_stars>", "<issue_closed>", "<empty_output>"]
     with pytest.raises(ConfigError) as caught:
         plan_roles(folders, tokenizers, len(tokenizer), ROLES, ("<repo_name>", "<file_sep>"))
     assert caught.value.problems == (
@@ -189,10 +211,10 @@ def _like_llama() -> PreTrainedTokenizerFast:
     )
 
 
-def test_bytes_that_no_text_holds_serve_where_nothing_else_is_left(tmp_path: Path) -> None:
+def test_bytes_of_a_fallback_serve_where_nothing_else_is_left(tmp_path: Path) -> None:
     tokenizer = _like_llama()
     found = plan(tmp_path, tokenizer)
-    assert texts(found) == ["<0xC0>", "<0xC1>", "<0xF5>"]
+    assert [token.instead_of for token in found.tokens] == ["<0xC0>", "<0xC1>", "<0xF5>"]
     assert is_read(found, tokenizer, written(found, tokenizer, tmp_path))
 
 
@@ -227,6 +249,7 @@ def test_unused_words_of_a_vocabulary_become_special(tmp_path: Path) -> None:
         max_size=6,
     ),
     padding=st.integers(0, 5),
+    count=st.integers(1, 20),
     has_bos=st.booleans(),
     said=st.text(max_size=20),
 )
@@ -235,6 +258,7 @@ def test_any_tokenizer_gives_tokens_that_change_nothing_else(
     tmp_path_factory: pytest.TempPathFactory,
     spare: list[AddedToken],
     padding: int,
+    count: int,
     has_bos: bool,
     said: str,
 ) -> None:
@@ -242,13 +266,13 @@ def test_any_tokenizer_gives_tokens_that_change_nothing_else(
     tokenizer.add_tokens(spare)
     tokenizer.bos_token = START if has_bos else None
     folder = tmp_path_factory.mktemp("odd")
-    usable = sum(one.special and not one.lstrip and not one.rstrip for one in spare)
-    if usable + padding < 3 and not any(RESERVED.fullmatch(str(one)) for one in spare):
-        with pytest.raises(ConfigError, match="3 roles need as many role tokens"):
-            plan(folder, tokenizer, len(tokenizer) + padding)
+    usable = [one for one in spare if one.special or RESERVED.fullmatch(str(one))]
+    free = BYTES + padding + sum(not one.lstrip and not one.rstrip for one in usable)
+    if count > free:
+        with pytest.raises(ConfigError, match=f"{count} roles need .* has {free} that are free"):
+            plan(folder, tokenizer, len(tokenizer) + padding, many(count))
         return
-    roles = ROLES[: min(3, usable + padding)]
-    found = plan(folder, tokenizer, len(tokenizer) + padding, roles)
+    found = plan(folder, tokenizer, len(tokenizer) + padding, many(count))
     plain = tokenizer(said, add_special_tokens=False)["input_ids"]
     if not any(token.text in said for token in found.tokens):
         assert found.backend.encode(said, add_special_tokens=False).ids == plain
@@ -260,10 +284,13 @@ def test_any_tokenizer_gives_tokens_that_change_nothing_else(
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="SmolLM2 is not there; `make real` makes it")
-def test_smollm2_has_room_for_a_dozen_roles(tmp_path: Path) -> None:
+def test_smollm2_has_room_for_fourteen_roles(tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(REAL)
-    roles = tuple(f"role-{number}" for number in range(12))
-    found = plan_roles({"left": REAL}, {"left": tokenizer}, 49152, roles)
+    found = plan_roles({"left": REAL}, {"left": tokenizer}, 49152, many(14))
     assert found.first.text == START
-    assert {token.id for token in found.tokens} <= set(range(3, 17))
-    assert is_read(found, tokenizer, written(found, tokenizer, tmp_path))
+    assert {token.id for token in found.tokens} == set(range(3, 17))
+    assert texts(found)[-2:] == ["<reponame>", "<filename>"]
+    reader = written(found, tokenizer, tmp_path)
+    assert is_read(found, tokenizer, reader)
+    text = "\u00c0 la carte, na\u00efve \u00ff \U0001f600 <|im_start|> 1 + 1"
+    assert reader(text)["input_ids"] == tokenizer(text)["input_ids"]
