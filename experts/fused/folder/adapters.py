@@ -15,6 +15,7 @@ from typing import Any
 
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM
+from transformers.utils import logging
 
 from experts.errors import ConfigError
 from experts.fused.folder.fingerprint import fingerprint, weight_files
@@ -124,6 +125,7 @@ def _merge_once(name: str, base: Path, adapter: Path, out: Path, say: Callable[[
 
 def _merge(name: str, base: Path, adapter: Path, out: Path) -> None:
     peft = _peft()
+    logging.disable_progress_bar()
     try:
         model = AutoModelForCausalLM.from_pretrained(base, dtype="auto", local_files_only=True)
         with warnings.catch_warnings():
@@ -131,6 +133,8 @@ def _merge(name: str, base: Path, adapter: Path, out: Path) -> None:
             adapted = peft.PeftModel.from_pretrained(model, adapter)
         _check_fits(peft, adapted, adapter)
         adapted.merge_and_unload().save_pretrained(out)
+        for path in weight_files(out):
+            path.chmod(0o644)  # safetensors makes it readable for its owner alone.
     except (OSError, ValueError, RuntimeError, KeyError, UserWarning) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(

@@ -129,7 +129,7 @@ def named_tokens(vocabulary: Vocabulary, names: Sequence[str]) -> list[RoleToken
             )
     if problems:
         raise ConfigError(
-            f"These tokens cannot stand for roles: {'; '.join(problems)}.",
+            "These tokens cannot stand for roles.",
             problems=tuple(problems),
             hint="Name special or unused tokens of the members' tokenizer, or leave out"
             " `role_tokens`: free ones are then found.",

@@ -129,7 +129,7 @@ def _check_reading(plan: RolePlan, tokenizer: Any) -> None:
             problems.append(f"{token.text!r} is not written as it is read")
     if problems:
         raise ConfigError(
-            f"The members' tokenizer cannot tell roles apart: {'; '.join(problems)}.",
+            "The members' tokenizer cannot tell roles apart.",
             problems=tuple(problems),
             hint="Name other tokens with `role_tokens`, such as special ones of the tokenizer.",
         )

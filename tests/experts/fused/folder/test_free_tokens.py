@@ -112,8 +112,9 @@ def test_bytes_that_no_text_holds_get_another_name() -> None:
         RoleToken("<one>", 4),
         RoleToken("<two>", 1, "<0xC1>"),
     ]
-    with pytest.raises(ConfigError, match="'<0xC1>' is an ordinary token"):
+    with pytest.raises(ConfigError) as caught:
         named_tokens(vocabulary, ["<0xC1>"])
+    assert "is an ordinary token" in caught.value.problems[0]
 
 
 def test_special_tokens_that_people_write_or_that_may_end_an_answer_are_avoided() -> None:

@@ -60,6 +60,14 @@ def is_read(found: RolePlan, tokenizer: Any, reader: Any) -> bool:
     )
 
 
+def refusal(folder: Path, tokenizer: Any, token: str) -> str:
+    """Why a token cannot stand for a role."""
+    with pytest.raises(ConfigError, match="cannot stand for roles") as caught:
+        plan(folder, tokenizer, roles=("one",), named=(token,))
+    (problem,) = caught.value.problems
+    return problem
+
+
 def many(count: int) -> tuple[str, ...]:
     return tuple(f"role-{number}" for number in range(count))
 
@@ -125,8 +133,7 @@ def test_named_tokens_may_be_old_or_new(tmp_path: Path) -> None:
     ],
 )
 def test_tokens_with_a_meaning_are_refused(tmp_path: Path, token: str, reason: str) -> None:
-    with pytest.raises(ConfigError, match=f"role_tokens.0: .* {reason}"):
-        plan(tmp_path, train_tokenizer(), roles=("one",), named=(token,))
+    assert f"role_tokens.0: {token!r} {reason}" in refusal(tmp_path, train_tokenizer(), token)
 
 
 def test_a_token_of_a_template_that_puts_it_together_is_refused(tmp_path: Path) -> None:
@@ -136,8 +143,7 @@ def test_a_token_of_a_template_that_puts_it_together_is_refused(tmp_path: Path) 
     )
     found = plan(tmp_path, tokenizer, roles=("one",), named=("<|free|>",))
     assert texts(found) == ["<|free|>"]
-    with pytest.raises(ConfigError, match=r"<\|tool\|>' appears in the chat template of left"):
-        plan(tmp_path, tokenizer, roles=("one",), named=("<|tool|>",))
+    assert "appears in the chat template of left" in refusal(tmp_path, tokenizer, "<|tool|>")
 
 
 def test_too_few_are_named_with_what_to_do(tmp_path: Path) -> None:
@@ -182,8 +188,7 @@ def test_new_tokens_treat_spaces_as_the_first_token_does(tmp_path: Path) -> None
     turn = AddedToken("<|user|>", special=True, rstrip=True)
     tokenizer = train_tokenizer((turn, "<|free|>"))
     tokenizer.chat_template = "{% for m in messages %}<|user|>\n{{ m.content }}{% endfor %}"
-    with pytest.raises(ConfigError, match=r"'<\|free\|>' treats the spaces beside it otherwise"):
-        plan(tmp_path, tokenizer, roles=("one",), named=("<|free|>",))
+    assert "treats the spaces beside it otherwise" in refusal(tmp_path, tokenizer, "<|free|>")
     found = plan(tmp_path, tokenizer, len(tokenizer) + 3)
     assert texts(found)[0] == "<|coterie_role_0|>"
     assert is_read(found, tokenizer, written(found, tokenizer, tmp_path))
