@@ -52,6 +52,19 @@ def bench_swap(
     launch("evals.benchmarks.swap.command:swap", config, *arguments)
 
 
+def bench_slot(
+    resident: Annotated[str, typer.Argument(help="The expert that is asked all the time.")],
+    busy: Annotated[str, typer.Argument(help="The expert that loads, reads and writes beside it.")],
+    config: options.Config = options.DEFAULT_CONFIG,
+    rounds: own.Rounds = 3,
+) -> None:
+    """Measure how long one expert waits while its slot is busy with another.
+
+    The exit code is 1 if a target is missed.
+    """
+    launch("evals.benchmarks.slot.command:slot", config, resident, busy, rounds)
+
+
 def bench_fusion(
     config: options.Config = options.DEFAULT_CONFIG,
     rounds: own.Rounds = 7,

@@ -14,6 +14,7 @@ app.command()(profile.profile)
 app.command()(bench.bench)
 app.command("bench-panel")(bench.bench_panel)
 app.command("bench-swap")(bench.bench_swap)
+app.command("bench-slot")(bench.bench_slot)
 app.command("bench-fusion")(bench.bench_fusion)
 app.command()(simulate.simulate)
 for group, name in (
