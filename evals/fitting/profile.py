@@ -17,7 +17,7 @@ from evals.fitting import symbolic_moe as symbolic
 from evals.fitting.probes import Probe, probes_of
 from evals.fitting.versions import expert_version
 from evals.reporting.table import Finish, say
-from evals.tasks.task import load_tasks
+from evals.tasks.task import find_tasks
 from experts.errors import ConfigError
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
@@ -46,7 +46,7 @@ async def profile(
 
     What Symbolic-MoE routers want to know besides is asked as well.
     """
-    probes = probes_of(tuple(load_tasks(names).values()))
+    probes = probes_of(find_tasks(names))
     path = out or _outcomes(settings)
     versions = {name: expert_version(name, settings.experts) for name in settings.experts}
     wanted = symbolic.wanted(settings)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from evals.tasks.free_text import same_number, same_object
+
 
 class Answered(Protocol):
     """What a scorer needs of a question: the answer that counts as right."""
@@ -16,4 +18,18 @@ def exact(sample: Answered, text: str) -> float:
     return float(" ".join(text.split()) == " ".join(sample.answer.split()))
 
 
-SCORERS: dict[str, Callable[[Answered, str], float]] = {"exact": exact}
+def number(sample: Answered, text: str) -> float:
+    """1 when the last number of the answer is the right one, whatever the sentence around it."""
+    return float(same_number(text, sample.answer))
+
+
+def json_object(sample: Answered, text: str) -> float:
+    """1 when the first JSON object of the answer has the right keys and values."""
+    return float(same_object(text, sample.answer))
+
+
+SCORERS: dict[str, Callable[[Answered, str], float]] = {
+    "exact": exact,
+    "number": number,
+    "json": json_object,
+}
