@@ -172,7 +172,7 @@ async def _start_pool(
         # started them, and nothing is served yet.
         ray_slot.connect(config.ray, config.slots)
         on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
-    slots = ray_slot.make_slots(config.ray, config.slots) if config.hosted() else []
+    slots = _make_slots(config) if config.hosted() else []
     pool = ExpertPool(config, list(slots), client, on_event, store, policy)
     try:
         await asyncio.sleep(0)  # A Ctrl-C that came while Ray started is raised here.
@@ -181,6 +181,11 @@ async def _start_pool(
         await _stop_pool(config, pool)
         raise
     return pool
+
+
+def _make_slots(config: Config) -> list[ray_slot.RaySlot]:
+    models = (spec.model for spec in config.hosted().values())
+    return ray_slot.make_slots(config.ray, config.slots, models)
 
 
 async def _stop_pool(config: Config, pool: ExpertPool) -> None:

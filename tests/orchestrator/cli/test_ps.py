@@ -30,7 +30,9 @@ ENGINE = {
     "retry_in_s": 0.0,
     "saved": 3,
     "leaked_gb": 0.0,
+    "limits": None,
 }
+LIMITS = {"dtype": "float32", "max_model_len": 8192, "kv_tokens": 11520}
 POOL: dict[str, Any] = {
     "slots": [
         {
@@ -62,7 +64,7 @@ POOL: dict[str, Any] = {
         },
     ],
     "loads": {
-        "math": ENGINE,
+        "math": {**ENGINE, "limits": LIMITS},
         "words": {**ENGINE, "experts": ["words", "cipher"], "waiting": 4, "oldest_s": 2.125},
         "law": {**ENGINE, "experts": ["law"]},
         "art": {
@@ -199,3 +201,9 @@ async def test_a_scrape_shows_the_pool(serve: Any) -> None:
     text = (await gateway.http.get("/metrics")).text
     assert 'coterie_loads_total{engine="hosted"} 1.0' in text
     assert 'coterie_slot_up{slot="slot-0"} 1.0' in text
+
+
+def test_how_an_engine_was_started_is_shown(shown: Any) -> None:
+    lines = shown(POOL)
+    assert "float32 8,192 11,520" in _line(lines, "math", "0")
+    assert "float32" not in _line(lines, "law", "0")
