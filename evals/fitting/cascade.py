@@ -89,6 +89,9 @@ class _Ask:
                     self.price += used * self._prices.get(expert, 0.0) / 1e6
                 yield chunk
 
+    async def embed(self, texts: Sequence[str]) -> None:
+        """There is no encoder: cascades compare what answers conclude with."""
+
     def tell(self, words: str, **facts: Any) -> None:
         """Nobody listens."""
 

@@ -16,6 +16,7 @@ from evals.client.service import serving, without_routers
 from evals.fitting import symbolic_moe as symbolic
 from evals.fitting.probes import Probe, probes_of
 from evals.fitting.versions import expert_version
+from evals.fitting.zero_scores import zero_score_warnings
 from evals.reporting.table import Finish, say
 from evals.tasks.task import find_tasks
 from experts.errors import ConfigError
@@ -37,6 +38,8 @@ class Profile:
     asked: int
     kept: int
     failures: tuple[Answer, ...]
+    warnings: tuple[str, ...] = ()
+    """About experts that score 0 throughout."""
 
 
 async def profile(
@@ -90,11 +93,13 @@ async def run_profile(
             if rows:
                 table = table.append(rows) if table else OutcomeTable.from_rows(rows)
                 table.write(path)
+    warnings: tuple[str, ...] = ()
     if table is not None:
         progress.doing("embedding the questions")
         table = table.with_embeddings(encoder)
         table.write(path)
-    return Profile(path, _count(table), asked, kept, tuple(failures))
+        warnings = zero_score_warnings(table, versions, probes)
+    return Profile(path, _count(table), asked, kept, tuple(failures), warnings)
 
 
 def read_table(path: Path) -> OutcomeTable | None:
@@ -154,6 +159,8 @@ def print_profile(console: Console, profile: Profile) -> int:
         f"{profile.path}: {profile.rows} outcomes ({profile.kept} were there),"
         f" {profile.asked} questions asked, {len(profile.failures)} failed",
     )
+    for sentence in profile.warnings:
+        say(console, f"Warning: {sentence}", "bold yellow")
     return 1 if profile.failures else 0
 
 

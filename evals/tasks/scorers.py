@@ -1,9 +1,15 @@
-"""Scorers say how good an answer is, from 0 to 1; a task names the one it uses."""
+"""Scorers say how good an answer is, from 0 to 1; a task names the one it uses.
+
+What an answer concludes with is read as votes read it (`aggregators/answers/`), so a question whose
+answers a panel can group is one that a task can score.
+"""
 
 from collections.abc import Callable
 from typing import Protocol
 
-from evals.tasks.free_text import same_number, same_object
+from aggregators import equality
+from aggregators.answers.extraction import Kind
+from aggregators.answers.mentions import mentions
 
 
 class Answered(Protocol):
@@ -13,23 +19,36 @@ class Answered(Protocol):
     def answer(self) -> str: ...
 
 
+Scorer = Callable[[Answered, str], float]
+
+
 def exact(sample: Answered, text: str) -> float:
     """1 when the texts are equal; case counts, the number of spaces does not."""
     return float(" ".join(text.split()) == " ".join(sample.answer.split()))
 
 
-def number(sample: Answered, text: str) -> float:
-    """1 when the last number of the answer is the right one, whatever the sentence around it."""
-    return float(same_number(text, sample.answer))
+def contains(sample: Answered, text: str) -> float:
+    """1 when the right answer stands in the text as whole words; case does not count."""
+    return float(mentions(text, sample.answer))
 
 
-def json_object(sample: Answered, text: str) -> float:
-    """1 when the first JSON object of the answer has the right keys and values."""
-    return float(same_object(text, sample.answer))
+def concludes(kind: Kind) -> Scorer:
+    """A scorer that gives 1 when the answer concludes with the right one, of that kind."""
+
+    def score(sample: Answered, text: str) -> float:
+        return float(equality.same(kind, text, sample.answer))
+
+    return score
 
 
-SCORERS: dict[str, Callable[[Answered, str], float]] = {
+SCORERS: dict[str, Scorer] = {
     "exact": exact,
-    "number": number,
-    "json": json_object,
+    "contains": contains,
+    "number": concludes("number"),
+    "choice": concludes("choice"),
+    "latex": concludes("latex"),
+    "json": concludes("json"),
 }
+
+IN_SENTENCES = ("number", "choice", "contains")
+"""Scorers that read answers in sentences, and cost no more than `exact` does."""
