@@ -94,7 +94,7 @@ def _same_by_algebra(one: str, other: str) -> bool:
             done = subprocess.run(
                 command, input=task, capture_output=True, timeout=SECONDS, cwd=folder, env={}
             )
-            return json.loads(done.stdout) == [one, one]
+            return bool(json.loads(done.stdout) == [one, one])
         except (subprocess.TimeoutExpired, ValueError):
             return False
 

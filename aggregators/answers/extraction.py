@@ -1,8 +1,8 @@
 """What an answer concludes with, in a canonical form: equal answers give equal strings. Pure.
 
 A number, an option's letter, a Python literal, a JSON object and a text are compared as they are
-written here; mathematics and code are compared by `aggregators.equality`. Nothing is guessed: an answer that
-cannot be read is None and has no vote.
+written here; mathematics and code are compared by `aggregators.equality`. Nothing is guessed: an
+answer that cannot be read is None and has no vote.
 """
 
 import re
@@ -57,9 +57,9 @@ def canonical(kind: Kind, value: str) -> str | None:
     if kind == "literal":
         return literal(value) or f"str {value.strip()!r}"
     if kind == "choice":
-        return choice(value) or value.strip(" .()").upper() or None
+        return choice(value) or value.strip(" .()").upper() or plain(value) or None
     if kind == "json":
-        return object_value(value)
+        return object_value(value) or plain(value) or None
     return plain(value) or None
 
 

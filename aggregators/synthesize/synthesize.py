@@ -22,7 +22,7 @@ from aggregators.gather import Answer, as_chunk, first_complete, gather
 from aggregators.sampling import SamplingConfig
 from aggregators.single_call import complete, stream_or_fallback
 from experts.errors import ExpertError
-from experts.prompts import read_template, without_thoughts
+from experts.prompts import fill, read_template, without_thoughts
 from experts.types import Chunk, Request
 
 PROMPTS = Path(__file__).parent
@@ -130,6 +130,13 @@ class Synthesize:
     def _lead(self, panel: Panel) -> str:
         return self._config.expert or panel.lead or panel.experts[0]
 
+    def prompt(self, question: str, answers: Sequence[Answer | str]) -> str:
+        """The lead's question as one text: the prompt with the quoted answers."""
+        return fill(self._template, question=question, answers=self._quoted(answers))
+
+    def _quoted(self, answers: Sequence[Answer | str]) -> str:
+        return fenced_answers(answers, self._config.candidate, self._config.answer_tokens)
+
     async def _again(
         self, answers: list[Answer], request: Request, panel: Panel, ask: Ask, number: int
     ) -> list[Answer]:
@@ -146,8 +153,8 @@ class Synthesize:
         return [one for one in own if one.text] or answers
 
     def _asked(self, request: Request, answers: Sequence[Answer], template: str) -> Request:
-        shown = fenced_answers(answers, self._config.candidate, self._config.answer_tokens)
-        return with_prompt(request, template, question=request.query, answers=shown)
+        quoted = self._quoted(answers)
+        return with_prompt(request, template, question=request.query, answers=quoted)
 
     def _shuffled(self, answers: Sequence[Answer], request: Request) -> list[Answer]:
         """A random order, the same for the same question: judges prefer what comes first."""

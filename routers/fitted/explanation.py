@@ -72,7 +72,8 @@ def _record(scores: Floats, weights: Floats) -> Record:
 
 
 def _mean(total: Floats, weight: Floats | Indices) -> Floats:
-    return np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight > 0)
+    mean: Floats = np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight > 0)
+    return mean
 
 
 def reason(

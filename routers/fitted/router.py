@@ -123,7 +123,10 @@ class FittedRouter(ABC):
         weights = predicted.weights
         found = record(fitted.training_set, near, weights)
         details = predicted.details or [{}] * len(vectors)
-        bases = [Basis(*part, fitted.trust, weights is not None) for part in zip(scores, support)]
+        bases = [
+            Basis(scores[row], support[row], fitted.trust, weights is not None)
+            for row in range(len(vectors))
+        ]
         return [
             self._decision(
                 bases[row], orders[row], near.of(row), found.of(row), fired[row], details[row]

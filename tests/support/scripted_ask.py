@@ -26,8 +26,9 @@ class ScriptedAsk:
 
     A script is an answer, an error to raise, a list of them for one call after the other (the last
     one again and again), or a function of the request. None never answers: it waits until it is
-    aborted, and `aborted` counts that. `vectors` are what an encoder makes of texts. A `Chunk` is yielded as it is; a text word by word, and with
+    aborted, and `aborted` counts that. A `Chunk` is yielded as it is; a text word by word, and with
     the probability `sure[expert]` for each of its words where log-probabilities are asked for.
+    `vectors` are what an encoder makes of texts.
     """
 
     def __init__(
