@@ -5,6 +5,7 @@ by a sentence encoder. Where neither finds any two alike, that is said: then vot
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aggregators import equality
-from aggregators.answers.extraction import Kind
+from aggregators.answers.extraction import Kind, plain
 from aggregators.answers.short import short_answers, words
 from aggregators.base import Ask
 
@@ -26,7 +27,8 @@ SHORT = 25
 """Words of a text in which a negation says the opposite, and not just something else."""
 _NEGATIONS = frozenset({"not", "no", "never", "cannot", "isn't", "doesn't", "don't", "can't"})
 _NUMBERS = re.compile(r"\d+(?:[.,]\d+)*")
-_CAPITALS = re.compile(r"\b[A-Z][\w'-]*")
+_CAPITALS = re.compile(r"(?<=[\w,;:] )[A-Z][\w'-]*")
+"""Words with a capital that does not begin a sentence."""
 
 
 class Grouping(NamedTuple):
@@ -55,6 +57,9 @@ async def group(
     labels = short_answers(question, texts)
     if None not in labels:
         return Grouping(tuple(labels), "read")
+    count = Counter(map(plain, texts))
+    pairs = zip(texts, labels, strict=True)
+    labels = [plain(text) if count[plain(text)] > 1 else label for text, label in pairs]
     vectors = await ask.embed(texts)
     groups = group_by_meaning(question, texts, labels, vectors, similar)
     named = _named(texts, labels, groups)
@@ -118,7 +123,8 @@ def _marks(pattern: re.Pattern[str], text: str, question: str, common: str) -> s
 
     A word that also occurs without its capital is no name.
     """
-    found = set(pattern.findall(text)) - set(pattern.findall(question))
+    asked = set(re.findall(r"[\w'.,-]+", question))
+    found = {mark for mark in pattern.findall(text) if mark not in asked}
     lower = set(re.findall(r"\b[a-z][\w'-]*", common))
     return {mark for mark in found if mark.lower() not in lower or not mark[0].isalpha()}
 

@@ -79,6 +79,8 @@ def _read(question: str, text: str) -> str | None:
     if _ASKS_NUMBER.search(question) and (value := number(text)) is not None:
         return value
     first = sentence(text)
+    if "\n" in text.strip() and not first.endswith((".", "!", "?")):
+        first = ""  # A list, a heading, a program: its first line is not what it says.
     if _ASKS_YES.match(question.strip()) and (said := words(first)[:1]) in (("yes",), ("no",)):
         return said[0]
     marked = boxed(text) or conclusion(text)
@@ -98,10 +100,12 @@ def _short(question: str, said: str) -> str | None:
     if not count or count > LONGEST_SENTENCE:
         return None
     core = beyond(question, said)
-    if core:
-        return " ".join(core) if len(core) <= LONGEST_ANSWER else None
-    # All of it is in the question: one of two things that it names, for example.
-    return plain(said).strip("*_`'\" ") or None if count <= LONGEST_ANSWER else None
+    if 0 < len(core) <= LONGEST_ANSWER:
+        return " ".join(core)
+    # A list, or one of the things that the question names: its order counts, and no word of it may
+    # be left out. A sentence without anything new says more than that.
+    whole = _EMPTY.isdisjoint(words(said)) or (not core and count < LONGEST_ANSWER)
+    return plain(said).strip("*_`'\" ") or None if whole else None
 
 
 def _mentioned(text: str, known: Sequence[str]) -> str | None:
