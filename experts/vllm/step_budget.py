@@ -6,10 +6,10 @@ that fit its budget of tokens for a step; this sets the budget by what steps wer
 """
 
 NEWEST_SHARE = 0.3
-"""Weight of the newest step."""
+"""Weight of a step that was quicker than those before; a slower one counts at once."""
 FEWEST = 16
 """Tokens of prompts that a step reads, however slow it is; also what a measurement needs."""
-FIRST = 128
+FIRST = 64
 """Tokens of the first steps, before one was measured."""
 
 
@@ -32,7 +32,7 @@ class StepBudget:
         if tokens < FEWEST:
             return
         token_s = max(seconds / tokens, 1e-9)
-        if self._token_s is None:
+        if self._token_s is None or token_s > self._token_s:
             self._token_s = token_s
         else:
             self._token_s += NEWEST_SHARE * (token_s - self._token_s)

@@ -59,8 +59,10 @@ def _print_slots(snapshot: Snapshot) -> None:
 
 
 def _print_engines(snapshot: Snapshot) -> None:
-    columns = ("engine", "waiting", "oldest s", "loads", "evicted", "load s", "wake s", "service s")
-    columns += ("dtype", "context", "KV tokens")
+    columns = (
+        *("engine", "waiting", "oldest s", "loads", "evicted", "load s", "wake s", "service s"),
+        *("dtype", "context", "KV tokens"),
+    )
     rows = [
         (
             name,

@@ -108,7 +108,9 @@ def test_slots_show_what_they_hold(shown: Any) -> None:
 
 def test_engines_show_what_waits_and_what_it_costs(shown: Any) -> None:
     lines = shown(POOL)
-    assert _line(lines, "math") == "math 0 0.0 2 1 1.25 0.50 0.75 ready in slot-0"
+    assert (
+        _line(lines, "math") == "math 0 0.0 2 1 1.25 0.50 0.75 float32 8,192 11,520 ready in slot-0"
+    )
     assert _line(lines, "words", "4") == "words 4 2.1 2 1 1.25 0.50 0.75 loading in slot-0"
     assert _line(lines, "law", "0").endswith("asleep in slot-0")
     text = " ".join(" ".join(line) for line in lines)

@@ -62,13 +62,13 @@ def test_weights_that_no_slot_can_hold(write: Any, tmp_path: Path) -> None:
 def test_a_context_that_was_asked_for_and_does_not_fit(write: Any, model: Path) -> None:
     args = {"max_model_len": 8192, "dtype": "float32"}
     tree = {"experts": {"smol": vllm(model, engine_args=args)}}
-    (problem,) = problems_of(write({**tree, "slots": {"memory_gb": 1.8, "gpus": 0}}))
+    (problem,) = problems_of(write({**tree, "slots": {"memory_gb": 1.6, "gpus": 0}}))
     assert problem.startswith("experts.smol.engine_args.max_model_len: ")
     assert "raise slots.memory_gb" in problem
 
 
 def test_a_context_that_nobody_asked_for_falls_to_what_fits(write: Any, model: Path) -> None:
-    slots = {"memory_gb": 1.8, "gpus": 0, "engine_args": {"dtype": "float32"}}
+    slots = {"memory_gb": 1.6, "gpus": 0, "engine_args": {"dtype": "float32"}}
     config = load_config(write({"experts": {"smol": vllm(model)}, "slots": slots}))
     found = footprints(config.experts, config.slots)["smol"]
     assert found.shortened

@@ -67,7 +67,7 @@ async def test_what_a_sleeper_may_keep_is_no_leak(make_rig: Any) -> None:
 
 async def test_an_engine_that_does_not_survive_level_2_sleeps_at_level_1(make_rig: Any) -> None:
     rig = await _sleeping(make_rig, {"a": 3, "b": 3}, memory_gb=4, sleep_level=2)
-    rig.canary_answers = ["la", "lu", "wrong", "la"]
+    rig.canary_answers = ["la", "lu", "wrong", "la", "lu"]
     for expert in ("a", "b", "a"):
         await rig.use(expert)
     assert rig.told("a does not survive sleep level 2")
