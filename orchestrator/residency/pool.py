@@ -12,6 +12,7 @@ from experts.engine import Engine
 from experts.errors import ExpertOverloaded, ExpertTimeout
 from experts.guarded import GuardedEngine
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
+from experts.persona import with_persona
 from experts.replay import ReplayEngine, recording
 from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec
 from orchestrator.config.model import Config
@@ -72,7 +73,7 @@ class ExpertPool:
             config.hosted(), config.slots, slots, client, store or MemoryStore(), on_event, policy
         )
         self._remote = {
-            name: _remote_engine(name, spec, client)
+            name: with_persona(_remote_engine(name, spec, client), spec.system, spec.defaults)
             for name, spec in config.experts.items()
             if not spec.hosted
         }
@@ -113,7 +114,8 @@ class ExpertPool:
         place = await self._scheduler.acquire(expert, self._classes[request_class].max_wait_s)
         engine = self._hosted_engine(expert, place)
         release = partial(self._scheduler.release, place)
-        return Lease(engine, place.queue_ms, place.load_ms, place.slot, release)
+        asked = with_persona(engine, spec.system, spec.defaults)
+        return Lease(asked, place.queue_ms, place.load_ms, place.slot, release)
 
     def _hosted_engine(self, expert: str, place: Place) -> OpenAIEngine:
         """The engine of an expert where it lies now; made once for each place."""

@@ -16,7 +16,7 @@ from routers.fitted.training_set import Floats, Indices, TrainingSet, blocks
 
 SHOWN_NEIGHBOURS = 3
 SHOWN_CHARACTERS = 200
-CLEAR = 0.1
+CLEAR = 0.15
 """Largest difference between the plain record and the score that needs no word."""
 
 
@@ -92,24 +92,24 @@ def reason(
     score = float(basis.scores[expert])
     if abs(score - mean) <= CLEAR:
         return f"{nearest}; {did}."
-    causes = " and ".join(_causes(training_set, basis, answered, expert))
+    causes = " and ".join(_causes(training_set, found, basis, expert))
     return f"{nearest}; {did}. Its expected score is {score:.2f}, because {causes}."
 
 
-def _causes(training_set: TrainingSet, basis: Basis, answered: int, expert: int) -> list[str]:
+def _causes(training_set: TrainingSet, record: Record, basis: Basis, expert: int) -> list[str]:
     """Why an expected score is not the plain mean of what is shown."""
     found = []
     overall = f"its overall mean of {training_set.means[expert]:.2f} counts"
+    apart = abs(record.weighted[expert] - record.means[expert]) > CLEAR / 2
     if basis.support[expert] < 1:
         found.append("other experts have answered questions that are more like this one")
     if basis.trust < 1:
         found.append(f"{overall} for {1 - basis.trust:.0%}")
     if not basis.by_neighbours:
         found.append("the router weighs all questions, not these alone")
-    elif answered:
+    elif apart:  # Never, where it has answered none of them: then there is no mean.
         found.append("nearer questions count more")
-        found += [f"{overall}, too"] if basis.trust == 1 else []
-    return found
+    return found or [f"{overall}, too"]
 
 
 def shown_neighbours(training_set: TrainingSet, near: Neighbours) -> list[dict[str, Any]]:

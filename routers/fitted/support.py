@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 
-USUAL = 0.05
-"""Share of an expert's own questions that are farther from the others than is usual."""
 LEAST_WIDTH = 0.05
-"""Smallest scale, in cosines, on which support fades: questions that are all alike have none."""
-NOTHING = 0.05
+"""Smallest distance, in cosines, over which support fades: questions all alike have none."""
+FADE = 3.0
+"""How fast: over the distance between an expert's usual questions and its loneliest ones, support
+falls to exp(-3), a twentieth."""
+LONELY = 0.05
+"""Share of an expert's questions that are its loneliest."""
+NOTHING = 0.1
 """Support below this is none."""
 SAMPLE = 2_048
 """Questions of an expert from which is estimated how far apart they are."""
@@ -31,8 +34,8 @@ class _Asked(NamedTuple):
 
     experts: NDArray[np.intp]
     questions: Floats
-    usual: float
-    """Cosine to the nearest of them that most of them have, or more."""
+    usual: Floats
+    """[n] for each of the questions, the cosine to the nearest other one."""
     width: float
 
 
@@ -40,10 +43,10 @@ class _Asked(NamedTuple):
 class Support:
     """The support of M experts' evidence for a question: 1 where it is as near as it should be.
 
-    It is 1 for an expert whose nearest question is as similar as its own questions usually are to
-    each other, or as anybody's nearest one. From there it fades with the missing similarity, on
-    the scale on which its own questions differ: an expert that was asked few questions, far apart,
-    is trusted farther away from them than a specialist whose questions are all alike.
+    It is 1 for an expert whose nearest question is as near as that one's own neighbours are, or as
+    near as anybody's. From there it fades with the missing similarity, on the scale on which the
+    expert's own questions differ: an expert that was asked few questions, far apart, is trusted
+    farther away from them than a specialist whose questions are all alike.
     """
 
     count: int
@@ -67,35 +70,39 @@ class Support:
     def at(self, vectors: Floats) -> Floats:
         """[B, M] in 0..1, for questions [B, dimension]; at least one expert has 1."""
         found = np.ones((len(vectors), self.count))
-        if not self.asked:
+        if not self.asked or not len(vectors):
             return found
-        nearest = np.stack([_nearest(vectors, group.questions) for group in self.asked], axis=1)
-        best = nearest.max(axis=1)
-        for column, group in enumerate(self.asked):
-            missing = np.clip(np.minimum(group.usual, best) - nearest[:, column], 0.0, None)
-            support = np.exp(-missing / group.width)
+        nearest = [_nearest(vectors, group.questions) for group in self.asked]
+        best = np.max([cosines for _, cosines in nearest], axis=0)
+        for group, (rows, cosines) in zip(self.asked, nearest, strict=True):
+            usual = group.usual[rows] if len(group.usual) else np.inf
+            missing = np.clip(np.minimum(usual, best) - cosines, 0.0, None)
+            support = np.exp(-FADE * missing / group.width)
             found[:, group.experts] = np.where(support < NOTHING, 0.0, support)[:, None]
         return found
 
 
 def _asked(experts: NDArray[np.intp], questions: Floats) -> _Asked:
     step = max(1, -(-len(questions) // SAMPLE))
-    others = _nearest(questions[::step], questions, apart=True)
-    others = others[others > -1.0]
+    _, usual = _nearest(questions, questions[::step], apart=True)
+    others = usual[usual > -1.0]
     if not len(others):  # One text alone: only itself is near.
-        return _Asked(experts, questions, 1.0, LEAST_WIDTH)
-    usual, middle = np.quantile(others, [USUAL, 0.5])
-    return _Asked(experts, questions, float(usual), max(float(middle - usual), LEAST_WIDTH))
+        return _Asked(experts, questions, np.ones(len(usual)), LEAST_WIDTH)
+    lonely, middle = np.quantile(others, [LONELY, 0.5])
+    return _Asked(experts, questions, usual, max(float(middle - lonely), LEAST_WIDTH))
 
 
-def _nearest(vectors: Floats, questions: Floats, *, apart: bool = False) -> Floats:
-    """[B] the cosine to the nearest question (of another text); -1 where there is none."""
-    found = np.full(len(vectors), -1.0)
+def _nearest(
+    vectors: Floats, questions: Floats, *, apart: bool = False
+) -> tuple[NDArray[np.intp], Floats]:
+    """[B] the nearest question (of another text) and its cosine; -1 where there is none."""
+    rows, found = np.zeros(len(vectors), dtype=np.intp), np.full(len(vectors), -1.0)
     if not len(questions):
-        return found
+        return rows, found
     for start in range(0, len(vectors), BLOCK):
         cosines = np.round(vectors[start : start + BLOCK] @ questions.T, DIGITS)
         if apart:
             cosines = np.where(cosines >= SAME_TEXT, -1.0, cosines)
-        found[start : start + BLOCK] = cosines.max(axis=1)
-    return found
+        rows[start : start + BLOCK] = near = cosines.argmax(axis=1)
+        found[start : start + BLOCK] = cosines[np.arange(len(near)), near]
+    return rows, found
