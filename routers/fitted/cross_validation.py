@@ -94,8 +94,8 @@ def folds(training_set: TrainingSet, seed: int = 0) -> Iterator[tuple[Indices, I
 def routing_gain(training_set: TrainingSet, found: HeldOut) -> RoutingGain | None:
     """Choose the trust whose gain, minus one standard error, is largest.
 
-    A question counts only where both the chosen and the best single expert answered it. Zero trust
-    where no gain is above its standard error; None where nothing was held out.
+    A question counts only where it is known how both the chosen and the best single expert do. Zero
+    trust where no gain is above its standard error; None where nothing was held out.
     """
     if not len(found.known):
         return None
@@ -117,7 +117,11 @@ def _gain(training_set: TrainingSet, found: HeldOut, trust: float) -> RoutingGai
     rows = found.known
     means = found.means[rows]
     chosen = found.as_trusted(trust).predicted[rows].argmax(axis=1)
-    gains = training_set.scores[rows, chosen] - training_set.scores[rows, means.argmax(axis=1)]
+    # An expert that was never asked anything like a question does not know it.
+    unknown = np.isnan(training_set.scores[rows]) & (found.support[rows] == 0)
+    scores = np.where(unknown, 0.0, training_set.scores[rows])
+    each = np.arange(len(rows))
+    gains = scores[each, chosen] - scores[each, means.argmax(axis=1)]
     gains = gains[~np.isnan(gains)]
     if len(gains) < FEWEST_GROUPS:
         return RoutingGain(trust, 0.0, float("inf"))

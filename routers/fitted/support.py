@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 
+SLACK = 0.05
+"""Cosine that may be missing to what is usual, without a loss of support."""
 LEAST_WIDTH = 0.05
 """Smallest distance, in cosines, over which support fades: questions all alike have none."""
 FADE = 3.0
@@ -76,7 +78,7 @@ class Support:
         best = np.max([cosines for _, cosines in nearest], axis=0)
         for group, (rows, cosines) in zip(self.asked, nearest, strict=True):
             usual = group.usual[rows] if len(group.usual) else np.inf
-            missing = np.clip(np.minimum(usual, best) - cosines, 0.0, None)
+            missing = np.clip(np.minimum(usual, best) - SLACK - cosines, 0.0, None)
             support = np.exp(-FADE * missing / group.width)
             found[:, group.experts] = np.where(support < NOTHING, 0.0, support)[:, None]
         return found

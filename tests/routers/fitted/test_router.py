@@ -148,7 +148,7 @@ def test_an_expert_that_was_asked_mostly_what_it_knows_is_not_the_best(
     router = make([*outcomes, *new], kind, (*POOL, "newton"))
     training_set = router.fitted.training_set
     # It would get 24 of 40 right; questions unlike those that it was asked count for little.
-    assert 0.4 < training_set.means[training_set.experts.index("newton")] < 0.7
+    assert 0.35 < training_set.means[training_set.experts.index("newton")] < 0.7
     decision = router.route([ask("capital of mali or spain")])[0]
     assert decision.scores[0][0] != "newton"
 
