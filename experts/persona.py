@@ -21,7 +21,9 @@ _BOUNDS = ("max_tokens", "max_completion_tokens")
 class Sampling(Keys):
     """How an expert samples where the client does not say; keys that are left out stay as is."""
 
-    temperature: float | None = Field(None, ge=0, le=2, description="0 takes the likeliest token.")
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="Randomness of the tokens; 0 takes the likeliest."
+    )
     top_p: float | None = Field(
         None, gt=0, le=1, description="Share of probability that the sampled tokens come from."
     )

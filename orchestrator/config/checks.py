@@ -56,9 +56,10 @@ def share_models(tree: dict[str, Any]) -> None:
     """Give every expert that is the `same_as` another one that one's model, in place."""
     experts = _mapping(tree, "experts")
     for keys in experts.values():
-        base = experts.get(keys.get("same_as")) if isinstance(keys, dict) else None
-        if isinstance(base, dict) and "model" in base:
-            keys.setdefault("model", base["model"])
+        if isinstance(keys, dict) and isinstance(same := keys.get("same_as"), str):
+            # Where there is no such expert, that is the mistake, and not a missing model.
+            base = experts.get(same)
+            keys.setdefault("model", base.get("model", same) if isinstance(base, dict) else same)
 
 
 def _mapping(tree: Any, *path: str) -> dict[Any, Any]:

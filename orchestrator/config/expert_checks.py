@@ -115,8 +115,8 @@ def _check_same(
         return [] if known else [f"{where}.same_as: no expert is called `{spec.same_as}`."]
     if not isinstance(base, VllmSpec) or base.base is not None:
         return [
-            f"{where}.same_as: `{spec.same_as}` is not a vllm expert with own weights; an adapter in"
-            " another role is another expert with the same `adapter_of` and `model`."
+            f"{where}.same_as: `{spec.same_as}` is not a vllm expert with own weights; an adapter"
+            " in another role is another expert with the same `adapter_of` and `model`."
         ]
     problems = []
     if spec.adapter_of is not None:

@@ -22,7 +22,7 @@ FADE = 3.0
 falls to exp(-3), a twentieth."""
 LONELY = 0.05
 """Share of an expert's questions that are its loneliest."""
-NOTHING = 0.1
+NOTHING = 0.2
 """Support below this is none."""
 SAMPLE = 2_048
 """Questions of an expert from which is estimated how far apart they are."""
