@@ -90,7 +90,9 @@ def test_specialists_of_the_zoo_do_not_win_word_problems(
     )
     for task in tasks.values():
         chosen = _chosen(router, [one.question for one in task.samples("test")[:40]])
-        assert sum(chosen[expert] for expert in OWN) >= 0.95 * chosen.total()
+        # The zoo was asked some conversions, too: there its expert has evidence of its own.
+        own = sum(chosen[expert] for expert in (*OWN, *(["units"] * (task.name == "conversions"))))
+        assert own >= 0.97 * chosen.total()
     for name in ("geography", "arithmetic", "units"):
         questions = [one.question for one in load_tasks([name])[name].samples("test")[:40]]
         assert _chosen(router, questions)[name] >= 36
