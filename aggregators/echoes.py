@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from aggregators.answers.extraction import plain
+from experts.errors import ExpertError
 from experts.prompts import turns
 from experts.types import Chunk
 
@@ -46,27 +47,53 @@ class Echoes:
         return text if start is None else _said(text[:start])
 
     async def cut(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
-        """A stream up to its first echo, which ends it; it is some words late."""
+        """A stream up to its first echo, which ends it; what may become one is held back."""
         held = ""
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                held += chunk.text
-                start = self.start(held)
-                if start is not None:
-                    yield Chunk(_said(held[:start]), "stop", chunk.usage)
-                    return
-                ends = len(held) if chunk.finish_reason else _safe(held)
-                sent, held = held[:ends], held[ends:]
-                if sent or chunk.finish_reason or chunk.usage:
-                    yield Chunk(sent, chunk.finish_reason, chunk.usage, chunk.logprobs)
+        try:
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    held += chunk.text
+                    whole = held if chunk.finish_reason else held[: _whole_words(held)]
+                    if (start := self.start(whole)) is not None:
+                        yield Chunk(_said(held[:start]), "stop", chunk.usage)
+                        return
+                    ends = len(held) if chunk.finish_reason else self._safe(held)
+                    sent, held = held[:ends], held[ends:]
+                    if sent or chunk.finish_reason or chunk.usage:
+                        yield Chunk(sent, chunk.finish_reason, chunk.usage, chunk.logprobs)
+        except ExpertError:
+            if held:
+                yield Chunk(self.without(held))
+            raise
         if held:
-            yield Chunk(held)
+            yield Chunk(self.without(held))
+
+    def _safe(self, text: str) -> int:
+        """The length of the beginning in which no echo can begin, whatever follows."""
+        found = list(_WORD.finditer(text))
+        words = [word[0].casefold() for word in found]
+        unfinished = bool(found) and found[-1].end() == len(text)
+        for place in range(max(0, len(words) - RUN), len(words)):
+            if self._may_go_on(words[place:], unfinished=unfinished):
+                return found[place].start()
+        return len(text)
+
+    def _may_go_on(self, words: Sequence[str], *, unfinished: bool) -> bool:
+        """Whether some run begins with these words, of which the last may be unfinished."""
+        count = len(words)
+        return any(
+            list(run[: count - 1]) == words[:-1]
+            and (
+                run[count - 1] == words[-1] or (unfinished and run[count - 1].startswith(words[-1]))
+            )
+            for run in self._runs
+        )
 
 
-def _safe(text: str) -> int:
-    """The length of the beginning in which no echo can begin, whatever follows."""
-    words = list(_WORD.finditer(text))
-    return words[-RUN].start() if len(words) >= RUN else 0
+def _whole_words(text: str) -> int:
+    """The length of the beginning that holds finished words only."""
+    last = re.search(r"\w+\Z", text)
+    return last.start() if last else len(text)
 
 
 def _said(text: str) -> str:

@@ -77,7 +77,7 @@ class ExpertPool:
             for name, spec in config.experts.items()
             if not spec.hosted
         }
-        self._hosted: dict[tuple[str, str], OpenAIEngine] = {}
+        self._hosted: dict[tuple[str, str], tuple[str | None, Engine]] = {}
         self._gates = {
             name: _Gate(asyncio.Semaphore(spec.max_in_flight), spec.max_queued)
             for name, spec in config.experts.items()
@@ -114,15 +114,17 @@ class ExpertPool:
         place = await self._scheduler.acquire(expert, self._classes[request_class].max_wait_s)
         engine = self._hosted_engine(expert, place)
         release = partial(self._scheduler.release, place)
-        asked = with_persona(engine, spec.system, spec.defaults)
-        return Lease(asked, place.queue_ms, place.load_ms, place.slot, release)
+        return Lease(engine, place.queue_ms, place.load_ms, place.slot, release)
 
-    def _hosted_engine(self, expert: str, place: Place) -> OpenAIEngine:
+    def _hosted_engine(self, expert: str, place: Place) -> Engine:
         """The engine of an expert where it lies now; made once for each place."""
-        engine = self._hosted.get((expert, place.url))
-        if engine is None or engine.endpoint.api_key != place.token:
+        token, engine = self._hosted.get((expert, place.url), (None, None))
+        if engine is None or token != place.token:
+            spec = self._experts[expert]
             endpoint = Endpoint(expert, f"{place.url}/v1", expert, place.token)
-            engine = self._hosted[expert, place.url] = OpenAIEngine(endpoint, self._client)
+            served = OpenAIEngine(endpoint, self._client)
+            engine = with_persona(served, spec.system, spec.defaults)
+            self._hosted[expert, place.url] = place.token, engine
             if len(self._hosted) > MOST_PLACES:
                 self._hosted.pop(next(iter(self._hosted)))
         return engine

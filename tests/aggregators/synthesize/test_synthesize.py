@@ -225,7 +225,7 @@ class Breaking(ScriptedAsk):
 
     async def __call__(self, expert: str, asked: Request) -> AsyncIterator[Chunk]:
         if expert == "chief":
-            yield Chunk("It is Lima, the largest city of Peru")
+            yield Chunk("It is")
             raise self.error
         async for chunk in super().__call__(expert, asked):
             yield chunk
@@ -240,7 +240,7 @@ class TestBreakingOff:
 
     async def test_a_budget_that_ends_midway_ends_the_answer(self) -> None:
         ask = Breaking(BudgetSpent("spent", expert="chief", budget="tokens"))
-        assert await synthesized(ask, Panel(("one", "two"), "chief")) == "It is "
+        assert await synthesized(ask, Panel(("one", "two"), "chief")) == "It is"
 
 
 def test_another_question_keeps_the_conversation() -> None:
