@@ -161,7 +161,7 @@ async def _ask(
 ) -> Profile:
     spec = grown.experts[name]
     needed = {name: spec}
-    base = getattr(spec, "adapter_of", None)
+    base = getattr(spec, "base", None)
     if base is not None:
         needed[base] = grown.experts[base]
     nobody: dict[str, object] = {"routers": {}, "aggregators": {}, "compositions": {}}

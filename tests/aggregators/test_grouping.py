@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scripted_ask import ScriptedAsk
 
 from aggregators.grouping import group, group_by_meaning, may_agree
+from routers.features import MiniLMEncoder
 
 WHY = "Why is the sky blue?"
 SCATTERS = "Air scatters the short wavelengths of sunlight much more than it scatters long ones."
@@ -74,3 +75,17 @@ def test_groups_are_a_partition_that_keeps_what_was_read(
                 assert (groups[one] == groups[other]) == (label == labels[other])
             if groups[one] == groups[other] and label is None:
                 assert vectors[one] @ vectors[other] >= 0.5
+
+
+async def test_the_encoder_that_ships_tells_explanations_apart() -> None:
+    texts = [
+        "The sky is blue because it reflects the colour of the oceans below it.",
+        "The sky looks blue because molecules in the air scatter short blue wavelengths of sunlight"
+        " more than red ones.",
+        "Sunlight is scattered by the air's molecules; blue light, having shorter wavelengths, is"
+        " scattered the most, so the sky appears blue.",
+    ]
+    vectors = dict(zip(texts, MiniLMEncoder().encode(texts), strict=True))
+    found = await group("auto", WHY, texts, ScriptedAsk({}, vectors=vectors))
+    assert found.labels[1] == found.labels[2] != found.labels[0]
+    assert found.how == "meaning"

@@ -38,7 +38,7 @@ class ScriptedAsk:
         sure: Mapping[str, float] | None = None,
         quorum: int = 1,
         deadline_s: float = math.inf,
-        vectors: Mapping[str, Sequence[float]] | None = None,
+        vectors: Mapping[str, Any] | None = None,
     ) -> None:
         self.quorum = quorum
         self.deadline = asyncio.get_running_loop().time() + deadline_s
