@@ -17,7 +17,8 @@ def convert(gguf: Path, folder: Path) -> None:
     where = {"gguf_file": gguf.name}
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **where)
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, **where, dtype=torch.float32)
-    # The weights are plain numbers now; whoever read this entry would take them for GGUF's.
+    # The weights are plain numbers now, but the model would still call itself quantized.
+    model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.to(torch.bfloat16).save_pretrained(folder)

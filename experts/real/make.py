@@ -53,4 +53,4 @@ def _run(module: str, packages: Path, *arguments: str) -> None:
     )
     if done.returncode:
         lines = (done.stdout.strip() or done.stderr.strip()).splitlines() or ["it failed silently"]
-        raise ServiceError(f"SmolLM2-135M-Instruct is not usable: {lines[-1].strip()}.")
+        raise ServiceError(f"SmolLM2-135M-Instruct is not usable: {lines[-1].strip().rstrip('.')}.")

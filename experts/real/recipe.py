@@ -21,7 +21,7 @@ class AdapterRecipe:
 
 
 RECIPES: dict[str, AdapterRecipe] = {
-    "conversions": AdapterRecipe("conversions", rank=16, targets=ATTENTION, steps=120),
-    "extraction": AdapterRecipe("extraction", rank=8, targets=ATTENTION, steps=60),
-    "problems": AdapterRecipe("problems", rank=32, targets=ATTENTION, steps=160),
+    "conversions": AdapterRecipe("conversions", rank=16, targets=ATTENTION, steps=45),
+    "extraction": AdapterRecipe("extraction", rank=8, targets=ATTENTION, steps=20),
+    "problems": AdapterRecipe("problems", rank=32, targets=ATTENTION, steps=50),
 }
