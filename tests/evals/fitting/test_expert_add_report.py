@@ -23,7 +23,7 @@ def printed(change: Change, profile: Profile) -> str:
     ("after", "why", "said", "unsaid"),
     [
         (SHARES, "new is asked nothing.", "near: nothing changes: new is asked nothing.", "wrote"),
-        ({"old": 0.5, "new": 0.5}, "", "new    0.0  50.0", "nothing"),
+        ({"old": 0.5, "new": 0.5}, "", "new        0.0  50.0", "nothing"),
         ({"old": 0.5, "other": 0.5}, "new is no good.", "near: new is no good.", "changes:"),
     ],
 )
