@@ -7,8 +7,9 @@ READY := $(VENV)/.ready
 # The engine: CUDA where an NVIDIA GPU answers, else CPU.
 ENGINE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 LOCK := deploy/locks/$(ENGINE).txt
+REAL_TASKS := -t geography -t translation -t examples/real/tasks
 
-.PHONY: help setup redis demo serve eval bench bench-swap bench-fusion bench-panel gpu-check zoo profile test test-fast check fmt lock clean
+.PHONY: help setup redis demo serve eval real demo-real bench bench-swap bench-slot bench-fusion bench-panel gpu-check zoo profile test test-fast test-real check fmt lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -22,6 +23,12 @@ $(READY): $(LOCK) pyproject.toml deploy/setup.sh
 
 demo: $(READY) ## the main job: route held-out questions over the zoo, print one table
 	@$(BIN)/coterie demo --config $(CONFIG)
+
+real: $(READY) ## fetch, convert and check SmolLM2-135M-Instruct (93 MB), for examples/real.yaml
+	@$(BIN)/python -m experts.real
+
+demo-real: real ## the same table for a real model, three adapters on it and two specialists
+	@$(BIN)/coterie demo --config examples/real.yaml --questions 60 $(REAL_TASKS)
 
 serve: $(READY) ## start the service on CONFIG
 	@$(BIN)/coterie serve --config $(CONFIG)
@@ -55,6 +62,9 @@ test: $(READY) redis ## all tests, the real engine included
 
 test-fast: $(READY) ## the tests without the real engine, Ray and trainings: about a minute
 	@$(BIN)/python -m pytest -q -n 2 -m "not e2e and not slow" --hypothesis-profile=quick --ignore=tests/e2e $(ARGS)
+
+test-real: real redis ## the tests on the real model that `make real` fetches
+	@$(BIN)/python -m pytest -q -m real $(ARGS)
 
 redis:
 	@command -v redis-server >/dev/null || sh deploy/install-redis.sh

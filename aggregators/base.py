@@ -5,7 +5,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from experts.keys import Keys
+from experts.prompts import fill, turns, with_system
 from experts.types import Chunk, Request
 
 
@@ -22,6 +26,9 @@ class Ask(Protocol):
     """Number of answers that are enough once the deadline has passed."""
 
     def __call__(self, expert: str, request: Request) -> AsyncIterator[Chunk]: ...
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
+        """Vectors [len(texts), dimension] of length one; None where there is no encoder."""
 
     def tell(self, words: str, **facts: Any) -> None:
         """Report progress: `words` for a waiting client, `facts` (plain JSON) for explanations."""
@@ -97,6 +104,26 @@ def with_question(request: Request, text: str, **fields: Any) -> Request:
     else:
         messages.append({"role": "user", "content": text})
     return replace(request, body={**body, "messages": messages})
+
+
+def with_prompt(request: Request, template: str, **values: str) -> Request:
+    """The request with the messages of a prompt in place of its last user message.
+
+    A completion, which has no messages, gets all of it as one text. Messages of the system become
+    part of the one that is there.
+    """
+    said = [(turn.role, fill(turn.text, **values)) for turn in turns(template)]
+    if request.operation == "completions" or len(said) == 1:
+        return with_question(request, "\n\n".join(text for _, text in said))
+    messages = [dict(message) for message in request.body.get("messages") or []]
+    places = [n for n, message in enumerate(messages) if message.get("role") == "user"]
+    place = places[-1] if places else len(messages)
+    messages[place : place + 1] = [
+        {"role": role, "content": text} for role, text in said if role != "system"
+    ]
+    system = [text for role, text in said if role == "system"]
+    whole = with_system(messages, "\n\n".join(system), first=False) if system else messages
+    return replace(request, body={**request.body, "messages": whole})
 
 
 def standalone_question(request: Request, text: str, **fields: Any) -> Request:

@@ -8,15 +8,17 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from aggregators.answers.extraction import Kind, extract
+from aggregators.answers.extraction import Kind, canonical, extract
 from aggregators.answers.values import unwarned
 
 CHILD = Path(__file__).with_name("equality_worker.py")
@@ -70,6 +72,31 @@ async def labels(kind: Kind, texts: Sequence[str], tests: Sequence[str] = ()) ->
             else [value and _tree(value) for value in values]
         )
     return values
+
+
+def same(kind: Kind, text: str, answer: str) -> bool:
+    """Whether an answer concludes with the right one, which is written as it is.
+
+    For scorers, which may wait: algebra takes a second or so for each pair that differs in writing.
+    """
+    value, wanted = extract(kind, text), canonical(kind, answer)
+    if value is None or wanted is None:
+        return False
+    return value == wanted or (kind == "latex" and _same_by_algebra(wanted, value))
+
+
+@lru_cache(maxsize=4096)
+def _same_by_algebra(one: str, other: str) -> bool:
+    task = json.dumps({"do": "compare", "values": [one, other]}).encode()
+    command = [sys.executable, "-I", str(CHILD)]
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            done = subprocess.run(
+                command, input=task, capture_output=True, timeout=SECONDS, cwd=folder, env={}
+            )
+            return bool(json.loads(done.stdout) == [one, one])
+        except (subprocess.TimeoutExpired, ValueError):
+            return False
 
 
 async def passes(program: str, tests: Sequence[str]) -> tuple[bool, ...]:

@@ -59,6 +59,15 @@ async def compare(
     return [(likes[i] + 1 - likes[i + 1]) / 2 for i in range(0, len(calls), 2)]
 
 
+async def best_of(judge: Judge, request: Request, texts: Sequence[str], ask: Ask) -> int:
+    """The number of the best text: one pass in which the winner meets the next one."""
+    best = 0
+    for other in range(1, len(texts)):
+        (likes,) = await compare(judge, request, [(texts[best], texts[other])], ask)
+        best = best if likes >= UNDECIDED else other
+    return best
+
+
 def preference(reply: Answer) -> float | None:
     """The probability of "A" in a reply; None where it names neither A nor B.
 

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from typing import cast
 
 from aggregators.base import Ask
+from aggregators.echoes import Echoes
 from aggregators.failures import all_failed_error, failure_reason, no_text_error
 from aggregators.gather import Answer, as_chunk
 from experts.engine import collect
@@ -29,14 +30,19 @@ async def stream_or_fallback(
     ask: Ask,
     otherwise: Answer | None,
     errors: Sequence[ExpertError] = (),
+    *,
+    echoes: Echoes | None = None,
 ) -> AsyncGenerator[Chunk, None]:
     """The lead's answer as it streams; where it gives none, the answer `otherwise`.
 
+    With `echoes`, it ends where it begins to repeat its prompt, and one that does at once is none.
     Where there is no such answer either, raises the lead's error together with the earlier
     `errors`. A stream that breaks off raises ExpertError; one whose budget is spent ends there.
     """
     begun = ended = False
     stream = cast("AsyncGenerator[Chunk, None]", ask(lead, request))
+    if echoes is not None:
+        stream = echoes.cut(stream)
     failed: ExpertError | None = None
     try:
         async with aclosing(stream):

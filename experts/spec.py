@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator
 from experts.components import is_own_class
 from experts.keys import Keys
 from experts.mistakes import OWN_CLASS
+from experts.persona import Sampling
 
 
 class ExpertSpecBase(Keys):
@@ -20,6 +21,17 @@ class ExpertSpecBase(Keys):
     about: str = Field("", description="What the expert is good at, in a sentence.")
     price_usd_per_mtok: float = Field(
         0.0, ge=0, description="Price of a million tokens, in US dollars."
+    )
+    system: str | None = Field(
+        None,
+        min_length=1,
+        description="A system prompt of the expert, put before the client's own system message, in"
+        " the same message; plain completions have none.",
+    )
+    defaults: Sampling = Field(
+        Sampling(),
+        description="How the expert samples where the client does not say; the client's own values"
+        " count before these.",
     )
     max_in_flight: int = Field(
         256,
@@ -59,6 +71,9 @@ class HostedSpec(ExpertSpecBase):
 class VllmSpec(HostedSpec):
     """A model that vLLM serves in one of our slots."""
 
+    # The configuration gives an expert that shares another's engine that one's model.
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("model"))
+
     type: Literal["vllm"] = Field(description="vLLM, in one of our slots.")
     adapter_of: str | None = Field(
         None, description="The expert whose engine serves this one as a LoRA adapter."
@@ -67,9 +82,15 @@ class VllmSpec(HostedSpec):
         default_factory=dict, description="Engine arguments of vLLM, passed on unchanged."
     )
 
+    same_as: str | None = Field(
+        None,
+        description="The expert whose engine and weights this one shares, in place of `model`: the"
+        " same model in another role, with its own `system` and `defaults`, loaded once.",
+    )
+
     @property
     def base(self) -> str | None:
-        return self.adapter_of
+        return self.adapter_of or self.same_as
 
 
 class TorchSpec(HostedSpec):

@@ -119,7 +119,7 @@ async def start_service(
             _warn(name, getattr(router, "warnings", ()), on_event)
         feedback = Feedback(config, store)
         await feedback.start()
-        pipeline = Pipeline(config, pool, made, feedback)
+        pipeline = Pipeline(config, pool, made, feedback, encoder)
         equality.limit_children(config.server.max_answer_checks)
         make_router = partial(_make_router, config, encoder)
         context = Context(config, pool, pipeline, encoder, make_router, sinks=sinks)

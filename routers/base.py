@@ -71,6 +71,10 @@ class RouterConfig(Keys):
         """
         return ()
 
+    def most_named(self, experts: Sequence[str]) -> int:
+        """How many experts of the pool one decision may name."""
+        return len(experts)
+
 
 class Encoder(Protocol):
     """Turns texts into unit vectors whose dot product is their similarity.

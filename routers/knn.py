@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from routers.fitted.fitted_config import FittedConfig
-from routers.fitted.neighbours import Neighbours, find_neighbours
+from routers.fitted.neighbours import find_neighbours
 from routers.fitted.predictor import Prediction, Predictor
 from routers.fitted.router import FittedRouter
-from routers.fitted.training_set import Floats, TrainingSet, blocks
+from routers.fitted.training_set import Floats, Indices, TrainingSet, blocks
 
 
 class KnnConfig(FittedConfig):
@@ -66,15 +66,19 @@ class Knn(Predictor):
     def predict_detailed(self, vectors: Floats) -> Prediction:
         """Scores [B, M], and the neighbours that they were computed from."""
         near = find_neighbours(self._training_set.vectors, vectors, self._config.neighbours)
-        found = [self._means(Neighbours(*part)) for part in zip(*map(blocks, near), strict=True)]
-        return Prediction(np.concatenate(found), neighbours=near)
+        closeness = self._closeness(near.similarities.astype(np.float64))
+        parts = zip(blocks(near.rows), blocks(closeness), strict=True)
+        found = [self._means(*part) for part in parts]
+        return Prediction(np.concatenate(found), neighbours=near, weights=closeness)
 
-    def _means(self, near: Neighbours) -> Floats:
-        scores = self._training_set.scores[near.rows]  # [texts, neighbours, experts]
-        similarities = near.similarities.astype(np.float64)
+    def _closeness(self, similarities: Floats) -> Floats:
+        """[B, k] the weights of neighbours that are so similar, the nearest first."""
         fading = np.exp((similarities - similarities[:, :1]) / self._config.temperature)
         # A negative similarity says no more about an expert than a question far away.
-        closeness = np.clip(similarities, 0.0, None) * fading
+        return np.asarray(np.clip(similarities, 0.0, None) * fading)
+
+    def _means(self, rows: Indices, closeness: Floats) -> Floats:
+        scores = self._training_set.scores[rows]  # [texts, neighbours, experts]
         weights = np.where(np.isnan(scores), 0.0, closeness[:, :, None])
         gained = (weights * np.nan_to_num(scores)).sum(axis=1)
         prior = self._config.prior_weight

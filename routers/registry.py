@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from experts.components import Family, find, load, parse
+from experts.errors import ConfigError
 from routers.base import Encoder, Router, RouterConfig
 
 ROUTERS = {
@@ -46,6 +47,14 @@ def router_class(type_name: str, place: str = "router") -> RouterClass:
 def check(name: str, config: Mapping[str, Any], experts: Sequence[str]) -> None:
     """Raise ConfigError with every mistake in the keys under `routers.NAME`; reads no files."""
     _parse(name, config, experts)
+
+
+def named_at_most(name: str, config: Mapping[str, Any], experts: Sequence[str]) -> int | None:
+    """How many experts one decision of a router may name; None where its keys are wrong."""
+    try:
+        return _parse(name, config, experts)[1].most_named(experts)
+    except ConfigError:
+        return None
 
 
 def build(

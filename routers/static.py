@@ -25,6 +25,10 @@ class StaticRouter:
             known = ", ".join(experts)
             return (f"expert: no expert is called `{self.expert}` (known: {known}).",)
 
+        def most_named(self, experts: Sequence[str]) -> int:
+            """Only the one."""
+            return 1
+
     def __init__(
         self,
         name: str,

@@ -1,18 +1,19 @@
 """What an answer concludes with, in a canonical form: equal answers give equal strings. Pure.
 
-A number, an option's letter, a Python literal and a text are compared as they are written here;
-mathematics and code are compared by `aggregators.equality`. Nothing is guessed: an answer that
-cannot be read is None and has no vote.
+A number, an option's letter, a Python literal, a JSON object and a text are compared as they are
+written here; mathematics and code are compared by `aggregators.equality`. Nothing is guessed: an
+answer that cannot be read is None and has no vote.
 """
 
 import re
 from collections.abc import Callable
 from typing import Literal
 
+from aggregators.answers.objects import object_value
 from aggregators.answers.places import boxed, conclusion, fenced, last_fenced, last_line
 from aggregators.answers.values import LONGEST_VALUE, NUMBER, literal_value, number_value
 
-Kind = Literal["text", "number", "choice", "literal", "latex", "code"]
+Kind = Literal["text", "number", "choice", "literal", "latex", "code", "json"]
 
 LONGEST = 20_000
 """Characters at the end of an answer in which its conclusion is searched for."""
@@ -34,6 +35,8 @@ def extract(kind: Kind, text: str) -> str | None:
         return plain(text) or None
     if kind == "code":
         return code(text)
+    if kind == "json":
+        return object_value(text)
     readers: dict[str, Callable[[str], str | None]] = {
         "number": number,
         "choice": choice,
@@ -53,6 +56,10 @@ def canonical(kind: Kind, value: str) -> str | None:
         return latex(f"\\boxed{{{value}}}") or plain(value) or None
     if kind == "literal":
         return literal(value) or f"str {value.strip()!r}"
+    if kind == "choice":
+        return choice(value) or value.strip(" .()").upper() or plain(value) or None
+    if kind == "json":
+        return object_value(value) or plain(value) or None
     return plain(value) or None
 
 

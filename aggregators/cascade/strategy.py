@@ -109,7 +109,8 @@ class _CachedAsk:
     """An `Ask` that repeats the answer of an expert that was asked the same before."""
 
     def __init__(self, ask: Ask) -> None:
-        self.deadline, self.quorum, self.tell = ask.deadline, ask.quorum, ask.tell
+        self.deadline, self.quorum = ask.deadline, ask.quorum
+        self.tell, self.embed = ask.tell, ask.embed
         self._ask = ask
         self._known: dict[tuple[str, str], Completion] = {}
 

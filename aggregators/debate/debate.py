@@ -13,6 +13,7 @@ from aggregators.base import Ask, Panel
 from aggregators.debate.debate_config import DebateConfig
 from aggregators.debate.discussion import Discussion, Prompts
 from aggregators.gather import as_chunk
+from aggregators.grouping import CANNOT_GROUP
 from experts.prompts import read_template
 from experts.types import Chunk, Request
 
@@ -53,5 +54,6 @@ class Debate:
         discussion = Discussion(self._config, self._prompts, panel, ask)
         state = await discussion.run(request, self._config.depth)
         votes = {label: round(w, 3) for label, w in state.counted.weights.items()}
-        ask.tell("the debate is over" if votes else "no answer could be read", votes=votes)
+        words = "the debate is over" if votes else "no answer could be read"
+        ask.tell(words if state.how != "none" else CANNOT_GROUP, votes=votes, grouping=state.how)
         yield as_chunk(state.winner)

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from aggregators.answers.extraction import Kind
 from aggregators.base import AggregatorConfig
 from aggregators.debate.graph import Graph
+from aggregators.grouping import AnswerKind
 from aggregators.vote_weights import VotingConfig
 
 PEERS = "{count} of them, {share}:\n{fence}\n{answer}\n{fence}"
@@ -24,8 +24,8 @@ class DebateConfig(VotingConfig):
         description="Which experts hear each other: all, neighbours in a ring, or all the first"
         " one, which hears all.",
     )
-    answer: Kind = Field(
-        "text",
+    answer: AnswerKind = Field(
+        "auto",
         description="What is compared of two answers; see the keys of `vote`.",
     )
     discussants: tuple[str, ...] = Field(
@@ -37,8 +37,8 @@ class DebateConfig(VotingConfig):
     prompt: Path | None = Field(
         None,
         description="The prompt of a round: a text file with the fields {question} and {answers},"
-        " and {own} if an expert should see its last answer; by default a built-in"
-        " prompt.",
+        " and {own} if an expert should see its last answer. A line [user], [assistant]"
+        " or [system] begins a message of its own; by default a built-in prompt.",
     )
     peers: str = Field(
         PEERS,
@@ -85,8 +85,8 @@ class JudgedDebateConfig(AggregatorConfig):
     """The keys of a judged debate."""
 
     type: Literal["judged_debate"]
-    answer: Kind = Field(
-        "text",
+    answer: AnswerKind = Field(
+        "auto",
         description="What is compared of two answers; see the keys of `vote`.",
     )
     rounds: int = Field(3, ge=1, le=8, description="Number of arguments of each side.")

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
-from aggregators import equality
-from aggregators.base import Ask, Panel, with_question
+from aggregators.base import Ask, Panel, with_prompt, with_question
 from aggregators.debate.debate_config import DebateConfig
 from aggregators.debate.graph import hears
+from aggregators.echoes import Echoes
 from aggregators.failures import failure_reason
 from aggregators.gather import Answer, Call, first_complete, gather
+from aggregators.grouping import How, group
 from aggregators.single_call import complete
 from aggregators.tally import Tally, tally
 from experts.errors import ExpertError
@@ -37,6 +38,8 @@ class DebateState:
     answers: tuple[Answer, ...]
     labels: tuple[str | None, ...]
     counted: Tally
+    how: How = "read"
+    """How the labels were found."""
 
     @property
     def agreed(self) -> bool:
@@ -63,7 +66,7 @@ class Discussion:
     async def run(self, request: Request, depth: int) -> DebateState:
         """First answers and rounds; then narrower questions, and a round on what they found."""
         calls = self.config.calls(self.config.asked(request), self.panel)
-        state = await self._count(await gather(calls, self.ask))
+        state = await self._count(await gather(calls, self.ask), request)
         state = await self._discuss(state, calls, request)
         if state.agreed or not self.config.subtopics or not depth or self._past_deadline():
             return state
@@ -101,15 +104,17 @@ class Discussion:
         again = []
         for number in listening:
             one = agents[number]
-            text = fill(
+            asked = with_prompt(
+                calls[one.call].request,
                 self.prompts.round,
                 question=request.query,
                 own=self._cut(one.text),
                 answers=self._groups(state, around[number]),
             )
-            again.append(Call(one.expert, with_question(calls[one.call].request, text)))
+            again.append(Call(one.expert, asked))
         try:
-            fresh = {listening[one.call]: one for one in await gather(again, self.ask) if one.text}
+            heard = [self._own_words(one, request) for one in await gather(again, self.ask)]
+            fresh = {listening[one.call]: one for one in heard if one.text}
         except ExpertError as error:
             self.ask.tell("the round failed", failed=[failure_reason(error)])
             return state
@@ -117,7 +122,15 @@ class Discussion:
             fresh[number]._replace(call=one.call) if number in fresh else one
             for number, one in enumerate(agents)
         ]
-        return await self._count(answers)
+        return await self._count(answers, request)
+
+    def _own_words(self, answer: Answer, request: Request) -> Answer:
+        """An answer without what it repeats of our prompts; empty where that is all of it."""
+        prompts = (self.prompts.round, self.prompts.findings)
+        text = Echoes(prompts, request.query).without(answer.text)
+        if text != answer.text:
+            self.ask.tell(f"{answer.expert} repeated its prompt", repeated=[answer.expert])
+        return answer._replace(text=text)
 
     def _groups(self, state: DebateState, heard: Sequence[int]) -> str:
         """The answers that are heard, equal ones as one group, in the words of its first expert."""
@@ -154,7 +167,9 @@ class Discussion:
         except ExpertError as error:
             self.ask.tell(f"{lead} failed", failed=[failure_reason(error)])
             return ""
-        topics = [line.strip(" -*\t") for line in named.splitlines() if line.strip(" -*\t")]
+        echoes = Echoes([self.prompts.split], request.query)
+        lines = [echoes.without(line).strip(" -*\t") for line in named.splitlines()]
+        topics = [line for line in lines if line]
         topics = topics[: self.config.subtopics]
         self.ask.tell(f"{len(topics)} narrower questions", topics=topics)
         debates = [self.run(with_question(request, topic), depth - 1) for topic in topics]
@@ -168,10 +183,11 @@ class Discussion:
             if isinstance(one, DebateState)
         )
 
-    async def _count(self, answers: Sequence[Answer]) -> DebateState:
-        labels = await equality.labels(self.config.answer, [one.text for one in answers])
+    async def _count(self, answers: Sequence[Answer], request: Request) -> DebateState:
+        texts = [one.text for one in answers]
+        labels, how = await group(self.config.answer, request.query, texts, self.ask)
         weights = [self.config.vote_weight(one, self.panel) for one in answers]
-        return DebateState(tuple(answers), tuple(labels), tally(labels, weights))
+        return DebateState(tuple(answers), labels, tally(labels, weights), how)
 
     def _listens(self, expert: str) -> bool:
         return not self.config.discussants or expert in self.config.discussants

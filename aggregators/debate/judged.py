@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from aggregators import equality
 from aggregators.base import Ask, Panel, with_question
 from aggregators.debate.debate_config import JudgedDebateConfig
 from aggregators.debate.discussion import cut_words
 from aggregators.debate.quotes import certify
+from aggregators.echoes import Echoes
 from aggregators.failures import failure_reason
 from aggregators.gather import Answer, Call, as_chunk, first_complete, gather
+from aggregators.grouping import group
 from aggregators.judging import UNDECIDED, Judge, compare
 from aggregators.tally import tally
 from experts.errors import ExpertError
@@ -50,7 +51,7 @@ class JudgedDebate:
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The answer of the side that convinced the judge."""
         answers = await gather([Call(expert, request) for expert in panel.experts], ask)
-        sides = await self._sides(answers)
+        sides = await self._sides(answers, request, ask)
         if len(sides) == 1:
             yield as_chunk(sides[0])
             return
@@ -76,9 +77,11 @@ class JudgedDebate:
     def _judges(self, panel: Panel) -> str:
         return self._config.judge or panel.lead or panel.experts[-1]
 
-    async def _sides(self, answers: Sequence[Answer]) -> list[Answer]:
+    async def _sides(self, answers: Sequence[Answer], request: Request, ask: Ask) -> list[Answer]:
         """An answer for each of the two heaviest labels; an unreadable one is its own label."""
-        labels = await equality.labels(self._config.answer, [one.text for one in answers])
+        texts = [one.text for one in answers]
+        labels, how = await group(self._config.answer, request.query, texts, ask)
+        ask.tell("the sides are found", grouping=how)
         keys = [
             f"= {label}" if label is not None else f"? {one.call}"
             for one, label in zip(answers, labels, strict=True)
@@ -94,6 +97,7 @@ class JudgedDebate:
     ) -> tuple[list[str], list[str]]:
         """The arguments of both sides, made at the same time in every round."""
         arguments: tuple[list[str], list[str]] = ([], [])
+        echoes = Echoes([self._argue], request.query)
         for number in range(1, self._config.rounds + 1):
             ask.tell(f"round {number}", rounds=number)
             calls = [
@@ -108,9 +112,10 @@ class JudgedDebate:
             except ExpertError as error:
                 ask.tell("both sides failed to argue", failed=[failure_reason(error)])
                 break
-            texts = {one.call: self._certified(one.text, request) for one in answers}
+            texts = {one.call: echoes.without(one.text) for one in answers}
             for mine in (0, 1):
-                arguments[mine].append(texts.get(mine, "(no argument)"))
+                said = self._certified(texts.get(mine, ""), request)
+                arguments[mine].append(said or "(no argument)")
         return arguments
 
     def _certified(self, text: str, request: Request) -> str:

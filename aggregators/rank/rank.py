@@ -15,7 +15,7 @@ from pydantic import Field
 from aggregators.base import Ask, Panel, standalone_question, with_logprobs
 from aggregators.fencing import clip, fair_shares, tokens
 from aggregators.gather import Answer, Call, as_chunk, first_complete, gather
-from aggregators.judging import Judge, compare
+from aggregators.judging import Judge, best_of, compare
 from aggregators.sampling import SamplingConfig
 from aggregators.tally import mean_token_probability
 from experts.errors import ExpertError
@@ -127,7 +127,8 @@ class Rank:
         if self._config.method == "grade":
             return await _graded(judge, request, texts, ask)
         if self._config.comparisons == "bubble":
-            return await _bubbled(judge, request, texts, ask)
+            best = await best_of(judge, request, texts, ask)
+            return [float(number == best) for number in range(len(texts))]
         pairs = list(combinations(range(len(texts)), 2))
         found = await compare(judge, request, [(texts[a], texts[b]) for a, b in pairs], ask)
         worth = [0.0] * len(texts)
@@ -135,15 +136,6 @@ class Rank:
             worth[a] += likes
             worth[b] += 1 - likes
         return [round(value, 9) for value in worth]
-
-
-async def _bubbled(judge: Judge, request: Request, texts: Sequence[str], ask: Ask) -> list[float]:
-    """One pass in which the winner meets the next answer; the last winner is worth 1."""
-    best = 0
-    for other in range(1, len(texts)):
-        (likes,) = await compare(judge, request, [(texts[best], texts[other])], ask)
-        best = best if likes >= 0.5 else other
-    return [float(number == best) for number in range(len(texts))]
 
 
 async def _graded(judge: Judge, request: Request, texts: Sequence[str], ask: Ask) -> list[float]:

@@ -15,7 +15,8 @@ from typing import Literal
 from pydantic import Field
 
 from aggregators.answers.extraction import plain
-from aggregators.base import Ask, Panel, with_question
+from aggregators.base import Ask, Panel, with_prompt
+from aggregators.echoes import Echoes
 from aggregators.fencing import fenced_answers
 from aggregators.gather import Answer, as_chunk, first_complete, gather
 from aggregators.sampling import SamplingConfig
@@ -117,26 +118,24 @@ class Synthesize:
             return
         lead = self._lead(panel)
         shown = self._shuffled(answers, request)
-        asked = with_question(request, self.prompt(request.query, shown))
+        asked = self._asked(request, shown, self._template)
         if self._config.method == "pick":
             yield as_chunk(await _picked(lead, asked, shown, best, ask))
             return
         ask.tell(f"{lead} writes the answer")
-        async for chunk in stream_or_fallback(lead, asked, ask, best):
+        echoes = Echoes([self._template], request.query)
+        async for chunk in stream_or_fallback(lead, asked, ask, best, echoes=echoes):
             yield chunk
 
     def _lead(self, panel: Panel) -> str:
         return self._config.expert or panel.lead or panel.experts[0]
 
-    def prompt(
-        self,
-        question: str,
-        answers: Sequence[Answer | str],
-        template: str | None = None,
-    ) -> str:
-        """The lead's question: the prompt with the quoted answers."""
-        shown = fenced_answers(answers, self._config.candidate, self._config.answer_tokens)
-        return fill(template or self._template, question=question, answers=shown)
+    def prompt(self, question: str, answers: Sequence[Answer | str]) -> str:
+        """The lead's question as one text: the prompt with the quoted answers."""
+        return fill(self._template, question=question, answers=self._quoted(answers))
+
+    def _quoted(self, answers: Sequence[Answer | str]) -> str:
+        return fenced_answers(answers, self._config.candidate, self._config.answer_tokens)
 
     async def _again(
         self, answers: list[Answer], request: Request, panel: Panel, ask: Ask, number: int
@@ -144,11 +143,18 @@ class Synthesize:
         """The answers of the next layer; where all of it fails, those of the last one."""
         ask.tell(f"layer {number + 1}")
         shown = self._shuffled(answers, request)
-        asked = with_question(request, self.prompt(request.query, shown, self._layer))
+        asked = self._asked(request, shown, self._layer)
+        echoes = Echoes([self._layer], request.query)
         try:
-            return await gather(self._config.calls(asked, panel), ask)
+            heard = await gather(self._config.calls(asked, panel), ask)
         except ExpertError:
             return answers
+        own = [one._replace(text=echoes.without(one.text)) for one in heard]
+        return [one for one in own if one.text] or answers
+
+    def _asked(self, request: Request, answers: Sequence[Answer], template: str) -> Request:
+        quoted = self._quoted(answers)
+        return with_prompt(request, template, question=request.query, answers=quoted)
 
     def _shuffled(self, answers: Sequence[Answer], request: Request) -> list[Answer]:
         """A random order, the same for the same question: judges prefer what comes first."""

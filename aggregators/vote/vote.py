@@ -11,30 +11,47 @@ from typing import Literal
 
 from pydantic import Field
 
-from aggregators import equality
-from aggregators.answers.extraction import Kind, extract
-from aggregators.base import Ask, Panel, with_question
+from aggregators.answers.extraction import extract
+from aggregators.answers.short import short_answers
+from aggregators.base import Ask, Panel, with_prompt
 from aggregators.failures import all_failed_error, no_text_error
 from aggregators.gather import Answer, Call, as_chunk, first_complete, gather
+from aggregators.grouping import CANNOT_GROUP, SIMILAR, AnswerKind, Grouping, group
+from aggregators.judging import Judge, best_of
 from aggregators.tally import lead_probability, reconcile_weight, tally
 from aggregators.vote.stated_confidence import read_stated
 from aggregators.vote_weights import VotingConfig
 from experts.errors import ExpertError
-from experts.prompts import fill, read_template
+from experts.prompts import read_template
 from experts.types import Chunk, Request
 
-PROMPT = Path(__file__).parent / "stated.txt"
+PROMPTS = Path(__file__).parent
 
 
 class VoteConfig(VotingConfig):
     """The keys of a vote."""
 
     type: Literal["vote"]
-    answer: Kind = Field(
-        "text",
+    answer: AnswerKind = Field(
+        "auto",
         description="What is compared of two answers: the whole text, or the number, the choice (an"
-        " option's letter), the Python literal, the LaTeX or the code that it concludes with.",
+        " option's letter), the Python literal, the JSON object, the LaTeX or the code that it"
+        " concludes with; `auto`: the option, number or short answer that can be read out of its"
+        " sentences, or else its meaning, by the sentence encoder.",
     )
+    similar: float = Field(
+        SIMILAR,
+        gt=0,
+        le=1,
+        description="Least similarity (cosine of the encoder's vectors) of two texts that count as"
+        " the same answer, for `auto`.",
+    )
+    judge: str | None = Field(
+        None,
+        description="The expert that picks the best answer where `auto` finds no two alike; null:"
+        " the first is given, and the explanation and a header say so.",
+    )
+    judge_tokens: int = Field(256, ge=1, description="Most tokens of the judge's reply.")
     confidence: Literal["likelihood", "stated"] = Field(
         "likelihood",
         description="Source of the confidence: the mean probability of the answer's tokens, or what"
@@ -65,12 +82,16 @@ class VoteConfig(VotingConfig):
         " experts only.",
     )
 
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """The judge must be in the pool."""
+        return {"judge": (self.judge,) if self.judge is not None else ()}
+
 
 class Vote:
     """The whole panel answers; the answer with the heaviest vote wins, in its first voter's words.
 
-    The answer of the expert asked first wins a tie. Where no answer can be read, the first answer
-    is given.
+    The answer of the expert asked first wins a tie. Where no answer can be read, or no two can be
+    compared and there is no judge, the first answer is given.
     """
 
     Config = VoteConfig
@@ -78,19 +99,26 @@ class Vote:
     def __init__(self, config: VoteConfig) -> None:
         """Raises ConfigError for a prompt that cannot be read or lacks its field."""
         self._config = config
-        self._template = read_template(config.prompt or PROMPT, ("question",))
+        self._template = read_template(config.prompt or PROMPTS / "stated.txt", ("question",))
+        self._judges = read_template(PROMPTS / "judge.txt", ("question", "first", "second"))
 
     def most_calls(self, panel: Panel) -> Counter[str]:
-        """All samples: no winner is clear earlier."""
-        return self._config.most_calls(panel)
+        """All samples: no winner is clear earlier; and the judge on all that they say."""
+        calls = self._config.most_calls(panel)
+        if self._config.judge is None or self._config.answer != "auto":
+            return calls
+        return calls + Counter({self._config.judge: 2 * max(0, calls.total() - 1)})
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The winner's answer."""
         calls = self._config.calls(self._asked(request), panel)
-        answers = await self._collect(calls, panel, ask)
+        answers = await self._collect(calls, request.query, panel, ask)
         texts = [self._answer(one) for one in answers]
-        tests = request.tests if self._config.run_tests else ()
-        labels = await equality.labels(self._config.answer, texts, tests)
+        found = await self._grouped(request, texts, ask)
+        if found.how == "none":
+            yield await self._ungrouped(request, answers, texts, ask)
+            return
+        labels = found.labels
         weights = [self._weight(one, panel) for one in answers]
         counted = tally(labels, weights)
         votes = {label: round(weight, 3) for label, weight in counted.weights.items()}
@@ -98,13 +126,35 @@ class Vote:
             ask.tell("no answer could be read", votes=votes)
             yield as_chunk(first_complete(answers))
             return
-        ask.tell(f"{len(answers)} votes for {len(votes)} answers", votes=votes)
+        words = f"{len(answers)} votes for {len(votes)} answers"
+        ask.tell(words, votes=votes, grouping=found.how)
         won = first_complete(
             one for one, label in zip(answers, labels, strict=True) if label == counted.winner
         )
         yield Chunk(self._answer(won), won.completion.finish_reason or "stop")
 
-    async def _collect(self, calls: Sequence[Call], panel: Panel, ask: Ask) -> list[Answer]:
+    async def _grouped(self, request: Request, texts: Sequence[str], ask: Ask) -> Grouping:
+        tests = request.tests if self._config.run_tests else ()
+        kind, similar = self._config.answer, self._config.similar
+        return await group(kind, request.query, texts, ask, tests=tests, similar=similar)
+
+    async def _ungrouped(
+        self, request: Request, answers: Sequence[Answer], texts: Sequence[str], ask: Ask
+    ) -> Chunk:
+        """The answer that the judge finds best; without a judge the first, and that is said."""
+        if self._config.judge is None:
+            ask.tell(CANNOT_GROUP, grouping="none")
+            first = first_complete(answers)
+            return Chunk(self._answer(first), first.completion.finish_reason or "stop")
+        ask.tell("no two answers are alike: the judge decides", grouping="judge")
+        reply = {"temperature": 0, "max_tokens": self._config.judge_tokens}
+        judge = Judge(self._config.judge, self._judges, reply)
+        best = await best_of(judge, request, texts, ask)
+        return Chunk(texts[best], answers[best].completion.finish_reason or "stop")
+
+    async def _collect(
+        self, calls: Sequence[Call], question: str, panel: Panel, ask: Ask
+    ) -> list[Answer]:
         """Make the calls, a chunk at a time, until the winner is clear."""
         answers: list[Answer] = []
         errors: list[ExpertError] = []
@@ -122,7 +172,7 @@ class Vote:
             ) -> bool:
                 asked = [one._replace(call=one.call + start) for one in now]
                 left = waiting + len(calls) - end
-                return self._clear([*before, *asked], calls, left, panel)
+                return self._clear([*before, *asked], calls, left, question, panel)
 
             try:
                 found = await gather(chunk, ask, clear)
@@ -130,7 +180,7 @@ class Vote:
             except ExpertError as error:
                 errors.append(error)
             later = len(calls) - start - len(chunk)
-            if later and self._clear(answers, calls, later, panel):
+            if later and self._clear(answers, calls, later, question, panel):
                 ask.tell("the winner is clear", spared=later)
                 break
         spoken = [one for one in answers if one.text]
@@ -139,12 +189,17 @@ class Vote:
         return spoken or answers
 
     def _clear(
-        self, answers: Sequence[Answer], calls: Sequence[Call], waiting: int, panel: Panel
+        self,
+        answers: Sequence[Answer],
+        calls: Sequence[Call],
+        waiting: int,
+        question: str,
+        panel: Panel,
     ) -> bool:
         """Whether the leading answer stays ahead, most probably, if all `waiting` calls vote."""
         if self._config.stop_at is None or not answers or self._config.run_tests:
             return False  # Which programs pass is only known at the end.
-        labels = [extract(self._config.answer, self._answer(one)) for one in answers]
+        labels = self._labels(answers, question)
         weights = [self._weight(one, panel) for one in answers]
         unit = sum(weights) / len(weights)
         to_come = waiting * unit
@@ -161,9 +216,17 @@ class Vote:
         ties = all(known.get(call, "") is None for call in range(min(voters, default=0)))
         return lead_probability(counted.lead, to_come, unit, wins_ties=ties) >= self._config.stop_at
 
+    def _labels(self, answers: Sequence[Answer], question: str) -> list[str | None]:
+        """What can be read of the answers so far, at once; a text that cannot stands for itself."""
+        texts = [self._answer(one) for one in answers]
+        if self._config.answer != "auto":
+            return [extract(self._config.answer, text) for text in texts]
+        read = short_answers(question, texts)
+        return [text if label is None else label for text, label in zip(texts, read, strict=True)]
+
     def _asked(self, request: Request) -> Request:
         if self._states:
-            return with_question(request, fill(self._template, question=request.query))
+            return with_prompt(request, self._template, question=request.query)
         return self._config.asked(request)
 
     @property

@@ -16,7 +16,7 @@ from evals.client.service import serving
 from evals.reporting.scoreboard import Line, Run, Scoreboard, make_scoreboard
 from evals.reporting.table import Finish, interval, percent, print_table, say, tenths
 from evals.tasks.owners import owner
-from evals.tasks.task import Sample, Task, load_tasks
+from evals.tasks.task import Sample, Task, find_tasks
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
@@ -65,9 +65,11 @@ def choose(tasks: Sequence[Task], per_skill: int) -> tuple[Item, ...]:
     return tuple(item for item in mixed if item is not None)
 
 
-async def demo(progress: Progress, settings: Config, questions: int) -> Finish:
+async def demo(
+    progress: Progress, settings: Config, questions: int, names: Sequence[str] = ()
+) -> Finish:
     """Serve the configuration, ask, and print the table. Raises ConfigError, ServiceError."""
-    tasks = tuple(load_tasks().values())
+    tasks = find_tasks(names)
     if POOL not in settings.compositions:
         raise ConfigError(f"The configuration has no composition `{POOL}`, which the demo asks.")
     experts = tuple(settings.experts)

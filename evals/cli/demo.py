@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from evals.cli import options as own
 from evals.cli.launch import launch
 from orchestrator.cli import options
 
@@ -20,12 +21,13 @@ def demo(
     questions: Annotated[
         int, typer.Option("--questions", "-n", min=1, help="Held-out questions of each skill.")
     ] = 24,
+    task: own.Tasks = None,
 ) -> None:
     """Ask the pool and every expert the same questions.
 
     Prints one table; the exit code is 1 if the pool is not better than its best expert.
     """
-    launch("evals.benchmarks.demo:demo", config, questions)
+    launch("evals.benchmarks.demo:demo", config, questions, tuple(task or ()))
 
 
 @zoo.command()

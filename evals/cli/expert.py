@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from evals.cli import options as own
 from evals.cli.launch import launch
 from orchestrator.cli import options
 
@@ -24,6 +25,7 @@ def add(
     config: Annotated[
         Path, typer.Option("--config", "-c", help="The configuration without the new expert.")
     ] = options.DEFAULT_CONFIG,
+    task: own.Tasks = None,
     probes: Annotated[int, typer.Option(min=1, help="Questions that the expert is asked.")] = 64,
     url: Annotated[
         str | None, typer.Option(help="A running service that then uses the new routers.")
@@ -34,4 +36,13 @@ def add(
 
     The questions are those that tell most about where the expert is better than the others.
     """
-    launch("evals.fitting.expert_add:add_file", None, file, config, probes, url, api_key)
+    launch(
+        "evals.fitting.expert_add:add_file",
+        None,
+        file,
+        config,
+        tuple(task or ()),
+        probes,
+        url,
+        api_key,
+    )

@@ -7,7 +7,12 @@ import typer
 
 Tasks = Annotated[
     list[str] | None,
-    typer.Option("--task", "-t", help="Only this task; may be repeated. Default: all."),
+    typer.Option(
+        "--task",
+        "-t",
+        help="Only this task: its name, its YAML file, or a folder of tasks; may be repeated."
+        " Default: all of ours.",
+    ),
 ]
 Compositions = Annotated[
     list[str] | None,

@@ -19,7 +19,7 @@ from evals.client.progress import Progress
 from evals.client.service import serving, without_routers
 from evals.fitting.probes import Probe, probes_of, request_of
 from evals.reporting.table import Finish, print_table, say, tenths
-from evals.tasks.task import load_tasks
+from evals.tasks.task import find_tasks
 from experts.engine import stream
 from experts.errors import ConfigError, ExpertError, ServiceError
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
@@ -61,7 +61,7 @@ async def cascade(
     path = out or keys.thresholds
     if path is None:
         raise ConfigError(f"The cascade of {composition} has no `thresholds`; name one with --out.")
-    probes = probes_of(tuple(load_tasks(names).values()))
+    probes = probes_of(find_tasks(names))
     requests = [request_of(probe) for probe in probes]
     ways = await asyncio.to_thread(orders, settings, composition, keys, requests)
     async with serving(without_routers(settings), progress) as service:
@@ -88,6 +88,9 @@ class _Ask:
                     used = chunk.usage.prompt_tokens + chunk.usage.completion_tokens
                     self.price += used * self._prices.get(expert, 0.0) / 1e6
                 yield chunk
+
+    async def embed(self, texts: Sequence[str]) -> None:
+        """There is no encoder: cascades compare what answers conclude with."""
 
     def tell(self, words: str, **facts: Any) -> None:
         """Nobody listens."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from evals.client.service import serving
 from evals.fitting.new_expert import with_expert
 from evals.fitting.probes import Probe, probes_of
 from evals.fitting.profile import Profile, print_profile, run_profile
+from evals.fitting.unasked import why_unasked
 from evals.fitting.versions import expert_version
 from evals.reporting.table import Finish, print_table, say, tenths
-from evals.tasks.task import load_tasks
+from evals.tasks.task import find_tasks
 from experts.errors import ConfigError
 from orchestrator.cli.remote import call
 from orchestrator.cli.router_fitting import fittable, fitted_router
@@ -39,18 +40,33 @@ class Change:
     predicted: tuple[float, float]
     """Mean predicted quality of who is asked, before and after."""
     artifact: Path | None
+    why: str = ""
+    """Why the new expert is asked nothing; empty where it is asked something."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether anybody is asked more, or less, than before."""
+        return self.before != self.after
 
 
 async def add_file(
-    progress: Progress, file: Path, config: Path, count: int, url: str | None, api_key: str | None
+    progress: Progress,
+    file: Path,
+    config: Path,
+    tasks: tuple[str, ...],
+    count: int,
+    url: str | None,
+    api_key: str | None,
 ) -> Finish:
     """Add the expert that `file` has and `config` lacks; reload the routers of `url`.
+
+    Its questions are those of the outcome table that are in `tasks`; by default in ours.
 
     Raises ConfigError, ServiceError.
     """
     settings = load_config(config)
     name, grown = with_expert(settings, config, file)
-    finish = await add(progress, settings, name, grown, count)
+    finish = await add(progress, settings, name, grown, count, tasks)
     if url is not None:
         progress.doing("telling the running service")
         for router in fittable(grown):
@@ -59,16 +75,26 @@ async def add_file(
     return finish
 
 
-async def add(progress: Progress, settings: Config, name: str, grown: Config, count: int) -> Finish:
+async def add(
+    progress: Progress,
+    settings: Config,
+    name: str,
+    grown: Config,
+    count: int,
+    tasks: tuple[str, ...] = (),
+) -> Finish:
     """Ask `name`, which only `grown` has, and refit; returns what prints the changes."""
     table = _table(grown)
     encoder = MiniLMEncoder()
     evidence, _ = read_training_set(table, tuple(settings.experts), encoder, "routers")
-    probe_of = {probe.sample.id: probe for probe in probes_of(tuple(load_tasks().values()))}
+    probe_of = {probe.sample.id: probe for probe in probes_of(find_tasks(tasks))}
     wanted = [evidence.queries[row].id for row in most_informative(evidence, len(evidence.queries))]
     probes = [probe_of[query] for query in wanted if query in probe_of][:count]
     if not probes:
-        raise ConfigError(f"{table} has no question of evals/tasks that could be scored.")
+        raise ConfigError(
+            f"{table} has no question of {', '.join(tasks) or 'evals/tasks'} that could be scored.",
+            hint="Name the tasks that its questions come from with --task.",
+        )
     names = fittable(grown)
     before = {router: fitted_router(settings, router) for router in names}
     profile = await _ask(progress, grown, name, probes, table, encoder)
@@ -79,7 +105,8 @@ async def add(progress: Progress, settings: Config, name: str, grown: Config, co
         artifact = grown.routers[router].get("artifact")
         if artifact:
             made.save(Path(artifact))
-        changes.append(compare(router, before[router], made, Path(artifact) if artifact else None))
+        change = compare(router, before[router], made, Path(artifact) if artifact else None)
+        changes.append(replace(change, why=why_unasked(name, made.fitted)))
     return partial(print_changes, changes=changes, name=name, profile=profile)
 
 
@@ -100,6 +127,8 @@ def compare(name: str, before: FittedRouter, after: FittedRouter, artifact: Path
 def print_changes(console: Console, changes: Sequence[Change], name: str, profile: Profile) -> int:
     """Print how routing changes; returns the exit code."""
     code = print_profile(console, profile)
+    if not profile.asked:
+        say(console, f"{name} was asked nothing new: the table has its answers already.")
     for change in changes:
         say(console)
         low, high = change.predicted
@@ -114,6 +143,9 @@ def print_changes(console: Console, changes: Sequence[Change], name: str, profil
         ]
         bold = experts.index(name) if name in experts else -1
         print_table(console, ["asked %", "before", "after"], rows, bold=bold)
+        if change.why:
+            nothing = "" if change.changes else " nothing changes:"
+            say(console, f"{change.router}:{nothing} {change.why}", "bold yellow")
         if change.artifact:
             say(console, f"wrote {change.artifact}")
     return code
@@ -129,7 +161,7 @@ async def _ask(
 ) -> Profile:
     spec = grown.experts[name]
     needed = {name: spec}
-    base = getattr(spec, "adapter_of", None)
+    base = getattr(spec, "base", None)
     if base is not None:
         needed[base] = grown.experts[base]
     nobody: dict[str, object] = {"routers": {}, "aggregators": {}, "compositions": {}}

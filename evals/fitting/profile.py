@@ -16,8 +16,9 @@ from evals.client.service import serving, without_routers
 from evals.fitting import symbolic_moe as symbolic
 from evals.fitting.probes import Probe, probes_of
 from evals.fitting.versions import expert_version
+from evals.fitting.zero_scores import zero_score_warnings
 from evals.reporting.table import Finish, say
-from evals.tasks.task import load_tasks
+from evals.tasks.task import find_tasks
 from experts.errors import ConfigError
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
@@ -37,6 +38,8 @@ class Profile:
     asked: int
     kept: int
     failures: tuple[Answer, ...]
+    warnings: tuple[str, ...] = ()
+    """About experts that score 0 throughout."""
 
 
 async def profile(
@@ -46,7 +49,7 @@ async def profile(
 
     What Symbolic-MoE routers want to know besides is asked as well.
     """
-    probes = probes_of(tuple(load_tasks(names).values()))
+    probes = probes_of(find_tasks(names))
     path = out or _outcomes(settings)
     versions = {name: expert_version(name, settings.experts) for name in settings.experts}
     wanted = symbolic.wanted(settings)
@@ -90,11 +93,13 @@ async def run_profile(
             if rows:
                 table = table.append(rows) if table else OutcomeTable.from_rows(rows)
                 table.write(path)
+    warnings: tuple[str, ...] = ()
     if table is not None:
         progress.doing("embedding the questions")
         table = table.with_embeddings(encoder)
         table.write(path)
-    return Profile(path, _count(table), asked, kept, tuple(failures))
+        warnings = zero_score_warnings(table, versions, probes)
+    return Profile(path, _count(table), asked, kept, tuple(failures), warnings)
 
 
 def read_table(path: Path) -> OutcomeTable | None:
@@ -154,6 +159,8 @@ def print_profile(console: Console, profile: Profile) -> int:
         f"{profile.path}: {profile.rows} outcomes ({profile.kept} were there),"
         f" {profile.asked} questions asked, {len(profile.failures)} failed",
     )
+    for sentence in profile.warnings:
+        say(console, f"Warning: {sentence}", "bold yellow")
     return 1 if profile.failures else 0
 
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from experts.spec import ExpertSpec, OpenAISpec, OwnSpec, ReplaySpec
+from experts.spec import ExpertSpec, OpenAISpec, OwnSpec, ReplaySpec, VllmSpec
 
 # Weights can be tens of gigabytes; a retrained model differs in these bytes as well.
 EDGE_BYTES = 1 << 20
@@ -12,7 +12,21 @@ _PATTERNS = ("*.json", "*.jinja", "*.safetensors", "*.bin", "*.pt")
 
 
 def expert_version(name: str, experts: Mapping[str, ExpertSpec]) -> str:
-    """A short text that changes when the expert's weights, tokenizer or remote model do."""
+    """A short text that changes when the expert's weights, tokenizer or remote model do.
+
+    Or what it is told before every question, and how it samples.
+    """
+    spec = experts[name]
+    role = {"system": spec.system, **spec.defaults.given}
+    if spec.system is None:
+        role.pop("system")
+    model = _model_version(name, experts)
+    if not role:
+        return model
+    return f"{model} as {hashlib.sha256(repr(sorted(role.items())).encode()).hexdigest()[:12]}"
+
+
+def _model_version(name: str, experts: Mapping[str, ExpertSpec]) -> str:
     spec = experts[name]
     if isinstance(spec, OpenAISpec):
         return f"{spec.model} at {spec.base_url}"
@@ -21,9 +35,11 @@ def expert_version(name: str, experts: Mapping[str, ExpertSpec]) -> str:
     if isinstance(spec, OwnSpec):  # A digest: a key may be secret.
         keys = hashlib.sha256(repr(sorted(spec.keys.items())).encode()).hexdigest()
         return f"{spec.type} {keys[:12]}"
+    if isinstance(spec, VllmSpec) and spec.same_as is not None:
+        return _model_version(spec.same_as, experts)
     folder = Path(spec.model)
     own = _fingerprint(folder) if folder.is_dir() else spec.model
-    return f"{own} on {expert_version(spec.base, experts)}" if spec.base else own
+    return f"{own} on {_model_version(spec.base, experts)}" if spec.base else own
 
 
 def _fingerprint(folder: Path) -> str:

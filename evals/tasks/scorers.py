@@ -1,7 +1,15 @@
-"""Scorers say how good an answer is, from 0 to 1; a task names the one it uses."""
+"""Scorers say how good an answer is, from 0 to 1; a task names the one it uses.
+
+What an answer concludes with is read as votes read it (`aggregators/answers/`), so a question whose
+answers a panel can group is one that a task can score.
+"""
 
 from collections.abc import Callable
 from typing import Protocol
+
+from aggregators import equality
+from aggregators.answers.extraction import Kind
+from aggregators.answers.mentions import mentions
 
 
 class Answered(Protocol):
@@ -11,9 +19,36 @@ class Answered(Protocol):
     def answer(self) -> str: ...
 
 
+Scorer = Callable[[Answered, str], float]
+
+
 def exact(sample: Answered, text: str) -> float:
     """1 when the texts are equal; case counts, the number of spaces does not."""
     return float(" ".join(text.split()) == " ".join(sample.answer.split()))
 
 
-SCORERS: dict[str, Callable[[Answered, str], float]] = {"exact": exact}
+def contains(sample: Answered, text: str) -> float:
+    """1 when the right answer stands in the text as whole words; case does not count."""
+    return float(mentions(text, sample.answer))
+
+
+def concludes(kind: Kind) -> Scorer:
+    """A scorer that gives 1 when the answer concludes with the right one, of that kind."""
+
+    def score(sample: Answered, text: str) -> float:
+        return float(equality.same(kind, text, sample.answer))
+
+    return score
+
+
+SCORERS: dict[str, Scorer] = {
+    "exact": exact,
+    "contains": contains,
+    "number": concludes("number"),
+    "choice": concludes("choice"),
+    "latex": concludes("latex"),
+    "json": concludes("json"),
+}
+
+IN_SENTENCES = ("number", "choice", "contains")
+"""Scorers that read answers in sentences, and cost no more than `exact` does."""

@@ -83,16 +83,18 @@ def load_tasks(names: Collection[str] = (), folder: Path = TASKS) -> dict[str, T
 
 
 def find_tasks(wanted: Collection[str]) -> tuple[Task, ...]:
-    """Tasks by name, or by the path of their YAML file; all of ours where none is wanted.
+    """Tasks by name, or by the path of their YAML file or folder; all of ours where none is wanted.
 
     Raises ConfigError.
     """
     if not wanted:
         return tuple(load_tasks().values())
     files = [name for name in wanted if Path(name).suffix in (".yaml", ".yml")]
-    names = [name for name in wanted if name not in files]
+    folders = [name for name in wanted if "/" in name and Path(name).is_dir()]
+    names = [name for name in wanted if name not in (*files, *folders)]
     ours = load_tasks(names).values() if names else ()
-    return (*ours, *(load_task(Path(file)) for file in files))
+    others = [task for name in folders for task in load_tasks(folder=Path(name)).values()]
+    return (*ours, *others, *(load_task(Path(file)) for file in files))
 
 
 def load_task(path: Path) -> Task:

@@ -26,7 +26,16 @@ class SlotRoom:
 
 def adapters_of(base: str, specs: Mapping[str, HostedSpec]) -> dict[str, str]:
     """Expert -> folder, of the adapters that share the engine of `base`."""
-    return {name: spec.model for name, spec in specs.items() if spec.base == base}
+    return {
+        name: spec.model
+        for name, spec in specs.items()
+        if getattr(spec, "adapter_of", None) == base
+    }
+
+
+def aliases_of(base: str, specs: Mapping[str, HostedSpec]) -> tuple[str, ...]:
+    """The experts that are `base` in another role."""
+    return tuple(name for name, spec in specs.items() if getattr(spec, "same_as", None) == base)
 
 
 def arguments(spec: VllmSpec, defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def parse_engine_args(load: EngineLoad) -> Namespace:
 
     Raises ValueError with vLLM's message for an argument that it does not know.
     """
-    words = ["--model", load.model, "--served-model-name", load.expert]
+    words = ["--model", load.model, "--served-model-name", load.expert, *load.aliases]
     words += ["--enable-tokenizer-info-endpoint", "--disable-uvicorn-access-log"]
     for name, value in {**_adapter_args(load), **load.engine_args}.items():
         words += _as_words(name, value)

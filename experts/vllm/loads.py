@@ -33,6 +33,8 @@ class EngineLoad:
     engine_args: Mapping[str, Any] = field(default_factory=dict)
     adapters: Mapping[str, str] = field(default_factory=dict)
     """Expert name -> folder of its LoRA adapter."""
+    aliases: tuple[str, ...] = ()
+    """Further experts that are this model, in other roles."""
     memory_gb: float = 0.0
     """What it is expected to take; 0: not known."""
     kind: Literal["vllm", "torch"] = "vllm"
@@ -41,7 +43,7 @@ class EngineLoad:
     @property
     def experts(self) -> tuple[str, ...]:
         """Every expert that the engine answers for."""
-        return (self.expert, *self.adapters)
+        return (self.expert, *self.aliases, *self.adapters)
 
 
 @dataclass(frozen=True, slots=True)

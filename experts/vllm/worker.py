@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ class Worker:
     async def _load_vllm(self, load: EngineLoad) -> tuple[Any, Any]:
         await asyncio.to_thread(fetch_config, load.model)
         args = {**DEFAULTS, **self._own_defaults(load), **load.engine_args}
-        merged = EngineLoad(load.expert, load.model, args, load.adapters)
+        merged = replace(load, engine_args=args)
         engine, parsed = await self._build(merged)
         async with self._all_or_nothing(engine):
             return engine, await build_application(engine, parsed)

@@ -41,8 +41,9 @@ def models(file: Path) -> None:
     tree = load_config(file)
     rows = [(name, f"router {c.router}", c.about) for name, c in tree.compositions.items()]
     for name, spec in tree.experts.items():
-        adapter = getattr(spec, "adapter_of", None)
-        rows.append((name, f"adapter of {adapter}" if adapter else spec.type, spec.about))
+        adapter, same = getattr(spec, "adapter_of", None), getattr(spec, "same_as", None)
+        kind = f"adapter of {adapter}" if adapter else f"same as {same}" if same else spec.type
+        rows.append((name, kind, spec.about))
     print_table(("model", "kind", "what it is good at"), rows)
 
 

@@ -16,6 +16,7 @@ from orchestrator.config.sections import DEFAULT_CLASSES, CompositionConfig
 from orchestrator.config.server_section import ApiKey
 from orchestrator.config.slots_section import SlotsConfig
 from routers.registry import check as check_router
+from routers.registry import named_at_most
 
 Keys = Mapping[str, Any]
 RESERVED = "coterie/"
@@ -49,6 +50,16 @@ def between_keys(tree: dict[str, Any]) -> list[str]:
         problems += _problems(check_aggregator, f"aggregators.{name}", keys, declared)
     classes = [*DEFAULT_CLASSES, *map(str, _mapping(tree, "classes"))]
     return problems + _check_classes(classes, compositions, api_keys)
+
+
+def share_models(tree: dict[str, Any]) -> None:
+    """Give every expert that is the `same_as` another one that one's model, in place."""
+    experts = _mapping(tree, "experts")
+    for keys in experts.values():
+        if isinstance(keys, dict) and isinstance(same := keys.get("same_as"), str):
+            # Where there is no such expert, that is the mistake, and not a missing model.
+            base = experts.get(same)
+            keys.setdefault("model", base.get("model", same) if isinstance(base, dict) else same)
 
 
 def _mapping(tree: Any, *path: str) -> dict[Any, Any]:
@@ -101,6 +112,14 @@ def _check_composition(
         )
     if composition.router not in routers:
         problems.append(_unknown(f"{where}.router", "router", composition.router, routers))
+    elif composition.aggregator is not None and "experts" in composition.model_fields_set:
+        most = named_at_most(composition.router, routers[composition.router], experts)
+        if most is not None and composition.experts > most:
+            problems.append(
+                f"{where}.experts: the router `{composition.router}` names at most {most} of them,"
+                f" so {composition.experts} cannot answer together; choose another router, or ask"
+                " one expert several times (`samples`)."
+            )
     wanted, known = composition.aggregator, [*aggregators, *AGGREGATORS]
     if isinstance(wanted, dict):
         problems += _problems(check_aggregator, f"{where}.aggregator", wanted, experts)

@@ -25,6 +25,7 @@ def check_experts(
             problems += _check_weights(name, spec) + _check_kind(name, spec)
         if isinstance(spec, VllmSpec):
             problems += _check_adapter(name, spec, experts, declared)
+            problems += _check_same(name, spec, experts, declared)
         if isinstance(spec, OwnSpec):
             problems += _check_own(name, spec)
     return problems + _check_pins(experts) + check_memory(experts, slots)
@@ -43,6 +44,8 @@ def _check_weights(name: str, spec: HostedSpec) -> list[str]:
     folder = Path(spec.model)
     if not folder.is_absolute():
         return []  # A hub id: only the engine can tell.
+    if getattr(spec, "same_as", None) is not None:
+        return []  # Its model is looked at where it is named.
     config = "adapter_config.json" if spec.base else "config.json"
     if not folder.is_dir():
         return [f"{where}: there is no folder {spec.model}; correct the path."]
@@ -95,6 +98,37 @@ def _check_adapter(
             " put the arguments there."
         ]
     return []
+
+
+def _check_same(
+    name: str,
+    spec: VllmSpec,
+    experts: Mapping[str, ExpertSpecBase],
+    declared: frozenset[str],
+) -> list[str]:
+    """An expert that is another one in a different role has nothing of its own to load."""
+    if spec.same_as is None:
+        return []
+    where, base = f"experts.{name}", experts.get(spec.same_as)
+    if base is None:
+        known = spec.same_as in declared
+        return [] if known else [f"{where}.same_as: no expert is called `{spec.same_as}`."]
+    if not isinstance(base, VllmSpec) or base.base is not None:
+        return [
+            f"{where}.same_as: `{spec.same_as}` is not a vllm expert with own weights; an adapter"
+            " in another role is another expert with the same `adapter_of` and `model`."
+        ]
+    problems = []
+    if spec.adapter_of is not None:
+        problems.append(f"{where}.adapter_of: leave it out, or `same_as`.")
+    if spec.model != base.model:
+        problems.append(f"{where}.model: `{spec.same_as}` names the model; leave it out here.")
+    if spec.engine_args:
+        problems.append(
+            f"{where}.engine_args: it shares the engine of `{spec.same_as}`; put the arguments"
+            " there."
+        )
+    return problems
 
 
 def _check_pins(experts: Mapping[str, ExpertSpecBase]) -> list[str]:

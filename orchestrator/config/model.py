@@ -10,7 +10,7 @@ from experts.errors import ConfigError
 from experts.mistakes import explain
 from experts.spec import ExpertSpec, HostedSpec
 from orchestrator.config.anchoring import anchor_paths
-from orchestrator.config.checks import between_keys
+from orchestrator.config.checks import between_keys, share_models
 from orchestrator.config.sections import (
     BATCH_CLASS,
     DEFAULT_CLASS,
@@ -114,6 +114,7 @@ def load_config(path: Path) -> Config:
     problems: list[str] = []
     tree = fill_environment(read_tree(path), problems)
     unfilled = tuple(problem.partition(": ")[0] for problem in problems)
+    share_models(tree)
     anchor_paths(tree, path.parent, Config)
     config: Config | None = None
     found: list[str] = []

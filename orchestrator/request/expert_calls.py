@@ -3,9 +3,12 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from experts.engine import stream
 from experts.errors import ExpertLost, ExpertRefused
@@ -16,6 +19,7 @@ from orchestrator.request.budget import Ledger
 from orchestrator.request.context import RequestContext
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool, Lease
+from routers.base import Encoder
 
 
 class ExpertCalls:
@@ -29,8 +33,10 @@ class ExpertCalls:
         context: RequestContext,
         trace: Trace,
         retries: int = 0,
+        encoder: Encoder | None = None,
     ) -> None:
         """`fused` are the pool's fused experts, by name; `retries` new tries for each call."""
+        self._encoder = encoder
         ledger = Ledger(composition.budget, asyncio.get_running_loop().time())
         deadline_s = composition.deadline_s
         patience_s = ledger.budget.seconds if deadline_s is None else deadline_s
@@ -88,6 +94,12 @@ class ExpertCalls:
                 except ExpertLost:
                     await self._pool.suspect(lease)
                     raise
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
+        """Vectors of the texts, computed in a thread; None where there is no encoder."""
+        if self._encoder is None:
+            return None
+        return await asyncio.to_thread(self._encoder.encode, list(texts))
 
     def tell(self, words: str, **facts: Any) -> None:
         """Progress, and what an explanation will say of it: lists grow, the rest is replaced."""

@@ -19,7 +19,7 @@ from orchestrator.request.single_answer import SingleAnswers
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.store import MemoryStore
-from routers.base import Router
+from routers.base import Encoder, Router
 
 
 class Pipeline:
@@ -31,8 +31,13 @@ class Pipeline:
         pool: ExpertPool,
         routers: Mapping[str, Router],
         feedback: Feedback | None = None,
+        encoder: Encoder | None = None,
     ) -> None:
-        """`feedback` is what learns from clients; by default one that forgets with the process."""
+        """`feedback` is what learns from clients; by default one that forgets with the process.
+
+        `encoder` is what aggregators compare free texts with.
+        """
+        self._encoder = encoder
         self.feedback = feedback or Feedback(config, MemoryStore())
         models = {name: fused(spec.model) for name, spec in config.hosted().items()}
         self._fused = {name: model for name, model in models.items() if model is not None}
@@ -81,7 +86,13 @@ class Pipeline:
         self, context: RequestContext, trace: Trace, composition: Composition
     ) -> ExpertCalls:
         calls = ExpertCalls(
-            self._pool, self._fused, composition.config, context, trace, self._retries
+            self._pool,
+            self._fused,
+            composition.config,
+            context,
+            trace,
+            self._retries,
+            self._encoder,
         )
         trace.doing = calls.doing
         return calls

@@ -8,7 +8,14 @@ from typing import Any
 from experts.errors import ExpertUnavailable
 from experts.footprint.device import Device
 from experts.footprint.plan import Footprint
-from experts.footprint.specs import SlotRoom, adapters_of, arguments, completed, footprint
+from experts.footprint.specs import (
+    SlotRoom,
+    adapters_of,
+    aliases_of,
+    arguments,
+    completed,
+    footprint,
+)
 from experts.spec import HostedSpec, TorchSpec, VllmSpec
 from experts.vllm.loads import EngineLoad, Limits
 from orchestrator.config.model import SlotsConfig
@@ -192,10 +199,11 @@ def planned_loads(
         memory_gb = spec.memory_gb or found.total_gb
         if isinstance(spec, TorchSpec):
             bound = {"max_num_seqs": spec.max_num_seqs}
-            load = EngineLoad(name, spec.model, bound, {}, memory_gb, kind="torch")
+            load = EngineLoad(name, spec.model, bound, memory_gb=memory_gb, kind="torch")
         elif isinstance(spec, VllmSpec):
             args = completed(arguments(spec, slots.engine_args), found, device)
-            load = EngineLoad(name, spec.model, args, adapters_of(name, specs), memory_gb)
+            adapters, aliases = adapters_of(name, specs), aliases_of(name, specs)
+            load = EngineLoad(name, spec.model, args, adapters, aliases, memory_gb)
         else:
             continue
         loads[name] = (load, found)

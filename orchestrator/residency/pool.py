@@ -12,6 +12,7 @@ from experts.engine import Engine
 from experts.errors import ExpertOverloaded, ExpertTimeout
 from experts.guarded import GuardedEngine
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
+from experts.persona import with_persona
 from experts.replay import ReplayEngine, recording
 from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec
 from orchestrator.config.model import Config
@@ -72,11 +73,11 @@ class ExpertPool:
             config.hosted(), config.slots, slots, client, store or MemoryStore(), on_event, policy
         )
         self._remote = {
-            name: _remote_engine(name, spec, client)
+            name: with_persona(_remote_engine(name, spec, client), spec.system, spec.defaults)
             for name, spec in config.experts.items()
             if not spec.hosted
         }
-        self._hosted: dict[tuple[str, str], OpenAIEngine] = {}
+        self._hosted: dict[tuple[str, str], tuple[str | None, Engine]] = {}
         self._gates = {
             name: _Gate(asyncio.Semaphore(spec.max_in_flight), spec.max_queued)
             for name, spec in config.experts.items()
@@ -115,12 +116,15 @@ class ExpertPool:
         release = partial(self._scheduler.release, place)
         return Lease(engine, place.queue_ms, place.load_ms, place.slot, release)
 
-    def _hosted_engine(self, expert: str, place: Place) -> OpenAIEngine:
+    def _hosted_engine(self, expert: str, place: Place) -> Engine:
         """The engine of an expert where it lies now; made once for each place."""
-        engine = self._hosted.get((expert, place.url))
-        if engine is None or engine.endpoint.api_key != place.token:
+        token, engine = self._hosted.get((expert, place.url), (None, None))
+        if engine is None or token != place.token:
+            spec = self._experts[expert]
             endpoint = Endpoint(expert, f"{place.url}/v1", expert, place.token)
-            engine = self._hosted[expert, place.url] = OpenAIEngine(endpoint, self._client)
+            served = OpenAIEngine(endpoint, self._client)
+            engine = with_persona(served, spec.system, spec.defaults)
+            self._hosted[expert, place.url] = place.token, engine
             if len(self._hosted) > MOST_PLACES:
                 self._hosted.pop(next(iter(self._hosted)))
         return engine

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from routers.fitted.predictor import Predictor
+from routers.fitted.support import Support
 from routers.fitted.training_set import Floats, Indices, TrainingSet
 
 FOLDS = 5
@@ -45,6 +46,8 @@ class HeldOut(NamedTuple):
     """[N, M] the overall means of that router's training set."""
     entropy: Floats
     """[N] entropy of the question's category; NaN for a router without categories."""
+    support: Floats
+    """[N, M] how far the experts' evidence supports predictions; NaN where there are none."""
 
     @property
     def known(self) -> Indices:
@@ -52,14 +55,15 @@ class HeldOut(NamedTuple):
         return np.flatnonzero(~np.isnan(self.predicted).any(axis=1))
 
     def as_trusted(self, trust: float) -> "HeldOut":
-        """The same, with predictions shrunk towards the means by what `trust` lacks."""
-        return self._replace(predicted=trusted(self.predicted, self.means, trust))
+        """The same, with predictions followed as far as trust and support go."""
+        followed = trusted(self.predicted, self.means, trust, self.support)
+        return self._replace(predicted=followed)
 
 
 def held_out(training_set: TrainingSet, fit: Fit, seed: int = 0) -> HeldOut:
     """Fit without each fifth of the groups in turn; all NaN where there are too few groups."""
     shape = training_set.scores.shape
-    nothing = (np.full(size, np.nan) for size in (shape, shape, shape[0]))
+    nothing = (np.full(size, np.nan) for size in (shape, shape, shape[0], shape))
     found = HeldOut(*nothing)
     for seen, unseen in folds(training_set, seed):
         part = training_set.take(seen)
@@ -69,6 +73,8 @@ def held_out(training_set: TrainingSet, fit: Fit, seed: int = 0) -> HeldOut:
         said = fitted.predict_detailed(training_set.vectors[unseen])
         found.predicted[unseen] = said.scores
         found.means[unseen] = fitted.means
+        support = Support.of(part.vectors, part.scores)
+        found.support[unseen] = support.at(training_set.vectors[unseen])
         if said.entropy is not None:
             found.entropy[unseen] = said.entropy
     return found
@@ -88,8 +94,8 @@ def folds(training_set: TrainingSet, seed: int = 0) -> Iterator[tuple[Indices, I
 def routing_gain(training_set: TrainingSet, found: HeldOut) -> RoutingGain | None:
     """Choose the trust whose gain, minus one standard error, is largest.
 
-    A question counts only where both the chosen and the best single expert answered it. Zero trust
-    where no gain is above its standard error; None where nothing was held out.
+    A question counts only where it is known how both the chosen and the best single expert do. Zero
+    trust where no gain is above its standard error; None where nothing was held out.
     """
     if not len(found.known):
         return None
@@ -98,17 +104,24 @@ def routing_gain(training_set: TrainingSet, found: HeldOut) -> RoutingGain | Non
     return best if best.gain > SIGMAS * best.error else RoutingGain(0.0, 0.0, 0.0)
 
 
-def trusted(predicted: Floats, means: Floats, trust: float) -> Floats:
-    """Predictions [B, M] shrunk towards the means [M] or [B, M], in 0..1, rounded."""
+def trusted(predicted: Floats, means: Floats, trust: float, support: Floats) -> Floats:
+    """Predictions [B, M] shrunk towards the means [M] or [B, M], in 0..1, rounded.
+
+    What an expert's evidence does not support (`support` [B, M], 0..1) counts as wrong.
+    """
     drawn = means + trust * (predicted - means)
-    return np.asarray(np.round(np.clip(drawn, 0, 1), SCORE_DIGITS))
+    return np.asarray(np.round(np.clip(drawn, 0, 1) * support, SCORE_DIGITS))
 
 
 def _gain(training_set: TrainingSet, found: HeldOut, trust: float) -> RoutingGain:
     rows = found.known
     means = found.means[rows]
-    chosen = trusted(found.predicted[rows], means, trust).argmax(axis=1)
-    gains = training_set.scores[rows, chosen] - training_set.scores[rows, means.argmax(axis=1)]
+    chosen = found.as_trusted(trust).predicted[rows].argmax(axis=1)
+    # An expert that was never asked anything like a question does not know it.
+    unknown = np.isnan(training_set.scores[rows]) & (found.support[rows] == 0)
+    scores = np.where(unknown, 0.0, training_set.scores[rows])
+    each = np.arange(len(rows))
+    gains = scores[each, chosen] - scores[each, means.argmax(axis=1)]
     gains = gains[~np.isnan(gains)]
     if len(gains) < FEWEST_GROUPS:
         return RoutingGain(trust, 0.0, float("inf"))

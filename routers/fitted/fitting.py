@@ -1,12 +1,14 @@
 """Fit a predictor, how far to trust it, and the coverage guard, all from one training set."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from routers.fitted.coverage import Thresholds, calibrate
 from routers.fitted.coverage_distance import CoverageDistance
 from routers.fitted.cross_validation import RoutingGain, held_out, routing_gain, trusted
 from routers.fitted.fitted_config import FittedConfig
 from routers.fitted.predictor import Predictor
+from routers.fitted.support import Support
 from routers.fitted.training_set import Floats, TrainingSet
 
 
@@ -24,13 +26,18 @@ class Fitted:
     coverage_distance: CoverageDistance | None
     """None unless the coverage guard looks at distances."""
 
+    @cached_property
+    def support(self) -> Support:
+        """How near each expert's evidence is to a question."""
+        return Support.of(self.training_set.vectors, self.training_set.scores)
+
     def scores(self, vectors: Floats) -> Floats:
         """Predicted qualities [B, M] of vectors [B, dimension], as far as they are trusted."""
-        return self.trusted(self.predictor.predict(vectors))
+        return self.trusted(self.predictor.predict(vectors), self.support.at(vectors))
 
-    def trusted(self, predicted: Floats) -> Floats:
-        """Predictions [B, M] as far as they are trusted, in 0..1."""
-        return trusted(predicted, self.predictor.means, self.trust)
+    def trusted(self, predicted: Floats, support: Floats) -> Floats:
+        """Predictions [B, M] as far as they are trusted and supported, in 0..1."""
+        return trusted(predicted, self.predictor.means, self.trust, support)
 
 
 def fit(kind: type[Predictor], training_set: TrainingSet, config: FittedConfig) -> Fitted:

@@ -19,6 +19,8 @@ class Prediction(NamedTuple):
     """[B] entropy of their categories, in nats; None without categories."""
     neighbours: Neighbours | None = None
     """[B, k] the questions it is based on; None where it is not based on single questions."""
+    weights: Floats | None = None
+    """[B, k] how much each of the neighbours counts, where the scores are made of them."""
     details: Sequence[Mapping[str, Any]] | None = None
     """For each request, further facts for the decision's evidence, as plain JSON."""
 

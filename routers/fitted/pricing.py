@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routers.fitted.cross_validation import HeldOut, trusted
+from routers.fitted.cross_validation import HeldOut
 from routers.fitted.training_set import Floats, TrainingSet
 
 WEIGHTS = (1.0, *(round(1 - step, 3) for step in np.geomspace(0.002, 0.95, 40).tolist()))
@@ -31,7 +31,7 @@ def price_curve(
     not asked, its overall mean takes the place of its score.
     """
     rows = found.known
-    predicted = trusted(found.predicted[rows], found.means[rows], trust)
+    predicted = found.as_trusted(trust).predicted[rows]
     scores = training_set.filled[rows]
     dearest = max(float(prices.max()), 1e-12)
     curve = []

@@ -16,7 +16,14 @@ from experts.types import Request
 from routers.base import Decision, Encoder
 from routers.fitted.artifact import Artifact
 from routers.fitted.coverage import Alarm, alarms, fallback
-from routers.fitted.explanation import Record, reason, record, shown_neighbours, summary
+from routers.fitted.explanation import (
+    Basis,
+    Record,
+    reason,
+    record,
+    shown_neighbours,
+    summary,
+)
 from routers.fitted.fitted_config import FittedConfig
 from routers.fitted.fitting import Fitted, fit
 from routers.fitted.neighbours import Neighbours, find_neighbours
@@ -87,10 +94,12 @@ class FittedRouter(ABC):
         to_artifact(self._config.type, self.fitted, self._config.coverage).write(path)
 
     def _warnings(self) -> tuple[str, ...]:
-        found = self.fitted.routing_gain
-        if self.fitted.trust or found is None:
-            return ()
-        return (f"routers.{self.name}: {self._not_worth_it()}",)
+        return (f"routers.{self.name}: {self._not_worth_it()}",) if self._follows_means else ()
+
+    @property
+    def _follows_means(self) -> bool:
+        """Whether predictions are not followed, because that has not paid."""
+        return not self.fitted.trust and self.fitted.routing_gain is not None
 
     def _not_worth_it(self) -> str:
         best = self.fitted.training_set.experts[int(self.here[0])]
@@ -102,24 +111,32 @@ class FittedRouter(ABC):
     def _decide(self, vectors: Floats, predicted: Prediction) -> list[Decision]:
         """One decision for each of the vectors [B, dimension], from what is predicted for them."""
         fitted = self.fitted
-        scores = fitted.trusted(predicted.scores)
+        support = fitted.support.at(vectors)
+        scores = fitted.trusted(predicted.scores, support)
         near = predicted.neighbours or find_neighbours(
             fitted.training_set.vectors, vectors, EXPLAINED
         )
-        orders = self.here[np.argsort(-scores[:, self.here], axis=1, kind="stable")]
+        # Of equal scores the one with evidence; then the columns' order, the better mean first.
+        ranks = np.lexsort((-support[:, self.here], -scores[:, self.here]), axis=1)
+        orders = self.here[ranks]
         fired = self._alarms(vectors, scores[:, self.here], predicted.entropy)
-        found = record(fitted.training_set, near)
+        weights = predicted.weights
+        found = record(fitted.training_set, near, weights)
         details = predicted.details or [{}] * len(vectors)
+        bases = [
+            Basis(scores[row], support[row], fitted.trust, weights is not None)
+            for row in range(len(vectors))
+        ]
         return [
             self._decision(
-                scores[row], orders[row], near.of(row), found.of(row), fired[row], details[row]
+                bases[row], orders[row], near.of(row), found.of(row), fired[row], details[row]
             )
             for row in range(len(vectors))
         ]
 
     def _decision(
         self,
-        scores: Floats,
+        basis: Basis,
         order: Indices,
         near: Neighbours,
         found: Record,
@@ -128,9 +145,9 @@ class FittedRouter(ABC):
     ) -> Decision:
         """The decision on one request, from its scores [M] and the experts' order, best first."""
         training_set = self.fitted.training_set
-        ranked = [(training_set.experts[column], float(scores[column])) for column in order]
-        said = reason(training_set, near, found, int(order[0]))
-        if not self.fitted.trust and self.fitted.routing_gain is not None:
+        ranked = [(training_set.experts[column], float(basis.scores[column])) for column in order]
+        said = reason(training_set, near, found, basis, int(order[0]))
+        if self._follows_means and int(order[0]) == int(self.here[0]):
             sentence = self._not_worth_it()
             said = f"{sentence[0].upper()}{sentence[1:]}"
         action = None
@@ -145,7 +162,7 @@ class FittedRouter(ABC):
             reason=said,
             evidence={
                 "neighbours": shown_neighbours(training_set, near),
-                **summary(training_set, near, found, order),
+                **summary(training_set, near, found, basis, order),
                 **details,
             },
             fallback=action,

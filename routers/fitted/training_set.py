@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from experts.errors import ConfigError
 from routers.base import Encoder
+from routers.fitted.support import Support
 from routers.outcome_columns import HINT
 from routers.outcomes import OutcomeTable, Query
 
@@ -66,16 +67,19 @@ class TrainingSet:
 def overall(vectors: Floats, scores: Floats) -> Floats:
     """[M] mean scores, of `scores` [N, M] on questions [N, dimension].
 
-    A question that an expert was not asked counts as the most similar one that it was asked. A new
-    expert is asked where that is most informative, and a plain mean would represent only that.
+    A question that an expert was not asked counts as the most similar one that it was asked, as far
+    as that supports it: one that is unlike all of them counts as a wrong answer. A new expert is
+    asked where that is most informative, and a plain mean would represent only that.
     """
     means = np.empty(scores.shape[1])
+    support = Support.of(vectors, scores)
     for expert, own in enumerate(scores.T):
         asked = ~np.isnan(own)
         total, missing = float(own[asked].sum()), vectors[~asked]
         for start in range(0, len(missing), BLOCK):
-            near = missing[start : start + BLOCK] @ vectors[asked].T
-            total += float(own[asked][near.argmax(axis=1)].sum())
+            block = missing[start : start + BLOCK]
+            near = block @ vectors[asked].T
+            total += float(own[asked][near.argmax(axis=1)] @ support.at(block)[:, expert])
         means[expert] = total / len(own)
     return means
 

@@ -43,7 +43,9 @@ def test_reason_and_training_set_say_what_the_neighbours_show(make, outcomes, as
         "The 4 nearest probe questions are sums; adder answered 4 of 4 right."
     )
     assert decision.evidence["tasks"] == {"sums": 4}
-    assert decision.evidence["experts"]["atlas"] == {"answered": 4, "mean_score": 0.0}
+    atlas = decision.evidence["experts"]["atlas"]
+    assert (atlas["answered"], atlas["mean_score"], atlas["weighted_score"]) == (4, 0.0, 0.0)
+    assert atlas["expected_score"] == round(dict(decision.scores)["atlas"], 3)
     assert len(decision.evidence["neighbours"]) == 3
     assert decision.evidence["neighbours"][0] == {
         "query": "add one two",
@@ -61,7 +63,10 @@ def test_reason_for_mixed_neighbours_and_partial_scores(make, outcomes, ask) -> 
     decision = make(graded, neighbours=8).route([ask("add one two")])[0]
 
     assert decision.reason.startswith("The 8 nearest probe questions are mixed: 4 sums, 4 cities;")
-    assert decision.reason.endswith("adder scored 0.50 on 8 of them.")
+    assert decision.reason.endswith(
+        "adder scored 0.50 on 8 of them. Its expected score is 0.70, because nearer questions count"
+        " more."
+    )
 
 
 def test_reason_for_one_neighbour(make, outcomes, ask) -> None:
@@ -89,16 +94,14 @@ def test_score_is_the_weighted_mean_drawn_to_the_overall_mean(make, ask, encoder
     assert score == pytest.approx((near * 1 + 0.5 * 0.5) / (near + far + 0.5), abs=1e-4)
 
 
-def test_an_expert_without_answers_nearby_gets_its_overall_mean(make, outcomes, ask) -> None:
+def test_an_expert_without_answers_nearby_does_not_win(make, outcomes, ask) -> None:
     partial = [o for o in outcomes if o.expert == "adder" or o.task == "cities"]
     decision = make(partial, neighbours=4).route([ask("add one two")])[0]
 
-    assert dict(decision.scores)["atlas"] == 1.0
-    assert decision.reason == (
-        "The 4 nearest probe questions are sums;"
-        " atlas has answered none of them, but scores 1.00 overall."
-    )
-    assert decision.evidence["experts"]["atlas"] == {"answered": 0, "mean_score": None}
+    assert [expert for expert, _ in decision.scores] == ["adder", "atlas"]
+    atlas = decision.evidence["experts"]["atlas"]
+    assert (atlas["answered"], atlas["mean_score"], atlas["weighted_score"]) == (0, None, None)
+    assert atlas["support"] < 1
 
 
 def test_ties_go_to_the_higher_overall_mean_then_by_name(make, ask) -> None:
@@ -193,4 +196,6 @@ def test_scores_of_any_table_lie_between_what_the_expert_scored(
         for expert, score in decision.scores:
             # The last row of a question counts.
             own = list({row.query_id: row.score for row in rows if row.expert == expert}.values())
-            assert min(own) - 1e-6 <= score <= max(own) + 1e-6
+            # Where others know more about a question, what it scored elsewhere counts for less.
+            least = min(own) if len({expert for _, expert, _ in cells}) == 1 else 0.0
+            assert least - 1e-6 <= score <= max(own) + 1e-6

@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from aggregators.base import Aggregator, Panel
 from aggregators.registry import make
 from experts.errors import ExpertError
@@ -25,6 +28,7 @@ class ScriptedAsk:
     one again and again), or a function of the request. None never answers: it waits until it is
     aborted, and `aborted` counts that. A `Chunk` is yielded as it is; a text word by word, and with
     the probability `sure[expert]` for each of its words where log-probabilities are asked for.
+    `vectors` are what an encoder makes of texts.
     """
 
     def __init__(
@@ -34,11 +38,13 @@ class ScriptedAsk:
         sure: Mapping[str, float] | None = None,
         quorum: int = 1,
         deadline_s: float = math.inf,
+        vectors: Mapping[str, Any] | None = None,
     ) -> None:
         self.quorum = quorum
         self.deadline = asyncio.get_running_loop().time() + deadline_s
         self._scripts = scripts
         self._sure = sure or {}
+        self._vectors = vectors
         self.asked: list[tuple[str, Request]] = []
         self.aborted: Counter[str] = Counter()
         self.words: list[str] = []
@@ -69,6 +75,12 @@ class ScriptedAsk:
         for place, word in enumerate(words):
             yield Chunk(word if place == len(words) - 1 else f"{word} ", logprobs=told)
         yield Chunk("", "stop", Usage(5, len(words)))
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
+        """The vectors that were given; None where none were."""
+        if self._vectors is None:
+            return None
+        return np.array([self._vectors[text] for text in texts], dtype=np.float32)
 
     def tell(self, words: str, **facts: Any) -> None:
         """Keeps everything."""

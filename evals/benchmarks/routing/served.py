@@ -10,7 +10,7 @@ from evals.client.ask import Answer, Question, ask_many
 from evals.client.progress import Progress
 from evals.client.service import serving
 from evals.tasks.owners import FOREIGN, owner
-from evals.tasks.task import Task, load_tasks
+from evals.tasks.task import Task, find_tasks
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
@@ -57,7 +57,7 @@ async def ask_pool(
     if unknown := [name for name in asked if name not in settings.compositions]:
         known = ", ".join(settings.compositions) or "none"
         raise ConfigError(f"No composition is called {', '.join(unknown)} (known: {known}).")
-    tasks = tuple(load_tasks(names).values())
+    tasks = find_tasks(names)
     async with serving(settings, progress) as service:
         prices = {name: spec.price_usd_per_mtok for name, spec in settings.experts.items()}
         return await measure(service.base_url, prices, asked, tasks, progress)

@@ -11,7 +11,7 @@ from evals.fitting.fuse.folders import base_of, folder_of, write_self_contrast
 from evals.fitting.fuse.self_contrast import Fit, fit_settings, setting_roles
 from evals.fitting.fuse.self_contrast_report import print_fit
 from evals.reporting.table import Finish
-from evals.tasks.task import load_tasks
+from evals.tasks.task import find_tasks
 from experts.errors import ConfigError
 from orchestrator.config.model import Config
 
@@ -25,7 +25,7 @@ async def self_contrast(
     """
     if out is not None:
         await asyncio.to_thread(_refuse_existing, out)
-    tasks = tuple(load_tasks(names).values())
+    tasks = find_tasks(names)
     weights = folder_of(settings, expert)
     base = base_of(settings, expert)
     plain = Path(base.get(expert, weights))

@@ -14,6 +14,7 @@ def headers(context: RequestContext, trace: Trace) -> dict[str, str]:
     return early_headers(context, trace) | {
         "x-coterie-queue-ms": f"{trace.queue_ms:.2f}",
         "x-coterie-load-ms": f"{trace.load_ms:.2f}",
+        **({"x-coterie-grouping": trace.facts["grouping"]} if "grouping" in trace.facts else {}),
     }
 
 
@@ -55,6 +56,8 @@ def extension(context: RequestContext, trace: Trace) -> dict[str, Any]:
         body["lead"] = plan.panel.lead
         body["aggregator"] = plan.aggregator
         body["usage"] = {expert: asdict(usage) for expert, usage in trace.usage.items()}
+        if "grouping" in trace.facts:
+            body["grouping"] = trace.facts["grouping"]
     if context.options.explain:
         body |= _reasons(plan) if plan is not None else {}
         body["scores"] = dict(decision.scores) if decision is not None else None

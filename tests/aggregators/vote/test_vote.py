@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from scripted_ask import QUESTION, ScriptedAsk, chat, said
 
-from aggregators.base import Panel
+from aggregators.base import Panel, most_calls
 from aggregators.registry import build, make
 from aggregators.vote.vote import Vote
 from experts.errors import ConfigError, ExpertLost, ExpertRefused, NobodyAnswered
 from experts.types import Chunk, Request
 
-THREE = ("one", "two", "three")
+TWO, THREE = ("one", "two"), ("one", "two", "three")
 
 
 async def voted(
@@ -120,7 +121,7 @@ class TestWeights:
             sure={"one": 0.5, "two": 0.5, "three": 0.95},
         )
         assert await voted(ask, Panel(THREE), weights="confidence") == "It is Lima."
-        assert ask.facts["votes"] == {"it is lima": 0.8, "cusco": 0.2}
+        assert ask.facts["votes"] == {"lima": 0.8, "cusco": 0.2}
         assert all(request.body["logprobs"] is True for _, request in ask.asked)
 
     async def test_without_probabilities_all_weigh_the_same(self) -> None:
@@ -144,7 +145,7 @@ class TestWeights:
         ask = ScriptedAsk({"one": "Cusco.", "two": stated(4, 0.7), "three": "{Cusco"})
         keys = {"weights": "confidence", "confidence": "stated"}
         assert await voted(ask, Panel(THREE), **keys) == "4"
-        assert ask.facts["votes"] == {"4": 0.3, "cusco": 0.1, "{cusco": 0.1}
+        assert ask.facts["votes"] == {"4": 0.3, "cusco": 0.2}
 
     async def test_the_router_weighs(self) -> None:
         scripts = {"one": "Cusco.", "two": "Cusco.", "three": "Lima."}
@@ -292,3 +293,47 @@ class TestKeys:
 
     def test_a_vote_needs_no_keys(self) -> None:
         assert isinstance(build("aggregators.v", {"type": "vote"}, THREE), Vote)
+
+
+class TestFreeText:
+    WHY = "Why is the sky blue?"
+    SCATTERS = "Air scatters the short wavelengths of sunlight much more than it scatters long ones"
+    ALSO = "Because molecules in the atmosphere scatter light of short wavelength most strongly"
+    OCEAN = "The water of the seas below is reflected by the clouds and by everything up there"
+    VECTORS: Mapping[str, Sequence[float]] = {
+        SCATTERS: (1.0, 0.0),
+        ALSO: (0.95, 0.312),
+        OCEAN: (0.0, 1.0),
+    }
+
+    async def test_sentences_with_the_same_answer_are_one_vote_each(self) -> None:
+        ask = ScriptedAsk({"one": "Cusco", "two": "It's Lima.", "three": "The capital is Lima."})
+        assert await voted(ask, Panel(THREE), stop_at=None) == "It's Lima."
+        assert ask.facts["votes"] == {"lima": 2.0, "cusco": 1.0}
+        assert ask.facts["grouping"] == "read"
+
+    async def test_longer_texts_are_grouped_by_the_encoder(self) -> None:
+        scripts = {"one": self.OCEAN, "two": self.SCATTERS, "three": self.ALSO}
+        ask = ScriptedAsk(scripts, vectors=self.VECTORS)
+        assert await said({"type": "vote"}, Panel(THREE), ask, chat(self.WHY)) == self.SCATTERS
+        assert ask.facts["grouping"] == "meaning"
+
+    async def test_where_nothing_can_be_grouped_it_says_so(self) -> None:
+        scripts = {"one": self.OCEAN, "two": self.SCATTERS}
+        ask = ScriptedAsk(scripts, vectors=self.VECTORS)
+        assert await said({"type": "vote"}, Panel(TWO), ask, chat(self.WHY)) == self.OCEAN
+        assert ask.facts["grouping"] == "none"
+        assert "votes" not in ask.facts
+        assert "cannot be compared" in ask.words[-1]
+
+    async def test_there_a_judge_decides(self) -> None:
+        def judge(request: Request) -> str:
+            return "A" if "Answer A:\n```\nAir scatters" in request.query else "B"
+
+        scripts = {"one": self.OCEAN, "two": self.SCATTERS, "chief": judge}
+        ask = ScriptedAsk(scripts, vectors=self.VECTORS)
+        keys = {"type": "vote", "judge": "chief"}
+        assert await said(keys, Panel(TWO), ask, chat(self.WHY)) == self.SCATTERS
+        assert ask.facts["grouping"] == "judge"
+        assert ask.experts == ["one", "two", "chief", "chief"]
+        assert most_calls(make(keys), Panel(TWO)) == Counter(one=1, two=1, chief=2)

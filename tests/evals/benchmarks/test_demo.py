@@ -133,7 +133,7 @@ async def test_the_service_is_stopped_before_the_table(
     started: Any, config: Any, progress: Any, make_task: Any, monkeypatch: Any
 ) -> None:
     tasks = {name: make_task(name) for name in ("alpha", "beta")}
-    monkeypatch.setattr(demo, "load_tasks", lambda: tasks)
+    monkeypatch.setattr(demo, "find_tasks", lambda names: tuple(tasks.values()))
     finish = await demo.demo(progress, config(), 2)
 
     assert started[0].stopped

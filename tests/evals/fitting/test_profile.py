@@ -184,7 +184,7 @@ async def test_no_outcome_table_is_needed_before(
 
     tasks = {name: make_task(name) for name in ("alpha", "beta")}
     monkeypatch.setattr(profile, "MiniLMEncoder", NoEncoder)
-    monkeypatch.setattr(profile, "load_tasks", lambda names: tasks)
+    monkeypatch.setattr(profile, "find_tasks", lambda names: tuple(tasks.values()))
     finish = await profile.profile(progress, config(), (), tmp_path / "outcomes.parquet")
 
     assert [one.config.routers for one in started] == [{}]

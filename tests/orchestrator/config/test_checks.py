@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from config_files import HUB, REMOTE, problems_of
 
+from orchestrator.config.model import load_config
+
 MISTAKES = {
     "unknown key, near one": (
         {"experts": {"a": {**REMOTE, "modle": 1}}},
@@ -30,6 +32,22 @@ MISTAKES = {
     "missing key": (
         {"experts": {"a": {"type": "vllm"}}},
         "experts.a.model: this key is required: a folder with weights",
+    ),
+    "more experts than a router names": (
+        {
+            "experts": {"a": REMOTE, "b": REMOTE},
+            "routers": {"one": {"type": "static", "expert": "a"}},
+            "compositions": {"pool/two": {"router": "one", "aggregator": "vote", "experts": 2}},
+        },
+        "compositions.pool/two.experts: the router `one` names at most 1 of them, so 2 cannot",
+    ),
+    "more experts than there are": (
+        {
+            "experts": {"a": REMOTE, "b": REMOTE},
+            "routers": {"any": {"type": "random"}},
+            "compositions": {"pool/x": {"router": "any", "aggregator": "vote", "experts": 3}},
+        },
+        "compositions.pool/x.experts: the router `any` names at most 2 of them, so 3 cannot",
     ),
     "missing experts": (
         {"version": 1},
@@ -231,3 +249,18 @@ def test_a_mistake_is_named_with_its_path(write: Any, mistake: str) -> None:
     content, expected = MISTAKES[mistake]
     problems = problems_of(write(content))
     assert any(expected in problem for problem in problems), problems
+
+
+def test_one_expert_may_be_asked_several_times(write: Any) -> None:
+    """`experts` has a default above what a static router names, and is no mistake then."""
+    load_config(
+        write(
+            {
+                "experts": {"a": REMOTE},
+                "routers": {"one": {"type": "static", "expert": "a"}},
+                "compositions": {
+                    "pool/own": {"router": "one", "aggregator": {"type": "vote", "samples": 5}}
+                },
+            }
+        )
+    )

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from config_files import HUB, problems_of
 
+from orchestrator.config.model import load_config
+
 
 @pytest.mark.parametrize(
     ("missing", "adapter", "said"),
@@ -47,3 +49,30 @@ def test_a_pinned_expert_with_an_idle_limit_is_refused(write: Any, weights: Path
     spec = {"type": "vllm", "model": str(weights), "pin": True, "max_idle_s": 5}
     problems = problems_of(write({"experts": {"a": spec}}))
     assert "experts.a.max_idle_s: a pinned expert never leaves" in problems[0]
+
+
+ROLE = {"type": "vllm", "same_as": "a"}
+
+
+def test_a_role_has_the_model_of_its_expert(write: Any, weights: Path) -> None:
+    experts = {"a": {"type": "vllm", "model": "./weights"}, "b": {**ROLE, "system": "Be short."}}
+    config = load_config(write({"experts": experts}))
+    assert config.hosted()["b"].model == config.hosted()["a"].model == str(weights)
+    assert config.hosted()["b"].base == "a"
+
+
+@pytest.mark.parametrize(
+    ("experts", "said"),
+    [
+        ({"a": HUB, "b": {**ROLE, "same_as": "c"}}, "b.same_as: no expert is called `c`."),
+        ({"a": HUB, "b": ROLE, "c": {**ROLE, "same_as": "b"}}, "c.same_as: `b` is not a vllm"),
+        ({"a": HUB, "b": {**ROLE, "model": "org/other"}}, "b.model: `a` names the model"),
+        ({"a": HUB, "b": {**ROLE, "engine_args": {"seed": 1}}}, "b.engine_args: it shares"),
+        ({"a": HUB, "b": {**ROLE, "adapter_of": "a"}}, "b.adapter_of: leave it out"),
+        ({"a": {**HUB, "defaults": {"temperature": 3}}}, "a.defaults.temperature"),
+        ({"a": {**HUB, "defaults": {"heat": 1}}}, "a.defaults.heat"),
+        ({"a": {**HUB, "system": ""}}, "a.system"),
+    ],
+)
+def test_roles_that_cannot_be_are_refused(write: Any, experts: Any, said: str) -> None:
+    assert any(said in problem for problem in problems_of(write({"experts": experts})))

@@ -83,6 +83,9 @@ class TestNames:
         answer = await panel.chat(SPLIT, "pool/vote")
         assert text_of(answer) == "no"
         assert answer.headers["x-coterie-aggregator"] == "vote"
+        assert (
+            answer.headers["x-coterie-grouping"] == answer.json()["coterie"]["grouping"] == "read"
+        )
         told = answer.json()["coterie"]
         assert told["panel"] == list(NAMES)
         assert set(told["usage"]) == set(NAMES)

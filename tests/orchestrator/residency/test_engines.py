@@ -33,6 +33,15 @@ def test_an_adapter_rides_along_with_its_base() -> None:
     assert loads["base"].adapters == {"adapter": "/adapter"}
 
 
+def test_a_role_of_an_expert_needs_no_load_of_its_own() -> None:
+    role = _spec(same_as="base", system="Be short.")
+    loads = _loads({"base": _spec(), "role": role, "tuned": _spec(adapter_of="base")})
+    assert list(loads) == ["base"]
+    assert loads["base"].experts == ("base", "role", "tuned")
+    assert loads["base"].aliases == ("role",)
+    assert list(loads["base"].adapters) == ["tuned"]
+
+
 def test_an_experts_engine_arguments_override_those_of_the_slots() -> None:
     hosted = {"a": _spec(engine_args={"max_model_len": 64})}
     args = _loads(hosted, max_model_len=1024, dtype="float32")["a"].engine_args

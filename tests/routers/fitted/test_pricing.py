@@ -21,7 +21,7 @@ def setting(scores: Floats) -> tuple[TrainingSet, HeldOut]:
     names = tuple(f"e{n}" for n in range(scores.shape[1]))
     training_set = TrainingSet(queries, names, np.zeros((len(scores), 2), np.float32), scores, "e")
     means = np.broadcast_to(scores.mean(axis=0), scores.shape)
-    return training_set, HeldOut(scores, means, np.full(len(scores), np.nan))
+    return training_set, HeldOut(scores, means, np.full(len(scores), np.nan), np.ones(scores.shape))
 
 
 def test_half_the_price_for_what_the_cheap_one_knows() -> None:

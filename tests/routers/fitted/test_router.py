@@ -145,11 +145,11 @@ def test_an_expert_that_was_asked_mostly_what_it_knows_is_not_the_best(
     # A third one was asked a few questions, most of them sums.
     own = [replace(row, expert="newton") for row in outcomes if row.expert == "adder"]
     new = [*own[:6], *own[-2:]]
-    router = make([*outcomes, *new], kind, (*POOL, "newton"))
+    few = {"clusters": 8} if kind == "clusters" else {}  # Not one for each question.
+    router = make([*outcomes, *new], kind, (*POOL, "newton"), **few)
     training_set = router.fitted.training_set
-    assert training_set.means[training_set.experts.index("newton")] == pytest.approx(
-        24 / 40, abs=0.1
-    )
+    # It would get 24 of 40 right; questions unlike those that it was asked count for little.
+    assert 0.35 < training_set.means[training_set.experts.index("newton")] < 0.7
     decision = router.route([ask("capital of mali or spain")])[0]
     assert decision.scores[0][0] != "newton"
 

@@ -1,0 +1,119 @@
+"""What chat models say in sentences, read as short answers that can be compared. Pure.
+
+An option's letter where the question lists options, a number where it asks for one, yes or no, a
+conclusion that is marked as such, or what a short sentence says beyond the words of its question:
+"Lima", "It is Lima." and "The capital of Peru is Lima." are one answer.
+"""
+
+import re
+from collections.abc import Sequence
+
+from aggregators.answers.extraction import choice, number, plain
+from aggregators.answers.mentions import mentions
+from aggregators.answers.places import boxed, conclusion
+from aggregators.answers.values import NUMBER, number_value
+
+LONGEST = 20_000
+LONGEST_SENTENCE = 25
+"""Words of a sentence that may be a short answer with words around it."""
+LONGEST_ANSWER = 4
+"""Words of a short answer."""
+
+_OPTIONS = re.compile(r"(?:^|\s)\(?[A-J][).:](?=\s)")
+_LISTED = re.compile(r"^\W*([A-J])[).:](?=\s|$)")
+_ASKS_NUMBER = re.compile(
+    r"\bhow (?:many|much|long|far|old|tall|high|deep|wide|heavy|fast|often)\b"
+    r"|\bwhat number\b|\b(?:calculate|compute|evaluate|add|subtract|multiply|divide|convert)\b"
+    r"|\b(?:sum|product|difference|quotient|remainder|percentage|total|average)\b"
+    r"|\d\s*[-+*/\u00d7\u00f7^=\u2212]\s*\d",
+    re.IGNORECASE,
+)
+_ASKS_YES = re.compile(
+    r"(?:is|are|was|were|do|does|did|can|could|has|have|had|will|would|should|may|might|must)\b",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_WORD = re.compile(rf"{NUMBER.pattern}|\w+(?:['\u2019]\w+)?", re.VERBOSE)
+_EMPTY = frozenset(
+    """
+    a an the is are was were be been it its it's this that these those of in on at to for and or by
+    with as from has have had there here so thus therefore hence final answer answers correct right
+    result i i'd think believe my you your they he she his her their we our would will equals makes
+    """.split()  # noqa: SIM905 (a list of sixty strings is no easier to read)
+)
+"""Words that say nothing by themselves. Negations are none of them."""
+
+
+def short_answers(question: str, texts: Sequence[str]) -> list[str | None]:
+    """What each text answers, equal where answers are; None where it cannot be read.
+
+    A text that cannot be read but mentions exactly one of the others' short answers gives that one.
+    """
+    found = [_read(question, text[-LONGEST:]) for text in texts]
+    known = tuple(dict.fromkeys(label for label in found if label is not None))
+    return [
+        _mentioned(text, known) if label is None else label
+        for text, label in zip(texts, found, strict=True)
+    ]
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text in lower case, numbers in one spelling, possessives without their s."""
+    return tuple(_tidy(found[0]) for found in _WORD.finditer(text))
+
+
+def sentence(text: str) -> str:
+    """The first sentence or line that is not blank."""
+    return next((part.strip() for part in _SENTENCE.split(text.strip()) if part.strip()), "")
+
+
+def beyond(question: str, text: str) -> tuple[str, ...]:
+    """The words of a text that say something and are not in the question."""
+    asked = frozenset(words(question))
+    return tuple(word for word in words(text) if word not in asked and word not in _EMPTY)
+
+
+def _read(question: str, text: str) -> str | None:
+    if len(_OPTIONS.findall(question)) >= 2 and (letter := _option(text)):
+        return letter
+    if _ASKS_NUMBER.search(question) and (value := number(text)) is not None:
+        return value
+    first = sentence(text)
+    if "\n" in text.strip() and not first.endswith((".", "!", "?")):
+        first = ""  # A list, a heading, a program: its first line is not what it says.
+    if _ASKS_YES.match(question.strip()) and (said := words(first)[:1]) in (("yes",), ("no",)):
+        return said[0]
+    marked = boxed(text) or conclusion(text)
+    if marked and (label := _short(question, sentence(marked))):
+        return label
+    return _short(question, first)
+
+
+def _option(text: str) -> str | None:
+    listed = _LISTED.match(text)
+    return choice(text) or (listed[1] if listed else None)
+
+
+def _short(question: str, said: str) -> str | None:
+    """What a sentence says in at most a few words; None for one that says more, or nothing."""
+    count = len(words(said))
+    if not count or count > LONGEST_SENTENCE:
+        return None
+    core = beyond(question, said)
+    if 0 < len(core) <= LONGEST_ANSWER:
+        return " ".join(core)
+    # A list, or one of the things that the question names: its order counts, and no word of it may
+    # be left out. A sentence without anything new says more than that.
+    whole = _EMPTY.isdisjoint(words(said)) or (not core and count < LONGEST_ANSWER)
+    return plain(said).strip("*_`'\" ") or None if whole else None
+
+
+def _mentioned(text: str, known: Sequence[str]) -> str | None:
+    """The only one of the known answers that a text mentions."""
+    found = [label for label in known if mentions(sentence(text), label)]
+    return found[0] if len(found) == 1 else None
+
+
+def _tidy(word: str) -> str:
+    low = word.casefold().replace("\u2019", "'").removesuffix("'s")
+    return number_value(low) or low if NUMBER.fullmatch(low) else low

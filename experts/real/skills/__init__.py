@@ -1,0 +1,1 @@
+"""What the adapters are taught: questions from a seed, with the reply to learn."""
