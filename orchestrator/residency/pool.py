@@ -83,9 +83,12 @@ class ExpertPool:
             if not spec.hosted
         }
 
-    async def start(self) -> None:
-        """Bring the slots up and load what fits. Raises ServiceError, ExpertUnavailable."""
-        await self._scheduler.start()
+    async def start(self, strict: bool = False) -> None:
+        """Bring the slots up and load what fits. Raises ServiceError.
+
+        An expert that cannot be loaded is marked as failed; if `strict`, it is ExpertUnavailable.
+        """
+        await self._scheduler.start(strict)
 
     async def stop(self) -> None:
         """End the slots' processes."""
@@ -172,6 +175,11 @@ class ExpertPool:
         if gate := self._gates.get(expert):
             return f"{expert} waits for its turn, {gate.queued} in the queue"
         return self._scheduler.view.doing(expert)
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """The experts whose last load failed, each with the reason."""
+        return self._scheduler.view.failed()
 
     def snapshot(self) -> dict[str, Any]:
         """Slots, residents, loads and queues as plain JSON."""

@@ -44,7 +44,7 @@ def test_an_expert_that_no_slot_can_hold_is_refused(write: Any, weights: Path) -
 
 
 def test_an_expert_whose_weights_no_slot_can_hold_is_refused(write: Any, weights: Path) -> None:
-    with (weights / "more.safetensors").open("wb") as file:
+    with (weights / "model.safetensors").open("ab") as file:
         file.truncate(2 << 30)  # A hole: it takes no room on the disk.
     path = write(
         {"experts": {"big": {"type": "vllm", "model": str(weights)}}, "slots": {"memory_gb": 1}}

@@ -1,0 +1,58 @@
+"""Checks of vLLM's engine arguments, for all slots and for one expert, against its own table."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from experts.checkpoint_files import own_context
+from experts.spec import ExpertSpecBase, VllmSpec
+from experts.vllm import arguments
+from orchestrator.config.weight_checks import config_of
+
+_LENGTH = "max_model_len"
+_FACTORS = {"k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
+
+
+def check_engine_args(
+    experts: Mapping[str, ExpertSpecBase], slot_args: Mapping[str, Any]
+) -> list[str]:
+    """Every argument that vLLM does not know, or would refuse, with its path in the file."""
+    problems = [f"slots.engine_args.{n}: {fault}." for n, fault in arguments.faults(slot_args)]
+    for name, spec in experts.items():
+        if isinstance(spec, VllmSpec):
+            found = arguments.faults(spec.engine_args)
+            problems += [f"experts.{name}.engine_args.{n}: {fault}." for n, fault in found]
+            problems += _check_length(name, spec, slot_args)
+    return problems
+
+
+def _check_length(name: str, spec: VllmSpec, slot_args: Mapping[str, Any]) -> list[str]:
+    """Whether the model can read as far as it is told to."""
+    given = spec.engine_args.get(_LENGTH, slot_args.get(_LENGTH))
+    asked, own = _tokens(given), _own_context(spec)
+    if asked is None or own is None or asked <= own[0]:
+        return []
+    most, key = own
+    where = f"experts.{name}" if _LENGTH in spec.engine_args else "slots"
+    model = "the model" if _LENGTH in spec.engine_args else f"the model of `{name}`"
+    return [
+        f"{where}.engine_args.{_LENGTH}: {given} is more than the {most} tokens that {model} reads"
+        f" ({key} in its config.json); use {most} at most."
+    ]
+
+
+def _own_context(spec: VllmSpec) -> tuple[int, str] | None:
+    if spec.base is not None or "hf_overrides" in spec.engine_args:
+        return None
+    config = config_of(Path(spec.model))
+    return None if config is None else own_context(config)
+
+
+def _tokens(value: Any) -> int | None:
+    """The number that vLLM reads, with its suffixes; None where it chooses by itself."""
+    words = str(value)
+    factor = _FACTORS.get(words[-1:], 1)
+    try:
+        return int(float(words[:-1] if factor > 1 else words) * factor)
+    except ValueError:
+        return None
