@@ -12,7 +12,6 @@ from experts.engine import Engine
 from experts.errors import ExpertOverloaded, ExpertTimeout
 from experts.guarded import GuardedEngine
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
-from experts.replay import ReplayEngine, recording
 from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec
 from orchestrator.config.model import Config
 from orchestrator.residency.machine.policy import Policy, decide
@@ -197,6 +196,9 @@ class ExpertPool:
 def _remote_engine(name: str, spec: ExpertSpecBase, client: ExpertClient) -> Engine:
     """The engine of an expert that none of our slots runs. Raises ConfigError."""
     if isinstance(spec, ReplaySpec):
+        # Imported here: only evaluations need recordings, and pyarrow, which reads them.
+        from experts.replay import ReplayEngine, recording  # noqa: PLC0415
+
         return ReplayEngine(name, recording(spec.recording, spec.model))
     if isinstance(spec, OwnSpec):
         return GuardedEngine(own_engines.build(name, spec))

@@ -14,6 +14,7 @@ from ray._private import ray_constants
 from experts.errors import ServiceError
 from orchestrator.config.model import RayConfig, SlotsConfig
 from orchestrator.residency.ray_folder import RayFolder
+from orchestrator.residency.ray_watchdog import Watchdog
 from orchestrator.residency.slot import LOOPBACK
 
 OBJECT_STORE_BYTES = 80 << 20
@@ -22,9 +23,9 @@ _QUIET: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
 
 
 class _Local:
-    """The Ray that was started here, if any: its folder."""
+    """The Ray that was started here, if any: its folder, and what cleans up behind it."""
 
-    folder: RayFolder | None = None
+    held: tuple[RayFolder, Watchdog] | None = None
 
 
 def connect(ray_config: RayConfig, slots: SlotsConfig) -> None:
@@ -54,6 +55,7 @@ def connect(ray_config: RayConfig, slots: SlotsConfig) -> None:
 def _start_here(slots: SlotsConfig) -> None:
     """Start Ray on loopback, in a folder of its own."""
     folder = RayFolder()
+    watchdog = Watchdog(folder.path)
     try:
         folder.remove_stale()
         with _on_loopback():
@@ -67,9 +69,10 @@ def _start_here(slots: SlotsConfig) -> None:
                 **_QUIET,
             )
     except BaseException:
+        watchdog.end()
         folder.remove()
         raise
-    _Local.folder = folder
+    _Local.held = folder, watchdog
 
 
 @contextmanager
@@ -112,6 +115,8 @@ def _reachable(address: str) -> None:
 def disconnect() -> None:
     """Leave Ray; one that was started here ends with all its processes, and leaves no files."""
     ray.shutdown()
-    folder, _Local.folder = _Local.folder, None
-    if folder is not None:
+    held, _Local.held = _Local.held, None
+    if held is not None:
+        folder, watchdog = held
+        watchdog.end()
         folder.remove()

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 PREFIX = "coterie-ray-"
-LONGEST = 32
-"""Characters of the folder's path: Ray's sockets lie 70 deeper, and a socket's path has 107."""
+LONGEST = 40
+"""Characters of the folder's path: Ray's sockets lie 65 deeper, and a socket's path has 107."""
 
 
 class RayFolder:
