@@ -1,4 +1,4 @@
-"""What the files of a model's folder say before anything is loaded: are they whole, how far it reads."""
+"""What the files of a model say before it is loaded: whether they are whole, how far it reads."""
 
 import json
 import struct

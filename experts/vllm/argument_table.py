@@ -1,4 +1,4 @@
-"""Writes arguments.json, the names and types of vLLM's arguments, from the vLLM that is installed."""
+"""Writes arguments.json, the names and types of vLLM's arguments, from the installed vLLM."""
 
 import argparse
 import json
@@ -68,10 +68,12 @@ def _entry(action: argparse.Action) -> dict[str, Any]:
 
 
 def _plainest(takes: list[Kind]) -> list[Kind]:
-    """Without what follows from the rest: a text may look like a number or like JSON."""
-    if "text" in takes:
+    """Without what follows from the rest: a text may look like a number, and a number is JSON."""
+    if "text" in takes or "mapping" in takes:
         implied = ("integer", "number", "suffix", "auto")
         return [kind for kind in takes if kind not in implied]
+    if "number" in takes:
+        return [kind for kind in takes if kind != "integer"]
     if not set(takes) - {"null"}:
         return ["mapping", *takes]  # A dataclass, whose keys none of the samples has.
     return takes

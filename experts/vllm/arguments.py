@@ -16,9 +16,10 @@ TABLE = Path(__file__).with_name("arguments.json")
 Kind = Literal["flag", "integer", "number", "suffix", "auto", "text", "mapping", "null"]
 """What a value may be; `suffix`: an integer such as 8k, `auto`: that word."""
 
+_TLS = "clients reach the service, not its slots; put a proxy with TLS before it"
+_CORS = "browsers reach the service, not its slots; put a proxy that adds CORS headers before it"
 OURS: Mapping[str, str] = {
     "model": "`model` of the expert says what is loaded",
-    "model_tag": "`model` of the expert says what is loaded",
     "served_model_name": "an expert is served under its name in `experts`",
     "lora_modules": "an adapter is an expert of its own, with `adapter_of`",
     "enable_lora": "it follows from the experts with `adapter_of`",
@@ -28,9 +29,13 @@ OURS: Mapping[str, str] = {
     "port": "`server.port` says where the service listens",
     "uds": "`server.host` and `server.port` say where the service listens",
     "api_key": "`server.api_keys` says who may use the service",
-    "ssl_keyfile": "slots listen on loopback; put a proxy with TLS before the service",
-    "ssl_certfile": "slots listen on loopback; put a proxy with TLS before the service",
-    "ssl_ca_certs": "slots listen on loopback; put a proxy with TLS before the service",
+    "ssl_keyfile": _TLS,
+    "ssl_certfile": _TLS,
+    "ssl_ca_certs": _TLS,
+    "allow_credentials": _CORS,
+    "allowed_origins": _CORS,
+    "allowed_methods": _CORS,
+    "allowed_headers": _CORS,
     "root_path": "each expert has its own path, /e/NAME",
     "enable_sleep_mode": "`slots.sleep_level` says how experts leave a GPU",
     "enable_tokenizer_info_endpoint": "it is always on",
@@ -133,5 +138,7 @@ def _suggestion(name: str, known: Sequence[str]) -> str:
     positive = name.removeprefix("no_")
     if positive != name and positive in known:
         return f". Write `{positive}: false`"
-    near = difflib.get_close_matches(name, [one for one in known if one not in OURS], n=1)
+    others = [one for one in known if one not in OURS]
+    near = [one for one in others if one.startswith(f"{name}_")]
+    near = near if len(near) == 1 else difflib.get_close_matches(name, others, n=1)
     return f". Did you mean `{near[0]}`?" if near else ""

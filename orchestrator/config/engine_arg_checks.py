@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from experts.checkpoint_files import own_context
+from experts.mistakes import ended
 from experts.spec import ExpertSpecBase, VllmSpec
 from experts.vllm import arguments
 from orchestrator.config.weight_checks import config_of
@@ -17,13 +18,17 @@ def check_engine_args(
     experts: Mapping[str, ExpertSpecBase], slot_args: Mapping[str, Any]
 ) -> list[str]:
     """Every argument that vLLM does not know, or would refuse, with its path in the file."""
-    problems = [f"slots.engine_args.{n}: {fault}." for n, fault in arguments.faults(slot_args)]
+    problems = _check_names("slots", slot_args)
     for name, spec in experts.items():
         if isinstance(spec, VllmSpec):
-            found = arguments.faults(spec.engine_args)
-            problems += [f"experts.{name}.engine_args.{n}: {fault}." for n, fault in found]
+            problems += _check_names(f"experts.{name}", spec.engine_args)
             problems += _check_length(name, spec, slot_args)
     return problems
+
+
+def _check_names(where: str, given: Mapping[str, Any]) -> list[str]:
+    found = arguments.faults(given)
+    return [f"{where}.engine_args.{name}: {ended(fault)}" for name, fault in found]
 
 
 def _check_length(name: str, spec: VllmSpec, slot_args: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Checks of the folders that experts are loaded from: is everything there, and whole?"""
+"""Checks of the folders that experts are loaded from: whether all is there, and whole."""
 
 import json
 from pathlib import Path

@@ -134,7 +134,6 @@ async def _ask_for_ever(served: ServedProcess, url: str) -> None:
             pass
 
 
-
 @pytest.fixture
 def broken(tmp_path: Path) -> dict[str, Any]:
     """An expert whose files look right, and that vLLM cannot load."""

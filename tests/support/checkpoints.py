@@ -29,7 +29,7 @@ def write_all(folder: Path) -> None:
     write_checkpoint(folder / "weights")
     (write_checkpoint(folder / "without_tokenizer") / "tokenizer.json").unlink()
     whole = safetensors()
-    write_checkpoint(folder / "truncated", whole[:100])
+    write_checkpoint(folder / "truncated", whole[:160])
     write_checkpoint(folder / "pointer", b"version https://git-lfs.github.com/spec/v1\noid x\n")
     write_checkpoint(folder / "something_else", b"<!doctype html><title>Sign in</title>")
     shards = {f"w{n}": f"model-0000{n}-of-00002.safetensors" for n in (1, 2)}

@@ -49,7 +49,7 @@ class InFlightGate:
 
     def _refuses(self) -> CoterieError | None:
         if self._drain.refuses:
-            return ServiceStopping("The service stops and takes no more requests.", hint="Try again.")
+            return ServiceStopping("The service stops: it takes no more requests.", hint="Retry.")
         if self._metrics.in_flight >= self._at_most:
             return TooManyRequests("Too many requests are under way (server.max_in_flight).")
         return None
