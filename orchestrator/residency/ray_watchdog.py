@@ -23,7 +23,7 @@ class Watchdog:
     """The process that watches this one."""
 
     def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-I", "-S", __file__, str(folder)]
+        command = [sys.executable, "-I", "-S", __file__, str(folder), str(os.getpid())]
         # A session of its own: what ends the service's process group must not end it.
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
@@ -34,21 +34,24 @@ class Watchdog:
         self._process.wait()
 
 
-def users_of(folder: Path) -> set[int]:
-    """The processes that have a file below the folder open for writing; a reader is a person."""
+def users_of(folder: Path, owner: int) -> set[int]:
+    """The processes that have a file below the folder open for writing; a reader is a person.
+
+    The owner, which may live, is none of them, nor is this process.
+    """
     found = set()
     for process in Path("/proc").iterdir():
-        if process.name.isdigit() and int(process.name) != os.getpid():
+        if process.name.isdigit() and int(process.name) not in (owner, os.getpid()):
             with suppress(OSError):  # It has ended, or is not ours to look at.
                 if any(_writes(link, f"{folder}/") for link in (process / "fd").iterdir()):
                     found.add(int(process.name))
     return found
 
 
-def clean(folder: Path) -> None:
-    """End every process that uses the folder, then remove the folder."""
+def clean(folder: Path, owner: int) -> None:
+    """End every process but the owner that uses the folder, then remove the folder."""
     give_up_at = time.monotonic() + PATIENCE_S
-    while (users := users_of(folder)) and time.monotonic() < give_up_at:
+    while (users := users_of(folder, owner)) and time.monotonic() < give_up_at:
         for number in users:
             with suppress(OSError):
                 os.kill(number, signal.SIGKILL)
@@ -67,4 +70,4 @@ def _writes(link: Path, folder: str) -> bool:
 
 if __name__ == "__main__":
     sys.stdin.buffer.read()  # Ends when the service does, in whatever way.
-    clean(Path(sys.argv[1]))
+    clean(Path(sys.argv[1]), int(sys.argv[2]))

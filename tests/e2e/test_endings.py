@@ -56,12 +56,13 @@ def _family(served: ServedProcess) -> list[psutil.Process]:
     return family
 
 
-def _listening(process: psutil.Process) -> set[str]:
-    return {
-        connection.laddr.ip
+def _listening(process: psutil.Process) -> list[str]:
+    """The addresses on which a process takes connections."""
+    return [
+        connection.laddr.ip.removeprefix("::ffff:")
         for connection in process.net_connections(kind="inet")
         if connection.status == psutil.CONN_LISTEN
-    }
+    ]
 
 
 async def test_with_a_local_cluster_everything_listens_on_loopback(serve: Any) -> None:
@@ -69,9 +70,9 @@ async def test_with_a_local_cluster_everything_listens_on_loopback(serve: Any) -
     await served.url()
     processes = [psutil.Process(served.process.pid), *_family(served)]
     found = {f"{p.pid} {p.name()}": _listening(p) for p in processes}
-    others = {name: ips - {"127.0.0.1", "::1"} for name, ips in found.items()}
-    assert sum(map(len, found.values())) >= 3
-    assert {name: ips for name, ips in others.items() if ips} == {}
+    print(found)
+    assert sum(map(len, found.values())) >= 5
+    assert {ip for ips in found.values() for ip in ips} <= {"127.0.0.1", "::1"}
 
 
 async def test_after_sigterm_nothing_is_left(serve: Any, temporary: Path) -> None:
@@ -86,11 +87,14 @@ async def test_after_sigterm_nothing_is_left(serve: Any, temporary: Path) -> Non
     assert "Traceback" not in served.printed
     _, alive = psutil.wait_procs(family, timeout=GONE_S)
     assert alive == []
-    assert [path.name for path in temporary.iterdir()] == []
+    # What torch keeps for the next process of this user is no session's.
+    assert {path.name.rpartition("_")[0] for path in temporary.iterdir()} <= {"torchinductor"}
 
 
 @pytest.mark.parametrize("end", ["kill -9", "second signal"])
-async def test_a_service_that_ends_at_once_leaves_no_process(serve: Any, end: str) -> None:
+async def test_a_service_that_ends_at_once_leaves_no_process(
+    serve: Any, temporary: Path, end: str
+) -> None:
     served = await serve()
     url = await served.url()
     family = _family(served)
@@ -107,6 +111,7 @@ async def test_a_service_that_ends_at_once_leaves_no_process(serve: Any, end: st
     _, alive = psutil.wait_procs(family, timeout=GONE_S)
     print(f"{end}: all gone after {time.monotonic() - ended_at:.1f} s")
     assert [(p.pid, p.name()) for p in alive] == []
+    assert not any(temporary.glob(f"{PREFIX}*"))
 
 
 async def _ask_for_ever(served: ServedProcess, url: str) -> None:

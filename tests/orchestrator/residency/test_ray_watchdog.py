@@ -54,12 +54,13 @@ def folder(tmp_path: Path) -> Path:
 
 def test_who_writes_is_ended_and_who_reads_is_not(folder: Path, start: Start) -> None:
     log = str(folder / "logs" / "raylet.out")
-    writer, reader = start(HOLDER, log, "a"), start(HOLDER, log, "r")
+    writer, owner = start(HOLDER, log, "a"), start(HOLDER, log, "a")
+    reader = start(HOLDER, log, "r")
     beside = start(HOLDER, str(folder.parent / "other"), "w")
-    assert users_of(folder) == {writer.pid}
-    clean(folder)
+    assert users_of(folder, owner.pid) == {writer.pid}
+    clean(folder, owner.pid)
     assert writer.wait(10) == -9
-    assert (reader.poll(), beside.poll()) == (None, None)
+    assert (reader.poll(), owner.poll(), beside.poll()) == (None, None, None)
     assert not folder.exists()
 
 
@@ -75,6 +76,7 @@ def test_an_orderly_end_waits_for_it(folder: Path, start: Start) -> None:
     writer = start(HOLDER, str(folder / "logs" / "raylet.out"), "a")
     watchdog = Watchdog(folder)
     assert writer.poll() is None
-    watchdog.end()
+    with (folder / "logs" / "driver.log").open("a"):  # As Ray's driver has, which is this process.
+        watchdog.end()
     assert not folder.exists()
     assert writer.wait(10) == -9
