@@ -4,7 +4,7 @@ import json
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 MOST_HEADER = 100_000_000
 """Bytes of a safetensors header; the format allows no more."""
@@ -136,5 +136,5 @@ def _is_scaling(value: Mapping[str, Any]) -> bool:
     return "rope_type" in value or "type" in value
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

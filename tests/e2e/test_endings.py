@@ -170,7 +170,7 @@ async def test_an_expert_that_cannot_be_loaded_does_not_stop_the_others(
 
 async def test_a_strict_service_ends_with_the_error(serve: Any, broken: dict[str, Any]) -> None:
     served = await serve("--strict", experts={"broken": broken}, slots=SLOTS)
+    said = await served.says("error: ")
+    assert said.startswith("error: Expert broken could not be loaded: ")
     assert await served.ended() == 1
-    last = served.printed.strip().splitlines()[-1]
-    assert last.startswith("error: Expert broken could not be loaded: ")
     assert "Traceback" not in served.printed
