@@ -49,11 +49,13 @@ class StopSignals:
         task, asked = asyncio.create_task(work), asyncio.create_task(self.wait())
         await asyncio.wait((task, asked), return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
-        task.cancel()  # Does nothing to one that is done.
+        task.cancel()  # Once: a second one would break off the clean-up. Does nothing if it is done.
         try:
             return await task
-        except asyncio.CancelledError:
-            raise Interrupted from None
+        except (asyncio.CancelledError, Exception) as error:
+            if self.first is None:
+                raise
+            raise Interrupted from error
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.first is not None:

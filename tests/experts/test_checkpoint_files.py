@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkpoints import safetensors, write_checkpoint
+from config_files import safetensors, write_checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 from repository import ROOT

@@ -176,5 +176,6 @@ async def test_a_signal_while_it_starts_is_told_in_the_exit_code(
         async with started(tmp_path, {**pool, "store": f"redis://127.0.0.1:{port}/0"}) as served:
             await asyncio.wait_for(connected.wait(), 30)
             served.process.send_signal(signal.SIGTERM)
-            assert await served.ended() == 128 + signal.SIGTERM
+            code = await served.ended()
+    assert code == 128 + signal.SIGTERM, served.printed
     assert re.search(r"stopped before it was ready$", served.printed.strip())

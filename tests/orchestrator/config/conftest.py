@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from checkpoints import write_checkpoint
+from config_files import write_checkpoint
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkpoints import write_all
+from config_files import write_all
 
 from orchestrator.cli.main import app
 from orchestrator.cli.running import run
