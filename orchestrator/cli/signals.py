@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, TypeVar
@@ -49,7 +48,7 @@ class StopSignals:
         task, asked = asyncio.create_task(work), asyncio.create_task(self.wait())
         await asyncio.wait((task, asked), return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
-        task.cancel()  # Once: a second one would break off the clean-up. Does nothing if it is done.
+        task.cancel()  # Once, if it is not done: a second one would break off the clean-up.
         try:
             return await task
         except (asyncio.CancelledError, Exception) as error:
@@ -59,8 +58,6 @@ class StopSignals:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.first is not None:
-            sys.stdout.flush()
-            sys.stderr.flush()
             os._exit(128 + number)  # What this process has started ends with it.
         self.first = number
         self._loop.call_soon_threadsafe(self._asked.set)
