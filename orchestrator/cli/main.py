@@ -52,7 +52,7 @@ def serve(
         bool, typer.Option("--strict", help="Exit with an error where an expert cannot be loaded.")
     ] = False,
 ) -> None:
-    """Start the experts and the gateway; Ctrl-C or SIGTERM stops both.
+    """Start the experts and the gateway; Ctrl-C stops both.
 
     An expert that cannot be loaded is marked as failed, and the others are served. When it is told
     to stop, the service finishes the answers in flight; a second signal ends it at once.
