@@ -47,12 +47,14 @@ async def test_a_gateway_of_remote_experts_is_small_and_quick(
             answer = await http.post("/v1/chat/completions", json=body)
         assert answer.json()["choices"][0]["message"]["content"] == "wörd"
         process = psutil.Process(served.process.pid)
-        megabytes = process.memory_info().rss / 1e6
-        print(f"ready in {seconds:.2f} s, {megabytes:.0f} MB")
+        megabytes, times = process.memory_info().rss / 1e6, process.cpu_times()
+        computed = times.user + times.system
+        print(f"ready in {seconds:.2f} s, {computed:.2f} s of a core, {megabytes:.0f} MB")
         assert _libraries(process) == set()
         assert process.children(recursive=True) == []
         assert megabytes < MOST_MB
-    assert seconds < 30, "it waits for something; two seconds are what it takes"
+    assert computed < 4, "two seconds are what it takes, on a machine with nothing else to do"
+    assert seconds < 60, "it waits for something"
 
 
 # How it ends.
