@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 ENGINE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 LOCK := deploy/locks/$(ENGINE).txt
 
-.PHONY: help setup redis demo serve eval bench bench-swap bench-fusion bench-panel zoo profile test test-fast check fmt lock clean
+.PHONY: help setup redis demo serve eval bench bench-swap bench-fusion bench-panel gpu-check zoo profile test test-fast check fmt lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -40,6 +40,9 @@ bench-fusion: $(READY) ## composite models beside their members, self-contrast b
 
 bench-panel: $(READY) ## three experts as a panel beside the three of them alone
 	@$(BIN)/coterie bench-panel --config $(CONFIG)
+
+gpu-check: $(READY) ## is this GPU all right, and what does a swap cost on it? (ARGS=--cpu rehearses)
+	@$(BIN)/python -m deploy.gpu_check $(ARGS)
 
 profile: $(READY) ## ask every expert every probe question, write the outcome table
 	@$(BIN)/coterie profile --config $(CONFIG)

@@ -219,7 +219,8 @@ def _connect(config: Config, on_event: Callable[[str], None]) -> list[Slot]:
     # started them, and nothing is served yet.
     ray_cluster.connect(config.ray, config.slots)
     on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
-    return list(ray_slot.make_slots(config.ray, config.slots))
+    models = (spec.model for spec in config.hosted().values())
+    return list(ray_slot.make_slots(config.ray, config.slots, models))
 
 
 async def _stop_pool(config: Config, pool: ExpertPool) -> None:

@@ -2,8 +2,10 @@
 
 import os
 
+from experts.vllm.hub import stays_offline
+from experts.vllm.loads import WorkerSettings
+
 _ALWAYS = {
-    "HF_HUB_OFFLINE": "1",
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_LOGGING_LEVEL": "ERROR",
     "TOKENIZERS_PARALLELISM": "false",
@@ -17,13 +19,15 @@ _CPU = {
 }
 
 
-def prepare(threads: int, cuda: bool) -> None:
-    """Set the variables that are unset; `threads` is the number of the CPU engine's threads."""
+def prepare(settings: WorkerSettings) -> None:
+    """Set the variables that are unset."""
     values = dict(_ALWAYS)
-    if not cuda:
-        values |= _CPU | {"OMP_NUM_THREADS": str(threads)}
+    values["HF_HUB_OFFLINE"] = str(int(stays_offline(settings.offline, settings.models)))
+    threads = str(settings.threads)
+    if not settings.cuda:
+        values |= _CPU | {"OMP_NUM_THREADS": threads}
     for name, value in values.items():
         os.environ.setdefault(name, value)
-    if not cuda:
+    if not settings.cuda:
         # Ray sets this for every actor, from the CPUs that it reserved.
-        os.environ["OMP_NUM_THREADS"] = str(threads)
+        os.environ["OMP_NUM_THREADS"] = threads

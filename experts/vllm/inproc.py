@@ -1,6 +1,7 @@
 """vLLM engine cores inside one process, behind the client that its AsyncLLM expects."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -10,6 +11,7 @@ from vllm.utils.func_utils import _supports_kw
 from vllm.v1.engine import core
 from vllm.v1.engine.core_client import EngineCoreClient, InprocClient
 
+from experts.vllm.step_budget import StepBudget
 from experts.vllm.stepper import ARRIVAL, Stepper
 
 
@@ -22,10 +24,16 @@ class InprocEngineClient(InprocClient):  # type: ignore[misc]
         executor_class: Any,
         log_stats: bool,
         stepper: Stepper,
+        step_s: float,
     ) -> None:
+        """`step_s`: how long a step should take at most."""
         super().__init__(vllm_config, executor_class, log_stats)
         self._stepper = stepper
         self._outputs: asyncio.Queue[Any] = asyncio.Queue()
+        scheduler = self.engine_core.scheduler
+        self._budget = StepBudget(step_s, scheduler.max_num_scheduled_tokens)
+        self._scheduled = 0
+        scheduler.schedule = self._counting(scheduler.schedule)
         self.engine_ranks_managed = [0]
         self.resources = _Resources()
         stepper.add(self)
@@ -38,14 +46,26 @@ class InprocEngineClient(InprocClient):  # type: ignore[misc]
         """One scheduler step; its outputs go to the event loop. An engine that raises is dead."""
         if not self.busy:
             return
+        scheduler = self.engine_core.scheduler
+        scheduler.max_num_scheduled_tokens = self._budget.tokens(len(scheduler.running))
+        self._scheduled, started = 0, time.perf_counter()
         try:
             outputs: Any = self.get_output()
         except Exception as error:
             self._stepper.remove(self)
             self.resources.engine_dead = True
             outputs = error
+        self._budget.measured(self._scheduled, time.perf_counter() - started)
         if isinstance(outputs, Exception) or outputs.outputs or outputs.scheduler_stats:
             self._outputs.put_nowait(outputs)
+
+    def _counting(self, schedule: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any) -> Any:
+            scheduled = schedule(*args)
+            self._scheduled = scheduled.total_num_scheduled_tokens
+            return scheduled
+
+        return counted
 
     async def get_output_async(self) -> Any:
         outputs = await self._outputs.get()
@@ -132,11 +152,14 @@ def add_expert_group() -> None:
     )
 
 
-def install(stepper: Stepper) -> None:
-    """Make every AsyncLLM that is built from now on keep its engine core in this process."""
+def install(stepper: Stepper, step_s: float) -> None:
+    """Make every AsyncLLM that is built from now on keep its engine core in this process.
+
+    Its steps should take `step_s` seconds at most.
+    """
 
     def make_client(vllm_config: Any, executor_class: Any, log_stats: bool, **_: Any) -> Any:
-        return InprocEngineClient(vllm_config, executor_class, log_stats, stepper)
+        return InprocEngineClient(vllm_config, executor_class, log_stats, stepper, step_s)
 
     EngineCoreClient.make_async_mp_client = staticmethod(make_client)
     # It would freeze every engine's objects, which then outlive the engine.

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from vllm.config import VllmConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.entrypoints.launchers.api_server.app_state import init_app_state
 from vllm.entrypoints.launchers.app import build_app
@@ -94,9 +95,26 @@ def register_architectures(model: str) -> None:
 
 
 def build_engine(args: Namespace) -> AsyncLLM:
-    """Load the weights and start the engine. Blocks for as long as that takes."""
+    """Load the weights and start the engine. Blocks for as long as that takes.
+
+    Raises what vLLM raises, and ValueError in our words where the KV cache is too small.
+    """
     engine_args = AsyncEngineArgs.from_cli_args(args)
     config = engine_args.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
+    try:
+        return _start(config, engine_args)
+    except ValueError as error:
+        if "KV cache" not in str(error) and "cache blocks" not in str(error):
+            raise
+        # vLLM's advice names arguments that have no effect here.
+        raise ValueError(
+            "Its KV cache has no room for one request of the whole context. Lower"
+            " engine_args.max_model_len, or raise slots.memory_gb or slots.kv_cache_share"
+            f" (vLLM: {str(error).partition('Try increasing')[0].strip()})"
+        ) from error
+
+
+def _start(config: VllmConfig, engine_args: AsyncEngineArgs) -> AsyncLLM:
     return AsyncLLM.from_vllm_config(
         vllm_config=config,
         usage_context=UsageContext.OPENAI_API_SERVER,

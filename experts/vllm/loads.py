@@ -6,6 +6,25 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What a slot's process is started with."""
+
+    threads: int
+    """Compute threads of a CPU engine."""
+    cuda: bool = False
+    sleeps: bool = False
+    """Whether engines can sleep. CUDA only."""
+    gather_ms: float = 10.0
+    """How long a step of a CPU engine waits for requests that are just arriving."""
+    step_ms: float = 250.0
+    """How long a step of a CPU engine should take at most."""
+    offline: bool | Literal["auto"] = True
+    """Whether models come from this machine alone; `auto`: where it has them all."""
+    models: tuple[str, ...] = ()
+    """All that may be loaded."""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineLoad:
     """A base model and the adapters that share its engine."""
 
@@ -14,6 +33,8 @@ class EngineLoad:
     engine_args: Mapping[str, Any] = field(default_factory=dict)
     adapters: Mapping[str, str] = field(default_factory=dict)
     """Expert name -> folder of its LoRA adapter."""
+    memory_gb: float = 0.0
+    """What it is expected to take; 0: not known."""
     kind: Literal["vllm", "torch"] = "vllm"
     """What runs it; the arguments of a torch engine are `max_num_seqs` alone."""
 
@@ -24,8 +45,20 @@ class EngineLoad:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How an engine was started in the end."""
+
+    dtype: str
+    max_model_len: int
+    kv_tokens: int
+    """Tokens that its KV cache holds, of all requests together."""
+
+
+@dataclass(frozen=True, slots=True)
 class LoadReport:
     """What a load cost: seconds, and the growth of the slot's memory in GiB."""
 
     seconds: float
     memory_gb: float
+    limits: Limits | None = None
+    """None where the engine does not tell."""

@@ -2,14 +2,17 @@
 
 vLLM keeps its forward context and its current configuration in module globals, so two engines of
 one process must never step or load at the same time. Steps run on the event loop, which is idle
-meanwhile anyway: it waits for their tokens. Loads run in a thread, while nothing steps.
+meanwhile anyway: it waits for their tokens. Loads run in a thread; nothing steps meanwhile, except
+where a load gives way (`giving_way.py`).
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from typing import Protocol, TypeVar
+from threading import Event
+from typing import Any, Protocol, TypeVar
 
 Result = TypeVar("Result")
 
@@ -35,6 +38,8 @@ class Stepper:
         self._clients: list[Steppable] = []
         self._executor = ThreadPoolExecutor(1, "engines")
         self._blocked = 0
+        self._quick: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
+        """What came while a load was under way."""
         self._scheduled = False
         self._arriving = 0
         self._gather_s = gather_s
@@ -50,7 +55,9 @@ class Stepper:
     async def call(self, function: Callable[[], Result]) -> Result:
         """Run `function`, which is quick, between two steps."""
         if self._blocked:
-            return await self.submit(function)
+            done: asyncio.Future[Result] = self._loop.create_future()
+            self._quick.append((function, done))
+            return await asyncio.shield(done)
         result = function()
         self.wake()
         return result
@@ -59,9 +66,39 @@ class Stepper:
         """Run `function`, which is quick, on the event loop; safe to call from any thread."""
         self._loop.call_soon_threadsafe(function)
 
+    def give_way(self) -> None:
+        """Called by `function` in its thread: returns when every engine has made a step."""
+        if not self._quick and not any(client.busy for client in self._clients):
+            return
+        stepped = Event()
+
+        def turn() -> None:
+            try:
+                self._run_quick()
+                self._step_clients()
+            finally:
+                stepped.set()
+
+        self._loop.call_soon_threadsafe(turn)
+        stepped.wait()
+
     def _unblock(self, _: object) -> None:
         self._blocked -= 1
+        if not self._blocked:
+            self._run_quick()
         self.wake()
+
+    def _run_quick(self) -> None:
+        while self._quick:
+            function, done = self._quick.popleft()
+            try:
+                result = function()
+            except Exception as error:
+                if not done.done():
+                    done.set_exception(error)
+            else:
+                if not done.done():
+                    done.set_result(result)
 
     def wake(self) -> None:
         """Schedule a step: there may be work."""
@@ -101,10 +138,13 @@ class Stepper:
     def _step_all(self) -> None:
         if self._blocked:
             return
-        for client in tuple(self._clients):
-            client.step()
+        self._step_clients()
         if any(client.busy for client in self._clients):
             self.wake()
+
+    def _step_clients(self) -> None:
+        for client in tuple(self._clients):
+            client.step()
 
     def add(self, client: Steppable) -> None:
         """Step `client` from now on."""

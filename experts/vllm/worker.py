@@ -21,25 +21,29 @@ from experts.vllm.versions import require_known_vllm
 require_known_vllm()  # Before these, which import private parts that another version may lack.
 
 from experts.vllm import inproc, seeds  # noqa: E402
+from experts.vllm.device_memory import DeviceMemory, Nvml  # noqa: E402
 from experts.vllm.dispatch import Dispatcher  # noqa: E402
+from experts.vllm.giving_way import GivingWay  # noqa: E402
+from experts.vllm.hub import fetch_config  # noqa: E402
 from experts.vllm.launch import (  # noqa: E402
     build_application,
     build_engine,
     parse_engine_args,
     register_architectures,
 )
-from experts.vllm.loads import EngineLoad, LoadReport  # noqa: E402
+from experts.vllm.loads import EngineLoad, Limits, LoadReport, WorkerSettings  # noqa: E402
 from experts.vllm.stepper import Stepper  # noqa: E402
 
 GIB = float(1 << 30)
 
-CPU_DEFAULTS: dict[str, Any] = {
-    # One process, no compiler, a small KV pool: what suits small models on CPU cores.
-    "enforce_eager": True,
-    "distributed_executor_backend": "uni",
-    "kv_cache_memory_bytes": 64 << 20,
+DEFAULTS: dict[str, Any] = {
     # vLLM's statistics live in one registry per process, which several engines would fight over.
     "disable_log_stats": True,
+}
+CPU_DEFAULTS: dict[str, Any] = {
+    # One process and no compiler: what suits small models on CPU cores.
+    "enforce_eager": True,
+    "distributed_executor_backend": "uni",
 }
 
 
@@ -54,9 +58,10 @@ class _Resident:
 class Worker:
     """Loads, serves and drops experts. One instance per process."""
 
-    def __init__(self, threads: int, cuda: bool, sleeps: bool, gather_ms: float) -> None:
-        self._cuda = cuda
-        self._sleeps = sleeps
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._device = DeviceMemory(Nvml()) if settings.cuda else None
+        self._cuda = settings.cuda
+        self._sleeps = settings.sleeps
         self._residents: dict[str, _Resident] = {}
         self._asleep: dict[str, tuple[_Resident, int]] = {}
         self._loading = asyncio.Lock()
@@ -65,11 +70,13 @@ class Worker:
         # What is imported by now stays: later collections need not look at its million objects.
         gc.freeze()
         # Steps vLLM's engines on CPU only, engines in torch everywhere.
-        self._stepper = Stepper(gather_ms / 1000)
-        self._dispatcher = Dispatcher(nullcontext if cuda else self._stepper.expect)
+        self._stepper = Stepper(settings.gather_ms / 1000)
+        self._giving_way = GivingWay(self._stepper.give_way)
+        self._dispatcher = Dispatcher(nullcontext if self._cuda else self._stepper.expect)
         if not self._cuda:
-            torch.set_num_threads(threads)
-            inproc.install(self._stepper)
+            torch.set_num_threads(settings.threads)
+            self._giving_way.install()
+            inproc.install(self._stepper, settings.step_ms / 1000)
             seeds.install()
 
     async def serve(self, host: str, token: str | None = None) -> int:
@@ -100,17 +107,24 @@ class Worker:
             load_kind = self._load_torch if load.kind == "torch" else self._load_vllm
             engine, app = await load_kind(load)
             grown_gb = max(self.memory_gb() - before, 0.0)
-            report = LoadReport(time.perf_counter() - started, grown_gb)
+            report = LoadReport(time.perf_counter() - started, grown_gb, _limits(engine))
             self._enter(_Resident(load, engine, app, report))
             return report
 
     async def _load_vllm(self, load: EngineLoad) -> tuple[Any, Any]:
-        defaults = {"enable_sleep_mode": self._sleeps} if self._cuda else CPU_DEFAULTS
-        args = {**defaults, **load.engine_args}
+        await asyncio.to_thread(fetch_config, load.model)
+        args = {**DEFAULTS, **self._own_defaults(load), **load.engine_args}
         merged = EngineLoad(load.expert, load.model, args, load.adapters)
         engine, parsed = await self._build(merged)
         async with self._all_or_nothing(engine):
             return engine, await build_application(engine, parsed)
+
+    def _own_defaults(self, load: EngineLoad) -> dict[str, Any]:
+        if self._device is None:
+            return CPU_DEFAULTS
+        # The size of its KV cache is given: of the share, vLLM only checks that it is free.
+        share = self._device.share_of(load.memory_gb)
+        return {"enable_sleep_mode": self._sleeps, "gpu_memory_utilization": share}
 
     async def _load_torch(self, load: EngineLoad) -> tuple[Any, Any]:
         # Imported here: most slots never need it.
@@ -187,9 +201,8 @@ class Worker:
         }
 
     def memory_gb(self) -> float:
-        """Resident memory of this process in GiB (device memory where there is a GPU)."""
-        # Through the driver's library: asking CUDA itself would take a context on the device.
-        return torch.cuda.device_memory_used() / GIB if self._cuda else _rss_gb()
+        """Resident memory of this process in GiB (what its engines hold of a GPU)."""
+        return _rss_gb() if self._device is None else self._device.used_gb()
 
     @asynccontextmanager
     async def _all_or_nothing(self, engine: Any) -> AsyncIterator[None]:
@@ -203,11 +216,15 @@ class Worker:
     async def _build(self, load: EngineLoad) -> tuple[Any, Any]:
         args = parse_engine_args(load)
 
+        if not self._cuda:
+            # Imports the model's code, for which nobody needs to stand still.
+            await asyncio.to_thread(register_architectures, load.model)
+
         def build() -> Any:
             if not self._cuda:
-                register_architectures(load.model)
                 inproc.add_expert_group()
-            return build_engine(args)
+            with self._giving_way.loading():
+                return build_engine(args)
 
         return await self._exclusively(build), args
 
@@ -216,6 +233,17 @@ class Worker:
         if self._cuda:
             return await asyncio.to_thread(function)
         return await self._stepper.submit(function)
+
+
+def _limits(engine: Any) -> Limits | None:
+    """What vLLM has made of the arguments; our torch engine has no such limits."""
+    config = getattr(engine, "vllm_config", None)
+    if config is None:
+        return None
+    cache = config.cache_config
+    tokens = (cache.num_gpu_blocks or 0) * cache.block_size
+    dtype = str(config.model_config.dtype).removeprefix("torch.")
+    return Limits(dtype, int(config.model_config.max_model_len), int(tokens))
 
 
 def _give_back_memory() -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 import typer
 
 from experts.errors import ConfigError
-from experts.spec import TorchSpec
+from experts.footprint.specs import arguments
+from experts.spec import TorchSpec, VllmSpec
 from orchestrator.cli.tables import print_table
 from orchestrator.cli.unreadable import unreadable_files
 from orchestrator.config.checks import missing_files
+from orchestrator.config.memory_checks import describe, footprints
 from orchestrator.config.model import Config, load_config
 
 
@@ -23,7 +25,10 @@ def validate(file: Path) -> None:
         raise ConfigError(f"{file} names files that cannot be used.", problems=tuple(problems))
     parts = [_count(config.experts, "expert"), _count(config.compositions, "composition")]
     typer.echo(f"{file} is valid: {', '.join(parts)}")
-    for name, spec in config.experts.items():
+    for name, found in footprints(config.experts, config.slots).items():
+        spec = config.experts[name]
+        if isinstance(spec, VllmSpec):
+            typer.echo(describe(name, found, arguments(spec, config.slots.engine_args)))
         if isinstance(spec, TorchSpec):
             typer.echo(
                 f"{name}: type torch, several times slower than vLLM, because its members have"

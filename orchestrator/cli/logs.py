@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 OURS = ("coterie", "experts", "routers", "aggregators", "orchestrator", "evals")
@@ -23,8 +24,9 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = [f"{key}={_value(value)}" for key, value in extras(record)]
         words = " ".join(filter(None, [record.getMessage(), *fields]))
-        line = f"{_time(record):%Y-%m-%d %H:%M:%S.%f}"[:-3]
-        line += f" {record.levelname:<7} {record.name}  {words}"
+        # Every request has a line, so this is written for speed.
+        time = f"{_second(int(record.created))}.{int(record.msecs):03d}"
+        line = f"{time} {record.levelname:<7} {record.name}  {words}"
         return "\n".join(filter(None, [line, *_exceptions(self, record)]))
 
 
@@ -100,10 +102,18 @@ def _time(record: logging.LogRecord) -> datetime:
     return datetime.fromtimestamp(record.created).astimezone()
 
 
+@lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    """The local time, to the second."""
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
+
+
 def _value(value: Any) -> str:
     """A value that can be told from what stands beside it, on one line."""
     if isinstance(value, float):
         return f"{value:.1f}"
+    if type(value) is int:
+        return str(value)
     text = value if isinstance(value, str) else json.dumps(_finite(value), default=str)
     return text if _BARE.fullmatch(text) else json.dumps(text)
 

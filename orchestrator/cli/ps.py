@@ -59,7 +59,10 @@ def _print_slots(snapshot: Snapshot) -> None:
 
 
 def _print_engines(snapshot: Snapshot) -> None:
-    columns = ("engine", "waiting", "oldest s", "loads", "evicted", "load s", "wake s", "service s")
+    columns = (
+        *("engine", "waiting", "oldest s", "loads", "evicted", "load s", "wake s", "service s"),
+        *("dtype", "context", "KV tokens"),
+    )
     rows = [
         (
             name,
@@ -70,6 +73,7 @@ def _print_engines(snapshot: Snapshot) -> None:
             f"{e['load_s']:.2f}",
             f"{e['wake_s']:.2f}",
             f"{e['service_s']:.2f}",
+            *_limits(e["limits"]),
             _state(name, e, snapshot),
         )
         for name, e in snapshot["loads"].items()
@@ -77,6 +81,13 @@ def _print_engines(snapshot: Snapshot) -> None:
     if rows:
         typer.echo()
         print_table((*columns, "state"), rows)
+
+
+def _limits(limits: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    """How the engine was last started; nothing before its first load."""
+    if limits is None:
+        return "", "", ""
+    return limits["dtype"], f"{limits['max_model_len']:,}", f"{limits['kv_tokens']:,}"
 
 
 def _state(name: str, entry: Mapping[str, Any], snapshot: Snapshot) -> str:

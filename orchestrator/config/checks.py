@@ -41,9 +41,7 @@ def between_keys(tree: dict[str, Any]) -> list[str]:
         for section in ("routers", "aggregators")
     )
     slot_args = _mapping(tree, "slots", "engine_args")
-    problems = check_experts(
-        _valid(_EXPERT, experts), frozenset(declared), _slot_gb(tree), slot_args
-    )
+    problems = check_experts(_valid(_EXPERT, experts), frozenset(declared), _slots(tree), slot_args)
     for name, composition in compositions.items():
         problems += _check_composition(name, composition, routers, aggregators, declared)
     for name, keys in routers.items():
@@ -69,9 +67,20 @@ def _valid(kind: TypeAdapter[Any], entries: dict[Any, Any]) -> dict[str, Any]:
     return found
 
 
-def _slot_gb(tree: dict[str, Any]) -> float:
-    given = _mapping(tree, "slots").get("memory_gb")
-    return float(given) if isinstance(given, int | float) else SlotsConfig().memory_gb
+def _slots(tree: dict[str, Any]) -> SlotsConfig:
+    """The slots as far as they are right: a mistake among their keys is reported already."""
+    given = _mapping(tree, "slots")
+    with suppress(ValidationError):
+        return SlotsConfig.model_validate(given)
+    known = {key: given[key] for key in given if _is_right(str(key), given[key])}
+    return SlotsConfig.model_validate(known)
+
+
+def _is_right(key: str, value: Any) -> bool:
+    with suppress(ValidationError):
+        SlotsConfig.model_validate({key: value})
+        return True
+    return False
 
 
 def _problems(check: Any, name: str, keys: Keys, experts: tuple[str, ...]) -> tuple[str, ...]:

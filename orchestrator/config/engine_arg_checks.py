@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experts.checkpoint_files import own_context
+from experts.footprint.sizes import whole
 from experts.mistakes import ended
 from experts.spec import ExpertSpecBase, VllmSpec
 from experts.vllm import arguments
@@ -14,7 +15,6 @@ from orchestrator.config.weight_checks import config_of
 _LENGTH = "max_model_len"
 _ALLOWED = "VLLM_ALLOW_LONG_MAX_MODEL_LEN"
 """With this variable, vLLM takes any length."""
-_FACTORS = {"k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
 def check_engine_args(
@@ -37,7 +37,7 @@ def _check_names(where: str, given: Mapping[str, Any]) -> list[str]:
 def _check_length(name: str, spec: VllmSpec, slot_args: Mapping[str, Any]) -> list[str]:
     """Whether the model can read as far as it is told to."""
     given = spec.engine_args.get(_LENGTH, slot_args.get(_LENGTH))
-    asked, own = _tokens(given), _own_context(spec)
+    asked, own = whole(given), _own_context(spec)
     if asked is None or own is None or asked <= own[0] or os.environ.get(_ALLOWED) == "1":
         return []
     most, key = own
@@ -54,13 +54,3 @@ def _own_context(spec: VllmSpec) -> tuple[int, str] | None:
         return None
     config = config_of(Path(spec.model))
     return None if config is None else own_context(config)
-
-
-def _tokens(value: Any) -> int | None:
-    """The number that vLLM reads, with its suffixes; None where it chooses by itself."""
-    words = str(value)
-    factor = _FACTORS.get(words[-1:], 1)
-    try:
-        return int(float(words[:-1] if factor > 1 else words) * factor)
-    except ValueError:
-        return None

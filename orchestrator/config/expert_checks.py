@@ -1,7 +1,6 @@
 """Checks of experts that look at their weights, at each other, and at the slots."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from experts import own_engines
@@ -9,13 +8,15 @@ from experts.errors import ConfigError
 from experts.fused.roles import fused
 from experts.spec import ExpertSpecBase, HostedSpec, OwnSpec, TorchSpec, VllmSpec
 from orchestrator.config.engine_arg_checks import check_engine_args
+from orchestrator.config.memory_checks import check_memory
+from orchestrator.config.slots_section import SlotsConfig
 from orchestrator.config.weight_checks import check_weights
 
 
 def check_experts(
     experts: Mapping[str, ExpertSpecBase],
     declared: frozenset[str],
-    slot_gb: float,
+    slots: SlotsConfig,
     slot_args: Mapping[str, Any],
 ) -> list[str]:
     """Every problem of the experts that are right by themselves, each with its path.
@@ -31,7 +32,8 @@ def check_experts(
             problems += _check_adapter(name, spec, experts, declared)
         if isinstance(spec, OwnSpec):
             problems += _check_own(name, spec)
-    return problems + check_engine_args(experts, slot_args) + _check_memory(experts, slot_gb)
+    problems += check_engine_args(experts, slot_args) + _check_pins(experts)
+    return problems + check_memory(experts, slots)
 
 
 def _check_own(name: str, spec: OwnSpec) -> tuple[str, ...]:
@@ -82,26 +84,10 @@ def _check_adapter(
     return []
 
 
-def _check_memory(experts: Mapping[str, ExpertSpecBase], slot_gb: float) -> list[str]:
-    """Experts that no slot can hold, or that should both stay and leave.
-
-    Where no size is given, the files of the weights tell the least that it can be.
-    """
-    hosted = {n: s for n, s in experts.items() if isinstance(s, HostedSpec)}
-    sizes = {n: s.memory_gb or _weights_gb(s.model) for n, s in hosted.items() if s.base is None}
-    problems = [
-        f"experts.{name}.memory_gb: {size:.2f} GB do not fit into a slot of {slot_gb:g} GB"
-        " (slots.memory_gb)."
-        for name, size in sizes.items()
-        if size > slot_gb
-    ]
-    return problems + [
+def _check_pins(experts: Mapping[str, ExpertSpecBase]) -> list[str]:
+    """Experts that should both stay and leave."""
+    return [
         f"experts.{name}.max_idle_s: a pinned expert never leaves; drop `pin` or `max_idle_s`."
-        for name, spec in hosted.items()
-        if spec.pin and spec.max_idle_s is not None
+        for name, spec in experts.items()
+        if isinstance(spec, HostedSpec) and spec.pin and spec.max_idle_s is not None
     ]
-
-
-def _weights_gb(model: str) -> float:
-    files = Path(model).glob("*.safetensors") if Path(model).is_absolute() else ()
-    return float(sum(file.stat().st_size for file in files)) / (1 << 30)

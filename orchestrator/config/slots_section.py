@@ -18,18 +18,39 @@ class SlotsConfig(Section):
         description="GPUs of each slot, as Ray counts them; null: one where there is a GPU.",
     )
     memory_gb: float = Field(
-        4.0, gt=0, description="Memory that a slot's process (or its GPU) may use, in GiB."
+        4.0,
+        gt=0,
+        description="Memory that a slot's process may use (on a GPU, what its engines may take"
+        " together), in GiB.",
+    )
+    kv_cache_share: float = Field(
+        0.125,
+        gt=0,
+        le=1,
+        description="Most of a slot's memory that the KV cache of one expert takes, unless one"
+        " request of the whole context needs more.",
     )
     engine_args: dict[str, Any] = Field(
         default_factory=dict,
         description="Engine arguments of vLLM for every expert, passed on unchanged; those that"
         " Coterie sets itself are refused.",
     )
+    offline: bool | Literal["auto"] = Field(
+        "auto",
+        description="Whether models come from this machine alone: true, false, or `auto` (unless a"
+        " model is neither a folder nor in the Hugging Face cache).",
+    )
     gather_ms: float = Field(
         10.0,
         ge=0,
         description="How long a step of a CPU engine waits for requests that are just arriving, in"
         " milliseconds.",
+    )
+    step_ms: float = Field(
+        250.0,
+        gt=0,
+        description="How long a step of a CPU engine should take at most, in milliseconds: longer"
+        " prompts are read in parts, so that the other experts of the slot go on answering.",
     )
     start_timeout_s: float = Field(
         120.0, gt=0, description="Longest wait for a slot's process to start, in seconds."
@@ -57,6 +78,12 @@ class SlotsConfig(Section):
         1,
         description="vLLM's sleep level for experts that leave a GPU: 1 keeps their weights in host"
         " memory, 2 only their engine; 0 unloads them.",
+    )
+    sleeping_gb: float = Field(
+        1.5,
+        ge=0,
+        description="GPU memory that an expert which sleeps may keep (its context on the device and"
+        " its graphs), in GiB; more is reported as a leak.",
     )
     host_memory_gb: float = Field(
         32.0,

@@ -2,19 +2,19 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from experts.errors import ExpertUnavailable
+from experts.footprint.device import Device
+from experts.footprint.plan import Footprint
+from experts.footprint.specs import SlotRoom, adapters_of, arguments, completed, footprint
 from experts.spec import HostedSpec, TorchSpec, VllmSpec
-from experts.vllm.loads import EngineLoad
+from experts.vllm.loads import EngineLoad, Limits
+from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.machine.queues import EngineQueue
 from orchestrator.residency.machine.state import EngineState, Phase, SlotState
 from orchestrator.residency.slot import Slot
-
-GIB = float(1 << 30)
-DEFAULT_KV_CACHE_BYTES = 64 << 20
 
 
 @dataclass(slots=True, eq=False)
@@ -23,6 +23,7 @@ class HostedEngine:
 
     load: EngineLoad
     queue: EngineQueue
+    footprint: Footprint
     measure_gb: bool = False
     """Whether its memory is measured, because it is not configured."""
     loads: int = 0
@@ -34,6 +35,11 @@ class HostedEngine:
     largest_gb: float = 0.0
     canary: str | None = None
     """Its first answer to the known prompt."""
+    limits: Limits | None = None
+    levels: dict[str, int] = field(default_factory=dict)
+    """Slot -> the level at which it last went to sleep there."""
+    reload_fails: bool = False
+    """Whether it once woke from level 2 with another answer."""
 
     @property
     def name(self) -> str:
@@ -52,7 +58,18 @@ class HostedEngine:
         """
         if self.measure_gb:
             self.largest_gb = max(memory_gb, self.largest_gb)
-            self.state.memory_gb = max(self.largest_gb, estimate_gb(self.load) / 2)
+            # Untouched pages of a cache are not measured, but will be used.
+            self.state.memory_gb = max(self.largest_gb, self.footprint.lasting_gb)
+
+    def shortened(self) -> str:
+        """Words about a context that fell to what fits; none where it did not."""
+        context, limits = self.footprint.context, self.limits
+        if context is None or limits is None or limits.max_model_len >= context:
+            return ""
+        return (
+            f", with a context of {limits.max_model_len:,} of the model's {context:,} tokens:"
+            f" the KV cache of {self.footprint.kv_gb:.2f} GB holds no more"
+        )
 
     def unavailable(self, retry_after_s: float | None) -> ExpertUnavailable:
         """The error of every request for an engine that failed to load."""
@@ -91,6 +108,7 @@ class HostedEngine:
             "first_come_loads": first_come_loads,
             "saved": max(0, first_come_loads - self.loads),
             "leaked_gb": round(self.leaked_gb, 3),
+            "limits": asdict(self.limits) if self.limits else None,
         }
 
 
@@ -129,53 +147,56 @@ class HostedSlot:
                 for r in replicas
             ],
             # In other slots it says only whose files are warm.
-            "asleep": sorted(self.state.asleep - resident) if self.slot.sleeps else [],
+            "asleep": sorted(self.state.asleep.keys() - resident) if self.slot.sleeps else [],
             "doing": self.doing and f"{self.doing} {now - self.doing_since:.1f} s",
         }
 
 
 def hosted_engines(
-    specs: Mapping[str, HostedSpec], engine_args: Mapping[str, object]
+    specs: Mapping[str, HostedSpec], slots: SlotsConfig, device: Device
 ) -> dict[str, HostedEngine]:
     """Base expert -> its engine, with nothing loaded yet."""
     return {
-        name: _hosted_engine(load, specs) for name, load in engine_loads(specs, engine_args).items()
+        name: _hosted_engine(load, found, specs)
+        for name, (load, found) in planned_loads(specs, slots, device).items()
     }
 
 
-def _hosted_engine(load: EngineLoad, specs: Mapping[str, HostedSpec]) -> HostedEngine:
+def _hosted_engine(
+    load: EngineLoad, found: Footprint, specs: Mapping[str, HostedSpec]
+) -> HostedEngine:
     spec = specs[load.expert]
     limits = {expert: specs[expert].max_in_flight for expert in load.experts}
     state = EngineState(
         load.expert,
-        spec.memory_gb or estimate_gb(load),
+        load.memory_gb,
         max_in_flight=sum(limits.values()),
         pinned=spec.pin,
         max_idle_s=spec.max_idle_s or math.inf,
     )
     max_queued = {expert: specs[expert].max_queued for expert in load.experts}
-    return HostedEngine(load, EngineQueue(state, limits, max_queued), spec.memory_gb is None)
+    queue = EngineQueue(state, limits, max_queued)
+    return HostedEngine(load, queue, found, spec.memory_gb is None)
 
 
-def engine_loads(
-    specs: Mapping[str, HostedSpec], default_args: Mapping[str, object]
-) -> dict[str, EngineLoad]:
-    """Base expert -> what to load; adapters ride along with their base."""
-    loads: dict[str, EngineLoad] = {}
+def planned_loads(
+    specs: Mapping[str, HostedSpec], slots: SlotsConfig, device: Device
+) -> dict[str, tuple[EngineLoad, Footprint]]:
+    """Base expert -> what to load, and what that will take; adapters ride along with their base."""
+    room = SlotRoom(slots.memory_gb, slots.kv_cache_share, device)
+    loads: dict[str, tuple[EngineLoad, Footprint]] = {}
     for name, spec in specs.items():
+        if spec.base is not None:
+            continue
+        found = footprint(name, specs, slots.engine_args, room)
+        memory_gb = spec.memory_gb or found.total_gb
         if isinstance(spec, TorchSpec):
             bound = {"max_num_seqs": spec.max_num_seqs}
-            loads[name] = EngineLoad(name, spec.model, bound, kind="torch")
-        elif isinstance(spec, VllmSpec) and spec.base is None:
-            adapters = {n: s.model for n, s in specs.items() if s.base == name}
-            args = {**default_args, **spec.engine_args}
-            loads[name] = EngineLoad(name, spec.model, args, adapters)
+            load = EngineLoad(name, spec.model, bound, {}, memory_gb, kind="torch")
+        elif isinstance(spec, VllmSpec):
+            args = completed(arguments(spec, slots.engine_args), found, device)
+            load = EngineLoad(name, spec.model, args, adapters_of(name, specs), memory_gb)
+        else:
+            continue
+        loads[name] = (load, found)
     return loads
-
-
-def estimate_gb(load: EngineLoad) -> float:
-    """Weights (doubled: half-precision files may be served in float32) and KV cache, in GiB."""
-    folder = Path(load.model)
-    weights = sum(f.stat().st_size for f in folder.glob("*.safetensors")) if folder.is_dir() else 0
-    cache = load.engine_args.get("kv_cache_memory_bytes")
-    return (2 * weights + (cache if isinstance(cache, int) else DEFAULT_KV_CACHE_BYTES)) / GIB

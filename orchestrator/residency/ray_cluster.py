@@ -13,8 +13,7 @@ from ray._private import ray_constants
 
 from experts.errors import ServiceError
 from orchestrator.config.model import RayConfig, SlotsConfig
-from orchestrator.residency.ray_folder import RayFolder
-from orchestrator.residency.ray_watchdog import Watchdog
+from orchestrator.residency.ray_folder import RayFolder, Watchdog
 from orchestrator.residency.slot import LOOPBACK
 
 OBJECT_STORE_BYTES = 80 << 20

@@ -10,14 +10,15 @@ import secrets
 import signal
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import ray
 from ray.actor import ActorHandle
 
+from experts.footprint.device import on_gpus, this_cpu
 from experts.vllm import environment
-from experts.vllm.loads import EngineLoad, LoadReport
+from experts.vllm.loads import EngineLoad, LoadReport, WorkerSettings
 from orchestrator.config.model import RayConfig, SlotsConfig
 from orchestrator.residency.slot import LOOPBACK, SlotLost
 
@@ -43,15 +44,10 @@ class Restarted(Exception):
 class SlotActor:
     """The slot's process: owns the worker, which owns the engines. Asynchronous actor."""
 
-    def __init__(
-        self, threads: int, cuda: bool, sleeps: bool, gather_ms: float, token: str | None
-    ) -> None:
+    def __init__(self, settings: WorkerSettings, token: str | None) -> None:
         """With a token, it serves on the node's address, to requests with it; else on loopback."""
-        environment.prepare(threads, cuda)
-        self._threads = threads
-        self._cuda = cuda
-        self._sleeps = sleeps
-        self._gather_ms = gather_ms
+        environment.prepare(settings)
+        self._settings = settings
         self._token = token
         self._host = LOOPBACK if token is None else ray.util.get_node_ip_address()
         self._worker: Any = None
@@ -67,7 +63,7 @@ class SlotActor:
                 # Where vLLM opens a port for its own processes, only this machine may reach it.
                 os.environ.setdefault("VLLM_HOST_IP", LOOPBACK)
             module = importlib.import_module("experts.vllm.worker")
-            self._worker = module.Worker(self._threads, self._cuda, self._sleeps, self._gather_ms)
+            self._worker = module.Worker(self._settings)
             self._port = await self._worker.serve(self._host, self._token)
         return f"http://{self._host}:{self._port}", self._life
 
@@ -109,12 +105,21 @@ def one_line(error: BaseException) -> str:
 class RaySlot:
     """A `Slot` over one actor, which Ray restarts when its process dies."""
 
-    def __init__(self, slot_id: str, config: SlotsConfig, gpus: float, token: str | None) -> None:
+    def __init__(
+        self,
+        slot_id: str,
+        config: SlotsConfig,
+        gpus: float,
+        token: str | None,
+        models: tuple[str, ...] = (),
+    ) -> None:
+        """`models` are all that may be loaded."""
         self.id = slot_id
         self.token = token
         self.sleeps = gpus > 0 and config.sleep_level > 0
         self.load_blocks = gpus == 0  # On CPU, the engines of a slot share one thread.
-        self._actor = _make_actor(config, gpus, self.sleeps, token)
+        self.device = on_gpus(gpus) if gpus else this_cpu()
+        self._actor = _make_actor(config, gpus, self.sleeps, token, models)
         self._life = ""
         self._reached = True
         self._start_timeout_s = config.start_timeout_s
@@ -225,7 +230,9 @@ class RaySlot:
             raise SlotLost(f"Slot {self.id} lost its process.") from error
 
 
-def _make_actor(config: SlotsConfig, gpus: float, sleeps: bool, token: str | None) -> ActorHandle:
+def _make_actor(
+    config: SlotsConfig, gpus: float, sleeps: bool, token: str | None, models: tuple[str, ...]
+) -> ActorHandle:
     actor = ray.remote(
         num_cpus=config.cpus,
         num_gpus=gpus,
@@ -233,15 +240,21 @@ def _make_actor(config: SlotsConfig, gpus: float, sleeps: bool, token: str | Non
         max_task_retries=0,
         max_concurrency=64,
     )(SlotActor)
-    handle: ActorHandle = actor.remote(config.cpus, gpus > 0, sleeps, config.gather_ms, token)
+    settings = WorkerSettings(
+        config.cpus, gpus > 0, sleeps, config.gather_ms, config.step_ms, config.offline, models
+    )
+    handle: ActorHandle = actor.remote(settings, token)
     return handle
 
 
-def make_slots(ray_config: RayConfig, config: SlotsConfig) -> list[RaySlot]:
-    """One slot per device group. Call after `ray_cluster.connect`."""
+def make_slots(
+    ray_config: RayConfig, config: SlotsConfig, models: Iterable[str] = ()
+) -> list[RaySlot]:
+    """One slot per device group, for these models. Call after `ray_cluster.connect`."""
     gpus = config.gpus
     if gpus is None:
         gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= config.count else 0.0
     # Elsewhere in a cluster others could reach the slots: only this service knows the token.
     token = None if ray_config.address is None else secrets.token_urlsafe(32)
-    return [RaySlot(f"slot-{i}", config, gpus, token) for i in range(config.count)]
+    wanted = tuple(models)
+    return [RaySlot(f"slot-{i}", config, gpus, token, wanted) for i in range(config.count)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import httpx
 
 from experts.errors import ExpertError, ExpertOverloaded
+from experts.footprint.device import expected
 from experts.spec import HostedSpec
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary
@@ -60,7 +61,8 @@ class Scheduler:
     ) -> None:
         self._specs, self._config, self._client, self._say = specs, config, client, on_event
         self._slots = {slot.id: HostedSlot(slot, _state_of(slot, config)) for slot in slots}
-        self._engines = hosted_engines(specs, config.engine_args)
+        device = slots[0].device if slots else expected(config.gpus)
+        self._engines = hosted_engines(specs, config, device)
         self._costs = CostStore(store, on_event)
         self._shadow = LruBaseline(0.0)
         self._arrivals = self._shadow.arrivals

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from experts.footprint.device import Device
 from experts.vllm.loads import EngineLoad, LoadReport
 
 LOOPBACK = "127.0.0.1"
@@ -19,6 +20,7 @@ class Slot(Protocol):
     id: str
     sleeps: bool
     """Whether an engine can sleep here, its weights in host memory, and wake."""
+    device: Device
     load_blocks: bool
     """Whether the residents stand still during a load."""
     token: str | None

@@ -11,7 +11,7 @@ from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary
 from orchestrator.residency.cost_store import CostStore
 from orchestrator.residency.engines import HostedEngine, HostedSlot
-from orchestrator.residency.machine.effects import Effect, Load, MakeRoom, Unload
+from orchestrator.residency.machine.effects import Effect, Forget, Load, MakeRoom, Unload
 from orchestrator.residency.machine.machine import Machine
 from orchestrator.residency.machine.state import Phase, Replica
 from orchestrator.residency.slot import SlotLost, authorization
@@ -68,6 +68,8 @@ class Transitions:
                 self._start(self._guarded(replica, lambda: self._unload(replica, may_sleep)))
             case Load(replica, warm):
                 self._start(self._guarded(replica, lambda: self._load(replica, warm)))
+            case Forget(slot, engine):
+                self._start(self._forget(self._slots[slot.id], engine))
             case MakeRoom(replica):
                 name = replica.engine.name
                 self._say(f"{replica.slot.id}: no memory for {name}; once more with others gone")
@@ -106,7 +108,7 @@ class Transitions:
         slot.does(f"dropping {engine.name}", time.monotonic())
         try:
             before_gb = await self._measure_gb(slot)
-            seconds, asleep = await self._drop(slot, engine, may_sleep)
+            seconds, level = await self._drop(slot, engine, may_sleep)
             after_gb = await self._measure_gb(slot)
         except SlotLost:
             raise
@@ -115,28 +117,57 @@ class Transitions:
             self._say(f"{slot.slot.id}: {engine.name} could not leave: {reason}")
             self._apply(self._machine.unload_failed(replica, reason, time.monotonic()))
             return
+        kept_gb = engine.taken_gb
+        if before_gb is not None and after_gb is not None:
+            kept_gb = max(engine.taken_gb - (before_gb - after_gb), 0.0)
         if replica.since:  # Else it is what a failed load has left behind.
             engine.evictions += 1
             engine.state.costs.measured("leave_s", seconds)
-            if before_gb is not None and after_gb is not None:
-                self._check_freed(engine, before_gb - after_gb)
-        self._say(f"{slot.slot.id}: {engine.name} left in {seconds:.2f} s")
+            if after_gb is not None:
+                self._check_freed(engine, kept_gb, level)
+        verb = "sleeps" if level else "left"
+        self._say(f"{slot.slot.id}: {engine.name} {verb} in {seconds:.2f} s")
         draining = [r.engine.name for r in slot.state.replicas if r.in_use and r is not replica]
         slot.does(f"draining {', '.join(draining)}", time.monotonic())
-        self._apply(self._machine.left(replica, asleep))
+        self._apply(self._machine.left(replica, kept_gb if level else None))
 
     async def _drop(
         self, slot: HostedSlot, engine: HostedEngine, may_sleep: bool
-    ) -> tuple[float, bool]:
-        """Seconds, and whether it sleeps."""
-        level = self._config.sleep_level
-        if not may_sleep or not slot.slot.sleeps or level == 0:
-            return await slot.slot.unload(engine.name), False
-        asleep_gb = sum(self._engines[name].state.memory_gb for name in slot.state.asleep)
-        # Level 2 forgets the weights.
-        if level == 1 and asleep_gb + engine.state.memory_gb > self._config.host_memory_gb:
-            return await slot.slot.unload(engine.name), False
-        return await slot.slot.sleep(engine.name, level), True
+    ) -> tuple[float, int]:
+        """Seconds, and the level at which it sleeps; 0: it is gone."""
+        level = self._level(slot, engine) if may_sleep else 0
+        if level == 0:
+            return await slot.slot.unload(engine.name), 0
+        engine.levels[slot.slot.id] = level
+        return await slot.slot.sleep(engine.name, level), level
+
+    def _level(self, slot: HostedSlot, engine: HostedEngine) -> int:
+        """How an engine sleeps here.
+
+        Level 2 reads the weights again when it wakes, which not every model survives: the canary
+        says whether this one does, and without a canary nobody would know.
+        """
+        level = self._config.sleep_level if slot.slot.sleeps else 0
+        if level == 2 and (engine.reload_fails or not self._canary.wanted):
+            level = 1
+        if level != 1:
+            return level
+        sleepers = [self._engines[name] for name in slot.state.asleep]
+        host_gb = sum(e.state.memory_gb for e in sleepers if e.levels.get(slot.slot.id) == 1)
+        return 1 if host_gb + engine.state.memory_gb <= self._config.host_memory_gb else 0
+
+    async def _forget(self, slot: HostedSlot, name: str) -> None:
+        """Drop an engine that sleeps."""
+        restarts = slot.restarts
+        slot.does(f"dropping {name}", time.monotonic())
+        try:
+            await slot.slot.unload(name)
+        except SlotLost:
+            return self._lost(slot, restarts)
+        except Exception as error:
+            # If it is there still, the load that follows will find too little memory, and say so.
+            self._say(f"{slot.slot.id}: {name} could not be dropped: {_words(error, name)}")
+        self._apply(self._machine.forgotten(slot.state, name))
 
     async def _measure_gb(self, slot: HostedSlot) -> float | None:
         """None where the slot cannot tell, or is too busy: the number from before stays."""
@@ -146,12 +177,13 @@ class Transitions:
             return None
         return slot.memory_gb
 
-    def _check_freed(self, engine: HostedEngine, freed_gb: float) -> None:
-        leaked_gb = engine.taken_gb - freed_gb
-        if leaked_gb > self._config.leak_tolerance_gb:
-            engine.leaked_gb += leaked_gb
+    def _check_freed(self, engine: HostedEngine, kept_gb: float, level: int) -> None:
+        """An engine that sleeps keeps its context and graphs; one that is gone keeps nothing."""
+        may_keep_gb = self._config.sleeping_gb if level else self._config.leak_tolerance_gb
+        if kept_gb > may_keep_gb:
+            engine.leaked_gb += kept_gb
             self._say(
-                f"{engine.name} gave back {max(freed_gb, 0.0):.2f} of"
+                f"{engine.name} gave back {max(engine.taken_gb - kept_gb, 0.0):.2f} of"
                 f" {engine.taken_gb:.2f} GB: the rest has leaked"
             )
 
@@ -163,7 +195,7 @@ class Transitions:
         started = time.perf_counter()
         try:
             report = await self._load_once(slot, engine, warm)
-            await self._check_canary(slot, engine, replica)
+            await self._check_canary(slot, engine, replica, warm)
         except SlotLost:
             raise
         except MemoryShort as error:
@@ -186,11 +218,16 @@ class Transitions:
                 raise MemoryShort(str(error)) from error
             raise
 
-    async def _check_canary(self, slot: HostedSlot, engine: HostedEngine, replica: Replica) -> None:
+    async def _check_canary(
+        self, slot: HostedSlot, engine: HostedEngine, replica: Replica, warm: bool
+    ) -> None:
         """The first load records the answer; later ones must repeat it, or load afresh."""
         if not self._canary.wanted or await self._answers_as_before(slot, engine, replica):
             return
         self._say(f"{slot.slot.id}: {engine.name} came back wrong and is loaded afresh")
+        if warm and engine.levels.get(slot.slot.id) == 2:
+            engine.reload_fails = True
+            self._say(f"{engine.name} does not survive sleep level 2: from now on it uses level 1")
         await slot.slot.unload(engine.name)
         await slot.slot.load(engine.load)
         if not await self._answers_as_before(slot, engine, replica):
@@ -221,9 +258,11 @@ class Transitions:
         engine.loads += 1
         engine.load_seconds = report.seconds
         engine.taken_gb = report.memory_gb
+        engine.limits = report.limits or engine.limits
         engine.measured(report.memory_gb)
         self._apply(self._machine.loaded(replica, time.monotonic()))
-        self._say(f"{slot.slot.id}: {', '.join(engine.load.experts)} loaded in {seconds:.1f} s")
+        names = ", ".join(engine.load.experts)
+        self._say(f"{slot.slot.id}: {names} loaded in {seconds:.1f} s{engine.shortened()}")
 
     def _fail(self, replica: Replica, error: Exception) -> None:
         """Only after an error of the engine's own is it known that nothing of it is left."""

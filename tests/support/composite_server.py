@@ -10,13 +10,14 @@ import sys
 from typing import Any
 
 from experts.vllm import environment
-from experts.vllm.loads import EngineLoad
+from experts.vllm.loads import EngineLoad, WorkerSettings
 
 THREADS = 1
 
 
 async def main(loads: dict[str, dict[str, Any]]) -> None:
-    environment.prepare(THREADS, cuda=False)
+    settings = WorkerSettings(THREADS, gather_ms=5)
+    environment.prepare(settings)
     # Only now: vLLM reads the environment when it is imported.
     from vllm.v1.core.sched.scheduler import Scheduler  # noqa: PLC0415
 
@@ -30,7 +31,7 @@ async def main(loads: dict[str, dict[str, Any]]) -> None:
         return preempt(self, request, *args, **kwargs)
 
     Scheduler._preempt_request = counted
-    worker = Worker(THREADS, cuda=False, sleeps=False, gather_ms=5)
+    worker = Worker(settings)
     port = await worker.serve("127.0.0.1")
     for name, load in loads.items():
         report = await worker.load(EngineLoad(name, load["model"], load["engine_args"]))

@@ -5,6 +5,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 
+from experts.footprint.device import Device
 from experts.vllm.loads import EngineLoad, LoadReport
 from orchestrator.residency.slot import SlotLost
 
@@ -18,6 +19,7 @@ class ScriptedSlot:
         self.id = slot_id
         self.sleeps = False
         self.load_blocks = True
+        self.device = Device("cpu")
         self.token: str | None = None
         self.url = f"http://{slot_id}.test"
         self.loads: list[str] = []
@@ -25,6 +27,8 @@ class ScriptedSlot:
         self.sleeping: list[tuple[str, int]] = []
         self.woken: list[str] = []
         self.base_gb, self.budget_gb = 0.0, math.inf
+        self.kept_gb = 0.0
+        """What every engine that sleeps still holds."""
         self.leaks_gb = 0.0
         """What every engine leaves behind."""
         self.mistakes: list[str] = []
@@ -76,6 +80,9 @@ class ScriptedSlot:
         await self._moves("unload", engine, self._holds.get(f"unload {engine}"))
         _raise_next(self.unload_errors)
         self.unloads.append(engine)
+        if engine in self._asleep:
+            self._asleep.remove(engine)
+            return 0.1
         self._forget(engine)
         return 0.1
 
@@ -99,7 +106,8 @@ class ScriptedSlot:
     async def memory_gb(self) -> float:
         await self._alive_until(None)
         _raise_next(self.memory_errors)
-        return self.base_gb + self._lost_gb + sum(self._sizes[name] for name in self._residents)
+        held_gb = sum(self._sizes[name] for name in self._residents)
+        return self.base_gb + self._lost_gb + held_gb + self.kept_gb * len(self._asleep)
 
     async def running(self) -> dict[str, int]:
         await self._alive_until(None)
@@ -134,7 +142,8 @@ class ScriptedSlot:
 
     def _come(self, engine: str) -> None:
         self._residents.append(engine)
-        if sum(self._sizes[name] for name in self._residents) > self.budget_gb:
+        held_gb = sum(self._sizes[name] for name in self._residents)
+        if held_gb + self.kept_gb * len(self._asleep) > self.budget_gb + 1e-6:
             self.mistakes.append(f"{self._residents} are too many")
 
     def _forget(self, engine: str) -> None:

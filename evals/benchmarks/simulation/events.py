@@ -167,7 +167,7 @@ class Simulation:
         self._look_later(server)
 
     def _left(self, replica: Replica, now: float) -> None:
-        self._apply(self._machine.left(replica, asleep=True), now)
+        self._apply(self._machine.left(replica, asleep_gb=0.0), now)
 
     def _loaded(self, replica: Replica, now: float) -> None:
         server = self._servers[replica.slot.id]

@@ -16,10 +16,11 @@ from evals.client.ask import Answer, Question, ask, ask_many
 from evals.client.progress import Progress
 from evals.client.service import serving
 from experts.errors import ServiceError
+from experts.footprint.device import expected
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
 from orchestrator.residency import ray_cluster, ray_slot
-from orchestrator.residency.engines import engine_loads
+from orchestrator.residency.engines import planned_loads
 from orchestrator.residency.machine.policy import PolicyDecision, Rules, Transition, decide
 from orchestrator.residency.machine.state import EngineState, Replica, SlotState
 from orchestrator.service import Service
@@ -71,7 +72,8 @@ class Hostile:
 
 async def measure_starts(config: Config, rounds: int, progress: Progress) -> Starts:
     """Every round: a new slot process to the first token, then warm loads in the same process."""
-    loads = list(engine_loads(config.hosted(), config.slots.engine_args).values())
+    planned = planned_loads(config.hosted(), config.slots, expected(config.slots.gpus))
+    loads = [load for load, _ in planned.values()]
     questions = iter(count())
     cold, warm = [], []
     progress.doing("starting Ray")

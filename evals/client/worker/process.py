@@ -12,18 +12,19 @@ from importlib import import_module
 from typing import Any
 
 from experts.vllm import environment
-from experts.vllm.loads import EngineLoad
+from experts.vllm.loads import EngineLoad, WorkerSettings
 
 GATHER_MS = 5.0
 
 
 async def main(threads: int, loads: dict[str, dict[str, Any]]) -> None:
     """Load the models, serve them, and end with the standard input."""
-    environment.prepare(threads, cuda=False)
+    settings = WorkerSettings(threads, gather_ms=GATHER_MS)
+    environment.prepare(settings)
     # Only now: vLLM reads the environment when it is imported.
     module = import_module("experts.vllm.worker")
     try:
-        worker = module.Worker(threads, cuda=False, sleeps=False, gather_ms=GATHER_MS)
+        worker = module.Worker(settings)
         port = await worker.serve("127.0.0.1")
         for name, load in loads.items():
             await worker.load(EngineLoad(name, **load))

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from experts.footprint.device import expected
 from experts.spec import VllmSpec
-from experts.vllm.loads import EngineLoad
 from orchestrator.cli.plan.batch_file import BatchLine
 from orchestrator.cli.plan.calls import Calls
 from orchestrator.cli.plan.tokens import count_tokens
 from orchestrator.config.model import Config
-from orchestrator.residency.engines import engine_loads, estimate_gb
+from orchestrator.residency.engines import planned_loads
 from orchestrator.residency.forecast import Work
 from orchestrator.residency.machine.costs import Costs
 
@@ -62,13 +62,12 @@ def _context(engine: str, config: Config) -> int | None:
 
 def add_costs(share: Share, config: Config, known: Mapping[str, Any]) -> Work:
     """Fill in what a running service has measured, or else what is assumed."""
-    loads: dict[str, EngineLoad] = engine_loads(config.hosted(), config.slots.engine_args)
+    loads = planned_loads(config.hosted(), config.slots, expected(config.slots.gpus))
     entry, assumed = known.get(share.engine, {}), Costs()
     share.measured = entry.get("count", 0) > 0
     share.load_s = entry.get("load_s", assumed.load_s)
     share.service_s = entry.get("service_s", assumed.service_s)
-    configured = config.hosted()[share.engine].memory_gb
-    share.memory_gb = entry.get("memory_gb") or configured or estimate_gb(loads[share.engine])
+    share.memory_gb = entry.get("memory_gb") or loads[share.engine][0].memory_gb
     waves = (
         math.ceil(count / config.experts[expert].max_in_flight)
         for expert, count in share.calls.items()

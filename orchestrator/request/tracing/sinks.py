@@ -30,7 +30,10 @@ class AccessLog:
     def write(self, context: RequestContext, trace: Trace) -> None:
         if not ACCESS.isEnabledFor(logging.INFO):
             return
-        ACCESS.info("request", extra={"access": access_fields(context, trace)})
+        # Not by `info`, which walks the stack to find out who logs: a tenth of a request's cost.
+        record = logging.LogRecord(ACCESS.name, logging.INFO, "", 0, "request", None, None)
+        record.access = access_fields(context, trace)
+        ACCESS.handle(record)
 
 
 def access_fields(context: RequestContext, trace: Trace) -> dict[str, Any]:

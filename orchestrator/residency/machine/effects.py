@@ -49,6 +49,13 @@ class Unload(NamedTuple):
     may_sleep: bool
 
 
+class Forget(NamedTuple):
+    """Drop an engine that sleeps, to make room; answer with `forgotten`."""
+
+    slot: SlotState
+    engine: str
+
+
 class Load(NamedTuple):
     """Load the replica; answer with `loaded`, `memory_short` or `load_failed`."""
 
@@ -69,4 +76,4 @@ class End(NamedTuple):
     slot: SlotState
 
 
-Effect = Grant | Reject | Abort | Begin | Unload | Load | MakeRoom | End
+Effect = Grant | Reject | Abort | Begin | Unload | Forget | Load | MakeRoom | End

@@ -96,7 +96,8 @@ class Machine(Admission):
         for slot in self.slots:
             while slot.planned and slot.up and not slot.in_transition:
                 engine, reason = slot.planned.pop(0)
-                fits = slot.free_gb >= engine.memory_gb and engine.retry_at <= now
+                room_gb = slot.free_gb + slot.asleep_gb
+                fits = room_gb >= engine.memory_gb and engine.retry_at <= now
                 if fits and not engine.replicas:
                     effects += self._begin(Transition(slot, (), engine, reason), now)
         if self.filling:
@@ -160,12 +161,20 @@ class Machine(Admission):
 
     # Transitions.
 
-    def left(self, replica: Replica, asleep: bool = False) -> Effects:
-        """A replica has left its slot, or sleeps there."""
+    def left(self, replica: Replica, asleep_gb: float | None = None) -> Effects:
+        """A replica has left its slot, or sleeps there and still holds `asleep_gb`."""
         if (progress := self._progress_of(replica)) is None:
             return []
-        progress.left(replica, asleep)
+        progress.left(replica, asleep_gb)
         return self._step(replica.slot)
+
+    def forgotten(self, slot: SlotState, engine: str) -> Effects:
+        """An engine that slept has been dropped, or was not there."""
+        progress = self._progress.get(slot.id)
+        if progress is None or progress.forgetting != engine:
+            return []  # The slot has died since.
+        progress.forgotten(engine)
+        return self._step(slot)
 
     def unload_failed(self, replica: Replica, reason: str, now: float) -> Effects:
         """A replica could not be unloaded: as far as can be told, it is still there."""
@@ -192,7 +201,7 @@ class Machine(Admission):
         replica.phase, replica.since, replica.last_used = Phase.READY, now, now
         engine.failed, engine.failures_in_a_row, engine.losses_in_a_row = None, 0, 0
         if not slot.sleeps:
-            slot.asleep.add(engine.name)  # From now on, its files and classes are warm here.
+            slot.asleep[engine.name] = 0.0  # From now on, its files and classes are warm here.
         return self._step(slot) + self._admit(self._queues[engine.name], now)
 
     def memory_short(self, replica: Replica, reason: str, now: float) -> Effects:

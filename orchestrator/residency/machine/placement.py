@@ -91,8 +91,11 @@ class Placement:
     def make_room(
         self, slot: SlotState, need_gb: float, may_leave: MayLeave
     ) -> tuple[Replica, ...] | None:
-        """The least valuable replicas whose departure leaves `need_gb` free; None if none do."""
-        missing = need_gb - slot.free_gb
+        """The least valuable replicas whose departure leaves `need_gb` free; None if none do.
+
+        Engines that sleep are in nobody's way: they are dropped before a load.
+        """
+        missing = need_gb - slot.free_gb - slot.asleep_gb
         if missing <= 0:
             return ()
         leaving: list[Replica] = []

@@ -124,9 +124,11 @@ class _Decision:
 
     def _tidy(self) -> None:
         for slot in tuple(self._placement.free):
-            if slot.free_gb < 0 and (leaving := self._placement.make_room(slot, 0.0, spare(slot))):
-                self._change(slot, leaving, None, "over its memory budget")
-                continue
+            if slot.free_gb < 0:
+                leaving = self._placement.make_room(slot, 0.0, spare(slot))
+                if leaving is not None:
+                    self._change(slot, leaving, None, "over its memory budget")
+                    continue
             stale = [replica for replica in slot.replicas if self._stale(replica)]
             if stale:
                 self._change(slot, tuple(stale), None, "idle for max_idle_s")

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from orchestrator.residency.machine.effects import Abort, Effect, End, Load, Unload
+from orchestrator.residency.machine.effects import Abort, Effect, End, Forget, Load, Unload
 from orchestrator.residency.machine.policy import Transition
 from orchestrator.residency.machine.state import (
     Phase,
@@ -12,6 +12,9 @@ from orchestrator.residency.machine.state import (
     add_replica,
     remove_replica,
 )
+
+ROUNDING_GB = 1e-6
+"""Sums of sizes differ in their last digits."""
 
 
 @dataclass(slots=True, eq=False)
@@ -24,6 +27,8 @@ class Progress:
     drain_by: float
     may_sleep: bool = True
     unloading: Replica | None = None
+    forgetting: str | None = None
+    """The engine that sleeps no longer."""
     loading: bool = False
     made_room: bool = False
     """Memory was short, and all that may leave had to."""
@@ -43,7 +48,8 @@ class Progress:
 
     def step(self) -> list[Effect]:
         """What the slot does next; nothing while it is at work, or drains."""
-        if self.unloading is not None or self.loading or self.retry_at < math.inf:
+        at_work = self.loading or self.unloading is not None or self.forgetting is not None
+        if at_work or self.retry_at < math.inf:
             return []
         drained = next((replica for replica in self.leaving if not replica.in_use), None)
         if drained is not None:
@@ -51,17 +57,36 @@ class Progress:
             return [Unload(drained, self.may_sleep and drained is not self.remains)]
         if self.leaving:
             return []
+        if (sleeper := self._sleeper_in_the_way()) is not None:
+            self.forgetting = sleeper
+            return [Forget(self.slot, sleeper)]
         if self.coming is not None:
             self.loading = True
             self.slot.recount()
             return [self._load(self.coming)]
         return [End(self.slot)]
 
+    def _sleeper_in_the_way(self) -> str | None:
+        """The engine that has slept longest, where the memory that sleepers hold is needed."""
+        own = self.coming.engine.name if self.coming is not None else None
+        # What the coming one still holds is a part of what it needs.
+        if self.slot.free_gb + self.slot.asleep.get(own or "", 0.0) >= -ROUNDING_GB:
+            return None
+        held = (name for name, gb in self.slot.asleep.items() if gb > 0 and name != own)
+        return next(held, None)
+
+    def forgotten(self, engine: str) -> None:
+        """An engine that slept has been dropped."""
+        self.forgetting = None
+        self.slot.asleep.pop(engine, None)
+        self.slot.recount()
+
     def _load(self, coming: Replica) -> Load:
         name, slot = coming.engine.name, self.slot
         warm = name in slot.asleep
         if slot.sleeps:
-            slot.asleep.discard(name)  # Awake or gone: it sleeps no longer.
+            slot.asleep.pop(name, None)  # Awake or gone: it sleeps no longer.
+            slot.recount()
         return Load(coming, warm)
 
     def overdue(self, now: float) -> list[Abort]:
@@ -70,13 +95,13 @@ class Progress:
             return []
         return [Abort(r, tuple(r.running)) for r in self.leaving if r.in_use]
 
-    def left(self, replica: Replica, asleep: bool) -> None:
-        """The replica is gone, or asleep."""
+    def left(self, replica: Replica, asleep_gb: float | None) -> None:
+        """The replica is gone, or sleeps and still holds so much."""
         remove_replica(replica)
         self.leaving.remove(replica)
         self.unloading = None
-        if asleep:
-            self.slot.asleep.add(replica.engine.name)
+        if asleep_gb is not None:
+            self.slot.asleep[replica.engine.name] = asleep_gb
         self.slot.recount()
 
     def stay(self, now: float) -> list[Replica]:

@@ -94,8 +94,9 @@ class SlotState:
     sleeps: bool = False
     """Whether an engine that leaves can sleep in host memory."""
     replicas: "list[Replica]" = field(default_factory=list)
-    asleep: set[str] = field(default_factory=set)
-    """Engines with a cheaper way back than a load: those that sleep, or whose files are warm."""
+    asleep: dict[str, float] = field(default_factory=dict)
+    """Engines with a cheaper way back than a load: those that sleep, the first of them longest, or
+    whose files are warm. With the memory that each still holds here, which none need keep."""
     planned: "list[tuple[EngineState, str]]" = field(default_factory=list)
     """Engines to load here before the policy is asked, each with the reason."""
 
@@ -103,6 +104,11 @@ class SlotState:
     def free_gb(self) -> float:
         """What the budget leaves."""
         return self.budget_gb - self.used_gb - self.reserved_gb
+
+    @property
+    def asleep_gb(self) -> float:
+        """What would be free as well if all that sleep were dropped."""
+        return sum(self.asleep.values())
 
     def load_s(self, engine: EngineState) -> float:
         """Seconds to make `engine` ready here."""
@@ -120,7 +126,7 @@ class SlotState:
         A sum, so that rounding does not add up over a million transitions. A load takes memory
         when those that leave for it have left.
         """
-        used_gb, loading_gb, draining = self.base_gb, 0.0, False
+        used_gb, loading_gb, draining = self.base_gb + self.asleep_gb, 0.0, False
         for replica in self.replicas:
             if replica.phase is Phase.LOADING:
                 loading_gb += replica.engine.memory_gb

@@ -1,6 +1,9 @@
 """Engines take turns, loads stop them, and requests that come together start together."""
 
 import asyncio
+import threading
+
+import pytest
 
 from experts.vllm.stepper import ARRIVAL, Stepper
 
@@ -97,3 +100,47 @@ async def test_no_engine_steps_during_a_load() -> None:
     load_may_end.set()
     await loading
     assert await core.next_step() == ["early"]
+
+
+async def test_a_load_that_gives_way_lets_others_begin_and_step() -> None:
+    core, order = Core(), []
+    stepper = _stepper(core)
+    begun, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def load() -> None:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(PATIENCE_S)
+        stepper.give_way()
+        order.append(list(core.steps))
+
+    loading = asyncio.create_task(stepper.submit(load))
+    await asyncio.wait_for(begun.wait(), PATIENCE_S)
+    calling = asyncio.create_task(stepper.call(lambda: core.waiting.append("only")))
+    await asyncio.sleep(0)
+    assert core.waiting == []
+    go_on.set()
+    await asyncio.wait_for(calling, PATIENCE_S)
+    await asyncio.wait_for(loading, PATIENCE_S)
+    assert order == [[["only"]]]
+
+
+async def test_what_came_during_a_load_begins_when_it_is_over() -> None:
+    core = Core()
+    stepper = _stepper(core)
+    go_on = threading.Event()
+    loading = asyncio.create_task(stepper.submit(lambda: go_on.wait(PATIENCE_S)))
+    await asyncio.sleep(0)
+    calling = asyncio.create_task(stepper.call(lambda: core.waiting.append("only")))
+    failing = asyncio.create_task(stepper.call(lambda: {}["nothing"]))
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.wait_for(asyncio.gather(loading, calling), PATIENCE_S)
+    assert await core.next_step() == ["only"]
+    with pytest.raises(KeyError):
+        await failing
+
+
+async def test_nobody_to_give_way_to() -> None:
+    stepper = _stepper(Core())
+    await asyncio.wait_for(stepper.submit(stepper.give_way), PATIENCE_S)

@@ -30,7 +30,9 @@ ENGINE = {
     "retry_in_s": 0.0,
     "saved": 3,
     "leaked_gb": 0.0,
+    "limits": None,
 }
+LIMITS = {"dtype": "float32", "max_model_len": 8192, "kv_tokens": 11520}
 POOL: dict[str, Any] = {
     "slots": [
         {
@@ -62,7 +64,7 @@ POOL: dict[str, Any] = {
         },
     ],
     "loads": {
-        "math": ENGINE,
+        "math": {**ENGINE, "limits": LIMITS},
         "words": {**ENGINE, "experts": ["words", "cipher"], "waiting": 4, "oldest_s": 2.125},
         "law": {**ENGINE, "experts": ["law"]},
         "art": {
@@ -106,7 +108,9 @@ def test_slots_show_what_they_hold(shown: Any) -> None:
 
 def test_engines_show_what_waits_and_what_it_costs(shown: Any) -> None:
     lines = shown(POOL)
-    assert _line(lines, "math") == "math 0 0.0 2 1 1.25 0.50 0.75 ready in slot-0"
+    assert (
+        _line(lines, "math") == "math 0 0.0 2 1 1.25 0.50 0.75 float32 8,192 11,520 ready in slot-0"
+    )
     assert _line(lines, "words", "4") == "words 4 2.1 2 1 1.25 0.50 0.75 loading in slot-0"
     assert _line(lines, "law", "0").endswith("asleep in slot-0")
     text = " ".join(" ".join(line) for line in lines)
@@ -199,3 +203,9 @@ async def test_a_scrape_shows_the_pool(serve: Any) -> None:
     text = (await gateway.http.get("/metrics")).text
     assert 'coterie_loads_total{engine="hosted"} 1.0' in text
     assert 'coterie_slot_up{slot="slot-0"} 1.0' in text
+
+
+def test_how_an_engine_was_started_is_shown(shown: Any) -> None:
+    lines = shown(POOL)
+    assert "float32 8,192 11,520" in _line(lines, "math", "0")
+    assert "float32" not in _line(lines, "law", "0")

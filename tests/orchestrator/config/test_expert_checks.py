@@ -45,15 +45,6 @@ def test_an_expert_that_no_slot_can_hold_is_refused(write: Any, weights: Path) -
     )
 
 
-def test_an_expert_whose_weights_no_slot_can_hold_is_refused(write: Any, weights: Path) -> None:
-    with (weights / "model.safetensors").open("ab") as file:
-        file.truncate(2 << 30)  # A hole: it takes no room on the disk.
-    path = write(
-        {"experts": {"big": {"type": "vllm", "model": str(weights)}}, "slots": {"memory_gb": 1}}
-    )
-    assert "experts.big.memory_gb: 2.00 GB do not fit" in problems_of(path)[0]
-
-
 def test_a_pinned_expert_with_an_idle_limit_is_refused(write: Any, weights: Path) -> None:
     spec = {"type": "vllm", "model": str(weights), "pin": True, "max_idle_s": 5}
     problems = problems_of(write({"experts": {"a": spec}}))

@@ -1,19 +1,16 @@
 """What to load for each expert, and how much memory that is taken to need."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experts.spec import VllmSpec
-from orchestrator.residency.engines import (
-    DEFAULT_KV_CACHE_BYTES,
-    GIB,
-    HostedEngine,
-    engine_loads,
-    estimate_gb,
-    hosted_engines,
-)
+from experts.footprint.device import Device
+from experts.spec import TorchSpec, VllmSpec
+from experts.vllm.loads import EngineLoad, Limits
+from orchestrator.config.slots_section import SlotsConfig
+from orchestrator.residency.engines import HostedEngine, hosted_engines, planned_loads
+
+CPU = Device("cpu", bf16=False)
 
 
 def _spec(**keys: Any) -> VllmSpec:
@@ -21,12 +18,16 @@ def _spec(**keys: Any) -> VllmSpec:
 
 
 def _engine(**keys: Any) -> HostedEngine:
-    return hosted_engines({"a": _spec(**keys)}, {})["a"]
+    return hosted_engines({"a": _spec(**keys)}, SlotsConfig(), CPU)["a"]
+
+
+def _loads(specs: dict[str, Any], **engine_args: Any) -> dict[str, EngineLoad]:
+    planned = planned_loads(specs, SlotsConfig(engine_args=engine_args), CPU)
+    return {name: load for name, (load, _) in planned.items()}
 
 
 def test_an_adapter_rides_along_with_its_base() -> None:
-    hosted = {"base": _spec(), "adapter": _spec(model="/adapter", adapter_of="base")}
-    loads = engine_loads(hosted, {})
+    loads = _loads({"base": _spec(), "adapter": _spec(model="/adapter", adapter_of="base")})
     assert list(loads) == ["base"]
     assert loads["base"].experts == ("base", "adapter")
     assert loads["base"].adapters == {"adapter": "/adapter"}
@@ -34,25 +35,28 @@ def test_an_adapter_rides_along_with_its_base() -> None:
 
 def test_an_experts_engine_arguments_override_those_of_the_slots() -> None:
     hosted = {"a": _spec(engine_args={"max_model_len": 64})}
-    loads = engine_loads(hosted, {"max_model_len": 1024, "dtype": "float32"})
-    assert loads["a"].engine_args == {"max_model_len": 64, "dtype": "float32"}
+    args = _loads(hosted, max_model_len=1024, dtype="float32")["a"].engine_args
+    assert args["max_model_len"] == 64
+    assert args["dtype"] == "float32"
 
 
-def test_memory_is_estimated_from_the_weights_and_the_cache(tmp_path: Path) -> None:
-    (tmp_path / "model.safetensors").write_bytes(b"x" * 1000)
-    load = engine_loads({"a": _spec(model=str(tmp_path))}, {})["a"]
-    assert estimate_gb(load) == (2 * 1000 + DEFAULT_KV_CACHE_BYTES) / GIB
+def test_memory_is_what_is_configured_or_else_what_is_derived() -> None:
+    loads = _loads({"said": _spec(memory_gb=2.5), "derived": _spec()})
+    assert loads["said"].memory_gb == 2.5
+    assert 0 < loads["derived"].memory_gb < 1
 
 
-def test_the_configured_cache_counts_in_the_estimate() -> None:
-    load = engine_loads({"a": _spec()}, {"kv_cache_memory_bytes": 1 << 30})["a"]
-    assert estimate_gb(load) == 1.0
+def test_an_engine_in_torch_has_its_bound_alone() -> None:
+    loads = _loads({"a": TorchSpec(type="torch", model="/fused", max_num_seqs=3)})
+    assert loads["a"].kind == "torch"
+    assert loads["a"].engine_args == {"max_num_seqs": 3}
 
 
-@pytest.mark.parametrize("odd", [None, "2G", 1e9], ids=["null", "text", "float"])
-def test_a_cache_size_that_only_vllm_understands_does_not_break_the_estimate(odd: Any) -> None:
-    load = engine_loads({"a": _spec()}, {"kv_cache_memory_bytes": odd})["a"]
-    assert estimate_gb(load) > 0
+@pytest.mark.parametrize(("length", "said"), [(8192, False), (4096, True)])
+def test_a_context_that_fell_to_what_fits_is_told(length: int, said: bool) -> None:
+    engine = _engine(engine_args={"max_model_len": 8192})
+    engine.limits = Limits("float32", length, 5000)
+    assert ("4,096 of the model's 8,192" in engine.shortened()) is said
 
 
 def test_the_largest_measurement_counts() -> None:
@@ -70,6 +74,12 @@ def test_configured_memory_is_not_measured() -> None:
 
 def test_an_engine_has_a_queue_for_each_of_its_experts() -> None:
     specs = {"a": _spec(max_in_flight=3), "tuned": _spec(adapter_of="a", max_in_flight=2)}
-    engine = hosted_engines(specs, {})["a"]
+    engine = hosted_engines(specs, SlotsConfig(), CPU)["a"]
     assert engine.queue.experts == ("a", "tuned")
     assert engine.state.max_in_flight == 5
+
+
+def test_a_measurement_below_what_it_will_fill_does_not_count() -> None:
+    engine = _engine()
+    engine.measured(0.01)
+    assert engine.state.memory_gb == engine.footprint.lasting_gb

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.residency import ray_folder
-from orchestrator.residency.ray_folder import LONGEST, RayFolder
-from orchestrator.residency.ray_watchdog import Watchdog, clean, users_of
+from orchestrator.residency.ray_folder import LONGEST, RayFolder, Watchdog, clean, users_of
 
 OWNER = """
 from orchestrator.residency.ray_folder import RayFolder
@@ -88,7 +87,7 @@ HOLDER = "import sys; file = open(sys.argv[1], sys.argv[2]); print('open', flush
 WATCHED_OWNER = """
     import sys
     from pathlib import Path
-    from orchestrator.residency.ray_watchdog import Watchdog
+    from orchestrator.residency.ray_folder import Watchdog
     watchdog = Watchdog(Path(sys.argv[1]))
     print(watchdog._process.pid, flush=True)
     input()

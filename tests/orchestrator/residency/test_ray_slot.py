@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import ray
 
-from experts.vllm.loads import EngineLoad, LoadReport
+from experts.vllm.loads import EngineLoad, LoadReport, WorkerSettings
 from orchestrator.config.model import RayConfig, SlotsConfig
 from orchestrator.residency import ray_slot
 from orchestrator.residency.slot import SlotLost
@@ -97,8 +97,8 @@ async def test_an_actor_that_was_restarted_after_a_blip_is_a_lost_slot(
 async def test_an_actor_answers_only_those_who_mean_its_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ray_slot.environment, "prepare", lambda threads, cuda: None)
-    actor = ray_slot.SlotActor(1, cuda=False, sleeps=False, gather_ms=0.0, token=None)
+    monkeypatch.setattr(ray_slot.environment, "prepare", lambda settings: None)
+    actor = ray_slot.SlotActor(WorkerSettings(1), token=None)
     with pytest.raises(ray_slot.Restarted):
         await actor.call("another life", "memory_gb", ())
     with pytest.raises(ray_slot.Restarted):

@@ -14,13 +14,24 @@ from hypothesis.stateful import (
 )
 
 from orchestrator.residency.machine.costs import FIELDS, Costs
-from orchestrator.residency.machine.effects import Abort, Effect, End, Grant, Load, Reject, Unload
+from orchestrator.residency.machine.effects import (
+    Abort,
+    Effect,
+    End,
+    Forget,
+    Grant,
+    Load,
+    Reject,
+    Unload,
+)
 from orchestrator.residency.machine.machine import Bounds, Machine
 from orchestrator.residency.machine.policy import Rules
 from orchestrator.residency.machine.queues import EngineQueue
 from orchestrator.residency.machine.state import EngineState, Phase, Replica, SlotState, Ticket
 
 BUDGET_GB = 4.0
+KEPT = 0.3
+"""Of its memory, what an engine that sleeps holds."""
 DRAIN_TIMEOUT_S = 6.0
 # Quarters are exact in binary, so that sums are, too. What is larger than a slot is refused.
 GB = st.integers(1, 18).map(lambda quarters: quarters / 4)
@@ -56,9 +67,11 @@ class Pool(RuleBasedStateMachine):
         self.running: list[Ticket] = []
         self.over: list[Ticket] = []
         self.answers: dict[Ticket, int] = {}
-        self.pending: dict[str, Load | Unload] = {}
+        self.pending: dict[str, Load | Unload | Forget] = {}
         self.held: dict[str, set[EngineState]] = {slot.id: set() for slot in self.slots}
         """What really takes memory in the slots."""
+        self.sleeping: dict[str, dict[str, float]] = {slot.id: {} for slot in self.slots}
+        """And what engines that sleep still take."""
 
     # What the driver does.
 
@@ -79,6 +92,10 @@ class Pool(RuleBasedStateMachine):
                     self.pending[replica.slot.id] = effect
                     if isinstance(effect, Load):
                         self.begin_load(replica)
+                case Forget(slot, name):
+                    assert slot.id not in self.pending, "one at a time"
+                    assert name in self.sleeping[slot.id]
+                    self.pending[slot.id] = effect
                 case End(slot):
                     assert slot.id not in self.pending
                     assert all(replica.phase is Phase.READY for replica in slot.replicas)
@@ -87,7 +104,10 @@ class Pool(RuleBasedStateMachine):
         held = self.held[replica.slot.id]
         assert replica.engine not in held, "it is there already"
         held.add(replica.engine)
-        assert replica.slot.base_gb + sum(e.memory_gb for e in held) <= BUDGET_GB
+        sleeping = self.sleeping[replica.slot.id]
+        sleeping.pop(replica.engine.name, None)
+        held_gb = sum(e.memory_gb for e in held) + sum(sleeping.values())
+        assert replica.slot.base_gb + held_gb <= BUDGET_GB + 1e-6
 
     def told(self, effects: list[Effect]) -> None:
         """Apply, and tick for as long as the machine wants to at this moment."""
@@ -140,6 +160,10 @@ class Pool(RuleBasedStateMachine):
     def go_on(self, number: int, end: str) -> None:
         slot = sorted(self.pending)[number % len(self.pending)]
         effect = self.pending.pop(slot)
+        if isinstance(effect, Forget):
+            del self.sleeping[slot][effect.engine]
+            self.told(self.machine.forgotten(effect.slot, effect.engine))
+            return
         replica = effect.replica
         if isinstance(effect, Unload):
             self.end_unload(effect, end)
@@ -156,8 +180,11 @@ class Pool(RuleBasedStateMachine):
         replica = effect.replica
         if end in ("well", "short"):
             self.held[replica.slot.id].remove(replica.engine)
-            asleep = effect.may_sleep and replica.slot.sleeps and end == "well"
-            self.told(self.machine.left(replica, asleep))
+            asleep_gb = None
+            if effect.may_sleep and replica.slot.sleeps and end == "well":
+                asleep_gb = KEPT * replica.engine.memory_gb
+                self.sleeping[replica.slot.id][replica.engine.name] = asleep_gb
+            self.told(self.machine.left(replica, asleep_gb))
         else:
             self.told(self.machine.unload_failed(replica, end, self.now))
 
@@ -169,6 +196,7 @@ class Pool(RuleBasedStateMachine):
         self.over += lost
         self.pending.pop(slot.id, None)
         self.held[slot.id].clear()
+        self.sleeping[slot.id].clear()
         self.told(self.machine.slot_lost(slot, self.now))
 
     @rule(number=NUMBER, base_gb=st.sampled_from([0.0, 0.0, 1.0]))
@@ -221,7 +249,8 @@ class Pool(RuleBasedStateMachine):
             assert len(set(names)) == len(names)
             assert self.held[slot.id] <= {replica.engine for replica in slot.replicas}
             held_gb = sum(engine.memory_gb for engine in self.held[slot.id])
-            assert slot.base_gb + held_gb <= slot.used_gb + slot.reserved_gb
+            held_gb += sum(self.sleeping[slot.id].values())
+            assert slot.base_gb + held_gb <= slot.used_gb + slot.reserved_gb + 1e-6
             assert slot.in_transition or all(r.phase is Phase.READY for r in slot.replicas)
             assert slot.in_transition or slot.id not in self.pending
 
@@ -238,7 +267,7 @@ class Pool(RuleBasedStateMachine):
                 continue
             for slot in (slot for slot in self.slots if slot.up and not slot.in_transition):
                 later = [r for r in slot.replicas if r.engine.deadline > state.deadline]
-                room_gb = slot.free_gb + sum(r.engine.memory_gb for r in later)
+                room_gb = slot.free_gb + slot.asleep_gb + sum(r.engine.memory_gb for r in later)
                 assert room_gb < state.memory_gb
 
     @invariant()

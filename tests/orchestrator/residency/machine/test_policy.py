@@ -23,7 +23,7 @@ def test_of_empty_slots_the_largest_is_taken() -> None:
 
 
 def test_a_slot_where_it_sleeps_is_taken_first() -> None:
-    slots = [SlotState("one", 1.0), SlotState("two", 1.0, asleep={"new"})]
+    slots = [SlotState("one", 1.0), SlotState("two", 1.0, asleep={"new": 0.0})]
     assert said(ask(slots, engine("new", waiting=1))) == [("two", [], "new")]
 
 

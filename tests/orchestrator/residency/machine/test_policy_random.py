@@ -42,7 +42,7 @@ def states(draw: st.DrawFn) -> tuple[list[SlotState], list[EngineState]]:
                 if slot.in_transition:
                     replica.phase = draw(st.sampled_from(list(Phase)))
             elif draw(st.booleans()):
-                slot.asleep.add(state.name)
+                slot.asleep[state.name] = 0.0
         slots.append(slot)
     return slots, engines
 

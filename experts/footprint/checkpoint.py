@@ -1,0 +1,82 @@
+"""What the headers of a checkpoint's safetensors files say, without reading a weight."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LONGEST_HEADER = 100 << 20
+"""As the format allows."""
+FLOATS: Mapping[str, float] = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+"""Bytes of the types that an engine converts to its own; every other type stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How many weights a checkpoint has, by whether an engine converts them."""
+
+    convertible: int = 0
+    """Numbers of an ordinary float type."""
+    fixed_bytes: int = 0
+    """Bytes of everything else: packed quantised weights, FP8, integers."""
+    dtype: str = "F32"
+    """The type of most of the numbers that are converted."""
+
+    def in_bytes(self, width: float) -> float:
+        """Their size where a converted number takes `width` bytes."""
+        return self.convertible * width + self.fixed_bytes
+
+
+def read_weights(folder: Path) -> Weights | None:
+    """Count the weights of a folder; None where it has no safetensors that can be read."""
+    counts: dict[str, int] = {}
+    fixed = 0
+    for file in sorted(folder.glob("*.safetensors")):
+        header = read_header(file)
+        if header is None:
+            return None
+        for name, tensor in header.items():
+            if name == "__metadata__":
+                continue
+            kind = tensor["dtype"]
+            if kind in FLOATS:
+                counts[kind] = counts.get(kind, 0) + math.prod(tensor["shape"])
+            else:
+                begin, end = tensor["data_offsets"]
+                fixed += end - begin
+    if not counts and not fixed:
+        return None
+    most = max(counts, key=lambda kind: counts[kind], default="F32")
+    return Weights(sum(counts.values()), fixed, most)
+
+
+def read_header(file: Path) -> Mapping[str, Any] | None:
+    """The tensors of a safetensors file by name; None where the file is not one."""
+    try:
+        with file.open("rb") as opened:
+            length = int.from_bytes(opened.read(8), "little")
+            if not 0 < length <= LONGEST_HEADER:
+                return None
+            header = json.loads(opened.read(length))
+    except (OSError, ValueError):
+        return None
+    return header if _is_header(header) else None
+
+
+def _is_header(header: Any) -> bool:
+    if not isinstance(header, dict):
+        return False
+    tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+    return all(map(_is_tensor, tensors))
+
+
+def _is_tensor(tensor: Any) -> bool:
+    try:
+        begin, end = tensor["data_offsets"]
+        numbers = [begin, end, *tensor["shape"]]
+    except (TypeError, KeyError, ValueError):
+        return False
+    whole = all(isinstance(number, int) and number >= 0 for number in numbers)
+    return whole and isinstance(tensor.get("dtype"), str) and begin <= end

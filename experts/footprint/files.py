@@ -1,0 +1,52 @@
+"""Everything that an engine reads from disk: a model's own files, its members', its adapters'."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from experts.footprint.checkpoint import Weights, read_weights
+from experts.footprint.plan import Model
+from experts.footprint.shape import COMPOSITE, read_shape
+
+
+def look(model: str, adapters: Iterable[str] = ()) -> Model:
+    """What is known of a model: all of a folder, nothing of a hub id."""
+    ranks = tuple(rank for folder in adapters if (rank := adapter_rank(Path(folder))) is not None)
+    folder = Path(model)
+    if not folder.is_dir():
+        return Model(adapter_ranks=ranks)
+    return Model(read_shape(folder), _all_weights(folder), ranks)
+
+
+def adapter_rank(folder: Path) -> int | None:
+    """The rank of the LoRA adapter in a folder; None where its configuration does not say."""
+    rank = _read(folder / "adapter_config.json").get("r")
+    return rank if isinstance(rank, int) and rank > 0 else None
+
+
+def _all_weights(folder: Path) -> Weights | None:
+    """Those of a fused expert include its members', which stay in their own folders."""
+    parts = [read_weights(folder)]
+    config = _read(folder / "config.json")
+    members = config.get("members")
+    if config.get("model_type") == COMPOSITE and isinstance(members, dict):
+        paths = [member.get("path") for member in members.values() if isinstance(member, dict)]
+        parts += [read_weights(folder / path) for path in paths if isinstance(path, str)]
+    known = [part for part in parts if part is not None]
+    if not known:
+        return None
+    largest = max(known, key=lambda part: part.convertible)
+    return Weights(
+        sum(part.convertible for part in known),
+        sum(part.fixed_bytes for part in known),
+        largest.dtype,
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

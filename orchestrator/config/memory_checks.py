@@ -1,0 +1,131 @@
+"""Checks whether every expert fits into a slot: its weights, KV cache, context and GPUs."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from experts.footprint.device import expected
+from experts.footprint.files import look
+from experts.footprint.plan import Footprint
+from experts.footprint.sizes import whole
+from experts.footprint.specs import SlotRoom, adapters_of, arguments, footprint
+from experts.fused.roles import fused
+from experts.spec import ExpertSpecBase, HostedSpec, VllmSpec
+from orchestrator.config.slots_section import SlotsConfig
+
+
+def footprints(experts: Mapping[str, ExpertSpecBase], slots: SlotsConfig) -> dict[str, Footprint]:
+    """Expert with weights of its own -> what its engine takes."""
+    hosted = {name: spec for name, spec in experts.items() if isinstance(spec, HostedSpec)}
+    room = SlotRoom(slots.memory_gb, slots.kv_cache_share, expected(slots.gpus))
+    return {
+        name: footprint(name, hosted, slots.engine_args, room)
+        for name, spec in hosted.items()
+        if spec.base is None
+    }
+
+
+def check_memory(experts: Mapping[str, ExpertSpecBase], slots: SlotsConfig) -> list[str]:
+    """Every expert that no slot can hold, or whose context finds no room, with its path."""
+    problems: list[str] = []
+    for name, found in footprints(experts, slots).items():
+        spec = experts[name]
+        assert isinstance(spec, HostedSpec)
+        problems += _too_large(name, spec, found, slots)
+        if isinstance(spec, VllmSpec) and not problems:
+            problems += _no_room_for_context(name, spec, found, slots)
+        if isinstance(spec, VllmSpec):
+            problems += _wrong_on_device(name, spec, experts, slots)
+    return problems
+
+
+def _too_large(name: str, spec: HostedSpec, found: Footprint, slots: SlotsConfig) -> Iterator[str]:
+    slot = f"a slot of {slots.memory_gb:g} GB (slots.memory_gb)"
+    if spec.memory_gb is not None and spec.memory_gb > slots.memory_gb:
+        yield f"experts.{name}.memory_gb: {spec.memory_gb:.2f} GB do not fit into {slot}."
+    least_gb = found.weights_gb + found.adapters_gb
+    if least_gb > slots.memory_gb:
+        yield (
+            f"experts.{name}.model: its weights alone take {least_gb:.2f} GB in {found.dtype},"
+            f" which do not fit into {slot}."
+        )
+
+
+def _no_room_for_context(
+    name: str, spec: VllmSpec, found: Footprint, slots: SlotsConfig
+) -> Iterator[str]:
+    """Only a context that somebody asked for: the model's own falls to what fits."""
+    args = arguments(spec, slots.engine_args)
+    asked, fits = whole(args.get("max_model_len")), found.max_model_len
+    if fits is None or asked is None or fits >= asked:
+        return
+    cache = whole(args.get("kv_cache_memory_bytes"))
+    where = _path(name, spec, "max_model_len")
+    if cache is not None:
+        yield (
+            f"{where}: a request of {asked} tokens does not fit into a KV cache of"
+            f" {found.kv_gb:.2f} GB ({_path(name, spec, 'kv_cache_memory_bytes')}); lower it to"
+            f" {fits}, or leave the cache's size to us."
+        )
+        return
+    beside_gb = found.weights_gb + found.adapters_gb + found.working_gb
+    yield (
+        f"{where}: beside {beside_gb:.2f} GB for weights and activations, {_budget(name, spec)}"
+        f" leaves a KV cache of {found.kv_gb:.2f} GB, enough for {fits} tokens; lower it, or"
+        f" raise {_budget(name, spec)}."
+    )
+
+
+def _wrong_on_device(
+    name: str, spec: VllmSpec, experts: Mapping[str, ExpertSpecBase], slots: SlotsConfig
+) -> Iterator[str]:
+    """What a GPU's kernels, or several GPUs, cannot do."""
+    device = expected(slots.gpus)
+    args = arguments(spec, slots.engine_args)
+    hosted = {n: s for n, s in experts.items() if isinstance(s, HostedSpec)}
+    adapters = adapters_of(name, hosted)
+    if device.kind == "cuda" and adapters and args.get("dtype") in ("float32", "float"):
+        yield (
+            f"{_path(name, spec, 'dtype')}: on a GPU, LoRA adapters ({', '.join(adapters)}) need"
+            " float16 or bfloat16."
+        )
+    parallel = whole(args.get("tensor_parallel_size")) or device.gpus
+    if device.kind == "cuda" and parallel > device.gpus:
+        yield (
+            f"{_path(name, spec, 'tensor_parallel_size')}: {parallel} GPUs are more than a slot"
+            f" has ({device.gpus}, slots.gpus)."
+        )
+    if device.kind == "cuda" and parallel > 1 and fused(spec.model):
+        yield (
+            f"experts.{name}.model: a fused expert runs on one GPU; set"
+            f" experts.{name}.engine_args.tensor_parallel_size: 1."
+        )
+    shape = look(spec.model).shape
+    if shape is not None and shape.quantised and fused(spec.model):
+        yield f"experts.{name}.model: a fused expert cannot be quantised ({shape.quantised})."
+
+
+def _path(name: str, spec: VllmSpec, key: str) -> str:
+    """Where an engine argument stands in the file."""
+    if key in spec.engine_args:
+        return f"experts.{name}.engine_args.{key}"
+    return f"slots.engine_args.{key}"
+
+
+def _budget(name: str, spec: HostedSpec) -> str:
+    return f"experts.{name}.memory_gb" if spec.memory_gb is not None else "slots.memory_gb"
+
+
+def describe(name: str, found: Footprint, args: Mapping[str, Any]) -> str:
+    """One line for people: how an engine will be started, and what it will take."""
+    parts = [found.dtype if found.dtype != "auto" else "dtype by vLLM"]
+    if found.max_model_len is not None:
+        length = f"context {found.max_model_len:,}"
+        if found.shortened and "max_model_len" not in args:
+            length += f" of {found.context:,} tokens (what fits)"
+        else:
+            length += " tokens"
+        parts.append(length)
+    tokens = f" for {found.kv_tokens:,} tokens" if found.kv_tokens else ""
+    parts.append(f"KV cache {found.kv_gb:.2f} GB{tokens}")
+    parts.append(f"weights {found.weights_gb:.2f} GB")
+    return f"{name}: {', '.join(parts)}; {found.total_gb:.2f} GB in all"

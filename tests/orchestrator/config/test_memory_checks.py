@@ -1,0 +1,125 @@
+"""What no slot can hold is said before anything is loaded, by the key that says it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from config_files import HUB, problems_of, safetensors
+
+from orchestrator.config.memory_checks import describe, footprints
+from orchestrator.config.model import load_config
+
+SHAPE = {
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "max_position_embeddings": 8192,
+    "vocab_size": 49152,
+}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A checkpoint of 135 million parameters, as far as its headers say."""
+    return checkpoint(tmp_path / "model", 134_515_008)
+
+
+def checkpoint(folder: Path, parameters: int, **config: Any) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({**SHAPE, **config}))
+    (folder / "tokenizer.json").write_text("{}")
+    offsets = [0, 2 * parameters]
+    header = json.dumps({"w": {"dtype": "BF16", "shape": [parameters], "data_offsets": offsets}})
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header.encode())
+        file.truncate(8 + len(header) + 2 * parameters)  # A hole: it takes no room on the disk.
+    return folder
+
+
+def vllm(folder: Path, **keys: Any) -> dict[str, Any]:
+    return {"type": "vllm", "model": str(folder), **keys}
+
+
+def test_four_lines_are_valid_on_the_default_slot(write: Any, model: Path) -> None:
+    config = load_config(write({"experts": {"smol": vllm(model)}, "slots": {"gpus": 0}}))
+    found = footprints(config.experts, config.slots)["smol"]
+    assert found.max_model_len == 8192
+    assert "context 8,192 tokens" in describe("smol", found, {})
+
+
+def test_weights_that_no_slot_can_hold(write: Any, tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "large", 7_000_000_000)
+    (problem,) = problems_of(write({"experts": {"big": vllm(folder)}, "slots": {"gpus": 1}}))
+    assert problem.startswith("experts.big.model: its weights alone take 13.04 GB in bfloat16")
+    assert "slots.memory_gb" in problem
+
+
+def test_a_context_that_was_asked_for_and_does_not_fit(write: Any, model: Path) -> None:
+    args = {"max_model_len": 8192, "dtype": "float32"}
+    tree = {"experts": {"smol": vllm(model, engine_args=args)}}
+    (problem,) = problems_of(write({**tree, "slots": {"memory_gb": 1.6, "gpus": 0}}))
+    assert problem.startswith("experts.smol.engine_args.max_model_len: ")
+    assert "raise slots.memory_gb" in problem
+
+
+def test_a_context_that_nobody_asked_for_falls_to_what_fits(write: Any, model: Path) -> None:
+    slots = {"memory_gb": 1.6, "gpus": 0, "engine_args": {"dtype": "float32"}}
+    config = load_config(write({"experts": {"smol": vllm(model)}, "slots": slots}))
+    found = footprints(config.experts, config.slots)["smol"]
+    assert found.shortened
+    assert "of 8,192 tokens (what fits)" in describe("smol", found, {})
+
+
+def test_a_cache_that_holds_no_whole_request(write: Any, model: Path) -> None:
+    args = {"kv_cache_memory_bytes": 64 << 20, "max_model_len": 8192, "dtype": "float32"}
+    (problem,) = problems_of(
+        write({"experts": {"a": HUB, "smol": vllm(model)}, "slots": {"engine_args": args}})
+    )
+    assert problem.startswith("slots.engine_args.max_model_len: ")
+    assert "slots.engine_args.kv_cache_memory_bytes" in problem
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text('{"r": 8}')
+    (folder / "adapter_model.safetensors").write_bytes(safetensors())
+    return folder
+
+
+def test_on_a_gpu_adapters_need_half_precision(write: Any, model: Path, adapter: Path) -> None:
+    experts = {
+        "base": vllm(model, engine_args={"dtype": "float32"}),
+        "tuned": vllm(adapter, adapter_of="base"),
+    }
+    (problem,) = problems_of(write({"experts": experts, "slots": {"gpus": 1}}))
+    assert problem == (
+        "experts.base.engine_args.dtype: on a GPU, LoRA adapters (tuned) need float16 or bfloat16."
+    )
+    load_config(write({"experts": experts, "slots": {"gpus": 0}}))
+
+
+def test_more_gpus_than_a_slot_has(write: Any, model: Path) -> None:
+    expert = vllm(model, engine_args={"tensor_parallel_size": 4})
+    (problem,) = problems_of(write({"experts": {"a": expert}, "slots": {"gpus": 2}}))
+    assert problem.startswith("experts.a.engine_args.tensor_parallel_size: 4 GPUs")
+
+
+def test_a_fused_expert_runs_on_one_gpu(write: Any) -> None:
+    zoo = Path(__file__).parents[3] / "experts" / "zoo" / "weights"
+    tree = {"experts": {"fused": vllm(zoo / "fusion_route")}, "slots": {"gpus": 2}}
+    (problem,) = problems_of(write(tree))
+    assert problem.startswith("experts.fused.model: a fused expert runs on one GPU")
+
+
+def test_a_quantised_checkpoint_is_served_as_it_is(write: Any, tmp_path: Path) -> None:
+    method = {"quant_method": "awq", "bits": 4}
+    folder = checkpoint(tmp_path / "small", 1000, quantization_config=method)
+    config = load_config(write({"experts": {"a": vllm(folder)}, "slots": {"gpus": 1}}))
+    assert footprints(config.experts, config.slots)["a"].dtype == "bfloat16"
