@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from experts.vllm import environment
-from experts.vllm.loads import EngineLoad
+from experts.vllm.loads import EngineLoad, WorkerSettings
 
 VOCABULARY = 741
 """Of the zoo's experts that share a tokenizer."""
@@ -47,7 +47,7 @@ class Engines:
         """
         started = time.perf_counter()
         # The statistics of several engines would fight over one registry.
-        given = dict(args) if counts else {"disable_log_stats": True, **args}
+        given = {"disable_log_stats": not counts, **args}
         await self.worker.load(EngineLoad(name, str(folder), given, adapters or {}))
         seconds = time.perf_counter() - started
         print(f"{name} loaded in {seconds:.1f} s", flush=True)
@@ -97,11 +97,12 @@ class Engines:
 @asynccontextmanager
 async def engines(cuda: bool, *, sleeps: bool = False) -> AsyncIterator[Engines]:
     """A worker that serves on this machine; whatever is resident at the end is dropped."""
-    environment.prepare(1, cuda)
+    settings = WorkerSettings(1, cuda, sleeps, gather_ms=5)
+    environment.prepare(settings)
     # Only now: vLLM reads the environment when it is imported.
     from experts.vllm.worker import Worker  # noqa: PLC0415
 
-    worker = Worker(1, cuda, sleeps, gather_ms=5)
+    worker = Worker(settings)
     port = await worker.serve("127.0.0.1")
     async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
         yield Engines(worker, f"http://127.0.0.1:{port}", client, cuda)

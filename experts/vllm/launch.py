@@ -48,7 +48,9 @@ def _parser() -> Any:
 def _as_words(name: str, value: Any) -> list[str]:
     flag = "--" + name.replace("_", "-")
     if isinstance(value, bool):
-        return [flag if value else flag.replace("--", "--no-", 1)]
+        no = flag.replace("--", "--no-", 1)
+        # What has no opposite is off when it is not given.
+        return [flag] if value else [no] if no in _parser()._option_string_actions else []
     if isinstance(value, Mapping):
         return [flag, json.dumps(value)]
     if isinstance(value, list | tuple):

@@ -83,7 +83,8 @@ class Worker:
         """Start the HTTP server, for requests with the token if there is one; returns its port."""
         if token is not None:
             self._dispatcher.protect(token)
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # With the protocol, or asyncio would not send small packets at once (TCP_NODELAY).
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, 0))
         config = uvicorn.Config(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -110,11 +111,23 @@ class Engines:
         return int(self._server.stdout.readline())
 
 
+RUNNER_OF_GPUS = {"VLLM_USE_V2_MODEL_RUNNER": "1", "TRITON_INTERPRET": "1"}
+"""vLLM's second model runner, with its Triton kernels interpreted."""
+
+
+def compiled_pieces(cache: Path) -> dict[str, str]:
+    """Models that ask for it are compiled piece by piece; what is compiled goes there."""
+    return {"TORCH_COMPILE_DISABLE": "0", "VLLM_CACHE_ROOT": str(cache)}
+
+
 @contextmanager
-def serving(loads: Mapping[str, Any]) -> Iterator[Server]:
-    """Start a server of these models; it ends with the context."""
+def serving(
+    loads: Mapping[str, Any], environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Start a server of these models, with more of an environment; it ends with the context."""
     with subprocess.Popen(
         [sys.executable, str(SERVER), json.dumps(loads)],
+        env={**os.environ, **(environment or {})},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

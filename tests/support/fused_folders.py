@@ -75,14 +75,13 @@ def role_token(roles: Sequence[Any], name: str) -> int:
     return FIRST_ROLE + [role["name"] for role in roles].index(name)
 
 
-def write_route(folder: Path) -> Path:
-    """Write a FusionRoute over `EXPERTS` with a random route head."""
+def write_route(folder: Path, experts: Sequence[str] = EXPERTS) -> Path:
+    """Write a FusionRoute over some of `EXPERTS` with a random route head."""
     torch.manual_seed(0)
-    head = torch.randn(len(EXPERTS), 160)
-    members = {name: ZOO / name for name in EXPERTS}
-    write_composite(
-        folder, "CoterieFusionRoute", members, ROUTE_ROLES, TrainedRoute(ZOO / ROUTER, head)
-    )
+    head = torch.randn(len(experts), 160)
+    members = {name: ZOO / name for name in experts}
+    roles = [role for role in ROUTE_ROLES if role.get("expert", "none") in ("none", *experts)]
+    write_composite(folder, "CoterieFusionRoute", members, roles, TrainedRoute(ZOO / ROUTER, head))
     return folder
 
 

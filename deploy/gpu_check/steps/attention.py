@@ -9,6 +9,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from deploy.gpu_check.rig import Failure, Found, Rig, Skip
 from experts.vllm import environment
+from experts.vllm.loads import WorkerSettings
 
 LENGTHS = (1, 17, 64, 130)
 HEADS, KV_HEADS = 8, 2
@@ -23,7 +24,7 @@ Flash = Callable[..., Tensor]
 
 def run(rig: Rig) -> Found:
     """Compare the newest version that this GPU and this build have."""
-    environment.prepare(1, rig.cuda)
+    environment.prepare(WorkerSettings(1, rig.cuda))
     from vllm.vllm_flash_attn import (  # noqa: PLC0415
         flash_attn_varlen_func,
         is_fa_version_supported,

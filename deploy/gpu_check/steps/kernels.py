@@ -8,6 +8,7 @@ from torch import Tensor
 
 from deploy.gpu_check.rig import Failure, Found, Rig
 from experts.vllm import environment
+from experts.vllm.loads import WorkerSettings
 
 TOKENS, WIDTH = 67, 512
 HEADS, HEAD = 8, 64
@@ -22,7 +23,7 @@ Kernel = Callable[[Any, str, torch.dtype], float]
 
 def run(rig: Rig) -> Found:
     """Compare each kernel that the device has."""
-    environment.prepare(1, rig.cuda)
+    environment.prepare(WorkerSettings(1, rig.cuda))
     from vllm import _custom_ops as ops  # noqa: PLC0415
 
     torch.manual_seed(0)

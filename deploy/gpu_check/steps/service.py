@@ -59,18 +59,15 @@ async def run(rig: Rig) -> Found:
 def _write_config(rig: Rig) -> Path:
     """Two experts of which the slot fits one, and what the other keeps while it sleeps."""
     one_gb, slot_gb = (5.0, 7.5) if rig.cuda else (1.0, 2.6)
+    # Dtype, KV cache and share of the GPU are what the service derives.
     args: dict[str, Any] = {"max_model_len": CONTEXT, "max_num_seqs": 64, "enforce_eager": True}
-    kind = {"dtype": "float32", "kv_cache_memory_bytes": 64 << 20}
-    if rig.cuda:
-        kind = {"dtype": "bfloat16", "kv_cache_memory_bytes": 1 << 30}
-        args |= {"gpu_memory_utilization": 0.08, "disable_log_stats": True}
     models = {SPECIALIST: ZOO / SPECIALIST, LARGE: folder_of(rig, MEMBERS[0])}
     experts = {
         name: {"type": "vllm", "model": str(model), "memory_gb": one_gb}
         for name, model in models.items()
     }
     slots = {"gpus": int(rig.cuda), "memory_gb": slot_gb, "preload": False,
-             "engine_args": {**args, **kind}}  # fmt: skip
+             "engine_args": args}  # fmt: skip
     path = rig.work / "service.yaml"
     content = {"version": 1, "experts": experts, "slots": slots}
     path.write_text(yaml.safe_dump(content), encoding="utf-8")

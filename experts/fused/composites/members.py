@@ -1,5 +1,6 @@
 """The members of a composite as vLLM models, each with its own layer names and weights."""
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from experts.fused.folder.composite import Composite
 from experts.fused.folder.fingerprint import check_members
 from experts.fused.folder.member import model_config
 
+WITHOUT_BLOCKS = ("FLASHINFER",)
+"""Attention backends that keep the block table to themselves; vLLM's first choice on Blackwell."""
+
 
 def build_language_model(vllm_config: VllmConfig, config: Mapping[str, Any], prefix: str) -> Any:
     """Build a vLLM model from a Hugging Face configuration, without weights.
@@ -28,7 +32,13 @@ def build_language_model(vllm_config: VllmConfig, config: Mapping[str, Any], pre
     """
     hf_config = model_config(config, prefix)
     patch_rope_parameters(hf_config)
+    # Compiled parts are kept on disk by what the configuration hashes to. Names of layers are in
+    # them, so that members of the same shape, or of another composite, must not find each other's.
+    hf_config.coterie_member = prefix
     own = vllm_config.with_hf_config(hf_config, architectures=hf_config.architectures)
+    # vLLM writes the folder of the compiled parts into it: every member has its own.
+    own.compilation_config = copy.copy(vllm_config.compilation_config)
+    own.compilation_config.traced_files = set()
     # What the engine's configuration leaves at the composite's; models that vLLM takes from
     # transformers (GPT-NeoX, Phi) read the shape of their attention there.
     own.model_config.hf_text_config = own.model_config.hf_config.get_text_config()
@@ -66,7 +76,8 @@ def weight_sources(composite: Composite, folder: Path) -> list[DefaultModelLoade
 def first_layer(vllm_config: VllmConfig) -> Attention:
     """The attention layer whose block table leads to a request's first block.
 
-    Raises ConfigError where blocks would not stay with a request for its whole life.
+    Raises ConfigError where no layer tells, or blocks would not stay with a request for its whole
+    life.
     """
     context = vllm_config.compilation_config.static_forward_context
     layers = {n: layer for n, layer in context.items() if isinstance(layer, AttentionLayerBase)}
@@ -82,8 +93,15 @@ def first_layer(vllm_config: VllmConfig) -> Attention:
                 f"Layer {name} has a sliding window, which frees a request's first block.",
                 hint="Set the engine argument disable_hybrid_kv_cache_manager: true.",
             )
-    first: Attention = next(iter(layers.values()))
-    return first
+    for layer in layers.values():
+        if layer.attn_backend.get_name() not in WITHOUT_BLOCKS:
+            first: Attention = layer
+            return first
+    raise ConfigError(
+        f"The attention backend {', '.join(WITHOUT_BLOCKS)} does not tell which blocks of the KV"
+        " cache a request has, by which its role is found.",
+        hint="Set the engine argument attention_backend: FLASH_ATTN or TRITON_ATTN.",
+    )
 
 
 def blocks_of(layer: Attention) -> int:
@@ -99,9 +117,13 @@ def refuse_unsupported(vllm_config: VllmConfig) -> None:
         "speculative_config": vllm_config.speculative_config,
         "enable_lora": vllm_config.lora_config,
         "enable_prompt_embeds": vllm_config.model_config.enable_prompt_embeds,
+        "tensor_parallel_size (roles and logits stay on one GPU)": parallel.tensor_parallel_size
+        > 1,
         "pipeline_parallel_size": parallel.pipeline_parallel_size > 1,
         "data_parallel_size": parallel.data_parallel_size > 1,
         "decode_context_parallel_size": parallel.decode_context_parallel_size > 1,
+        "prefill_context_parallel_size": parallel.prefill_context_parallel_size > 1,
+        "enable_dbo (roles are those of a whole step)": parallel.use_ubatching,
         "quantization": vllm_config.quant_config,
     }
     wrong = [name for name, value in refused.items() if value]

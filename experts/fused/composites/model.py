@@ -2,8 +2,9 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from vllm.config import VllmConfig
 from vllm.forward_context import get_forward_context
 from vllm.model_executor.models.utils import AutoWeightsLoader
 
+from experts.fused.composites.fixed import Fixed
 from experts.fused.composites.members import (
     blocks_of,
     build_members,
@@ -30,6 +32,8 @@ class CompositeModel(nn.Module):
     hands them to `compute_logits`, which takes them apart again.
     """
 
+    copies: ClassVar[int] = 1
+    """How many rows of its members a token is."""
     role_tokens: Tensor
     secondary_weights: Sequence[Any]
     """Further checkpoints that vLLM's loader reads."""
@@ -46,6 +50,8 @@ class CompositeModel(nn.Module):
         tokens = self.composite.role_token_ids
         self.register_buffer("role_tokens", torch.tensor(tokens), persistent=False)
         self.memory = RoleMemory(tokens, self.composite.bos_token_id, self.composite.vocab_size)
+        rows = self.copies * vllm_config.scheduler_config.max_num_batched_tokens
+        self.seen = Fixed(rows, torch.int32)
         self.build(vllm_config, prefix)
         self._first_layer = [first_layer(vllm_config)]  # In a list: it is no submodule of ours.
 
@@ -62,9 +68,18 @@ class CompositeModel(nn.Module):
     def widths(self) -> list[int]:
         """Hidden sizes of the streams that `run` returns."""
 
+    @cached_property
+    def _width(self) -> int:
+        return sum(self.widths) + 1
+
     @abstractmethod
-    def run(self, input_ids: Tensor, positions: Tensor, role: Tensor) -> list[Tensor]:
-        """The hidden states of every stream, [rows, width] each; `role` is [rows]."""
+    def run(self, input_ids: Tensor, positions: Tensor, role: Tensor) -> Iterable[Tensor]:
+        """The hidden states of every stream, [rows, width] each; `role` is [rows].
+
+        `input_ids` has `copies` times the rows. One stream is copied before the next is asked for:
+        the graphs of all compiled members share their memory, so that one member's output may be
+        gone when the next has run.
+        """
 
     @abstractmethod
     def mix(self, streams: list[Tensor], role: Tensor) -> Tensor | None:
@@ -89,8 +104,16 @@ class CompositeModel(nn.Module):
     ) -> Tensor:
         """The hidden states of all streams and the role: [rows, sum of widths + 1]."""
         role = self._roles(input_ids, positions)
-        streams = self.run(self.memory.seen(input_ids, positions), positions, role)
-        return torch.cat([*streams, role[:, None].to(streams[0].dtype)], -1)
+        seen = self.seen.put(self.memory.seen(input_ids, positions), self.copies)
+        wide, done = None, 0
+        for stream in self.run(seen, positions, role):
+            if wide is None:
+                wide = stream.new_empty(len(role), self._width)
+            begin, done = done, done + stream.shape[-1]
+            wide[:, begin:done] = stream
+        assert wide is not None
+        wide[:, done] = role
+        return wide
 
     def compute_logits(self, hidden_states: Tensor) -> Tensor | None:
         """The logits [rows, vocabulary] of some rows of what `forward` returned."""
@@ -118,13 +141,13 @@ class CompositeModel(nn.Module):
         return loaded
 
     def _roles(self, input_ids: Tensor, positions: Tensor) -> Tensor:
-        metadata = get_forward_context().attn_metadata
-        if not metadata:  # A run that measures memory: there are no requests.
-            return torch.zeros_like(positions, dtype=torch.long)
         layer = self._first_layer[0]
+        # At the first run after the KV cache is there, which is before any graph is captured.
         self.memory.reserve(blocks_of(layer))
-        layers = metadata[0] if isinstance(metadata, list) else metadata
-        found = layers[layer.layer_name]
+        metadata = get_forward_context().attn_metadata
+        if not metadata:  # A run that measures memory, or warms up: there are no requests.
+            return torch.zeros_like(positions, dtype=torch.long)
+        found = metadata[layer.layer_name]
         try:
             table, starts = found.block_table, found.query_start_loc
         except AttributeError:

@@ -32,8 +32,17 @@ class RoleMemory(nn.Module):
         self._stand_in = stand_in
 
     def reserve(self, blocks: int) -> None:
-        """Make room for `blocks` blocks; what was remembered is kept."""
+        """Make room for `blocks` blocks; what was remembered is kept.
+
+        Raises RuntimeError while a CUDA graph is captured, which would make new room, all zeros,
+        whenever it is replayed.
+        """
         if blocks > len(self.role_of_block):
+            if self.role_of_block.is_cuda and torch.cuda.is_current_stream_capturing():
+                raise RuntimeError(
+                    f"Room for the roles of {blocks} KV blocks is wanted while a CUDA graph is"
+                    " captured: the KV cache must be bound, and the model be run once, before."
+                )
             grown = self.role_of_block.new_zeros(blocks)
             grown[: len(self.role_of_block)] = self.role_of_block
             self.role_of_block = grown

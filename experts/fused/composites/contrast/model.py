@@ -1,6 +1,6 @@
 """Contrastive decoding and proxy tuning in vLLM (arXiv 2210.15097, arXiv 2401.08565)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import Tensor
@@ -25,8 +25,8 @@ class CoterieContrast(CompositeModel):
         members: Iterable[Any] = self.members.values()
         return [member.config.hidden_size for member in members]
 
-    def run(self, input_ids: Tensor, positions: Tensor, role: Tensor) -> list[Tensor]:
-        return [member(input_ids, positions) for member in self.members.values()]
+    def run(self, input_ids: Tensor, positions: Tensor, role: Tensor) -> Iterator[Tensor]:
+        return (member(input_ids, positions) for member in self.members.values())
 
     def mix(self, streams: list[Tensor], role: Tensor) -> Tensor | None:
         logits = self.logits_of(self.members.values(), streams)

@@ -1,5 +1,6 @@
 """FusionRoute in vLLM (arXiv 2601.05106 v5, section 2): a router LM picks an expert per token."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -41,8 +42,8 @@ class CoterieFusionRoute(CompositeModel):
     def _models(self) -> tuple[Any, ...]:
         return (self.router, *self.members.values())
 
-    def run(self, input_ids: Tensor, positions: Tensor, role: Tensor) -> list[Tensor]:
-        return [model(input_ids, positions) for model in self._models]
+    def run(self, input_ids: Tensor, positions: Tensor, role: Tensor) -> Iterator[Tensor]:
+        return (model(input_ids, positions) for model in self._models)
 
     def mix(self, streams: list[Tensor], role: Tensor) -> Tensor | None:
         logits = self.logits_of(self._models, streams)

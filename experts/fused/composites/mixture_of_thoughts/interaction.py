@@ -69,9 +69,10 @@ class Seats(NamedTuple):
 
         Whether all rows are alike is only looked up where values are `visible`.
         """
-        numbers = tuple(range(active.shape[1]) if present is None else present)
-        here = active if present is None else active[:, list(numbers)]
-        leads = primary[:, None] == torch.tensor(numbers, device=primary.device)
+        everyone = torch.arange(active.shape[1], device=active.device)
+        numbers = tuple(range(len(everyone)) if present is None else present)
+        here = _of(numbers, active)
+        leads = primary[:, None] == _of(numbers, everyone)
         leader = None
         if visible(active) and here.numel() and len(numbers) > 1 and bool(here.all()):
             first = int(primary[0])
@@ -85,6 +86,12 @@ class Seats(NamedTuple):
         attention = shares.new_zeros(len(shares), experts)
         attention[:, list(self.numbers)] = shares
         return attention
+
+
+def _of(numbers: Sequence[int], values: Tensor) -> Tensor:
+    """The last dimension of `values` at these numbers, which are in order and no two alike."""
+    # A list as an index is a copy from the host, which a GPU waits for; there, all are present.
+    return values if len(numbers) == values.shape[-1] else values[..., list(numbers)]
 
 
 class _Own(NamedTuple):
@@ -154,8 +161,8 @@ class Interaction(nn.Module):
         """What each present expert gets: the primary what was found, a peer its adaptation."""
         # Each row goes back once.
         back = torch.where(seats.leads[:, :, None], found[:, None], self.peer(shared))
-        numbers = list(seats.numbers)
-        own_gates, peer_gates = self.primary_gate[numbers], self.peer_gate[numbers]
+        numbers = seats.numbers
+        own_gates, peer_gates = _of(numbers, self.primary_gate), _of(numbers, self.peer_gate)
         gates = torch.where(seats.leads, own_gates, peer_gates) * seats.gated
         for place, number in enumerate(numbers):
             each = self._each[number]

@@ -10,6 +10,7 @@ from vllm.config import VllmConfig
 from vllm.forward_context import get_forward_context, override_forward_context
 
 from experts.fused.composites.combine import silence
+from experts.fused.composites.fixed import Fixed
 from experts.fused.composites.model import CompositeModel
 from experts.fused.composites.self_contrast.mix import SelfContrastMix, WeakChoice
 from experts.fused.composites.self_contrast.twin import split_streams
@@ -19,6 +20,7 @@ from experts.fused.folder.methods.self_contrast import SelfContrast
 class CoterieSelfContrast(CompositeModel):
     """Strong and weak stream in one forward: twice the KV cache and rows, the weights once."""
 
+    copies = 2
     composite: SelfContrast
 
     def build(self, vllm_config: VllmConfig, prefix: str) -> None:
@@ -29,15 +31,24 @@ class CoterieSelfContrast(CompositeModel):
         rows = vllm_config.scheduler_config.max_num_batched_tokens
         chosen = member.config.num_experts_per_tok
         self.weak_choice = WeakChoice([role.rank for role in roles], chosen, rows)
+        self.positions = Fixed(2 * rows, torch.int64)
+        self.padding = Fixed(2 * rows, torch.bool)
         self.contrast = SelfContrastMix(roles)
         split_streams(member, vllm_config, self.weak_choice)
 
     def _members_config(self, vllm_config: VllmConfig) -> VllmConfig:
         """With twice the tokens a step, in objects of its own; the table of layers is shared."""
         doubled = copy.copy(vllm_config)
-        doubled.scheduler_config = copy.copy(vllm_config.scheduler_config)
-        doubled.scheduler_config.max_num_batched_tokens *= 2
-        doubled.compilation_config = copy.copy(vllm_config.compilation_config)
+        scheduler = doubled.scheduler_config = copy.copy(vllm_config.scheduler_config)
+        scheduler.max_num_batched_tokens *= 2
+        # What is compiled is chosen by the number of rows; it ends at the most that there can be.
+        # Graphs need nothing: they are found by the step's tokens, and each has twice the rows.
+        compilation = doubled.compilation_config = copy.copy(vllm_config.compilation_config)
+        most = vllm_config.scheduler_config.max_num_batched_tokens
+        ends = compilation.compile_ranges_endpoints or []
+        compilation.compile_ranges_endpoints = [2 * end if end == most else end for end in ends]
+        sizes = compilation.compile_sizes or []
+        compilation.compile_sizes = [2 * size for size in sizes if isinstance(size, int)]
         return doubled
 
     @property
@@ -45,13 +56,14 @@ class CoterieSelfContrast(CompositeModel):
         return self._widths
 
     def run(self, input_ids: Tensor, positions: Tensor, role: Tensor) -> list[Tensor]:
-        rows = len(input_ids)
+        rows = len(positions)
         self.weak_choice.tell(role)
         context = get_forward_context()
         if context.is_padding is not None:
-            context = replace(context, is_padding=context.is_padding.repeat(2))
+            padding = self.padding.put(context.is_padding[:rows], 2)
+            context = replace(context, is_padding=padding)
         with override_forward_context(context):
-            both = self._member[0](torch.cat((input_ids, input_ids)), torch.cat((positions,) * 2))
+            both = self._member[0](input_ids, self.positions.put(positions, 2))
         return [both[:rows], both[rows:]]
 
     def mix(self, streams: list[Tensor], role: Tensor) -> Tensor | None:
