@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from evals.cli.reference import docs
 from evals.cli.reference.command_reference import command_line, leaves
+from evals.fitting.fuse.contrast import ContrastFile
 from evals.tasks.task import Sample, TaskSpec
 from experts.components import load
 from orchestrator.config.model import load_config
@@ -120,8 +121,10 @@ def _check_yaml(block: Block, folder: Path) -> None:
             _validate(_merged(yaml.safe_load((RUN_FROM / "zoo.yaml").read_text()), tree), folder)
         case "task":
             TaskSpec.model_validate(tree)
+        case "fusion":
+            ContrastFile.model_validate(tree)
         case other:
-            pytest.fail(f"a yaml block must be whole, fragment or task, not {other!r}")
+            pytest.fail(f"a yaml block must be whole, fragment, task or fusion, not {other!r}")
 
 
 def _validate(tree: Any, folder: Path) -> None:

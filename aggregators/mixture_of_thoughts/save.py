@@ -17,9 +17,7 @@ from experts.fused.folder.composite import MAX_ROLES
 from experts.fused.folder.fingerprint import fingerprint
 from experts.fused.folder.methods.mixture_of_thoughts import MixtureOfThoughts as Served
 from experts.fused.folder.own_weights import TrainedThoughts
-from experts.fused.folder.role_tokens import reserved_tokens
 from experts.fused.folder.write import write_composite
-from experts.fused.training.models import load_tokenizer
 
 RECORD = "training.json"
 ROUTER = "query_router.npz"
@@ -32,7 +30,7 @@ def role_name(primary: str, peers: Sequence[str]) -> str:
 
 
 def all_roles(
-    members: Sequence[str], speakers: Sequence[str], active: int, room: int
+    members: Sequence[str], speakers: Sequence[str], active: int, room: int = MAX_ROLES
 ) -> list[dict[str, Any]]:
     """Every primary with every set of peers, and every primary alone.
 
@@ -69,13 +67,11 @@ def save(
         for name, tokenizer in zip(model.names, model.tokenizers, strict=True)
         if tokenizer == 0
     ]
-    tokenizer = load_tokenizer(next(iter(config.members.values())))
-    room = min(MAX_ROLES, len(reserved_tokens(tokenizer)))
     write_composite(
         folder,
         Served.architecture,
         config.members,
-        all_roles(model.names, speakers, config.active, room),
+        all_roles(model.names, speakers, config.active),
         TrainedThoughts(
             interactions=model.interactions.state_dict(),
             settings={
@@ -88,6 +84,7 @@ def save(
             },
             members={name: fingerprint(path) for name, path in config.members.items()},
         ),
+        config.role_tokens,
     )
     write_router(folder / ROUTER, model.router, model.names, speakers, config.active, encoder)
     text = json.dumps(dict(record), indent=2, ensure_ascii=False) + "\n"

@@ -12,10 +12,12 @@ from transformers import PreTrainedModel
 from aggregators.mixture_of_thoughts.answer_costs import answer_costs
 from aggregators.mixture_of_thoughts.data import load_data
 from aggregators.mixture_of_thoughts.model import MixtureOfThoughts
+from aggregators.mixture_of_thoughts.save import all_roles
 from aggregators.mixture_of_thoughts.step_loss import Precomputed
 from aggregators.mixture_of_thoughts.trainer import STAGE, Trainer
 from aggregators.mixture_of_thoughts.training_config import TrainingConfig
 from experts.fused.folder.fingerprint import fingerprint
+from experts.fused.folder.write import check_roles
 from experts.fused.training.models import (
     load_model,
     load_tokenizer,
@@ -46,6 +48,13 @@ def train(
     models = {name: load_model(name, path) for name, path in config.members.items()}
     tokenizers = [load_tokenizer(path) for path in config.members.values()]
     numbers = number_tokenizers(tokenizers)
+    speakers = {
+        name: path
+        for (name, path), number in zip(config.members.items(), numbers, strict=True)
+        if number == 0
+    }
+    roles = all_roles(tuple(config.members), tuple(speakers), config.active)
+    check_roles(speakers, [role["name"] for role in roles], config.role_tokens)
     different = [tokenizers[numbers.index(number)] for number in range(max(numbers) + 1)]
     voice.say("reading the training data")
     data = load_data(config, different, smallest_context(config.members.values()), voice.tell)

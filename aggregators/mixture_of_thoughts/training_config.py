@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from experts.fused.composites.mixture_of_thoughts.attending import Form
 from experts.fused.folder.methods.mixture_of_thoughts import past_problem
-from experts.fused.training.yaml_file import read_yaml
+from experts.fused.training.yaml_file import anchored, read_yaml
 
 MOST_MEMBERS = 32
 
@@ -52,6 +52,14 @@ class TrainingConfig(_Section):
 
     members: dict[str, Path] = Field(
         min_length=2, max_length=MOST_MEMBERS, description="Frozen experts: name -> folder."
+    )
+    adapter_of: dict[str, str] = Field(
+        {},
+        description="Bases of members that are LoRA adapters: name -> another member or a folder;"
+        " by default what their adapter_config.json names.",
+    )
+    role_tokens: tuple[str, ...] = Field(
+        (), description="Tokens that stand for the roles; by default free ones are found."
     )
     questions: tuple[Path, ...] = Field(
         min_length=1,
@@ -169,7 +177,7 @@ class TrainingConfig(_Section):
     def trained(self) -> dict[str, Any]:
         """The keys that decide the result, to compare a checkpoint with this run."""
         idle = {"threads", "checkpoint_s", "log_steps", "most_batch_tokens"}
-        idle |= {"members", "questions"}
+        idle |= {"members", "questions", "adapter_of", "role_tokens"}
         return dict(self.model_dump(mode="json", exclude=idle))
 
 
@@ -179,6 +187,7 @@ def read_config(path: Path) -> TrainingConfig:
     return config.model_copy(
         update={
             "members": {name: path.parent / place for name, place in config.members.items()},
+            "adapter_of": anchored(config.adapter_of, config.members, path.parent),
             "questions": tuple(path.parent / place for place in config.questions),
         }
     )

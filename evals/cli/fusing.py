@@ -11,6 +11,7 @@ from evals.benchmarks.fusion import mixture_of_thoughts as thoughts_bench
 from evals.client.progress import Progress
 from evals.fitting.fuse import fusion_route as route
 from evals.fitting.fuse import mixture_of_thoughts as thoughts
+from evals.fitting.fuse.folders import with_whole_members
 from evals.reporting.table import Finish
 from evals.tasks.task import find_tasks
 
@@ -31,7 +32,7 @@ async def fusion_route(
     state = run or out.with_name(f"{out.name}.run")
     control = None
     if config is not None:
-        settings = route.read(config, data, preferences)
+        settings = with_whole_members(route.read(config, data, preferences), out, progress)
         route.train(settings, state, out, progress)
         control = route.fine_tune(settings, state, progress) if evaluate else None
     return await route_bench.evaluate(out, control, tasks, json_out, progress) if evaluate else done
@@ -51,7 +52,7 @@ async def mixture_of_thoughts(
     """`coterie fuse mixture-of-thoughts`. Raises ConfigError, ServiceError."""
     tasks = find_tasks(names)
     if config is not None:
-        settings = thoughts.read(config, data)
+        settings = with_whole_members(thoughts.read(config, data), out, progress)
         if ablate is not None:
             runs = ablation.plan(settings, ablate)
             folders = ablation.train(runs, out, progress)

@@ -1,4 +1,4 @@
-"""The reserved tokens of fused experts, which the text of a request must not contain.
+"""The role tokens of fused experts, which the text of a request must not contain.
 
 A fused expert reads its role from the token at position 0 (`experts/fused/composites/`).
 """
@@ -92,6 +92,31 @@ def refuse_role_tokens(request: Request, model: Fused) -> None:
                         hint='Choose one with "coterie": {"role": NAME}.',
                         param=field,
                     )
+
+
+def without_role_tokens(request: Request, model: Fused) -> Request:
+    """The request with a space in every role token that a text of it spells.
+
+    For requests that quote other models' answers: they may use what is an ordinary word to them,
+    such as <filename>, and the client could not help it.
+    """
+    body = {
+        field: _spaced(value, model.role_tokens) if field in TEXT_FIELDS else value
+        for field, value in request.body.items()
+    }
+    return replace(request, body=body)
+
+
+def _spaced(value: Any, tokens: tuple[str, ...]) -> Any:
+    if isinstance(value, str):
+        for token in tokens:
+            value = value.replace(token, f"{token[0]} {token[1:]}")
+        return value
+    if isinstance(value, list):
+        return [_spaced(part, tokens) for part in value]
+    if isinstance(value, dict):
+        return {name: _spaced(part, tokens) for name, part in value.items()}
+    return value
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -16,7 +16,7 @@ class WorkerSettings:
     """Whether engines can sleep. CUDA only."""
     gather_ms: float = 10.0
     """How long a step of a CPU engine waits for requests that are just arriving."""
-    step_ms: float = 250.0
+    step_ms: float = 150.0
     """How long a step of a CPU engine should take at most."""
     offline: bool | Literal["auto"] = True
     """Whether models come from this machine alone; `auto`: where it has them all."""

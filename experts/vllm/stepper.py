@@ -7,6 +7,8 @@ where a load gives way (`giving_way.py`).
 """
 
 import asyncio
+import math
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,16 @@ from threading import Event
 from typing import Any, Protocol, TypeVar
 
 Result = TypeVar("Result")
+LONG_S = 0.03
+"""A step that takes as long holds up what others do between two of theirs."""
+REST_SHARE = 0.1
+"""After a long step, the event loop gets this share of its time before anything else steps.
+
+A request takes a dozen turns of the loop from its socket to its engine, and as many back. With one
+turn between two steps, each would take as long as a step.
+"""
+OTHERS_SHARE = 0.5
+"""After a long step, engines with short ones have this share of its time to themselves."""
 
 
 class Steppable(Protocol):
@@ -33,14 +45,20 @@ class Stepper:
     hands at every operation of a step, which costs a fifth of the throughput (docs/log.md).
     """
 
-    def __init__(self, gather_s: float) -> None:
+    def __init__(self, gather_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._clients: list[Steppable] = []
+        self._took_s: dict[int, float] = {}
+        """What the last step of each client took."""
+        self._long_at = -math.inf
+        """When the next long step may begin, while others have work."""
         self._executor = ThreadPoolExecutor(1, "engines")
         self._blocked = 0
         self._quick: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         """What came while a load was under way."""
         self._scheduled = False
+        self._resting = False
         self._arriving = 0
         self._gather_s = gather_s
         self._gathering: asyncio.TimerHandle | None = None
@@ -102,7 +120,7 @@ class Stepper:
 
     def wake(self) -> None:
         """Schedule a step: there may be work."""
-        if not self._scheduled and not self._blocked:
+        if not self._scheduled and not self._blocked and not self._resting:
             self._scheduled = True
             self._loop.call_soon(self._step)
 
@@ -138,9 +156,43 @@ class Stepper:
     def _step_all(self) -> None:
         if self._blocked:
             return
-        self._step_clients()
-        if any(client.busy for client in self._clients):
+        took_s = self._step_in_turn()
+        if took_s > LONG_S:
+            self._resting = True
+            self._loop.call_later(REST_SHARE * took_s, self._rested)
+        elif any(client.busy for client in self._clients):
             self.wake()
+
+    def _rested(self) -> None:
+        self._resting = False
+        self.wake()
+
+    def _step_in_turn(self) -> float:
+        """Step the engines whose steps are short; the others take turns.
+
+        Returns the seconds of a long step, or 0.
+        """
+        longest_s = 0.0
+        busy = [client for client in self._clients if client.busy]
+        slow = [client for client in busy if self._took_s.get(id(client), 0.0) > LONG_S]
+        quick = [client for client in busy if client not in slow]
+        for client in quick:
+            longest_s = max(longest_s, self._step_one(client))
+        if slow and (not quick or self._clock() >= self._long_at):
+            first = min(slow, key=self._clients.index)
+            longest_s = max(longest_s, self._step_one(first))
+            if first in self._clients:  # The next time it is another one's turn.
+                self._clients.remove(first)
+                self._clients.append(first)
+        if longest_s > LONG_S:
+            self._long_at = self._clock() + OTHERS_SHARE * longest_s
+        return longest_s if longest_s > LONG_S else 0.0
+
+    def _step_one(self, client: Steppable) -> float:
+        began = self._clock()
+        client.step()
+        took_s = self._took_s[id(client)] = self._clock() - began
+        return took_s
 
     def _step_clients(self) -> None:
         for client in tuple(self._clients):
@@ -154,6 +206,7 @@ class Stepper:
         """Stop stepping `client`."""
         if client in self._clients:
             self._clients.remove(client)
+            self._took_s.pop(id(client), None)
 
 
 ARRIVAL: ContextVar["Arrival | None"] = ContextVar("ARRIVAL", default=None)

@@ -47,7 +47,7 @@ class SlotsConfig(Section):
         " milliseconds.",
     )
     step_ms: float = Field(
-        250.0,
+        150.0,
         gt=0,
         description="How long a step of a CPU engine should take at most, in milliseconds: longer"
         " prompts are read in parts, so that the other experts of the slot go on answering.",

@@ -9,7 +9,7 @@ from typing import Any
 
 from experts.engine import stream
 from experts.errors import ExpertLost, ExpertRefused
-from experts.fused.roles import Fused, refuse_role_tokens
+from experts.fused.roles import Fused, refuse_role_tokens, without_role_tokens
 from experts.types import Chunk, Request
 from orchestrator.config.model import CompositionConfig
 from orchestrator.request.budget import Ledger
@@ -40,6 +40,7 @@ class ExpertCalls:
         self._pool = pool
         self._request_class = context.request_class
         self._trace = trace
+        self._asked = context.request
         self._ledger = ledger
         self._fused = fused
         self._retries = retries
@@ -49,10 +50,13 @@ class ExpertCalls:
     async def __call__(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
         """One expert's answer. Raises ExpertError; closing it aborts the generation.
 
+        RequestError where the client's own text spells a role token of a fused expert.
+
         Who fails before its first piece is asked again, `server.retries` times.
         """
         if (model := self._fused.get(expert)) is not None:
-            refuse_role_tokens(request, model)
+            refuse_role_tokens(self._asked, model)
+            request = without_role_tokens(request, model)
         request = self._ledger.call(expert, request)
         left = self._retries
         while True:

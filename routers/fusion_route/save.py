@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,12 @@ def save(
     members: Mapping[str, Path],
     folder: Path,
     record: Mapping[str, Any],
+    role_tokens: Sequence[str] = (),
 ) -> None:
     """Write the fused folder, the router rounded to float16; it replaces what was there.
 
     `router` is the folder that the router started from, which has its tokenizer. `record` says how
-    it was trained, and is kept beside the weights.
+    it was trained, and is kept beside the weights. `role_tokens` are as in the run's file.
     """
     with tempfile.TemporaryDirectory() as made:
         rounded = Path(made)
@@ -43,6 +44,7 @@ def save(
                 route_head=model.route_head.weight.detach(),
                 members={name: fingerprint(path) for name, path in members.items()},
             ),
+            role_tokens,
         )
     text = json.dumps(dict(record), indent=2, ensure_ascii=False) + "\n"
     (folder / RECORD).write_text(text, encoding="utf-8")

@@ -6,6 +6,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from experts.fused.folder.fingerprint import fingerprint
+from experts.fused.folder.write import check_roles
 from experts.fused.training.models import (
     check_tokenizers,
     load_model,
@@ -15,7 +16,7 @@ from experts.fused.training.models import (
 from experts.fused.training.progress import Voice
 from experts.fused.training.run import Clock, RunFolder, State
 from routers.fusion_route.data import TrainingData, load_data
-from routers.fusion_route.decode import FusedPolicy
+from routers.fusion_route.decode import FusedPolicy, all_roles
 from routers.fusion_route.model import FusionRouter, load_members
 from routers.fusion_route.own_mistakes import own_mistakes
 from routers.fusion_route.precompute import ExpertLogProbs, precompute
@@ -89,6 +90,11 @@ def load_parts(config: TrainingConfig) -> tuple[FusionRouter, PreTrainedTokenize
         load_model(name, path)
     tokenizer = load_tokenizer(config.router)
     check_tokenizers(tokenizer, {n: load_tokenizer(path) for n, path in config.members.items()})
+    check_roles(
+        {**config.members, "the router": config.router},
+        [role.name for role in all_roles(tuple(config.members))],
+        config.role_tokens,
+    )
     return model, tokenizer, smallest_context([config.router, *config.members.values()])
 
 

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from experts.fused.training.yaml_file import read_yaml
+from experts.fused.training.yaml_file import anchored, read_yaml
 
 MOST_MEMBERS = 30
-"""Each member needs two role tokens, and the tokenizer of the zoo keeps 64 of them."""
+"""Each member needs two role tokens; tokenizers rarely have more than 64 to spare."""
 
 
 class _Section(BaseModel):
@@ -70,6 +70,14 @@ class TrainingConfig(_Section):
 
     members: dict[str, Path] = Field(
         min_length=1, max_length=MOST_MEMBERS, description="Frozen experts: name -> folder."
+    )
+    adapter_of: dict[str, str] = Field(
+        {},
+        description="Bases of members that are LoRA adapters: name -> another member or a folder;"
+        " by default what their adapter_config.json names.",
+    )
+    role_tokens: tuple[str, ...] = Field(
+        (), description="Tokens that stand for the roles; by default free ones are found."
     )
     router: Path = Field(description="The model that the router starts from.")
     questions: tuple[Path, ...] = Field(
@@ -178,6 +186,7 @@ class TrainingConfig(_Section):
     def trained(self) -> dict[str, Any]:
         """The keys that decide the result, to compare a checkpoint with this run."""
         idle = {"threads", "checkpoint_s", "log_steps", "most_batch_tokens"}
+        idle |= {"adapter_of", "role_tokens"}
         return dict(self.model_dump(mode="json", exclude=idle))
 
 
@@ -190,6 +199,7 @@ def _from_folder(config: TrainingConfig, folder: Path) -> TrainingConfig:
     return config.model_copy(
         update={
             "members": {name: folder / place for name, place in config.members.items()},
+            "adapter_of": anchored(config.adapter_of, config.members, folder),
             "router": folder / config.router,
             "questions": tuple(folder / place for place in config.questions),
             "preferences": tuple(folder / place for place in config.preferences),

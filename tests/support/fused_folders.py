@@ -1,5 +1,6 @@
-"""Fused folders made from the zoo's experts: FusionRoute, contrasts, self-contrasts."""
+"""Fused folders made from the zoo's experts, and LoRA adapters for such."""
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import torch
 from composite_engines import FIRST_ROLE, ZOO
+from peft import LoraConfig, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
     OlmoeConfig,
@@ -16,7 +18,8 @@ from transformers import (
 )
 
 from experts.fused.folder.own_weights import TrainedRoute
-from experts.fused.folder.write import TOKENIZER_FILES, write_composite
+from experts.fused.folder.tokenizer_files import TOKENIZER_FILES
+from experts.fused.folder.write import write_composite
 
 EXPERTS = ("arithmetic", "strings", "units", "geography", "logic", "duo")
 """Llama, Qwen2, Qwen3, GPT-NeoX, Gemma and Mixtral, with five shapes of the KV cache."""
@@ -106,4 +109,28 @@ def write_mixture(folder: Path, name: str) -> Path:
     for file in (*TOKENIZER_FILES, "chat_template.jinja"):
         if (ZOO / "duo" / file).is_file():
             shutil.copyfile(ZOO / "duo" / file, folder / file)
+    return folder
+
+
+def write_adapter(folder: Path, base: Path, named: str, seed: int = 0, layers: int = 2) -> Path:
+    """Write a LoRA adapter with random matrices."""
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_pretrained(base)
+    adapted = get_peft_model(
+        model,
+        LoraConfig(
+            r=4,
+            lora_alpha=8,
+            target_modules=["q_proj", "down_proj"],
+            layers_to_transform=list(range(layers)),
+            task_type="CAUSAL_LM",
+        ),
+    )
+    for name, parameter in adapted.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.2)
+    adapted.save_pretrained(folder)
+    path = folder / "adapter_config.json"
+    settings = json.loads(path.read_text()) | {"base_model_name_or_path": named}
+    path.write_text(json.dumps(settings))
     return folder

@@ -19,7 +19,8 @@ from experts.fused.folder.folder_config import read
 from experts.fused.folder.methods.contrast import Contrast
 from experts.fused.folder.methods.fusion_route import FusionRoute
 from experts.fused.folder.own_weights import TrainedRoute
-from experts.fused.folder.write import TOKENIZER_FILES, write_composite
+from experts.fused.folder.tokenizer_files import TOKENIZER_FILES
+from experts.fused.folder.write import write_composite
 from experts.fused.training.models import load_model
 from orchestrator.config.model import Config
 

@@ -28,13 +28,13 @@ def train(config: TrainingConfig, run: Path, out: Path, progress: Progress) -> N
     voice = ProgressVoice(progress)
     model, state = run_training(config, run, voice)
     voice.tell(f"trained in {state.seconds:.0f} s ({state.cpu_seconds:.0f} s of the processor)")
-    paths = {"members", "router", "questions", "preferences"}
+    paths = {"members", "adapter_of", "router", "questions", "preferences"}
     record = {
         "training": config.model_dump(mode="json", exclude=paths),
         "seconds": round(state.seconds),
         "cpu_seconds": round(state.cpu_seconds),
     }
-    save(model, config.router, config.members, out, record)
+    save(model, config.router, config.members, out, record, config.role_tokens)
     voice.tell(f"wrote {out}")
 
 

@@ -31,7 +31,7 @@ def train(
     model, state = run_training(config, run, encoder.encode, voice, cache)
     voice.tell(f"trained in {state.seconds:.0f} s ({state.cpu_seconds:.0f} s of the processor)")
     record = {
-        "training": config.model_dump(mode="json", exclude={"members", "questions"}),
+        "training": config.model_dump(mode="json", exclude={"members", "adapter_of", "questions"}),
         "seconds": round(state.seconds),
         "cpu_seconds": round(state.cpu_seconds),
     }

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from evals.client.progress import Progress
 from evals.client.worker.serving import serving
-from evals.fitting.fuse.folders import folder_of, write_self_contrast
+from evals.fitting.fuse.folders import base_of, folder_of, write_self_contrast
 from evals.fitting.fuse.self_contrast import Fit, fit_settings, setting_roles
 from evals.fitting.fuse.self_contrast_report import print_fit
 from evals.reporting.table import Finish
@@ -27,15 +27,17 @@ async def self_contrast(
         await asyncio.to_thread(_refuse_existing, out)
     tasks = tuple(load_tasks(names).values())
     weights = folder_of(settings, expert)
+    base = base_of(settings, expert)
+    plain = Path(base.get(expert, weights))
     with TemporaryDirectory(prefix="coterie-fusion-") as made:
-        roles = setting_roles(weights)
-        folder = write_self_contrast(Path(made) / expert, expert, weights, roles)
+        roles = setting_roles(plain)
+        folder = write_self_contrast(Path(made) / expert, expert, weights, roles, base)
         progress.doing("loading the model")
         async with serving({expert: folder}) as url:
             progress.say(f"{expert} loaded once, with {len(roles)} settings as its roles")
-            fit: Fit = await fit_settings(url, expert, weights, tasks, progress)
+            fit: Fit = await fit_settings(url, expert, plain, tasks, progress)
     if out is not None:
-        write_self_contrast(out, expert, weights, fit.roles())
+        write_self_contrast(out, expert, weights, fit.roles(), base)
     return partial(print_fit, fit=fit, out=out)
 
 

@@ -21,7 +21,7 @@ def check_folders(folders: Mapping[str, Path]) -> None:
         if not path.is_dir():
             problems.append(f"{name}: there is no folder {path}")
         elif (path / "adapter_config.json").is_file():
-            problems.append(f"{name}: {path} is a LoRA adapter; merge it into its base first")
+            problems.append(f"{name}: {path} is a LoRA adapter, which is not merged into its base")
         elif not (path / "config.json").is_file():
             problems.append(f"{name}: {path} has no config.json")
         elif not weight_files(path):

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os.path import relpath
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from safetensors.torch import save_file
-from transformers import AutoTokenizer
 
 from experts.errors import ConfigError
 from experts.fused.folder.chat_template import with_role
@@ -31,12 +31,8 @@ from experts.fused.folder.own_weights import (
     TrainedThoughts,
     own_weights,
 )
-from experts.fused.folder.role_tokens import assign_role_tokens, chat_template, first_token
-
-TOKENIZER_FILES = (
-    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
-    *("vocab.json", "merges.txt", "tokenizer.model", "generation_config.json"),
-)
+from experts.fused.folder.role_tokens import RolePlan, plan_roles
+from experts.fused.folder.tokenizer_files import load_tokenizers, write_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +42,8 @@ class _Parts:
     configs: Mapping[str, dict[str, Any]]
     models: Mapping[str, Any]
     """As transformers reads the configurations."""
-    tokenizer: Any
-    """The first member's."""
-    speaking: frozenset[str]
-    """Those that share this tokenizer."""
+    tokenizers: Mapping[str, Any]
+    """Of those that share the first member's."""
 
 
 def write_composite(
@@ -58,16 +52,19 @@ def write_composite(
     members: Mapping[str, Path],
     roles: Sequence[Mapping[str, Any]],
     trained: TrainedPart | None = None,
+    role_tokens: Sequence[str] = (),
 ) -> Composite:
     """Write config, tokenizer, chat template and own weights of a composite into `folder`.
 
-    `roles` are as in `methods/`, the default first. Members are referred to by a path relative
-    to the folder. Raises ConfigError, before anything is written, where the members do not fit
-    together, and gives the reason.
+    `roles` are as in `methods/`, the default first, `role_tokens` as in `plan_roles`. Members are
+    referred to by a path relative to the folder. Raises ConfigError, before anything is written,
+    where the members do not fit together, and gives the reason.
     """
-    parts = _check(members, trained)
-    role_tokens = assign_role_tokens(parts.tokenizer, [str(role.get("name")) for role in roles])
-    first_id = first_token(parts.tokenizer)
+    folders = _folders(members, trained)
+    parts = _check(folders, members, trained)
+    names = [str(role.get("name")) for role in roles]
+    speaking = _speaking(parts)
+    plan = plan_roles(folders, parts.tokenizers, _rows(speaking), names, role_tokens)
     config = {
         "model_type": MODEL_TYPE,
         "architectures": [architecture],
@@ -76,10 +73,10 @@ def write_composite(
             for name, path in members.items()
         },
         "roles": [dict(role) for role in roles],
-        "role_token_ids": parts.tokenizer.convert_tokens_to_ids(list(role_tokens.values())),
-        "bos_token_id": first_id,
+        "role_token_ids": [token.id for token in plan.tokens],
+        "bos_token_id": plan.first.id,
         "eos_token_id": parts.configs[next(iter(members))].get("eos_token_id"),
-        **_shape([model for name, model in parts.models.items() if name in parts.speaking]),
+        **_shape(speaking),
         **_own_settings(trained, parts),
     }
     composite = parse(config, str(folder))
@@ -88,32 +85,63 @@ def write_composite(
             "FusionRoute and Mixture of Thoughts need trained weights of their own kind, and no"
             " other composite has any."
         )
-    first_text = parts.tokenizer.convert_ids_to_tokens(first_id)
-    template = with_role(chat_template(parts.tokenizer), first_text, role_tokens)
-    _write(folder, next(iter(members.values())), template, trained, config)
+    texts = {name: token.text for name, token in zip(names, plan.tokens, strict=True)}
+    template = with_role(plan.template, plan.first.text, texts)
+    with TemporaryDirectory(prefix="coterie-tokenizer-") as made:
+        write_tokenizer(next(iter(members.values())), plan, Path(made))
+        _write(folder, Path(made), template, trained, config)
     return composite
 
 
-def _check(members: Mapping[str, Path], trained: TrainedPart | None) -> _Parts:
-    if not members:
-        raise ConfigError("A composite needs at least one member.")
-    folders = dict(members)
-    if isinstance(trained, TrainedRoute):
-        folders["the router"] = trained.router
+def check_roles(
+    folders: Mapping[str, Path], roles: Sequence[str], role_tokens: Sequence[str] = ()
+) -> RolePlan:
+    """Whether models that share a tokenizer can have these roles, as `write_composite` finds it.
+
+    For trainings, which would learn it after hours only. Raises ConfigError.
+    """
     check_folders(folders)
     configs = {name: _read_json(path / "config.json") for name, path in folders.items()}
     models = check_models(configs)
-    tokenizers = {name: AutoTokenizer.from_pretrained(path) for name, path in folders.items()}
+    tokenizers = load_tokenizers(folders)
+    check_tokenizers(tokenizers)
+    plan = plan_roles(folders, tokenizers, _rows(list(models.values())), roles, role_tokens)
+    with TemporaryDirectory(prefix="coterie-tokenizer-") as made:
+        write_tokenizer(next(iter(folders.values())), plan, Path(made))
+    return plan
+
+
+def _folders(members: Mapping[str, Path], trained: TrainedPart | None) -> dict[str, Path]:
+    if not members:
+        raise ConfigError("A composite needs at least one member.")
+    router = {"the router": trained.router} if isinstance(trained, TrainedRoute) else {}
+    return {**members, **router}
+
+
+def _check(
+    folders: Mapping[str, Path], members: Mapping[str, Path], trained: TrainedPart | None
+) -> _Parts:
+    check_folders(folders)
+    configs = {name: _read_json(path / "config.json") for name, path in folders.items()}
+    models = check_models(configs)
     settings = trained.settings if isinstance(trained, TrainedThoughts) else {}
     listeners = settings.get("listeners", ())
-    speaking = {name: one for name, one in tokenizers.items() if name not in listeners}
-    check_tokenizers(speaking)
+    tokenizers = load_tokenizers({n: path for n, path in folders.items() if n not in listeners})
+    check_tokenizers(tokenizers)
     if isinstance(trained, TrainedRoute):
         check_head(trained.route_head, members, models["the router"].hidden_size)
     if trained:
         check_trained_with(trained.members, members)
-    first = next(iter(tokenizers.values()))
-    return _Parts(configs, models, first, frozenset(speaking))
+    return _Parts(configs, models, tokenizers)
+
+
+def _speaking(parts: _Parts) -> list[Any]:
+    return [model for name, model in parts.models.items() if name in parts.tokenizers]
+
+
+def _rows(models: Sequence[Any]) -> int:
+    """Of the smallest embedding."""
+    return min(int(model.vocab_size) for model in models)
 
 
 def _own_settings(trained: TrainedPart | None, parts: _Parts) -> dict[str, Any]:
@@ -147,29 +175,20 @@ def _shape(models: Sequence[Any]) -> dict[str, Any]:
 
 def _write(
     folder: Path,
-    first_member: Path,
+    tokenizer: Path,
     template: str,
     trained: TrainedPart | None,
     config: Mapping[str, Any],
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    _copy_tokenizer(first_member, folder)
+    for file in tokenizer.iterdir():
+        shutil.copyfile(file, folder / file.name)
     (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
     # vLLM wants a file of weights, even an empty one.
     weights = folder / "model.safetensors"
     save_file(own_weights(trained), weights)
     weights.chmod(0o644)  # safetensors makes it readable for its owner alone.
     _write_json(folder / "config.json", config)
-
-
-def _copy_tokenizer(source: Path, folder: Path) -> None:
-    for name in TOKENIZER_FILES:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
-    path = folder / "tokenizer_config.json"
-    settings = _read_json(path)
-    settings.pop("chat_template", None)  # It would be a second one beside our own.
-    _write_json(path, settings)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

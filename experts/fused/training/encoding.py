@@ -30,19 +30,9 @@ class Encoder:
     """Turns questions into tokens with the chat template of the shared tokenizer."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, longest: int) -> None:
-        """Take the tokenizer, and the most tokens that a row may have.
-
-        Raises ConfigError for a chat template that does not begin with the bos token: the
-        served model has its role token in that place, and shows the bos token to every member.
-        """
+        """Take the tokenizer, and the most tokens that a row may have."""
         self._tokenizer = tokenizer
         self.longest = longest
-        first = self._prompts([[{"role": "user", "content": "?"}]])[0][:1]
-        if first != [tokenizer.bos_token_id]:
-            raise ConfigError(
-                "The chat template of the router's tokenizer does not begin with the bos token.",
-                hint="A fused expert needs that place for the role of a request.",
-            )
 
     def rows(self, asked: Sequence[Asked], answers: Sequence[str]) -> list[Row]:
         """Tokenize questions with the answers beside them; a row may come out too long."""

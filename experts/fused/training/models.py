@@ -29,8 +29,8 @@ def load_model(name: str, folder: Path) -> PreTrainedModel:
     if (folder / "adapter_config.json").exists():
         raise ConfigError(
             f"{name}: {folder} is a LoRA adapter, not a model of its own.",
-            hint="Whole models run side by side: merge the adapter into its base"
-            " model first, or leave it out.",
+            hint="Whole models run side by side: adapters among the `members` are merged by"
+            " `coterie fuse`; for a router, name a whole model.",
         )
     try:
         model = AutoModelForCausalLM.from_pretrained(

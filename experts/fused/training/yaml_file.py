@@ -1,5 +1,6 @@
 """Reading the YAML file of a run or of a fused expert, with every mistake named."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,15 @@ def mistakes(error: ValidationError) -> tuple[str, ...]:
         f"{'.'.join(map(str, found['loc'])) or '(top level)'}: {found['msg']}"
         for found in error.errors()
     )
+
+
+def anchored(
+    adapter_of: Mapping[str, str], members: Collection[str], folder: Path
+) -> dict[str, str]:
+    """`adapter_of` of a file in `folder`: what is no member's name is a folder, from there."""
+    return {
+        name: base if base in members else str(folder / base) for name, base in adapter_of.items()
+    }
 
 
 def read_yaml(path: Path, kind: type[Tree], what: str) -> Tree:

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from experts.errors import RequestError
-from experts.fused.roles import Fused, fused, refuse_role_tokens
+from experts.fused.roles import Fused, fused, refuse_role_tokens, without_role_tokens
 from experts.types import Request
 
 MODEL = Fused(("<|role_0|>", "<|role_1|>"), (6, 7), ("math", "words"), tells="experts")
@@ -62,3 +64,25 @@ def test_a_text_that_spells_a_role_token_is_refused(body: dict[str, Any]) -> Non
 )
 def test_other_texts_pass(body: dict[str, Any]) -> None:
     refuse_role_tokens(Request("r", "completions", body), MODEL)
+
+
+def test_quoted_role_tokens_get_a_space() -> None:
+    tools = [{"function": {"description": "<|role_0|>", "parameters": {"depth": 2}}}]
+    said = [{"role": "user", "content": [{"type": "text", "text": "a<|role_1|><|role_2|>"}]}]
+    asked = Request("r", "chat/completions", {"messages": said, "tools": tools, "n": 2})
+    safe = without_role_tokens(asked, MODEL)
+    refuse_role_tokens(safe, MODEL)
+    assert safe.body == {
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "a< |role_1|><|role_2|>"}]}
+        ],
+        "tools": [{"function": {"description": "< |role_0|>", "parameters": {"depth": 2}}}],
+        "n": 2,
+    }
+
+
+@given(st.text(alphabet="<|role_01>", max_size=60))
+def test_no_text_spells_a_role_token_then(text: str) -> None:
+    safe = without_role_tokens(Request("r", "completions", {"prompt": text}), MODEL)
+    refuse_role_tokens(safe, MODEL)
+    assert safe.body["prompt"].replace(" ", "") == text

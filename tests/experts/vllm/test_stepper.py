@@ -35,6 +35,61 @@ class Core:
         return self.steps[-1]
 
 
+class Clock:
+    """Seconds that only steps take."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class TimedCore:
+    """An engine core with work for some steps, each of which takes its time on a clock."""
+
+    def __init__(self, name: str, clock: Clock, step_s: float, steps: int, log: list[str]) -> None:
+        self.name, self.clock, self.step_s, self.left, self.log = name, clock, step_s, steps, log
+        self.over = asyncio.Event()
+
+    @property
+    def busy(self) -> bool:
+        return self.left > 0
+
+    def step(self) -> None:
+        if not self.left:
+            return
+        self.left -= 1
+        self.clock.now += self.step_s
+        self.log.append(self.name)
+        if not self.left:
+            self.over.set()
+
+
+async def _run(*cores: TimedCore) -> None:
+    stepper = Stepper(NEVER_S, cores[0].clock)
+    for core in cores:
+        stepper.add(core)
+    stepper.wake()
+    await asyncio.wait_for(asyncio.gather(*(core.over.wait() for core in cores)), PATIENCE_S)
+
+
+async def test_short_steps_have_time_to_themselves_between_long_ones() -> None:
+    clock, log = Clock(), []
+    slow = TimedCore("slow", clock, 0.1, 4, log)
+    await _run(slow, TimedCore("quick", clock, 0.01, 20, log))
+    between = "".join(name[0] for name in log).split("s")
+    # Half of 100 ms, in steps of 10 ms; what remains when the quick one is done goes on alone.
+    assert [len(steps) for steps in between[2:4]] == [5, 5]
+    assert slow.left == 0
+
+
+async def test_engines_with_long_steps_take_turns() -> None:
+    clock, log = Clock(), []
+    await _run(TimedCore("a", clock, 0.1, 4, log), TimedCore("b", clock, 0.1, 4, log))
+    assert "".join(log).endswith("ababab") or "".join(log).endswith("bababa")
+
+
 def _stepper(core: Core, gather_s: float = NEVER_S) -> Stepper:
     stepper = Stepper(gather_s)
     stepper.add(core)

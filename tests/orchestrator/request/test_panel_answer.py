@@ -9,6 +9,8 @@ import httpx
 import pytest
 from openai import APIError, APIStatusError
 
+from experts.fused.roles import Fused
+from orchestrator.request import pipeline
 from routers.base import Decision
 
 NAMES = ("one", "two", "three")
@@ -313,3 +315,30 @@ async def test_a_member_that_sends_odd_json_is_left_out_by_name(
 async def test_several_prompts_are_not_for_a_panel(panel: Any, prompt: Any) -> None:
     answer = await panel.http.post("/v1/completions", json={"model": "pool/vote", "prompt": prompt})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "prompt")
+
+
+async def test_members_may_say_what_is_a_role_token_of_another(
+    serve: Any, upstream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Members that `stream` say so, and the client's text does not.
+    model = Fused(("w\u00f6rd1",), (6,), ("a",))
+    monkeypatch.setattr(pipeline, "fused", lambda folder: model)
+    other = {"type": "openai", "base_url": upstream.base_url}
+    gateway = await serve(
+        {
+            "one": {"type": "vllm", "model": "org/fused", "memory_gb": 1},
+            "two": {**other, "model": "two"},
+            "three": {**other, "model": "three"},
+        },
+        routers={"one": Ordered()},
+        slots={"preload": False, "canary_tokens": 0},
+        aggregators={"merge": {"type": "synthesize", "expert": "one"}},
+        compositions={"pool/merge": {"router": "one", "aggregator": "merge"}},
+    )
+    answer = await gateway.chat(script("say a", "stream 3", "say b"), "pool/merge")
+    assert answer.status_code == 200, answer.text
+    read = str(upstream.bodies[-1]["messages"])
+    assert "w\u00f6rd0 w \u00f6rd1 w\u00f6rd2" in read
+    refused = await gateway.chat(script("say a", "say w\u00f6rd1", "say b"), "pool/merge")
+    assert refused.status_code == 400
+    assert "reserved for choosing a role" in refused.json()["error"]["message"]

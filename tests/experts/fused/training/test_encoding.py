@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from experts.errors import ConfigError
 from experts.fused.training.encoding import Encoder
 from experts.fused.training.questions import Question
 from experts.zoo.tokenizer import SHARED, build
@@ -27,10 +26,3 @@ def test_rows_follow_the_chat_template(tokenizer: PreTrainedTokenizerBase) -> No
     assert tokenizer.decode(first.tokens) == "<|bos|><|user|>What is 1 + 1?<|assistant|>2<|eos|>"
     assert tokenizer.decode(first.tokens[first.prompt :]) == "2<|eos|>"
     assert first.answer == 2
-
-
-def test_a_template_without_bos_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
-    other = build(SHARED)
-    other.chat_template = "{{ messages[0]['content'] }}"
-    with pytest.raises(ConfigError, match="does not begin with the bos token"):
-        Encoder(other, 64)
