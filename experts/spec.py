@@ -79,7 +79,9 @@ class VllmSpec(HostedSpec):
         None, description="The expert whose engine serves this one as a LoRA adapter."
     )
     engine_args: dict[str, Any] = Field(
-        default_factory=dict, description="Engine arguments of vLLM, passed on unchanged."
+        default_factory=dict,
+        description="Engine arguments of vLLM, passed on unchanged; those that"
+        " Coterie sets itself are refused.",
     )
 
     same_as: str | None = Field(

@@ -1,11 +1,15 @@
-"""Starts and stops Coterie in this process: Ray, slots, pool, routers and the HTTP listener."""
+"""Starts and stops Coterie in this process: Ray, slots, pool, routers and the HTTP listener.
+
+Ray is imported where experts of ours need it, and the encoder (with torch) where a router asks for
+it: a gateway to remote servers starts in a second.
+"""
 
 import asyncio
 import gc
 import socket
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -22,17 +26,17 @@ from orchestrator.config.model import Config
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.sinks import AccessLog, TraceFile, TraceSink
-from orchestrator.residency import ray_slot
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.pool import ExpertPool
+from orchestrator.residency.slot import Slot
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
 from orchestrator.store import Store, open_store
-from routers.base import Router
-from routers.features import MiniLMEncoder
-from routers.registry import build
+from routers.base import Encoder, Router
+from routers.registry import build, shared_encoder
 
 SHUTDOWN_S = 5
+"""How long the listener waits for connections to close, when answers no longer matter."""
 BACKLOG = 2048
 
 
@@ -41,16 +45,16 @@ class Service:
 
     def __init__(
         self,
-        config: Config,
-        pool: ExpertPool,
+        context: Context,
         server: uvicorn.Server,
         base_url: str,
         held: AsyncExitStack,
     ) -> None:
         """`held` ends whatever was started, in the right order."""
-        self.config = config
+        self.config = context.config
         self.base_url = base_url
-        self._pool = pool
+        self._context = context
+        self._pool = context.pool
         self._server = server
         self._held = held
         self._serving: asyncio.Task[None] | None = None
@@ -66,10 +70,36 @@ class Service:
         """The expert's own endpoint in its slot (ends with /v1); None when it is not resident."""
         return self._pool.expert_url(expert)
 
+    @property
+    def failed(self) -> Mapping[str, str]:
+        """The experts that could not be loaded, each with the reason."""
+        return self._pool.failed
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are being answered."""
+        return self._context.metrics.in_flight
+
     async def wait(self) -> None:
-        """Return when the listener has ended, as it does on SIGINT and SIGTERM."""
+        """Return when the listener has ended."""
         if self._serving is not None:
             await self._serving
+
+    async def drain(self) -> int:
+        """Stop being ready, then take no requests, and wait for the answers in flight.
+
+        Returns how many of them outlasted `server.drain_timeout_s`; those are ended with an error.
+        """
+        drain, settings = self._context.drain, self.config.server
+        drain.begin()
+        await asyncio.sleep(settings.drain_notice_s)
+        drain.refuse()
+        if await drain.idle(settings.drain_timeout_s):
+            return 0
+        late = self.in_flight
+        for task in tuple(self._server.server_state.tasks):
+            task.cancel()
+        return late
 
     async def stop(self) -> None:
         """Finish what is under way within seconds, then end every process that was started."""
@@ -86,14 +116,16 @@ async def start_service(
     host: str | None = None,
     port: int | None = None,
     policy: Policy = decide,
+    strict: bool = False,
 ) -> Service:
     """Start everything; `on_event` gets a short sentence for each step.
 
     `policy` decides what the slots load; another one than ours is for comparisons.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
-    (among others for a file that a router lacks, or that cannot be written), ExpertUnavailable (an
-    expert that should be resident cannot be loaded).
+    (among others for a file that a router lacks, or that cannot be written), and, if `strict`,
+    ExpertUnavailable where an expert that should be resident cannot be loaded. Otherwise that
+    expert is marked as failed, and the others are served.
     """
     refuse_shadowing_folder(Path.cwd())
     if problems := missing_files(config.routers):
@@ -109,10 +141,10 @@ async def start_service(
         client = ExpertClient(config.server.max_connections)
         undo.push_async_callback(client.aclose)
         sinks = _make_sinks(config, undo)
-        encoder = MiniLMEncoder()
+        encoder = shared_encoder()
         routers = asyncio.create_task(asyncio.to_thread(_make_routers, config, encoder))
         undo.push_async_callback(_ended, routers)
-        pool = await _start_pool(config, client, store, policy, on_event)
+        pool = await _start_pool(config, client, store, policy, on_event, strict)
         undo.push_async_callback(_stop_pool, config, pool)
         made = await routers
         for name, router in made.items():
@@ -127,7 +159,7 @@ async def start_service(
         gc.freeze()
         server, address = _make_server(context), _address(listener)
         # From now on, it is `stop` that ends what was started.
-        service = Service(config, pool, server, address, undo.pop_all())
+        service = Service(context, server, address, undo.pop_all())
         service.listen(listener)
     return service
 
@@ -163,46 +195,67 @@ async def _start_pool(
     store: Store,
     policy: Policy,
     on_event: Callable[[str], None],
+    strict: bool,
 ) -> ExpertPool:
-    if config.hosted():
-        if config.ray.address is None:
-            require_known_vllm()  # The slots do, too; here it costs no start of Ray.
-        started = time.perf_counter()
-        # In this thread, though it blocks for seconds: Ray's processes die with the thread that
-        # started them, and nothing is served yet.
-        ray_slot.connect(config.ray, config.slots)
-        on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
-    slots = _make_slots(config) if config.hosted() else []
-    pool = ExpertPool(config, list(slots), client, on_event, store, policy)
+    slots = _connect(config, on_event) if config.hosted() else []
+    pool = ExpertPool(config, slots, client, on_event, store, policy)
     try:
-        await asyncio.sleep(0)  # A Ctrl-C that came while Ray started is raised here.
-        await pool.start()
+        await asyncio.sleep(0)  # A signal that came while Ray started takes effect here.
+        await pool.start(strict)
     except BaseException:
         await _stop_pool(config, pool)
         raise
     return pool
 
 
-def _make_slots(config: Config) -> list[ray_slot.RaySlot]:
+def _connect(config: Config, on_event: Callable[[str], None]) -> list[Slot]:
+    """The slots, in the configured Ray, or in one that is started here."""
+    from orchestrator.residency import ray_cluster, ray_slot  # noqa: PLC0415
+
+    if config.ray.address is None:
+        require_known_vllm()  # The slots do, too; here it costs no start of Ray.
+    started = time.perf_counter()
+    # In this thread, though it blocks for seconds: Ray's processes die with the thread that
+    # started them, and nothing is served yet.
+    ray_cluster.connect(config.ray, config.slots)
+    on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
     models = (spec.model for spec in config.hosted().values())
-    return ray_slot.make_slots(config.ray, config.slots, models)
+    return list(ray_slot.make_slots(config.ray, config.slots, models))
 
 
 async def _stop_pool(config: Config, pool: ExpertPool) -> None:
     await pool.stop()
     if config.hosted():  # Another service of this process may use Ray.
-        ray_slot.disconnect()
+        from orchestrator.residency import ray_cluster  # noqa: PLC0415
+
+        ray_cluster.disconnect()
 
 
-def _make_router(config: Config, encoder: MiniLMEncoder, name: str) -> Router:
-    return build(name, config.routers[name], tuple(config.experts), lambda: encoder)
+def _make_router(config: Config, encoder: Callable[[], Encoder], name: str) -> Router:
+    return build(name, config.routers[name], tuple(config.experts), encoder)
 
 
-def _make_routers(config: Config, encoder: MiniLMEncoder) -> dict[str, Router]:
-    routers = {name: _make_router(config, encoder, name) for name in config.routers}
-    if routers:
-        encoder.encode(["The first text pays for loading the encoder."])
+def _make_routers(config: Config, encoder: Callable[[], Encoder]) -> dict[str, Router]:
+    """The routers; where one asks for the encoder, no request has to wait until it is loaded."""
+    asked = False
+
+    def wanted() -> Encoder:
+        nonlocal asked
+        asked = True
+        return encoder()
+
+    routers = {name: _make_router(config, wanted, name) for name in config.routers}
+    if asked:
+        encoder().encode(["The first text pays for loading the encoder."])
     return routers
+
+
+class _Server(uvicorn.Server):
+    """A listener that leaves the signals to whatever runs the service."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 def _make_server(context: Context) -> uvicorn.Server:
@@ -215,7 +268,7 @@ def _make_server(context: Context) -> uvicorn.Server:
         timeout_graceful_shutdown=SHUTDOWN_S,
         server_header=False,
     )
-    return uvicorn.Server(settings)
+    return _Server(settings)
 
 
 def _listening(config: Config, host: str | None, port: int | None) -> socket.socket:

@@ -28,6 +28,7 @@ async def serving(
         host="127.0.0.1",
         port=0,
         policy=policy,
+        strict=True,  # A measurement without one of its experts would be wrong.
     )
     try:
         yield service

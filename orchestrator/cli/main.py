@@ -48,10 +48,23 @@ def serve(
     log_format: Annotated[
         LogFormat, typer.Option(help="text: for people; json: one object per line.")
     ] = LogFormat.TEXT,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with an error where an expert cannot be loaded.")
+    ] = False,
 ) -> None:
-    """Start the experts and the gateway; Ctrl-C stops both."""
+    """Start the experts and the gateway; Ctrl-C stops both.
+
+    An expert that cannot be loaded is marked as failed, and the others are served. When it is told
+    to stop, the service finishes the answers in flight; a second signal ends it at once.
+    """
     running.call(
-        "orchestrator.cli.serve:serve", config, host, port, log_level.value, log_format.value
+        "orchestrator.cli.serve:serve",
+        config,
+        host,
+        port,
+        log_level.value,
+        log_format.value,
+        strict,
     )
 
 

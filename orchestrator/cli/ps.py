@@ -92,7 +92,9 @@ def _limits(limits: Mapping[str, Any] | None) -> tuple[str, str, str]:
 
 def _state(name: str, entry: Mapping[str, Any], snapshot: Snapshot) -> str:
     if entry["failed"]:
-        return f"failed: {entry['failed']} (again in {entry['retry_in_s']:.0f} s)"
+        wait_s = entry["retry_in_s"]
+        again = f"again in {wait_s:.0f} s" if wait_s else "the next request tries again"
+        return f"failed: {entry['failed']} ({again})"
     return ", ".join(_places(name, snapshot)) or "not resident"
 
 

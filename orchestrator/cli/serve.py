@@ -1,37 +1,83 @@
 """`coterie serve`: the service in this process, until a signal ends it."""
 
+import asyncio
 import logging
+import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 
 from orchestrator.cli import logs
+from orchestrator.cli.signals import Interrupted, StopSignals
 from orchestrator.config.model import Config, load_config
+
+if TYPE_CHECKING:
+    from orchestrator.service import Service
 
 log = logging.getLogger("coterie.service")
 
 
 def serve(
-    config: Path, host: str | None, port: int | None, log_level: str, log_format: str
+    config: Path,
+    host: str | None,
+    port: int | None,
+    log_level: str,
+    log_format: str,
+    strict: bool,
 ) -> None:
-    """Serve a configuration. Raises ConfigError, ServiceError."""
+    """Serve a configuration. Raises ConfigError, ServiceError; if `strict`, ExpertUnavailable."""
     logs.configure(log_level, log_format, sys.stdout)
-    uvloop.run(_serve(load_config(config), host, port))
+    if code := uvloop.run(_serve(load_config(config), host, port, strict)):
+        raise SystemExit(code)
 
 
-async def _serve(config: Config, host: str | None, port: int | None) -> None:
+async def _serve(config: Config, host: str | None, port: int | None, strict: bool) -> int:
+    """Serve until a signal comes; returns the exit code."""
     log.info("starting: experts %s", ", ".join(config.experts))
-    # Imported only now: a mistake in the configuration does not wait for Ray and torch.
+    # Imported only now: a mistake in the configuration does not wait for the rest.
     from orchestrator.service import start_service  # noqa: PLC0415
 
     logs.adopt_libraries()
-    service = await start_service(config, on_event=log.info, host=host, port=port)
-    logs.adopt_libraries()
+    with StopSignals() as signals:
+        starting = start_service(config, on_event=log.info, host=host, port=port, strict=strict)
+        try:
+            service = await signals.unless_asked(starting)
+        except Interrupted:
+            log.info("stopped before it was ready")
+            return signals.exit_code
+        logs.adopt_libraries()
+        _greet(service)
+        try:
+            await _until_the_end(service, signals)
+        finally:
+            await service.stop()
+            log.info("stopped")
+    return 0
+
+
+def _greet(service: "Service") -> None:
+    config = service.config
+    for expert, reason in service.failed.items():
+        log.warning("%s is not served until a later load succeeds: %s", expert, reason)
     log.info("models: %s", ", ".join([*config.compositions, *config.experts]))
     log.info("ready: %s/v1", service.base_url)
-    try:
-        await service.wait()
-    finally:
-        await service.stop()
-        log.info("stopped")
+
+
+async def _until_the_end(service: "Service", signals: StopSignals) -> None:
+    """Wait for a signal, then for the answers in flight."""
+    ends = [asyncio.create_task(one) for one in (signals.wait(), service.wait())]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    ends[0].cancel()
+    if signals.first is None:
+        return  # The listener has ended by itself.
+    log.info(
+        "%s: draining; requests in flight: %d, bound: %g s; a second signal ends it at once",
+        signal.Signals(signals.first).name,
+        service.in_flight,
+        service.config.server.drain_timeout_s,
+    )
+    if late := await service.drain():
+        requests = "1 request" if late == 1 else f"{late} requests"
+        log.warning("%s did not end in time (server.drain_timeout_s)", requests)

@@ -41,7 +41,8 @@ def between_keys(tree: dict[str, Any]) -> list[str]:
         }
         for section in ("routers", "aggregators")
     )
-    problems = check_experts(_valid(_EXPERT, experts), frozenset(declared), _slots(tree))
+    slot_args = _mapping(tree, "slots", "engine_args")
+    problems = check_experts(_valid(_EXPERT, experts), frozenset(declared), _slots(tree), slot_args)
     for name, composition in compositions.items():
         problems += _check_composition(name, composition, routers, aggregators, declared)
     for name, keys in routers.items():

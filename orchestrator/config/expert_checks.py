@@ -1,34 +1,40 @@
 """Checks of experts that look at their weights, at each other, and at the slots."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
 from experts import own_engines
 from experts.errors import ConfigError
 from experts.fused.roles import fused
 from experts.spec import ExpertSpecBase, HostedSpec, OwnSpec, TorchSpec, VllmSpec
+from orchestrator.config.engine_arg_checks import check_engine_args
 from orchestrator.config.memory_checks import check_memory
 from orchestrator.config.slots_section import SlotsConfig
+from orchestrator.config.weight_checks import check_weights
 
 
 def check_experts(
-    experts: Mapping[str, ExpertSpecBase], declared: frozenset[str], slots: SlotsConfig
+    experts: Mapping[str, ExpertSpecBase],
+    declared: frozenset[str],
+    slots: SlotsConfig,
+    slot_args: Mapping[str, Any],
 ) -> list[str]:
     """Every problem of the experts that are right by themselves, each with its path.
 
-    `declared` are the names of all experts in the file, also of those with mistakes.
+    `declared` are the names of all experts in the file, also of those with mistakes; `slot_args`
+    are the engine arguments of all of them.
     """
     problems: list[str] = []
     for name, spec in experts.items():
         if isinstance(spec, HostedSpec):
-            problems += _check_weights(name, spec) + _check_kind(name, spec)
+            problems += check_weights(name, spec) + _check_kind(name, spec)
         if isinstance(spec, VllmSpec):
             problems += _check_adapter(name, spec, experts, declared)
             problems += _check_same(name, spec, experts, declared)
         if isinstance(spec, OwnSpec):
             problems += _check_own(name, spec)
-    return problems + _check_pins(experts) + check_memory(experts, slots)
+    problems += check_engine_args(experts, slot_args) + _check_pins(experts)
+    return problems + check_memory(experts, slots)
 
 
 def _check_own(name: str, spec: OwnSpec) -> tuple[str, ...]:
@@ -37,27 +43,6 @@ def _check_own(name: str, spec: OwnSpec) -> tuple[str, ...]:
     except ConfigError as error:
         return error.problems
     return ()
-
-
-def _check_weights(name: str, spec: HostedSpec) -> list[str]:
-    where = f"experts.{name}.model"
-    folder = Path(spec.model)
-    if not folder.is_absolute():
-        return []  # A hub id: only the engine can tell.
-    if getattr(spec, "same_as", None) is not None:
-        return []  # Its model is looked at where it is named.
-    config = "adapter_config.json" if spec.base else "config.json"
-    if not folder.is_dir():
-        return [f"{where}: there is no folder {spec.model}; correct the path."]
-    if not (folder / config).is_file():
-        return [f"{where}: {spec.model} has no {config}."]
-    try:
-        json.loads((folder / config).read_text(encoding="utf-8"))
-    except ValueError as error:
-        return [f"{where}: {folder / config} is not JSON ({error})."]
-    if not any(any(folder.glob(pattern)) for pattern in ("*.safetensors", "*.bin", "*.pt")):
-        return [f"{where}: {spec.model} has no weights (*.safetensors, *.bin or *.pt)."]
-    return []
 
 
 def _check_kind(name: str, spec: HostedSpec) -> list[str]:

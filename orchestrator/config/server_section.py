@@ -66,6 +66,18 @@ class ServerConfig(Section):
         description="How often a request is sent again when an expert fails before its first"
         " token.",
     )
+    drain_notice_s: float = Field(
+        0.0,
+        ge=0,
+        description="Seconds for which a service that was told to stop (SIGTERM) still takes"
+        " requests while its readiness answers 503 already, so that load balancers turn away.",
+    )
+    drain_timeout_s: float = Field(
+        20.0,
+        ge=0,
+        description="Longest wait for the answers that are in flight when the service stops, in"
+        " seconds; then they end with an error.",
+    )
     max_embedding_inputs: int = Field(
         2048, ge=1, description="Most texts in one call of /v1/embeddings."
     )

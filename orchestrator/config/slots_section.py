@@ -32,7 +32,8 @@ class SlotsConfig(Section):
     )
     engine_args: dict[str, Any] = Field(
         default_factory=dict,
-        description="Engine arguments of vLLM for every expert, passed on unchanged.",
+        description="Engine arguments of vLLM for every expert, passed on unchanged; those that"
+        " Coterie sets itself are refused.",
     )
     offline: bool | Literal["auto"] = Field(
         "auto",

@@ -13,7 +13,6 @@ from experts.errors import ExpertOverloaded, ExpertTimeout
 from experts.guarded import GuardedEngine
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.persona import with_persona
-from experts.replay import ReplayEngine, recording
 from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec
 from orchestrator.config.model import Config
 from orchestrator.residency.machine.policy import Policy, decide
@@ -84,9 +83,12 @@ class ExpertPool:
             if not spec.hosted
         }
 
-    async def start(self) -> None:
-        """Bring the slots up and load what fits. Raises ServiceError, ExpertUnavailable."""
-        await self._scheduler.start()
+    async def start(self, strict: bool = False) -> None:
+        """Bring the slots up and load what fits. Raises ServiceError.
+
+        An expert that cannot be loaded is marked as failed; if `strict`, it is ExpertUnavailable.
+        """
+        await self._scheduler.start(strict)
 
     async def stop(self) -> None:
         """End the slots' processes."""
@@ -177,6 +179,11 @@ class ExpertPool:
             return f"{expert} waits for its turn, {gate.queued} in the queue"
         return self._scheduler.view.doing(expert)
 
+    @property
+    def failed(self) -> dict[str, str]:
+        """The experts whose last load failed, each with the reason."""
+        return self._scheduler.view.failed()
+
     def snapshot(self) -> dict[str, Any]:
         """Slots, residents, loads and queues as plain JSON."""
         remote = {name: gate.queued for name, gate in self._gates.items()}
@@ -193,6 +200,9 @@ class ExpertPool:
 def _remote_engine(name: str, spec: ExpertSpecBase, client: ExpertClient) -> Engine:
     """The engine of an expert that none of our slots runs. Raises ConfigError."""
     if isinstance(spec, ReplaySpec):
+        # Imported here: only evaluations need recordings, and pyarrow, which reads them.
+        from experts.replay import ReplayEngine, recording  # noqa: PLC0415
+
         return ReplayEngine(name, recording(spec.recording, spec.model))
     if isinstance(spec, OwnSpec):
         return GuardedEngine(own_engines.build(name, spec))

@@ -71,22 +71,28 @@ class PoolView:
             "loads": {n: e.snapshot(loads.get(n, 0), now) for n, e in self._engines.items()},
         }
 
+    def failed(self) -> dict[str, str]:
+        """Expert -> why the last load of its engine failed, where it did."""
+        states = {expert: self.engine_of(expert).state for expert in self._specs}
+        return {e: state.failed for e, state in states.items() if state.failed is not None}
+
     def plan_preload(
         self, slots: Sequence[SlotState], preload: bool
-    ) -> list[tuple[SlotState, EngineState]]:
+    ) -> tuple[list[tuple[SlotState, EngineState]], list[HostedEngine]]:
         """What to load where: first what must be there, then, with `preload`, what still fits.
 
-        Raises ExpertUnavailable for what must be there and does not fit.
+        Returns beside the plan what must be there and does not fit.
         """
         plan: list[tuple[SlotState, EngineState]] = []
+        too_large: list[HostedEngine] = []
         room = {slot.id: slot.free_gb for slot in slots}
         asked = {name: self._specs[name].preload or self._specs[name].pin for name in self._engines}
         for name in sorted(self._engines, key=lambda name: not asked[name]):
             engine, best = self._engines[name], max(slots, key=lambda slot: room[slot.id])
             fits = room[best.id] >= engine.state.memory_gb
             if asked[name] and not fits:
-                raise engine.too_large()
+                too_large.append(engine)
             if fits and (asked[name] or preload):
                 room[best.id] -= engine.state.memory_gb
                 plan.append((best, engine.state))
-        return plan
+        return plan, too_large

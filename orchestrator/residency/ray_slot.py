@@ -1,12 +1,13 @@
-"""Slots as Ray actors: the only file that imports ray."""
+"""Slots as Ray actors; `ray_cluster.py` beside it is the other file that imports ray."""
 
 import asyncio
+import ctypes
 import importlib
 import inspect
 import logging
 import os
 import secrets
-import socket
+import signal
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
@@ -15,15 +16,14 @@ from typing import Any
 import ray
 from ray.actor import ActorHandle
 
-from experts.errors import ServiceError
 from experts.footprint.device import on_gpus, this_cpu
 from experts.vllm import environment
 from experts.vllm.loads import EngineLoad, LoadReport, WorkerSettings
 from orchestrator.config.model import RayConfig, SlotsConfig
-from orchestrator.residency.slot import SlotLost
+from orchestrator.residency.slot import LOOPBACK, SlotLost
 
-OBJECT_STORE_BYTES = 80 << 20
-"""Control messages only: tokens never pass through Ray."""
+PR_SET_PDEATHSIG = 1
+"""Of Linux' prctl: the signal that a process gets when its parent dies."""
 RETRY_S = 0.2
 """Between two calls of an actor that is being restarted, or cannot be reached."""
 CALL_TIMEOUT_S = 10.0
@@ -49,7 +49,7 @@ class SlotActor:
         environment.prepare(settings)
         self._settings = settings
         self._token = token
-        self._host = "127.0.0.1" if token is None else ray.util.get_node_ip_address()
+        self._host = LOOPBACK if token is None else ray.util.get_node_ip_address()
         self._worker: Any = None
         self._port = 0
         self._ended = asyncio.Event()
@@ -58,6 +58,10 @@ class SlotActor:
     async def start(self) -> tuple[str, str]:
         """Bring the worker up; returns its URL, and what tells this process from a later one."""
         if self._worker is None:  # A driver that lost patience may ask again.
+            _die_with_parent()
+            if self._token is None:
+                # Where vLLM opens a port for its own processes, only this machine may reach it.
+                os.environ.setdefault("VLLM_HOST_IP", LOOPBACK)
             module = importlib.import_module("experts.vllm.worker")
             self._worker = module.Worker(self._settings)
             self._port = await self._worker.serve(self._host, self._token)
@@ -75,6 +79,13 @@ class SlotActor:
         if life != self._life:
             raise Restarted
         await self._ended.wait()
+
+
+def _die_with_parent() -> None:
+    """End this process when Ray's raylet ends, even if it is too busy to notice."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 async def _in_words(call: Awaitable[Any]) -> Any:
@@ -236,50 +247,10 @@ def _make_actor(
     return handle
 
 
-def connect(ray_config: RayConfig, slots: SlotsConfig) -> None:
-    """Join the configured Ray, or start one here. Blocks for seconds; raises ServiceError."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # What Ray will do anyway, said now so that it does not warn: no GPUs asked for, none seen.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
-    # Ray would run workers at niceness 15, and everything else on the machine before them.
-    os.environ.setdefault("RAY_worker_niceness", "0")
-    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
-    try:
-        if ray_config.address is None:
-            ray.init(
-                address="local",
-                num_cpus=max(os.cpu_count() or 1, slots.count * slots.cpus),
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                **quiet,
-            )
-        else:
-            _reachable(ray_config.address)
-            ray.init(address=ray_config.address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        where = ray_config.address or "on this machine"
-        raise ServiceError(
-            f"Ray is not reachable at {where}: {error}."
-            if ray_config.address
-            else f"Ray did not start {where}: {error}.",
-            hint="Check `ray.address`; without it, Ray is started locally.",
-        ) from error
-
-
-def _reachable(address: str) -> None:
-    """Fail in seconds, with one line, where Ray's client would retry for minutes."""
-    if address == "auto":
-        return
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
-        raise ValueError(f"{address} is not HOST:PORT")
-    socket.create_connection((host, int(port)), timeout=5).close()
-
-
 def make_slots(
     ray_config: RayConfig, config: SlotsConfig, models: Iterable[str] = ()
 ) -> list[RaySlot]:
-    """One slot per device group, for these models. Call after `connect`."""
+    """One slot per device group, for these models. Call after `ray_cluster.connect`."""
     gpus = config.gpus
     if gpus is None:
         gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= config.count else 0.0
@@ -287,8 +258,3 @@ def make_slots(
     token = None if ray_config.address is None else secrets.token_urlsafe(32)
     wanted = tuple(models)
     return [RaySlot(f"slot-{i}", config, gpus, token, wanted) for i in range(config.count)]
-
-
-def disconnect() -> None:
-    """Leave Ray; one that was started here ends with all its processes."""
-    ray.shutdown()

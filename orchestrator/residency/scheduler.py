@@ -76,7 +76,7 @@ class Scheduler:
             Rules(config.stage_loads, config.rate_window_s),
             Bounds(config.drain_timeout_s, config.retry_load_s, config.retry_load_max_s),
         )
-        self._live = False
+        self._live = self._strict = False
         self._timer: asyncio.Handle | None = None
         self._timer_at = math.inf
         self._filled = asyncio.Event()
@@ -95,24 +95,29 @@ class Scheduler:
         hosted = list(self._slots.values())
         self._supervisor = Supervisor(hosted, on_event, self._up, self._lost)
 
-    async def start(self) -> None:
-        """Bring every slot up, then load what should be resident.
+    async def start(self, strict: bool = False) -> None:
+        """Bring every slot up, then load what should be resident. Raises ServiceError.
 
-        Raises ServiceError, or ExpertUnavailable where a load fails.
+        An engine that cannot be loaded is marked as failed, and later requests try it again; if
+        `strict`, it is ExpertUnavailable.
         """
         recalled = (self._costs.recall(e.name, e.state.costs) for e in self._engines.values())
         await asyncio.gather(*recalled)
         await self._supervisor.start()
         states = [slot.state for slot in self._slots.values()]
         self._shadow.capacity_gb = sum(state.free_gb for state in states)
-        plan = self.view.plan_preload(states, self._config.preload)
+        plan, too_large = self.view.plan_preload(states, self._config.preload)
+        for engine in too_large:
+            if strict:
+                raise engine.too_large()
+            engine.state.failed = engine.too_large().message
         self._machine.fill(plan)
-        self._live = True
+        self._live, self._strict = True, strict
         self._arm()
         await self._filled.wait()
-        for _, state in plan:
-            if state.failed is not None:
-                raise self._engines[state.name].unavailable(None)
+        for engine in self._engines.values():
+            if engine.state.failed is not None and strict:
+                raise engine.unavailable(None)
 
     async def stop(self) -> None:
         """End what is under way, and the slots' processes."""
@@ -204,7 +209,8 @@ class Scheduler:
     def _tick(self) -> None:
         self._timer, self._timer_at = None, math.inf
         self._apply(self._machine.tick(time.monotonic()))
-        if not self._machine.filling or any(e.state.failed for e in self._engines.values()):
+        some_failed = self._strict and any(e.state.failed for e in self._engines.values())
+        if some_failed or not self._machine.filling:
             self._filled.set()
 
     def _tell(self, effect: Begin | Abort | End) -> None:

@@ -6,6 +6,9 @@ from typing import Protocol
 from experts.footprint.device import Device
 from experts.vllm.loads import EngineLoad, LoadReport
 
+LOOPBACK = "127.0.0.1"
+"""Where Ray and the slots listen that only this machine should reach."""
+
 
 class SlotLost(Exception):
     """The slot's process ended; what was resident in it is gone."""

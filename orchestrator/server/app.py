@@ -34,6 +34,7 @@ def make_app(context: Context) -> FastAPI:
     app.add_middleware(
         InFlightGate,
         metrics=context.metrics,
+        drain=context.drain,
         at_most=context.config.server.max_in_flight,
     )
     if api_keys := context.config.server.api_keys:

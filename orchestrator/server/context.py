@@ -12,6 +12,7 @@ from orchestrator.config.model import Config
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.sinks import AccessLog, TraceSink
 from orchestrator.residency.pool import ExpertPool
+from orchestrator.server.drain import Drain
 from orchestrator.server.metrics import Metrics
 from routers.base import Encoder, Router
 
@@ -27,10 +28,12 @@ class Context:
     config: Config
     pool: ExpertPool
     pipeline: Pipeline
-    encoder: Encoder
+    encoder: Callable[[], Encoder]
+    """Gives the sentence encoder; its first call may load it, which blocks for seconds."""
     make_router: Callable[[str], Router]
     """Builds a router of the configuration anew; blocks for seconds. Raises ConfigError."""
     metrics: Metrics = field(default_factory=Metrics)
+    drain: Drain = field(default_factory=Drain)
     sinks: tuple[TraceSink, ...] = (AccessLog(),)
     """What gets the trace of every request, beside the metrics."""
 

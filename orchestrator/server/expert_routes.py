@@ -37,7 +37,7 @@ async def completions(http: HttpRequest, expert: str) -> Response:
 async def models(http: HttpRequest, expert: str) -> dict[str, Any]:
     """The expert as the only model."""
     context = _known(http, expert)
-    cards = [card for card in model_cards(context.config) if card["id"] == expert]
+    cards = [card for card in model_cards(context) if card["id"] == expert]
     return {"object": "list", "data": cards}
 
 

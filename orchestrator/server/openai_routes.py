@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse, Response
 
 from experts.errors import RequestError, UnknownModel
 from experts.types import Operation
-from orchestrator.config.model import Config
 from orchestrator.request.context import RequestContext
 from orchestrator.server.auth import caller_of
 from orchestrator.server.classes import class_of
@@ -19,6 +18,7 @@ from orchestrator.server.context import Context, context_of, read_body, request_
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.relay import Relay
 from orchestrator.server.schemas import EmbeddingsBody, parse, parse_object, validated
+from routers.base import Encoder
 
 router = APIRouter(tags=["openai"])
 tokens_router = APIRouter(tags=["openai"], route_class=DirectRoute)
@@ -53,13 +53,13 @@ async def relay(http: HttpRequest, operation: Operation, expert: str | None = No
 @router.get("/v1/models")
 async def models(http: HttpRequest) -> dict[str, Any]:
     """Every expert, every composition, and the embedding model."""
-    return {"object": "list", "data": model_cards(context_of(http).config)}
+    return {"object": "list", "data": model_cards(context_of(http))}
 
 
 @router.get("/v1/models/{model:path}")
 async def model(http: HttpRequest, model: str) -> dict[str, Any]:
     """One of them."""
-    for card in model_cards(context_of(http).config):
+    for card in model_cards(context_of(http)):
         if card["id"] == model:
             return card
     raise UnknownModel(f"The model `{model}` does not exist.", param="model")
@@ -70,9 +70,11 @@ async def embeddings(http: HttpRequest) -> Response:
     """Sentence embeddings from the encoder that the routers use."""
     context = context_of(http)
     raw = await read_body(http, context.config.server.max_body_mb)
-    body = _embeddings_body(raw, context)
+    # In a thread: the first call may load it, where no router has.
+    encoder = await asyncio.to_thread(context.encoder)
+    body = _embeddings_body(raw, context, encoder)
     texts = [body.input] if isinstance(body.input, str) else body.input
-    vectors = await asyncio.to_thread(context.encoder.encode, texts)
+    vectors = await asyncio.to_thread(encoder.encode, texts)
     as_base64 = body.encoding_format == "base64"
     data = [
         {
@@ -90,26 +92,34 @@ async def embeddings(http: HttpRequest) -> Response:
     return JSONResponse(answer, headers={"x-request-id": request_id_of(http)})
 
 
-def model_cards(config: Config) -> list[dict[str, Any]]:
+def model_cards(context: Context) -> list[dict[str, Any]]:
     """OpenAI's model objects; what is beyond them lies under `metadata`."""
+    config, failed = context.config, context.pool.failed
     cards = [
         _card(name, "coterie", c.about, "composition") for name, c in config.compositions.items()
     ]
-    cards += [_card(name, "coterie", s.about, s.type) for name, s in config.experts.items()]
+    for name, spec in config.experts.items():
+        cards.append(_card(name, "coterie", spec.about, spec.type, failed.get(name)))
     return [*cards, _card(EMBEDDING_MODEL, "coterie", "sentence embeddings", "embedding")]
 
 
-def _card(name: str, owner: str, about: str, kind: str) -> dict[str, Any]:
+def _card(
+    name: str, owner: str, about: str, kind: str, failed: str | None = None
+) -> dict[str, Any]:
+    """One model; `failed` says why it could not be loaded."""
+    metadata = {"about": about, "type": kind}
+    if failed is not None:
+        metadata["failed"] = failed
     return {
         "id": name,
         "object": "model",
         "created": STARTED,
         "owned_by": owner,
-        "metadata": {"about": about, "type": kind},
+        "metadata": metadata,
     }
 
 
-def _embeddings_body(raw: bytes, context: Context) -> EmbeddingsBody:
+def _embeddings_body(raw: bytes, context: Context, encoder: Encoder) -> EmbeddingsBody:
     body = validated(EmbeddingsBody, parse_object(raw))
     if body.model != EMBEDDING_MODEL:
         raise UnknownModel(
@@ -121,9 +131,9 @@ def _embeddings_body(raw: bytes, context: Context) -> EmbeddingsBody:
         raise RequestError(f"`input` must hold 1 to {limit} texts.", param="input")
     if body.encoding_format not in ("float", "base64"):
         raise RequestError("`encoding_format` must be float or base64.", param="encoding_format")
-    if body.dimensions not in (None, context.encoder.dimension):
+    if body.dimensions not in (None, encoder.dimension):
         raise RequestError(
-            f"`dimensions` must be {context.encoder.dimension}, which the encoder has.",
+            f"`dimensions` must be {encoder.dimension}, which the encoder has.",
             param="dimensions",
         )
     return body

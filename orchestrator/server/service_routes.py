@@ -35,11 +35,15 @@ async def health() -> dict[str, str]:
 
 @router.get("/health/readiness")
 async def readiness(http: HttpRequest) -> Response:
-    """200 while every slot is up, else 503."""
-    slots = context_of(http).pool.snapshot()["slots"]
-    down = [slot["id"] for slot in slots if not slot["up"]]
-    body = {"status": "not ready" if down else "ready", "slots_down": down}
-    return JSONResponse(body, 503 if down else 200)
+    """200 while every slot is up, else 503; also 503 once the service stops.
+
+    Experts that could not be loaded are listed: the service is ready with the others.
+    """
+    context = context_of(http)
+    down = [slot["id"] for slot in context.pool.snapshot()["slots"] if not slot["up"]]
+    status = "stopping" if context.drain.begun else "not ready" if down else "ready"
+    body = {"status": status, "slots_down": down, "experts_failed": sorted(context.pool.failed)}
+    return JSONResponse(body, 200 if status == "ready" else 503)
 
 
 @router.get("/version")

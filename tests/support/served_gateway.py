@@ -42,8 +42,8 @@ class Gateway:
         self.client = ExpertClient()
         self.pool = ExpertPool(config, list(slots), self.client, lambda event: None)
         self.pipeline = Pipeline(config, self.pool, routers)
-        encoder = LengthEncoder()
-        self.context = Context(config, self.pool, self.pipeline, encoder, routers.__getitem__)
+        make_router = routers.__getitem__
+        self.context = Context(config, self.pool, self.pipeline, LengthEncoder, make_router)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = "http://{}:{}".format(*self._listener.getsockname())
         self._server = uvicorn.Server(

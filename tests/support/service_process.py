@@ -1,6 +1,7 @@
 """A service in a process of its own, started as a user does, for tests with another pool."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -14,31 +15,71 @@ START_S = 120
 END_S = 60
 
 
+class ServedProcess:
+    """`coterie serve` in a process, with all that it has printed."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.printed = ""
+        self._reading = asyncio.create_task(self._read())
+        self._changed = asyncio.Event()
+
+    async def _read(self) -> None:
+        """To the end: else it would stop when the pipe is full."""
+        assert self.process.stdout is not None
+        while line := await self.process.stdout.readline():
+            self.printed += line.decode()
+            self._changed.set()
+
+    async def says(self, words: str, within_s: float = START_S) -> str:
+        """Wait for a line with these words, and return it."""
+        async with asyncio.timeout(within_s):
+            while True:
+                self._changed.clear()
+                for line in self.printed.splitlines():
+                    if words in line:
+                        return line
+                assert not self._reading.done(), f"the server ended:\n{self.printed}"
+                changed = asyncio.create_task(self._changed.wait())
+                await asyncio.wait((changed, self._reading), return_when="FIRST_COMPLETED")
+                changed.cancel()
+
+    async def url(self) -> str:
+        """Where it serves, when it is ready; without /v1."""
+        return (await self.says("ready: ")).split("ready: ")[1].strip().removesuffix("/v1")
+
+    async def ended(self) -> int:
+        """Its exit code, when it has ended and all that it printed is there."""
+        code = await asyncio.wait_for(self.process.wait(), END_S)
+        await self._reading
+        return code
+
+
+@asynccontextmanager
+async def started(
+    folder: Path, config: dict[str, Any], *options: str, **environment: str
+) -> AsyncIterator[ServedProcess]:
+    """Run `coterie serve` on a configuration in `folder`; it is stopped at the end, if need be."""
+    file = folder / "pool.yaml"
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "orchestrator", "serve", "-c", str(file), "--port", "0", *options,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=folder,
+        env={**os.environ, **environment},
+    )  # fmt: skip
+    served = ServedProcess(process)
+    try:
+        yield served
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        await served.ended()
+
+
 @asynccontextmanager
 async def serving(
     folder: Path, config: dict[str, Any]
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """Run `coterie serve` on a configuration in `folder`; its process and its URL, without /v1."""
-    file = folder / "pool.yaml"
-    file.write_text(yaml.safe_dump(config), encoding="utf-8")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "orchestrator", "serve", "-c", str(file), "--port", "0",
-        stdout=asyncio.subprocess.PIPE, cwd=folder,
-    )  # fmt: skip
-    assert process.stdout is not None
-    drain: asyncio.Task[bytes] | None = None
-    try:
-        line = ""
-        async with asyncio.timeout(START_S):
-            while "ready: " not in line:
-                line = (await process.stdout.readline()).decode()
-                assert line, "the server ended"
-        # Else it would stop when the pipe is full.
-        drain = asyncio.create_task(process.stdout.read())
-        yield process, line.split("ready: ")[1].strip().removesuffix("/v1")
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGINT)
-        await asyncio.wait_for(process.wait(), END_S)
-        if drain is not None:
-            await drain
+    async with started(folder, config) as served:
+        yield served.process, await served.url()

@@ -19,7 +19,7 @@ from experts.errors import ServiceError
 from experts.footprint.device import expected
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
-from orchestrator.residency import ray_slot
+from orchestrator.residency import ray_cluster, ray_slot
 from orchestrator.residency.engines import planned_loads
 from orchestrator.residency.machine.policy import PolicyDecision, Rules, Transition, decide
 from orchestrator.residency.machine.state import EngineState, Replica, SlotState
@@ -77,7 +77,7 @@ async def measure_starts(config: Config, rounds: int, progress: Progress) -> Sta
     questions = iter(count())
     cold, warm = [], []
     progress.doing("starting Ray")
-    ray_slot.connect(config.ray, config.slots)
+    ray_cluster.connect(config.ray, config.slots)
     try:
         for number in range(rounds):
             first, others = loads[number], loads[number + 1 : number + 4]
@@ -98,7 +98,7 @@ async def measure_starts(config: Config, rounds: int, progress: Progress) -> Sta
             await slot.stop()
             progress.say(f"cold start {cold[-1]:.1f} s, warm loads {_seconds(warm[-3:])}")
     finally:
-        ray_slot.disconnect()
+        ray_cluster.disconnect()
     return Starts(tuple(cold), tuple(warm))
 
 

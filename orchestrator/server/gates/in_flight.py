@@ -1,4 +1,7 @@
-"""The bound on requests under way, kept before anything of a request is read."""
+"""The bound on requests under way, and their end when the service stops.
+
+Both are kept before anything of a request is read.
+"""
 
 import json
 
@@ -6,9 +9,10 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from experts.errors import TooManyRequests
+from experts.errors import CoterieError, ServiceStopping, TooManyRequests
 from orchestrator.server.auth import is_guarded
 from orchestrator.server.context import request_id_of
+from orchestrator.server.drain import Drain
 from orchestrator.server.errors import body_of, headers_of, status_of
 from orchestrator.server.metrics import Metrics
 
@@ -17,25 +21,38 @@ _CHEAP = ("/health", "/health/readiness", "/v1/models")
 
 
 class InFlightGate:
-    """Counts requests that cost something until their answer has ended; refuses those too many."""
+    """Counts requests that cost something until their answer has ended.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, at_most: int) -> None:
+    Refuses those that are too many, and all of them once the service stops.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, drain: Drain, at_most: int) -> None:
         self._app = app
         self._metrics = metrics
+        self._drain = drain
         self._at_most = at_most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _costs(scope["method"], scope["path"]):
             await self._app(scope, receive, send)
             return
-        if self._metrics.in_flight >= self._at_most:
-            await _refusal(scope)(scope, receive, send)
+        if (error := self._refuses()) is not None:
+            await _refusal(scope, error)(scope, receive, send)
             return
         self._metrics.in_flight += 1
+        self._drain.entered()
         try:
             await self._app(scope, receive, send)
         finally:
             self._metrics.in_flight -= 1
+            self._drain.left()
+
+    def _refuses(self) -> CoterieError | None:
+        if self._drain.refuses:
+            return ServiceStopping("The service stops: it takes no more requests.", hint="Retry.")
+        if self._metrics.in_flight >= self._at_most:
+            return TooManyRequests("Too many requests are under way (server.max_in_flight).")
+        return None
 
 
 def _costs(method: str, path: str) -> bool:
@@ -45,7 +62,6 @@ def _costs(method: str, path: str) -> bool:
     return path.startswith("/e/") and not path.endswith(_CHEAP)
 
 
-def _refusal(scope: Scope) -> Response:
-    error = TooManyRequests("Too many requests are under way (server.max_in_flight).")
+def _refusal(scope: Scope, error: CoterieError) -> Response:
     headers = headers_of(error, request_id_of(HttpRequest(scope)))
     return Response(json.dumps(body_of(error)), status_of(error), headers, "application/json")

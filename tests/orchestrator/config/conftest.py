@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from config_files import write_checkpoint
 
 
 @pytest.fixture
@@ -24,9 +25,6 @@ def write(tmp_path: Path) -> Callable[[Any], Path]:
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     """A folder that looks like a checkpoint."""
-    folder = tmp_path / "weights"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
+    folder = write_checkpoint(tmp_path / "weights")
     (folder / "adapter_config.json").write_text("{}")
-    (folder / "model.safetensors").write_bytes(b"")
     return folder

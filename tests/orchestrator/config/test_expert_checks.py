@@ -76,3 +76,40 @@ def test_a_role_has_the_model_of_its_expert(write: Any, weights: Path) -> None:
 )
 def test_roles_that_cannot_be_are_refused(write: Any, experts: Any, said: str) -> None:
     assert any(said in problem for problem in problems_of(write({"experts": experts})))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"adapter_of": "b"},
+        {"engine_args": {"tokenizer": "org/other"}},
+        {"engine_args": {"skip-tokenizer-init": True}},
+    ],
+    ids=str,
+)
+def test_an_expert_with_a_tokenizer_from_elsewhere_needs_none(
+    write: Any, weights: Path, keys: dict[str, Any]
+) -> None:
+    (weights / "tokenizer.json").unlink()
+    spec = {"type": "vllm", "model": str(weights), **keys}
+    load_config(write({"experts": {"a": spec, "b": HUB}}))
+
+
+LONG = {"slots": {"engine_args": {"max_model_len": 4096}}}
+
+
+def test_a_length_over_the_models_own_is_refused_for_those_that_use_it(
+    write: Any, weights: Path
+) -> None:
+    spec = {"type": "vllm", "model": str(weights)}
+    shorter = {**spec, "engine_args": {"max_model_len": 2048}}
+    (problem,) = problems_of(write({"experts": {"a": spec, "b": shorter}, **LONG}))
+    assert problem.startswith("slots.engine_args.max_model_len: 4096 is more than the 2048 tokens")
+    assert "the model of `a`" in problem
+
+
+def test_vllms_own_leave_for_longer_contexts_counts(
+    write: Any, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "1")
+    load_config(write({"experts": {"a": {"type": "vllm", "model": str(weights)}}, **LONG}))

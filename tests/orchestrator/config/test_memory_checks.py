@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from config_files import HUB, problems_of
+from config_files import HUB, problems_of, safetensors
 
 from orchestrator.config.memory_checks import describe, footprints
 from orchestrator.config.model import load_config
@@ -89,7 +89,7 @@ def adapter(tmp_path: Path) -> Path:
     folder = tmp_path / "adapter"
     folder.mkdir()
     (folder / "adapter_config.json").write_text('{"r": 8}')
-    (folder / "adapter_model.safetensors").write_bytes(b"x")
+    (folder / "adapter_model.safetensors").write_bytes(safetensors())
     return folder
 
 

@@ -366,22 +366,3 @@ async def test_a_pinned_engine_that_is_broken_is_waited_for(make_rig: Any) -> No
     await rig.done(waiter)
     await suspicion
     assert rig.slot.loads == ["a", "a"]
-
-
-async def test_a_slot_that_dies_while_it_is_filled_serves_all_the_same(make_rig: Any) -> None:
-    rig = await make_rig({"a": 1, "b": 1}, start=False, preload=True)
-    rig.slot.hold("a")
-    starting = asyncio.create_task(rig.pool.start())
-    await rig.slot.saw("load a")
-    rig.slot.die()
-    rig.slot.release("a")
-    await asyncio.wait_for(starting, 5)
-    await rig.use("a")
-    await rig.use("b")
-
-
-async def test_a_preload_that_fails_is_an_error_of_the_start(make_rig: Any) -> None:
-    rig = await make_rig({"a": 1}, start=False, preload=True)
-    rig.slot.load_errors["a"] = [RuntimeError("no such file")]
-    with pytest.raises(ExpertUnavailable, match="a could not be loaded: no such file"):
-        await rig.pool.start()

@@ -131,14 +131,23 @@ async def test_what_must_be_there_is_placed_before_what_still_fits(make_rig: Any
 
 
 @pytest.mark.parametrize("key", ["pin", "preload"])
-async def test_what_must_be_there_and_does_not_fit_is_an_error_of_the_start(
+async def test_what_must_be_there_and_does_not_fit_is_an_error_of_a_strict_start(
     make_rig: Any, key: str
 ) -> None:
     wanted = {"memory_gb": 3, key: True}
     rig = await make_rig({"a": wanted, "b": wanted}, memory_gb=4, start=False)
     with pytest.raises(ExpertUnavailable, match=r"b needs 3\.00 GB") as caught:
-        await rig.pool.start()
+        await rig.pool.start(strict=True)
     assert "slots.memory_gb" in caught.value.hint
+
+
+@pytest.mark.parametrize("key", ["pin", "preload"])
+async def test_what_must_be_there_and_does_not_fit_fails_alone(make_rig: Any, key: str) -> None:
+    wanted = {"memory_gb": 3, key: True}
+    rig = await make_rig({"a": wanted, "b": wanted}, memory_gb=4)
+    assert rig.residents() == [["a"]]
+    assert list(rig.pool.failed) == ["b"]
+    assert "needs 3.00 GB, more than any slot has left" in rig.pool.failed["b"]
 
 
 async def test_nobody_leaves_before_all_are_loaded_at_the_start(make_rig: Any) -> None:

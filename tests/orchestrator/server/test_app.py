@@ -194,6 +194,21 @@ async def test_a_gateway_whose_slot_is_down_is_not_ready(serve: Any) -> None:
     assert (answer.status_code, answer.json()["slots_down"]) == (503, ["slot-0"])
 
 
+async def test_an_expert_that_failed_is_named_with_its_reason_and_stops_nobody(serve: Any) -> None:
+    slots = {"preload": False, "canary_tokens": 0, "retry_load_s": 60}
+    gateway = await serve({"hosted": {"type": "vllm", "model": "org/h"}}, slots=slots)
+    gateway.slots[0].load_errors["hosted"] = [RuntimeError("no such dtype")]
+    assert (await gateway.chat("x", "hosted")).status_code == 503
+    cards = (await gateway.http.get("/v1/models")).json()["data"]
+    failed = {card["id"]: card["metadata"].get("failed") for card in cards}
+    assert {name: why for name, why in failed.items() if why} == {"hosted": "no such dtype"}
+    card = (await gateway.http.get("/v1/models/hosted")).json()
+    assert card["metadata"]["failed"] == "no such dtype"
+    ready = await gateway.http.get("/health/readiness")
+    assert (ready.status_code, ready.json()["experts_failed"]) == (200, ["hosted"])
+    assert (await gateway.chat("stream 1")).status_code == 200
+
+
 async def test_an_expert_is_ready_while_it_is_resident(serve: Any) -> None:
     slots = {"preload": False, "canary_tokens": 0}
     gateway = await serve({"hosted": {"type": "vllm", "model": "org/h"}}, slots=slots)

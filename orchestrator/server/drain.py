@@ -1,0 +1,44 @@
+"""How a service stops: first it is not ready, then it takes no requests, then it is idle."""
+
+import asyncio
+
+
+class Drain:
+    """What a service that stops tells load balancers, and the requests that still come."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        """Readiness says no."""
+        self.refuses = False
+        """New requests are refused."""
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def begin(self) -> None:
+        """Be no longer ready, but go on answering."""
+        self.begun = True
+
+    def refuse(self) -> None:
+        """Take no further requests."""
+        self.begun = self.refuses = True
+
+    def entered(self) -> None:
+        """A request is under way."""
+        self._in_flight += 1
+        self._idle.clear()
+
+    def left(self) -> None:
+        """It has been answered."""
+        self._in_flight -= 1
+        if not self._in_flight:
+            self._idle.set()
+
+    async def idle(self, timeout_s: float) -> bool:
+        """Wait until no request is under way; False when that takes longer."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
