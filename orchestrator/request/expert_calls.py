@@ -33,7 +33,7 @@ class ExpertCalls:
         context: RequestContext,
         trace: Trace,
         retries: int = 0,
-        encoder: Encoder | None = None,
+        encoder: Callable[[], Encoder] | None = None,
     ) -> None:
         """`fused` are the pool's fused experts, by name; `retries` new tries for each call."""
         self._encoder = encoder
@@ -97,9 +97,9 @@ class ExpertCalls:
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
         """Vectors of the texts, computed in a thread; None where there is no encoder."""
-        if self._encoder is None:
+        if (encoder := self._encoder) is None:
             return None
-        return await asyncio.to_thread(self._encoder.encode, list(texts))
+        return await asyncio.to_thread(lambda: encoder().encode(list(texts)))
 
     def tell(self, words: str, **facts: Any) -> None:
         """Progress, and what an explanation will say of it: lists grow, the rest is replaced."""

@@ -1,6 +1,6 @@
 """One request, top to bottom: what its model's name means, who decides, who answers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import cache, partial
 
@@ -31,11 +31,11 @@ class Pipeline:
         pool: ExpertPool,
         routers: Mapping[str, Router],
         feedback: Feedback | None = None,
-        encoder: Encoder | None = None,
+        encoder: Callable[[], Encoder] | None = None,
     ) -> None:
         """`feedback` is what learns from clients; by default one that forgets with the process.
 
-        `encoder` is what aggregators compare free texts with.
+        `encoder` gives what aggregators compare free texts with; its first call may load it.
         """
         self._encoder = encoder
         self.feedback = feedback or Feedback(config, MemoryStore())
