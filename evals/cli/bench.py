@@ -58,7 +58,7 @@ def bench_slot(
     config: options.Config = options.DEFAULT_CONFIG,
     rounds: own.Rounds = 3,
 ) -> None:
-    """Measure how long one expert waits while its slot is busy with another.
+    """Measure what one expert waits for another of its slot.
 
     The exit code is 1 if a target is missed.
     """

@@ -10,7 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from experts.footprint.checkpoint_files import own_context
+
 COMPOSITE = "coterie_composite"
+_CONTEXTS = ("max_position_embeddings", "n_positions", "max_sequence_length")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,11 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
     hidden = _first(inside, "hidden_size", "n_embd", "d_model")
     layers = _first(inside, "num_hidden_layers", "n_layer", "num_layers")
     heads = _first(inside, "num_attention_heads", "n_head", "num_heads")
-    context = _maybe(inside, "max_position_embeddings", "n_positions", "max_sequence_length")
     if min(hidden, layers, heads) < 1:
         raise ValueError("a model without layers")
     return Shape(
         kv_numbers=layers * _kv_of_a_layer(inside, hidden, heads),
-        context=context,
+        context=own[0] if (own := own_context(config)) else _maybe(inside, *_CONTEXTS),
         hidden=hidden,
         inner=_maybe(inside, "intermediate_size", "ffn_dim", "n_inner") or 4 * hidden,
         vocabulary=_maybe(inside, "vocab_size") or 0,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experts.checkpoint_files import own_context
+from experts.footprint.checkpoint_files import own_context
 from experts.footprint.sizes import whole
 from experts.mistakes import ended
 from experts.spec import ExpertSpecBase, VllmSpec

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from experts.checkpoint_files import has_tokenizer, incomplete_weights
+from experts.footprint.checkpoint_files import has_tokenizer, incomplete_weights
 from experts.spec import HostedSpec, VllmSpec
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.pt")

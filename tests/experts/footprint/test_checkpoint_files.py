@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from repository import ROOT
 
-from experts.checkpoint_files import has_tokenizer, incomplete_weights, own_context
+from experts.footprint.checkpoint_files import has_tokenizer, incomplete_weights, own_context
 
 ZOO = sorted((ROOT / "experts" / "zoo" / "weights").glob("*/model.safetensors"))
 
