@@ -17,7 +17,7 @@ from experts.real.recipe import RECIPES
 from experts.real.train import batches, train_adapter
 from experts.zoo.train import IGNORED
 
-LARGEST_BYTES = 5 << 20
+LARGEST_BYTES = 8 << 20
 
 
 @pytest.fixture(scope="module")
