@@ -25,8 +25,8 @@ class Packed:
 
 
 def shared_start(rows: Sequence[Sequence[int]]) -> int:
-    """How many tokens all rows begin with."""
-    shortest = min(map(len, rows))
+    """How many tokens all rows begin with, each with one at least that follows."""
+    shortest = min(map(len, rows)) - 1
     return next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest)
 
 

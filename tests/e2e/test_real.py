@@ -8,12 +8,15 @@ from typing import Any
 
 import httpx
 import pytest
-from real_model import PlainTransformers, require_model, without_end
+import torch
+from peft import PeftModel
 from service_process import serving
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evals.tasks.task import load_tasks
-from experts.real.places import ADAPTERS, TASKS
+from experts.real.places import ADAPTERS, MODEL, TASKS
 from experts.real.recipe import RECIPES
+from experts.zoo.train import chat_prompt
 
 pytestmark = [pytest.mark.e2e, pytest.mark.real]
 FIRST_ANSWER_S = 60
@@ -43,6 +46,37 @@ PROMPTS = (
     "Complete the proverb: 'Too many cooks'",
 )
 Json = dict[str, Any]
+
+
+def require_model() -> Path:
+    """The folder of the model; the test is skipped where `make real` has not made it."""
+    if not (MODEL / "config.json").is_file():
+        pytest.skip(f"there is no {MODEL}: run `make real` (a download of 93 MB)")
+    return MODEL
+
+
+class PlainTransformers:
+    """Greedy answers in float32, one question at a time, with or without an adapter of ours."""
+
+    def __init__(self, adapter: str | None = None) -> None:
+        self.tokenizer = AutoTokenizer.from_pretrained(MODEL)
+        self.model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+        if adapter is not None:
+            self.model = PeftModel.from_pretrained(self.model, ADAPTERS / adapter)
+
+    @torch.no_grad()
+    def answer(self, question: str, max_tokens: int) -> list[int]:
+        """The tokens of the answer, without the one that ends it."""
+        prompt = chat_prompt(self.tokenizer, question)
+        encoded = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
+        said = self.model.generate(**encoded, max_new_tokens=max_tokens, do_sample=False)
+        tokens: list[int] = said[0, encoded["input_ids"].shape[1] :].tolist()
+        return without_end(tokens, self.tokenizer.eos_token_id)
+
+
+def without_end(tokens: list[int], end: int) -> list[int]:
+    """An answer's tokens without the one that ends it."""
+    return tokens[:-1] if tokens and tokens[-1] == end else tokens
 
 
 # First in the file: the service of the other tests would share the cores with it.

@@ -10,14 +10,16 @@ import torch
 from peft import PeftModel
 from safetensors import safe_open
 from tiny_models import write_models
+from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from experts.real.packing import pack
 from experts.real.places import ADAPTERS
 from experts.real.recipe import RECIPES
-from experts.real.train import batches, train_adapter
-from experts.zoo.train import IGNORED
+from experts.real.train import HALVES, batches, reply_loss, train_adapter
+from experts.zoo.train import IGNORED, answer_logits, collate
 
-LARGEST_BYTES = 5 << 20
+LARGEST_BYTES = 8 << 20
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +29,18 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_only_replies_are_learned(tiny: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny)
-    recipe = replace(RECIPES["problems"], batch=4)
-    tokens, labels = next(batches(tokenizer, recipe, Random(0)))
-    assert tokens.shape == labels.shape == (4, tokens.shape[1])
-    for row, marks in zip(tokens, labels, strict=True):
-        reply = tokenizer.decode(row[marks != IGNORED], skip_special_tokens=True)
-        assert "The answer is" in reply.replace("  ", " ")
+    batch = next(batches(tokenizer, replace(RECIPES["problems"], batch=4), Random(0)))
+    assert batch.tokens.shape == batch.positions.shape == batch.labels.shape
+    learned = tokenizer.decode(batch.labels[batch.labels != IGNORED])
+    assert learned.count("The answer is") == 4 // HALVES
+    assert "?" not in learned
+
+
+def test_examples_in_one_row_do_not_see_each_other(tiny: Path) -> None:
+    rows = [([1, 5, 6], [7, 2]), ([1, 5, 9, 10], [11, 12, 2]), ([1, 5, 8], [4, 2])]
+    model = AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32)
+    apart = cross_entropy(*answer_logits(model, *collate(rows, pad=0)))
+    torch.testing.assert_close(reply_loss(model, pack(rows)), apart)
 
 
 @pytest.mark.slow
