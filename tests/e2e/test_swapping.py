@@ -16,6 +16,7 @@ import psutil
 import pytest
 import torch
 from repository import ROOT
+from safetensors.torch import save_file
 from service_process import serving
 
 from experts.fused.folder.own_weights import TrainedRoute
@@ -41,7 +42,8 @@ def _config(folder: Path) -> dict[str, Any]:
     }
     broken = folder / "broken"
     shutil.copytree(hosted["logic"].model, broken)
-    (broken / "model.safetensors").write_bytes(b"no weights")
+    # Whole as a file, so that only the engine finds out.
+    save_file({"of.another.model": torch.zeros(1)}, broken / "model.safetensors")
     members = {name: Path(hosted[name].model) for name in ("arithmetic", "strings")}
     torch.manual_seed(0)
     trained = TrainedRoute(Path(hosted["generalist"].model), torch.randn(2, 160))
