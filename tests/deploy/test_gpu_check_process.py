@@ -18,6 +18,8 @@ from deploy.gpu_check.rig import Failure, Found, Rig, Skip
 from deploy.gpu_check.step_process import Place, run_step
 from deploy.gpu_check.verdicts import Outcome, Verdict
 
+pytestmark = pytest.mark.slow
+
 STEP = Step("scripted", "", "scripted", 60, argument="word")
 PATIENCE_S = 60
 HANG = "import signal; signal.pause()"

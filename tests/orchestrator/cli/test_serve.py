@@ -14,6 +14,8 @@ import psutil
 import pytest
 from service_process import ServedProcess, started
 
+pytestmark = pytest.mark.slow
+
 HEAVY = ("/ray/", "/torch/", "/vllm/", "/pyarrow/", "/sklearn/", "/scipy/")
 MOST_MB = 200
 

@@ -19,6 +19,8 @@ from routers.fitted.support import Support
 from routers.outcomes import Outcome, OutcomeTable
 from routers.registry import build
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 ZOO = ROOT / "experts/zoo/outcomes.parquet"
 TASKS = ROOT / "examples/real/tasks"

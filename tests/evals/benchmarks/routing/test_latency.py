@@ -27,6 +27,7 @@ def printed(console: Console) -> str:
     return console.file.getvalue()
 
 
+@pytest.mark.slow
 def test_every_fitted_router_is_timed_and_what_embeds_elsewhere(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -288,6 +288,7 @@ def test_any_tokenizer_gives_tokens_that_change_nothing_else(
         assert read == [token.id, *expected[1:]]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="SmolLM2 is not there; `make real` makes it")
 def test_smollm2_has_room_for_fourteen_roles(tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(REAL)
