@@ -126,6 +126,12 @@ def describe(name: str, found: Footprint, args: Mapping[str, Any]) -> str:
             length += " tokens"
         parts.append(length)
     tokens = f" for {found.kv_tokens:,} tokens" if found.kv_tokens else ""
-    parts.append(f"KV cache {found.kv_gb:.2f} GB{tokens}")
-    parts.append(f"weights {found.weights_gb:.2f} GB")
-    return f"{name}: {', '.join(parts)}; {found.total_gb:.2f} GB in all"
+    parts.append(f"KV cache {_size(found.kv_gb)}{tokens}")
+    parts.append(f"weights {_size(found.weights_gb)}")
+    if found.adapters_gb:
+        parts.append(f"adapters {_size(found.adapters_gb)}")
+    return f"{name}: {', '.join(parts)}; {_size(found.total_gb)} in all"
+
+
+def _size(gb: float) -> str:
+    return f"{gb:.2f} GB" if gb >= 0.1 else f"{1024 * gb:.0f} MB"
