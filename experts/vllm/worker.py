@@ -20,7 +20,7 @@ from experts.vllm.versions import require_known_vllm
 
 require_known_vllm()  # Before these, which import private parts that another version may lack.
 
-from experts.vllm import inproc, seeds  # noqa: E402
+from experts.vllm import adapter_math, inproc, seeds  # noqa: E402
 from experts.vllm.device_memory import DeviceMemory, Nvml  # noqa: E402
 from experts.vllm.dispatch import Dispatcher  # noqa: E402
 from experts.vllm.giving_way import GivingWay  # noqa: E402
@@ -76,6 +76,7 @@ class Worker:
         if not self._cuda:
             torch.set_num_threads(settings.threads)
             self._giving_way.install()
+            adapter_math.install()
             inproc.install(self._stepper, settings.step_ms / 1000)
             seeds.install()
 
