@@ -6,9 +6,9 @@ an adapter are multiplied together, and its matrices are read in place.
 """
 
 import torch
+import vllm.lora.punica_wrapper.punica_cpu as punica_cpu
 from torch import Tensor
 from vllm.lora.ops.torch_ops import lora_ops
-from vllm.lora.punica_wrapper import punica_cpu
 
 
 def products(inputs: Tensor, weights: Tensor, adapters: Tensor, dtype: torch.dtype) -> Tensor:
@@ -27,7 +27,7 @@ def products(inputs: Tensor, weights: Tensor, adapters: Tensor, dtype: torch.dty
     if weights.dim() == 4:
         weights = weights.squeeze(1)
     inputs = inputs.to(dtype)
-    numbers = adapters.unique().tolist()
+    numbers = torch.unique(adapters).tolist()
     if len(numbers) == 1 and numbers[0] >= 0:
         return inputs @ weights[numbers[0]].to(dtype).t()
     outputs = inputs.new_zeros(len(adapters), weights.shape[1])
