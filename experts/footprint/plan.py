@@ -57,6 +57,8 @@ class Footprint:
     context: int | None = None
     """What the configuration or the model asks for."""
     tp: int = 1
+    kv_given: bool = False
+    """Whether the configuration says how large the cache is."""
 
     @property
     def total_gb(self) -> float:
@@ -100,8 +102,9 @@ def derive(model: Model, args: Mapping[str, Any], device: Device, room: Room) ->
     tokens = int(kv_gb * GIB / per_token) if per_token else None
     fits = max(tokens // BLOCK * BLOCK - BLOCK, 0) if tokens is not None else None
     longest = min((n for n in (fits, context) if n is not None), default=None)
+    given = whole(args.get("kv_cache_memory_bytes")) is not None
     return Footprint(
-        dtype, weights_gb, adapters_gb, kv_gb, working_gb, tokens, longest, context, tp
+        dtype, weights_gb, adapters_gb, kv_gb, working_gb, tokens, longest, context, tp, given
     )
 
 

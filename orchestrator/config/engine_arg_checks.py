@@ -13,6 +13,12 @@ from experts.vllm import arguments
 from orchestrator.config.weight_checks import config_of
 
 _LENGTH = "max_model_len"
+_COUNTS = frozenset(
+    {
+        _LENGTH, "max_num_seqs", "max_num_batched_tokens", "block_size", "kv_cache_memory_bytes",
+        "tensor_parallel_size", "pipeline_parallel_size", "max_loras", "max_lora_rank",
+    }
+)  # fmt: skip
 _ALLOWED = "VLLM_ALLOW_LONG_MAX_MODEL_LEN"
 """With this variable, vLLM takes any length."""
 
@@ -31,7 +37,18 @@ def check_engine_args(
 
 def _check_names(where: str, given: Mapping[str, Any]) -> list[str]:
     found = arguments.faults(given)
-    return [f"{where}.engine_args.{name}: {ended(fault)}" for name, fault in found]
+    problems = [f"{where}.engine_args.{name}: {ended(fault)}" for name, fault in found]
+    wrong = {name for name, _ in found}
+    return problems + [
+        f"{where}.engine_args.{name}: must be 1 or more, not {value}."
+        for name, value in given.items()
+        if name in _COUNTS and name not in wrong and _is_below_one(name, value)
+    ]
+
+
+def _is_below_one(name: str, value: Any) -> bool:
+    automatic = name == _LENGTH and value == -1
+    return isinstance(value, int | float) and value < 1 and not automatic
 
 
 def _check_length(name: str, spec: VllmSpec, slot_args: Mapping[str, Any]) -> list[str]:

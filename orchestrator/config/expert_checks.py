@@ -1,10 +1,12 @@
 """Checks of experts that look at their weights, at each other, and at the slots."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from experts import own_engines
 from experts.errors import ConfigError
+from experts.footprint.adapter_fit import misfit
 from experts.fused.roles import fused
 from experts.spec import ExpertSpecBase, HostedSpec, OwnSpec, TorchSpec, VllmSpec
 from orchestrator.config.engine_arg_checks import check_engine_args
@@ -77,6 +79,8 @@ def _check_adapter(
         return [f"{where}.adapter_of: no expert is called `{spec.adapter_of}`."]
     if not isinstance(base, VllmSpec) or base.adapter_of is not None:
         return [f"{where}.adapter_of: `{spec.adapter_of}` is not a vllm expert with own weights."]
+    if (fault := misfit(Path(spec.model), Path(base.model))) is not None:
+        return [f"{where}.adapter_of: {fault}."]
     if spec.engine_args:
         return [
             f"{where}.engine_args: an adapter shares the engine of `{spec.adapter_of}`;"

@@ -5,12 +5,16 @@ from typing import Any
 
 from experts.footprint.device import expected
 from experts.footprint.files import look
-from experts.footprint.plan import Footprint
+from experts.footprint.plan import EMPTY_PROCESS_GB, Footprint
 from experts.footprint.sizes import whole
 from experts.footprint.specs import SlotRoom, adapters_of, arguments, footprint
 from experts.fused.roles import fused
 from experts.spec import ExpertSpecBase, HostedSpec, VllmSpec
+from experts.vllm.hub import cached, is_hub_id
 from orchestrator.config.slots_section import SlotsConfig
+
+SHORTEST = 64
+"""Tokens of context below which an expert is of no use."""
 
 
 def footprints(experts: Mapping[str, ExpertSpecBase], slots: SlotsConfig) -> dict[str, Footprint]:
@@ -48,6 +52,24 @@ def _too_large(name: str, spec: HostedSpec, found: Footprint, slots: SlotsConfig
             f"experts.{name}.model: its weights alone take {least_gb:.2f} GB in {found.dtype},"
             f" which do not fit into {slot}."
         )
+    elif found.max_model_len is not None and found.max_model_len < SHORTEST:
+        cache = "" if found.kv_given else f" Raise {_budget(name, spec)}."
+        yield (
+            f"experts.{name}.model: there is no room for even {SHORTEST} tokens in its KV cache of"
+            f" {_size(found.kv_gb)}, beside {_size(_beside(found))} for weights and activations"
+            f"{_process(slots)}.{cache}"
+        )
+
+
+def _beside(found: Footprint) -> float:
+    return found.weights_gb + found.adapters_gb + found.working_gb
+
+
+def _process(slots: SlotsConfig) -> str:
+    """A slot on a CPU takes memory of its own."""
+    if expected(slots.gpus).kind == "cuda":
+        return ""
+    return f" and {EMPTY_PROCESS_GB} GB for the slot's process"
 
 
 def _no_room_for_context(
@@ -67,9 +89,11 @@ def _no_room_for_context(
             f" {fits}, or leave the cache's size to us."
         )
         return
-    beside_gb = found.weights_gb + found.adapters_gb + found.working_gb
+    if fits < SHORTEST:
+        return  # Said already.
     yield (
-        f"{where}: beside {beside_gb:.2f} GB for weights and activations, {_budget(name, spec)}"
+        f"{where}: beside {_size(_beside(found))} for weights and activations{_process(slots)},"
+        f" {_budget(name, spec)}"
         f" leaves a KV cache of {found.kv_gb:.2f} GB, enough for {fits} tokens; lower it, or"
         f" raise {_budget(name, spec)}."
     )
@@ -78,9 +102,17 @@ def _no_room_for_context(
 def _wrong_on_device(
     name: str, spec: VllmSpec, experts: Mapping[str, ExpertSpecBase], slots: SlotsConfig
 ) -> Iterator[str]:
-    """What a GPU's kernels, or several GPUs, cannot do."""
+    """What a GPU's kernels, several GPUs, or a CPU cannot do."""
     device = expected(slots.gpus)
     args = arguments(spec, slots.engine_args)
+    for key in ("tensor_parallel_size", "pipeline_parallel_size"):
+        if device.kind == "cpu" and (whole(args.get(key)) or 1) > 1:
+            yield f"{_path(name, spec, key)}: a slot on a CPU has one process; leave it out."
+    if slots.offline is True and is_hub_id(spec.model) and not cached(spec.model):
+        yield (
+            f"experts.{name}.model: {spec.model} is not in the Hugging Face cache of this machine,"
+            " and nothing is downloaded (slots.offline: true)."
+        )
     hosted = {n: s for n, s in experts.items() if isinstance(s, HostedSpec)}
     adapters = adapters_of(name, hosted)
     if device.kind == "cuda" and adapters and args.get("dtype") in ("float32", "float"):

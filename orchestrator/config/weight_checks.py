@@ -15,7 +15,7 @@ def check_weights(name: str, spec: HostedSpec) -> list[str]:
     where = f"experts.{name}.model"
     folder = Path(spec.model)
     if not folder.is_absolute():
-        return []  # A hub id: only the engine can tell.
+        return _check_hub_id(where, spec.model)
     if getattr(spec, "same_as", None) is not None:
         return []  # Its model is looked at where it is named.
     config = "adapter_config.json" if spec.base else "config.json"
@@ -37,6 +37,16 @@ def check_weights(name: str, spec: HostedSpec) -> list[str]:
             " ...}`."
         )
     return problems
+
+
+def _check_hub_id(where: str, model: str) -> list[str]:
+    """Whether a name can be a hub id at all; only the hub knows whether it is one."""
+    if model.count("/") <= 1:
+        return []
+    return [
+        f"{where}: {model} is no hub id (OWNER/NAME); write ./{model} for a folder beside this"
+        " file, or its whole path."
+    ]
 
 
 def config_of(folder: Path) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from typing import Any
 import ray
 from ray.actor import ActorHandle
 
+from experts.errors import ServiceError
 from experts.footprint.device import on_gpus, this_cpu
 from experts.vllm import environment
 from experts.vllm.loads import EngineLoad, LoadReport, WorkerSettings
@@ -250,10 +251,20 @@ def _make_actor(
 def make_slots(
     ray_config: RayConfig, config: SlotsConfig, models: Iterable[str] = ()
 ) -> list[RaySlot]:
-    """One slot per device group, for these models. Call after `ray_cluster.connect`."""
+    """One slot per device group, for these models. Call after `ray_cluster.connect`.
+
+    Raises ServiceError where a Ray of our own will never have the GPUs that are asked for.
+    """
     gpus = config.gpus
+    there = 0.0 if gpus == 0 else ray.cluster_resources().get("GPU", 0)
     if gpus is None:
-        gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= config.count else 0.0
+        gpus = 1.0 if there >= config.count else 0.0
+    if ray_config.address is None and gpus * config.count > there:
+        raise ServiceError(
+            f"slots.gpus asks for {gpus:g} GPUs for each of {config.count} slots; this machine has"
+            f" {there:g}.",
+            hint="Lower slots.gpus or slots.count, or name a Ray cluster in ray.address.",
+        )
     # Elsewhere in a cluster others could reach the slots: only this service knows the token.
     token = None if ray_config.address is None else secrets.token_urlsafe(32)
     wanted = tuple(models)

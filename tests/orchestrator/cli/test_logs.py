@@ -30,7 +30,7 @@ def _record(message: str = "answered", **extra: Any) -> logging.LogRecord:
     return logger.makeRecord(logger.name, logging.INFO, "f.py", 1, message, (), None, extra=extra)
 
 
-def test_an_access_line_is_key_value_in_text() -> None:
+def test_an_access_line_is_key_value_in_text(logging_state: None) -> None:
     line = TextFormatter().format(_record(access=ACCESS))
     stamp, rest = line[:23], line[23:]
 
@@ -41,7 +41,7 @@ def test_an_access_line_is_key_value_in_text() -> None:
     )
 
 
-def test_an_access_line_is_fields_in_json() -> None:
+def test_an_access_line_is_fields_in_json(logging_state: None) -> None:
     entry = json.loads(JsonFormatter().format(_record(access=ACCESS)))
     stamp = datetime.fromisoformat(entry.pop("time"))
 

@@ -123,3 +123,38 @@ def test_a_quantised_checkpoint_is_served_as_it_is(write: Any, tmp_path: Path) -
     folder = checkpoint(tmp_path / "small", 1000, quantization_config=method)
     config = load_config(write({"experts": {"a": vllm(folder)}, "slots": {"gpus": 1}}))
     assert footprints(config.experts, config.slots)["a"].dtype == "bfloat16"
+
+
+def test_no_room_for_any_context_is_a_mistake(write: Any, model: Path) -> None:
+    slots = {"memory_gb": 1, "gpus": 0, "engine_args": {"dtype": "float32"}}
+    (problem,) = problems_of(write({"experts": {"smol": vllm(model)}, "slots": slots}))
+    assert problem.startswith("experts.smol.model: there is no room for even 64 tokens")
+    assert "0.8 GB for the slot's process. Raise slots.memory_gb." in problem
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ({"max_num_seqs": -3}, "max_num_seqs: must be 1 or more, not -3."),
+        ({"max_model_len": 0}, "max_model_len: must be 1 or more, not 0."),
+        ({"tensor_parallel_size": 2}, "tensor_parallel_size: a slot on a CPU has one process"),
+    ],
+)
+def test_counts_that_no_engine_takes(write: Any, model: Path, args: Any, said: str) -> None:
+    tree = {"experts": {"smol": vllm(model, engine_args=args)}, "slots": {"gpus": 0}}
+    assert any(f"engine_args.{said}" in problem for problem in problems_of(write(tree)))
+
+
+def test_a_hub_id_that_is_not_here_while_nothing_is_downloaded(
+    write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    tree = {"experts": {"a": HUB}, "slots": {"offline": True}}
+    (problem,) = problems_of(write(tree))
+    assert problem.startswith("experts.a.model: org/model is not in the Hugging Face cache")
+
+
+def test_a_path_that_is_no_hub_id(write: Any) -> None:
+    expert = {"type": "vllm", "model": "out/real/model"}
+    (problem,) = problems_of(write({"experts": {"a": expert}}))
+    assert "write ./out/real/model for a folder beside this file" in problem

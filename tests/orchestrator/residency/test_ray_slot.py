@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import ray
 
+from experts.errors import ServiceError
 from experts.vllm.loads import EngineLoad, LoadReport, WorkerSettings
 from orchestrator.config.model import RayConfig, SlotsConfig
 from orchestrator.residency import ray_slot
@@ -144,3 +145,13 @@ async def test_an_outage_is_told_once(
     assert caplog.text.count("slot-0 cannot be reached (ActorUnavailableError)") == 1
     await slot.memory_gb()
     assert caplog.text.count("slot-0 cannot be reached") == 2
+
+
+def test_gpus_that_this_machine_will_never_have_are_refused_at_once(
+    actor: ScriptedActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_slot.ray, "cluster_resources", lambda: {"GPU": 1.0})
+    with pytest.raises(ServiceError, match=r"2 GPUs for each of 1 slots; this machine has 1"):
+        ray_slot.make_slots(RayConfig(), SlotsConfig(gpus=2))
+    assert len(ray_slot.make_slots(RayConfig(), SlotsConfig(gpus=1))) == 1
+    assert len(ray_slot.make_slots(RayConfig(address="auto"), SlotsConfig(gpus=2))) == 1
