@@ -123,7 +123,7 @@ class Transitions:
         if replica.since:  # Else it is what a failed load has left behind.
             engine.evictions += 1
             engine.state.costs.measured("leave_s", seconds)
-            if after_gb is not None:
+            if before_gb is not None and after_gb is not None:
                 self._check_freed(engine, kept_gb, level)
         verb = "sleeps" if level else "left"
         self._say(f"{slot.slot.id}: {engine.name} {verb} in {seconds:.2f} s")

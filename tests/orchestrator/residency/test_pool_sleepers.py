@@ -83,3 +83,12 @@ async def test_without_a_canary_no_engine_sleeps_at_level_2(make_rig: Any) -> No
     await rig.use("a")
     await rig.use("b")
     assert rig.slot.sleeping == [("a", 1)]
+
+
+async def test_what_could_not_be_measured_before_is_no_leak(make_rig: Any) -> None:
+    rig = await make_rig({"a": 3, "b": 3}, memory_gb=4)
+    await rig.use("a")
+    rig.slot.memory_errors = [TimeoutError()]
+    await rig.use("b")
+    assert rig.slot.unloads == ["a"]
+    assert rig.told("leaked") == []
