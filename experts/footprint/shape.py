@@ -104,6 +104,7 @@ def _composite(config: Mapping[str, Any]) -> Shape:
         inner=copies * max(part.inner for part in parts),
         vocabulary=copies * sum(part.vocabulary for part in parts),
         layers=sum(part.layers for part in parts),
+        quantised=next((part.quantised for part in parts if part.quantised), None),
         dtype=config.get("dtype") or config.get("torch_dtype"),
     )
 

@@ -79,6 +79,13 @@ def test_self_contrast_keeps_two_streams_and_the_sequence_form_its_interactions(
     assert shape_of(sequence).kv_numbers == 2 * one + 2 * 2 * 2 * 64
 
 
+def test_a_fused_folder_with_a_quantised_member_says_so() -> None:
+    quantised = {**SMOLLM2, "quantization_config": {"quant_method": "awq"}}
+    members = {"a": {"path": "a", "config": SMOLLM2}, "b": {"path": "b", "config": quantised}}
+    fused = {"model_type": "coterie_composite", "architectures": ["CoterieContrast"]}
+    assert shape_of({**fused, "members": members}).quantised == "awq"
+
+
 VALUES = st.none() | st.integers(-1, 4) | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
 
 
