@@ -58,7 +58,7 @@ class GivingWay:
         """Call `now` between the parts of every load from now on."""
         for owner, name in PARTS:
             setattr(owner, name, self._before(getattr(owner, name)))
-        read_all = DefaultModelLoader.get_all_weights
+        read_all = _own(DefaultModelLoader.get_all_weights)
 
         @wraps(read_all)
         def get_all_weights(*args: Any) -> Iterator[Any]:
@@ -69,7 +69,7 @@ class GivingWay:
         DefaultModelLoader.get_all_weights = get_all_weights
 
     def _before(self, part: Callable[..., Any]) -> Callable[..., Any]:
-        part = getattr(part, "__wrapped__", part)  # Of another worker in this process.
+        part = _own(part)
 
         @wraps(part)
         def after_others(*args: Any, **named: Any) -> Any:
@@ -77,6 +77,12 @@ class GivingWay:
             return part(*args, **named)
 
         return after_others
+
+
+def _own(part: Callable[..., Any]) -> Callable[..., Any]:
+    """VLLM's own, where another worker of this process has wrapped it."""
+    own: Callable[..., Any] = getattr(part, "__wrapped__", part)
+    return own
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from vllm.usage.usage_lib import UsageContext
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.async_llm import AsyncLLM
 
+from experts.footprint.files import adapter_rank
 from experts.vllm.dispatch import ASKED_MODEL
 from experts.vllm.loads import EngineLoad
 
@@ -61,7 +62,7 @@ def _as_words(name: str, value: Any) -> list[str]:
 def _adapter_args(load: EngineLoad) -> dict[str, Any]:
     if not load.adapters:
         return {}
-    ranks = [_adapter_rank(folder) for folder in load.adapters.values()]
+    ranks = [_rank(folder) for folder in load.adapters.values()]
     modules = [f"{name}={folder}" for name, folder in load.adapters.items()]
     # vLLM accepts only these ranks as an upper bound.
     rank = next(bound for bound in (8, 16, 32, 64, 128, 256, 320, 512) if bound >= max(ranks))
@@ -76,9 +77,12 @@ def _adapter_args(load: EngineLoad) -> dict[str, Any]:
     }
 
 
-def _adapter_rank(folder: str) -> int:
-    config = json.loads((Path(folder) / "adapter_config.json").read_text(encoding="utf-8"))
-    return int(config["r"])
+def _rank(folder: str) -> int:
+    """Raises ValueError for a folder whose configuration names no rank."""
+    rank = adapter_rank(Path(folder))
+    if rank is None:
+        raise ValueError(f"{folder}/adapter_config.json names no rank `r` of 1 or more.")
+    return rank
 
 
 def register_architectures(model: str) -> None:
