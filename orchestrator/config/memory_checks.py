@@ -1,11 +1,12 @@
 """Checks whether every expert fits into a slot: its weights, KV cache, context and GPUs."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from experts.footprint.device import expected
-from experts.footprint.files import look
 from experts.footprint.plan import EMPTY_PROCESS_GB, Footprint
+from experts.footprint.shape import read_shape
 from experts.footprint.sizes import whole
 from experts.footprint.specs import SlotRoom, adapters_of, arguments, footprint
 from experts.fused.roles import fused
@@ -34,8 +35,9 @@ def check_memory(experts: Mapping[str, ExpertSpecBase], slots: SlotsConfig) -> l
     for name, found in footprints(experts, slots).items():
         spec = experts[name]
         assert isinstance(spec, HostedSpec)
-        problems += _too_large(name, spec, found, slots)
-        if isinstance(spec, VllmSpec) and not problems:
+        too_large = list(_too_large(name, spec, found, slots))
+        problems += too_large
+        if isinstance(spec, VllmSpec) and not too_large:
             problems += _no_room_for_context(name, spec, found, slots)
         if isinstance(spec, VllmSpec):
             problems += _wrong_on_device(name, spec, experts, slots)
@@ -53,11 +55,13 @@ def _too_large(name: str, spec: HostedSpec, found: Footprint, slots: SlotsConfig
             f" which do not fit into {slot}."
         )
     elif found.max_model_len is not None and found.max_model_len < SHORTEST:
-        cache = "" if found.kv_given else f" Raise {_budget(name, spec)}."
+        larger = _budget(name, spec)
+        if found.kv_given and isinstance(spec, VllmSpec):
+            larger = _path(name, spec, "kv_cache_memory_bytes")
         yield (
             f"experts.{name}.model: there is no room for even {SHORTEST} tokens in its KV cache of"
             f" {_size(found.kv_gb)}, beside {_size(_beside(found))} for weights and activations"
-            f"{_process(slots)}.{cache}"
+            f"{_process(slots)}. Raise {larger}."
         )
 
 
@@ -89,8 +93,6 @@ def _no_room_for_context(
             f" {fits}, or leave the cache's size to us."
         )
         return
-    if fits < SHORTEST:
-        return  # Said already.
     yield (
         f"{where}: beside {_size(_beside(found))} for weights and activations{_process(slots)},"
         f" {_budget(name, spec)}"
@@ -131,7 +133,7 @@ def _wrong_on_device(
             f"experts.{name}.model: a fused expert runs on one GPU; set"
             f" experts.{name}.engine_args.tensor_parallel_size: 1."
         )
-    shape = look(spec.model).shape
+    shape = read_shape(Path(spec.model))
     if shape is not None and shape.quantised and fused(spec.model):
         yield f"experts.{name}.model: a fused expert cannot be quantised ({shape.quantised})."
 

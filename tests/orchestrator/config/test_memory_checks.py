@@ -158,3 +158,20 @@ def test_a_path_that_is_no_hub_id(write: Any) -> None:
     expert = {"type": "vllm", "model": "out/real/model"}
     (problem,) = problems_of(write({"experts": {"a": expert}}))
     assert "write ./out/real/model for a folder beside this file" in problem
+
+
+def test_every_expert_is_checked_whatever_is_wrong_with_another(write: Any, model: Path) -> None:
+    first = vllm(model, memory_gb=9)
+    second = vllm(model, engine_args={"max_model_len": 8192, "dtype": "float32"})
+    slots = {"memory_gb": 1.6, "gpus": 0}
+    problems = problems_of(write({"experts": {"first": first, "second": second}, "slots": slots}))
+    assert [problem.partition(": ")[0] for problem in problems] == [
+        "experts.first.memory_gb",
+        "experts.second.engine_args.max_model_len",
+    ]
+
+
+def test_a_cache_of_next_to_nothing_is_named(write: Any, model: Path) -> None:
+    expert = vllm(model, engine_args={"kv_cache_memory_bytes": 1000})
+    (problem,) = problems_of(write({"experts": {"a": expert}, "slots": {"gpus": 0}}))
+    assert problem.endswith("Raise experts.a.engine_args.kv_cache_memory_bytes.")
