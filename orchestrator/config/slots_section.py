@@ -27,7 +27,7 @@ class SlotsConfig(Section):
         0.125,
         gt=0,
         le=1,
-        description="Most of a slot's memory that the KV cache of one expert takes, unless one"
+        description="Most of what a slot has for experts that the KV cache of one takes, unless one"
         " request of the whole context needs more.",
     )
     engine_args: dict[str, Any] = Field(
