@@ -21,7 +21,7 @@ class AdapterRecipe:
 
 
 RECIPES: dict[str, AdapterRecipe] = {
-    "conversions": AdapterRecipe("conversions", rank=16, targets=ATTENTION, steps=45),
+    "conversions": AdapterRecipe("conversions", rank=16, targets=ATTENTION, steps=100),
     "extraction": AdapterRecipe("extraction", rank=8, targets=ATTENTION, steps=20),
-    "problems": AdapterRecipe("problems", rank=32, targets=ATTENTION, steps=50),
+    "problems": AdapterRecipe("problems", rank=16, targets=ATTENTION, steps=140),
 }
