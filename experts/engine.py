@@ -21,6 +21,8 @@ class Answer:
     content_type: str
     pieces: AsyncGenerator[bytes, None]
     on_close: Callable[[], Awaitable[None]] | None = None
+    slot_wait_ms: float = 0.0
+    """How long other engines of the slot's process held it up."""
 
     async def aclose(self) -> None:
         """End the answer, and let go of what it holds."""
@@ -63,14 +65,22 @@ class HasEndpoints(Protocol):
         ...
 
 
-async def stream(engine: Engine, request: Request) -> AsyncGenerator[Chunk, None]:
+def _unnoticed(answer: Answer) -> None:
+    """Nobody wants to know."""
+
+
+async def stream(
+    engine: Engine, request: Request, opened: Callable[[Answer], None] = _unnoticed
+) -> AsyncGenerator[Chunk, None]:
     """The answer as text, piece by piece; closing the iterator aborts the generation.
 
-    Raises ExpertError: BadOutput for what is not OpenAI's format, ExpertLost where it ends early.
+    `opened` is called with the answer when it has begun. Raises ExpertError: BadOutput for what is
+    not OpenAI's format, ExpertLost where it ends early.
     """
     body = {**request.body, "stream": True, "stream_options": {"include_usage": True}}
     finished = False
     async with aclosing(await engine.open(replace(request, body=body), engine.name)) as answer:
+        opened(answer)
         async for data in events(engine.name, answer.pieces):
             if data == DONE:
                 return

@@ -31,7 +31,8 @@ class GuardedEngine:
                 f"Expert {self.name} returned a {type(answer).__name__}, not an Answer.",
                 expert=self.name,
             )
-        return Answer(answer.content_type, self._pieces(answer), answer.aclose)
+        pieces = self._pieces(answer)
+        return Answer(answer.content_type, pieces, answer.aclose, answer.slot_wait_ms)
 
     async def _pieces(self, answer: Answer) -> AsyncGenerator[bytes, None]:
         try:

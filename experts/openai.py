@@ -21,9 +21,13 @@ from experts.types import Request
 ASKED_MODEL_HEADER = "x-coterie-model"
 """Tells a slot which model name the client used, so that its answer carries that name."""
 
+SLOT_WAIT_HEADER = "x-coterie-slot-wait-ms"
+"""A slot's word on how long other engines of its process held an answer up."""
+
 CONNECT_TIMEOUT_S = 10.0
 COUNT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 30.0
+MOST_WAIT_MS = 3.6e6
 
 _CONTEXT = re.compile(r"maximum context length is (\d+) tokens.* at least \d+ input tokens")
 
@@ -102,7 +106,8 @@ class OpenAIEngine:
             response = await self._client.exchange(outgoing)
         if response.status_code < 400:
             kind = response.headers.get("content-type", "application/json")
-            return Answer(kind, self._pieces(response), response.aclose)
+            waited_ms = _milliseconds(response.headers.get(SLOT_WAIT_HEADER))
+            return Answer(kind, self._pieces(response), response.aclose, waited_ms)
         async with aclosing(response):
             with _transport_errors(self.name):
                 refusal = _refusal(self.name, response.status_code, await response.aread())
@@ -172,6 +177,15 @@ class _transport_errors:
                 f"The connection to expert {self.expert} broke ({type(error).__name__}).",
                 expert=self.expert,
             ) from error
+
+
+def _milliseconds(header: str | None) -> float:
+    """What a header says; 0 for none, and for nonsense of somebody else's server."""
+    try:
+        value = float(header or 0)
+    except ValueError:
+        return 0.0
+    return value if 0 <= value < MOST_WAIT_MS else 0.0
 
 
 def _refusal(expert: str, status: int, raw: bytes) -> ExpertRefused:

@@ -51,6 +51,8 @@ class Stepper:
         self._clients: list[Steppable] = []
         self._took_s: dict[int, float] = {}
         """What the last step of each client took."""
+        self._worked_s: dict[int, float] = {}
+        """What all steps of each client took."""
         self._long_at = -math.inf
         """When the next long step may begin, while others have work."""
         self._executor = ThreadPoolExecutor(1, "engines")
@@ -192,21 +194,33 @@ class Stepper:
         began = self._clock()
         client.step()
         took_s = self._took_s[id(client)] = self._clock() - began
+        if id(client) in self._worked_s:  # It may have removed itself.
+            self._worked_s[id(client)] += took_s
         return took_s
 
     def _step_clients(self) -> None:
         for client in tuple(self._clients):
-            client.step()
+            self._step_one(client)
+
+    def steps(self, client: Steppable) -> bool:
+        """Whether `client` is stepped here."""
+        return client in self._clients
+
+    def worked_s(self, client: Steppable) -> float:
+        """The seconds that the steps of `client` have taken together."""
+        return self._worked_s.get(id(client), 0.0)
 
     def add(self, client: Steppable) -> None:
         """Step `client` from now on."""
         self._clients.append(client)
+        self._worked_s[id(client)] = 0.0
 
     def remove(self, client: Steppable) -> None:
         """Stop stepping `client`."""
         if client in self._clients:
             self._clients.remove(client)
             self._took_s.pop(id(client), None)
+            self._worked_s.pop(id(client), None)
 
 
 ARRIVAL: ContextVar["Arrival | None"] = ContextVar("ARRIVAL", default=None)

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,9 @@ class Worker:
 
     def _enter(self, resident: _Resident) -> None:
         self._residents[resident.load.expert] = resident
-        self._dispatcher.add(resident.load.experts, resident.app)
+        core = getattr(resident.engine, "engine_core", resident.engine)
+        worked = partial(self._stepper.worked_s, core) if self._stepper.steps(core) else None
+        self._dispatcher.add(resident.load.experts, resident.app, worked)
 
     async def unload(self, expert: str) -> float:
         """Drop an engine, awake or asleep, and return the seconds it took.

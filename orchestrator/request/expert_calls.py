@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experts.engine import stream
+from experts.engine import Answer, stream
 from experts.errors import ExpertLost, ExpertRefused
 from experts.fused.roles import Fused, refuse_role_tokens, without_role_tokens
 from experts.types import Chunk, Request
@@ -81,7 +81,7 @@ class ExpertCalls:
 
     async def _once(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
         with await self._lease(expert) as lease:
-            async with aclosing(stream(lease.engine, request)) as chunks:
+            async with aclosing(stream(lease.engine, request, self._opened)) as chunks:
                 pieces = 0
                 try:
                     while (chunk := await self._within(expert, anext(chunks, None))) is not None:
@@ -94,6 +94,9 @@ class ExpertCalls:
                 except ExpertLost:
                     await self._pool.suspect(lease)
                     raise
+
+    def _opened(self, answer: Answer) -> None:
+        self._trace.slot_wait_ms = max(self._trace.slot_wait_ms, answer.slot_wait_ms)
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
         """Vectors of the texts, computed in a thread; None where there is no encoder."""

@@ -105,6 +105,7 @@ class SingleAnswers:
             asked = attribution.request if attribution else request
             answer = await lease.engine.open(asked, context.model)
             held.push_async_callback(answer.aclose)
+            trace.slot_wait_ms += answer.slot_wait_ms
             pieces: AsyncIterator[bytes] = answer.pieces
             if not request.stream:
                 whole = b"".join([piece async for piece in pieces])

@@ -31,6 +31,9 @@ class Metrics:
         self._route = self._histogram("coterie_route_seconds", "Routing time.", ["router"])
         self._queue = self._histogram("coterie_queue_seconds", "Wait for a turn.", by_class)
         self._load = self._histogram("coterie_load_seconds", "Wait for a load.", by_class)
+        self._slot_wait = self._histogram(
+            "coterie_slot_wait_seconds", "Held up by other engines of the slot.", by_class
+        )
         self._first_byte = self._histogram(
             "coterie_first_byte_seconds", "From the request to the expert's first byte.", by_class
         )
@@ -56,6 +59,7 @@ class Metrics:
         labels = (expert, context.request_class)
         self._queue.labels(*labels).observe(trace.queue_ms / 1000)
         self._load.labels(*labels).observe(trace.load_ms / 1000)
+        self._slot_wait.labels(*labels).observe(trace.slot_wait_ms / 1000)
         self._first_byte.labels(*labels).observe(trace.first_byte_ms / 1000)
 
     def count_untraced(self, status: int) -> None:

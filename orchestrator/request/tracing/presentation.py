@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from experts.openai import SLOT_WAIT_HEADER
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import Plan
 from orchestrator.request.tracing.trace import Trace
@@ -14,6 +15,7 @@ def headers(context: RequestContext, trace: Trace) -> dict[str, str]:
     return early_headers(context, trace) | {
         "x-coterie-queue-ms": f"{trace.queue_ms:.2f}",
         "x-coterie-load-ms": f"{trace.load_ms:.2f}",
+        SLOT_WAIT_HEADER: f"{trace.slot_wait_ms:.2f}",
         **({"x-coterie-grouping": trace.facts["grouping"]} if "grouping" in trace.facts else {}),
     }
 
@@ -48,6 +50,7 @@ def extension(context: RequestContext, trace: Trace) -> dict[str, Any]:
         "route_ms": round(trace.route_ms, 2),
         "queue_ms": round(trace.queue_ms, 2),
         "load_ms": round(trace.load_ms, 2),
+        "slot_wait_ms": round(trace.slot_wait_ms, 2),
         "slot": trace.slot,
         "attempts": trace.attempts,
     }

@@ -49,6 +49,7 @@ def access_fields(context: RequestContext, trace: Trace) -> dict[str, Any]:
         "key": context.api_key_name,
         "queue_ms": round(trace.queue_ms, 2),
         "load_ms": round(trace.load_ms, 2),
+        "slot_wait_ms": round(trace.slot_wait_ms, 2),
         "route_ms": round(trace.route_ms, 2),
         "first_token_ms": _rounded(trace.first_byte_ms),
         "total_ms": _rounded(trace.total_ms),

@@ -26,6 +26,8 @@ class Trace:
     route_ms: float = 0.0
     queue_ms: float = 0.0
     load_ms: float = 0.0
+    slot_wait_ms: float = 0.0
+    """How long other engines of the slot's process held the answer up."""
     first_byte_ms: float | None = None
     """From the request to the first byte of its answer."""
     total_ms: float | None = None

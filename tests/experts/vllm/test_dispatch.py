@@ -153,3 +153,33 @@ async def test_the_application_sees_the_context_around_its_request() -> None:
     dispatcher.add(["law"], app)
     await Client().ask(dispatcher)
     assert seen == ["the request"]
+
+
+async def test_an_answer_tells_how_long_others_held_it_up() -> None:
+    worked = iter([3.0, 3.0])
+    client, dispatcher = Client(), Dispatcher()
+    dispatcher.add(["law"], App(), lambda: next(worked))
+    await client.ask(dispatcher)
+    start, body = client.sent
+    assert start["type"] == "http.response.start"
+    assert body["body"] == b"done"
+    waited_ms = float(dict(start["headers"])[b"x-coterie-slot-wait-ms"])
+    assert 0 <= waited_ms < 1000
+
+
+async def test_what_its_own_engine_worked_is_no_wait() -> None:
+    worked = iter([3.0, 1e6])
+    client, dispatcher = Client(), Dispatcher()
+    dispatcher.add(["law"], App(), lambda: next(worked))
+    await client.ask(dispatcher)
+    assert dict(client.sent[0]["headers"])[b"x-coterie-slot-wait-ms"] == b"0.00"
+
+
+async def test_an_answer_that_had_not_begun_when_its_expert_left_is_an_error() -> None:
+    app, client, dispatcher = App(hold=True, begin=True), Client(), Dispatcher()
+    dispatcher.add(["law"], app, lambda: 0.0)
+    asked = asyncio.create_task(client.ask(dispatcher))
+    await app.entered.wait()
+    await dispatcher.remove(["law"])
+    await asked
+    assert client.status == 503

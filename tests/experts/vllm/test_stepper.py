@@ -90,6 +90,20 @@ async def test_engines_with_long_steps_take_turns() -> None:
     assert "".join(log).endswith("ababab") or "".join(log).endswith("bababa")
 
 
+async def test_what_an_engine_worked_is_counted_for_it_alone() -> None:
+    clock, log = Clock(), list[str]()
+    one, two = (TimedCore(name, clock, step_s, 3, log) for name, step_s in (("a", 1), ("b", 0.01)))
+    stepper = Stepper(NEVER_S, clock)
+    for core in (one, two):
+        stepper.add(core)
+    stepper.wake()
+    await asyncio.gather(one.over.wait(), two.over.wait())
+    assert stepper.steps(one)
+    assert (stepper.worked_s(one), stepper.worked_s(two)) == pytest.approx((3, 0.03))
+    stepper.remove(one)
+    assert not stepper.steps(one)
+
+
 def _stepper(core: Core, gather_s: float = NEVER_S) -> Stepper:
     stepper = Stepper(gather_s)
     stepper.add(core)

@@ -20,7 +20,7 @@ from routers.base import Decision
 HOSTED = {"type": "vllm", "model": "org/hosted", "memory_gb": 1}
 SOON = {"comment_after_s": 0.005, "comment_interval_s": 0.005}
 COLD = {"preload": False, "canary_tokens": 0}
-AS_IF_AT_ONCE = ("x-coterie-queue-ms", "x-coterie-load-ms")
+AS_IF_AT_ONCE = ("x-coterie-queue-ms", "x-coterie-load-ms", "x-coterie-slot-wait-ms")
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +85,8 @@ async def test_the_bytes_after_the_comments_are_the_experts(talking: Any, upstre
     assert answer == direct.content
     *comments, belated, rest = through[: -len(answer)].split(b"\n\n")
     assert set(comments) == {b": tiny has the request"}
-    assert re.fullmatch(rb": x-coterie-queue-ms [\d.]+\n: x-coterie-load-ms [\d.]+", belated)
+    waits = [b": " + name.encode() + rb" [\d.]+" for name in AS_IF_AT_ONCE]
+    assert re.fullmatch(b"\n".join(waits), belated)
     assert rest == b""
 
 
