@@ -19,7 +19,7 @@ from experts.real.recipe import RECIPES
 from experts.real.train import HALVES, batches, reply_loss, train_adapter
 from experts.zoo.train import IGNORED, answer_logits, collate
 
-LARGEST_BYTES = 8 << 20
+LARGEST_BYTES = 5 << 20
 
 
 @pytest.fixture(scope="module")
