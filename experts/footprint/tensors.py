@@ -153,7 +153,7 @@ def _surplus(tensors: Tensors, layers: str, count: int | None) -> Iterator[str]:
 
 
 def _of_any(tensors: Tensors, config: Mapping[str, Any]) -> Iterator[str]:
-    """Of an architecture without a layout: are there enough layers, as wide as it says?"""
+    """Of an architecture without a layout, whether there are enough layers, and their width."""
     text = config.get("text_config")
     sizes = dimensions(text if isinstance(text, dict) else config)
     most = _layers_at_most(tensors)

@@ -35,7 +35,7 @@ def check_experts(
             problems += _check_same(name, spec, experts, declared)
         if isinstance(spec, OwnSpec):
             problems += _check_own(name, spec)
-    problems += check_engine_args(experts, slot_args) + _check_pins(experts)
+    problems += check_engine_args(experts, slot_args, slots.gpus) + _check_pins(experts)
     return problems + check_memory(experts, slots)
 
 
