@@ -21,6 +21,11 @@ _TOKENIZERS = (
     "tokenization_*.py",
 )
 """Files of which a folder with a tokenizer has at least one."""
+_TEMPLATES = (
+    "chat_template.jinja",
+    "chat_template.json",
+    "additional_chat_templates/default.jinja",
+)
 _CONTEXT_KEYS = (
     "max_position_embeddings",
     "n_positions",
@@ -40,6 +45,17 @@ _SCALED_ALREADY = ("su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepsee
 def has_tokenizer(folder: Path) -> bool:
     """Whether a folder holds some tokenizer that transformers knows."""
     return any(any(folder.glob(pattern)) for pattern in _TOKENIZERS)
+
+
+def has_chat_template(folder: Path) -> bool:
+    """Whether a folder says how messages become a prompt, as transformers looks for it."""
+    if any((folder / name).is_file() for name in _TEMPLATES):
+        return True
+    try:
+        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and bool(config.get("chat_template"))
 
 
 def incomplete_weights(folder: Path) -> Iterator[str]:

@@ -22,10 +22,10 @@ def check_weights(name: str, spec: HostedSpec) -> list[str]:
     """What a local folder lacks, each with its path in the configuration."""
     where = f"experts.{name}.model"
     folder = Path(spec.model)
-    if not folder.is_absolute():
-        return _check_hub_id(where, spec.model)
     if getattr(spec, "same_as", None) is not None:
         return []  # Its model is looked at where it is named.
+    if not folder.is_absolute():
+        return _check_hub_id(where, spec.model)
     if (fault := _not_a_checkpoint(folder, adapter=spec.base is not None)) is not None:
         return [f"{where}: {fault}"]
     faults = list(incomplete_weights(folder))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from config_files import HUB, problems_of, write_checkpoint
+from config_files import HUB, REMOTE, problems_of, write_checkpoint
 
 from orchestrator.config.model import load_config
 
@@ -65,10 +65,28 @@ def test_a_role_has_the_model_of_its_expert(write: Any, weights: Path) -> None:
     ("experts", "said"),
     [
         ({"a": HUB, "b": {**ROLE, "same_as": "c"}}, "b.same_as: no expert is called `c`."),
-        ({"a": HUB, "b": ROLE, "c": {**ROLE, "same_as": "b"}}, "c.same_as: `b` is not a vllm"),
+        (
+            {"a": HUB, "b": ROLE, "c": {**ROLE, "same_as": "b"}},
+            "c.same_as: `b` is itself a role of `a`; name `a` here.",
+        ),
+        ({"a": REMOTE, "b": ROLE}, "b.same_as: `a` is of type openai; another role needs"),
+        ({"b": {**ROLE, "same_as": "b"}}, "b.same_as: it names itself"),
+        ({"apple": HUB, "b": {**ROLE, "same_as": "aple"}}, "Did you mean `apple`?"),
+        (
+            {"a": HUB, "b": {**HUB, "adapter_of": "a"}, "c": {**ROLE, "same_as": "b"}},
+            "c.same_as: `b` is a LoRA adapter; for another role of it, repeat its `adapter_of: a`",
+        ),
+        ({"a": REMOTE, "b": {**HUB, "adapter_of": "a"}}, "an adapter needs an expert of type"),
+        (
+            {"a": HUB, "b": {**HUB, "adapter_of": "a"}, "c": {**HUB, "adapter_of": "b"}},
+            "c.adapter_of: `b` is itself an adapter of `a`",
+        ),
         ({"a": HUB, "b": {**ROLE, "model": "org/other"}}, "b.model: `a` names the model"),
         ({"a": HUB, "b": {**ROLE, "engine_args": {"seed": 1}}}, "b.engine_args: it shares"),
-        ({"a": HUB, "b": {**ROLE, "adapter_of": "a"}}, "b.adapter_of: leave it out"),
+        (
+            {"a": HUB, "b": {**ROLE, "adapter_of": "a"}},
+            "`adapter_of` and `same_as` exclude each other",
+        ),
         ({"a": {**HUB, "defaults": {"temperature": 3}}}, "a.defaults.temperature"),
         ({"a": {**HUB, "defaults": {"heat": 1}}}, "a.defaults.heat"),
         ({"a": {**HUB, "system": ""}}, "a.system"),
