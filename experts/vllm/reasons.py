@@ -68,7 +68,7 @@ _MEANINGS: Sequence[Meaning] = (
         " from the same model?",
     ),
     Meaning(
-        r"SafetensorError|MetadataIncompleteBuffer|HeaderTooLarge|InvalidHeader|PytorchStreamReader",
+        r"SafetensorError|MetadataIncompleteBuffer|deserializing header|InvalidHeader|PytorchStreamReader",
         "A file of weights in experts.{expert}.model is damaged or cut short; copy it again.",
     ),
     Meaning(

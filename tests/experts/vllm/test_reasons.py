@@ -38,7 +38,7 @@ from experts.vllm.reasons import in_our_words
         ),
         ("ValueError: There is no module or parameter named 'h' in LlamaModel", "have `h`, which"),
         ("AssertionError: Attempted to load weight (torch.Size([4])) into", "another shape than"),
-        ("SafetensorError: Error while deserializing header: HeaderTooLarge", "copy it again"),
+        ("Error while deserializing header: header too large", "copy it again"),
         ("OSError: Can't load tokenizer for '/m'.", "engine_args.tokenizer"),
         (
             "ValueError: The supplied chat template (a.jinja) looks like a file",
