@@ -68,7 +68,8 @@ _MEANINGS: Sequence[Meaning] = (
         " from the same model?",
     ),
     Meaning(
-        r"SafetensorError|MetadataIncompleteBuffer|deserializing header|InvalidHeader|PytorchStreamReader",
+        r"SafetensorError|MetadataIncompleteBuffer|deserializing header|InvalidHeader"
+        r"|PytorchStreamReader",
         "A file of weights in experts.{expert}.model is damaged or cut short; copy it again.",
     ),
     Meaning(
