@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from threading import Event, Thread
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -70,7 +70,8 @@ class Hub:
             )
         silent = not self._answers()
         # Its own attempts take half a minute, for each of a model's files, cached or not.
-        import_module("huggingface_hub.constants").HF_HUB_OFFLINE = silent
+        constants: Any = import_module("huggingface_hub.constants")
+        constants.HF_HUB_OFFLINE = silent
         if cached(model):
             return
         if silent:
