@@ -86,7 +86,7 @@ class Service:
             await self._serving
 
     async def drain(self) -> int:
-        """Stop being ready, then take no requests, and wait for the answers in flight.
+        """Stop being ready, then take no requests, load nothing, and wait for answers in flight.
 
         Returns how many of them outlasted `server.drain_timeout_s`; those are ended with an error.
         """
@@ -94,6 +94,7 @@ class Service:
         drain.begin()
         await asyncio.sleep(settings.drain_notice_s)
         drain.refuse()
+        self._pool.wind_down()
         if await drain.idle(settings.drain_timeout_s):
             return 0
         late = self.in_flight

@@ -34,10 +34,18 @@ def main(words: Sequence[str] | None = None) -> int:
     if not options.cpu and not machine.has_gpu():
         print("gpu-check: no NVIDIA GPU answers here; --cpu rehearses on the CPU", file=sys.stderr)
         return 2
-    options.out.mkdir(parents=True, exist_ok=True)
-    if options.work is not None:
-        options.work.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix="coterie-gpu-check-", dir=options.work))
+    try:
+        _make_writable(options.out)
+        if options.work is not None:
+            options.work.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix="coterie-gpu-check-", dir=options.work))
+    except OSError as error:
+        print(
+            f"gpu-check: {error.filename} cannot be written ({error.strerror}); name another folder"
+            " with --out or --work",
+            file=sys.stderr,
+        )
+        return 2
     try:
         return asyncio.run(_check(options, steps, work))
     except asyncio.CancelledError:
@@ -45,6 +53,13 @@ def main(words: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _make_writable(folder: Path) -> None:
+    """Make the folder of the report, and try it. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder):
+        pass
 
 
 async def _check(options: Options, steps: Sequence[Step], work: Path) -> int:

@@ -1,6 +1,7 @@
 """The command line of the check."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ def parse(words: Sequence[str] | None) -> Options:
     )
     parser.add_argument(
         "--total-limit",
-        type=float,
+        type=_seconds,
         metavar="SECONDS",
         help="steps that do not fit are skipped"
         f" (default: {TOTAL_LIMIT_S:.0f}, with --cpu {CPU_TOTAL_LIMIT_S:.0f})",
@@ -70,5 +71,12 @@ def parse(words: Sequence[str] | None) -> Options:
 def _positive(word: str) -> int:
     number = int(word)
     if number < 1:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {word}")
+    return number
+
+
+def _seconds(word: str) -> float:
+    number = float(word)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be more than 0 seconds, not {word}")
     return number

@@ -51,12 +51,22 @@ def closing_line(verdicts: Sequence[Verdict], seconds: float) -> str:
     counts = {
         outcome: sum(verdict.outcome is outcome for verdict in verdicts) for outcome in Outcome
     }
+    if nothing_ran(verdicts):
+        return (
+            f"nothing was checked: all {len(verdicts)} steps were skipped (the reasons are above)"
+        )
     return (
         f"{counts[Outcome.OK]} ok, {counts[Outcome.FAILED]} failed, {counts[Outcome.SKIPPED]}"
         f" skipped in {seconds:.0f} s"
     )
 
 
+def nothing_ran(verdicts: Sequence[Verdict]) -> bool:
+    """Whether every step was skipped, so that the check says nothing."""
+    return all(verdict.outcome is Outcome.SKIPPED for verdict in verdicts)
+
+
 def exit_code(verdicts: Sequence[Verdict]) -> int:
-    """0 exactly where nothing failed."""
-    return int(any(verdict.outcome is Outcome.FAILED for verdict in verdicts))
+    """0 exactly where something ran and nothing failed."""
+    failed = any(verdict.outcome is Outcome.FAILED for verdict in verdicts)
+    return int(failed or nothing_ran(verdicts))

@@ -105,16 +105,30 @@ def self_contrast(
         Path | None,
         typer.Option("--out", "-o", help="Also write the fused expert into this folder."),
     ] = None,
+    role_token: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A token that stands for a role of the written folder, `fitted` first; may be"
+            " repeated. Default: free ones are found."
+        ),
+    ] = None,
 ) -> None:
     """Fit self-contrast to tasks, and compare it with greedy.
 
     The exit code is 1 if it is below greedy decoding.
     """
-    launch(
-        "evals.fitting.fuse.self_contrast_command:self_contrast", config, expert, tuple(task), out
-    )
+    _need_out(out, role_token)
+    arguments = (expert, tuple(task), out, tuple(role_token or ()))
+    launch("evals.fitting.fuse.self_contrast_command:self_contrast", config, *arguments)
 
 
 def _need(something: bool) -> None:
     if not something:
         raise ConfigError("Nothing to do.", hint="Give --config FILE to train, or --evaluate.")
+
+
+def _need_out(out: Path | None, role_token: list[str] | None) -> None:
+    if role_token and out is None:
+        raise ConfigError(
+            "--role-token names tokens of the folder that is written.", hint="Give --out FOLDER."
+        )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from experts.footprint.checkpoint import read_header
+from experts.footprint.headers import read_header
 from experts.footprint.shape import read_shape
 
 _FROM_STREAM = ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj", "query_key_value", "c_attn")

@@ -1,14 +1,12 @@
-"""What the headers of a checkpoint's safetensors files say, without reading a weight."""
+"""How many weights a checkpoint has, by the headers of its safetensors files."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-LONGEST_HEADER = 100 << 20
-"""As the format allows."""
+from experts.footprint.headers import read_header
+
 FLOATS: Mapping[str, float] = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 """Bytes of the types that an engine converts to its own; every other type stays as it is."""
 
@@ -37,9 +35,7 @@ def read_weights(folder: Path) -> Weights | None:
         header = read_header(file)
         if header is None:
             return None
-        for name, tensor in header.items():
-            if name == "__metadata__":
-                continue
+        for tensor in header.values():
             kind = tensor["dtype"]
             if kind in FLOATS:
                 counts[kind] = counts.get(kind, 0) + math.prod(tensor["shape"])
@@ -50,33 +46,3 @@ def read_weights(folder: Path) -> Weights | None:
         return None
     most = max(counts, key=lambda kind: counts[kind], default="F32")
     return Weights(sum(counts.values()), fixed, most)
-
-
-def read_header(file: Path) -> Mapping[str, Any] | None:
-    """The tensors of a safetensors file by name; None where the file is not one."""
-    try:
-        with file.open("rb") as opened:
-            length = int.from_bytes(opened.read(8), "little")
-            if not 0 < length <= LONGEST_HEADER:
-                return None
-            header = json.loads(opened.read(length))
-    except (OSError, ValueError):
-        return None
-    return header if _is_header(header) else None
-
-
-def _is_header(header: Any) -> bool:
-    if not isinstance(header, dict):
-        return False
-    tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
-    return all(map(_is_tensor, tensors))
-
-
-def _is_tensor(tensor: Any) -> bool:
-    try:
-        begin, end = tensor["data_offsets"]
-        numbers = [begin, end, *tensor["shape"]]
-    except (TypeError, KeyError, ValueError):
-        return False
-    whole = all(isinstance(number, int) and number >= 0 for number in numbers)
-    return whole and isinstance(tensor.get("dtype"), str) and begin <= end

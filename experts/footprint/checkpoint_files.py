@@ -1,15 +1,12 @@
 """What the files of a model say before it is loaded: whether they are whole, how far it reads."""
 
 import json
-import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
-MOST_HEADER = 100_000_000
-"""Bytes of a safetensors header; the format allows no more."""
-_LENGTH = struct.Struct("<Q")
-_LFS = b"version https://git-lfs"
+from experts.footprint.headers import fault_of
+
 _TOKENIZERS = (
     "tokenizer.json",
     "tokenizer.model",
@@ -24,6 +21,11 @@ _TOKENIZERS = (
     "tokenization_*.py",
 )
 """Files of which a folder with a tokenizer has at least one."""
+_TEMPLATES = (
+    "chat_template.jinja",
+    "chat_template.json",
+    "additional_chat_templates/default.jinja",
+)
 _CONTEXT_KEYS = (
     "max_position_embeddings",
     "n_positions",
@@ -45,11 +47,22 @@ def has_tokenizer(folder: Path) -> bool:
     return any(any(folder.glob(pattern)) for pattern in _TOKENIZERS)
 
 
+def has_chat_template(folder: Path) -> bool:
+    """Whether a folder says how messages become a prompt, as transformers looks for it."""
+    if any((folder / name).is_file() for name in _TEMPLATES):
+        return True
+    try:
+        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and bool(config.get("chat_template"))
+
+
 def incomplete_weights(folder: Path) -> Iterator[str]:
     """What is missing or cut short in a folder's safetensors files, a sentence for each."""
     yield from _missing_shards(folder)
     for file in sorted(folder.glob("*.safetensors")):
-        if (fault := _fault(file)) is not None:
+        if (fault := fault_of(file)) is not None:
             yield fault
 
 
@@ -80,41 +93,6 @@ def _missing_shards(folder: Path) -> Iterator[str]:
         return
     if missing := sorted(name for name in shards if not (folder / str(name)).is_file()):
         yield f"{', '.join(missing)} of {index.name} is not there; copy it again."
-
-
-def _fault(file: Path) -> str | None:
-    """Why a safetensors file cannot be whole."""
-    try:
-        with file.open("rb") as opened:
-            start, size = opened.read(len(_LFS)), file.stat().st_size
-            if start == _LFS:
-                return f"{file.name} is a pointer of Git LFS; fetch the file with `git lfs pull`."
-            if size < _LENGTH.size:
-                return f"{file.name} is cut short: it has {size} bytes; copy it again."
-            (length,) = _LENGTH.unpack_from(start)
-            opened.seek(_LENGTH.size)
-            header = opened.read(length) if length <= MOST_HEADER else b""
-    except OSError as error:
-        return f"{file.name} cannot be read ({error.strerror or error})."
-    if length > MOST_HEADER or _LENGTH.size + length > size:
-        return f"{file.name} is no safetensors file, or cut short; copy it again."
-    wanted = _data_bytes(header)
-    if wanted is None:
-        return f"{file.name} is no safetensors file; its header cannot be read."
-    wanted += _LENGTH.size + length
-    if wanted > size:
-        return f"{file.name} is cut short: {size} of {wanted} bytes are there; copy it again."
-    return None
-
-
-def _data_bytes(header: bytes) -> int | None:
-    """How many bytes of tensors follow a header; None where it is no header."""
-    try:
-        entries = json.loads(header)
-        ends = [e["data_offsets"][1] for name, e in entries.items() if name != "__metadata__"]
-        return max(map(int, ends), default=0)
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return None
 
 
 def _rope_factor(config: Mapping[str, Any]) -> float:

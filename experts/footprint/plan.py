@@ -26,6 +26,8 @@ BLOCK = 128
 """Tokens by which caches are counted, at most: vLLM's block on CPU."""
 EMPTY_PROCESS_GB = 0.8
 """What a slot's process takes on a CPU before its first engine."""
+CPU_ENGINE_GB = 0.05
+"""An engine's tokenizer, input buffers, and what the allocator keeps of its warm-up."""
 GPU_ENGINE_GB = 1.0
 """An engine's context on the device and its captured graphs."""
 WIDTHS: Mapping[str, int] = {"float32": 4, "float": 4, "float16": 2, "half": 2, "bfloat16": 2}
@@ -51,7 +53,7 @@ class Footprint:
     adapters_gb: float
     kv_gb: float
     working_gb: float
-    """Activations, logits, and on a GPU its context."""
+    """Activations, logits, on a CPU a packed copy of the embedding, on a GPU its context."""
     kv_tokens: int | None = None
     max_model_len: int | None = None
     context: int | None = None
@@ -160,11 +162,14 @@ def _adapters_gb(model: Model, width: int) -> float:
 
 
 def _working_gb(shape: Shape | None, args: Mapping[str, Any], device: Device, width: int) -> float:
-    own_gb = GPU_ENGINE_GB if device.kind == "cuda" else 0.0
+    own_gb = GPU_ENGINE_GB if device.kind == "cuda" else CPU_ENGINE_GB
     if shape is None:
         return own_gb
     tokens = whole(args.get("max_num_batched_tokens")) or (2048 if device.kind == "cpu" else 8192)
     rows = whole(args.get("max_num_seqs")) or (128 if device.kind == "cpu" else 256)
     # Logits are in float32, and sampling needs a few copies of them.
-    numbers = tokens * shape.widest * width + 3 * rows * shape.vocabulary * 4
-    return own_gb + numbers / GIB
+    taken = tokens * shape.widest * width + 3 * rows * shape.vocabulary * 4
+    if device.kind == "cpu":
+        # VLLM's CPU kernels multiply by a packed copy of these, and look rows up in the original.
+        taken += shape.embeddings * width
+    return own_gb + taken / GIB

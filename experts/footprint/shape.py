@@ -29,6 +29,8 @@ class Shape:
     """The width inside a layer's feed-forward part."""
     vocabulary: int
     layers: int
+    embeddings: int = 0
+    """Numbers of its embedding, and of its head where that has weights of its own."""
     quantised: str | None = None
     """The method, where the checkpoint is quantised."""
     dtype: str | None = None
@@ -71,6 +73,7 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
         inner=_maybe(inside, "intermediate_size", "ffn_dim", "n_inner") or 4 * hidden,
         vocabulary=_maybe(inside, "vocab_size") or 0,
         layers=layers,
+        embeddings=_embeddings(config, inside) * hidden,
         quantised=_quantised(config),
         dtype=inside.get("dtype") or inside.get("torch_dtype") or config.get("torch_dtype"),
     )
@@ -104,9 +107,16 @@ def _composite(config: Mapping[str, Any]) -> Shape:
         inner=copies * max(part.inner for part in parts),
         vocabulary=copies * sum(part.vocabulary for part in parts),
         layers=sum(part.layers for part in parts),
+        embeddings=sum(part.embeddings for part in parts),
         quantised=next((part.quantised for part in parts if part.quantised), None),
         dtype=config.get("dtype") or config.get("torch_dtype"),
     )
+
+
+def _embeddings(config: Mapping[str, Any], inside: Mapping[str, Any]) -> int:
+    """Rows of the embedding, and of the head where the two are not one."""
+    tied = inside.get("tie_word_embeddings", config.get("tie_word_embeddings"))
+    return (_maybe(inside, "vocab_size") or 0) * (2 if tied is False else 1)
 
 
 def _quantised(config: Mapping[str, Any]) -> str | None:

@@ -12,6 +12,8 @@ from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.entrypoints.launchers.api_server.app_state import init_app_state
 from vllm.entrypoints.launchers.app import build_app
 from vllm.entrypoints.launchers.cli_args import make_arg_parser
+from vllm.entrypoints.serve.engine.protocol import ErrorResponse
+from vllm.entrypoints.serve.lora.protocol import LoadLoRAAdapterRequest
 from vllm.entrypoints.serve.tokenize import api_router as tokenize_routes
 from vllm.model_executor.models import ModelRegistry
 from vllm.usage.usage_lib import UsageContext
@@ -21,6 +23,9 @@ from vllm.v1.engine.async_llm import AsyncLLM
 from experts.footprint.files import adapter_rank
 from experts.vllm.dispatch import ASKED_MODEL
 from experts.vllm.loads import EngineLoad
+
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""What vLLM accepts as an upper bound of adapters' ranks."""
 
 
 def parse_engine_args(load: EngineLoad) -> Namespace:
@@ -62,10 +67,8 @@ def _as_words(name: str, value: Any) -> list[str]:
 def _adapter_args(load: EngineLoad) -> dict[str, Any]:
     if not load.adapters:
         return {}
-    ranks = [_rank(folder) for folder in load.adapters.values()]
-    modules = [f"{name}={folder}" for name, folder in load.adapters.items()]
-    # vLLM accepts only these ranks as an upper bound.
-    rank = next(bound for bound in (8, 16, 32, 64, 128, 256, 320, 512) if bound >= max(ranks))
+    highest = max(adapter_rank(Path(folder)) or 1 for folder in load.adapters.values())
+    rank = next(bound for bound in RANKS if bound >= highest)
     # One slot more than adapters: vLLM's CPU kernels read the weights of a request without an
     # adapter from slot -1, the last one, which must therefore stay empty (docs/log.md).
     slots = len(load.adapters) + 1
@@ -73,16 +76,32 @@ def _adapter_args(load: EngineLoad) -> dict[str, Any]:
         "enable_lora": True,
         "max_lora_rank": rank,
         "max_loras": slots,
-        "lora_modules": modules,
     }
 
 
-def _rank(folder: str) -> int:
-    """Raises ValueError for a folder whose configuration names no rank."""
-    rank = adapter_rank(Path(folder))
-    if rank is None:
-        raise ValueError(f"{folder}/adapter_config.json names no rank `r` of 1 or more.")
-    return rank
+def without_rank(adapters: Mapping[str, str]) -> dict[str, str]:
+    """The adapters that no engine can make room for, each with the reason."""
+    found = {name: adapter_rank(Path(folder)) for name, folder in adapters.items()}
+    return {
+        name: f"{adapters[name]}/adapter_config.json names no rank `r` from 1 to {RANKS[-1]}."
+        for name, rank in found.items()
+        if rank is None or rank > RANKS[-1]
+    }
+
+
+async def add_adapters(app: Any, adapters: Mapping[str, str]) -> dict[str, str]:
+    """Load adapters into an engine that runs; returns those that it refuses, with the reason.
+
+    vLLM's own way, `lora_modules`, ends the engine with the first of them.
+    """
+    models = app.state.openai_serving_models
+    refused = {}
+    for name, folder in adapters.items():
+        request = LoadLoRAAdapterRequest(lora_name=name, lora_path=folder)
+        answer = await models.load_lora_adapter(request)
+        if isinstance(answer, ErrorResponse):
+            refused[name] = answer.error.message
+    return refused
 
 
 def register_architectures(model: str) -> None:

@@ -22,6 +22,8 @@ class WorkerSettings:
     """Whether models come from this machine alone; `auto`: where it has them all."""
     models: tuple[str, ...] = ()
     """All that may be loaded."""
+    hub_timeout_s: float = 3.0
+    """How long the Hugging Face hub may take to answer before it counts as out of reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +66,5 @@ class LoadReport:
     memory_gb: float
     limits: Limits | None = None
     """None where the engine does not tell."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Adapter's expert -> why it is not served, though its base is."""

@@ -5,7 +5,7 @@ import ctypes
 import gc
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,12 +25,14 @@ from experts.vllm import adapter_math, inproc, seeds  # noqa: E402
 from experts.vllm.device_memory import DeviceMemory, Nvml  # noqa: E402
 from experts.vllm.dispatch import Dispatcher  # noqa: E402
 from experts.vllm.giving_way import GivingWay  # noqa: E402
-from experts.vllm.hub import fetch_config  # noqa: E402
+from experts.vllm.hub import Hub  # noqa: E402
 from experts.vllm.launch import (  # noqa: E402
+    add_adapters,
     build_application,
     build_engine,
     parse_engine_args,
     register_architectures,
+    without_rank,
 )
 from experts.vllm.loads import EngineLoad, Limits, LoadReport, WorkerSettings  # noqa: E402
 from experts.vllm.stepper import Stepper  # noqa: E402
@@ -63,6 +65,7 @@ class Worker:
         self._device = DeviceMemory(Nvml()) if settings.cuda else None
         self._cuda = settings.cuda
         self._sleeps = settings.sleeps
+        self._hub = Hub(settings.hub_timeout_s)
         self._residents: dict[str, _Resident] = {}
         self._asleep: dict[str, tuple[_Resident, int]] = {}
         self._loading = asyncio.Lock()
@@ -107,20 +110,28 @@ class Worker:
             if (there := self._residents.get(load.expert)) is not None:
                 return there.report  # A driver that lost patience asks again.
             started, before = time.perf_counter(), self.memory_gb()
-            load_kind = self._load_torch if load.kind == "torch" else self._load_vllm
-            engine, app = await load_kind(load)
+            refused: dict[str, str] = {}
+            if load.kind == "torch":
+                engine, app = await self._load_torch(load)
+            else:
+                engine, app, refused = await self._load_vllm(load)
             grown_gb = max(self.memory_gb() - before, 0.0)
-            report = LoadReport(time.perf_counter() - started, grown_gb, _limits(engine))
-            self._enter(_Resident(load, engine, app, report))
+            seconds = time.perf_counter() - started
+            report = LoadReport(seconds, grown_gb, _limits(engine), refused)
+            self._enter(_Resident(_without(load, refused), engine, app, report))
             return report
 
-    async def _load_vllm(self, load: EngineLoad) -> tuple[Any, Any]:
-        await asyncio.to_thread(fetch_config, load.model)
+    async def _load_vllm(self, load: EngineLoad) -> tuple[Any, Any, dict[str, str]]:
+        """The engine, its application, and the adapters that it refuses with the reason."""
+        await asyncio.to_thread(self._hub.fetch_config, load.model)
         args = {**DEFAULTS, **self._own_defaults(load), **load.engine_args}
-        merged = replace(load, engine_args=args)
+        refused = without_rank(load.adapters)
+        merged = _without(replace(load, engine_args=args), refused)
         engine, parsed = await self._build(merged)
         async with self._all_or_nothing(engine):
-            return engine, await build_application(engine, parsed)
+            app = await build_application(engine, parsed)
+            refused |= await add_adapters(app, merged.adapters)
+            return engine, app, refused
 
     def _own_defaults(self, load: EngineLoad) -> dict[str, Any]:
         if self._device is None:
@@ -238,6 +249,12 @@ class Worker:
         if self._cuda:
             return await asyncio.to_thread(function)
         return await self._stepper.submit(function)
+
+
+def _without(load: EngineLoad, refused: Mapping[str, str]) -> EngineLoad:
+    """The load without some of its adapters."""
+    kept = {name: folder for name, folder in load.adapters.items() if name not in refused}
+    return replace(load, adapters=kept)
 
 
 def _limits(engine: Any) -> Limits | None:

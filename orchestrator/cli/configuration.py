@@ -1,12 +1,14 @@
 """What a configuration file says: `coterie validate`, `models` and `schema`."""
 
 import json
-from collections.abc import Sized
+from collections.abc import Mapping, Sized
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from experts.errors import ConfigError
+from experts.footprint.checkpoint_files import has_chat_template
 from experts.footprint.specs import arguments
 from experts.spec import TorchSpec, VllmSpec
 from orchestrator.cli.tables import print_table
@@ -28,12 +30,26 @@ def validate(file: Path) -> None:
     for name, found in footprints(config.experts, config.slots).items():
         spec = config.experts[name]
         if isinstance(spec, VllmSpec):
-            typer.echo(describe(name, found, arguments(spec, config.slots.engine_args)))
+            args = arguments(spec, config.slots.engine_args)
+            typer.echo(describe(name, found, args))
+            if _cannot_chat(spec, args):
+                typer.echo(
+                    f"{name}: {spec.model} has no chat template, so it answers /v1/completions"
+                    f" alone; experts.{name}.engine_args.chat_template names a Jinja file with one"
+                )
         if isinstance(spec, TorchSpec):
             typer.echo(
                 f"{name}: type torch, several times slower than vLLM, because its members have"
                 " different tokenizers"
             )
+
+
+def _cannot_chat(spec: VllmSpec, args: Mapping[str, Any]) -> bool:
+    """Whether a model in a folder has nothing that makes a prompt of messages."""
+    told = {name.replace("-", "_") for name in args}
+    folder = Path(spec.model)
+    elsewhere = not folder.is_dir() or bool(told & {"chat_template", "tokenizer"})
+    return not elsewhere and not has_chat_template(folder)
 
 
 def models(file: Path) -> None:

@@ -11,6 +11,8 @@ from orchestrator.cli.remote import call
 from orchestrator.cli.tables import print_table
 
 Snapshot = Mapping[str, Any]
+Entry = Mapping[str, Any]
+NOT_MEASURED = "-"
 
 
 def ps(url: str, api_key: str | None, as_json: bool) -> None:
@@ -20,14 +22,19 @@ def ps(url: str, api_key: str | None, as_json: bool) -> None:
         typer.echo(json.dumps(snapshot, indent=2))
         return
     try:
-        _print_slots(snapshot)
-        _print_engines(snapshot)
-        _print_remote(snapshot)
+        tables = [_slots(snapshot), _experts(snapshot), _limits(snapshot), _costs(snapshot)]
+        lines = [*_doings(snapshot), *_failures(snapshot)]
     except (KeyError, TypeError) as error:
         raise ServiceError(
             f"The answer of {url} lacks what this version shows ({error!r}).",
             hint="It may run another version; --json prints its answer unchanged.",
         ) from error
+    for number, (columns, rows) in enumerate(one for one in tables if one[1]):
+        if number:
+            typer.echo()
+        print_table(columns, rows)
+    for number, line in enumerate(lines):
+        typer.echo(line if number else f"\n{line}")
 
 
 def fetch(url: str, api_key: str | None) -> dict[str, Any]:
@@ -35,66 +42,86 @@ def fetch(url: str, api_key: str | None) -> dict[str, Any]:
     return call("GET", url, "/coterie/pool", api_key)
 
 
-def _print_slots(snapshot: Snapshot) -> None:
+Table = tuple[Sequence[str], list[Sequence[str]]]
+"""Columns, and rows under them."""
+
+
+def _slots(snapshot: Snapshot) -> Table:
     rows: list[Sequence[str]] = []
     for slot in snapshot["slots"]:
-        about = [
-            slot["id"],
-            "up" if slot["up"] else "down",
-            f"{slot['memory_gb']:.2f} of {slot['budget_gb']:g}",
-            str(slot["restarts"]),
-            slot["doing"] or "",
-        ]
+        state = "up" if slot["up"] else "down"
+        if slot["restarts"]:
+            state += f", {slot['restarts']} restarts"
+        memory = f"{slot['memory_gb']:.2f} of {slot['budget_gb']:g}"
         held = [(c["engine"], c["phase"], str(c["in_use"])) for c in slot["replicas"]]
         held += [(name, "asleep", "") for name in slot["asleep"]]
-        copies = [
-            (", ".join(snapshot["loads"][name]["experts"]), phase, in_use)
-            for name, phase, in_use in held
-        ]
-        for number, copy in enumerate(copies or [("", "", "")]):
-            rows.append([*(about if number == 0 else [""] * len(about)), *copy])
-    if rows:
-        columns = ("slot", "is", "memory GB", "restarts", "doing", "holds", "phase", "in use")
-        print_table(columns, rows)
+        first, *others = held or [("", "", "")]
+        rows.append((slot["id"], state, memory, *first))
+        rows += [("", "", "", *copy) for copy in others]
+    return ("slot", "is", "memory GB", "holds", "phase", "in use"), rows
 
 
-def _print_engines(snapshot: Snapshot) -> None:
-    columns = (
-        *("engine", "waiting", "oldest s", "loads", "evicted", "load s", "wake s", "service s"),
-        *("dtype", "context", "KV tokens"),
-    )
+def _experts(snapshot: Snapshot) -> Table:
+    """Every expert, with those that share another one's engine below it."""
+    queued, rows = snapshot["queued"], list[Sequence[str]]()
+    hosted: set[str] = set()
+    for name, entry in snapshot["loads"].items():
+        hosted |= {*entry["experts"]}
+        for expert in entry["experts"]:
+            own = expert == name
+            rows.append(
+                (
+                    expert,
+                    "own engine" if own else _share(expert, name, entry),
+                    _memory(entry) if own else "",
+                    str(queued.get(expert, 0)),
+                    f"{entry['oldest_s']:.1f}" if own and entry["waiting"] else "",
+                    _state(expert, name, entry, snapshot),
+                )
+            )
+    rows += [(e, "remote", "", str(n), "", "") for e, n in queued.items() if e not in hosted]
+    return ("expert", "kind", "GB", "waiting", "oldest s", "state"), rows
+
+
+def _share(expert: str, base: str, entry: Entry) -> str:
+    return f"adapter of {base}" if expert in entry["adapters"] else f"role of {base}"
+
+
+def _memory(entry: Entry) -> str:
+    """Measured, or configured; an estimate says so."""
+    about = "" if "memory_gb" in entry["measured"] else "~"
+    return f"{about}{entry['memory_gb']:.2f}"
+
+
+def _limits(snapshot: Snapshot) -> Table:
+    """How each engine was last started; those that never were have no row."""
+    started = {n: e["limits"] for n, e in snapshot["loads"].items() if e["limits"] is not None}
+    rows = [
+        (name, limits["dtype"], f"{limits['max_model_len']:,}", f"{limits['kv_tokens']:,}")
+        for name, limits in started.items()
+    ]
+    return ("engine", "dtype", "context", "KV tokens"), list(rows)
+
+
+def _costs(snapshot: Snapshot) -> Table:
     rows = [
         (
             name,
-            str(e["waiting"]),
-            f"{e['oldest_s']:.1f}",
-            str(e["count"]),
-            str(e["evictions"]),
-            f"{e['load_s']:.2f}",
-            f"{e['wake_s']:.2f}",
-            f"{e['service_s']:.2f}",
-            *_limits(e["limits"]),
-            _state(name, e, snapshot),
+            str(entry["count"]),
+            str(entry["evictions"]),
+            *(
+                f"{entry[cost]:.2f}" if cost in entry["measured"] else NOT_MEASURED
+                for cost in ("load_s", "wake_s", "service_s")
+            ),
         )
-        for name, e in snapshot["loads"].items()
+        for name, entry in snapshot["loads"].items()
     ]
-    if rows:
-        typer.echo()
-        print_table((*columns, "state"), rows)
+    return ("engine", "loads", "evicted", "load s", "wake s", "service s"), list(rows)
 
 
-def _limits(limits: Mapping[str, Any] | None) -> tuple[str, str, str]:
-    """How the engine was last started; nothing before its first load."""
-    if limits is None:
-        return "", "", ""
-    return limits["dtype"], f"{limits['max_model_len']:,}", f"{limits['kv_tokens']:,}"
-
-
-def _state(name: str, entry: Mapping[str, Any], snapshot: Snapshot) -> str:
-    if entry["failed"]:
-        wait_s = entry["retry_in_s"]
-        again = f"again in {wait_s:.0f} s" if wait_s else "the next request tries again"
-        return f"failed: {entry['failed']} ({again})"
+def _state(expert: str, name: str, entry: Entry, snapshot: Snapshot) -> str:
+    if entry["failed"] or expert in entry["refused"]:
+        return "failed"
     return ", ".join(_places(name, snapshot)) or "not resident"
 
 
@@ -107,9 +134,18 @@ def _places(name: str, snapshot: Snapshot) -> Iterator[str]:
             yield f"asleep in {slot['id']}"
 
 
-def _print_remote(snapshot: Snapshot) -> None:
-    hosted = {expert for entry in snapshot["loads"].values() for expert in entry["experts"]}
-    rows = [(e, str(n)) for e, n in snapshot["queued"].items() if e not in hosted]
-    if rows:
-        typer.echo()
-        print_table(("remote expert", "waiting"), rows)
+def _doings(snapshot: Snapshot) -> Iterator[str]:
+    for slot in snapshot["slots"]:
+        if slot["doing"]:
+            yield f"{slot['id']} is {slot['doing']}"
+
+
+def _failures(snapshot: Snapshot) -> Iterator[str]:
+    """A line for each reason, which no column is wide enough for."""
+    for name, entry in snapshot["loads"].items():
+        if entry["failed"]:
+            wait_s = entry["retry_in_s"]
+            again = f"again in {wait_s:.0f} s" if wait_s else "the next request tries again"
+            yield f"{name} failed: {entry['failed']} ({again})"
+        for expert, why in entry["refused"].items():
+            yield f"{expert} failed: {why} (again with the next load of {name})"

@@ -1,5 +1,6 @@
 """Tables for the terminal and for logs."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -9,6 +10,8 @@ from rich.table import Table
 
 PLAIN_WIDTH = 120
 """Where the output is no terminal."""
+_NUMBER = re.compile(r"~?\d+(,\d{3})*(\.\d+)?|-")
+"""Also one that is estimated, or not known."""
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -17,7 +20,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(box=None, pad_edge=False)
     for number, name in enumerate(columns):
         column = [row[number] for row in cells if row[number]]
-        numeric = bool(column) and all(c.replace(".", "", 1).isdigit() for c in column)
+        numeric = bool(column) and all(map(_NUMBER.fullmatch, column))
         table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
     for row in cells:
         table.add_row(*map(escape, row))

@@ -15,6 +15,8 @@ from routers.registry import router_class
 
 Tree = dict[str, Any]
 _WEIGHTS = ("vllm", "torch")
+_FILES = ("chat_template", "tokenizer", "tool_parser_plugin", "reasoning_parser_plugin")
+"""Engine arguments that may name a file or a folder, and may be something else."""
 
 
 def anchor_paths(tree: Tree, folder: Path, model: type[BaseModel]) -> None:
@@ -22,6 +24,9 @@ def anchor_paths(tree: Tree, folder: Path, model: type[BaseModel]) -> None:
     _anchor_section(tree, model, folder)
     for name, expert in _mappings(tree.get("experts")):
         _anchor_expert(name, expert, folder)
+        _anchor_arguments(expert.get("engine_args"), folder)
+    slots = tree.get("slots")
+    _anchor_arguments(slots.get("engine_args") if isinstance(slots, dict) else None, folder)
     for _, router in _mappings(tree.get("routers")):
         _anchor_section(router, _config_of(router_class, router), folder)
     for _, aggregator in _mappings(tree.get("aggregators")):
@@ -53,6 +58,16 @@ def _anchor_expert(name: str, expert: Tree, folder: Path) -> None:
     if kind in _WEIGHTS and isinstance(model, str):
         local = model.startswith((".", "/", "~")) or (folder / model).exists()
         expert["model"] = _absolute(model, folder) if local else model
+
+
+def _anchor_arguments(given: Any, folder: Path) -> None:
+    """Engine arguments, which a slot reads in another folder. A template may be a text itself."""
+    for key, value in given.items() if isinstance(given, dict) else ():
+        if str(key).replace("-", "_") not in _FILES or not isinstance(value, str):
+            continue
+        is_path = not any(mark in value for mark in "{}\n")
+        if is_path and (value.startswith((".", "~")) or (folder / value).exists()):
+            given[key] = _absolute(value, folder)
 
 
 def _anchor_aggregator(aggregator: Any, folder: Path) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from experts.footprint.checkpoint_files import own_context
+from experts.footprint.device import expected
 from experts.footprint.sizes import whole
 from experts.mistakes import ended
 from experts.spec import ExpertSpecBase, VllmSpec
-from experts.vllm import arguments
+from experts.vllm.tables import arguments
+from experts.vllm.tables.models import known
 from orchestrator.config.weight_checks import config_of
 
 _LENGTH = "max_model_len"
@@ -21,29 +23,55 @@ _COUNTS = frozenset(
 )  # fmt: skip
 _ALLOWED = "VLLM_ALLOW_LONG_MAX_MODEL_LEN"
 """With this variable, vLLM takes any length."""
+_BLOCKS = {"cpu": 32, "cuda": 16}
+"""Tokens of which a block of the KV cache holds a multiple."""
+_LATENT_BLOCK = 16
+"""What attention with a compressed cache takes on a CPU."""
 
 
 def check_engine_args(
-    experts: Mapping[str, ExpertSpecBase], slot_args: Mapping[str, Any]
+    experts: Mapping[str, ExpertSpecBase], slot_args: Mapping[str, Any], gpus: float | None = 0
 ) -> list[str]:
-    """Every argument that vLLM does not know, or would refuse, with its path in the file."""
-    problems = _check_names("slots", slot_args)
+    """Every argument that vLLM does not know, or would refuse, with its path in the file.
+
+    `gpus` are those of a slot, as in the configuration.
+    """
+    kind = expected(gpus).kind
+    problems = _check_names("slots", slot_args, kind)
     for name, spec in experts.items():
         if isinstance(spec, VllmSpec):
-            problems += _check_names(f"experts.{name}", spec.engine_args)
+            problems += _check_names(f"experts.{name}", spec.engine_args, kind)
             problems += _check_length(name, spec, slot_args)
     return problems
 
 
-def _check_names(where: str, given: Mapping[str, Any]) -> list[str]:
-    found = arguments.faults(given)
-    problems = [f"{where}.engine_args.{name}: {ended(fault)}" for name, fault in found]
-    wrong = {name for name, _ in found}
-    return problems + [
-        f"{where}.engine_args.{name}: must be 1 or more, not {value}."
-        for name, value in given.items()
-        if name in _COUNTS and name not in wrong and _is_below_one(name, value)
-    ]
+def _check_names(where: str, given: Mapping[str, Any], kind: str) -> list[str]:
+    found = dict(arguments.faults(given))
+    for name, value in given.items():
+        if name not in found and (fault := _beyond_types(name, value, kind)) is not None:
+            found[name] = fault
+    return [f"{where}.engine_args.{name}: {ended(fault)}" for name, fault in found.items()]
+
+
+def _beyond_types(name: str, value: Any, kind: str) -> str | None:
+    """What is wrong with a value of the right type."""
+    name = name.replace("-", "_")
+    if name in _COUNTS and _is_below_one(name, value):
+        return f"must be 1 or more, not {value}"
+    blocks, size = _BLOCKS[kind], whole(value)
+    if name == "block_size" and size is not None and size % blocks and size != _LATENT_BLOCK:
+        return f"must be a multiple of {blocks} tokens, not {value}"
+    if name == "chat_template" and isinstance(value, str):
+        return _no_template(value)
+    return None
+
+
+def _no_template(value: str) -> str | None:
+    """As vLLM tells them apart: what has braces or several lines is the template itself."""
+    is_text = any(mark in value for mark in "{}\n")
+    if is_text or Path(value).is_file() or value in known().chat_templates:
+        return None
+    return f"there is no file {value}; name a Jinja file, relative to this one, or write it here"
 
 
 def _is_below_one(name: str, value: Any) -> bool:

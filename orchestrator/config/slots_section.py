@@ -40,6 +40,12 @@ class SlotsConfig(Section):
         description="Whether models come from this machine alone: true, false, or `auto` (unless a"
         " model is neither a folder nor in the Hugging Face cache).",
     )
+    hub_timeout_s: float = Field(
+        3.0,
+        gt=0,
+        description="How long the Hugging Face hub may take to accept a connection, in seconds; one"
+        " that does not is left alone for a minute.",
+    )
     gather_ms: float = Field(
         10.0,
         ge=0,

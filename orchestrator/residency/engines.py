@@ -45,6 +45,8 @@ class HostedEngine:
     limits: Limits | None = None
     levels: dict[str, int] = field(default_factory=dict)
     """Slot -> the level at which it last went to sleep there."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Adapter's expert -> why the last load of the engine left it out."""
     reload_fails: bool = False
     """Whether it once woke from level 2 with another answer."""
 
@@ -68,6 +70,11 @@ class HostedEngine:
             # Untouched pages of a cache are not measured, but will be used.
             self.state.memory_gb = max(self.largest_gb, self.footprint.lasting_gb)
 
+    @property
+    def memory_known(self) -> bool:
+        """Whether its memory is configured or measured, and no estimate."""
+        return not self.measure_gb or self.largest_gb > 0
+
     def shortened(self) -> str:
         """Words about a context that fell to what fits; none where it did not."""
         context, limits = self.footprint.context, self.limits
@@ -84,6 +91,16 @@ class HostedEngine:
             f"Expert {self.name} could not be loaded: {self.state.failed}",
             expert=self.name,
             retry_after_s=retry_after_s,
+        )
+
+    def left_out(self, expert: str) -> ExpertUnavailable | None:
+        """The error of a request for an adapter that the engine does not serve; else None."""
+        if (why := self.refused.get(expert)) is None:
+            return None
+        return ExpertUnavailable(
+            f"Expert {expert} could not be loaded: {why}",
+            expert=expert,
+            hint=f"It is tried again with the next load of {self.name}.",
         )
 
     def too_large(self) -> ExpertUnavailable:
@@ -115,6 +132,10 @@ class HostedEngine:
             "first_come_loads": first_come_loads,
             "saved": max(0, first_come_loads - self.loads),
             "leaked_gb": round(self.leaked_gb, 3),
+            "measured": sorted(costs.known | ({"memory_gb"} if self.memory_known else set())),
+            "adapters": list(self.load.adapters),
+            "roles": list(self.load.aliases),
+            "refused": self.refused,
             "limits": asdict(self.limits) if self.limits else None,
         }
 
@@ -148,7 +169,12 @@ class HostedSlot:
             "budget_gb": self.state.budget_gb,
             "restarts": self.restarts,
             "running": self.running,
-            "residents": [expert for name in ready for expert in engines[name].load.experts],
+            "residents": [
+                expert
+                for name in ready
+                for expert in engines[name].load.experts
+                if expert not in engines[name].refused
+            ],
             "replicas": [
                 {"engine": r.engine.name, "phase": r.phase.value, "in_use": r.in_use}
                 for r in replicas

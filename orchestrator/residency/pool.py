@@ -90,6 +90,10 @@ class ExpertPool:
         """
         await self._scheduler.start(strict)
 
+    def wind_down(self) -> None:
+        """Load nothing any more: a service that stops waits for answers, not for loads."""
+        self._scheduler.wind_down()
+
     async def stop(self) -> None:
         """End the slots' processes."""
         await self._scheduler.stop()

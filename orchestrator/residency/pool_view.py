@@ -72,9 +72,10 @@ class PoolView:
         }
 
     def failed(self) -> dict[str, str]:
-        """Expert -> why the last load of its engine failed, where it did."""
-        states = {expert: self.engine_of(expert).state for expert in self._specs}
-        return {e: state.failed for e, state in states.items() if state.failed is not None}
+        """Expert -> why the last load of its engine failed, or left it out, where it did."""
+        engines = {expert: self.engine_of(expert) for expert in self._specs}
+        reasons = {name: e.state.failed or e.refused.get(name) for name, e in engines.items()}
+        return {name: why for name, why in reasons.items() if why is not None}
 
     def plan_preload(
         self, slots: Sequence[SlotState], preload: bool

@@ -242,7 +242,14 @@ def _make_actor(
         max_concurrency=64,
     )(SlotActor)
     settings = WorkerSettings(
-        config.cpus, gpus > 0, sleeps, config.gather_ms, config.step_ms, config.offline, models
+        config.cpus,
+        gpus > 0,
+        sleeps,
+        config.gather_ms,
+        config.step_ms,
+        config.offline,
+        models,
+        config.hub_timeout_s,
     )
     handle: ActorHandle = actor.remote(settings, token)
     return handle

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from experts.errors import ExpertError, ExpertOverloaded
+from experts.errors import ExpertError, ExpertOverloaded, ExpertUnavailable
 from experts.footprint.device import expected
 from experts.spec import HostedSpec
 from orchestrator.config.model import SlotsConfig
@@ -118,6 +118,13 @@ class Scheduler:
         for engine in self._engines.values():
             if engine.state.failed is not None and strict:
                 raise engine.unavailable(None)
+            for expert in engine.refused if strict else ():
+                if (error := engine.left_out(expert)) is not None:
+                    raise error
+
+    def wind_down(self) -> None:
+        """Load nothing any more; requests that wait for a load get ExpertUnavailable."""
+        self._apply(self._machine.wind_down())
 
     async def stop(self) -> None:
         """End what is under way, and the slots' processes."""
@@ -144,7 +151,7 @@ class Scheduler:
         for effect in self._machine.arrived(ticket, now):
             if isinstance(effect, Reject):
                 raise self._error(effect)
-            return self._place(ticket)
+            return self._served(ticket)
         ticket.holder = asyncio.get_running_loop().create_future()
         self._arm()
         try:
@@ -154,7 +161,7 @@ class Scheduler:
                 ticket.holder.exception()  # Else it would be reported as never seen.
             self._apply(self._machine.cancelled(ticket, time.monotonic()))
             raise
-        return self._place(ticket)
+        return self._served(ticket)
 
     def release(self, place: Place) -> None:
         """A request is over."""
@@ -249,6 +256,10 @@ class Scheduler:
             )
         if rejected.refusal is Refusal.TOO_LARGE:
             return engine.too_large()
+        if rejected.refusal is Refusal.STOPPING:
+            return ExpertUnavailable(
+                f"The service stops, and expert {expert} is loaded no more.", expert=expert
+            )
         return engine.unavailable(rejected.retry_after_s)
 
     async def _healthy(self, slot: HostedSlot, engine: str) -> bool:
@@ -258,6 +269,14 @@ class Scheduler:
         except httpx.TransportError:
             return False
         return answer.status_code == 200
+
+    def _served(self, ticket: Ticket) -> Place:
+        """The place, unless the engine is there without this adapter. Raises ExpertUnavailable."""
+        place = self._place(ticket)
+        if (error := self.view.engine_of(ticket.expert).left_out(ticket.expert)) is not None:
+            self.release(place)
+            raise error
+        return place
 
     def _place(self, ticket: Ticket) -> Place:
         replica = ticket.replica

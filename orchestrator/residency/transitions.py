@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from experts.vllm.loads import LoadReport
+from experts.vllm.reasons import in_our_words
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary
 from orchestrator.residency.cost_store import CostStore
@@ -199,7 +200,9 @@ class Transitions:
         except SlotLost:
             raise
         except MemoryShort as error:
-            self._apply(self._machine.memory_short(replica, str(error), time.monotonic()))
+            logger.warning("loading %s found too little memory: %s", engine.name, error)
+            reason = in_our_words(str(error), engine.name) or str(error)
+            self._apply(self._machine.memory_short(replica, reason, time.monotonic()))
         except Exception as error:
             self._fail(replica, error)
         else:
@@ -211,7 +214,8 @@ class Transitions:
     async def _load_once(self, slot: HostedSlot, engine: HostedEngine, warm: bool) -> LoadReport:
         try:
             if slot.slot.sleeps and warm:
-                return LoadReport(await slot.slot.wake(engine.name), engine.taken_gb)
+                seconds = await slot.slot.wake(engine.name)
+                return LoadReport(seconds, engine.taken_gb, refused=engine.refused)
             return await slot.slot.load(engine.load)
         except RuntimeError as error:
             if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
@@ -259,17 +263,29 @@ class Transitions:
         engine.load_seconds = report.seconds
         engine.taken_gb = report.memory_gb
         engine.limits = report.limits or engine.limits
+        self._leave_out(engine, report.refused)
         engine.measured(report.memory_gb)
         self._apply(self._machine.loaded(replica, time.monotonic()))
-        names = ", ".join(engine.load.experts)
+        names = ", ".join(e for e in engine.load.experts if e not in engine.refused)
         self._say(f"{slot.slot.id}: {names} loaded in {seconds:.1f} s{engine.shortened()}")
+
+    def _leave_out(self, engine: HostedEngine, refused: Mapping[str, str]) -> None:
+        """Note the adapters that an engine does not serve: their base, and others, are there."""
+        meant = {name: in_our_words(raw, name) or raw for name, raw in refused.items()}
+        for name, why in meant.items():
+            if engine.refused.get(name) != why:
+                self._say(f"{name} could not be loaded beside {engine.name}: {why}")
+                logger.warning("adapter %s of %s failed: %s", name, engine.name, refused[name])
+        engine.refused = meant
 
     def _fail(self, replica: Replica, error: Exception) -> None:
         """Only after an error of the engine's own is it known that nothing of it is left."""
         name = replica.engine.name
-        reason = _words(error, f"{name} could not be loaded")
+        raw = _words(error, f"{name} could not be loaded")
+        reason = in_our_words(raw, name) or raw
         gone = isinstance(error, RuntimeError)
         self._say(f"{name} could not be loaded: {reason}")
+        logger.warning("loading %s failed: %s", name, raw)
         self._apply(self._machine.load_failed(replica, reason, time.monotonic(), gone))
 
 

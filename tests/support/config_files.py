@@ -23,13 +23,18 @@ def problems_of(path: Path) -> tuple[str, ...]:
 
 # Folders that look like checkpoints to whoever only reads headers.
 
-CONFIG = {"architectures": ["LlamaForCausalLM"], "max_position_embeddings": 2048}
+CONFIG = {
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "max_position_embeddings": 2048,
+}
+EMBEDDING = "model.embed_tokens.weight"
 
 
 def safetensors(data: int = 64) -> bytes:
     """A safetensors file with one tensor of so many bytes."""
     entry = {"dtype": "U8", "shape": [data], "data_offsets": [0, data]}
-    header = json.dumps({"__metadata__": {"format": "pt"}, "w": entry}).encode()
+    header = json.dumps({"__metadata__": {"format": "pt"}, EMBEDDING: entry}).encode()
     return struct.pack("<Q", len(header)) + header + bytes(data)
 
 

@@ -49,11 +49,13 @@ def write_self_contrast(
     weights: Path,
     roles: Sequence[Mapping[str, Any]],
     adapter_of: Mapping[str, str] | None = None,
+    role_tokens: Sequence[str] = (),
 ) -> Path:
     """Write a self-contrast composite of one mixture of experts; the first role is the default.
 
-    `adapter_of` is empty or names the base of an expert that is a LoRA adapter.
+    `adapter_of` is empty or names the base of an expert that is a LoRA adapter; `role_tokens` are
+    the tokens that stand for the roles, none: free ones are found. Raises ConfigError.
     """
     members = merge_adapters({expert: weights}, adapter_of or {}, folder, lambda line: None)
-    write_composite(folder, SelfContrast.architecture, members, roles)
+    write_composite(folder, SelfContrast.architecture, members, roles, role_tokens=role_tokens)
     return folder

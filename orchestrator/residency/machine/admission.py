@@ -27,6 +27,7 @@ class Admission(ABC):
         self._waiting: dict[str, EngineState] = {}
         self._rate_window_s = rate_window_s
         self._stopped = False
+        self._winding_down = False
 
     def arrived(self, ticket: Ticket, now: float) -> Effects:
         """A request comes in: it begins, waits, or is refused."""
@@ -102,6 +103,8 @@ class Admission(ABC):
             return Reject(ticket, Refusal.QUEUE_FULL)
         if self._stopped:
             return Reject(ticket, Refusal.NOT_LOADED)
+        if self._winding_down and not state.serves:
+            return Reject(ticket, Refusal.STOPPING)
         if state.resident:
             return None
         if state.failed is not None and state.retry_at > now:

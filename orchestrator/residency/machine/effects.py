@@ -13,6 +13,7 @@ class Refusal(Enum):
     QUEUE_FULL = "queue full"
     TOO_LARGE = "too large for every slot"
     NOT_LOADED = "could not be loaded"
+    STOPPING = "the service stops, and loads nothing any more"
 
 
 class Grant(NamedTuple):

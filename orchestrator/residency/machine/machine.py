@@ -60,7 +60,7 @@ class Machine(Admission):
     def tick(self, now: float) -> Effects:
         """Begin what is due: planned loads, then what the policy decides; end long drains."""
         self.tick_at = recheck_at = math.inf
-        if self._stopped:
+        if self._stopped or self._winding_down:
             return []
         effects = self._end_long_drains(now) + self._load_planned(now)
         if not self.filling and self._something_to_decide():
@@ -102,6 +102,15 @@ class Machine(Admission):
                     effects += self._begin(Transition(slot, (), engine, reason), now)
         if self.filling:
             self.filling = any(s.up and (s.planned or s.in_transition) for s in self.slots)
+        return effects
+
+    def wind_down(self) -> Effects:
+        """Load nothing any more: who waits for a load is refused, who waits for a turn is not."""
+        self._winding_down = True
+        effects: Effects = []
+        for state in tuple(self._waiting.values()):
+            if not state.serves:
+                effects += self._reject_all(state, Refusal.STOPPING)
         return effects
 
     def stop(self, why: str) -> Effects:

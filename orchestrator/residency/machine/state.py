@@ -70,6 +70,11 @@ class EngineState:
         return False
 
     @property
+    def serves(self) -> bool:
+        """Whether some replica answers without being loaded."""
+        return any(replica.phase is Phase.READY for replica in self.replicas)
+
+    @property
     def loading(self) -> bool:
         """Whether some replica is on its way in."""
         return any(replica.phase is Phase.LOADING for replica in self.replicas)

@@ -95,6 +95,13 @@ MODULES = (bench, cascade, demo, evaluate, expert, fuse, outcomes, profile, simu
            router)  # fmt: skip
 
 
+def test_role_tokens_without_a_folder_are_refused() -> None:
+    words = ["fuse", "self-contrast", "--expert", "duo", "-t", "roman", "--role-token", "<a>"]
+    said = CliRunner().invoke(main.app, words)
+    assert isinstance(said.exception, ConfigError)
+    assert "--out" in str(said.exception)
+
+
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
 def test_every_command_finds_its_code(names: tuple[str, ...], monkeypatch: Any) -> None:
     called: list[tuple[str, list[Any], dict[str, Any]]] = []

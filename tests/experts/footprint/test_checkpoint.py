@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experts.footprint.checkpoint import Weights, read_header, read_weights
+from experts.footprint.checkpoint import Weights, read_weights
+from experts.footprint.headers import read_header
 
 
 def write(path: Path, tensors: dict[str, Any]) -> None:

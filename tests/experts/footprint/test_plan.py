@@ -148,3 +148,19 @@ def test_what_is_derived_fits_or_says_what_does(
         # A whole context fits, and a block of another request beside it.
         assert found.kv_tokens is not None
         assert found.kv_tokens >= found.max_model_len + 128
+
+
+def test_what_was_measured_of_a_real_model_is_what_is_derived() -> None:
+    """SmolLM2 in float32, 2,048 tokens of context, grew its slot on a CPU by 1.18 GB."""
+    assert SMOLLM2.shape is not None
+    real = replace(SMOLLM2, shape=replace(SMOLLM2.shape, embeddings=49152 * 576))
+    found = plan(real, dtype="float32", max_model_len=2048)
+    assert found.total_gb == pytest.approx(1.18, rel=0.02)
+
+
+def test_a_gpu_packs_no_embedding() -> None:
+    assert SMOLLM2.shape is not None
+    large = replace(SMOLLM2, shape=replace(SMOLLM2.shape, embeddings=49152 * 576))
+    assert plan(large, GPU).working_gb == plan(SMOLLM2, GPU).working_gb
+    grown_gb = plan(large, NEW_CPU).working_gb - plan(SMOLLM2, NEW_CPU).working_gb
+    assert grown_gb * GIB == pytest.approx(49152 * 576 * 2)

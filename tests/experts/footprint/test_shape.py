@@ -95,3 +95,9 @@ def test_no_configuration_breaks_the_reader(tmp_path_factory: Any, config: Any) 
     (folder / "config.json").write_text(json.dumps(config))
     shape = read_shape(folder)
     assert shape is None or shape.kv_numbers >= 0
+
+
+@pytest.mark.parametrize(("tied", "matrices"), [(None, 1), (True, 1), (False, 2)])
+def test_a_head_with_weights_of_its_own_counts(tied: bool | None, matrices: int) -> None:
+    said = {} if tied is None else {"tie_word_embeddings": tied}
+    assert shape_of({**SMOLLM2, **said}).embeddings == matrices * 49152 * 576

@@ -31,6 +31,10 @@ ENGINE = {
     "saved": 3,
     "leaked_gb": 0.0,
     "limits": None,
+    "measured": ["load_s", "memory_gb"],
+    "adapters": [],
+    "roles": [],
+    "refused": {},
 }
 LIMITS = {"dtype": "float32", "max_model_len": 8192, "kv_tokens": 11520}
 POOL: dict[str, Any] = {
@@ -65,8 +69,17 @@ POOL: dict[str, Any] = {
     ],
     "loads": {
         "math": {**ENGINE, "limits": LIMITS},
-        "words": {**ENGINE, "experts": ["words", "cipher"], "waiting": 4, "oldest_s": 2.125},
-        "law": {**ENGINE, "experts": ["law"]},
+        "words": {
+            **ENGINE,
+            "experts": ["words", "poet", "cipher", "codes"],
+            "adapters": ["cipher", "codes"],
+            "roles": ["poet"],
+            "waiting": 4,
+            "oldest_s": 2.125,
+            "measured": ["load_s", "service_s"],
+            "refused": {"codes": "its rank is [too] high."},
+        },
+        "law": {**ENGINE, "experts": ["law"], "measured": []},
         "art": {
             **ENGINE,
             "experts": ["art"],
@@ -76,7 +89,7 @@ POOL: dict[str, Any] = {
             "leaked_gb": 0.25,
         },
     },
-    "queued": {"math": 0, "words": 4, "cipher": 0, "law": 0, "art": 0, "far": 9},
+    "queued": {"math": 0, "words": 4, "cipher": 0, "codes": 0, "law": 0, "art": 0, "far": 9},
 }
 
 
@@ -99,27 +112,51 @@ def _line(lines: list[list[str]], *beginning: str) -> str:
 
 def test_slots_show_what_they_hold(shown: Any) -> None:
     lines = shown(POOL)
-    first = _line(lines, "slot-0", "up")
-    assert first == "slot-0 up 1.50 of 4 0 loading words 2.1 s math ready 3"
-    assert _line(lines, "words,", "cipher") == "words, cipher loading 0"
+    assert _line(lines, "slot-0", "up") == "slot-0 up 1.50 of 4 math ready 3"
+    assert _line(lines, "words", "loading") == "words loading 0"
     assert _line(lines, "law", "asleep") == "law asleep"
-    assert _line(lines, "slot-1") == "slot-1 down 0.00 of 4 7"
+    assert _line(lines, "slot-1") == "slot-1 down, 7 restarts 0.00 of 4"
+    assert _line(lines, "slot-0", "is") == "slot-0 is loading words 2.1 s"
 
 
-def test_engines_show_what_waits_and_what_it_costs(shown: Any) -> None:
+def test_every_expert_has_a_row(shown: Any) -> None:
     lines = shown(POOL)
-    assert (
-        _line(lines, "math") == "math 0 0.0 2 1 1.25 0.50 0.75 float32 8,192 11,520 ready in slot-0"
+    assert _line(lines, "math", "own") == "math own engine 0.50 0 ready in slot-0"
+    assert _line(lines, "words", "own") == "words own engine ~0.50 4 2.1 loading in slot-0"
+    assert _line(lines, "poet") == "poet role of words 0 loading in slot-0"
+    assert _line(lines, "cipher") == "cipher adapter of words 0 loading in slot-0"
+    assert _line(lines, "codes", "adapter") == "codes adapter of words 0 failed"
+    assert _line(lines, "law", "own").endswith("asleep in slot-0")
+    assert _line(lines, "art", "own").endswith("failed")
+    assert _line(lines, "far") == "far remote 9"
+
+
+def test_costs_that_were_not_measured_are_not_made_up(shown: Any) -> None:
+    lines = shown(POOL)
+    assert _line(lines, "math", "2") == "math 2 1 1.25 - -"
+    assert _line(lines, "words", "2") == "words 2 1 1.25 - 0.75"
+    assert _line(lines, "law", "2") == "law 2 1 - - -"
+
+
+def test_why_something_failed_is_a_line_of_its_own(shown: Any) -> None:
+    lines = shown(POOL)
+    assert _line(lines, "art", "failed:") == "art failed: no such [dtype] (again in 8 s)"
+    assert _line(lines, "codes", "failed:") == (
+        "codes failed: its rank is [too] high. (again with the next load of words)"
     )
-    assert _line(lines, "words", "4") == "words 4 2.1 2 1 1.25 0.50 0.75 loading in slot-0"
-    assert _line(lines, "law", "0").endswith("asleep in slot-0")
-    text = " ".join(" ".join(line) for line in lines)
-    assert "failed: no such [dtype] (again in 8 s)" in text
-    assert _line(lines, "far") == "far 9"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_row_is_broken(shown: Any, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """A broken row would be another line than in a terminal that is wide enough."""
+    monkeypatch.setattr("orchestrator.cli.tables.PLAIN_WIDTH", 300)
+    wide = shown(POOL)
+    monkeypatch.setattr("orchestrator.cli.tables.PLAIN_WIDTH", width)
+    assert shown(POOL) == wide
 
 
 def test_a_pool_of_remote_experts_has_one_table(shown: Any) -> None:
-    assert shown({"slots": [], "loads": {}, "queued": {"far": 2}})[-1] == ["far", "2"]
+    assert shown({"slots": [], "loads": {}, "queued": {"far": 2}})[-1] == ["far", "remote", "2"]
 
 
 @pytest.mark.parametrize("snapshot", [{}, {"slots": [{"id": "slot-0"}], "loads": {}, "queued": {}}])
@@ -207,5 +244,5 @@ async def test_a_scrape_shows_the_pool(serve: Any) -> None:
 
 def test_how_an_engine_was_started_is_shown(shown: Any) -> None:
     lines = shown(POOL)
-    assert "float32 8,192 11,520" in _line(lines, "math", "0")
-    assert "float32" not in _line(lines, "law", "0")
+    assert _line(lines, "math", "float32") == "math float32 8,192 11,520"
+    assert not [line for line in lines if line[:1] == ["law"] and "float32" in line]

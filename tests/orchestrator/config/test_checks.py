@@ -215,7 +215,7 @@ MISTAKES = {
     ),
     "adapter of a remote expert": (
         {"experts": {"a": {**HUB, "adapter_of": "b"}, "b": REMOTE}},
-        "experts.a.adapter_of: `b` is not a vllm expert with own weights.",
+        "experts.a.adapter_of: `b` is of type openai; an adapter needs an expert of type vllm.",
     ),
     "adapter of an adapter": (
         {
@@ -225,7 +225,7 @@ MISTAKES = {
                 "c": HUB,
             }
         },
-        "experts.a.adapter_of: `b` is not a vllm expert with own weights.",
+        "experts.a.adapter_of: `b` is itself an adapter of `c`",
     ),
     "adapter with engine arguments": (
         {"experts": {"a": {**HUB, "adapter_of": "b", "engine_args": {"x": 1}}, "b": HUB}},

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from config_files import HUB, problems_of
+from config_files import HUB, REMOTE, problems_of, write_checkpoint
 
 from orchestrator.config.model import load_config
 
@@ -12,8 +12,8 @@ from orchestrator.config.model import load_config
 @pytest.mark.parametrize(
     ("missing", "adapter", "said"),
     [
-        ("config.json", False, "has no config.json"),
-        ("adapter_config.json", True, "has no adapter_config.json"),
+        ("config.json", False, "is a LoRA adapter; add `adapter_of: NAME`"),
+        ("adapter_config.json", True, "is a whole model, not a LoRA adapter"),
         ("model.safetensors", False, "has no weights"),
     ],
 )
@@ -65,10 +65,28 @@ def test_a_role_has_the_model_of_its_expert(write: Any, weights: Path) -> None:
     ("experts", "said"),
     [
         ({"a": HUB, "b": {**ROLE, "same_as": "c"}}, "b.same_as: no expert is called `c`."),
-        ({"a": HUB, "b": ROLE, "c": {**ROLE, "same_as": "b"}}, "c.same_as: `b` is not a vllm"),
+        (
+            {"a": HUB, "b": ROLE, "c": {**ROLE, "same_as": "b"}},
+            "c.same_as: `b` is itself a role of `a`; name `a` here.",
+        ),
+        ({"a": REMOTE, "b": ROLE}, "b.same_as: `a` is of type openai; another role needs"),
+        ({"b": {**ROLE, "same_as": "b"}}, "b.same_as: it names itself"),
+        ({"apple": HUB, "b": {**ROLE, "same_as": "aple"}}, "Did you mean `apple`?"),
+        (
+            {"a": HUB, "b": {**HUB, "adapter_of": "a"}, "c": {**ROLE, "same_as": "b"}},
+            "c.same_as: `b` is a LoRA adapter; for another role of it, repeat its `adapter_of: a`",
+        ),
+        ({"a": REMOTE, "b": {**HUB, "adapter_of": "a"}}, "an adapter needs an expert of type"),
+        (
+            {"a": HUB, "b": {**HUB, "adapter_of": "a"}, "c": {**HUB, "adapter_of": "b"}},
+            "c.adapter_of: `b` is itself an adapter of `a`",
+        ),
         ({"a": HUB, "b": {**ROLE, "model": "org/other"}}, "b.model: `a` names the model"),
         ({"a": HUB, "b": {**ROLE, "engine_args": {"seed": 1}}}, "b.engine_args: it shares"),
-        ({"a": HUB, "b": {**ROLE, "adapter_of": "a"}}, "b.adapter_of: leave it out"),
+        (
+            {"a": HUB, "b": {**ROLE, "adapter_of": "a"}},
+            "`adapter_of` and `same_as` exclude each other",
+        ),
         ({"a": {**HUB, "defaults": {"temperature": 3}}}, "a.defaults.temperature"),
         ({"a": {**HUB, "defaults": {"heat": 1}}}, "a.defaults.heat"),
         ({"a": {**HUB, "system": ""}}, "a.system"),
@@ -113,3 +131,96 @@ def test_vllms_own_leave_for_longer_contexts_counts(
 ) -> None:
     monkeypatch.setenv("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "1")
     load_config(write({"experts": {"a": {"type": "vllm", "model": str(weights)}}, **LONG}))
+
+
+# What config.json and the weights say.
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ([], "must be a mapping of keys"),
+        ({"architectures": "LlamaForCausalLM"}, "architectures: must be a list"),
+        ({"architectures": ["LLamaForCausalLM"]}, "did you mean `LlamaForCausalLM`?"),
+        ({"model_type": "lama"}, "did you mean `llama`?"),
+        ({"model_type": None}, "model_type: this key is missing"),
+        ({"quantization_config": {"quant_method": "awqq"}}, "did you mean `awq`?"),
+        ({"quantization_config": 4}, "quantization_config: must be a mapping"),
+        ({"num_hidden_layers": 2}, "its weights lack model.layers.0.self_attn.q_proj.weight"),
+        ({"architectures": ["GPT2LMHeadModel"]}, "lack transformer.wte.weight"),
+    ],
+    ids=str,
+)
+def test_a_config_json_that_cannot_be_served_is_refused(
+    write: Any, tmp_path: Path, config: Any, said: str
+) -> None:
+    folder = write_checkpoint(tmp_path / "a", **(config if isinstance(config, dict) else {}))
+    if not isinstance(config, dict):
+        (folder / "config.json").write_text("[]")
+    (problem,) = problems_of(write({"experts": {"a": {"type": "vllm", "model": "./a"}}}))
+    assert problem.startswith("experts.a.model: ")
+    assert said in problem
+
+
+@pytest.mark.parametrize(
+    "args", [{"hf_overrides": {"num_hidden_layers": 0}}, {"load_format": "dummy"}], ids=str
+)
+def test_who_reads_it_otherwise_is_not_told(
+    write: Any, tmp_path: Path, args: dict[str, Any]
+) -> None:
+    write_checkpoint(tmp_path / "a", num_hidden_layers=2)
+    load_config(write({"experts": {"a": {"type": "vllm", "model": "./a", "engine_args": args}}}))
+
+
+def test_code_of_its_own_may_bring_any_architecture(write: Any, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "a", architectures=["Mine"], model_type="mine", auto_map={})
+    load_config(write({"experts": {"a": {"type": "vllm", "model": "./a"}}}))
+
+
+def test_a_folder_with_gguf_alone_says_how_to_convert_it(write: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    (folder / "model.gguf").write_bytes(b"GGUF")
+    (problem,) = problems_of(write({"experts": {"a": {"type": "vllm", "model": "./a"}}}))
+    assert "weights in GGUF alone" in problem
+    assert "docs/guides/your-own-model.md" in problem
+
+
+def test_an_adapter_given_as_a_model_is_told_its_base(write: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base"}')
+    (folder / "adapter_model.safetensors").write_bytes(b"")
+    (problem,) = problems_of(write({"experts": {"a": {"type": "vllm", "model": "./a"}}}))
+    assert "is a LoRA adapter, trained on org/base; add `adapter_of: NAME`" in problem
+
+
+# Values of engine arguments.
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ({"block_size": 17}, "must be a multiple of 32 tokens, not 17"),
+        ({"chat_template": "./no.jinja"}, "there is no file"),
+        ({"chat-template": "no.jinja"}, "there is no file no.jinja"),
+        ({"max-num-seqs": 0}, "must be 1 or more"),
+    ],
+    ids=str,
+)
+def test_odd_values_are_refused(write: Any, args: dict[str, Any], said: str) -> None:
+    experts = {"a": {**HUB, "engine_args": args}}
+    (problem,) = problems_of(write({"experts": experts, "slots": {"gpus": 0}}))
+    assert said in problem
+
+
+def test_a_template_is_a_text_a_file_beside_the_configuration_or_one_of_vllms(
+    write: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.jinja").write_text("{{ messages }}")
+    values = {"a": "{{ messages }}", "b": "mine.jinja", "c": "template_chatml.jinja"}
+    experts = {n: {**HUB, "engine_args": {"chat_template": v}} for n, v in values.items()}
+    hosted = load_config(write({"experts": experts})).hosted()
+    found = {name: getattr(spec, "engine_args", {}) for name, spec in hosted.items()}
+    assert found["b"]["chat_template"] == str(tmp_path / "mine.jinja")
+    assert found["a"]["chat_template"] == values["a"]

@@ -39,6 +39,8 @@ class ScriptedSlot:
         """Engines whose load takes longer than anybody waits for it, and works in the end."""
         self.watch_errors: list[Exception] = []
         self.load_errors: dict[str, list[Exception]] = defaultdict(list)
+        self.refuses: dict[str, str] = {}
+        """Adapters that their engines leave out, with the reason."""
         self.start_errors: list[Exception] = []
         self.memory_errors: list[Exception] = []
         self.unload_errors: list[Exception] = []
@@ -74,7 +76,8 @@ class ScriptedSlot:
         self._come(load.expert)
         if load.expert in self.overruns:
             raise TimeoutError
-        return LoadReport(0.5, self._sizes[load.expert])
+        refused = {name: self.refuses[name] for name in load.adapters if name in self.refuses}
+        return LoadReport(0.5, self._sizes[load.expert], refused=refused)
 
     async def unload(self, engine: str) -> float:
         await self._moves("unload", engine, self._holds.get(f"unload {engine}"))

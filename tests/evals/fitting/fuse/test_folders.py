@@ -15,6 +15,7 @@ import yaml
 from fused_folders import write_adapter, write_mixture
 from numpy.typing import NDArray
 from peft import PeftModel
+from repository import ROOT
 from rich.console import Console
 from safetensors.torch import load_file
 from tiny_models import write_foreign, write_jsonl
@@ -26,7 +27,7 @@ from aggregators.mixture_of_thoughts.save import save as save_thoughts
 from aggregators.mixture_of_thoughts.train import train as train_thoughts
 from aggregators.self_contrast.reference import SelfContrastReference
 from evals.client.progress import Progress
-from evals.fitting.fuse import fusion_route, mixture_of_thoughts
+from evals.fitting.fuse import fusion_route, mixture_of_thoughts, self_contrast_command
 from evals.fitting.fuse.folders import (
     base_of,
     folder_of,
@@ -153,6 +154,35 @@ def test_a_record_names_no_folder_of_this_machine(
     merged = json.loads((out / "members" / "terse" / "config.json").read_text())
     assert set(merged["coterie_merged"]) == {"adapter", "base"}
     assert str(models) not in json.dumps(merged)
+
+
+def test_the_roles_of_a_self_contrast_have_the_tokens_that_were_named(tmp_path: Path) -> None:
+    duo = ROOT / "experts" / "zoo" / "weights" / "duo"
+    roles = [{"name": "fitted", "beta": 0.5}, {"name": "greedy", "beta": 0}]
+    named = ("<|first|>", "<|second|>")
+    out = write_self_contrast(tmp_path / "fused", "duo", duo, roles, role_tokens=named)
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    ids = json.loads((out / "config.json").read_text())["role_token_ids"]
+    assert tuple(tokenizer.convert_ids_to_tokens(ids)) == named
+    with pytest.raises(ConfigError, match="`role_tokens` names 1"):
+        write_self_contrast(tmp_path / "few", "duo", duo, roles, role_tokens=named[:1])
+    assert not (tmp_path / "few").exists()
+
+
+async def test_role_tokens_that_cannot_be_are_told_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(self_contrast_command, "serving", lambda models: asked.append(models))
+    duo = ROOT / "experts" / "zoo" / "weights" / "duo"
+    settings = Config.model_validate({"experts": {"duo": {"type": "vllm", "model": str(duo)}}})
+    quiet = Progress(Console(quiet=True))
+    with pytest.raises(ConfigError, match="`role_tokens` names 1"):
+        await self_contrast_command.self_contrast(
+            quiet, settings, "duo", ("roman",), tmp_path / "out", ("<|one|>",)
+        )
+    assert asked == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_adapter_of_a_mixture_is_contrasted_with_itself(tmp_path: Path) -> None:

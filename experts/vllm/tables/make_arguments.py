@@ -1,11 +1,11 @@
-"""Writes arguments.json, the names and types of vLLM's arguments, from the installed vLLM."""
+"""Makes the table of arguments.json, vLLM's arguments by name and type, from the installed vLLM."""
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from experts.vllm.arguments import TABLE, Kind
+from experts.vllm.tables.arguments import Kind
 from experts.vllm.versions import installed
 
 _SAMPLES: dict[Kind, tuple[str, ...]] = {
@@ -32,6 +32,8 @@ def make_table() -> dict[str, Any]:
             name = option.removeprefix("--").replace("-", "_")
             if name != "help" and not (_is_flag(action) and name.startswith("no_")):
                 arguments[name] = _entry(action)
+    for name, choices in _registered().items():
+        arguments[name] |= {"choices": sorted(choices), "open": True}
     version = (installed() or "").partition("+")[0]
     return {"vllm": version, "arguments": dict(sorted(arguments.items()))}
 
@@ -41,6 +43,21 @@ def text_of(table: dict[str, Any]) -> str:
     lines = [f"  {json.dumps(n)}: {json.dumps(e)}" for n, e in table["arguments"].items()]
     arguments = ",\n".join(lines)
     return f'{{"vllm": {json.dumps(table["vllm"])}, "arguments": {{\n{arguments}\n}}}}\n'
+
+
+def _registered() -> dict[str, Iterable[str]]:
+    """Choices that the parser leaves to registries, which plugins may add to."""
+    from vllm.model_executor.layers.quantization import QUANTIZATION_METHODS  # noqa: PLC0415
+    from vllm.model_executor.model_loader import _LOAD_FORMAT_TO_MODEL_LOADER  # noqa: PLC0415
+    from vllm.reasoning import ReasoningParserManager  # noqa: PLC0415
+    from vllm.tool_parsers import ToolParserManager  # noqa: PLC0415
+
+    return {
+        "quantization": QUANTIZATION_METHODS,
+        "load_format": _LOAD_FORMAT_TO_MODEL_LOADER,
+        "reasoning_parser": ReasoningParserManager.list_registered(),
+        "tool_call_parser": ToolParserManager.list_registered(),
+    }
 
 
 def _is_flag(action: argparse.Action) -> bool:
@@ -84,7 +101,3 @@ def _read(read: Callable[[str], Any], word: str, failed: Any = None) -> Any:
         return read(word)
     except (ValueError, TypeError, argparse.ArgumentTypeError):
         return failed
-
-
-if __name__ == "__main__":
-    TABLE.write_text(text_of(make_table()), encoding="utf-8")

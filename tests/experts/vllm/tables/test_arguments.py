@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from experts.vllm.arguments import OURS, TABLE, faults, table
+from experts.vllm.tables.arguments import OURS, TABLE, faults, table
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,8 @@ from experts.vllm.arguments import OURS, TABLE, faults, table
         {"compilation_config.cudagraph_mode": "NONE"},
         {"speculative_config": {"method": "ngram", "num_speculative_tokens": 2}},
         {"chat_template": "./template.jinja", "quantization": "awq", "tensor_parallel_size": 2},
+        {"tool_call_parser": "mine", "tool_parser_plugin": "./mine.py"},
+        {"max_model_len": "2.5k", "quantization": "AWQ"},
         {"tool_call_parser": "hermes", "enable_auto_tool_choice": True},
     ],
     ids=str,
@@ -49,6 +51,11 @@ def test_what_vllm_takes_is_right(arguments: dict[str, Any]) -> None:
         ({"enforce_eager": "yes"}, "must be true or false"),
         ({"gpu_memory_utilization": "half"}, "must be a number"),
         ({"dtype": "fp16"}, "must be one of auto, bfloat16"),
+        ({"max_model_len": 2048.5}, "must be a whole number"),
+        ({"max_model_len": "2.5K"}, "must be a whole number"),
+        ({"quantization": "awqq"}, "Did you mean `awq`?"),
+        ({"tool_call_parser": "hermess"}, "Did you mean `hermes`?"),
+        ({"load_format": "safetensor"}, "Did you mean `safetensors`?"),
         ({"hf_overrides": [1]}, "must be"),
         ({"max_model_len.most": 1}, "`max_model_len` is not a mapping"),
     ],
@@ -69,7 +76,7 @@ def test_what_coterie_sets_is_refused_with_our_key(name: str) -> None:
 
 def test_the_table_costs_no_import_of_vllm() -> None:
     code = (
-        "import sys; from experts.vllm.arguments import faults; faults({'a': 1});"
+        "import sys; from experts.vllm.tables.arguments import faults; faults({'a': 1});"
         "print(sorted({'vllm', 'torch', 'transformers'} & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -82,11 +89,12 @@ def test_the_table_costs_no_import_of_vllm() -> None:
 def test_the_table_is_that_of_the_vllm_that_is_installed() -> None:
     """In a process of its own, which imports vLLM as a slot does."""
     code = (
-        "from experts.vllm.argument_table import make_table, text_of; print(text_of(make_table()))"
+        "from experts.vllm.tables.make_arguments import make_table, text_of;"
+        " print(text_of(make_table()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=200, check=True
     )
     assert done.stdout.splitlines()[-len(TABLE.read_text().splitlines()) - 1 :][:-1] == (
         TABLE.read_text(encoding="utf-8").splitlines()
-    ), "run `python -m experts.vllm.argument_table`"
+    ), "run `python -m experts.vllm.tables`"

@@ -1,16 +1,19 @@
 """vLLM's engine arguments by name and type, from a table: a check costs no import of vLLM.
 
-`python -m experts.vllm.argument_table` writes the table, arguments.json, anew for another version.
+`python -m experts.vllm.tables` writes the table, arguments.json, anew for another version.
 """
 
 import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+
+from experts.vllm.tables.models import others_add
 
 TABLE = Path(__file__).with_name("arguments.json")
 Kind = Literal["flag", "integer", "number", "suffix", "auto", "text", "mapping", "null"]
@@ -46,8 +49,14 @@ OURS: Mapping[str, str] = {
     "api_server_count": "a slot serves its experts itself",
 }
 """Arguments that a configuration must not set, each with where it is set instead."""
-_SUFFIXED = re.compile(r"\d+(\.\d+)?[kKmMgGtT]?")
+_SUFFIXED = re.compile(r"\d+(\.\d+)?[kmgt]|\d+[KMGT]?")
+"""As vLLM reads sizes: fractions of thousands, no other ones."""
 _INTEGER, _NUMBER = re.compile(r"[+-]?\d+"), re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_ADDED_BY: Mapping[str, str] = {
+    "tool_call_parser": "tool_parser_plugin",
+    "reasoning_parser": "reasoning_parser_plugin",
+}
+"""Arguments whose choices a file that another one names adds to."""
 _WORDS: Mapping[Kind, str] = {
     "flag": "true or false",
     "integer": "a whole number",
@@ -68,6 +77,8 @@ class Argument:
     """A list of such values."""
     choices: tuple[str, ...] = ()
     """The texts that there are, where they are bound."""
+    open: bool = False
+    """Whether plugins of vLLM may add to the choices."""
 
     def fault(self, value: Any) -> str | None:
         """What is wrong with a value of the configuration, beginning with `must`."""
@@ -75,7 +86,9 @@ class Argument:
         if all(self._takes(one) for one in values):
             return None
         if self.choices:
-            return f"must be one of {', '.join(self.choices)}"
+            near = difflib.get_close_matches(str(value), self.choices, n=1)
+            meant = f". Did you mean `{near[0]}`?" if near else ""
+            return f"must be one of {', '.join(self.choices)}{meant}"
         must = " or ".join(_WORDS[kind] for kind in self.takes if kind in _WORDS)
         return f"must be {'a list, or ' if self.many else ''}{must}"
 
@@ -93,7 +106,10 @@ class Argument:
 
     def _takes_word(self, word: str) -> bool:
         if self.choices:
-            return word in self.choices
+            # Registries fold capitals.
+            return word in self.choices or (
+                self.open and (word.lower() in self.choices or others_add())
+            )
         return (
             "text" in self.takes
             or ("integer" in self.takes and bool(_INTEGER.fullmatch(word)))
@@ -109,7 +125,10 @@ def table() -> tuple[str, Mapping[str, Argument]]:
     tree = json.loads(TABLE.read_text(encoding="utf-8"))
     return tree["vllm"], {
         name: Argument(
-            tuple(entry["takes"]), entry.get("many", False), tuple(entry.get("choices", ()))
+            tuple(entry["takes"]),
+            entry.get("many", False),
+            tuple(entry.get("choices", ())),
+            entry.get("open", False),
         )
         for name, entry in tree["arguments"].items()
     }
@@ -117,13 +136,16 @@ def table() -> tuple[str, Mapping[str, Argument]]:
 
 def faults(arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Each argument that cannot be right, with what is wrong, as a clause without a full stop."""
-    found = ((str(name), _fault(str(name), value)) for name, value in arguments.items())
+    names = {str(name).replace("-", "_") for name in arguments}
+    found = ((str(name), _fault(str(name), value, names)) for name, value in arguments.items())
     return [(name, fault) for name, fault in found if fault is not None]
 
 
-def _fault(given: str, value: Any) -> str | None:
+def _fault(given: str, value: Any, beside: AbstractSet[str]) -> str | None:
     version, known = table()
     name, dot, _ = given.replace("-", "_").partition(".")
+    if _ADDED_BY.get(name) in beside:
+        return None
     if name in OURS:
         return f"Coterie sets this argument of vLLM: {OURS[name]}"
     argument = known.get(name)
