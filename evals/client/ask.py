@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from evals.tasks.task import Sample, Task
+
 EXPERT_HEADER = "x-coterie-expert"
 FALLBACK_HEADER = "x-coterie-fallback"
 WAIT_HEADERS = ("x-coterie-queue-ms", "x-coterie-load-ms")
@@ -27,6 +29,35 @@ class Question:
     max_tokens: int
     temperature: float = 0.0
     seed: int | None = None
+    system: str | None = None
+    stop: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, task: Task, sample: Sample, model: str) -> "Question":
+        """The call that puts a task's question to a model."""
+        spec = task.spec
+        return cls(
+            sample.id,
+            model,
+            sample.question,
+            spec.max_tokens,
+            spec.temperature,
+            system=spec.system,
+            stop=spec.stop,
+        )
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The chat completion that is asked for."""
+        before = [] if self.system is None else [{"role": "system", "content": self.system}]
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [*before, {"role": "user", "content": self.text}],
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+        }
+        given = {"seed": self.seed, "stop": list(self.stop) or None}
+        return body | {key: value for key, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +126,7 @@ async def ask(
     client: httpx.AsyncClient, base_url: str, question: Question, *, stream: bool = True
 ) -> Answer:
     """Ask one question."""
-    body: dict[str, Any] = {
-        "model": question.model,
-        "messages": [{"role": "user", "content": question.text}],
-        "max_tokens": question.max_tokens,
-        "temperature": question.temperature,
-    }
-    if question.seed is not None:
-        body["seed"] = question.seed
+    body = question.body
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     reading = _Reading()

@@ -104,7 +104,7 @@ async def test_a_changed_question_is_asked_again(
 ) -> None:
     await run([make_task("adding", 2)])
     task = make_task("adding", 2)
-    changed = task.rows[0].model_copy(update={"question": "another?"})
+    changed = replace(task.rows[0], question="another?")
     done = await run([Task(task.spec, (changed, *task.rows[1:]))])
 
     assert gateway.asked == [("alpha", "another?"), ("beta", "another?")]
@@ -120,7 +120,7 @@ async def test_a_changed_answer_is_scored_again_without_asking(
     task = make_task("adding", 1)
     first = await run([task])
     assert OutcomeTable.read(first.path).rows["score"].to_pylist() == [0, 0]
-    changed = task.rows[0].model_copy(update={"answer": "seven"})
+    changed = replace(task.rows[0], answer="seven")
     done = await run([Task(task.spec, (changed,))])
 
     assert gateway.asked == []
