@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from evals.tasks.task import Sample, Task
+from evals.tasks.sample import Sample, Task, chat_body
 
 EXPERT_HEADER = "x-coterie-expert"
 FALLBACK_HEADER = "x-coterie-fallback"
@@ -49,15 +49,9 @@ class Question:
     @property
     def body(self) -> dict[str, Any]:
         """The chat completion that is asked for."""
-        before = [] if self.system is None else [{"role": "system", "content": self.system}]
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": [*before, {"role": "user", "content": self.text}],
-            "max_tokens": self.max_tokens,
-            "temperature": self.temperature,
-        }
-        given = {"seed": self.seed, "stop": list(self.stop) or None}
-        return body | {key: value for key, value in given.items() if value is not None}
+        said = (self.text, self.system, self.max_tokens, self.temperature, self.stop)
+        body = {"model": self.model, **chat_body(*said)}
+        return body if self.seed is None else {**body, "seed": self.seed}
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ def with_examples(
 def _template(few_shot: FewShot, most_characters: int) -> Template:
     try:
         template = Template(few_shot.template, most_characters)
-        template.check(("question", "answer", "row", *(few_shot.examples or ({},))[0]))
+        for one in few_shot.examples or ({"question": "", "answer": ""},):
+            template.check((*one, "row"))
     except TemplateProblem as problem:
         raise RowProblem(f"few_shot.template: {problem}") from problem
     return template

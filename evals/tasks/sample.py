@@ -58,14 +58,9 @@ class Task:
 
     def body(self, sample: Sample) -> dict[str, Any]:
         """The body of a chat completion that asks the question, without its model."""
-        system = self.spec.system
-        before = [{"role": "system", "content": system}] if system is not None else []
-        body: dict[str, Any] = {
-            "messages": [*before, {"role": "user", "content": sample.question}],
-            "max_tokens": self.spec.max_tokens,
-            "temperature": self.spec.temperature,
-        }
-        return {**body, "stop": list(self.spec.stop)} if self.spec.stop else body
+        spec = self.spec
+        said = (sample.question, spec.system, spec.max_tokens, spec.temperature, spec.stop)
+        return chat_body(*said)
 
     def score(self, sample: Sample, text: str) -> float:
         """Quality of an answer in 0..1."""
@@ -93,6 +88,19 @@ class Task:
 
     def _part(self, sample: Sample) -> str:
         return sample.category if sample.category in self.parts else ""
+
+
+def chat_body(
+    text: str, system: str | None, max_tokens: int, temperature: float, stop: Sequence[str]
+) -> dict[str, Any]:
+    """The body of a chat completion, without its model."""
+    before = [] if system is None else [{"role": "system", "content": system}]
+    body: dict[str, Any] = {
+        "messages": [*before, {"role": "user", "content": text}],
+        "max_tokens": max_tokens,
+        "temperature": temperature,
+    }
+    return {**body, "stop": list(stop)} if stop else body
 
 
 def score_many(answers: Sequence[tuple[Task, Sample, str]]) -> list[float]:

@@ -31,6 +31,7 @@ _NODES = (
     *(nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Neg),
     *(nodes.Concat, nodes.Add, nodes.Sub, nodes.Mul, nodes.FloorDiv, nodes.Mod),
 )
+_RESERVED = ("caller", "self", "super")
 MOST_JOINED = 1_000_000
 """Characters that one `join` may make."""
 
@@ -94,6 +95,8 @@ def suggest(name: str, known: Collection[str]) -> str:
 def _check(tree: nodes.Node, *, in_loop: bool = False) -> None:
     if not isinstance(tree, _NODES):
         raise TemplateProblem(f"may not use `{type(tree).__name__.lower()}`")
+    if isinstance(tree, nodes.Name) and tree.name in _RESERVED:
+        raise TemplateProblem(f"`{tree.name}` means the template itself; use row['{tree.name}']")
     if isinstance(tree, nodes.For) and (in_loop or tree.recursive):
         raise TemplateProblem("may not have a loop inside a loop")
     if isinstance(tree, nodes.Filter) and tree.name not in _ENVIRONMENT.filters:

@@ -48,7 +48,8 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     ),
 }
 TASKS = """Questions with known answers are no part of a configuration: a task is a file of
-questions, alone or with a YAML file of the keys below ([guide](../guides/your-own-questions.md))."""
+questions, alone or with a YAML file of the keys below
+([guide](../guides/your-own-questions.md))."""
 
 
 @dataclass
