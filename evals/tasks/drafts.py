@@ -1,6 +1,7 @@
 """Rows of a table become questions, without their examples yet."""
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,10 +11,10 @@ from typing import Any
 from evals.tasks.columns import ColumnProblem, find_columns, names_of
 from evals.tasks.extraction import Extraction
 from evals.tasks.spec import AnySplit, ColumnValue, TaskSpec
+from evals.tasks.splits import SPLITS, by_digest, same_words
 from evals.tasks.tables import Row
 from evals.tasks.templates import Template, TemplateProblem, suggest
 
-SPLITS: tuple[AnySplit, ...] = ("probe", "test", "examples")
 OPTIONS = (
     "{{ question }}\n\n"
     "{% for option in options %}\n{{ 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[loop.index0] }}. {{ option }}\n"
@@ -57,6 +58,8 @@ class Drafter:
             )
         except ColumnProblem as problem:
             raise RowProblem(str(problem)) from problem
+        known = {"question": self._of.prompt, "options": self._of.options}
+        self._roles = [role for role, column in known.items() if column is not None]
         default = OPTIONS if self._of.options is not None else None
         self._prompt = self._template("prompt", spec.prompt or default)
         self._answer = self._template("answer", spec.answer if own_answer else None)
@@ -77,7 +80,7 @@ class Drafter:
             return None
         try:
             template = Template(source, self._spec.max_prompt_chars)
-            template.check((*self._names, "row", "question", "options"))
+            template.check((*self._names, "row", *self._roles))
         except TemplateProblem as problem:
             raise RowProblem(f"{place}: {problem}") from problem
         return template
@@ -186,7 +189,7 @@ class Drafter:
                 f"{name}: is true or false; say in the YAML file what a model should write:"
                 f" `answer: \"{{{{ 'yes' if {name} else 'no' }}}}\"`"
             )
-        if isinstance(value, int | float | Decimal) and value == value:
+        if isinstance(value, int | float | Decimal) and math.isfinite(value):
             return str(value)
         raise RowProblem(f"{name}: must be a text or a number")
 
@@ -205,22 +208,6 @@ def drafts(spec: TaskSpec, rows: Sequence[Row]) -> tuple[list[Draft], list[str]]
             found += [draft] if draft is not None else []
     named = spec.columns.id is not None or "id" in {name.casefold() for name in names_of(rows)}
     return (found if named else _numbered(found)), problems + _doubts(found, named=named)
-
-
-def by_digest(question: str, probe_share: float) -> AnySplit:
-    """The split of a question whose file names none: the same wherever and whenever it is read.
-
-    Of the SHA-256 digest of the question in lower case with single spaces, the first 8 bytes are a
-    number in 0..1; below `probe_share` it is a probe question. So questions that are equal but for
-    case and spaces are in the same split.
-    """
-    digest = hashlib.sha256(same_words(question).encode()).digest()
-    return "probe" if int.from_bytes(digest[:8]) / 2**64 < probe_share else "test"
-
-
-def same_words(question: str) -> str:
-    """What two questions have in common that differ in case and spaces only."""
-    return " ".join(question.casefold().split())
 
 
 def _numbered(found: list[Draft]) -> list[Draft]:

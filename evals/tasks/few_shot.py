@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from evals.tasks.drafts import Draft, RowProblem, same_words
+from evals.tasks.drafts import Draft, RowProblem
 from evals.tasks.spec import FewShot
+from evals.tasks.splits import same_words
 from evals.tasks.templates import Template, TemplateProblem
 from routers.base import Encoder
 

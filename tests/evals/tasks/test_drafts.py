@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.tasks.drafts import RowProblem, by_digest, drafts
+from evals.tasks.drafts import RowProblem, drafts
 from evals.tasks.spec import TaskSpec
 from evals.tasks.tables import Row
 
@@ -27,22 +27,6 @@ def problems_of(row: dict[str, Any], **keys: Any) -> str:
     found, problems = drafts(spec(**keys), rows(good, row))
     assert len(found) <= 2
     return " | ".join(problems)
-
-
-@settings(deadline=None)
-@given(TEXTS, st.sampled_from([str.upper, str.strip, lambda q: f" {q}\n", str]))
-def test_a_question_is_in_one_split_however_it_is_written(question: str, other: Any) -> None:
-    if question.casefold() == other(question).casefold().strip():
-        assert by_digest(question, 0.5) == by_digest(other(question), 0.5)
-    assert by_digest(question, 0.0) == "test"
-    assert by_digest(question, 1.0) == "probe"
-
-
-@settings(deadline=None)
-@given(st.floats(0.2, 0.8), st.integers(0, 9))
-def test_the_share_is_about_what_was_wanted(share: float, seed: int) -> None:
-    probe = sum(by_digest(f"question {seed} {n}", share) == "probe" for n in range(1000))
-    assert abs(probe / 1000 - share) < 0.08
 
 
 @settings(deadline=None)
@@ -67,6 +51,7 @@ def test_ids_are_unique_and_never_change(questions: list[str]) -> None:
         ({"question": {"a": 1}, "answer": "b"}, "question: must be a text or a number"),
         ({"question": "a?", "answer": True}, "'yes' if answer else 'no'"),
         ({"question": "a?", "answer": float("nan")}, "answer: must be a text or a number"),
+        ({"question": "a?", "answer": float("inf")}, "answer: must be a text or a number"),
         ({"question": "a\ud800", "answer": "b"}, "half of a surrogate pair"),
         ({"question": "a?", "answer": "b", "keywords": [1]}, "keywords: must be a list of texts"),
         ({"question": "a?", "answer": "b", "options": "A, B"}, "options: must be a list"),

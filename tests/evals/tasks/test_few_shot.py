@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from evals.tasks.drafts import Draft, RowProblem, same_words
+from evals.tasks.drafts import Draft, RowProblem
 from evals.tasks.few_shot import with_examples
 from evals.tasks.spec import AnySplit, FewShot
+from evals.tasks.splits import same_words
 from evals.tasks.tables import Row
 from routers.base import Encoder
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evals.tasks.jsonl import MOST_PROBLEMS, LineProblem, read_jsonl, read_text
 from experts.errors import ConfigError
-from experts.jsonl import MOST_PROBLEMS, LineProblem, read_jsonl, read_text
 
 VALUES = st.dictionaries(st.text(), st.text(st.characters(exclude_categories=("Cs",))), max_size=3)
 SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
