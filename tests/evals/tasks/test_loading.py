@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from evals.tasks.loading import MOST_PROBLEMS, load_task
 from experts.errors import ConfigError
@@ -165,3 +167,42 @@ def test_a_hundred_thousand_rows_load_in_seconds(tmp_path: Path) -> None:
     task = load_task(file)
     assert time.process_time() - started < 8
     assert abs(len(task.samples("probe")) - 50_000) < 1_000
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+ROWS = st.fixed_dictionaries(
+    {"question": JSON, "answer": JSON}, optional={"id": JSON, "split": JSON}
+)
+ANYTHING = st.one_of(
+    st.binary(),
+    st.lists(st.one_of(ROWS, JSON), max_size=4).map(
+        lambda rows: "\n".join(map(json.dumps, rows)).encode()
+    ),
+    st.lists(ROWS, max_size=4).map(lambda rows: json.dumps(rows).encode()),
+    st.text('ab,"\n\r\t; \u2028', max_size=40).map(
+        lambda text: b"question,answer\n" + text.encode()
+    ),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    data=ANYTHING,
+    ending=st.sampled_from([".jsonl", ".json", ".csv", ".tsv", ".parquet", ".csv.gz", ".yaml"]),
+)
+def test_any_file_is_a_task_or_a_clear_error(tmp_path: Path, data: bytes, ending: str) -> None:
+    file = tmp_path / f"mine{ending}"
+    file.write_bytes(data)
+    try:
+        task = load_task(file)
+    except ConfigError:
+        return
+    assert len({row.id for row in task.rows}) == len(task.rows)
+    assert all(row.question.strip() and row.answer.strip() for row in task.rows)
+    probe = {row.question for row in task.samples("probe")}
+    assert not probe & {row.question for row in task.samples("test")}
+    assert task.digest == load_task(file).digest
