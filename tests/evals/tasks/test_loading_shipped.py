@@ -57,6 +57,7 @@ def test_each_says_where_it_is_from(file: Path) -> None:
     assert spec.description
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", CHECKED)
 def test_the_published_questions_are_read(file: Path, shared: None) -> None:
     task = load_task(file)
