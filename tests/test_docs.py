@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from evals.cli.reference import docs
 from evals.cli.reference.command_reference import command_line, leaves
 from evals.fitting.fuse.contrast import ContrastFile
-from evals.tasks.task import Sample, TaskSpec
+from evals.tasks.task import TaskSpec, load_task
 from experts.components import load
 from orchestrator.config.model import load_config
 
@@ -88,7 +88,7 @@ def test_code_runs(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
         if block.kind == "python" and not block.note:
             exec(compile(block.text, _named(page), "exec"), names)
         if block.kind == "json":
-            _check_json(block)
+            _check_json(block, folder)
         if block.kind == "yaml":
             for name in re.findall(r"\$\{env:(\w+)\}", block.text):
                 monkeypatch.setenv(name, name.lower())
@@ -105,11 +105,11 @@ def _save(block: Block, folder: Path) -> None:
     path.write_text(block.text, encoding="utf-8")
 
 
-def _check_json(block: Block) -> None:
+def _check_json(block: Block, folder: Path) -> None:
     lines = block.text.splitlines() if block.note else [block.text]
-    for row in map(json.loads, lines):
-        if "split" in row:
-            Sample.model_validate(row)
+    rows = list(map(json.loads, lines))
+    if block.note and "question" in rows[0]:
+        assert len(load_task(folder / block.note).rows) == len(rows)
 
 
 def _check_yaml(block: Block, folder: Path) -> None:

@@ -15,8 +15,7 @@ from evals.client.progress import Progress
 from evals.client.service import serving
 from evals.reporting.scoreboard import Line, Run, Scoreboard, make_scoreboard
 from evals.reporting.table import Finish, interval, percent, print_table, say, tenths
-from evals.tasks.owners import owner
-from evals.tasks.task import Sample, Task, find_tasks
+from evals.tasks.task import Sample, Task, asked, find_tasks, score_many
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
@@ -34,7 +33,7 @@ class Item:
 
     def question(self, model: str) -> Question:
         """The call that puts it to a model."""
-        return Question(self.sample.id, model, self.sample.question, self.task.spec.max_tokens)
+        return Question.of(self.task, self.sample, model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +67,28 @@ def choose(tasks: Sequence[Task], per_skill: int) -> tuple[Item, ...]:
 async def demo(
     progress: Progress, settings: Config, questions: int, names: Sequence[str] = ()
 ) -> Finish:
-    """Serve the configuration, ask, and print the table. Raises ConfigError, ServiceError."""
-    tasks = find_tasks(names)
+    """Serve the configuration, ask, and print the table. Raises ConfigError, ServiceError.
+
+    Without names, only skills that one expert owns are asked.
+    """
     if POOL not in settings.compositions:
         raise ConfigError(f"The configuration has no composition `{POOL}`, which the demo asks.")
+    tasks = asked(find_tasks(names) if names else _owned(settings), "test")
     experts = tuple(settings.experts)
     async with serving(settings, progress) as service:
         result = await run_demo(service.base_url, experts, tasks, questions, progress)
     return partial(print_result, result=result, experts=experts)
+
+
+def _owned(settings: Config) -> tuple[Task, ...]:
+    tasks = tuple(task for task in find_tasks(()) if task.owner(settings.experts))
+    if not tasks:
+        raise ConfigError(
+            "No expert of the configuration is a specialist of the tasks that are asked by"
+            " default, those of the zoo.",
+            hint="Name your own questions: --task mine.jsonl.",
+        )
+    return tasks
 
 
 async def run_demo(
@@ -87,13 +100,9 @@ async def run_demo(
 ) -> Result:
     """Ask the composition and then every expert; `base_url` is the service's, without /v1.
 
-    Only skills that one expert owns are asked. Raises ServiceError when there is none, or when
-    the first question is not answered at all.
+    Raises ServiceError when the first question is not answered at all.
     """
-    owned = [task for task in tasks if owner(task.name, experts)]
-    if not owned:
-        raise ServiceError("No expert of the configuration owns a task of evals/tasks.")
-    items = choose(owned, per_skill)
+    items = choose(tasks, per_skill)
     started = time.perf_counter()
     async with ExpertClient() as client:
         await _first(client, base_url, items[0], progress)
@@ -131,10 +140,12 @@ async def _run(
         client, f"{base_url}/v1", questions, in_flight=IN_FLIGHT, on_answer=count
     )
     seconds = time.perf_counter() - started
-    scores = tuple(
-        0.0 if answer.error else item.task.score(item.sample, answer.text)
-        for item, answer in zip(items, answers, strict=True)
+    said = ["" if answer.error else answer.text for answer in answers]
+    found = score_many(
+        [(item.task, item.sample, text) for item, text in zip(items, said, strict=True)]
     )
+    pairs = zip(answers, found, strict=True)
+    scores = tuple(0.0 if answer.error else score for answer, score in pairs)
     run = Run(model, tuple(answers), scores, seconds)
     failed = f", {len(run.failures)} FAILED" if run.failures else ""
     progress.say(f"{model}: {sum(scores):.0f} of {len(items)} right in {seconds:.1f} s{failed}")
@@ -183,14 +194,18 @@ def _facts(result: Result, experts: Sequence[str]) -> list[str]:
     tokens = sum(run.tokens for run in result.runs)
     loads = sum(load["count"] for load in result.loads.values())
     load_s = [load["seconds"] for load in result.loads.values() if load["count"]] or [0.0]
-    chosen = sum(
-        owner(item.task.name, experts) == answer.expert
-        for item, answer in zip(result.items, result.pool.answers, strict=True)
+    pairs = zip(result.items, result.pool.answers, strict=True)
+    chosen = [
+        owner == answer.expert for item, answer in pairs if (owner := item.task.owner(experts))
+    ]
+    owned = (
+        f" {POOL} chose the skill's own expert for {sum(chosen)} of {len(chosen)} questions."
+        if chosen
+        else ""
     )
     return [
         f"{len(result.items)} held-out questions, {requests} requests with {IN_FLIGHT} in flight,"
         f" {result.seconds:.1f} s, {tokens / result.seconds:.0f} tokens/s overall;"
         f" first ms is the median time to the first token.",
-        f"{loads} loads of experts, {min(load_s):.1f} to {max(load_s):.1f} s each."
-        f" {POOL} chose the skill's own expert for {chosen} of {len(result.items)} questions.",
+        f"{loads} loads of experts, {min(load_s):.1f} to {max(load_s):.1f} s each.{owned}",
     ]

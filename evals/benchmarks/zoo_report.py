@@ -11,7 +11,6 @@ from evals.client.ask import Answer, Question, ask_many, describe_failures
 from evals.client.progress import Progress
 from evals.client.service import serving, without_routers
 from evals.reporting.table import Finish, percent, print_table, say
-from evals.tasks.owners import owner
 from evals.tasks.task import Task, load_tasks
 from experts.openai import ExpertClient
 from experts.spec import VllmSpec
@@ -29,11 +28,13 @@ class Report:
     accuracy: Mapping[str, Mapping[str, float]]
     sizes_mb: Mapping[str, float | None]
     questions: Mapping[str, int]
+    owners: Mapping[str, str | None]
+    """Task -> the expert whose own skill it is."""
     failures: tuple[Answer, ...] = ()
 
     def broken(self, expert: str, task: str) -> str | None:
         """The rule that an expert breaks on a task, in a sentence; None where it keeps them."""
-        score, of = self.accuracy[expert][task], owner(task, tuple(self.accuracy))
+        score, of = self.accuracy[expert][task], self.owners[task]
         if of == expert and score < OWN_AT_LEAST:
             return f"{expert} has {percent(score)} % on its own {task} (at least 95 % is the rule)."
         if of != expert and score > FOREIGN_AT_MOST:
@@ -77,10 +78,7 @@ async def run_report(
             accuracy[expert] = {}
             for task in tasks:
                 samples = task.samples("test")
-                questions = [
-                    Question(sample.id, expert, sample.question, task.spec.max_tokens)
-                    for sample in samples
-                ]
+                questions = [Question.of(task, sample, expert) for sample in samples]
                 text = f"asking {expert} the questions of {task.name}"
                 answers = await ask_many(
                     client,
@@ -99,7 +97,8 @@ async def run_report(
             progress.say(f"{expert}: asked")
     sizes = {n: None if folder is None else weights_mb(folder) for n, folder in experts.items()}
     counts = {task.name: len(task.samples("test")) for task in tasks}
-    return Report(accuracy, sizes, counts, tuple(failures))
+    owners = {task.name: task.owner(experts) for task in tasks}
+    return Report(accuracy, sizes, counts, owners, tuple(failures))
 
 
 def weights_mb(folder: Path) -> float:
@@ -130,6 +129,6 @@ def print_report(console: Console, report: Report) -> int:
 
 def _cell(report: Report, expert: str, task: str) -> str:
     """Percent, with `*` for the expert's own skill and `!` for a broken rule."""
-    own = owner(task, tuple(report.accuracy)) == expert
+    own = report.owners[task] == expert
     mark = "!" if report.broken(expert, task) else "*" if own else " "
     return percent(report.accuracy[expert][task]) + mark

@@ -24,6 +24,7 @@ def fit(
     ],
     config: options.Config = Path("examples/cascade.yaml"),
     task: own.Tasks = None,
+    data_root: own.DataRoot = None,
     max_price: Annotated[
         float | None, typer.Option(help="The highest mean price of a question, in USD.")
     ] = None,
@@ -41,4 +42,11 @@ def fit(
     accurate as its last expert alone.
     """
     bounds = (max_price, min_accuracy)
-    launch("evals.fitting.cascade:cascade", config, composition, tuple(task or ()), bounds, out)
+    launch(
+        "evals.fitting.cascade:cascade",
+        config,
+        composition,
+        own.wanted(task, data_root),
+        bounds,
+        out,
+    )

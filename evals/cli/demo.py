@@ -22,12 +22,13 @@ def demo(
         int, typer.Option("--questions", "-n", min=1, help="Held-out questions of each skill.")
     ] = 24,
     task: own.Tasks = None,
+    data_root: own.DataRoot = None,
 ) -> None:
     """Ask the pool and every expert the same questions.
 
     Prints one table; the exit code is 1 if the pool is not better than its best expert.
     """
-    launch("evals.benchmarks.demo:demo", config, questions, tuple(task or ()))
+    launch("evals.benchmarks.demo:demo", config, questions, own.wanted(task, data_root))
 
 
 @zoo.command()

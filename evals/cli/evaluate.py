@@ -68,13 +68,14 @@ def pool(
     config: options.Config = options.DEFAULT_CONFIG,
     composition: own.Compositions = None,
     task: own.Tasks = None,
+    data_root: own.DataRoot = None,
     json_out: own.JsonOut = None,
 ) -> None:
     """Ask compositions and experts the test questions.
 
     The exit code is 1 if a composition misses a target.
     """
-    arguments = (tuple(composition or ()), tuple(task or ()), json_out)
+    arguments = (tuple(composition or ()), own.wanted(task, data_root), json_out)
     launch("evals.benchmarks.routing.command:pool", config, *arguments)
 
 
@@ -83,6 +84,7 @@ def panels(
     config: options.Config = options.DEFAULT_CONFIG,
     composition: own.Compositions = None,
     task: own.Tasks = None,
+    data_root: own.DataRoot = None,
     beside: Annotated[
         str | None,
         typer.Option(help="An expert whose accuracy the panels should reach at half its price."),
@@ -93,5 +95,5 @@ def panels(
 
     Shows accuracy, tokens and price; the exit code is 1 if a target is missed.
     """
-    arguments = (tuple(composition or ()), tuple(task or ()), beside, json_out)
+    arguments = (tuple(composition or ()), own.wanted(task, data_root), beside, json_out)
     launch("evals.benchmarks.panels.command:panels", config, *arguments)

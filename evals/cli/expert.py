@@ -26,6 +26,7 @@ def add(
         Path, typer.Option("--config", "-c", help="The configuration without the new expert.")
     ] = options.DEFAULT_CONFIG,
     task: own.Tasks = None,
+    data_root: own.DataRoot = None,
     probes: Annotated[int, typer.Option(min=1, help="Questions that the expert is asked.")] = 64,
     url: Annotated[
         str | None, typer.Option(help="A running service that then uses the new routers.")
@@ -41,7 +42,7 @@ def add(
         None,
         file,
         config,
-        tuple(task or ()),
+        own.wanted(task, data_root),
         probes,
         url,
         api_key,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from evals.cli import options as own
 from evals.cli.launch import launch
 from experts.errors import ConfigError
 from orchestrator.cli import options, running
@@ -28,10 +29,6 @@ Evaluate = Annotated[
     typer.Option(
         "--evaluate", help="Measure the fused folder beside controls; exit 1 if a target is missed."
     ),
-]
-Tasks = Annotated[
-    list[str] | None,
-    typer.Option("--task", "-t", help="A task's name or YAML file. Default: all of evals/tasks."),
 ]
 JsonOut = Annotated[
     Path | None, typer.Option("--json", help="Also write every accuracy to this file.")
@@ -61,7 +58,8 @@ def fusion_route(
     ] = None,
     run: State = None,
     evaluate: Evaluate = False,
-    task: Tasks = None,
+    task: own.Tasks = None,
+    data_root: own.DataRoot = None,
     json_out: JsonOut = None,
 ) -> None:
     """Train FusionRoute, write the fused expert, measure it.
@@ -69,7 +67,16 @@ def fusion_route(
     A run that was stopped is resumed.
     """
     _need(config is not None or evaluate)
-    arguments = (out, config, data, preferences, run, evaluate, task or (), json_out)
+    arguments = (
+        out,
+        config,
+        data,
+        preferences,
+        run,
+        evaluate,
+        own.wanted(task, data_root),
+        json_out,
+    )
     launch("evals.cli.fusing:fusion_route", None, *arguments)
 
 
@@ -84,7 +91,8 @@ def mixture_of_thoughts(
         Path | None,
         typer.Option(help="YAML of variants: train each with several seeds below OUT, compare."),
     ] = None,
-    task: Tasks = None,
+    task: own.Tasks = None,
+    data_root: own.DataRoot = None,
     json_out: JsonOut = None,
 ) -> None:
     """Train a Mixture of Thoughts, write it, measure it.
@@ -92,7 +100,7 @@ def mixture_of_thoughts(
     A run that was stopped is resumed.
     """
     _need(config is not None or (evaluate and not ablate))
-    arguments = (out, config, data, run, evaluate, ablate, task or (), json_out)
+    arguments = (out, config, data, run, evaluate, ablate, own.wanted(task, data_root), json_out)
     launch("evals.cli.fusing:mixture_of_thoughts", None, *arguments)
 
 
@@ -101,6 +109,7 @@ def self_contrast(
     expert: Annotated[str, typer.Option(help="An expert that is a mixture of experts.")],
     task: Annotated[list[str], typer.Option("--task", "-t", help="A task; may be repeated.")],
     config: options.Config = options.DEFAULT_CONFIG,
+    data_root: own.DataRoot = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Also write the fused expert into this folder."),
@@ -118,7 +127,7 @@ def self_contrast(
     The exit code is 1 if it is below greedy decoding.
     """
     _need_out(out, role_token)
-    arguments = (expert, tuple(task), out, tuple(role_token or ()))
+    arguments = (expert, own.wanted(task, data_root), out, tuple(role_token or ()))
     launch("evals.fitting.fuse.self_contrast_command:self_contrast", config, *arguments)
 
 

@@ -13,6 +13,7 @@ from orchestrator.cli import options
 def profile(
     config: options.Config = options.DEFAULT_CONFIG,
     task: own.Tasks = None,
+    data_root: own.DataRoot = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -24,4 +25,4 @@ def profile(
 
     Writes the outcome table; what is in it already is not asked again.
     """
-    launch("evals.fitting.profile:profile", config, tuple(task or ()), out)
+    launch("evals.fitting.profile:profile", config, own.wanted(task, data_root), out)

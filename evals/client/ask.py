@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from evals.tasks.sample import Sample, Task, chat_body
+
 EXPERT_HEADER = "x-coterie-expert"
 FALLBACK_HEADER = "x-coterie-fallback"
 WAIT_HEADERS = ("x-coterie-queue-ms", "x-coterie-load-ms")
@@ -27,6 +29,29 @@ class Question:
     max_tokens: int
     temperature: float = 0.0
     seed: int | None = None
+    system: str | None = None
+    stop: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, task: Task, sample: Sample, model: str) -> "Question":
+        """The call that puts a task's question to a model."""
+        spec = task.spec
+        return cls(
+            sample.id,
+            model,
+            sample.question,
+            spec.max_tokens,
+            spec.temperature,
+            system=spec.system,
+            stop=spec.stop,
+        )
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The chat completion that is asked for."""
+        said = (self.text, self.system, self.max_tokens, self.temperature, self.stop)
+        body = {"model": self.model, **chat_body(*said)}
+        return body if self.seed is None else {**body, "seed": self.seed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +120,7 @@ async def ask(
     client: httpx.AsyncClient, base_url: str, question: Question, *, stream: bool = True
 ) -> Answer:
     """Ask one question."""
-    body: dict[str, Any] = {
-        "model": question.model,
-        "messages": [{"role": "user", "content": question.text}],
-        "max_tokens": question.max_tokens,
-        "temperature": question.temperature,
-    }
-    if question.seed is not None:
-        body["seed"] = question.seed
+    body = question.body
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     reading = _Reading()

@@ -92,7 +92,7 @@ async def add(
     probes = [probe_of[query] for query in wanted if query in probe_of][:count]
     if not probes:
         raise ConfigError(
-            f"{table} has no question of {', '.join(tasks) or 'evals/tasks'} that could be scored.",
+            f"{table} has no question of {', '.join(tasks) or 'the zoo'} that could be scored.",
             hint="Name the tasks that its questions come from with --task.",
         )
     names = fittable(grown)

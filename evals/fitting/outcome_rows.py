@@ -1,14 +1,14 @@
 """Scored answers of a running service become rows of an outcome table."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.fitting.versions import expert_version
+from evals.tasks.jsonl import LineProblem, read_jsonl, wrong_lines
 from experts.errors import ConfigError
 from experts.mistakes import explain
 from experts.spec import ExpertSpec
@@ -69,7 +69,7 @@ def read_scored(
     traced = {} if traces is None else {t.query_id: t for t in _read(traces, Traced).values()}
     lines = _read(file, Scored)
     if strangers := [n for n, one in lines.items() if one.expert not in experts]:
-        raise _wrong(
+        raise wrong_lines(
             file, [f"line {n}: no expert is called `{lines[n].expert}`" for n in strangers]
         )
     if not lines:
@@ -97,25 +97,12 @@ def _row(one: Scored, traced: Traced | None, experts: Mapping[str, ExpertSpec]) 
 
 def _read(file: Path, kind: type[Line]) -> dict[int, Line]:
     """The lines of a file by their number. Raises ConfigError."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read ({error}).") from error
-    found: dict[int, Line] = {}
-    problems: list[str] = []
-    for number, line in enumerate(lines, start=1):
+
+    def parse(value: Any) -> Line:
         try:
-            if line.strip():
-                found[number] = kind.model_validate(json.loads(line))
+            return kind.model_validate(value)
         except ValidationError as error:
             words = explain(kind, error)
-            problems += [f"line {number}: {one.removeprefix(': ')}" for one in words]
-        except ValueError as error:
-            problems.append(f"line {number}: not JSON ({error})")
-    if problems:
-        raise _wrong(file, problems)
-    return found
+            raise LineProblem(*(one.removeprefix(": ") for one in words)) from error
 
-
-def _wrong(file: Path, problems: list[str]) -> ConfigError:
-    return ConfigError(f"{file} has lines that are wrong.", problems=tuple(problems))
+    return read_jsonl(file, parse)

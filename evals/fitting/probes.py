@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evals.tasks.task import Sample, Task
+from evals.tasks.task import Sample, Task, asked, score_many
 from experts.types import Request
 
 
@@ -16,15 +16,17 @@ class Probe:
 
 
 def probes_of(tasks: Sequence[Task]) -> tuple[Probe, ...]:
-    """Every probe question of the tasks."""
-    return tuple(Probe(task, sample) for task in tasks for sample in task.samples("probe"))
+    """Every probe question of the tasks. Raises ConfigError where a task has none."""
+    return tuple(
+        Probe(task, sample) for task in asked(tasks, "probe") for sample in task.samples("probe")
+    )
 
 
 def request_of(probe: Probe) -> Request:
     """A probe question as it is asked."""
-    body = {
-        "messages": [{"role": "user", "content": probe.sample.question}],
-        "max_tokens": probe.task.spec.max_tokens,
-        "temperature": 0.0,
-    }
-    return Request(probe.sample.id, "chat/completions", body)
+    return Request(probe.sample.id, "chat/completions", probe.task.body(probe.sample))
+
+
+def scored(pairs: Sequence[tuple[Probe, str]]) -> list[float]:
+    """Quality of answers in 0..1, in their order."""
+    return score_many([(probe.task, probe.sample, text) for probe, text in pairs])

@@ -14,7 +14,7 @@ from evals.client.ask import Answer, Question, ask_many, describe_failures
 from evals.client.progress import Progress
 from evals.client.service import serving, without_routers
 from evals.fitting import symbolic_moe as symbolic
-from evals.fitting.probes import Probe, probes_of
+from evals.fitting.probes import Probe, probes_of, scored
 from evals.fitting.versions import expert_version
 from evals.fitting.zero_scores import zero_score_warnings
 from evals.reporting.table import Finish, say
@@ -83,11 +83,7 @@ async def run_profile(
         for expert, version in versions.items():
             missing = missing_probes(table, expert, version, probes)
             answers = await _ask(client, base_url, expert, missing, progress)
-            rows = [
-                _outcome(probe, answer, expert, version)
-                for probe, answer in zip(missing, answers, strict=True)
-                if answer.error is None
-            ]
+            rows = _outcomes_of(missing, answers, expert, version)
             asked += len(answers)
             failures += [answer for answer in answers if answer.error]
             if rows:
@@ -116,17 +112,20 @@ def current(
     other experts and of other questions stay as they are. None when nothing is left.
     """
     probe_of = {probe.sample.id: probe for probe in probes}
-    rows = []
+    rows: list[Outcome] = []
+    again: list[tuple[Probe, str]] = []
     for outcome in (Outcome(**row) for row in table.rows.to_pylist()):
         probe = probe_of.get(outcome.query_id)
         if versions.get(outcome.expert, outcome.expert_version) != outcome.expert_version:
             continue
         if probe and (outcome.task, outcome.query) != (probe.task.name, probe.sample.question):
             continue
-        score = probe.task.score(probe.sample, outcome.text) if probe else outcome.score
-        rows.append(replace(outcome, score=score))
+        rows.append(outcome)
+        again += [(probe, outcome.text)] if probe else []
     if not rows:
         return None
+    scores = iter(scored(again))
+    rows = [replace(o, score=next(scores)) if o.query_id in probe_of else o for o in rows]
     left = {row.query_id for row in rows}
     vectors = {query: vector for query, vector in table.vectors.items() if query in left}
     skills = {query: words for query, words in table.skills.items() if query in left}
@@ -171,10 +170,7 @@ async def _ask(
     probes: Sequence[Probe],
     progress: Progress,
 ) -> list[Answer]:
-    questions = [
-        Question(probe.sample.id, expert, probe.sample.question, probe.task.spec.max_tokens)
-        for probe in probes
-    ]
+    questions = [Question.of(probe.task, probe.sample, expert) for probe in probes]
     started = time.perf_counter()
     answers = await ask_many(
         client,
@@ -189,14 +185,30 @@ async def _ask(
     return answers
 
 
-def _outcome(probe: Probe, answer: Answer, expert: str, version: str) -> Outcome:
+def _outcomes_of(
+    probes: Sequence[Probe], answers: Sequence[Answer], expert: str, version: str
+) -> list[Outcome]:
+    """A row for each answer that there is."""
+    pairs = [
+        (probe, answer)
+        for probe, answer in zip(probes, answers, strict=True)
+        if answer.error is None
+    ]
+    scores = scored([(probe, answer.text) for probe, answer in pairs])
+    return [
+        _outcome(probe, answer, expert, version, score)
+        for (probe, answer), score in zip(pairs, scores, strict=True)
+    ]
+
+
+def _outcome(probe: Probe, answer: Answer, expert: str, version: str, score: float) -> Outcome:
     return Outcome(
         query_id=probe.sample.id,
         task=probe.task.name,
         query=probe.sample.question,
         expert=expert,
         expert_version=version,
-        score=probe.task.score(probe.sample, answer.text),
+        score=score,
         completion_tokens=answer.completion_tokens,
         seconds=answer.seconds,
         text=answer.text,

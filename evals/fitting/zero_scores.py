@@ -68,7 +68,7 @@ def _in_sentences(expert: str, answers: Sequence[_Scored]) -> str | None:
     return (
         f"{expert} scored 0 on all {len(answers)} questions of {task.name}, but"
         f" {shares[best]:.0%} of its answers are right by the scorer `{best}`: it answers in"
-        f" sentences; this task scores {how}. Set `scorer: {best}` in the file of the task"
+        f" sentences; this task scores {how}. Set `scorer: {best}` in the YAML file of the task"
         f" {task.name} and profile again: answers that are there are scored, not asked, again."
     )
 

@@ -4,8 +4,8 @@ What an answer concludes with is read as votes read it (`aggregators/answers/`),
 answers a panel can group is one that a task can score.
 """
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from aggregators import equality
 from aggregators.answers.extraction import Kind
@@ -52,3 +52,23 @@ SCORERS: dict[str, Scorer] = {
 
 IN_SENTENCES = ("number", "choice", "contains")
 """Scorers that read answers in sentences, and cost no more than `exact` does."""
+
+
+def check_scorer(name: str) -> None:
+    """Raise ValueError where no scorer has this name."""
+    if name not in SCORERS:
+        raise ValueError(f"must be auto or one of {', '.join(sorted(SCORERS))}")
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Raise ValueError where the scorer does not know an option."""
+    if options:
+        raise ValueError(f"the scorer {name} has no options, such as {', '.join(options)}")
+
+
+def score_all(
+    name: str, options: Mapping[str, Any], pairs: Sequence[tuple[Answered, str]]
+) -> list[float]:
+    """Quality of answers in 0..1, in their order."""
+    check_options(name, options)
+    return [SCORERS[name](sample, text) for sample, text in pairs]

@@ -1,79 +1,61 @@
-"""A task: questions with known answers, described by one YAML file and one JSONL file."""
+"""The way in to tasks: by the name of a shipped one, or the path of a file or folder."""
 
-from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-
-from evals.tasks.scorers import SCORERS
+from evals.tasks.loading import load_task
+from evals.tasks.places import YAML, ZOO, shipped
+from evals.tasks.sample import Sample, Task, score_many
+from evals.tasks.spec import Split, TaskSpec
+from evals.tasks.tables import is_table
+from evals.tasks.templates import suggest
 from experts.errors import ConfigError
 
-Split = Literal["probe", "test"]
-TASKS = Path(__file__).parent
+__all__ = [
+    "Sample",
+    "Split",
+    "Task",
+    "TaskSpec",
+    "asked",
+    "find_tasks",
+    "load_task",
+    "load_tasks",
+    "score_many",
+]
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def find_tasks(wanted: Collection[str]) -> tuple[Task, ...]:
+    """The tasks that are named, each once, in their order; those of the zoo where none is.
+
+    A name is that of a shipped task or one of its subtasks (`bbh/navigate`), or the path of a
+    task's YAML file, of a data file, or of a folder of them. Raises ConfigError.
+    """
+    if not wanted:
+        return tuple(load_tasks().values())
+    places = dict.fromkeys(place for name in wanted for place in _places(name))
+    tasks = [load_task(path, part) for path, part in places]
+    names = [task.name for task in tasks]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(
+            f"Several of these tasks are called {', '.join(twice)}.",
+            hint="Give one of them another `name` in its YAML file, or rename the file.",
+        )
+    ids = [row.id for task in tasks for row in task.rows]
+    if len(set(ids)) < len(ids):
+        again = next(one for one in ids if ids.count(one) > 1)
+        raise ConfigError(
+            f"Two of the tasks {', '.join(names)} have the question {again}.",
+            hint="A task holds all questions of its subtasks: name one or the other.",
+        )
+    return tuple(tasks)
 
 
-class Sample(_Row):
-    """One question; `keywords` name the skills that it needs."""
+def load_tasks(names: Collection[str] = (), folder: Path = ZOO) -> dict[str, Task]:
+    """Every task of a folder by name, or those named; the zoo's by default.
 
-    id: str
-    split: Split
-    question: str
-    answer: str
-    keywords: tuple[str, ...] = ()
-
-
-class TaskSpec(_Row):
-    """What a task's YAML file says; a new `version` means that scores changed their meaning."""
-
-    name: str
-    version: int = Field(ge=1)
-    description: str
-    data: Path
-    scorer: str
-    max_tokens: int = Field(ge=1)
-    skill: str
-
-    @field_validator("scorer")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in SCORERS:
-            raise ValueError(f"must be one of {', '.join(sorted(SCORERS))}")
-        return value
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A task with its questions."""
-
-    spec: TaskSpec
-    rows: tuple[Sample, ...]
-
-    @property
-    def name(self) -> str:
-        """The name under which tables show it."""
-        return self.spec.name
-
-    def samples(self, split: Split) -> tuple[Sample, ...]:
-        """The questions of one split, in the file's order."""
-        return tuple(row for row in self.rows if row.split == split)
-
-    def score(self, sample: Sample, text: str) -> float:
-        """Quality of an answer in 0..1."""
-        return SCORERS[self.spec.scorer](sample, text)
-
-
-def load_tasks(names: Collection[str] = (), folder: Path = TASKS) -> dict[str, Task]:
-    """Every task of a folder by name, or those named. Raises ConfigError with the file's path."""
-    tasks = [load_task(path) for path in sorted(folder.glob("*.yaml"))]
-    known = {task.name: task for task in tasks}
+    Raises ConfigError with the file's path.
+    """
+    known = {task.name: task for task in map(load_task, _files(folder))}
     unknown = sorted(set(names) - set(known))
     if unknown:
         raise ConfigError(
@@ -82,61 +64,46 @@ def load_tasks(names: Collection[str] = (), folder: Path = TASKS) -> dict[str, T
     return {name: known[name] for name in known if not names or name in names}
 
 
-def find_tasks(wanted: Collection[str]) -> tuple[Task, ...]:
-    """Tasks by name, or by the path of their YAML file or folder; all of ours where none is wanted.
-
-    Raises ConfigError.
-    """
-    if not wanted:
-        return tuple(load_tasks().values())
-    files = [name for name in wanted if Path(name).suffix in (".yaml", ".yml")]
-    folders = [name for name in wanted if "/" in name and Path(name).is_dir()]
-    names = [name for name in wanted if name not in (*files, *folders)]
-    ours = load_tasks(names).values() if names else ()
-    others = [task for name in folders for task in load_tasks(folder=Path(name)).values()]
-    return (*ours, *others, *(load_task(Path(file)) for file in files))
+def asked(tasks: Sequence[Task], split: Split) -> tuple[Task, ...]:
+    """The tasks. Raises ConfigError where one has no question of a split that is to be asked."""
+    for task in tasks:
+        if not task.samples(split):
+            raise ConfigError(
+                f"The task {task.name} has no question of the split {split}.",
+                hint="Write more questions, or say in its YAML file which are which: `split`,"
+                " or `probe_share` where the data has no such column.",
+            )
+    return tuple(tasks)
 
 
-def load_task(path: Path) -> Task:
-    """Read one task and its rows. Raises ConfigError with every problem found."""
-    try:
-        tree = yaml.safe_load(_read(path))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML.", problems=(" ".join(str(error).split()),)) from (
-            error
+def _places(name: str) -> Iterator[tuple[Path, str]]:
+    """The files that a name means, each with the subtask that is wanted of it."""
+    ours = shipped()
+    head, _, part = name.partition("/")
+    path = Path(name)
+    if name in ours:
+        yield ours[name], ""
+    elif head in ours and part and not path.exists():
+        yield ours[head], part
+    elif "/" in name and path.is_dir():
+        yield from ((file, "") for file in _files(path))
+    elif path.suffix in YAML or is_table(name):
+        yield path, ""
+    elif path.parent.suffix in YAML:
+        yield path.parent, path.name
+    else:
+        raise ConfigError(
+            f"No task is called {name}{suggest(name, ours)}",
+            hint="Or give the path of a YAML file, of a JSONL, JSON, CSV or parquet file, or of a"
+            " folder (with a slash).",
         )
-    try:
-        spec = TaskSpec.model_validate(tree)
-    except ValidationError as error:
-        raise ConfigError(f"{path} is not a task.", problems=_explain(error)) from error
-    return Task(spec, _load_rows(path.parent / spec.data))
 
 
-def _load_rows(path: Path) -> tuple[Sample, ...]:
-    rows: list[Sample] = []
-    problems: list[str] = []
-    for number, line in enumerate(_read(path).splitlines(), start=1):
-        try:
-            rows.append(Sample.model_validate_json(line))
-        except ValidationError as error:
-            problems += [f"line {number}: {problem}" for problem in _explain(error)]
-    times = Counter(row.id for row in rows)
-    problems += [f"the id {name} appears {n} times" for name, n in times.items() if n > 1]
-    if problems:
-        raise ConfigError(f"{path} has rows that are not samples.", problems=tuple(problems))
-    return tuple(rows)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}.") from error
-
-
-def _explain(error: ValidationError) -> tuple[str, ...]:
-    """Pydantic's problems, each with the path of its key."""
-    return tuple(
-        f"{'.'.join(map(str, problem['loc'])) or '(top level)'}: {problem['msg']}"
-        for problem in error.errors()
-    )
+def _files(folder: Path) -> list[Path]:
+    """The YAML files of a folder; its data files where it has none."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    found = [path for path in files if path.suffix in YAML]
+    found = found or [path for path in files if is_table(path.name)]
+    if not found:
+        raise ConfigError(f"{folder} has no task: neither a YAML file nor a file of questions.")
+    return found

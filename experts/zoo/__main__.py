@@ -10,7 +10,7 @@ from experts.zoo.recipe import EXPERTS
 
 HERE = Path(__file__).resolve().parent
 WEIGHTS = HERE / "weights"
-TASKS = HERE.parents[1] / "evals" / "tasks"
+TASKS = HERE.parents[1] / "evals" / "tasks" / "zoo"
 
 
 def main() -> None:

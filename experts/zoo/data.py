@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from experts.zoo.recipe import EXPERTS, skills_of
 from experts.zoo.skills.base import Skill, Split
 from experts.zoo.skills.registry import SKILLS
 
@@ -16,6 +17,9 @@ OTHER_COUNTS: dict[str, dict[Split, int]] = {
     "two_skill": {"probe": 40, "test": 120},
     "foreign": {"probe": 20, "test": 42},
 }
+
+OUTSIDE = ("foreign",)
+"""Skills that no expert of the zoo has."""
 
 
 def rows(skill: Skill) -> list[dict[str, Any]]:
@@ -48,8 +52,17 @@ def jsonl(skill: Skill) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows(skill))
 
 
+def owner(skill: Skill) -> str | None:
+    """The specialist of a skill: of the experts that train on it, the one with the fewest."""
+    known = [expert for expert in EXPERTS if skill.name in skills_of(expert)]
+    return min(known, key=lambda expert: len(skills_of(expert)), default=None)
+
+
 def task_file(skill: Skill) -> str:
     """Write a skill's task definition."""
+    expert = owner(skill)
+    named = f"expert: {expert}\n" if expert not in (None, skill.name) else ""
+    outside = "outside: true\n" if skill.name in OUTSIDE else ""
     return (
         f"name: {skill.name}\n"
         "version: 1\n"
@@ -57,7 +70,7 @@ def task_file(skill: Skill) -> str:
         f"data: data/{skill.name}.jsonl\n"
         "scorer: exact\n"
         "max_tokens: 32\n"
-        f"skill: {skill.name}\n"
+        f"skill: {skill.name}\n{named}{outside}"
     )
 
 

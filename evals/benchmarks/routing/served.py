@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from evals.client.ask import Answer, Question, ask_many
 from evals.client.progress import Progress
 from evals.client.service import serving
-from evals.tasks.owners import FOREIGN, owner
-from evals.tasks.task import Task, find_tasks
+from evals.tasks.task import Task, asked, find_tasks, score_many
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
@@ -51,16 +50,16 @@ class Pool:
 
 
 async def ask_pool(
-    progress: Progress, settings: Config, asked: tuple[str, ...], names: tuple[str, ...]
+    progress: Progress, settings: Config, compositions: tuple[str, ...], names: tuple[str, ...]
 ) -> Pool:
     """Ask compositions and every expert the test questions. Raises ConfigError, ServiceError."""
-    if unknown := [name for name in asked if name not in settings.compositions]:
+    if unknown := [name for name in compositions if name not in settings.compositions]:
         known = ", ".join(settings.compositions) or "none"
         raise ConfigError(f"No composition is called {', '.join(unknown)} (known: {known}).")
-    tasks = find_tasks(names)
+    tasks = asked(find_tasks(names), "test")
     async with serving(settings, progress) as service:
         prices = {name: spec.price_usd_per_mtok for name, spec in settings.experts.items()}
-        return await measure(service.base_url, prices, asked, tasks, progress)
+        return await measure(service.base_url, prices, compositions, tasks, progress)
 
 
 async def measure(
@@ -78,10 +77,7 @@ async def measure(
     async with ExpertClient() as client:
         for model in (*experts, *compositions):
             samples = [(task, sample) for task in tasks for sample in task.samples("test")]
-            questions = [
-                Question(sample.id, model, sample.question, task.spec.max_tokens)
-                for task, sample in samples
-            ]
+            questions = [Question.of(task, sample, model) for task, sample in samples]
             answers = await ask_many(
                 client,
                 f"{base_url}/v1",
@@ -91,9 +87,11 @@ async def measure(
                 on_answer=progress.counting(f"asking {model}", len(questions), "answers"),
             )
             by_task: dict[str, list[tuple[float, ...]]] = {task.name: [] for task in tasks}
-            for (task, sample), answer in zip(samples, answers, strict=True):
+            pairs = list(zip(samples, answers, strict=True))
+            scores = score_many([(*question, answer.text) for question, answer in pairs])
+            for ((task, _), answer), score in zip(pairs, scores, strict=True):
                 numbers = (_alarm(answer), sum(answer.tokens.values()), _price(answer, experts))
-                by_task[task.name].append((task.score(sample, answer.text), *numbers))
+                by_task[task.name].append((score, *numbers))
             columns = {name: np.array(rows, dtype=float).T for name, rows in by_task.items()}
             found[model] = Asked(
                 {name: rows[0] for name, rows in columns.items()},
@@ -102,11 +100,10 @@ async def measure(
                 {name: rows[3] for name, rows in columns.items()},
             )
             progress.say(f"{model} has answered {len(samples)} questions")
-    names = [task.name for task in tasks]
     return Pool(
-        tuple(names),
-        frozenset(name for name in names if owner(name, experts)),
-        FOREIGN & {*names},
+        tuple(task.name for task in tasks),
+        frozenset(task.name for task in tasks if task.owner(experts)),
+        frozenset(task.name for task in tasks if task.spec.outside),
         {name: found[name] for name in experts},
         {name: found[name] for name in compositions},
     )

@@ -1,6 +1,5 @@
 """Traces of requests: drawn from a Zipf law, all at once, or read from a file."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from evals.tasks.jsonl import LineProblem, read_jsonl
 from experts.errors import ConfigError
 
 CLASSES = ("interactive", "batch")
 INTERACTIVE, BATCH = range(2)
-MAX_PROBLEMS = 10
-"""Of a file with many bad lines, so many are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +62,9 @@ def zipf_trace(
 def read_trace(path: Path) -> Trace:
     """Read a JSON object per line: `at_s`, `expert` and, if it is not interactive, `class`.
 
-    Raises ConfigError that names every bad line (the first ten of them).
+    Raises ConfigError that names the bad lines (the first twenty of them).
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}.") from error
-    rows: list[tuple[float, str, int]] = []
-    problems: list[str] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(_row(line))
-        except ValueError as error:
-            problems.append(f"{path}:{number}: {error}")
-    if len(problems) > MAX_PROBLEMS:
-        problems[MAX_PROBLEMS:] = [f"and {len(problems) - MAX_PROBLEMS} further lines"]
-    if problems:
-        raise ConfigError(f"{path} has lines that are no requests.", problems=tuple(problems))
+    rows = list(read_jsonl(path, _row).values())
     if not rows:
         raise ConfigError(f"{path} has no requests.", hint='Write {"at_s": 0.5, "expert": "law"}.')
     rows.sort(key=lambda row: row[0])
@@ -92,21 +74,16 @@ def read_trace(path: Path) -> Trace:
     return Trace(names, at_s, [position[name] for name in asked], kinds)
 
 
-def _row(line: str) -> tuple[float, str, int]:
-    try:
-        row: Any = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"no JSON ({error.msg}); write one object per line") from error
+def _row(row: Any) -> tuple[float, str, int]:
     if not isinstance(row, dict):
-        raise ValueError('write an object like {"at_s": 0.5, "expert": "law"}')
+        raise LineProblem('write an object like {"at_s": 0.5, "expert": "law"}')
     if unknown := sorted(set(row) - {"at_s", "expert", "class"}):
-        raise ValueError(f"unknown key {unknown[0]!r}; known are at_s, expert, class")
+        raise LineProblem(f"unknown key {unknown[0]!r}; known are at_s, expert, class")
     at_s, expert, kind = row.get("at_s", "?"), row.get("expert"), row.get("class", CLASSES[0])
-    # NaN compares false with everything, so it fails here, too.
     if isinstance(at_s, bool) or not isinstance(at_s, int | float) or not 0 <= at_s < math.inf:
-        raise ValueError("at_s must be a number of seconds, 0 or more")
+        raise LineProblem("at_s must be a number of seconds, 0 or more")
     if not isinstance(expert, str) or not expert:
-        raise ValueError("expert must be a name")
+        raise LineProblem("expert must be a name")
     if kind not in CLASSES:
-        raise ValueError(f"class must be {' or '.join(CLASSES)}, not {kind!r}")
+        raise LineProblem(f"class must be {' or '.join(CLASSES)}, not {kind!r}")
     return float(at_s), expert, CLASSES.index(kind)

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evals.client.ask import Question
 from evals.tasks.task import Task
@@ -81,4 +81,4 @@ def _copy(spec: VllmSpec) -> VllmSpec:
 def _question(task: Task, expert: str, number: int) -> Question:
     samples = task.samples("test")
     sample = samples[number % len(samples)]
-    return Question(f"{sample.id}#{number}", expert, sample.question, task.spec.max_tokens)
+    return replace(Question.of(task, sample, expert), id=f"{sample.id}#{number}")

@@ -14,7 +14,7 @@ from evals.cli.reference.schema_words import (
     table,
     words,
 )
-from evals.tasks.task import Sample, TaskSpec
+from evals.tasks.task import TaskSpec
 from experts.components import load
 from orchestrator.config.model import Config
 from routers.registry import ROUTERS
@@ -47,8 +47,9 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         AGGREGATORS,
     ),
 }
-TASKS = """Questions with known answers are no part of a configuration: a task is a YAML file of its
-own beside a file of JSON lines ([guide](../guides/your-own-questions.md))."""
+TASKS = """Questions with known answers are no part of a configuration: a task is a file of
+questions, alone or with a YAML file of the keys below
+([guide](../guides/your-own-questions.md))."""
 
 
 @dataclass
@@ -98,8 +99,8 @@ def config_page() -> str:
             f"## {section.capitalize()}\n\nThe keys of each `type`: [{section}]({section}.md).\n"
         )
     page.parts.append(f"## Tasks\n\n{' '.join(TASKS.split())}\n")
-    for title, model in (("A task's YAML file", TaskSpec), ("A question's line", Sample)):
-        page.add(3, title, model.model_json_schema(), "", {})
+    task = TaskSpec.model_json_schema()
+    page.add(3, "A task's YAML file", task, "", task["$defs"])
     return "\n".join([HEAD, *page.parts])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from evals.client.worker.answers import Answers
-from evals.tasks.task import Split, Task
+from evals.tasks.task import Sample, Split, Task
 from experts.errors import ServiceError
 
 IN_FLIGHT = 128
@@ -45,15 +45,15 @@ class Served:
         """
         places = asyncio.Semaphore(IN_FLIGHT)
 
-        async def one(task: Task, number: int, question: str) -> str:
+        async def one(task: Task, number: int, sample: Sample) -> str:
             role = roles if roles is None or isinstance(roles, str) else roles[task.name][number]
             async with places:
-                return await self._ask(question, role, task.spec.max_tokens)
+                return await self._ask(task.body(sample), role)
 
         # All tasks at once: the last answers of one must not wait in a batch of their own.
         found = await asyncio.gather(
             *(
-                one(task, number, sample.question)
+                one(task, number, sample)
                 for task in tasks
                 for number, sample in enumerate(task.samples(split))
             )
@@ -61,18 +61,15 @@ class Served:
         said = iter(found)
         texts = {task.name: tuple(islice(said, len(task.samples(split)))) for task in tasks}
         scores = {
-            task.name: tuple(map(task.score, task.samples(split), texts[task.name]))
+            task.name: tuple(
+                task.score_all(list(zip(task.samples(split), texts[task.name], strict=True)))
+            )
             for task in tasks
         }
         return Answers(called or self.name, texts, scores)
 
-    async def _ask(self, question: str, role: str | None, max_tokens: int) -> str:
-        body: dict[str, Any] = {
-            "model": self.name,
-            "messages": [{"role": "user", "content": question}],
-            "max_tokens": max_tokens,
-            "temperature": 0,
-        }
+    async def _ask(self, asked: Mapping[str, Any], role: str | None) -> str:
+        body = {**asked, "model": self.name, "temperature": 0}
         if role is not None:
             body["chat_template_kwargs"] = {"role": role}
         where = f"{self.name} in the role {role}" if role else self.name

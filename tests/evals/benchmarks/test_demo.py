@@ -9,7 +9,6 @@ from rich.console import Console
 
 from evals.benchmarks import demo
 from evals.client.progress import Progress
-from evals.tasks.owners import owner
 from evals.tasks.task import Task
 from experts.errors import ConfigError, ServiceError
 
@@ -37,7 +36,7 @@ def _make_right(gateway: Any) -> None:
 async def _run(
     gateway: Any, make_task: Callable[..., Task], console: Console
 ) -> tuple[demo.Result, int]:
-    tasks = [make_task("alpha"), make_task("beta"), make_task("two_skill")]
+    tasks = [make_task("alpha"), make_task("beta")]
     progress = Progress(console)
     result = await demo.run_demo(gateway.base_url, EXPERTS, tasks, 3, progress)
     return result, demo.print_result(console, result, EXPERTS)
@@ -49,12 +48,6 @@ def test_questions_are_spread_and_skills_are_mixed(make_task: Callable[..., Task
     assert [item.sample.id for item in items] == ["alpha-test-0", "beta-test-0", "alpha-test-2"]
 
 
-def test_two_skills_have_no_owner() -> None:
-    assert owner("roman", ["duo", "roman"]) == "duo"
-    assert owner("strings", ["strings"]) == "strings"
-    assert owner("two_skill", ["duo", "strings"]) is None
-
-
 async def test_a_pool_that_wins(
     gateway: Any, make_task: Callable[..., Task], console: Console
 ) -> None:
@@ -63,7 +56,6 @@ async def test_a_pool_that_wins(
 
     assert code == 0
     assert len(gateway.asked) == 1 + 6 * 3
-    assert not any("two_skill" in question for _, question in gateway.asked)
     assert result.pool.scores == (1.0,) * 6
     printed = _printed(console)
     assert 'first routed answer: "alpha test 0?" -> "alpha 0" from alpha' in printed
@@ -102,11 +94,37 @@ async def test_failed_requests_are_listed_and_fail_the_demo(
     assert "6 FAILED" in printed
 
 
-async def test_without_an_owned_task_there_is_nothing_to_show(
-    make_task: Callable[..., Task], console: Console
+async def test_by_default_only_skills_of_an_expert_are_asked(
+    started: Any, gateway: Any, config: Any, progress: Any, make_task: Any, monkeypatch: Any
 ) -> None:
-    with pytest.raises(ServiceError, match="owns a task"):
-        await demo.run_demo("http://unused", EXPERTS, [make_task("foreign")], 3, Progress(console))
+    tasks = tuple(make_task(name) for name in ("alpha", "beta", "two_skill"))
+    monkeypatch.setattr(demo, "find_tasks", lambda names: tasks)
+    await demo.demo(progress, config(), 2)
+    assert not any("two_skill" in question for _, question in gateway.asked)
+    await demo.demo(progress, config(), 2, ("two_skill",))
+    assert any("two_skill" in question for _, question in gateway.asked)
+
+
+async def test_without_an_owned_task_there_is_nothing_to_show(
+    started: Any, config: Any, progress: Any, make_task: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(demo, "find_tasks", lambda names: (make_task("foreign"),))
+    with pytest.raises(ConfigError, match="No expert of the configuration") as caught:
+        await demo.demo(progress, config(), 2)
+    assert "--task" in caught.value.hint
+    assert started == []
+
+
+async def test_ones_own_questions_have_no_owner(
+    gateway: Any, make_task: Callable[..., Task], console: Console
+) -> None:
+    _make_right(gateway)
+    progress = Progress(console)
+    result = await demo.run_demo(gateway.base_url, EXPERTS, [make_task("mine")], 3, progress)
+    demo.print_result(console, result, EXPERTS)
+    printed = _printed(console)
+    assert "3 held-out questions" in printed
+    assert "the skill's own expert" not in printed
 
 
 @pytest.mark.parametrize(("width", "shown"), [(120, True), (70, False)])

@@ -25,6 +25,7 @@ def _print(accuracy: dict[str, dict[str, float]]) -> tuple[int, str]:
         accuracy,
         dict.fromkeys(accuracy, 1.25),
         {"strings": 200, "roman": 200, "two_skill": 120},
+        {"strings": "strings", "roman": "duo", "two_skill": None},
     )
     code = print_report(console, report)
     assert isinstance(console.file, io.StringIO)

@@ -1,5 +1,6 @@
 """Asking many questions, and what happens to those that fail."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,6 +33,20 @@ async def test_answers_come_in_order_with_their_facts(gateway: Any, stream: bool
     assert all(0 < (answer.first_token_s or 0) <= answer.seconds for answer in answers)
     assert len(seen) == 5
     assert all(body["temperature"] == 0 and body["max_tokens"] == 7 for body in gateway.bodies)
+
+
+async def test_a_tasks_question_is_asked_as_the_task_says(gateway: Any, make_task: Any) -> None:
+    task = make_task("sums")
+    changes = {"system": "Be brief.", "stop": ("END",), "temperature": 0.5}
+    task = replace(task, spec=task.spec.model_copy(update=changes))
+    question = replace(Question.of(task, task.rows[0], "alpha"), seed=7)
+    async with ExpertClient() as client:
+        await ask_many(client, f"{gateway.base_url}/v1", [question], in_flight=1, stream=False)
+
+    (body,) = gateway.bodies
+    assert body == {**task.body(task.rows[0]), "model": "alpha", "seed": 7}
+    assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert (body["stop"], body["temperature"], body["max_tokens"]) == (["END"], 0.5, 8)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """The probe run: what it asks, what it does not ask again, and what it writes."""
 
 import io
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from evals.fitting import profile
 from evals.fitting.probes import probes_of
 from evals.fitting.profile import Profile, print_profile, run_profile
 from evals.fitting.versions import expert_version
-from evals.tasks.task import Task
+from evals.tasks.task import Task, find_tasks
 from experts.errors import ConfigError
 from experts.spec import OpenAISpec, VllmSpec
 from routers.outcomes import OutcomeTable
@@ -104,7 +106,7 @@ async def test_a_changed_question_is_asked_again(
 ) -> None:
     await run([make_task("adding", 2)])
     task = make_task("adding", 2)
-    changed = task.rows[0].model_copy(update={"question": "another?"})
+    changed = replace(task.rows[0], question="another?")
     done = await run([Task(task.spec, (changed, *task.rows[1:]))])
 
     assert gateway.asked == [("alpha", "another?"), ("beta", "another?")]
@@ -120,7 +122,7 @@ async def test_a_changed_answer_is_scored_again_without_asking(
     task = make_task("adding", 1)
     first = await run([task])
     assert OutcomeTable.read(first.path).rows["score"].to_pylist() == [0, 0]
-    changed = task.rows[0].model_copy(update={"answer": "seven"})
+    changed = replace(task.rows[0], answer="seven")
     done = await run([Task(task.spec, (changed,))])
 
     assert gateway.asked == []
@@ -173,15 +175,39 @@ def test_versions_follow_the_weights_and_the_base(tmp_path: Path) -> None:
     assert str(tmp_path) not in "".join(before.values())
 
 
+class NoEncoder:
+    """All texts are the same."""
+
+    name, dimension = "none", 1
+
+    def encode(self, texts: list[str]) -> Any:
+        return [[1.0]] * len(texts)
+
+
+async def test_ones_own_questions_need_nothing_but_a_file(
+    gateway: Any, started: Any, config: Any, progress: Any, monkeypatch: Any, tmp_path: Path
+) -> None:
+    rows = [{"question": f"How much is 1 + {n}?", "answer": n + 1} for n in range(40)]
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    gateway.reply = lambda model, question: "It is 8." if model == "alpha" else "?"
+    monkeypatch.setattr(profile, "MiniLMEncoder", NoEncoder)
+    out = tmp_path / "outcomes.parquet"
+    finish = await profile.profile(progress, config(), (str(tmp_path / "mine.jsonl"),), out)
+
+    assert finish(progress.console) == 0
+    (task,) = find_tasks([str(tmp_path / "mine.jsonl")])
+    asked = {row.question for row in task.samples("probe")}
+    found = OutcomeTable.read(out).rows.to_pylist()
+    assert {(row["query"], row["expert"]) for row in found} == {
+        (question, expert) for question in asked for expert in ("alpha", "beta")
+    }
+    right = {row["query"] for row in found if row["score"] == 1}
+    assert right == {"How much is 1 + 7?"} & asked
+
+
 async def test_no_outcome_table_is_needed_before(
     started: Any, config: Any, progress: Any, make_task: Any, monkeypatch: Any, tmp_path: Path
 ) -> None:
-    class NoEncoder:
-        name, dimension = "none", 1
-
-        def encode(self, texts: list[str]) -> Any:
-            return [[1.0]] * len(texts)
-
     tasks = {name: make_task(name) for name in ("alpha", "beta")}
     monkeypatch.setattr(profile, "MiniLMEncoder", NoEncoder)
     monkeypatch.setattr(profile, "find_tasks", lambda names: tuple(tasks.values()))

@@ -52,7 +52,7 @@ def test_who_answers_in_sentences_is_told_the_scorer(make_task: Any) -> None:
     (warning,) = warnings_of([make_task("capitals", 8)], chat=sentence, exact=str)
     assert warning.startswith("chat scored 0 on all 8 questions of capitals, but 100% of its")
     assert "answers in sentences; this task scores exact text" in warning
-    assert "Set `scorer: contains` in the file of the task capitals" in warning
+    assert "Set `scorer: contains` in the YAML file of the task capitals" in warning
 
 
 def test_numbers_are_scored_as_numbers(make_task: Any) -> None:
@@ -63,7 +63,7 @@ def test_numbers_are_scored_as_numbers(make_task: Any) -> None:
 
 
 def replace_answer(row: Any, number: int) -> Any:
-    return row.model_copy(update={"answer": str(number)})
+    return replace(row, answer=str(number))
 
 
 def test_who_is_never_right_is_told_what_it_says(make_task: Any) -> None:

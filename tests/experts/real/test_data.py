@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
@@ -36,7 +37,7 @@ def test_a_task_scores_its_own_replies_right(name: str) -> None:
     counts = {split: len(task.samples(split)) for split in ("probe", "test")}
     assert counts == data.COUNTS
     for lesson in lessons(name, "test"):
-        sample = task.rows[0].model_copy(update={"answer": lesson.answer})
+        sample = replace(task.rows[0], answer=lesson.answer)
         assert task.score(sample, lesson.reply) == 1
         assert task.score(sample, f"Sure! {lesson.reply}") == 1
         assert task.score(sample, "I do not know.") == 0

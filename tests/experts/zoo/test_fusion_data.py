@@ -15,7 +15,7 @@ from experts.zoo.skills.base import Example, split_of
 from experts.zoo.skills.registry import SKILLS
 from experts.zoo.skills.two_skill import PAIRS
 
-TASKS = ROOT / "evals" / "tasks" / "data"
+TASKS = ROOT / "evals" / "tasks" / "zoo" / "data"
 COUNT = 2000
 
 

@@ -55,13 +55,14 @@ def test_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("{", "no JSON"),
+        ("{", "not JSON"),
         ("[1]", "write an object like"),
         ('{"at_s": 1, "expert": "law", "clas": "batch"}', "unknown key 'clas'"),
         ('{"expert": "law"}', "at_s must be a number"),
         ('{"at_s": true, "expert": "law"}', "at_s must be a number"),
-        ('{"at_s": NaN, "expert": "law"}', "at_s must be a number"),
-        ('{"at_s": Infinity, "expert": "law"}', "at_s must be a number"),
+        ('{"at_s": NaN, "expert": "law"}', "NaN is no number"),
+        ('{"at_s": Infinity, "expert": "law"}', "Infinity is no number"),
+        ('{"at_s": 1e999, "expert": "law"}', "at_s must be a number"),
         ('{"at_s": -1, "expert": "law"}', "at_s must be a number"),
         ('{"at_s": 1}', "expert must be a name"),
         ('{"at_s": 1, "expert": ""}', "expert must be a name"),
@@ -75,17 +76,9 @@ def test_a_bad_line_is_named(line: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read_trace(path)
     (problem,) = caught.value.problems
-    assert problem.startswith(f"{path}:2: ")
+    assert problem.startswith("line 2: ")
+    assert str(path) in str(caught.value)
     assert says in problem
-
-
-def test_of_many_bad_lines_ten_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "trace.jsonl"
-    path.write_text("{}\n" * 13, encoding="utf-8")
-    with pytest.raises(ConfigError) as caught:
-        read_trace(path)
-    assert len(caught.value.problems) == 11
-    assert caught.value.problems[-1] == "and 3 further lines"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\n"])
