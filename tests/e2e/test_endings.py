@@ -1,6 +1,7 @@
 """A service with a slot, in a process of its own: where it listens, and what its end leaves."""
 
 import asyncio
+import json
 import shutil
 import signal
 import tempfile
@@ -145,8 +146,10 @@ def broken(tmp_path: Path) -> dict[str, Any]:
     """An expert whose files look right, and that vLLM cannot load."""
     folder = tmp_path / "broken"
     shutil.copytree(ARITHMETIC["model"], folder)
-    config = (folder / "config.json").read_text(encoding="utf-8")
-    (folder / "config.json").write_text(config.replace("LlamaForCausalLM", "NoSuchForCausalLM"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    # With code of its own, as this says, it might have an architecture that nobody knows.
+    config |= {"architectures": ["NoSuchForCausalLM"], "auto_map": {}}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return {"type": "vllm", "model": str(folder)}
 
 
