@@ -113,7 +113,8 @@ def _reference_words(block: Block) -> str:
 
 def _chosen(shares: Mapping[str, float]) -> str:
     order = sorted(shares, key=lambda expert: -shares[expert])[:4]
-    return ", ".join(f"{words.name(e, 40)} for {100 * shares[e]:.0f} % of them" for e in order)
+    listed = [f"{words.name(e, 40)} {100 * shares[e]:.0f} %" for e in order if shares[e] >= 0.005]
+    return f"chosen: {', '.join(listed)}"
 
 
 def _draws(block: Block) -> Table | None:

@@ -32,7 +32,7 @@ def _scale(lines: list[Line], marks: list[float]) -> Scale:
     low = min([one.accuracy.low for one in lines] + marks)
     high = max([one.accuracy.high for one in lines] + marks)
     room = max(0.02, 0.06 * (high - low))
-    return Scale(max(0.0, low - room), min(1.0, high + room), 10, WIDTH - 14)
+    return Scale(max(0.0, low - room), min(1.0, high + room), 10, WIDTH - 52)
 
 
 def _marks(block: Block) -> list[tuple[str, float]]:
@@ -72,7 +72,7 @@ def _row(scale: Scale, one: Line, top: float) -> Markup:
     return element(
         "g",
         text(scale.start, top + 14, words.name(one.subject, 40), class_="halo")
-        + text(scale.end, top + 14, words.percent(found.mean), class_="halo end strong")
+        + text(WIDTH - 4, top + 14, words.percent(found.mean), class_="end strong")
         + line(scale.at(found.low), y, scale.at(found.high), y, "whisker")
         + element("circle", cx=x, cy=y, r=4.5, class_=kind)
         + element("title", said),

@@ -19,6 +19,10 @@ MOST_LABELLED = 14
 """Subjects that all get their names; of more, only those on the frontier."""
 
 
+FAR = 20
+"""A name that is further from its point gets a line to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Box:
     left: float
@@ -117,19 +121,28 @@ def _labels(points: Sequence[Point], places: Sequence[tuple[float, float]]) -> M
             if inside and box.bottom <= HEIGHT - BOTTOM and not any(map(box.meets, taken)):
                 taken.append(box)
                 kind = "small halo" if point.best else "small quiet halo"
+                if abs((box.top + box.bottom) / 2 - y) > FAR:
+                    edge = box.bottom if box.bottom < y else box.top
+                    middle = min(max(x, box.left + 4), box.right - 4)
+                    found.append(line(x, y, middle, edge, "lead"))
                 found.append(text(box.left, box.bottom - 3.5, label, class_=kind))
                 break
     return Markup("").join(found)
 
 
 def _around(x: float, y: float, width: float) -> list[_Box]:
-    """Places for a name of one line: right, left, above, below, and between these."""
+    """Places for a name of one line: right, left, above, below, between these, and further off."""
     high = 14.0
     lefts = {"right": x + 8, "left": x - 8 - width, "mid": x - width / 2, "start": x - 4,
              "end": x + 4 - width}  # fmt: skip
     order = (
         ("right", y), ("left", y), ("mid", y - 14), ("mid", y + 14), ("start", y - 14),
-        ("end", y - 14), ("start", y + 14), ("end", y + 14), ("right", y - 10), ("left", y + 10),
+        ("end", y - 14), ("start", y + 14), ("end", y + 14), ("right", y - 10), ("left", y + 10), *(
+            (side, y + way * far)
+            for far in (28, 42, 56)
+            for way in (1, -1)
+            for side in ("mid", "start", "end")
+        ),
     )  # fmt: skip
     return [
         _Box(lefts[side], middle - high / 2, lefts[side] + width, middle + high / 2)
