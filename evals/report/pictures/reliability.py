@@ -56,7 +56,9 @@ def _bar(across: Scale, one: Bin, most: int) -> Markup:
     floor = HEIGHT - 4
     high = max(1.0, BARS * one.count / most)
     left, right = across.at(one.low), across.at(one.high)
-    label = f"{one.count}" if one.count < 10_000 else f"{one.count / 1000:.0f}k"
+    label = f"{one.count}" if one.count < 1000 else f"{one.count / 1000:.2g}k"
+    if one.count >= 99_500:
+        label = f"{one.count / 1000:.0f}k"
     return element(
         "rect", x=left + 1.5, y=floor - high, width=SIDE / BINS - 3, height=high, class_="bar"
     ) + text((left + right) / 2, floor - high - 4, label, class_="quiet tiny mid")

@@ -9,7 +9,7 @@ from evals.report.pictures.svg import CHAR, Scale, element, line, picture, text,
 from evals.report.sections import Picture
 from evals.runs.record import LoadEvent
 
-WIDTH, ROW, TOP, BOTTOM = 560, 24, 8, 34
+WIDTH, ROW, TOP, BOTTOM = 500, 24, 30, 34
 SLOT_COLOURS = 6
 MOST_ROWS = 40
 MOST_BARS = 4000
@@ -33,7 +33,7 @@ def timeline(loads: Sequence[LoadEvent], seconds: float) -> Picture:
     scale = Scale(0, end or 1.0, left, WIDTH - 16)
     rows = {expert: TOP + ROW * number for number, expert in enumerate(experts)}
     height = TOP + ROW * len(experts) + BOTTOM
-    parts = [_axis(scale, height)]
+    parts = [_axis(scale, height), _key(list(slots))]
     for expert, top in rows.items():
         middle = top + ROW / 2
         parts.append(line(left, middle, WIDTH - 16, middle, "grid"))
@@ -53,6 +53,19 @@ def _axis(scale: Scale, height: float) -> Markup:
     parts.append(
         text(scale.end, height - 3, f"{name} since the first call", class_="quiet end small")
     )
+    return Markup("").join(parts)
+
+
+def _key(slots: Sequence[str]) -> Markup:
+    """Which colour is which slot, where each slot has one of its own."""
+    if not 1 < len(slots) <= SLOT_COLOURS:
+        return Markup("")
+    parts, x = [], 4.0
+    for number, slot in enumerate(slots):
+        label = words.name(slot, 12)
+        parts.append(element("rect", x=x, y=6, width=10, height=10, class_=f"slot{number}"))
+        parts.append(text(x + 14, 15, label, class_="quiet small"))
+        x += 14 + len(label) * CHAR + 12
     return Markup("").join(parts)
 
 
