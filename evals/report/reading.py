@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from evals.report.lines import Damaged, parse, validated
+from evals.report.lines import Damaged, parse, record, validated
 from evals.runs.record import RUN_FILE, SAMPLES_FILE, Row, RunInfo
 from experts.errors import ConfigError
 
@@ -76,7 +76,7 @@ def _rows(path: Path, info: RunInfo, unknown: set[str], notices: list[str]) -> I
         if not line.strip():
             continue
         try:
-            row = validated(Row, parse(line), unknown)
+            row = record(Row, line, unknown)
             _known("subject", row.subject, subjects)
             _known("task", row.task, tasks)
         except Damaged as error:

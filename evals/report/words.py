@@ -12,13 +12,18 @@ _CONTROL = re.compile(
 )
 
 
+def whole(text: str) -> str:
+    """A text that can be written as UTF-8: U+FFFD stands for half a surrogate pair."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def visible(text: str) -> str:
     """A text whose control characters, those of writing direction included, can be seen.
 
     Lone surrogates become U+FFFD; line feeds and tabs stay.
     """
-    whole = text.replace("\r\n", "\n").encode("utf-8", "replace").decode("utf-8")
-    return _CONTROL.sub(lambda found: f"<U+{ord(found[0]):04X}>", whole)
+    shown = whole(text.replace("\r\n", "\n"))
+    return _CONTROL.sub(lambda found: f"<U+{ord(found[0]):04X}>", shown)
 
 
 def shortened(text: str, most: int) -> str:

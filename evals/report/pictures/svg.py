@@ -1,6 +1,6 @@
 """Writes SVG elements; every text and attribute is escaped."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -74,11 +74,6 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
         found.append(round(value, 12))
         first += 1
     return found
-
-
-def shortest(names: Sequence[str], most: int) -> list[str]:
-    """Names cut to `most` characters."""
-    return [one if len(one) <= most else one[: most - 1] + "\u2026" for one in names]
 
 
 def _floor_log10(value: float) -> int:

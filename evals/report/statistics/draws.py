@@ -57,10 +57,13 @@ def draw_scores(rows: Iterable[Row], scorer: str, seed: int) -> DrawScores | Non
     Questions with fewer draws than most (a run that is not finished) are left out. Answers are
     equal where their conclusions are, read as votes read them; formulas by their writing only.
     """
+    rows = list(rows)
+    if not any(row.draw for row in rows):
+        return None
     by_question: dict[str, list[Row]] = {}
     for row in rows:
         by_question.setdefault(row.sample, []).append(row)
-    draws = max(map(len, by_question.values()), default=0)
+    draws = max(map(len, by_question.values()))
     if draws < 2:
         return None
     full = [own for own in by_question.values() if len(own) == draws]
