@@ -82,7 +82,7 @@ def _card(row: Row, kind: str) -> Card:
         said = "" if one.score is None else f", score {one.score:g}"
         texts.append((f"{one.expert}{said}", words.shortened(one.text, CANDIDATE_CHARS)))
     return Card(
-        title=words.name(f"{row.subject}: {row.sample}{draw}", 120),
+        title=f"{words.name(row.subject)}: {words.name(row.sample)}{draw}",
         outcome=kind,
         subject=words.name(row.subject),
         category=words.name(row.category),

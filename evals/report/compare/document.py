@@ -122,7 +122,7 @@ def _card(flip: Flip) -> Card:
         texts.append(("right answer", words.shortened(flip.gold, CANDIDATE_CHARS)))
     texts += [_said("A", flip.before), _said("B", flip.after)]
     return Card(
-        title=words.name(f"{flip.subject}: {flip.sample}", 120),
+        title=f"{words.name(flip.subject)}: {words.name(flip.sample)}",
         outcome=LOST if flip.lost else WON,
         subject=words.name(flip.subject),
         category=words.name(flip.category),

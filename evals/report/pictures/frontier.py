@@ -13,8 +13,8 @@ from evals.report.statistics.costs import Point
 
 WIDTH, HEIGHT = 500, 340
 LEFT, RIGHT, TOP, BOTTOM = 44, 14, 16, 46
-WIDE = 20
-"""Prices this many times apart are drawn on a logarithmic scale."""
+WIDE, WIDEST = 20, 1e9
+"""Prices so many times apart are drawn on a logarithmic scale."""
 MOST_LABELLED = 14
 """Subjects that all get their names; of more, only those on the frontier."""
 
@@ -53,7 +53,7 @@ def scatter(points: Sequence[Point], unit: str) -> Picture:
 
 def _across(prices: Sequence[float]) -> tuple[Scale, bool]:
     low, high = min(prices), max(prices)
-    log = low > 0 and high / low > WIDE
+    log = low > high / WIDEST and high / low > WIDE
     if log:
         return Scale(math.log10(low) - 0.12, math.log10(high) + 0.12, LEFT, WIDTH - RIGHT), True
     room = 0.06 * (high - low) or 0.5 * (abs(high) or 1.0)

@@ -62,8 +62,11 @@ class Scale:
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers from `low` to `high`, at most `most` steps apart."""
-    if not high > low:
+    """Round numbers from `low` to `high`, at most `most` steps apart.
+
+    One where there is no room between them that numbers could be told apart in.
+    """
+    if not high - low > max(1e-12, 1e-9 * max(abs(low), abs(high))):
         return [low]
     rough = (high - low) / most
     power = 10.0 ** _floor_log10(rough)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evals.report.lines import Damaged, parse, record, validated
@@ -12,6 +12,7 @@ from evals.runs.record import Candidate, Row, Tokens
 ROW = {"subject": "s", "task": "t", "sample": "1", "category": "c", "question": "q", "score": 1.0}
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.floats(0, 1))
 def test_a_row_is_read_as_it_was_written(answer: str, name: str, score: float) -> None:
     row = Row(
@@ -24,6 +25,7 @@ def test_a_row_is_read_as_it_was_written(answer: str, name: str, score: float) -
     assert not unknown
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_bytes_are_a_row_or_damaged(content: bytes) -> None:
     with pytest.raises(Damaged):

@@ -1,7 +1,7 @@
 """Numbers and texts as they are written."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evals.report import words
@@ -10,6 +10,7 @@ from evals.report.statistics.intervals import Interval
 ANY = st.text(st.characters(exclude_categories=()))
 
 
+@settings(deadline=None)
 @given(ANY)
 def test_what_is_visible_can_be_written_and_hides_nothing(text: str) -> None:
     shown = words.visible(text)
@@ -23,6 +24,7 @@ def test_controls_are_named() -> None:
     assert words.visible("a\x00b\x1b[31m\u202ec\r\nd") == "a<U+0000>b<U+001B>[31m<U+202E>c\nd"
 
 
+@settings(deadline=None)
 @given(ANY, st.integers(10, 50))
 def test_a_name_is_one_short_line(text: str, most: int) -> None:
     shown = words.name(text, most)

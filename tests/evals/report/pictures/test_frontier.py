@@ -17,7 +17,7 @@ POINTS = st.lists(
 LABEL = re.compile(r'<text x="([-\d.]+)" y="([-\d.]+)" class="small[^"]*halo">([^<]*)<')
 
 
-@settings(max_examples=40)
+@settings(max_examples=25, deadline=None)
 @given(POINTS)
 def test_names_are_inside_and_do_not_meet(points: list[tuple[str, float, float]]) -> None:
     svg = str(scatter(frontier(points), "USD").svg)

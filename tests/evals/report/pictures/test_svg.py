@@ -1,7 +1,7 @@
 """Elements are escaped, ticks are round and inside."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evals.report.pictures.svg import Scale, element, text, ticks
@@ -14,6 +14,7 @@ def test_everything_is_escaped() -> None:
     assert element("g", element("a", stroke_width=1.0)) == '<g><a stroke-width="1"></a></g>'
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
 def test_ticks_are_inside_and_not_too_many(low: float, width: float) -> None:
     high = low + width
@@ -26,7 +27,7 @@ def test_ticks_are_inside_and_not_too_many(low: float, width: float) -> None:
 
 def test_ticks_are_round() -> None:
     assert ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    assert ticks(0.33, 0.47) == [0.34, 0.36, 0.38, 0.4, 0.42, 0.44, 0.46]
+    assert ticks(0.33, 0.47) == [0.35, 0.4, 0.45]
     assert ticks(5, 5) == [5]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_runs import Setting, rows
 
@@ -10,6 +10,7 @@ from evals.report.statistics.calibration import confidences, reliability
 from evals.runs.record import Candidate, Routed, Row
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=1, max_size=60))
 def test_every_prediction_is_in_one_bin(pairs: list[tuple[float, int]]) -> None:
     predicted, right = zip(*pairs, strict=True)

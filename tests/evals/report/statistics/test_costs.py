@@ -1,6 +1,6 @@
 """Costs are summed, and the frontier holds what nobody beats."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evals.report.statistics.costs import costs, frontier
@@ -11,6 +11,7 @@ POINTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(POINTS)
 def test_a_point_is_on_the_frontier_unless_another_is_as_good_for_less(
     points: list[tuple[str, int, int]],

@@ -4,7 +4,7 @@ from itertools import combinations
 from math import comb
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evals.report.statistics.draws import draw_scores, majority, pass_at_k
@@ -19,6 +19,7 @@ def _rows(*answers: tuple[str, int, str, float]) -> list[Row]:
     ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.data())
 def test_pass_at_k_is_the_share_of_all_choices_of_k_draws_with_a_right_one(
     draws: int, data: st.DataObject

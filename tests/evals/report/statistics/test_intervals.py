@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evals.report.statistics.intervals import intervals, mean_interval, resampled_means
@@ -11,6 +11,7 @@ from evals.reporting.intervals import paired_gain
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 
 
+@settings(deadline=None)
 @given(SCORES)
 def test_a_share_is_inside_its_interval_and_that_inside_0_to_1(scores: list[float]) -> None:
     [found] = intervals([np.array(scores)], 0)
@@ -20,6 +21,7 @@ def test_a_share_is_inside_its_interval_and_that_inside_0_to_1(scores: list[floa
     assert found.questions == len(scores)
 
 
+@settings(deadline=None)
 @given(SCORES, st.data())
 def test_a_missing_question_is_as_if_it_had_not_been_asked(
     scores: list[float], data: st.DataObject
