@@ -14,16 +14,18 @@ Html = Annotated[Path | None, typer.Option(help="Also write one page with pictur
 
 
 def report(run: Run, samples: Samples = 300) -> None:
-    """Write a run's report: `report.md`, `report.json` and `report.html`, into its folder.
+    """Write a run's report, and print its short table.
 
-    `coterie eval run` does so at its end; this does it again, or for a run that was interrupted.
+    The files are `report.md`, `report.json` and `report.html` in the run's folder. `coterie eval
+    run` does so at its end; this does it again, or for a run that was interrupted.
     """
     launch("evals.report.command:report", None, run, samples)
 
 
 def compare(run_a: Run, run_b: Run, html: Html = None, json_out: own.JsonOut = None) -> None:
-    """Compare two runs on the questions that both have, B minus A.
+    """Compare two runs on their common questions.
 
-    Prints paired differences with intervals, costs, and answers that flipped, as Markdown.
+    Prints paired differences, B minus A, with intervals, costs, and answers that flipped, as
+    Markdown.
     """
     launch("evals.report.command:compare", None, run_a, run_b, html, json_out)

@@ -24,14 +24,16 @@ Corrected = Mapping[tuple[str, str], Interval]
 class Line:
     """One subject in one task, or in all.
 
-    `gain` is over the cross-fitted best single expert, `regret` to the per-query oracle: how much
-    the oracle is better, on questions that every expert has answered.
+    `gain` is over the expert that is best on these very questions, by luck in part: too small
+    rather than too large. `unbiased_gain` is over the cross-fitted best expert. `regret` is how
+    much the per-query oracle is better, on questions that every expert has answered.
     """
 
     subject: str
     kind: str
     accuracy: Interval
     gain: Interval | None
+    unbiased_gain: float | None
     regret: Interval | None
     costs: Costs
     corrected: Interval | None = None
@@ -48,7 +50,7 @@ class Reference:
 
     name: str
     in_sample: float
-    cross_fitted: Interval | None
+    cross_fitted: float | None
     chosen: Mapping[str, float]
     oracle: Interval | None
 
@@ -144,7 +146,7 @@ class _Maker:
         columns = Columns(tasks, best, oracles, subjects, self.info.seed)
         if best is not None:
             reference = Reference(
-                best.name, best.in_sample, columns.of("opponent", ""), best.chosen,
+                best.name, best.in_sample, _mean(columns.of("opponent", "")), best.chosen,
                 columns.of("oracle", ""),
             )  # fmt: skip
         for subject in subjects:
@@ -171,11 +173,16 @@ class _Maker:
             kind=self.kinds[subject],
             accuracy=accuracy,
             gain=columns.of("gain", subject),
+            unbiased_gain=_mean(columns.of("fair gain", subject)),
             regret=columns.of("regret", subject),
             costs=costs(rows, self.loads),
             corrected=self.corrected.get((subject, name)),
             draws=draw_scores(rows, self.scorers[name], self.info.seed) if name else None,
         )
+
+
+def _mean(found: Interval | None) -> float | None:
+    return None if found is None else found.mean
 
 
 def _categories(

@@ -16,8 +16,9 @@ READING = Section(
         "A gain is a mean of differences on the same questions, so it can be sure where the"
         " intervals of two accuracies overlap. With many subjects some gains seem sure by chance:"
         " one in forty, upwards.",
-        "The best single expert is chosen by other questions than those that it is measured on."
-        " Chosen by the same ones it would profit from luck, and every gain would be too small.",
+        "The best single expert on these questions is partly the luckiest, so gains over it are too"
+        " small rather than too large: a * can be trusted. The unbiased gain is over an expert that"
+        " was chosen by other questions; it scatters more, which is why it has no *.",
         "Seconds are the longest chain of an answer's calls without waiting; what clients see"
         " beside other traffic is not measured here. Answers of the cache count as if they were"
         " asked.",

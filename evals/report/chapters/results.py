@@ -46,14 +46,15 @@ def results(report: Report) -> list[Section]:
 def result_table(block: Block, title: str = "") -> Table:
     """Accuracy, gain, regret and costs of every subject."""
     corrected = any(line.corrected for line in block.lines)
-    columns = ["subject", "right %", "gain, points", "regret, points"]
+    opponent = "" if block.reference is None else block.reference.name
+    columns = ["subject", "right %", "gain, points", "unbiased", "regret, points"]
     columns += ["calls", "tokens", "USD per 1,000", "s", "loads"]
     if corrected:
         columns.insert(2, "corrected %")
     return Table(
         title,
         tuple(columns),
-        tuple(_cells(line, corrected=corrected) for line in block.lines),
+        tuple(_cells(line, opponent, corrected=corrected) for line in block.lines),
         _reference_words(block),
     )
 
@@ -70,12 +71,13 @@ def _section(title: str, block: Block, notes: Sequence[str], *, folded: bool = F
     )
 
 
-def _cells(line: Line, *, corrected: bool) -> tuple[str, ...]:
+def _cells(line: Line, opponent: str, *, corrected: bool) -> tuple[str, ...]:
     cost = line.costs
     cells = [
         words.name(line.subject),
         words.share(line.accuracy),
-        words.difference(line.gain, marked=line.kind == "composition"),
+        words.NONE if line.subject == opponent else words.difference(line.gain),
+        words.points(line.unbiased_gain),
         words.difference(line.regret, marked=False),
         words.number(cost.per_answer(cost.calls)),
         words.number(cost.per_answer(cost.tokens)),
@@ -97,10 +99,10 @@ def _reference_words(block: Block) -> str:
     if best is None:
         return said + " No expert was asked alone, so there is no best single expert."
     said += (
-        " Gains are over the best single expert, as chosen by other questions than those that it"
-        f" answers: {words.percent(best.cross_fitted.mean if best.cross_fitted else None)} %"
-        f" ({_chosen(best.chosen)}). Chosen after the fact it is {words.name(best.name)} with"
-        f" {words.percent(best.in_sample)} %, by luck in part; so an expert's own gain has no *."
+        f" Gains are over {words.name(best.name)}, the best single expert on these questions"
+        f" ({words.percent(best.in_sample)} %), which is lucky in part: a gain is at least that."
+        " unbiased: over the expert that is best on other questions than those that it answers"
+        f" ({words.percent(best.cross_fitted)} %; {_chosen(best.chosen)}); a mean without interval."
     )
     if best.oracle is not None:
         said += (

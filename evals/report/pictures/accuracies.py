@@ -39,9 +39,7 @@ def _marks(block: Block) -> list[tuple[str, float]]:
     found = block.reference
     if found is None:
         return []
-    marks = []
-    if found.cross_fitted is not None:
-        marks.append(("best single", found.cross_fitted.mean))
+    marks = [("best single", found.in_sample)]
     if found.oracle is not None:
         marks.append(("oracle", found.oracle.mean))
     return marks

@@ -31,13 +31,15 @@ class Columns:
     ) -> None:
         self._values: dict[tuple[str, str], list[Floats]] = {}
         for task, top in zip(tasks, oracles, strict=True):
-            opponent = None if best is None else best.scores[task.task]
-            self._add("opponent", "", opponent, task)
+            opponent = None if best is None else task.columns[best.name]
+            fair = None if best is None else best.scores[task.task]
+            self._add("opponent", "", fair, task)
             self._add("oracle", "", top, task)
             for subject in subjects:
                 own = task.columns.get(subject)
                 self._add("score", subject, own, task)
                 self._add("gain", subject, _less(own, opponent), task)
+                self._add("fair gain", subject, _less(own, fair), task)
                 self._add("regret", subject, _less(top, own), task)
         self._seed = seed
         self._resampled = self._resample() if len(tasks) == 1 else {}
@@ -45,10 +47,10 @@ class Columns:
     def of(self, what: str, subject: str) -> Interval | None:
         """The interval of a subject's `score`, `gain` or `regret`; None where it has none.
 
-        With an empty subject: that of the `opponent`, who is the best single expert, and the
-        `oracle`.
+        `gain` is over the best expert after the fact, `fair gain` over the cross-fitted one. With
+        an empty subject: the `opponent`, who is that cross-fitted one, and the `oracle`.
         """
-        signed = what in ("gain", "regret")
+        signed = what in ("gain", "fair gain", "regret")
         values = self._values.get((what, subject), [])
         if not values:
             return None

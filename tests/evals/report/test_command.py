@@ -26,7 +26,7 @@ def test_a_report_prints_the_table_and_where_the_files_are(
     assert [line.split()[0] for line in text.splitlines()[1:8] if line] == [
         "subject", "----------", "pool/auto", "pool/council", "alpha", "beta", "gamma",
     ] or text.startswith("\nsubject")  # fmt: skip
-    assert "Gains are over the best single expert" in text
+    assert "the best single expert on these questions" in text
     assert text.count("written: ") == 3
     assert "10 answers of 150, failures first" in (run / "report.html").read_text()
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from evals.report.statistics.intervals import intervals
 from evals.report.statistics.references import best_single, oracle
 from evals.report.statistics.scores import TaskScores
 
@@ -72,6 +73,20 @@ def test_choosing_on_other_questions_takes_the_luck_away() -> None:
     assert np.mean(after_the_fact) > 0.57
     # The mean of 120 runs has a standard error of about 0.006.
     assert np.mean(fair) == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_gain_of_nothing_is_seldom_sure_over_the_best_after_the_fact() -> None:
+    """The router is as good as its equal experts; one in forty would be right."""
+    rng = np.random.default_rng(5)
+    names = [f"e{k}" for k in range(6)]
+    sure = 0
+    for run in range(150):
+        table = (rng.random((50, 7)) < 0.5).astype(float)
+        best = int(np.argmax(table[:, : len(names)].mean(axis=0)))
+        [gain] = intervals([table[:, 6] - table[:, best]], run, signed=True)
+        assert gain is not None
+        sure += gain.low > 0
+    assert sure <= 4
 
 
 def test_the_oracle_is_known_where_every_expert_answered() -> None:
