@@ -77,7 +77,7 @@ def _cells(line: Line, opponent: str, *, corrected: bool) -> tuple[str, ...]:
         words.name(line.subject),
         words.share(line.accuracy),
         words.NONE if line.subject == opponent else words.difference(line.gain),
-        words.points(line.unbiased_gain),
+        words.points(line.unbiased_gain if line.kind == "composition" else None),
         words.difference(line.regret, marked=False),
         words.number(cost.per_answer(cost.calls)),
         words.number(cost.per_answer(cost.tokens)),
