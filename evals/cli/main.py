@@ -1,6 +1,6 @@
 """The console script `coterie`: the service's commands, and those that measure and fit."""
 
-from evals.cli import bench, demo, profile, simulate
+from evals.cli import bench, demo, profile, report, simulate
 from evals.cli.cascade import cascade
 from evals.cli.evaluate import evaluate
 from evals.cli.expert import expert
@@ -17,6 +17,8 @@ app.command("bench-swap")(bench.bench_swap)
 app.command("bench-slot")(bench.bench_slot)
 app.command("bench-fusion")(bench.bench_fusion)
 app.command()(simulate.simulate)
+evaluate.command("report")(report.report)
+evaluate.command("compare")(report.compare)
 for group, name in (
     (evaluate, "eval"),
     (fuse, "fuse"),

@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from evals.cli import bench, cascade, demo, evaluate, expert, fuse, main, outcomes, profile
+from evals.cli import bench, cascade, demo, evaluate, expert, fuse, main, outcomes, profile, report
 from evals.cli import simulate as simulation
 from experts.errors import ConfigError
 from orchestrator.cli import main as service
@@ -83,6 +83,7 @@ ARGUMENTS = {
     ("bench-fusion",): [], ("bench-slot",): ["near", "far"], ("simulate",): [],
     ("zoo", "report"): [],
     ("eval", "routers"): ["--fit", "x"], ("eval", "votes"): ["--fit", "x"],
+    ("eval", "report"): ["run"], ("eval", "compare"): ["run-a", "run-b"],
     ("eval", "latency"): [], ("eval", "pool"): ["-t", "logic"], ("eval", "panels"): [],
     ("fuse", "contrast"): ["-c", "f.yaml", "-o", "out"],
     ("fuse", "fusion-route"): ["-o", "out", "--evaluate"],
@@ -92,7 +93,7 @@ ARGUMENTS = {
     ("cascade", "fit"): ["pool/cascade"],
 }  # fmt: skip
 MODULES = (bench, cascade, demo, evaluate, expert, fuse, outcomes, profile, simulation, service,
-           router)  # fmt: skip
+           report, router)  # fmt: skip
 
 
 def test_role_tokens_without_a_folder_are_refused() -> None:

@@ -1,0 +1,1 @@
+"""Pictures as inline SVG, whose colours are the page's CSS variables."""
