@@ -1,53 +1,10 @@
-"""Scorers say how good an answer is, from 0 to 1; a task names the one it uses.
+"""The scorers that need no options, by name; all of them are in `evals/scoring/registry.py`."""
 
-What an answer concludes with is read as votes read it (`aggregators/answers/`), so a question whose
-answers a panel can group is one that a task can score.
-"""
-
-from collections.abc import Callable
-from typing import Protocol
-
-from aggregators import equality
-from aggregators.answers.extraction import Kind
-from aggregators.answers.mentions import mentions
-
-
-class Answered(Protocol):
-    """What a scorer needs of a question: the answer that counts as right."""
-
-    @property
-    def answer(self) -> str: ...
-
-
-Scorer = Callable[[Answered, str], float]
-
-
-def exact(sample: Answered, text: str) -> float:
-    """1 when the texts are equal; case counts, the number of spaces does not."""
-    return float(" ".join(text.split()) == " ".join(sample.answer.split()))
-
-
-def contains(sample: Answered, text: str) -> float:
-    """1 when the right answer stands in the text as whole words; case does not count."""
-    return float(mentions(text, sample.answer))
-
-
-def concludes(kind: Kind) -> Scorer:
-    """A scorer that gives 1 when the answer concludes with the right one, of that kind."""
-
-    def score(sample: Answered, text: str) -> float:
-        return float(equality.same(kind, text, sample.answer))
-
-    return score
-
+from evals.scoring.base import Scorer
+from evals.scoring.registry import make_scorer
 
 SCORERS: dict[str, Scorer] = {
-    "exact": exact,
-    "contains": contains,
-    "number": concludes("number"),
-    "choice": concludes("choice"),
-    "latex": concludes("latex"),
-    "json": concludes("json"),
+    name: make_scorer(name) for name in ("exact", "contains", "number", "choice", "latex", "json")
 }
 
 IN_SENTENCES = ("number", "choice", "contains")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -28,6 +28,7 @@ class Sample(_Row):
     question: str
     answer: str
     keywords: tuple[str, ...] = ()
+    fields: dict[str, Any] = {}
 
 
 class TaskSpec(_Row):
