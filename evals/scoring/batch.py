@@ -27,7 +27,9 @@ def score_all(
     """
     if scorer.waits and workers > 1 and len(pairs) > 1:
         with ThreadPoolExecutor(workers) as threads:
-            found = list(threads.map(lambda place: _one(scorer, place, *pairs[place]), _places(pairs)))
+            found = list(
+                threads.map(lambda place: _one(scorer, place, *pairs[place]), _places(pairs))
+            )
     else:
         found = [_one(scorer, place, *pairs[place]) for place in _places(pairs)]
     problems = {place: problem for place, (_, problem) in enumerate(found) if problem}

@@ -20,6 +20,9 @@ class ConcludingOptions(Options):
     extract: tuple[Step, ...] = Field(
         (), description="Steps that find the answer; without any, it is found as votes find it."
     )
+    fall_back: bool = Field(
+        True, description="Find it as votes do where the steps find nothing; false: it is wrong."
+    )
 
 
 def concludes(kind: Kind) -> Callable[[ConcludingOptions], Rule]:
@@ -27,17 +30,26 @@ def concludes(kind: Kind) -> Callable[[ConcludingOptions], Rule]:
 
     def rule(options: ConcludingOptions) -> Rule:
         def score(sample: Answered, text: str) -> float:
-            if not options.extract:
-                return float(equality.same(kind, text, sample.answer))
-            found = extract_by(options.extract, text)
-            value = None if found is None else _read(kind, found)
-            return float(value is not None and equality.equal(kind, value, sample.answer))
+            found = extract_by(options.extract, text) if options.extract else None
+            if found is not None:
+                return float(_stands_for(kind, found, sample.answer))
+            if options.extract and not options.fall_back:
+                return 0.0
+            return float(equality.same(kind, text, sample.answer))
 
         return score
 
     return rule
 
 
-def _read(kind: Kind, found: str) -> str | None:
-    """What was found, read as a whole answer, or as a value that stands alone."""
-    return extract(kind, found) or canonical(kind, found)
+def _stands_for(kind: Kind, found: str, answer: str) -> bool:
+    """Whether what was found is the right answer, read as a whole answer or as a bare value."""
+    if kind == "literal":
+        # Within JSON a string is mostly written without the quotation marks of Python.
+        bare = canonical("literal", repr(found))
+        return any(
+            value is not None and equality.equal(kind, value, answer)
+            for value in (extract(kind, found), bare, canonical("literal", repr(found.strip("\"'"))))
+        )
+    value = canonical(kind, found) if kind == "latex" else extract(kind, found)
+    return value is not None and equality.equal(kind, value, answer)

@@ -11,6 +11,8 @@ from aggregators.answers.objects import objects
 from evals.scoring.searching import Pattern, search
 
 LONGEST = 100_000
+_CLOSING = {"{": "}", "[": "]", "(": ")"}
+_QUOTED = re.compile(r"""(["'])((?:(?!\1)[^\\]|\\.)*)\1""", re.DOTALL)
 Which = Literal["first", "last"]
 
 
@@ -26,12 +28,14 @@ class RegexStep(_Step):
     kind: Literal["regex"]
     pattern: Pattern
     remove: str = Field("", description="Characters that are taken out of the text before.")
+    multiline: bool = Field(False, description="^ and $ match at every line.")
     seconds: float = Field(2.0, gt=0, description="What one search may take.")
 
     def __call__(self, text: str) -> str | None:
         """The text that was found; None where there is none. Raises SlowPattern."""
         tidy = text.translate({ord(one): None for one in self.remove})
-        return search(self.pattern, tidy, which=self.which, seconds=self.seconds)
+        flags = int(re.MULTILINE) if self.multiline else 0
+        return search(self.pattern, tidy, which=self.which, seconds=self.seconds, flags=flags)
 
 
 class JsonKeyStep(_Step):
@@ -54,10 +58,9 @@ class JsonKeyStep(_Step):
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
     def _written(self, text: str) -> Iterator[str]:
-        key = re.escape(self.key)
-        value = r"""(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s,}\n][^,}\n]*))"""
-        for found in re.finditer(rf"""["']{key}["']\s*:\s*{value}""", text):
-            yield next(part for part in found.groups() if part is not None)
+        for found in re.finditer(rf"""["']?{re.escape(self.key)}["']\s*:\s*""", text):
+            if value := _value_at(text, found.end()):
+                yield value
 
 
 Step = Annotated[RegexStep | JsonKeyStep, Field(discriminator="kind")]
@@ -71,3 +74,28 @@ def extract_by(steps: Iterable[Step], text: str) -> str | None:
             return None
         found = step(found)
     return found
+
+
+def _value_at(text: str, start: int) -> str | None:
+    """What is written as a value: between quotation marks, between brackets, or to the line's end."""
+    if quoted := _QUOTED.match(text, start):
+        try:
+            return str(json.loads(f'"{quoted[2]}"', strict=False))
+        except ValueError:
+            return quoted[2]
+    if text[start : start + 1] in _CLOSING:
+        return _bracketed(text, start)
+    line = text[start:].split("\n", 1)[0]
+    return line.rstrip(" ,}`") or None
+
+
+def _bracketed(text: str, start: int) -> str | None:
+    open_: list[str] = []
+    for place in range(start, len(text)):
+        if text[place] in _CLOSING:
+            open_.append(_CLOSING[text[place]])
+        elif open_ and text[place] == open_[-1]:
+            open_.pop()
+            if not open_:
+                return text[start : place + 1]
+    return None

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from evals.scoring.base import Options, Rule, Scorer
 from evals.scoring.concluding import ConcludingOptions, concludes
 from evals.scoring.instructions.scorer import InstructionsOptions, instructions
+from evals.scoring.label import LabelOptions, label
 from evals.scoring.programs.scorer import CodeOptions, code
 from evals.scoring.regex import RegexOptions, regex
 from evals.scoring.text import NoOptions, contains, exact, f1
@@ -33,6 +34,7 @@ SCORERS: Mapping[str, ScorerType] = {
     "latex": ScorerType(ConcludingOptions, concludes("latex"), waits=True),
     "json": ScorerType(ConcludingOptions, concludes("json")),
     "text": ScorerType(ConcludingOptions, concludes("text")),
+    "label": ScorerType(LabelOptions, label),
     "regex": ScorerType(RegexOptions, regex, waits=True),
     "f1": ScorerType(NoOptions, f1),
     "code": ScorerType(CodeOptions, code, waits=True),

@@ -24,7 +24,7 @@ def _stop(*_: object) -> None:
 def search(
     pattern: str, text: str, which: str, flags: int, seconds: float
 ) -> tuple[str, str | None]:
-    """"found" and what matches, or None; "slow"; "wrong" and what is wrong with the pattern."""
+    """ "found" and what matches, or None; "slow"; "wrong" and what is wrong with the pattern."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         compiled = re.compile(pattern, flags)

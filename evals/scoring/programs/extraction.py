@@ -64,7 +64,9 @@ def _unfenced(text: str) -> str:
     if _parses(tidy):
         return tidy
     lines = tidy.splitlines()
-    starts = [at for at, line in enumerate(lines) if re.match(r"(?:def|class|import|from|@)\b", line)]
+    starts = [
+        at for at, line in enumerate(lines) if re.match(r"(?:def|class|import|from|@)\b", line)
+    ]
     for start in starts[:1]:
         for end in range(len(lines), start, -1):
             if _parses(found := "\n".join(lines[start:end])):

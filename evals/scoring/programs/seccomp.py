@@ -62,11 +62,12 @@ def seccomp_filter(machine: str, *, files: bool) -> bytes:
         code += _if_called(call, [(_RETURN, 0, 0, _NOT_THERE)])
     code += _with_argument(machine, CLONE, 0, [(_JUMP_ANY_BIT, 1, 0, _THREAD)])
     # Limits may be read: the third argument is where new ones would be, both halves of it.
-    code += _with_argument(machine, PRLIMIT, 2, [(_JUMP_EQUAL, 0, 2, 0), (_LOAD, 0, 0, 36),
-                                                 (_JUMP_EQUAL, 1, 0, 0)])
+    code += _with_argument(
+        machine, PRLIMIT, 2, [(_JUMP_EQUAL, 0, 2, 0), (_LOAD, 0, 0, 36), (_JUMP_EQUAL, 1, 0, 0)]
+    )
     if not files:
-        for call, place in ((OPEN, 1), (OPENAT, 2)):
-            code += _with_argument(machine, call, place, [(_JUMP_ANY_BIT, 0, 1, _WRITING)])
+        for opening, place in ((OPEN, 1), (OPENAT, 2)):
+            code += _with_argument(machine, opening, place, [(_JUMP_ANY_BIT, 0, 1, _WRITING)])
     code.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *one) for one in code)
 
