@@ -32,7 +32,9 @@ _STATED = re.compile(
     rf"(?:\b(?:is|are|equals?)\b|=)[\s:*$]*((?x:{NUMBER.pattern}))(?!\s*[-+*/^\u00d7\u00f7(]|\w)"
 )
 """Numbers of which a sentence says that something is, or makes, that."""
-_TEXT_MARKUP = re.compile(rf"\\(?:text|mathrm|mbox|textbf|mathbf)\{{\s*\(?([A-{LAST_OPTION}])\)?\s*\}}")
+_TEXT_MARKUP = re.compile(
+    rf"\\(?:text|mathrm|mbox|textbf|mathbf)\{{\s*\(?([A-{LAST_OPTION}])\)?\s*\}}"
+)
 
 
 def extract(kind: Kind, text: str) -> str | None:

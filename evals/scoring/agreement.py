@@ -20,7 +20,11 @@ SHOWN_CHARACTERS = 300
 
 _JSON_ANSWER = {"kind": "json_key", "key": "answer", "which": "first", "lenient": True}
 _FIRST_NUMBER = {"kind": "regex", "pattern": r"-?\d+(?:\.\d+)?", "which": "first", "remove": ","}
-_AFTER_ANSWER = {"kind": "regex", "pattern": r"(?i)answer(?: is)?\W*?:?[ *]*([^\n]+?)\.?\**$", "multiline": True}
+_AFTER_ANSWER = {
+    "kind": "regex",
+    "pattern": r"(?i)answer(?: is)?\W*?:?[ *]*([^\n]+?)\.?\**$",
+    "multiline": True,
+}
 Reading = tuple[str, Mapping[str, Any]]
 READ_AS: Mapping[str, Reading] = {
     "gsm8k": ("number", {"extract": [_JSON_ANSWER, _FIRST_NUMBER]}),

@@ -49,7 +49,11 @@ def _stands_for(kind: Kind, found: str, answer: str) -> bool:
         bare = canonical("literal", repr(found))
         return any(
             value is not None and equality.equal(kind, value, answer)
-            for value in (extract(kind, found), bare, canonical("literal", repr(found.strip("\"'"))))
+            for value in (
+                extract(kind, found),
+                bare,
+                canonical("literal", repr(found.strip("\"'"))),
+            )
         )
     value = canonical(kind, found) if kind == "latex" else extract(kind, found)
     return value is not None and equality.equal(kind, value, answer)

@@ -1,4 +1,4 @@
-"""Instructions about the form of an answer: lists, titles, sections, JSON, beginning and end. Pure."""
+"""Instructions about the form of an answer: lists, titles, JSON, beginning, end. Pure."""
 
 import json
 import re

@@ -39,7 +39,7 @@ Code = list[tuple[int, int, int, int]]
 
 
 def machine() -> str | None:
-    """This machine, where there is a filter for it."""
+    """The kind of machine, where there is a filter for it."""
     name = platform.machine()
     return name if platform.system() == "Linux" and name in ARCHITECTURES else None
 
