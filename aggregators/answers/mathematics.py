@@ -24,7 +24,8 @@ _DELIMITERS = re.compile(r"\$|\\[()\[\]]")
 _LAYOUT = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|(?<!\\)\\[!,; ]")
 _REMARK = re.compile(r"\s*\([A-Za-z][A-Za-z ]*\)$")
 _UNIT = re.compile(
-    rf"((?x:{_NUMBER}))\s*(?:\\(?:text|mathrm|mbox)\s*\{{[^{{}}]*\}}(?:\^\{{?\d\}}?)?|[A-Za-z][A-Za-z ]*)"
+    rf"((?x:{_NUMBER}))\s*"
+    r"(?:\\(?:text|mathrm|mbox)\s*\{[^{}]*\}(?:\^\{?\d\}?)?|[A-Za-z][A-Za-z ]*)"
 )
 _ROOT = re.compile("\u221a(?:\\(([^()]*)\\)|(\\d+|[A-Za-z]))|\\bsqrt\\(([^()]*)\\)")
 _MARKS = " *`_>\n\t"
@@ -80,9 +81,9 @@ def _concluded(said: str) -> str | None:
 def _stated(line: str) -> str | None:
     """What the line says last that something is."""
     found = None
-    for found in _STATED.finditer(line):
-        pass
-    return None if found is None else _written(found)
+    for one in _STATED.finditer(line):
+        found = _written(one)
+    return found
 
 
 def _written(found: re.Match[str]) -> str:

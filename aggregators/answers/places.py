@@ -57,6 +57,8 @@ def fenced(text: str) -> list[str]:
             fence = None
         else:
             lines.append(line)
+    if fence is not None and lines:
+        blocks.append("\n".join(lines))
     return blocks
 
 

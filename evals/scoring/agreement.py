@@ -19,7 +19,7 @@ from experts.replay import read_table
 SHOWN_CHARACTERS = 300
 
 _JSON_ANSWER = {"kind": "json_key", "key": "answer", "which": "first", "lenient": True}
-_FIRST_NUMBER = {"kind": "regex", "pattern": r"-?\d+(?:\.\d+)?", "which": "first", "remove": ","}
+_LAST_NUMBER = {"kind": "regex", "pattern": r"-?\d+(?:\.\d+)?", "which": "last", "remove": ","}
 _AFTER_ANSWER = {
     "kind": "regex",
     "pattern": r"(?i)answer(?: is)?\W*?:?[ *]*([^\n]+?)\.?\**$",
@@ -27,7 +27,7 @@ _AFTER_ANSWER = {
 }
 Reading = tuple[str, Mapping[str, Any]]
 READ_AS: Mapping[str, Reading] = {
-    "gsm8k": ("number", {"extract": [_JSON_ANSWER, _FIRST_NUMBER]}),
+    "gsm8k": ("number", {"extract": [_JSON_ANSWER, _LAST_NUMBER]}),
     "math_level5": ("latex", {"extract": [_JSON_ANSWER]}),
     "cruxeval_o": ("literal", {"extract": [_JSON_ANSWER]}),
     "math_500": ("latex", {}),
@@ -162,7 +162,11 @@ def _fields(benchmark: str, query: Mapping[str, Any]) -> dict[str, Any]:
         entry = query["note"]
         tests = f"{query['gold']}\ncheck({entry})"
         return {"prefix": query["query"], "entry_point": entry, "tests": tests}
-    return {"tests": query["gold"]} if benchmark == "mbpp" else {}
+    if benchmark == "mbpp":
+        # The prompt ends with the head of the function.
+        begun = query["query"].rstrip().rsplit("\n", 1)[-1]
+        return {"tests": query["gold"], "prefix": begun if begun.startswith("def ") else ""}
+    return {}
 
 
 def main() -> None:

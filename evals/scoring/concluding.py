@@ -21,7 +21,8 @@ class ConcludingOptions(Options):
         (), description="Steps that find the answer; without any, it is found as votes find it."
     )
     fall_back: bool = Field(
-        True, description="Find it as votes do where the steps find nothing; false: it is wrong."
+        True,
+        description="Where the first step finds nothing, find it as votes do; false: it is wrong.",
     )
 
 
@@ -30,10 +31,12 @@ def concludes(kind: Kind) -> Callable[[ConcludingOptions], Rule]:
 
     def rule(options: ConcludingOptions) -> Rule:
         def score(sample: Answered, text: str) -> float:
-            found = extract_by(options.extract, text) if options.extract else None
-            if found is not None:
-                return float(_stands_for(kind, found, sample.answer))
-            if options.extract and not options.fall_back:
+            first, rest = options.extract[:1], options.extract[1:]
+            begun = extract_by(first, text) if first else None
+            if begun is not None:
+                found = extract_by(rest, begun)
+                return float(found is not None and _stands_for(kind, found, sample.answer))
+            if first and not options.fall_back:
                 return 0.0
             return float(equality.same(kind, text, sample.answer))
 

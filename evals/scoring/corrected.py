@@ -66,13 +66,14 @@ def corrected(
     weight = _weight(labels, grades, rest) if total else 0.0
     residuals = labels - weight * grades
     mean = residuals.mean() + weight * (rest.mean() if total else 0.0)
-    variance = _variance(residuals, 1 + weight) / n
+    free = n - 2 if weight else n - 1  # The weight has been fitted to these labels, too.
+    variance = _variance(residuals, 1 + weight) * (n - 1) / free / n
     if weight:
         variance += weight**2 * _variance(rest, 1) / total
     both = np.concatenate([grades, rest])
     return Corrected(
-        _estimate(float(mean), variance, n, confidence),
-        _estimate(float(labels.mean()), _variance(labels, 1) / n, n, confidence),
+        _estimate(float(mean), variance, free, confidence),
+        _estimate(float(labels.mean()), _variance(labels, 1) / n, n - 1, confidence),
         float(both.mean()),
         float(grades.mean() - labels.mean()),
         weight,
@@ -101,8 +102,8 @@ def _variance(values: Floats, width: float) -> float:
     return max(float(values.var(ddof=1)) if count > 1 else 0.0, floor)
 
 
-def _estimate(mean: float, variance: float, n: int, confidence: float) -> Estimate:
-    reach = float(stdtrit(n - 1, (1 + confidence) / 2)) * math.sqrt(variance)
+def _estimate(mean: float, variance: float, free: int, confidence: float) -> Estimate:
+    reach = float(stdtrit(free, (1 + confidence) / 2)) * math.sqrt(variance)
     low, high = max(0.0, mean - reach), min(1.0, mean + reach)
     return Estimate(min(1.0, max(0.0, mean)), min(low, 1.0), max(high, 0.0))
 

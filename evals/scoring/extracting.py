@@ -77,7 +77,7 @@ def extract_by(steps: Iterable[Step], text: str) -> str | None:
 
 
 def _value_at(text: str, start: int) -> str | None:
-    """What is written as a value: between quotation marks, between brackets, or to the line's end."""
+    """What is written as a value: in quotation marks, in brackets, or to the line's end."""
     if quoted := _QUOTED.match(text, start):
         try:
             return str(json.loads(f'"{quoted[2]}"', strict=False))

@@ -44,7 +44,8 @@ AGAIN = "I could not read a verdict. Write one line and nothing else: VERDICT: N
 NO_REFERENCE = "(none)"
 
 _VERDICT = re.compile(
-    r"verdict\W{0,6}(?:is\W{1,3})?(-?\d+(?:\.\d+)?)(?!\s*(?:or|to|-|\u2013)\s*\d)", re.IGNORECASE
+    r"verdict[^\w-]{0,6}(?:is[^\w-]{1,3})?(-?\d+(?:\.\d+)?)(?!\s*(?:or|to|-|\u2013)\s*\d)",
+    re.IGNORECASE,
 )
 _ALONE = re.compile(r"\W*(\d+(?:\.\d+)?)\W*")
 
@@ -57,7 +58,7 @@ class JudgeOptions(Options):
     best: int = Field(1, ge=1, le=100, description="The highest grade; 1: right or wrong.")
     template: str = Field(
         TEMPLATE,
-        description="With {question} and {answer}; {reference}, {rubric}, {best}, {fence} may be there.",
+        description="With {question} and {answer}; {reference}, {rubric}, {best}, {fence} as well.",
     )
     max_tokens: int = Field(256, ge=1)
     temperature: float = Field(0.0, ge=0)

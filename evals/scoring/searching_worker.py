@@ -24,13 +24,13 @@ def _stop(*_: object) -> None:
 def search(
     pattern: str, text: str, which: str, flags: int, seconds: float
 ) -> tuple[str, str | None]:
-    """ "found" and what matches, or None; "slow"; "wrong" and what is wrong with the pattern."""
+    """A status, found, slow or wrong, and what matches, or what is wrong with the pattern."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         compiled = re.compile(pattern, flags)
         found = compiled.fullmatch(text) if which == "whole" else None
         if which != "whole":
-            for found in compiled.finditer(text):
+            for found in compiled.finditer(text):  # noqa: B007 (the last one is kept)
                 if which == "first":
                     break
         return "found", found and (found[1 if compiled.groups else 0] or "")
