@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from aggregators import algebra
+from aggregators.algebra import comparing
 from aggregators.answers.extraction import Kind, canonical, extract
 from aggregators.answers.values import unwarned
 
@@ -88,7 +88,7 @@ def equal(kind: Kind, value: str, answer: str) -> bool:
     wanted = canonical(kind, answer)
     if wanted is None:
         return False
-    return value == wanted or (kind == "latex" and algebra.equal(wanted, value))
+    return value == wanted or (kind == "latex" and comparing.equal(wanted, value))
 
 
 async def passes(program: str, tests: Sequence[str]) -> tuple[bool, ...]:

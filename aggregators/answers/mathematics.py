@@ -1,7 +1,7 @@
 r"""The mathematics that an answer concludes with, in one spelling as far as writing goes. Pure.
 
 In \boxed{...}, or after "the answer is"; where a sentence is there, what it says is the result.
-Whether two expressions are equal is a question for `aggregators.algebra`.
+Whether two expressions are equal is a question for `aggregators.algebra.comparing`.
 """
 
 import re

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from aggregators.children import Children, Silent
+from aggregators.algebra.children import Children, Silent
 
 LONGEST = 100_000
 GRACE_S = 1.0

@@ -1,5 +1,6 @@
 """Languages are told by script and by common words."""
 
+# ruff: noqa: RUF001 (other alphabets)
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -28,7 +28,7 @@ def _area(program: str) -> float:
         "return math.pi * r * r",
         "```python\nreturn math.pi * r * r\n```",
         f"Here it is:\n```python\n{WHOLE}\n```\nIt runs in constant time.",
-        f"```python\nimport math\n{WHOLE}\n```\n\nUse it so:\n```python\narea(2)\nassert True\nx = 1\n```",
+        f"```python\nimport math\n{WHOLE}\n```\nUse:\n```python\narea(2)\nx = 1\n```",
         f"1. So:\n   ```py\n   {WHOLE.replace(chr(10), chr(10) + '   ')}\n   ```",
         WHOLE,
         f"[BEGIN]\n{WHOLE}\n[DONE]",

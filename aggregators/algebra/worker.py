@@ -1,4 +1,4 @@
-"""The child process of `algebra.py`: reads pairs of expressions, says which are equal.
+"""The child process of `comparing.py`: reads pairs of expressions, says which are equal.
 
 It imports nothing of ours, so that it starts fast.
 """

@@ -55,13 +55,7 @@ def _relation(kind: str, key: str, relation: str, count: int, text: str, **more:
 
 @given(SMALL)
 def test_counts_with_a_relation(count: int) -> None:
-    _relation(
-        "length_constraints:number_words",
-        "num_words",
-        "relation",
-        count,
-        "it's " * count if count % 2 == 0 else "word " * count,
-    ) if count % 2 else None
+    _relation("length_constraints:number_words", "num_words", "relation", count, "word, " * count)
     sentences = "This is Dr. Smith. " * count
     _relation("length_constraints:number_sentences", "num_sentences", "relation", count, sentences)
     _relation("keywords:frequency", "frequency", "relation", count, "Tea " * count, keyword="tea")
@@ -79,8 +73,8 @@ def test_counts_with_a_relation(count: int) -> None:
     )
 
 
-@given(SMALL, st.sampled_from(["at least", "exactly"]))
-def test_counts_of_forms(count: int, _: str) -> None:
+@given(SMALL)
+def test_counts_of_forms(count: int) -> None:
     at_least: dict[str, tuple[str, dict[str, Any], str]] = {
         "detectable_content:number_placeholders": ("num_placeholders", {}, "[name] "),
         "detectable_format:number_highlighted_sections": ("num_highlights", {}, "*so* and "),
@@ -186,7 +180,7 @@ def test_loose_texts_are_without_ends_and_stars() -> None:
     ],
 )
 def test_what_cannot_be_checked_is_an_error(fields: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="kwargs|unknown|lacks|not known"):
+    with pytest.raises(ValueError, match=r"kwargs|unknown|lacks|not known"):
         make_scorer("instructions")(_sample(**fields), "text")
 
 

@@ -5,8 +5,8 @@ from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
+from aggregators.algebra.children import Children, Silent
 from aggregators.answers.values import NUMBER, number_value
-from aggregators.children import Children, Silent
 
 SECONDS = 5.0
 """What one pair may take; one that takes longer is different."""
@@ -16,7 +16,7 @@ AT_ONCE = 2
 CLOSE = Fraction(1, 1_000)
 """Numbers that are further apart, in relation to their size, are different without algebra."""
 
-_CHILDREN = Children(Path(__file__).with_name("algebra_worker.py"), (str(SECONDS),), AT_ONCE)
+_CHILDREN = Children(Path(__file__).with_name("worker.py"), (str(SECONDS),), AT_ONCE)
 atexit.register(_CHILDREN.close)
 
 

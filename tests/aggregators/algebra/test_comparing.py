@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from aggregators import algebra, equality
-from aggregators.algebra import equal
-from aggregators.children import Children, Silent
+from aggregators import equality
+from aggregators.algebra import comparing
+from aggregators.algebra.children import Children, Silent
+from aggregators.algebra.comparing import equal
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_remarks_without_an_end_are_read_in_linear_time() -> None:
 def test_a_pair_that_never_ends_is_different_and_the_next_one_is_compared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(algebra, "SECONDS", 1.0)
+    monkeypatch.setattr(comparing, "SECONDS", 1.0)
     started = time.perf_counter()
     assert not equal("9^{9^{9^{9}}}", "x+2")
     assert equal("x+2", "2 + x")
