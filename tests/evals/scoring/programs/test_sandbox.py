@@ -31,7 +31,8 @@ DIES = {
     "starts a pool": "import multiprocessing as m; m.Process(target=print).start()",
     "kills its parent": "import os; os.kill(os.getppid(), 9)",
     "kills everybody": "import os; os.kill(-1, 9)",
-    "kills by thread": "import ctypes as c, os; p = os.getppid(); assert not c.CDLL(None).tgkill(p, p, 9)",
+    "kills by thread": "import ctypes as c, os\np = os.getppid()\n"
+    "assert not c.CDLL(None).tgkill(p, p, 9)",
     "opens a socket": "import socket; socket.socket()",
     "opens a unix socket": "import socket; socket.socket(socket.AF_UNIX)",
     "fills one file": "open('a', 'wb').write(b'x' * (8 << 20))",
