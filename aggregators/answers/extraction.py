@@ -9,24 +9,32 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
+from aggregators.answers.mathematics import latex
 from aggregators.answers.objects import object_value
 from aggregators.answers.places import boxed, conclusion, fenced, last_fenced, last_line
-from aggregators.answers.values import LONGEST_VALUE, NUMBER, literal_value, number_value
+from aggregators.answers.values import NUMBER, literal_value, number_value
 
 Kind = Literal["text", "number", "choice", "literal", "latex", "code", "json"]
 
 LONGEST = 20_000
 """Characters at the end of an answer in which its conclusion is searched for."""
-LAST_OPTION = "J"
+LAST_OPTION = "R"
+"""BIG-Bench Hard lists so many."""
 
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*(-?\d+)\s*\}\s*\{\s*(\d+)\s*\}")
 _OPTION = rf"(?!I\s+[a-z])[A-{LAST_OPTION}]"
 """A letter that is an option, and not the pronoun "I"."""
-_CHOICE = re.compile(rf"^\W{{0,6}}(?:option\s+)?\W{{0,3}}({_OPTION})(?![A-Za-z0-9'\u2019])")
+_CHOICE = re.compile(rf"^\W{{0,6}}(?:[Oo]ption\s+)?\W{{0,3}}({_OPTION})(?![A-Za-z0-9'\u2019])")
 _MARKED = re.compile(rf"[(\[]({_OPTION})[)\]]|\*\*({_OPTION})\b|\b({_OPTION})\*\*")
 _ALONE = re.compile(rf"^[^\w\n]*({_OPTION})[^\w\n]*$", re.MULTILINE)
-_TEXT_MARKUP = re.compile(r"\\(?:text|mathrm|mbox)\{\s*([A-J])\s*\}")
-_LAYOUT = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|(?<!\\)\\[!,; ]")
+_BEGINS = re.compile(rf"\W*(?x:{NUMBER.pattern})")
+_STATED = re.compile(
+    rf"(?:\b(?:is|are|equals?)\b|=)[\s:*$]*((?x:{NUMBER.pattern}))(?!\s*[-+*/^\u00d7\u00f7(]|\w)"
+)
+"""Numbers of which a sentence says that something is, or makes, that."""
+_TEXT_MARKUP = re.compile(
+    rf"\\(?:text|mathrm|mbox|textbf|mathbf)\{{\s*\(?([A-{LAST_OPTION}])\)?\s*\}}"
+)
 
 
 def extract(kind: Kind, text: str) -> str | None:
@@ -71,14 +79,19 @@ def plain(text: str) -> str:
 def number(text: str) -> str | None:
     """The number concluded with, or the last one: "$1,234.50" is "1234.5", "2/6" is "1/3"."""
     text = _FRACTION.sub(r"\1/\2", text)
-    for place in (boxed(text), conclusion(text), text):
-        if place is None:
-            continue
-        found = NUMBER.findall(place)
-        # After "the answer is" the first number counts, in a running text the last.
-        if found and (value := number_value(found[-1] if place is text else found[0])) is not None:
+    for place in (boxed(text), conclusion(text)):
+        if place is not None and (value := _first_number(place)) is not None:
             return value
-    return None
+    found = NUMBER.findall(text)
+    return number_value(found[-1]) if found else None
+
+
+def _first_number(place: str) -> str | None:
+    """After "the answer is" the first number counts, or the one that its sentence calls it."""
+    line = place.lstrip(" *`\n").split("\n", 1)[0]
+    stated = _STATED.findall(line) if "=" in line or not _BEGINS.match(line) else []
+    found = stated[-1:] or NUMBER.findall(place)[:1]
+    return number_value(found[0]) if found else None
 
 
 def choice(text: str) -> str | None:
@@ -107,24 +120,6 @@ def literal(text: str) -> str | None:
                 if (found := literal_value(value)) is not None:
                     return found
     return None
-
-
-def latex(text: str) -> str | None:
-    r"""The mathematics concluded with: \boxed{...}, or what follows "the answer is"."""
-    found = boxed(text)
-    if found is None:
-        said = conclusion(text)
-        inside = re.search(r"\$+([^$]+)\$+|\\\((.+?)\\\)|\\\[(.+?)\\\]", said or "", re.DOTALL)
-        if inside:
-            found = next(filter(None, inside.groups()))
-        elif said is not None and said.strip():
-            found = said.strip().splitlines()[0].strip(" *").removesuffix(".")
-    if not found or len(found) > LONGEST_VALUE:
-        return None
-    tidy = _LAYOUT.sub("", found.strip().strip("$"))
-    tidy = tidy.replace(r"\dfrac", r"\frac").replace(r"\tfrac", r"\frac")
-    value = number_value(tidy) if re.fullmatch(NUMBER, tidy) else None
-    return value or " ".join(tidy.split()) or None
 
 
 def code(text: str) -> str | None:

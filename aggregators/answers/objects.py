@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 LONGEST = 100_000
@@ -11,16 +12,26 @@ MOST_BRACES = 1_000
 
 def first_object(text: str) -> dict[str, Any] | None:
     """The first JSON object of a text, whatever stands around it."""
-    decoder = json.JSONDecoder()
+    return next(objects(text), None)
+
+
+def objects(text: str, *, strict: bool = True) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a text, one after the other; those inside others do not count.
+
+    Where not `strict`, strings may hold line breaks and other control characters as they are.
+    """
+    decoder = json.JSONDecoder(strict=strict)
+    end = 0
     for number, brace in enumerate(re.finditer(r"\{", text[:LONGEST])):
         if number >= MOST_BRACES:
-            break
+            return
+        if brace.start() < end:
+            continue
         try:
-            found: dict[str, Any] = decoder.raw_decode(text, brace.start())[0]
+            found, end = decoder.raw_decode(text, brace.start())
         except (ValueError, RecursionError):  # No object begins here, or one without end.
             continue
-        return found
-    return None
+        yield found
 
 
 def object_value(text: str) -> str | None:

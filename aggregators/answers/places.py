@@ -1,30 +1,46 @@
 """Where an answer says what it concludes: in a box, after "the answer is", between fences. Pure."""
 
 import re
+from collections.abc import Iterator
 
+MOST_CONCLUSIONS = 8
+"""The last of them that are looked at."""
+
+_ANSWER = r"(?:answer|ответ|antwort|réponse|respuesta|resposta|risposta)"
 _CONCLUSION = re.compile(
-    r"(?:final\s+answer|answer)\W{0,6}(?:is|are|:|=|would\s+be)\s*[:=]?\s*|####\s*", re.IGNORECASE
+    rf"(?:final\s+)?{_ANSWER}\W{{0,6}}(?:(?:is|are|would\s+be|ist|est|es|é|è)\b|:|=)\s*[:=]?\s*\}}?\s*"
+    r"|####\s*",
+    re.IGNORECASE,
 )
+_BOXED = re.compile(r"\\boxed\s*\{")
 _FENCE = re.compile(r"^(`{3,})[^`]*$")
 
 
 def boxed(text: str) -> str | None:
     r"""The content of the last \boxed{...}, braces matched; None where there is none."""
-    start = text.rfind(r"\boxed{")
-    if start < 0:
+    starts = [found.end() for found in _BOXED.finditer(text)]
+    if not starts:
         return None
-    depth = 0
-    for place in range(start + len(r"\boxed"), len(text)):
+    depth = 1
+    for place in range(starts[-1], len(text)):
         depth += (text[place] == "{") - (text[place] == "}")
         if not depth:
-            return text[start + len(r"\boxed{") : place]
+            return text[starts[-1] : place]
     return None
 
 
 def conclusion(text: str) -> str | None:
-    """What follows the last "the answer is" or "####"; None where neither occurs."""
+    """What follows the last "the answer is" or "####"; None where neither occurs.
+
+    The word may be one of a few other languages' for answer.
+    """
+    return next(conclusions(text), None)
+
+
+def conclusions(text: str) -> Iterator[str]:
+    """What follows each "the answer is" or "####", the last one first."""
     ends = [found.end() for found in _CONCLUSION.finditer(text)]
-    return text[ends[-1] :] if ends else None
+    return (text[end:] for end in reversed(ends[-MOST_CONCLUSIONS:]))
 
 
 def fenced(text: str) -> list[str]:
@@ -41,6 +57,8 @@ def fenced(text: str) -> list[str]:
             fence = None
         else:
             lines.append(line)
+    if fence is not None and lines:
+        blocks.append("\n".join(lines))
     return blocks
 
 

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from aggregators.answers.values import NUMBER
 from evals.fitting.probes import Probe
-from evals.tasks.scorers import IN_SENTENCES, SCORERS
+from evals.scoring.registry import make_scorer
 from evals.tasks.task import Task
 from routers.outcomes import OutcomeTable
 
+IN_SENTENCES = ("number", "choice", "contains")
+"""Scorers that read answers in sentences, and cost no more than `exact` does."""
 LEAST_SHARE = 0.2
 """Share of answers that another scorer must find right before it is recommended."""
 SHOWN_CHARACTERS = 60
@@ -85,7 +87,8 @@ def _fitting(task: Task, answers: Sequence[_Scored]) -> tuple[str, ...]:
 
 
 def _share(scorer: str, answers: Sequence[_Scored]) -> float:
-    return sum(SCORERS[scorer](one.probe.sample, one.text) for one in answers) / len(answers)
+    score = make_scorer(scorer)
+    return sum(score(one.probe.sample, one.text) for one in answers) / len(answers)
 
 
 def _never_right(expert: str, answers: Sequence[_Scored]) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from evals.scoring.extracting import Extraction
 from evals.tasks.columns import ColumnProblem, find_columns, names_of
-from evals.tasks.extraction import Extraction
 from evals.tasks.spec import AnySplit, ColumnValue, TaskSpec
 from evals.tasks.splits import SPLITS, by_digest, same_words
 from evals.tasks.tables import Row

@@ -9,12 +9,12 @@ import yaml
 from pydantic import ValidationError
 
 from aggregators.answers.values import NUMBER
+from evals.scoring.registry import make_scorer
 from evals.tasks.drafts import Draft, RowProblem, drafts
 from evals.tasks.few_shot import with_examples
 from evals.tasks.jsonl import GZIP, read_text
 from evals.tasks.places import YAML, rows_of, shipped
 from evals.tasks.sample import Sample, Task
-from evals.tasks.scorers import check_options
 from evals.tasks.spec import AUTO, TaskSpec
 from evals.tasks.templates import suggest
 from experts.errors import ConfigError
@@ -120,7 +120,10 @@ def _resolved(spec: TaskSpec, found: Sequence[Draft]) -> TaskSpec:
         numbers = all(NUMBER.fullmatch(answer) for answer in answers)
         letters = all(answer in LETTERS for answer in answers)
         scorer = "number" if numbers else "choice" if letters else "contains"
-    check_options(scorer, spec.scorer_options)
+    try:
+        make_scorer(scorer, spec.scorer_options)
+    except ConfigError as error:
+        raise ValueError(" ".join((error.message, *error.problems))) from error
     return spec.model_copy(update={"scorer": scorer, "skill": spec.skill or spec.name})
 
 

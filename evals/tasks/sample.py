@@ -3,10 +3,12 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from evals.tasks.scorers import score_all
+from evals.scoring.base import Scorer
+from evals.scoring.batch import Scores, score_all
+from evals.scoring.registry import make_scorer
 from evals.tasks.spec import Split, TaskSpec
 
 
@@ -68,18 +70,19 @@ class Task:
 
     def score_all(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """Quality of many answers in 0..1, in their order; some scorers are faster in batches."""
-        scores = [0.0] * len(pairs)
+        return list(self.scores(pairs).values)
+
+    def scores(self, pairs: Sequence[tuple[Sample, str]]) -> Scores:
+        """The same, with what went wrong; an answer whose scorer fails has 0."""
+        values, problems = [0.0] * len(pairs), dict[int, str]()
         for name in dict.fromkeys(self._part(sample) for sample, _ in pairs):
-            rules = self.parts.get(name, self.spec)
             places = [i for i, (sample, _) in enumerate(pairs) if self._part(sample) == name]
-            texts = [pairs[i][1] for i in places]
-            if rules.extract is not None:
-                texts = [rules.extract.read(text) for text in texts]
-            asked = [(pairs[i][0], text) for i, text in zip(places, texts, strict=True)]
-            found = score_all(rules.scorer, rules.scorer_options, asked)
-            for place, score in zip(places, found, strict=True):
-                scores[place] = score
-        return scores
+            scorer = _scorer(self.parts.get(name, self.spec))
+            found = score_all(scorer, [pairs[place] for place in places])
+            for place, score in zip(places, found.values, strict=True):
+                values[place] = score
+            problems |= {places[place]: words for place, words in found.problems.items()}
+        return Scores(tuple(values), problems)
 
     def owner(self, experts: Collection[str]) -> str | None:
         """The expert whose skill the task tests; None where it is none of these."""
@@ -115,6 +118,18 @@ def score_many(answers: Sequence[tuple[Task, Sample, str]]) -> list[float]:
         for place, score in zip(own, found, strict=True):
             scores[place] = score
     return scores
+
+
+def _scorer(spec: TaskSpec) -> Scorer:
+    """The scorer of a task, which first reads what the task extracts."""
+    scorer, extract = make_scorer(spec.scorer, spec.scorer_options), spec.extract
+    if extract is None:
+        return scorer
+    return replace(
+        scorer,
+        rule=lambda sample, text: scorer.rule(sample, extract.read(text)),
+        waits=scorer.waits or extract.regex is not None,
+    )
 
 
 def _rules(spec: TaskSpec) -> dict[str, Any]:

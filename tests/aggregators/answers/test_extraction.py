@@ -109,7 +109,7 @@ def test_ways_to_write_a_number_are_equal(number: int) -> None:
         ("B", "B"),
         ("(B)", "B"),
         ("B.", "B"),
-        ("J", LAST_OPTION),
+        ("R", LAST_OPTION),
     ],
 )
 def test_the_letter_concluded_with_counts(text: str, letter: str) -> None:
@@ -121,8 +121,8 @@ def test_the_letter_concluded_with_counts(text: str, letter: str) -> None:
     [
         "",
         "b",
-        "K",
-        "(K)",
+        "S",
+        "(S)",
         "Lima",
         "The answer is a mystery.",
         "The answer is Berlin.",

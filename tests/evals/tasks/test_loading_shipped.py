@@ -6,9 +6,9 @@ import pytest
 import yaml
 from repository import ROOT
 
+from evals.scoring.registry import SCORERS
 from evals.tasks.loading import load_task
 from evals.tasks.places import BENCHMARKS, DATA_ROOT, ZOO, shipped
-from evals.tasks.scorers import SCORERS
 from evals.tasks.spec import TaskSpec
 from experts.errors import ConfigError
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from evals.scoring.registry import SCORERS
 from evals.tasks.places import ZOO
-from evals.tasks.scorers import SCORERS
 from evals.tasks.task import asked, find_tasks, load_task, load_tasks, score_many
 from experts.errors import ConfigError
 

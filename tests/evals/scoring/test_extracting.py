@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evals.tasks.extraction import Extraction
+from evals.scoring.extracting import Extraction
 
 
 @pytest.mark.parametrize(

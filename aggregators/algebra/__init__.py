@@ -1,0 +1,1 @@
+"""Whether expressions are equal, found by child processes that live on for the next pair."""
