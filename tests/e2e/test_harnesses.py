@@ -103,7 +103,7 @@ async def test_a_mixture_of_experts_is_scored_like_a_model(
         base_url=f"{service.base_url}/v1/completions",
         tokenizer=TOKENIZER,
     )
-    assert accuracy(samples, "acc") >= 0.85
+    assert accuracy(samples, "acc") >= 0.8
     assert any(said[1] == "True" for row in samples.values() for said in row["filtered_resps"])
 
 
@@ -118,7 +118,7 @@ async def test_a_generation_task_over_the_routed_pool(service: Service, tmp_path
         num_concurrent=8,
     )
     assert len(samples) == 48
-    assert accuracy(samples, "exact_match") >= 0.9
+    assert accuracy(samples, "exact_match") >= 0.85
 
 
 async def test_inspect_runs_over_the_routed_pool(service: Service, tmp_path: Path) -> None:
@@ -135,4 +135,4 @@ async def test_inspect_runs_over_the_routed_pool(service: Service, tmp_path: Pat
     assert log["status"] == "success"
     assert log["results"]["completed_samples"] == 48
     (score,) = log["results"]["scores"]
-    assert score["metrics"]["accuracy"]["value"] >= 0.9
+    assert score["metrics"]["mean"]["value"] >= 0.85
