@@ -14,6 +14,7 @@ from experts.errors import RequestError
 from experts.openai_format import JSON, counted
 from experts.types import Request
 from orchestrator.request.answer import StartedAnswer, no_bytes
+from orchestrator.request.compositions import Composition
 from orchestrator.request.context import RequestContext
 from orchestrator.request.expert_calls import ExpertCalls
 from orchestrator.request.plan import AskPanel, PanelRules, Plan
@@ -24,8 +25,9 @@ class Scoring:
     """Scores texts by a mixture of the experts that an aggregator names; no router is asked."""
 
     def __init__(self, aggregator: Likelihood, rules: PanelRules) -> None:
+        self.members = tuple(dict.fromkeys(rules.named))
         self._aggregator = aggregator
-        self._rules = rules
+        self._name = rules.aggregator
 
     async def answer(
         self, context: RequestContext, trace: Trace, calls: ExpertCalls
@@ -35,11 +37,9 @@ class Scoring:
         Raises ExpertError, and RequestError for everything but a request to score texts, or where
         two experts read a text as different tokens.
         """
-        self._refuse(context)
-        asked = self._aggregator.asked(context.request)
-        members = tuple(dict.fromkeys(self._rules.named))
-        weights = self._aggregator.weights(members)
-        trace.plan = _plan(members, weights, self._rules.aggregator)
+        asked, weights = self.check(context)
+        members = self.members
+        trace.plan = _plan(members, weights, self._name)
         raw = await _ask(members, asked, calls)
         # In a thread: it is a sum for every token, and other requests wait meanwhile.
         choices, undecided = await asyncio.to_thread(
@@ -56,7 +56,8 @@ class Scoring:
         }
         return StartedAnswer(JSON, json.dumps(tree).encode(), no_bytes(), AsyncExitStack())
 
-    def _refuse(self, context: RequestContext) -> None:
+    def check(self, context: RequestContext) -> tuple[Request, tuple[float, ...]]:
+        """What each member is asked, and its weight. Raises RequestError."""
         if context.options.tokens:
             raise RequestError(
                 f"Several experts score together here. {CAN}", param="coterie.tokens"
@@ -66,6 +67,15 @@ class Scoring:
                 "A mixture is of experts that are named, not of a number of them.",
                 param="coterie.experts",
             )
+        weights = self._aggregator.weights(self.members)
+        return self._aggregator.asked(context.request), weights
+
+
+def scoring_of(composition: Composition) -> Scoring | None:
+    """How a composition scores texts, if that is what it does."""
+    if isinstance(composition.aggregator, Likelihood) and composition.rules is not None:
+        return Scoring(composition.aggregator, composition.rules)
+    return None
 
 
 def _plan(members: tuple[str, ...], weights: Sequence[float], aggregator: str) -> Plan:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import cache, partial
 
-from aggregators.likelihood.likelihood import Likelihood
 from experts.fused.roles import fused
 from experts.openai_format import OpenAIFormat, format_answer
 from orchestrator.config.model import Config
@@ -14,7 +13,7 @@ from orchestrator.request.context import RequestContext
 from orchestrator.request.decider import Decider
 from orchestrator.request.expert_calls import ExpertCalls
 from orchestrator.request.feedback import Feedback
-from orchestrator.request.likelihood_answer import Scoring
+from orchestrator.request.likelihood_answer import scoring_of
 from orchestrator.request.panel_answer import PanelAnswers, refuse_what_one_expert_answers
 from orchestrator.request.plan import Abstain, AskExpert, plan_expert
 from orchestrator.request.single_answer import SingleAnswers
@@ -67,11 +66,11 @@ class Pipeline:
         self, context: RequestContext, trace: Trace, composition: Composition
     ) -> StartedAnswer:
         """Decide who answers, and let the expert, or the panel, do so."""
-        if isinstance(composition.aggregator, Likelihood) and composition.rules is not None:
-            scoring = Scoring(composition.aggregator, composition.rules)
-            calls_now = self._calls(context, trace, composition)
-            return await scoring.answer(context, trace, calls_now)
         if composition.rules is not None:
+            if (scoring := scoring_of(composition)) is not None:
+                return await scoring.answer(
+                    context, trace, self._calls(context, trace, composition)
+                )
             refuse_what_one_expert_answers(context)
         # Made when somebody is called with them: one expert's answer needs none.
         calls = cache(partial(self._calls, context, trace, composition))

@@ -148,6 +148,12 @@ async def test_one_that_fails_is_named(pool: Any, two: str, status: int) -> None
     assert answer.json()["error"]["source"] == "two"
 
 
+async def test_a_failure_ends_the_calls_of_the_others(pool: Any, upstream: Any) -> None:
+    answer = await score(pool, script("silent others", "refuse field"))
+    assert answer.json()["error"]["source"] == "two"
+    await upstream.saw("aborted others")
+
+
 async def test_one_that_broke_once_is_asked_again(pool: Any, upstream: Any) -> None:
     """The second time, it answers, if not what it was asked."""
     answer = await score(pool, "one: drop-once scoring\ntwo: " + says(-1.0))
