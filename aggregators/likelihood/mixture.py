@@ -7,7 +7,7 @@ Mercer, 1980).
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 FLOOR = -9999.0
@@ -77,17 +77,18 @@ def mix(parts: Sequence[Scored], weights: Sequence[float], generated: int = 0) -
     return Mixture(Scored(tuple(tokens), tuple(logprobs), tuple(alternatives)), undecided)
 
 
-def pooled(terms: Iterable[tuple[float, float]]) -> float:
-    """log(sum of share * exp(logprob)) of pairs (share, logprob), whatever their order.
+def pooled(logs: Sequence[float]) -> float:
+    """The logarithm of a sum, from the logarithms of its terms, whatever their order.
 
     Never above 0, the logarithm of certainty, and never below FLOOR.
     """
-    logs = [math.log(share) + logprob for share, logprob in terms]
     top = max(logs, default=FLOOR)
     if top <= FLOOR:
         return FLOOR
+    if len(logs) == 1:
+        return min(0.0, top)
     # fsum is exact, so that no order of the experts is another mixture.
-    total = math.fsum(math.exp(one - top) for one in logs)
+    total = math.fsum([math.exp(one - top) for one in logs])
     return min(0.0, top + math.log(total))
 
 
@@ -110,17 +111,20 @@ def _at(tokens: Sequence[str], place: int) -> str | None:
 def _mixed(logprobs: Sequence[float | None], shares: Sequence[float]) -> float | None:
     """The mixture's log-probability of the text's token; None where an expert knows none."""
     known = [one for one in logprobs if one is not None]
-    return pooled(zip(shares, known, strict=True)) if len(known) == len(shares) else None
+    if len(known) < len(shares):
+        return None
+    return pooled([math.log(w) + one for w, one in zip(shares, known, strict=True)])
 
 
 def _mixed_alternatives(
     known: Sequence[Mapping[str, float]], shares: Sequence[float]
 ) -> dict[str, float]:
-    every = dict.fromkeys(token for one in known for token in one)
-    return {
-        token: pooled((w, one[token]) for w, one in zip(shares, known, strict=True) if token in one)
-        for token in every
-    }
+    named: dict[str, list[float]] = {}
+    for share, one in zip(shares, known, strict=True):
+        weight = math.log(share)
+        for token, value in one.items():
+            named.setdefault(token, []).append(weight + value)
+    return {token: pooled(logs) for token, logs in named.items()}
 
 
 def _decided(

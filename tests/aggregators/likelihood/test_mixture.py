@@ -118,16 +118,14 @@ def _most(named: dict[str, float], rival: str, token: str) -> float:
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.floats(0.01, 1), st.floats(-1e4, 0)), min_size=1))
-def test_the_pool_of_any_numbers_is_a_log_probability(terms: list[tuple[float, float]]) -> None:
-    assert FLOOR <= pooled(terms) <= 0
+@given(st.lists(st.floats(-2e4, 0), min_size=1))
+def test_the_pool_of_any_numbers_is_a_log_probability(logs: list[float]) -> None:
+    assert FLOOR <= pooled(logs) <= 0
 
 
 def test_tiny_probabilities_do_not_vanish() -> None:
     """The naive sum of exponentials would be 0."""
-    assert pooled([(0.5, -800.0), (0.5, -801.0)]) == pytest.approx(
-        -800.0 + math.log(0.684), abs=1e-3
-    )
+    assert pooled([-800.0, -801.0]) == pytest.approx(-800.0 + math.log(1.3679), abs=1e-3)
 
 
 def test_an_alternative_counts_for_those_who_named_it() -> None:
