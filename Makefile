@@ -4,12 +4,15 @@ CONFIG ?= examples/zoo.yaml
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Other people's harnesses, in an environment of their own.
+HARNESS := .venv-harness
+HARNESS_LOCK := deploy/locks/harness.txt
 # The engine: CUDA where an NVIDIA GPU answers, else CPU.
 ENGINE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 LOCK := deploy/locks/$(ENGINE).txt
 REAL_TASKS := -t geography -t translation -t examples/real/tasks
 
-.PHONY: help setup redis demo serve eval real demo-real bench bench-swap bench-slot bench-fusion bench-panel gpu-check zoo profile test test-fast test-real check fmt lock clean
+.PHONY: help setup redis demo serve eval harness real demo-real bench bench-swap bench-slot bench-fusion bench-panel gpu-check zoo profile test test-fast test-real check fmt lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -26,6 +29,12 @@ demo: $(READY) ## the main job: route held-out questions over the zoo, print one
 
 real: $(READY) ## fetch, convert and check SmolLM2-135M-Instruct (93 MB), for examples/real.yaml
 	@$(BIN)/python -m experts.real
+
+harness: $(HARNESS)/.ready ## install lm-evaluation-harness and inspect_ai into .venv-harness, for their tests
+
+$(HARNESS)/.ready: $(HARNESS_LOCK) deploy/setup-harness.sh
+	@PYTHON="$(PYTHON)" VENV="$(HARNESS)" LOCK="$(HARNESS_LOCK)" sh deploy/setup-harness.sh
+	@touch $@
 
 demo-real: real ## the same table for a real model, three adapters on it and two specialists
 	@$(BIN)/coterie demo --config examples/real.yaml --questions 60 $(REAL_TASKS)
@@ -87,5 +96,5 @@ lock: ## resolve the locks again (cpu and cuda), from pyproject.toml
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" sh deploy/lock.sh
 
 clean: ## remove what the targets made
-	@rm -rf $(VENV) out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(HARNESS) out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,6 +15,7 @@ AGGREGATORS = {
     "strategy": "aggregators.cascade.strategy:Strategy",
     "debate": "aggregators.debate.debate:Debate",
     "judged_debate": "aggregators.debate.judged:JudgedDebate",
+    "likelihood": "aggregators.likelihood.likelihood:Likelihood",
 }
 
 FAMILY = Family("aggregator", AGGREGATORS, AggregatorConfig, "aggregate")

@@ -33,7 +33,7 @@ class OpenAIFormat:
         said = {"message": {"role": "assistant", "content": text}} if self._chat else {"text": text}
         choice = {"index": 0, **said, "logprobs": None, "finish_reason": finish}
         kind = "chat.completion" if self._chat else "text_completion"
-        tree = {**self._head, "object": kind, "choices": [choice], "usage": _counted(usage)}
+        tree = {**self._head, "object": kind, "choices": [choice], "usage": counted(usage)}
         return json.dumps(tree).encode()
 
     def chunk(
@@ -55,8 +55,8 @@ class OpenAIFormat:
 
     def end_of_stream(self, usage: Usage = NO_USAGE) -> bytes:
         """The last events of a stream: the usage, where the client asked for it, and `[DONE]`."""
-        counted = self._event([], usage=_counted(usage)) if self._counts else b""
-        return counted + b"data: [DONE]\n\n"
+        told = self._event([], usage=counted(usage)) if self._counts else b""
+        return told + b"data: [DONE]\n\n"
 
     def _event(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
         kind = "chat.completion.chunk" if self._chat else "text_completion"
@@ -72,7 +72,8 @@ def format_answer(request: Request, model: str, text: str, usage: Usage = NO_USA
     return formatted.chunk(text, "stop") + formatted.end_of_stream(usage)
 
 
-def _counted(usage: Usage) -> dict[str, int]:
+def counted(usage: Usage) -> dict[str, int]:
+    """The usage as it stands in an answer."""
     both = usage.prompt_tokens + usage.completion_tokens
     return {
         "prompt_tokens": usage.prompt_tokens,

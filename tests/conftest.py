@@ -35,7 +35,7 @@ def only_loopback() -> Iterator[None]:
 
 
 class Upstream:
-    """An OpenAI-compatible server that does what the last user message, or the prompt, says.
+    """An OpenAI-compatible server that does what the last user message, or the first prompt, says.
 
     Of a message with a line `MODEL: ...` for its model, it does what that line says.
 
@@ -180,7 +180,8 @@ REFUSALS: dict[str, tuple[int, Any]] = {
 
 
 def _script_of(body: dict[str, Any]) -> str:
-    text = str(body["messages"][-1]["content"] if "messages" in body else body["prompt"])
+    asked = body["messages"][-1]["content"] if "messages" in body else body["prompt"]
+    text = str(asked[0] if isinstance(asked, list) and "prompt" in body else asked)
     own = [line for line in text.splitlines() if line.startswith(f"{body.get('model')}: ")]
     return own[0].partition(": ")[2] if own else text
 

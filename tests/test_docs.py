@@ -172,7 +172,7 @@ def _check_command(command: str, *, runs: bool, block: Block) -> None:
         case ".ci/run", _:
             assert (ROOT / ".ci/run").exists()
         case program, _:
-            assert program in ("curl", "git", "pip"), command
+            assert program in ("curl", "git", "pip", "lm_eval", "inspect"), command
 
 
 def _parse(arguments: list[str]) -> None:

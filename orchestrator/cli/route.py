@@ -11,6 +11,7 @@ from experts.errors import ConfigError, RequestError
 from experts.types import Request
 from orchestrator.config.model import Config, load_config
 from orchestrator.request.compositions import Compositions
+from orchestrator.request.likelihood_answer import scoring_of
 from orchestrator.request.plan import Abstain, Plan, plan_decision, prices_of, tradeoff_of
 from routers.base import Decision, Router
 from routers.registry import build, shared_encoder
@@ -25,6 +26,9 @@ def route(question: str, config: Path, model: str, as_json: bool) -> None:
         composition = Compositions(tree).named(model)
     except RequestError as error:
         raise ConfigError(error.message, hint=error.hint) from error
+    if (scoring := scoring_of(composition)) is not None:
+        members = ", ".join(scoring.members)
+        raise ConfigError(f"{model} asks {members}, whatever the question is: nothing is routed.")
     keys = composition.config
     router = make_router(tree, keys.router)
     body = {"messages": [{"role": "user", "content": question}]}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from aggregators.base import Aggregator
+from aggregators.likelihood.likelihood import Likelihood
 from aggregators.registry import AGGREGATORS, build
 from aggregators.second_opinion import SecondOpinion
 from experts.errors import RequestError, UnknownModel
@@ -82,8 +83,7 @@ class Compositions:
     def _configured(self, model: str, entry: CompositionConfig) -> Composition:
         plain = Composition(entry)
         if isinstance(entry.aggregator, dict):
-            rules = PanelRules(str(entry.aggregator["type"]), entry.experts)
-            return replace(plain, rules=rules, aggregator=self._own[model])
+            return self._with_rules(plain, str(entry.aggregator["type"]), self._own[model])
         if entry.aggregator is None:
             return plain
         return self._with_aggregator(plain, entry.aggregator) or plain
@@ -141,7 +141,14 @@ class Compositions:
         aggregator = self._built.get(name)
         if aggregator is None:
             return None
-        rules = PanelRules(name, composition.config.experts)
+        return self._with_rules(composition, name, aggregator)
+
+    def _with_rules(
+        self, composition: Composition, name: str, aggregator: Aggregator
+    ) -> Composition:
+        """The composition with that aggregator; one that scores texts seats its own experts."""
+        named = aggregator.members(self._experts) if isinstance(aggregator, Likelihood) else ()
+        rules = PanelRules(name, composition.config.experts, named=named)
         return replace(composition, rules=rules, aggregator=aggregator)
 
     def _aggregators(self) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from experts.engine import Answer, stream
 from experts.errors import ExpertLost, ExpertRefused
 from experts.fused.roles import Fused, refuse_role_tokens, without_role_tokens
+from experts.sse import check_whole, usage_in
 from experts.types import Chunk, Request
 from orchestrator.config.model import CompositionConfig
 from orchestrator.request.budget import Ledger
@@ -60,10 +61,7 @@ class ExpertCalls:
 
         Who fails before its first piece is asked again, `server.retries` times.
         """
-        if (model := self._fused.get(expert)) is not None:
-            refuse_role_tokens(self._asked, model)
-            request = without_role_tokens(request, model)
-        request = self._ledger.call(expert, request)
+        request = self._counted(expert, request)
         left = self._retries
         while True:
             begun = False
@@ -78,6 +76,49 @@ class ExpertCalls:
                     raise
                 left -= 1
                 self._trace.retried.append(error.message)
+
+    async def whole(self, expert: str, request: Request) -> bytes:
+        """What the expert's server answers, unread: for what streams of text cannot tell.
+
+        Raises ExpertError, and RequestError, as calling does; asks again as often.
+        """
+        request = self._counted(expert, request)
+        left = self._retries
+        while True:
+            try:
+                return await self._whole_once(expert, request)
+            except (ExpertLost, ExpertRefused) as error:
+                if not left or not error.retryable:
+                    raise
+                left -= 1
+                self._trace.retried.append(error.message)
+
+    def _counted(self, expert: str, request: Request) -> Request:
+        """The request as it may be sent: within the budget, and without role tokens."""
+        if (model := self._fused.get(expert)) is not None:
+            refuse_role_tokens(self._asked, model)
+            request = without_role_tokens(request, model)
+        return self._ledger.call(expert, request)
+
+    async def _whole_once(self, expert: str, request: Request) -> bytes:
+        with await self._lease(expert) as lease:
+            try:
+                raw: bytes = await self._within(expert, self._read(lease, request))
+            except ExpertLost:
+                await self._pool.suspect(lease)
+                raise
+        if (usage := usage_in(raw)) is not None:
+            self._ledger.counted(0, usage.completion_tokens)
+            self._trace.count(expert, usage)
+        return raw
+
+    async def _read(self, lease: Lease, request: Request) -> bytes:
+        name = lease.engine.name
+        async with aclosing(await lease.engine.open(request, name)) as answer:
+            self._opened(answer)
+            raw = b"".join([piece async for piece in answer.pieces])
+            check_whole(name, answer.content_type, raw)
+        return raw
 
     async def _once(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
         with await self._lease(expert) as lease:

@@ -13,6 +13,7 @@ from orchestrator.request.context import RequestContext
 from orchestrator.request.decider import Decider
 from orchestrator.request.expert_calls import ExpertCalls
 from orchestrator.request.feedback import Feedback
+from orchestrator.request.likelihood_answer import scoring_of
 from orchestrator.request.panel_answer import PanelAnswers, refuse_what_one_expert_answers
 from orchestrator.request.plan import Abstain, AskExpert, plan_expert
 from orchestrator.request.single_answer import SingleAnswers
@@ -66,6 +67,10 @@ class Pipeline:
     ) -> StartedAnswer:
         """Decide who answers, and let the expert, or the panel, do so."""
         if composition.rules is not None:
+            if (scoring := scoring_of(composition)) is not None:
+                return await scoring.answer(
+                    context, trace, self._calls(context, trace, composition)
+                )
             refuse_what_one_expert_answers(context)
         # Made when somebody is called with them: one expert's answer needs none.
         calls = cache(partial(self._calls, context, trace, composition))

@@ -10,6 +10,7 @@ from experts.types import Operation, Request
 from orchestrator.config.model import Config
 from orchestrator.request.compositions import Composition, Compositions
 from orchestrator.request.context import RequestContext
+from orchestrator.request.likelihood_answer import scoring_of
 from orchestrator.request.panel_answer import refuse_what_one_expert_answers
 from orchestrator.server.classes import check_class
 from orchestrator.server.schemas import parse_body, parse_object
@@ -81,7 +82,8 @@ def _parse_line(raw: bytes, number: int, config: Config, compositions: Compositi
     composition = compositions.find(model, extension.options)
     if composition is not None and composition.rules is not None:
         context = RequestContext(request, model, options=extension.options)
-        refuse_what_one_expert_answers(context)
+        scoring = scoring_of(composition)
+        scoring.check(context) if scoring else refuse_what_one_expert_answers(context)
     if extension.request_class is not None:
         check_class(config, extension.request_class)
     return BatchLine(request, model, composition)

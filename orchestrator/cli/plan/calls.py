@@ -10,6 +10,7 @@ from orchestrator.cli.plan.batch_file import BatchLine
 from orchestrator.cli.route import make_router
 from orchestrator.config.model import Config
 from orchestrator.request.compositions import Composition, aggregator_of
+from orchestrator.request.likelihood_answer import scoring_of
 from orchestrator.request.plan import (
     AskPanel,
     AskSecondOpinion,
@@ -31,10 +32,10 @@ def forecast_calls(lines: Sequence[BatchLine], config: Config) -> list[Calls]:
     A panel is counted with everything that its aggregator may ask, within its budget, and a
     router that wants skills with its tagger. Raises ConfigError for a router that cannot be built.
     """
-    found = [Counter([line.model]) for line in lines]
+    found = [_unrouted(line) for line in lines]
     by_router: dict[str, list[tuple[int, Composition]]] = {}
     for number, line in enumerate(lines):
-        if line.composition is not None:
+        if line.composition is not None and scoring_of(line.composition) is None:
             name = line.composition.config.router
             by_router.setdefault(name, []).append((number, line.composition))
     prices = prices_of(config)
@@ -45,6 +46,12 @@ def forecast_calls(lines: Sequence[BatchLine], config: Config) -> list[Calls]:
         for (number, composition), decision in zip(routed, decisions, strict=True):
             found[number] = tags + calls_of(decision, composition, prices)
     return found
+
+
+def _unrouted(line: BatchLine) -> Calls:
+    """The calls where no router is asked: the expert itself, or all that score texts together."""
+    scoring = scoring_of(line.composition) if line.composition is not None else None
+    return Counter([line.model] if scoring is None else scoring.members)
 
 
 def calls_of(decision: Decision, composition: Composition, prices: Mapping[str, float]) -> Calls:

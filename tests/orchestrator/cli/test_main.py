@@ -123,6 +123,14 @@ def test_route_prints_json(coterie: Any, write: Any) -> None:
     assert (answer["plan"], answer["scores"]) == ("far", {"far": 1.0})
 
 
+def test_route_tells_that_a_mixture_is_not_routed(coterie: Any, write: Any) -> None:
+    model = ("--model", "pool/one+likelihood")
+    code, _, err = coterie("route", "2 + 2?", *model, "--config", write(POOL))
+    assert code == 2
+    assert "pool/one+likelihood asks far" in err
+    assert "nothing is routed" in err
+
+
 def test_route_names_the_compositions_that_there_are(coterie: Any, write: Any) -> None:
     code, _, err = coterie("route", "2 + 2?", "--model", "pool/x", "--config", write(POOL))
     assert code == 2

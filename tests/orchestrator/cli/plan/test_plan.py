@@ -92,6 +92,18 @@ def test_a_batch_is_shared_out_over_engines(plan: Any, write: Any) -> None:
     assert "4 letters each" in out
 
 
+def test_texts_that_experts_score_together_ask_each_of_them_once(plan: Any, write: Any) -> None:
+    keys = {"type": "likelihood", "weights": {"base": 1, "far": 2, "other": 0}}
+    mixture = {"compositions": {"pool/mix": {"router": "one", "aggregator": keys}}}
+    score = {"model": "pool/mix", "echo": True, "logprobs": 1, "max_tokens": 0}
+    code, out, _ = plan(write({**score, "prompt": ["x", "y"]}), "--json", pool={**POOL, **mixture})
+    assert code == 0
+    assert [one["calls"] for one in json.loads(out)["engines"]] == [{"base": 1}, {"far": 1}]
+    code, _, err = plan(write({"model": "pool/mix", "messages": HI}), pool={**POOL, **mixture})
+    assert code == 2
+    assert "does not generate" in err
+
+
 def test_the_forecast_as_json(plan: Any, write: Any) -> None:
     _, out, _ = plan(write(_line("a", model="base", messages=HI, max_tokens=10)), "--json")
     told = json.loads(out)
