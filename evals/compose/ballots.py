@@ -38,6 +38,14 @@ class Ballots:
         """
         return self._counted(asked)[0]
 
+    def spokesmen(self, asked: Numbers) -> Numbers:
+        """[T] the same where each question has its own number of answers [T]."""
+        places = np.zeros(len(asked), dtype=int)
+        for count in np.unique(asked).tolist():
+            rows = asked == count
+            places[rows] = Ballots(self.labels[rows], self.weights[rows]).winners(count)
+        return places
+
     def asked(self, stop_at: float | None) -> Numbers:
         """[T] how many answer, one after the other, until the leader most probably stays ahead."""
         count = self.labels.shape[1]
