@@ -2,6 +2,7 @@
 
 from evals.cli import bench, demo, profile, simulate
 from evals.cli.cascade import cascade
+from evals.cli.compose import compose
 from evals.cli.evaluate import evaluate
 from evals.cli.expert import expert
 from evals.cli.fuse import fuse
@@ -17,6 +18,7 @@ app.command("bench-swap")(bench.bench_swap)
 app.command("bench-slot")(bench.bench_slot)
 app.command("bench-fusion")(bench.bench_fusion)
 app.command()(simulate.simulate)
+app.command()(compose)
 for group, name in (
     (evaluate, "eval"),
     (fuse, "fuse"),

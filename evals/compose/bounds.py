@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evals.compose.answers.matrix import Matrix
 from evals.compose.composition import Composition
-from evals.compose.matrix import Matrix
 from evals.compose.replay import Played, Replay
 from experts.errors import ConfigError
 
@@ -21,6 +21,8 @@ class Tried:
     composition: Composition
     accuracy: float
     calls: float
+    most_calls: int
+    """On any of the questions."""
     price: float
     """NaN where prices are not known, as are the others."""
     seconds: float
@@ -47,6 +49,7 @@ def summary(matrix: Matrix, composition: Composition, played: Played) -> Tried:
         composition,
         float(played.scores.mean()),
         float(played.calls.mean()),
+        int(played.calls.max()),
         float(played.prices.mean()),
         float(played.seconds.mean()),
         float(played.tokens.mean()),
@@ -63,6 +66,8 @@ class Bounds:
     """Mean price of a question."""
     calls: float | None = None
     """Mean calls of a question."""
+    panel: float | None = None
+    """Calls of any question."""
     seconds: float | None = None
     """Mean seconds of a question, without waiting."""
     memory_gb: float | None = None
@@ -74,6 +79,7 @@ class Bounds:
         options = {
             "--max-price": ("price", self.price),
             "--max-calls": ("calls", self.calls),
+            "--max-panel": ("most_calls", self.panel),
             "--max-latency": ("seconds", self.seconds),
             "--max-loaded-gb": ("memory_gb", self.memory_gb),
         }

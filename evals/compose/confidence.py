@@ -24,7 +24,7 @@ class Paired:
 
 
 def paired(own: Floats, others: Floats, seed: int = 0) -> Paired:
-    """Percentile bootstrap over T >= 1 questions (B. Efron, Annals of Statistics 7 (1979), 1-26)."""
+    """Percentile bootstrap over T >= 1 questions, as `evals.reporting.intervals.paired_gain`."""
     differences = np.asarray(own - others)
     random = np.random.default_rng(seed)
     size = len(differences)

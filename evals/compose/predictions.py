@@ -1,4 +1,4 @@
-"""What routers say to questions that they were not fitted on: each is fitted once for each fold."""
+"""What routers say to questions that they have not seen: each is fitted once for each fold."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evals.compose.answers.matrix import Matrix
 from evals.compose.ballots import Floats, Numbers
 from evals.compose.composition import MEANS, Order
-from evals.compose.matrix import Matrix
 from routers.fitted.cross_validation import trusted
 from routers.fitted.training_set import TrainingSet
 from routers.registry import router_class

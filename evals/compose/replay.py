@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evals.compose.answers.matrix import Matrix
 from evals.compose.ballots import SILENT, Ballots, Floats, Numbers, router_weights
 from evals.compose.composition import Alone, Composition, Escalates, Votes
-from evals.compose.matrix import Matrix
 from evals.compose.predictions import Predicted
 
 WRONG_ANSWERS = 9

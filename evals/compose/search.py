@@ -10,7 +10,7 @@ from evals.compose.predictions import Doing
 from evals.compose.replay import Replay
 
 GREEDY_ORDER = Order("kernel")
-LEAST_STEP = 0.002
+LEAST_STEP = 0.005
 """Accuracy that a dearer point of the frontier must add."""
 Costs = Callable[[Tried], float]
 

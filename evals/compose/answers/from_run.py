@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from aggregators.answers.extraction import Kind
 from aggregators.base import Ask
 from aggregators.grouping import AnswerKind, group
+from evals.compose.answers.matrix import Matrix, known_or_nothing, numbered
 from evals.compose.ballots import SILENT, Floats
-from evals.compose.matrix import Matrix, known_or_nothing, numbered
 from evals.runs.record import RUN_FILE, SAMPLES_FILE, Row, RunInfo
 from experts.errors import ConfigError
 from experts.types import Chunk, Request
@@ -45,20 +45,14 @@ class _Meaning:
         """Nobody listens."""
 
 
-async def from_run(folder: Path, encoder: Encoder) -> Matrix:
+async def from_run(folder: Path, encoder: Encoder, pool: Sequence[str] = ()) -> Matrix:
     """The answers of a run's experts to the questions that all of them answered.
 
-    A call that failed is missing, not wrong; of several samples the first counts. Raises
+    Only the experts of the `pool`, where it names any. A call that failed is missing, not wrong; of several samples the first counts. Raises
     ConfigError for a folder that is no run, or one in which no expert is a subject.
     """
     info = _read(folder / RUN_FILE)
-    experts = tuple(one.name for one in info.subjects if one.kind == "expert")
-    if not experts:
-        named = ", ".join(one.name for one in info.subjects) or "none"
-        raise ConfigError(
-            f"{folder}: no subject of this run is an expert (subjects: {named}).",
-            hint="`coterie eval run` asks the experts themselves where `--models` names them.",
-        )
+    experts = _experts(folder, info, pool)
     rows: defaultdict[Question, dict[str, Row]] = defaultdict(dict)
     for row in _rows(folder / SAMPLES_FILE):
         if row.subject in experts and row.draw == 0:
@@ -78,6 +72,22 @@ async def from_run(folder: Path, encoder: Encoder) -> Matrix:
         await _labels(kinds.get(q[0], "auto"), found[n], encoder) for n, q in enumerate(complete)
     ]
     return _matrix(info, experts, found, labels, _common(kinds), len(rows) - len(complete))
+
+
+def _experts(folder: Path, info: RunInfo, pool: Sequence[str]) -> tuple[str, ...]:
+    found = tuple(one.name for one in info.subjects if one.kind == "expert")
+    if not found:
+        named = ", ".join(one.name for one in info.subjects) or "none"
+        raise ConfigError(
+            f"{folder}: no subject of this run is an expert (subjects: {named}).",
+            hint="`coterie eval run` asks the experts themselves where `--models` names them.",
+        )
+    if unknown := [name for name in pool if name not in found]:
+        raise ConfigError(
+            f"{folder}: {', '.join(unknown)} is no expert of this run.",
+            hint=f"Its experts are {', '.join(found)}.",
+        )
+    return tuple(name for name in found if not pool or name in pool)
 
 
 def kind_of(scorer: str) -> AnswerKind:
@@ -115,6 +125,8 @@ def _matrix(
         _known(info, experts, "price_usd_per_mtok"),
         "USD",
         answer,
+        tuple(info.experts[name].version if name in info.experts else "" for name in experts),
+        tuple(task.name for task in info.tasks),
         left_out,
     )
 

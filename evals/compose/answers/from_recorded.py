@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evals.compose.matrix import Matrix, known_or_nothing, numbered
+from evals.compose.answers.matrix import Matrix, known_or_nothing, numbered
 from evals.runs.recorded import Recorded
 
 GB_PER_BILLION = 2.0
@@ -28,5 +28,6 @@ def from_recorded(recorded: Recorded) -> Matrix:
         prices.mean(axis=0) if len(rows) else np.ones(shape[1]),
         recorded.unit,
         recorded.kind,
-        len(recorded.queries) - len(rows),
+        ("recorded",) * len(recorded.models),
+        left_out=len(recorded.queries) - len(rows),
     )

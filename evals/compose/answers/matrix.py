@@ -44,6 +44,10 @@ class Matrix:
     unit: str
     answer: AnswerKind
     """How answers were read, as the key `answer` of a vote."""
+    versions: tuple[str, ...]
+    """[M] of the experts."""
+    tasks: tuple[str, ...] = ()
+    """Which were asked, where that is known."""
     left_out: int = 0
     """Questions that not all experts answered."""
 
@@ -58,6 +62,27 @@ class Matrix:
             prices=self.prices[rows],
             seconds=self.seconds[rows],
             tokens=self.tokens[rows],
+        )
+
+    def only(self, experts: Sequence[str]) -> "Matrix":
+        """Some of the experts, in the order of the matrix. Raises ConfigError for one it lacks."""
+        if unknown := [name for name in experts if name not in self.experts]:
+            raise ConfigError(
+                f"There are no answers of {', '.join(unknown)}.",
+                hint=f"There are those of {', '.join(self.experts)}.",
+            )
+        kept = np.array([column for column, name in enumerate(self.experts) if name in experts])
+        return replace(
+            self,
+            experts=tuple(self.experts[column] for column in kept),
+            versions=tuple(self.versions[column] for column in kept),
+            scores=self.scores[:, kept],
+            labels=self.labels[:, kept],
+            prices=self.prices[:, kept],
+            seconds=self.seconds[:, kept],
+            tokens=self.tokens[:, kept],
+            memory_gb=self.memory_gb[kept],
+            rates=self.rates[kept],
         )
 
     def training_set(self, vectors: NDArray[np.float32], encoder: str) -> TrainingSet:
