@@ -86,9 +86,6 @@ def _ways(order: Order, count: int, *, prices: bool) -> Iterator[Way]:
         yield Votes(panel, "router")
         for stop in STOPS:
             yield Votes(panel, "equal", stop)
-        if panel == count:
-            for stop in STOPS:
-                yield Votes(panel, "router", stop)
 
 
 def _panels(count: int) -> list[int]:

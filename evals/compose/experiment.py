@@ -12,12 +12,13 @@ from functools import partial
 
 import numpy as np
 
+from evals.compose.answers.embedding import Doing
 from evals.compose.ballots import Floats
 from evals.compose.bounds import Bounds, Tried, summary
 from evals.compose.candidates import orders
 from evals.compose.composition import Composition
 from evals.compose.confidence import Paired, paired
-from evals.compose.predictions import Doing, Embedded, cross_fitted, fitted_on, parts
+from evals.compose.predictions import Embedded, cross_fitted, fitted_on, parts
 from evals.compose.replay import Played, Replay
 from evals.compose.search import Costs, Found, frontier, search, without
 from evals.reporting.intervals import Accuracy, accuracy

@@ -1,6 +1,6 @@
 """What routers say to questions that they have not seen: each is fitted once for each fold."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evals.compose.answers.embedding import Doing
 from evals.compose.answers.matrix import Matrix
 from evals.compose.ballots import Floats, Numbers
 from evals.compose.composition import MEANS, Order
@@ -15,7 +16,6 @@ from routers.fitted.cross_validation import trusted
 from routers.fitted.training_set import TrainingSet
 from routers.registry import router_class
 
-Doing = Callable[[str, int, int], None]
 OUTCOMES = Path("outcomes.parquet")
 """A router wants to know where its outcomes are; here it gets them directly."""
 

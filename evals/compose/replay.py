@@ -39,18 +39,20 @@ class Replay:
     def __init__(self, matrix: Matrix, predicted: Predicted) -> None:
         self.matrix = matrix
         self.predicted = predicted
-        self._last: tuple[Any, Ballots] | None = None
+        # Compositions come by order and panel: what the last one needed is mostly needed again.
+        self._ordered: tuple[Any, Numbers, Floats] | None = None
+        self._ballots_of: tuple[Any, Ballots] | None = None
 
     def play(self, composition: Composition) -> Played:
         """Deterministic; ties are decided as router, plan and aggregator decide them."""
-        columns = self.ordered(composition)
+        columns, scores = self.ordered(composition)
         way = composition.way
         if isinstance(way, Alone):
-            place = self._place(composition, way, columns)
+            place = self._place(way, columns, scores)
             chosen = np.take_along_axis(columns, place[:, None], axis=1)
             return self._played(chosen, np.zeros_like(place), np.ones_like(place), in_turn=False)
         if isinstance(way, Votes):
-            ballots = self._ballots(composition, columns[:, : way.experts], way.weights)
+            ballots = self._ballots(composition, way.experts, way.weights)
             asked = ballots.asked(way.stop_at)
             return self._played(
                 columns[:, : way.experts],
@@ -60,40 +62,46 @@ class Replay:
             )
         return self._escalated(composition, way, columns[:, : way.experts])
 
-    def ordered(self, composition: Composition) -> Numbers:
-        """[T, n] the columns of a composition's experts, each question's best first."""
-        own = self._own(composition)
-        scores, ranks = self.predicted.scores(composition.order), self.predicted.ranks
-        return np.asarray(own[np.lexsort((ranks[:, own], -scores[:, own]), axis=1)])
+    def ordered(self, composition: Composition) -> tuple[Numbers, Floats]:
+        """[T, n] the columns of a composition's experts, each question's best first; their scores.
+
+        Equal scores are in the order of the overall means.
+        """
+        key = (composition.experts, composition.order)
+        if self._ordered is None or self._ordered[0] != key:
+            own = self._own(composition)
+            scores = self.predicted.scores(composition.order)[:, own]
+            ranks = np.lexsort((self.predicted.ranks[:, own], -scores), axis=1)
+            self._ordered = (key, own[ranks], np.take_along_axis(scores, ranks, axis=1))
+        return self._ordered[1:]
 
     def first_scores(self, composition: Composition) -> Floats:
         """[T] the predicted quality of the best expert."""
-        own = self._own(composition)
-        return np.asarray(self.predicted.scores(composition.order)[:, own].max(axis=1))
+        return self.ordered(composition)[1][:, 0]
 
     def _own(self, composition: Composition) -> Numbers:
         return np.array([self.matrix.experts.index(name) for name in composition.experts])
 
-    def _place(self, composition: Composition, way: Alone, columns: Numbers) -> Numbers:
+    def _place(self, way: Alone, columns: Numbers, scores: Floats) -> Numbers:
         """[T] which of the ordered experts answers; the better one of two that are worth equal."""
         if way.quality_weight == 1:
             return np.zeros(len(columns), dtype=int)
-        dearest = self.matrix.rates[self._own(composition)].max()
-        cost = self.matrix.rates / dearest if dearest > 0 else np.zeros_like(self.matrix.rates)
-        scores = np.take_along_axis(self.predicted.scores(composition.order), columns, axis=1)
-        worth = way.quality_weight * scores - (1 - way.quality_weight) * cost[columns]
+        prices = self.matrix.rates[columns]
+        cost = prices / (prices.max() or 1.0)
+        worth = way.quality_weight * scores - (1 - way.quality_weight) * cost
         return np.asarray(worth.argmax(axis=1))
 
-    def _ballots(self, composition: Composition, columns: Numbers, weights: str) -> Ballots:
-        key = (composition.experts, composition.order, columns.shape[1], weights)
-        if self._last is None or self._last[0] != key:
+    def _ballots(self, composition: Composition, count: int, weights: str) -> Ballots:
+        key = (composition.experts, composition.order, count, weights)
+        if self._ballots_of is None or self._ballots_of[0] != key:
+            ordered, scores = self.ordered(composition)
+            columns = ordered[:, :count]
             heavy: Floats = np.ones(columns.shape)
             if weights == "router":
-                scores = self.predicted.scores(composition.order)
-                heavy = router_weights(np.take_along_axis(scores, columns, axis=1), WRONG_ANSWERS)
+                heavy = router_weights(scores[:, :count], WRONG_ANSWERS)
             labels = np.take_along_axis(self.matrix.labels, columns, axis=1)
-            self._last = (key, Ballots(labels, heavy))
-        return self._last[1]
+            self._ballots_of = (key, Ballots(labels, heavy))
+        return self._ballots_of[1]
 
     def _escalated(self, composition: Composition, way: Escalates, columns: Numbers) -> Played:
         count = columns.shape[1]
@@ -103,7 +111,7 @@ class Replay:
         verified = ~alone & (sure >= way.verify_at)
         agreed = verified & (labels[:, 0] == labels[:, 1]) & (labels[:, 0] != SILENT)
         asked = np.where(alone, 1, np.where(agreed, 2, count))
-        ballots = self._ballots(composition, columns, "equal")
+        ballots = self._ballots(composition, count, "equal")
         speaks = np.where(alone | agreed, 0, ballots.winners(count))
         found = self._played(columns, speaks, asked, in_turn=False)
         seconds = np.take_along_axis(self.matrix.seconds, columns, axis=1)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from evals.compose.answers.embedding import Doing
 from evals.compose.bounds import Tried, tried
 from evals.compose.candidates import everything, of_subset, singles
 from evals.compose.composition import Alone, Composition, Order, Votes
-from evals.compose.predictions import Doing
 from evals.compose.replay import Replay
 
 GREEDY_ORDER = Order("kernel")

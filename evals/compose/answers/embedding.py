@@ -12,6 +12,7 @@ from experts.errors import ConfigError
 from routers.base import Encoder
 
 AT_ONCE = 256
+Doing = Callable[[str, int, int], None]
 
 
 def embedded(

@@ -48,8 +48,9 @@ class _Meaning:
 async def from_run(folder: Path, encoder: Encoder, pool: Sequence[str] = ()) -> Matrix:
     """The answers of a run's experts to the questions that all of them answered.
 
-    Only the experts of the `pool`, where it names any. A call that failed is missing, not wrong; of several samples the first counts. Raises
-    ConfigError for a folder that is no run, or one in which no expert is a subject.
+    Only the experts of the `pool`, where it names any. A call that failed is missing, not wrong;
+    of several samples the first counts. Raises ConfigError for a folder that is no run, or one in
+    which no expert is a subject.
     """
     info = _read(folder / RUN_FILE)
     experts = _experts(folder, info, pool)

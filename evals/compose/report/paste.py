@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from aggregators.grouping import AnswerKind
 from evals.compose.composition import MEANS, Alone, Composition, Escalates
 from evals.compose.predictions import Embedded
+from experts.errors import ConfigError
+from orchestrator.config.sections import CompositionName
 from routers.outcomes import Outcome, OutcomeTable
 
-NAME = "pool/composed"
 PANEL = 3
 """Experts of a composition with new text, where what was chosen asks one."""
 SYNTHESIS, DEBATE = "-synthesis", "-debate"
@@ -25,8 +27,14 @@ def sections(
     """The sections `routers` and `compositions`: what was chosen, and finalists of new text.
 
     `calls` is the most that an answer may take; finalists that would take more are left out.
+    Raises ConfigError for a name that no composition can have.
     """
-    router = name.rpartition("/")[2]
+    try:
+        TypeAdapter(CompositionName).validate_python(name)
+    except ValidationError as error:
+        reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise ConfigError(f"--name {name}: {reason}.") from error
+    router = name.rpartition("/")[2].replace("+", "-")
     keys = _router(chosen, outcomes)
     compositions = {name: {"router": router, **_way(chosen, answer)}}
     if not chosen.single:
