@@ -18,20 +18,19 @@ from rich.console import Console
 from evals.client.progress import Progress
 from evals.compose import candidates, command
 from evals.compose.composition import Order
+from evals.compose.predictions import Embedded
 from experts.errors import ConfigError
 from routers.outcomes import OutcomeTable
-from tests.evals.compose.conftest import EXPERTS, PRICES, embed, made
 
 SEARCH = (None, 2, 3, 0)
 NO_BOUNDS = (None,) * 5
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(pool: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two routers, and an encoder that knows the made-up questions."""
-    known = embed(made())
-    texts = [query.text for query in known.matrix.queries]
-    vectors = dict(zip(texts, known.vectors, strict=True))
+    texts = [query.text for query in pool.matrix.queries]
+    vectors = dict(zip(texts, pool.vectors, strict=True))
 
     class Encoder:
         name, dimension = "made", 6
@@ -47,9 +46,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def prefix(tmp_path: Path) -> str:
+def prefix(pool: Embedded, tmp_path: Path) -> str:
     """The made-up pool as recorded tables; one question nobody was asked, one not all."""
-    matrix = made()
+    matrix = pool.matrix
     queries = [
         {
             "query_id": query.id,
@@ -67,15 +66,15 @@ def prefix(tmp_path: Path) -> str:
             "model": model,
             "score": float(matrix.scores[row, column]),
             "pred": f"said {matrix.labels[row, column]}",
-            "cost_usd": float(PRICES[column]),
+            "cost_usd": float(matrix.rates[column]),
         }
         for row, query in enumerate(matrix.queries)
-        for column, model in enumerate(EXPERTS)
+        for column, model in enumerate(matrix.experts)
     ]
     found = str(tmp_path / "made")
     pq.write_table(pa.Table.from_pylist(queries), f"{found}_queries.parquet")
     pq.write_table(pa.Table.from_pylist(outcomes[:-5]), f"{found}_outcomes.parquet")
-    lines = ["model,params_b,active_b", *(f"{model},{5},{1}" for model in EXPERTS)]
+    lines = ["model,params_b,active_b", *(f"{model},{5},{1}" for model in matrix.experts)]
     (tmp_path / "models.csv").write_text("\n".join(lines) + "\n")
     return found
 
@@ -96,7 +95,9 @@ async def run(
     return console.export_text()
 
 
-async def test_what_is_printed_and_written(progress: Progress, prefix: str, tmp_path: Path) -> None:
+async def test_what_is_printed_and_written(
+    progress: Progress, prefix: str, pool: Embedded, tmp_path: Path
+) -> None:
     files = [tmp_path / name for name in ("o.parquet", "v.npz", "c.json", "c.svg")]
     said = await run(progress, prefix, (None, 1, None, None, 30.0), written=files)
     assert "238 questions (1 that not all answered are left out)" in said
@@ -107,7 +108,7 @@ async def test_what_is_printed_and_written(progress: Progress, prefix: str, tmp_
     assert "coterie eval run" not in said  # No panel fits into one call.
     tree = json.loads(files[2].read_text())
     assert tree["chosen"]["selected"]["memory_gb"] <= 30
-    assert {one["expert"] for one in tree["experts"]} == set(EXPERTS)
+    assert {one["expert"] for one in tree["experts"]} == set(pool.matrix.experts)
     assert tree["best_single"]["reported"]["seconds"] is None
     assert "<svg" in files[3].read_text()
     table = OutcomeTable.read(files[0])
