@@ -67,6 +67,12 @@ def compose(
         int, typer.Option(min=2, help="Folds of the cross-validation that chooses.")
     ] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of parts, folds and bootstrap.")] = 0,
+    worth: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Points: an expert that surely brings less is not worth its memory."
+        ),
+    ] = 1.0,
     name: Annotated[
         str, typer.Option(help="The composition's name in the YAML.")
     ] = "pool/composed",
@@ -87,7 +93,7 @@ def compose(
     """
     source = (run, recorded, benchmark, pool)
     bounds = (max_price, max_calls, max_panel, max_latency, max_loaded_gb)
-    search = (None if against is None else against.value, parts, folds, seed)
+    search = (None if against is None else against.value, parts, folds, seed, worth)
     launch(
         "evals.compose.command:compose",
         None,

@@ -51,6 +51,8 @@ class Search(NamedTuple):
     parts: int
     folds: int
     seed: int
+    worth: float
+    """Points that an expert must be able to bring to be worth its memory."""
 
 
 class Outputs(NamedTuple):
@@ -98,7 +100,9 @@ async def compose(
     if out.plot:
         draw(out.plot, result, cost, _label(axis, matrix))
     written = tuple(filter(None, (out.outcomes, out.json, out.plot)))
-    printed = Printed(told, matrix, limits, result, how.parts, pasted, path, written)
+    printed = Printed(
+        told, matrix, limits, result, how.parts, how.worth / 100, pasted, path, written
+    )
     return partial(print_all, printed=printed)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from evals.compose.experiment import Judged, Result
 from evals.compose.search import Costs
@@ -20,9 +21,10 @@ def draw(path: Path, result: Result, cost: Costs, label: str) -> None:
     axes = figure.subplots()
     points = sorted(result.points, key=lambda one: cost(one.reported))
     _bars(axes, points, cost, "frontier", "o-", "tab:blue")
+    chosen_on = sorted((cost(one.selected), one.selected.accuracy) for one in points)
     axes.plot(
-        [cost(one.selected) for one in points],
-        [100 * one.selected.accuracy for one in points],
+        [price for price, _ in chosen_on],
+        [100 * share for _, share in chosen_on],
         ":",
         color="tab:grey",
         label="where it was chosen",
@@ -46,6 +48,9 @@ def draw(path: Path, result: Result, cost: Costs, label: str) -> None:
     costs = [cost(one.reported) for one in (*points, result.single, result.chosen)]
     if min(costs) > 0 and max(costs) > FAR * min(costs):
         axes.set_xscale("log")
+        plain = FuncFormatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_major_formatter(plain)
+        axes.xaxis.set_minor_formatter(plain)
     axes.set_xlabel(label)
     axes.set_ylabel("right answers, %, with 95 % intervals")
     axes.grid(visible=True, alpha=0.3)

@@ -17,7 +17,6 @@ from evals.reporting.table import interval, print_table, say, tenths
 
 COLUMNS = ("composition", "right %", "95 % interval", "gain", "95 % interval", "sure %")
 COSTS = ("calls", "price", "s", "GB")
-WORTH = {True: "not worth its memory", False: "not sure"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +28,8 @@ class Printed:
     bounds: Bounds
     result: Result
     parts: int
+    worth: float
+    """Share of right answers that an expert must be able to bring."""
     pasted: dict[str, Any]
     outcomes: Path
     written: tuple[Path, ...]
@@ -54,7 +55,7 @@ def print_all(console: Console, printed: Printed) -> int:
     for line in verdict(printed):
         say(console, line)
     say(console)
-    _print_drops(console, result.drops)
+    _print_drops(console, result.drops, printed.worth)
     say(console)
     for line in _pasting(printed):
         say(console, line)
@@ -91,11 +92,16 @@ def verdict(printed: Printed) -> list[str]:
     return lines
 
 
-def worth(drop: Drop) -> str:
-    """Whether an expert is worth the memory that it takes, in words."""
+def verdict_on(drop: Drop, worth: float) -> str:
+    """Whether an expert is worth the memory that it takes, in words.
+
+    It is not where it surely brings less than `worth`, a share of right answers.
+    """
     if drop.loss is None:
         return "needed to keep the bounds" if drop.instead is None else "never asked"
-    return "needed" if drop.loss.low > 0 else WORTH[drop.loss.mean <= 0]
+    if drop.loss.low > 0:
+        return "needed"
+    return "not worth its memory" if drop.loss.high < worth else "not sure"
 
 
 def _print_points(console: Console, result: Result) -> None:
@@ -131,14 +137,18 @@ def _cells(one: Judged, *, alone: bool) -> tuple[str, ...]:
     )
 
 
-def _print_drops(console: Console, drops: Sequence[Drop]) -> None:
-    say(console, "What the best composition within the bounds loses without an expert:")
+def _print_drops(console: Console, drops: Sequence[Drop], worth: float) -> None:
+    say(
+        console,
+        "What the best composition within the bounds loses without one expert (without two of them"
+        " it may lose more):",
+    )
     rows = []
     for one in sorted(drops, key=lambda one: one.loss.mean if one.loss else 0.0):
         lost = ("-", "-")
         if one.loss is not None:
             lost = (f"{100 * one.loss.mean:+.1f}", _range(one.loss.low, one.loss.high))
-        rows.append((one.expert, _number(one.memory_gb), *lost, worth(one)))
+        rows.append((one.expert, _number(one.memory_gb), *lost, verdict_on(one, worth)))
     print_table(console, ("expert", "GB", "lost", "95 % interval", ""), rows)
 
 
@@ -159,7 +169,7 @@ def _pasting(printed: Printed) -> list[str]:
         tasks = " ".join(printed.matrix.tasks) or "TASK"
         lines += [
             "",
-            f"{' and '.join(names[1:])} need new text, which cannot be replayed. To ask them:",
+            f"{' and '.join(names[1:])}: new text is needed, which cannot be replayed. To ask:",
             f"coterie eval run {tasks} -c POOL.yaml --models {models}",
         ]
     return lines

@@ -17,12 +17,15 @@ from rich.console import Console
 
 from evals.client.progress import Progress
 from evals.compose import candidates, command
-from evals.compose.composition import Order
+from evals.compose.composition import Alone, Composition, Order
+from evals.compose.confidence import Paired
+from evals.compose.experiment import Drop
 from evals.compose.predictions import Embedded
+from evals.compose.report.tables import verdict_on
 from experts.errors import ConfigError
 from routers.outcomes import OutcomeTable
 
-SEARCH = (None, 2, 3, 0)
+SEARCH = (None, 2, 3, 0, 1.0)
 NO_BOUNDS = (None,) * 5
 
 
@@ -116,18 +119,31 @@ async def test_what_is_printed_and_written(
     assert len(table.queries()) == 238
 
 
+def test_who_is_worth_the_memory() -> None:
+    def said(low: float, high: float) -> str:
+        loss = Paired((low + high) / 2, low, high, 0.5)
+        return verdict_on(Drop("one", 5.0, loss, None), 0.01)
+
+    assert said(0.002, 0.03) == "needed"
+    assert said(-0.01, 0.009) == "not worth its memory"
+    assert said(-0.01, 0.02) == "not sure"
+    assert verdict_on(Drop("one", 5.0, None, None), 0.01) == "needed to keep the bounds"
+    other = Composition(("two",), Order("means"), Alone())
+    assert verdict_on(Drop("one", 5.0, None, other), 0.01) == "never asked"
+
+
 async def test_finalists_are_named(progress: Progress, prefix: str) -> None:
     said = await run(progress, prefix)
-    assert "pool/composed-synthesis and pool/composed-debate need new text" in said
+    assert "pool/composed-synthesis and pool/composed-debate: new text is needed" in said
     assert "coterie eval run TASK -c POOL.yaml --models pool/composed,pool/composed-synth" in said
     assert "which `--outcomes FILE` writes" in said
 
 
 async def test_the_frontier_is_drawn_against_what_is_known(progress: Progress, prefix: str) -> None:
-    assert await run(progress, prefix, search=("calls", 2, 3, 0))
-    assert await run(progress, prefix, search=("memory", 2, 3, 0))
+    assert await run(progress, prefix, search=("calls", *SEARCH[1:]))
+    assert await run(progress, prefix, search=("memory", *SEARCH[1:]))
     with pytest.raises(ConfigError, match="--against seconds: this is not known"):
-        await run(progress, prefix, search=("seconds", 2, 3, 0))
+        await run(progress, prefix, search=("seconds", *SEARCH[1:]))
 
 
 async def test_what_cannot_be_composed(progress: Progress, prefix: str) -> None:
