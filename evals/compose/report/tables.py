@@ -170,7 +170,7 @@ def _pasting(printed: Printed) -> list[str]:
         lines += [
             "",
             f"{' and '.join(names[1:])}: new text is needed, which cannot be replayed. To ask:",
-            f"coterie eval run {tasks} -c POOL.yaml --models {models}",
+            f"coterie eval run {tasks} -c POOL.yaml --models {models} --out RUN",
         ]
     return lines
 
