@@ -54,7 +54,7 @@ def draw(path: Path, result: Result, cost: Costs, label: str) -> None:
     axes.set_xlabel(label)
     axes.set_ylabel("right answers, %, with 95 % intervals")
     axes.grid(visible=True, alpha=0.3)
-    axes.legend(loc="lower right", fontsize="small")
+    figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
 

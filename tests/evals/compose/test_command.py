@@ -22,6 +22,7 @@ from evals.compose.confidence import Paired
 from evals.compose.experiment import Drop
 from evals.compose.predictions import Embedded
 from evals.compose.report.tables import verdict_on
+from evals.runs.record import RUN_FILE, SAMPLES_FILE
 from experts.errors import ConfigError
 from routers.outcomes import OutcomeTable
 
@@ -173,3 +174,41 @@ async def test_two_equal_models_leave_the_cheaper_one(
     said = await run(progress, prefix)
     assert "No composition was found to be better than cheap alone." in said
     assert "composed: {type: static, expert: cheap}" in said
+
+
+async def test_a_run_is_composed_as_its_table_is(
+    progress: Progress, pool: Embedded, tmp_path: Path
+) -> None:
+    matrix = pool.matrix
+    subjects = [{"name": name, "kind": "expert"} for name in matrix.experts]
+    experts = {
+        name: {"version": "v1", "price_usd_per_mtok": rate, "memory_gb": 2.0}
+        for name, rate in zip(matrix.experts, matrix.rates.tolist(), strict=True)
+    }
+    task = {"name": "made", "version": 1, "digest": "d", "questions": 240, "scorer": "exact"}
+    head = {"created": "2026-11-27T12:00:00Z", "config": "c", "seed": 0, "subjects": subjects}
+    (tmp_path / RUN_FILE).write_text(json.dumps({**head, "experts": experts, "tasks": [task]}))
+    rows = [
+        {
+            "subject": expert,
+            "task": "made",
+            "sample": query.id,
+            "category": query.task,
+            "question": query.text,
+            "answer": f"said {matrix.labels[row, column]}",
+            "score": float(matrix.scores[row, column]),
+            "price_usd": float(matrix.rates[column]),
+            "seconds": 0.5,
+        }
+        for row, query in enumerate(matrix.queries)
+        for column, expert in enumerate(matrix.experts)
+    ]
+    (tmp_path / SAMPLES_FILE).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source, outputs = (tmp_path, None, "", ""), ("pool/composed", *(None,) * 4)
+    finish = await command.compose(progress, source, NO_BOUNDS, SEARCH, outputs)
+    console = Console(width=160, record=True, file=io.StringIO())
+    assert finish(console) == 0
+    said = console.export_text()
+    assert "4 experts, 240 questions; " in said
+    assert "coterie eval run made -c POOL.yaml" in said
+    assert "100.0" in said  # Nobody can doubt that these experts are better together.
