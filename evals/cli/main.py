@@ -2,6 +2,7 @@
 
 from evals.cli import bench, demo, profile, report, simulate
 from evals.cli.cascade import cascade
+from evals.cli.compose import compose
 from evals.cli.evaluate import evaluate
 from evals.cli.expert import expert
 from evals.cli.fuse import fuse
@@ -19,6 +20,7 @@ app.command("bench-fusion")(bench.bench_fusion)
 app.command()(simulate.simulate)
 evaluate.command("report")(report.report)
 evaluate.command("compare")(report.compare)
+app.command()(compose)
 for group, name in (
     (evaluate, "eval"),
     (fuse, "fuse"),

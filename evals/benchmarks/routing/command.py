@@ -10,7 +10,6 @@ from rich.console import Console
 from evals.benchmarks.routing import (
     experiment,
     latency,
-    recorded,
     recorded_report,
     served_report,
     votes_report,
@@ -19,6 +18,7 @@ from evals.benchmarks.routing import votes as voting
 from evals.benchmarks.routing.served import ask_pool
 from evals.client.progress import Progress
 from evals.reporting.table import Finish, say
+from evals.runs import recorded
 from experts.errors import ConfigError
 from orchestrator.config.model import Config
 from routers.features import MiniLMEncoder

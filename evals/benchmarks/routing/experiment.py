@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
-from evals.benchmarks.routing.recorded import Recorded
+from evals.runs.recorded import Recorded
 from experts.errors import ConfigError
 from routers.fitted.fitting import Fitted
 from routers.fitted.training_set import Floats, TrainingSet

@@ -9,7 +9,7 @@ import numpy as np
 
 from aggregators.tally import lead_probability, log_odds_weight, tally
 from evals.benchmarks.routing.experiment import ORACLE, SINGLE, Experiment, Split, Way, fit
-from evals.benchmarks.routing.recorded import Recorded
+from evals.runs.recorded import Recorded
 from routers.fitted.training_set import Floats
 
 ROUTER = "kernel"

@@ -41,7 +41,9 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seconds: float = Field(10.0, gt=0, description="Time on the clock, its start included.")
+    seconds: float = Field(
+        30.0, gt=0, description="Time on the clock, its start included: a machine may be busy."
+    )
     cpu_seconds: int = Field(8, ge=1, description="Time of the processor, over all threads.")
     memory_mb: int = Field(1024, ge=64, description="Address space.")
     file_mb: int = Field(4, ge=1, description="One file.")

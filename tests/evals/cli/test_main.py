@@ -12,7 +12,19 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from evals.cli import bench, cascade, demo, evaluate, expert, fuse, main, outcomes, profile, report
+from evals.cli import (
+    bench,
+    cascade,
+    compose,
+    demo,
+    evaluate,
+    expert,
+    fuse,
+    main,
+    outcomes,
+    profile,
+    report,
+)
 from evals.cli import simulate as simulation
 from experts.errors import ConfigError
 from orchestrator.cli import main as service
@@ -90,10 +102,10 @@ ARGUMENTS = {
     ("fuse", "mixture-of-thoughts"): ["-o", "out", "-c", "f.yaml"],
     ("fuse", "self-contrast"): ["--expert", "duo", "-t", "logic"],
     ("outcomes", "add"): ["f.jsonl", "--table", "t.parquet"], ("expert", "add"): ["f.yaml"],
-    ("cascade", "fit"): ["pool/cascade"],
+    ("cascade", "fit"): ["pool/cascade"], ("compose",): ["run"],
 }  # fmt: skip
-MODULES = (bench, cascade, demo, evaluate, expert, fuse, outcomes, profile, simulation, service,
-           report, router)  # fmt: skip
+MODULES = (bench, cascade, compose, demo, evaluate, expert, fuse, outcomes, profile, simulation,
+           service, report, router)  # fmt: skip
 
 
 def test_role_tokens_without_a_folder_are_refused() -> None:

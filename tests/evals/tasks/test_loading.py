@@ -128,7 +128,7 @@ def test_the_digest_follows_what_is_asked_and_what_is_right(tmp_path: Path) -> N
         ("data: mine.jsonl\nscorer: exakt", "scorer: must be auto or one of"),
         (
             "data: mine.jsonl\nscorer: {name: exact, strict: true}",
-            "the scorer exact has no options",
+            "strict: Extra inputs are not permitted",
         ),
         ("data: mine.jsonl\nscorer: {strict: true}", "scorer"),
         ("data: mine.jsonl\nname: a b", "name"),

@@ -28,8 +28,8 @@ from evals.benchmarks.routing.experiment import (
     run,
 )
 from evals.benchmarks.routing.quality_cost import aiq, hull
-from evals.benchmarks.routing.recorded import Recorded, read_recorded
 from evals.benchmarks.routing.recorded_report import draw, lines, print_experiment, write_lines
+from evals.runs.recorded import Recorded, read_recorded
 from experts.errors import ConfigError
 
 MODELS = ("sums", "cities", "guesser")

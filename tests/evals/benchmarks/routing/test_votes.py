@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from evals.benchmarks.routing.experiment import ORACLE, SINGLE, Experiment
-from evals.benchmarks.routing.recorded import Recorded
 from evals.benchmarks.routing.votes import ADAPTIVE, FIXED, FULL, WEIGHTED, Ballot, run
 from evals.benchmarks.routing.votes_report import print_votes, verdicts, weighted_line, write_json
+from evals.runs.recorded import Recorded
 from routers.outcomes import Query
 
 COUNT = 300

@@ -1,7 +1,7 @@
 """Recorded answers of models to benchmark questions: PREFIX_queries and PREFIX_outcomes.parquet."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -11,6 +11,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from aggregators.answers.extraction import Kind, canonical
+from aggregators.grouping import AnswerKind
 from experts.errors import ConfigError
 from experts.replay import read_table
 from routers.fitted.training_set import Floats, TrainingSet
@@ -38,6 +39,10 @@ class Recorded:
     prices: Floats
     """[N, M] of a call, in `unit`."""
     unit: str
+    sizes: Mapping[str, float] = field(default_factory=dict)
+    """Billions of parameters in all, of the models whose sizes are known."""
+    kind: AnswerKind = "auto"
+    """How the answers of all questions are read; `auto` where they differ in that."""
 
     @property
     def complete(self) -> NDArray[np.intp]:
@@ -106,6 +111,8 @@ def read_recorded(prefix: str, pool: Sequence[str], benchmark: str = "") -> Reco
         answers[asked],
         prices,
         unit,
+        _sizes(Path(prefix).parent / MODELS, "params_b"),
+        _kind([queries[row].get("answer_format") for row in asked]),
     )
 
 
@@ -125,6 +132,11 @@ def _answer(kind: str | None, recorded: Any) -> str | None:
         return None
     known: Kind = cast(Kind, kind) if kind in get_args(Kind) else "text"
     return canonical(known, str(recorded))
+
+
+def _kind(formats: Sequence[str | None]) -> AnswerKind:
+    found = set(formats)
+    return cast(Kind, formats[0]) if len(found) == 1 and found <= set(get_args(Kind)) else "auto"
 
 
 def _rows(outcomes: pa.Table) -> list[dict[str, Any]]:
@@ -147,15 +159,15 @@ def _prices(
     """Recorded costs where there are all; else sizes from models.csv beside; else 1 a call."""
     if not np.isnan(costs[~np.isnan(scores)]).any():
         return np.nan_to_num(costs), "USD"
-    sizes = _sizes(Path(prefix).parent / MODELS)
+    sizes = _sizes(Path(prefix).parent / MODELS, "active_b")
     if all(model in sizes for model in models):
         per_model = np.array([sizes[model] for model in models])
         return np.broadcast_to(per_model, scores.shape), "billions of active parameters"
     return np.ones(scores.shape), "calls"
 
 
-def _sizes(path: Path) -> dict[str, float]:
+def _sizes(path: Path, column: str) -> dict[str, float]:
     if not path.exists():
         return {}
     rows = pyarrow.csv.read_csv(path).to_pylist()
-    return {row["model"]: float(row["active_b"]) for row in rows if row.get("active_b")}
+    return {row["model"]: float(row[column]) for row in rows if row.get(column)}

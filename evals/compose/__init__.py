@@ -1,0 +1,1 @@
+"""Ask once, compare everything: compositions replayed over the answers of one sweep."""

@@ -1,0 +1,1 @@
+"""What experts answered, as one matrix: from a run, or from recorded tables."""

@@ -1,0 +1,194 @@
+"""What is printed: the frontier, what was chosen, the experts' worth, and the lines to paste."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from evals.compose.answers.matrix import Matrix
+from evals.compose.bounds import Bounds
+from evals.compose.experiment import Drop, Judged, Result
+from evals.compose.report.paste import text
+from evals.reporting.table import interval, print_table, say, tenths
+
+COLUMNS = ("composition", "right %", "95 % interval", "gain", "95 % interval", "sure %")
+COSTS = ("calls", "price", "s", "GB")
+
+
+@dataclass(frozen=True, eq=False)
+class Printed:
+    """All that a report says."""
+
+    source: str
+    matrix: Matrix
+    bounds: Bounds
+    result: Result
+    parts: int
+    worth: float
+    """Share of right answers that an expert must be able to bring."""
+    pasted: dict[str, Any]
+    outcomes: Path
+    written: tuple[Path, ...]
+
+
+def print_all(console: Console, printed: Printed) -> int:
+    """Print everything; the exit code is always 0: that nothing beats one expert is a finding."""
+    matrix, result = printed.matrix, printed.result
+    dropped = f" ({matrix.left_out} that not all answered are left out)" if matrix.left_out else ""
+    say(
+        console,
+        f"{printed.source}: {len(matrix.experts)} experts, {len(matrix.queries)} questions"
+        f"{dropped}; {result.tried} compositions tried.",
+    )
+    say(
+        console,
+        f"Chosen on {result.chosen_on} questions, by cross-validation; all figures are those of"
+        f" the other {result.reported_on}. Price in {matrix.unit}.",
+    )
+    say(console)
+    _print_points(console, result)
+    say(console)
+    for line in verdict(printed):
+        say(console, line)
+    say(console)
+    _print_drops(console, result.drops, printed.worth)
+    say(console)
+    for line in _pasting(printed):
+        say(console, line)
+    for path in printed.written:
+        say(console, f"wrote {path}")
+    return 0
+
+
+def verdict(printed: Printed) -> list[str]:
+    """What was chosen, how good the search is, and how much it flatters itself."""
+    result, bounds = printed.result, printed.bounds
+    chosen, gain = result.chosen, result.overall_gain
+    single = result.single.selected.composition
+    limits = f" within {bounds}" if bounds.named else ""
+    lines = [f"Chosen{limits}: {chosen.selected.composition}"]
+    if chosen.selected.composition == single:
+        lines.append(f"No composition was found to be better than {single} alone.")
+    else:
+        lines.append(
+            f"It beats {single}, the best single expert, by {_points(chosen.gain.mean)}"
+            f" ({_range(chosen.gain.low, chosen.gain.high)}); {_sure(chosen.gain.sure)} % sure."
+        )
+    lines.append(
+        f"What a search chooses{limits}, over the reports of {printed.parts} searches:"
+        f" {tenths(result.overall.mean)} % ({interval(result.overall)}) at"
+        f" {result.overall_calls:.2f} calls, {_points(gain.mean)}"
+        f" ({_range(gain.low, gain.high)}) over the best single expert."
+    )
+    lines.append(
+        f"Optimism of the search: {_points(result.optimism)} (standard error"
+        f" {100 * result.optimism_error:.1f}): what it chooses looks so much better where it is"
+        " chosen."
+    )
+    return lines
+
+
+def verdict_on(drop: Drop, worth: float) -> str:
+    """Whether an expert is worth the memory that it takes, in words.
+
+    It is not where it surely brings less than `worth`, a share of right answers.
+    """
+    if drop.loss is None:
+        return "needed to keep the bounds" if drop.instead is None else "never asked"
+    if drop.loss.low > 0:
+        return "needed"
+    return "not worth its memory" if drop.loss.high < worth else "not sure"
+
+
+def _print_points(console: Console, result: Result) -> None:
+    rows = list(result.points)
+    for one in (result.single, result.chosen):
+        if all(one.selected.composition != row.selected.composition for row in rows):
+            rows.append(one)
+    rows.sort(key=lambda one: (np.nan_to_num(one.reported.price), one.reported.calls))
+    bold = next(n for n, row in enumerate(rows) if _same(row, result.chosen))
+    cells = [_cells(row, alone=_same(row, result.single)) for row in rows]
+    print_table(console, (*COLUMNS, *COSTS), cells, bold=bold)
+
+
+def _same(one: Judged, other: Judged) -> bool:
+    return one.selected.composition == other.selected.composition
+
+
+def _cells(one: Judged, *, alone: bool) -> tuple[str, ...]:
+    gained = ("-", "-", "-")
+    if not alone:
+        gain = one.gain
+        gained = (f"{100 * gain.mean:+.1f}", _range(gain.low, gain.high), _sure(gain.sure))
+    costs = one.reported
+    return (
+        str(one.selected.composition),
+        tenths(one.accuracy.mean),
+        interval(one.accuracy),
+        *gained,
+        f"{costs.calls:.2f}",
+        _number(costs.price),
+        _number(costs.seconds),
+        _number(one.selected.memory_gb),
+    )
+
+
+def _print_drops(console: Console, drops: Sequence[Drop], worth: float) -> None:
+    say(
+        console,
+        "What the best composition within the bounds loses without one expert (without two of them"
+        " it may lose more):",
+    )
+    rows = []
+    for one in sorted(drops, key=lambda one: one.loss.mean if one.loss else 0.0):
+        lost = ("-", "-")
+        if one.loss is not None:
+            lost = (f"{100 * one.loss.mean:+.1f}", _range(one.loss.low, one.loss.high))
+        rows.append((one.expert, _number(one.memory_gb), *lost, verdict_on(one, worth)))
+    print_table(console, ("expert", "GB", "lost", "95 % interval", ""), rows)
+
+
+def _pasting(printed: Printed) -> list[str]:
+    names = list(printed.pasted["compositions"])
+    lines = ["For the pool's file:", "", text(printed.pasted).rstrip(), ""]
+    if "outcomes" in next(iter(printed.pasted["routers"].values())):
+        there = printed.outcomes in printed.written
+        lines.append(
+            f"The router reads {printed.outcomes}"
+            f"{'' if there else ', which `--outcomes FILE` writes'}; experts that it does not"
+            " know are never asked."
+        )
+    if printed.matrix.answer == "auto":
+        lines.append("Votes read answers by `auto`: name the kind where all questions have one.")
+    if len(names) > 1:
+        models = ",".join([*names, str(printed.result.single.selected.composition)])
+        tasks = " ".join(printed.matrix.tasks) or "TASK"
+        lines += [
+            "",
+            f"{' and '.join(names[1:])}: new text is needed, which cannot be replayed. To ask:",
+            f"coterie eval run {tasks} -c POOL.yaml --models {models} --out RUN",
+        ]
+    return lines
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f} points"
+
+
+def _range(low: float, high: float) -> str:
+    return f"{100 * low:.1f} - {100 * high:.1f}"
+
+
+def _sure(share: float) -> str:
+    """Percent that is 100 or 0 only where every draw says so."""
+    return f"{min(max(100 * share, 0.1 * (share > 0)), 100 - 0.1 * (share < 1)):.1f}"
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
