@@ -120,6 +120,7 @@ class RunInfo(_Record):
     created: str = Field(description="ISO 8601, UTC.")
     config: str = Field(description="Digest of the configuration.")
     seed: int
+    temperature: float = Field(0.0, ge=0, description="Of the subjects' own answers.")
     samples: int = Field(1, ge=1)
     limit: int | None = None
     subjects: tuple[SubjectInfo, ...]
