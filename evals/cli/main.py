@@ -6,6 +6,7 @@ from evals.cli.evaluate import evaluate
 from evals.cli.expert import expert
 from evals.cli.fuse import fuse
 from evals.cli.outcomes import outcomes
+from evals.cli.runs import run as run_tasks
 from orchestrator.cli.main import app
 from orchestrator.cli.running import run
 
@@ -17,6 +18,7 @@ app.command("bench-swap")(bench.bench_swap)
 app.command("bench-slot")(bench.bench_slot)
 app.command("bench-fusion")(bench.bench_fusion)
 app.command()(simulate.simulate)
+evaluate.command("run")(run_tasks)
 for group, name in (
     (evaluate, "eval"),
     (fuse, "fuse"),

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS answers (
     run TEXT NOT NULL, at_s REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS answers_of_run ON answers (run);
+CREATE INDEX IF NOT EXISTS answers_of_version ON answers (version, seconds);
 CREATE TABLE IF NOT EXISTS loads (
     run TEXT NOT NULL, expert TEXT NOT NULL, slot TEXT NOT NULL, at_s REAL NOT NULL,
     seconds REAL NOT NULL
@@ -154,13 +155,20 @@ class AnswerCache:
             ).fetchone()
         return float(found or 0.0)
 
-    def bound(self, pages: int) -> None:
-        """Let the file have no more than so many pages, as a full disk would."""
-        self._base.execute(f"PRAGMA max_page_count = {pages:d}")
+    def costs(self, expert: str, version: str) -> dict[str, float]:
+        """What a load of the expert and a call of that version took on average, if any is known."""
+        with self._errors():
+            run = self._base.execute
+            load = run("SELECT AVG(seconds) FROM loads WHERE expert = ?", (expert,)).fetchone()
+            call = run("SELECT AVG(seconds) FROM answers WHERE version = ?", (version,)).fetchone()
+        found = {"load_s": load[0], "service_s": call[0]}
+        return {name: value for name, value in found.items() if value is not None}
 
     def _begin(self) -> None:
         run = self._base.execute
-        owner, version = (run(f"PRAGMA {n}").fetchone()[0] for n in ("application_id", "user_version"))
+        owner, version = (
+            run(f"PRAGMA {n}").fetchone()[0] for n in ("application_id", "user_version")
+        )
         if owner != APPLICATION_ID:
             if owner or run("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0]:
                 raise ConfigError(

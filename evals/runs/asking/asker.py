@@ -3,14 +3,15 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from evals.runs.cache import AnswerCache, NewAnswer
-from evals.runs.keys import call_key
-from evals.runs.line import Line
+from aggregators.base import with_logprobs
+from evals.runs.asking.cache import AnswerCache, NewAnswer
+from evals.runs.asking.keys import call_key
+from evals.runs.asking.line import Line
+from evals.runs.asking.wire import Busy, Reply
 from evals.runs.record import Tokens
-from evals.runs.wire import Busy, Reply
 from experts.errors import ExpertLost
 from experts.types import Request
 
@@ -28,7 +29,7 @@ class Retries:
 
     def pause_s(self, number: int, asked_s: float) -> float:
         """Before try `number` + 1, of which the service may have said when it makes sense."""
-        return min(LONGEST_BACKOFF_S, max(self.first_s * 2**number, asked_s))
+        return min(LONGEST_BACKOFF_S, max(self.first_s * 2.0**number, asked_s))
 
 
 @dataclass(eq=False, slots=True)
@@ -89,25 +90,49 @@ class Asker:
 
         Whoever is cancelled takes the call back, unless it is under way or others wait for it.
         """
-        key = self.key(expert, request, repeat)
-        job = self._jobs.get(key)
+        job = self._jobs.get(self.key(expert, request, repeat))
         if job is None:
-            stored = self._cache.get(key)
+            stored = self._stored(expert, request, repeat)
             if stored is not None:
-                if stored.run != self._run:
-                    self.counts.cached.add(key)
-                return Reply(stored.response, stored.seconds)
-            job = self._jobs[key] = _Job(key, expert, request, _future())
-            self._line.put(expert, key)
-            self._wake()
+                return stored
+            job = self._begin(expert, request, repeat)
         job.waiters += 1
         try:
             await asyncio.wait([job.future])
             return job.future.result()
         finally:
             job.waiters -= 1
-            if not job.waiters and self._line.drop(job.expert, key):
-                del self._jobs[key]
+            unwanted = not job.waiters and self._jobs.get(job.key) is job
+            if unwanted and self._line.drop(expert, job.key):
+                del self._jobs[job.key]
+
+    def _stored(self, expert: str, request: Request, repeat: int) -> Reply | None:
+        """What the cache has; an answer that tells more, its log-probabilities, serves as well."""
+        for wanted in (request, *_fuller(request)):
+            key = self.key(expert, wanted, repeat)
+            if (stored := self._cache.get(key)) is not None:
+                if stored.run != self._run:
+                    self.counts.cached.add(key)
+                return Reply(stored.response, stored.seconds)
+        return None
+
+    def _begin(self, expert: str, request: Request, repeat: int) -> _Job:
+        """Let the call wait; one that tells more takes the place of one that tells less."""
+        for wanted in _fuller(request):
+            if (fuller := self._jobs.get(self.key(expert, wanted, repeat))) is not None:
+                return fuller
+        key = self.key(expert, request, repeat)
+        plain = self.key(expert, _plain(request), repeat)
+        job = self._jobs.get(plain)
+        if job is not None and self._line.drop(expert, plain):
+            del self._jobs[plain]
+            job.key, job.request = key, request
+        else:
+            job = _Job(key, expert, request, _future())
+        self._jobs[key] = job
+        self._line.put(expert, key)
+        self._wake()
+        return job
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -177,6 +202,16 @@ def tokens_of(response: Mapping[str, Any]) -> Tokens:
     return Tokens(
         prompt=usage.get("prompt_tokens") or 0, completion=usage.get("completion_tokens") or 0
     )
+
+
+def _fuller(request: Request) -> tuple[Request, ...]:
+    """The same request with log-probabilities, where it asks for none."""
+    return () if "logprobs" in request.body else (with_logprobs(request),)
+
+
+def _plain(request: Request) -> Request:
+    body = {key: value for key, value in request.body.items() if key != "logprobs"}
+    return replace(request, body=body)
 
 
 def _future() -> "asyncio.Future[Reply]":
