@@ -23,7 +23,7 @@ from orchestrator.request.budget import Ledger
 from routers.base import Encoder
 
 SETTLE_STEPS = 8
-"""Rounds of the event loop in which an aggregator hears of an answer before the next one comes."""
+"""Rounds of the event loop in which an aggregator hears of one answer before the next one comes."""
 
 
 class Said(NamedTuple):
@@ -117,8 +117,9 @@ class RowCalls:
             failure = error
         if before is not None:
             await asyncio.wait([before])
-            for _ in range(SETTLE_STEPS):
-                await asyncio.sleep(0)
+        # An answer of the cache, too, comes after all calls that are made beside it have begun.
+        for _ in range(SETTLE_STEPS):
+            await asyncio.sleep(0)
         if failure is not None:
             raise failure
         return reply
