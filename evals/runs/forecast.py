@@ -18,6 +18,8 @@ from experts.types import Chunk, Request
 from orchestrator.request.compositions import Composition, aggregator_of
 from orchestrator.request.plan import Abstain, AskExpert, Plan
 
+LOOKED_AT = 64
+
 
 @dataclass(slots=True)
 class Wanted:
@@ -49,6 +51,21 @@ class _Silent:
 
     def tell(self, words: str, **facts: Any) -> None:
         """Nobody listens."""
+
+
+async def asked_with_logprobs(
+    subjects: Sequence[Subject],
+    rows: Sequence[Asked],
+    versions: Mapping[str, str],
+    progress: Progress,
+) -> frozenset[str]:
+    """The experts of which some composition wants log-probabilities, by a sample of the questions.
+
+    Asked for them at once, these experts need not be asked twice.
+    """
+    some = rows[:: -(-len(rows) // LOOKED_AT)]
+    found = await wanted_calls(subjects, some, versions, progress)
+    return frozenset(e for e, request in found.distinct.values() if "logprobs" in request.body)
 
 
 async def wanted_calls(

@@ -18,6 +18,7 @@ from evals.runs.asking.service import RunClock, RunService
 from evals.runs.asking.wire import Reply
 from evals.runs.dry_run import dry_run
 from evals.runs.folder import RunFolder
+from evals.runs.forecast import asked_with_logprobs
 from evals.runs.questions import Asked, Sampling, asked, chosen
 from evals.runs.record import LoadEvent, Row, RunInfo, Tokens, Totals
 from evals.runs.scoring import failed, scored
@@ -174,13 +175,16 @@ async def _answers(
 ) -> tuple[list[Given], int]:
     """Every subject's answers, one subject after the other; and how many other runs had got."""
     line = sweep.line()
+    fuller = await asked_with_logprobs(sweep.subjects, sweep.rows, sweep.versions, progress)
 
     async def post(expert: str, request: Request) -> Reply:
         reply = await service(expert, request)
         shown.tell()
         return reply
 
-    asker = Asker(post, cache, line, sweep.versions, info.created, clock, sweep.options.retries)
+    asker = Asker(
+        post, cache, line, sweep.versions, info.created, clock, sweep.options.retries, fuller
+    )
     total = len(sweep.subjects) * len(sweep.rows)
     shown = _Shown(progress, total, asker, line, lambda: len(cache.loads(info.created)))
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,8 +67,12 @@ class Asker:
         run: str,
         clock: Callable[[], float],
         retries: Retries,
+        fuller: Collection[str] = (),
     ) -> None:
-        """`versions` tells the experts' weights apart; `clock` has the seconds of the run `run`."""
+        """`versions` tells the experts' weights apart; `clock` has the seconds of the run `run`.
+
+        `fuller` are experts that are always asked for log-probabilities, since some call will be.
+        """
         self._post = post
         self._cache = cache
         self._line = line
@@ -76,6 +80,7 @@ class Asker:
         self._run = run
         self._clock = clock
         self._retries = retries
+        self._fuller = fuller
         self._jobs: dict[bytes, _Job] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._woken = False
@@ -121,6 +126,8 @@ class Asker:
         for wanted in _fuller(request):
             if (fuller := self._jobs.get(self.key(expert, wanted, repeat))) is not None:
                 return fuller
+        if expert in self._fuller and "logprobs" not in request.body:
+            request = with_logprobs(request)
         key = self.key(expert, request, repeat)
         plain = self.key(expert, _plain(request), repeat)
         job = self._jobs.get(plain)

@@ -45,13 +45,14 @@ class CompositionSubject:
         self._router = router
         self._parts = parts
         self._tagging = tagging_of(router)
-        self._decisions: list[Decision] | None = None
+        self._decisions: dict[str, Decision] = {}
 
     async def prepare(self, rows: Sequence[Asked], progress: Progress) -> None:
         """Route all questions, unless a tagger has to be asked for their skills before."""
         if self._tagging is None:
             requests = [row.request for row in rows]
-            self._decisions = await self._route(requests, progress)
+            decisions = await self._route(requests, progress)
+            self._decisions = {r.id: d for r, d in zip(requests, decisions, strict=True)}
 
     async def plans(
         self, rows: Sequence[Asked], progress: Progress
@@ -60,8 +61,9 @@ class CompositionSubject:
 
         None where there is no plan.
         """
-        decisions = self._decisions
-        if decisions is None:
+        if self._decisions:
+            decisions = [self._decisions[row.request.id] for row in rows]
+        else:
             decisions = await self._route([row.request for row in rows], progress)
         plans: list[tuple[Plan | None, Composition]] = []
         for decision in decisions:
@@ -81,8 +83,9 @@ class CompositionSubject:
     ) -> list[Given]:
         """Of every question, all at once. Raises what is no fault of one question."""
         ways = [self._calls(asker) for _ in rows]
-        decisions = self._decisions
-        if decisions is None:
+        if self._tagging is None:
+            decisions = [self._decisions[row.request.id] for row in rows]
+        else:
             requests = await together([self._tagged(*one) for one in zip(rows, ways, strict=True)])
             decisions = await self._route(requests, progress)
         whole = zip(rows, decisions, ways, strict=True)

@@ -26,7 +26,12 @@ async def experts() -> AsyncIterator[ScriptedExperts]:
 
 def write_task(folder: Path, skill: str, count: int = QUESTIONS) -> Path:
     rows = [
-        {"id": f"{skill}-{n}", "split": "test", "question": f"{skill} {n}?", "answer": f"{skill} {n}"}
+        {
+            "id": f"{skill}-{n}",
+            "split": "test",
+            "question": f"{skill} {n}?",
+            "answer": f"{skill} {n}",
+        }
         for n in range(count)
     ]
     data = folder / f"{skill}.jsonl"

@@ -112,9 +112,13 @@ def test_a_file_with_a_torn_middle_is_damaged(path: Path) -> None:
     raw[4096 : len(raw) - 4096] = b"\xff" * (len(raw) - 8192)
     path.write_bytes(raw)
     with pytest.raises(ConfigError, match="damaged"):
-        cache = AnswerCache(path)
-        for number in range(400):
-            cache.get(answer(number).key)
+        read_all(path, 400)
+
+
+def read_all(path: Path, count: int) -> None:
+    cache = AnswerCache(path)
+    for number in range(count):
+        cache.get(answer(number).key)
 
 
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
@@ -173,9 +177,7 @@ def test_nothing_is_lost_where_the_disk_is_full(path: Path) -> None:
     cache.close()
 
 
-def test_the_users_cache_is_where_xdg_says(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_users_cache_is_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_cache() == tmp_path / "coterie" / "answers.sqlite"
     monkeypatch.delenv("XDG_CACHE_HOME")
@@ -207,8 +209,12 @@ def test_a_key_depends_on_everything_but_the_order(body: dict[str, object], vers
 
 @pytest.mark.parametrize(
     ("body", "drawn"),
-    [({"temperature": 0}, False), ({"temperature": 0.5}, True), ({}, True)]
-    + [({"temperature": 0.5, "seed": 0}, False)],
+    [
+        ({"temperature": 0}, False),
+        ({"temperature": 0.5}, True),
+        ({"temperature": 0.5, "seed": 0}, False),
+        ({}, True),
+    ],
 )
 def test_what_is_drawn_anew(body: dict[str, object], drawn: bool) -> None:
     assert is_drawn(Request("1", "chat/completions", body)) is drawn
