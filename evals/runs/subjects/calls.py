@@ -151,9 +151,7 @@ def read(expert: str, response: Mapping[str, Any]) -> Chunk:
         for choice in response.get("choices") or ()
     ]
     chunk = parse_chunk(expert, json.dumps({**response, "choices": choices}).encode())
-    # Half a surrogate pair is no text that could be stored, or sent.
-    text = chunk.text.encode("utf-8", "replace").decode()
-    return Chunk(text, chunk.finish_reason or "stop", chunk.usage, chunk.logprobs)
+    return Chunk(chunk.text, chunk.finish_reason or "stop", chunk.usage, chunk.logprobs)
 
 
 def why(error: CoterieError) -> str:
