@@ -1,12 +1,11 @@
 """The console script `coterie`: the service's commands, and those that measure and fit."""
 
-from evals.cli import bench, demo, profile, simulate
+from evals.cli import bench, demo, profile, runs, simulate
 from evals.cli.cascade import cascade
 from evals.cli.evaluate import evaluate
 from evals.cli.expert import expert
 from evals.cli.fuse import fuse
 from evals.cli.outcomes import outcomes
-from evals.cli.runs import run as run_tasks
 from orchestrator.cli.main import app
 from orchestrator.cli.running import run
 
@@ -18,7 +17,8 @@ app.command("bench-swap")(bench.bench_swap)
 app.command("bench-slot")(bench.bench_slot)
 app.command("bench-fusion")(bench.bench_fusion)
 app.command()(simulate.simulate)
-evaluate.command("run")(run_tasks)
+app.command("bench-eval")(runs.bench_eval)
+evaluate.command("run")(runs.run)
 for group, name in (
     (evaluate, "eval"),
     (fuse, "fuse"),

@@ -110,3 +110,23 @@ def run(
         "api_key": api_key,
     }
     launch("evals.runs.run:command", None, config, keywords, dry_run)
+
+
+def bench_eval(
+    config: options.Config = options.DEFAULT_CONFIG,
+    models: Annotated[
+        str, typer.Option(help="The subjects, separated by commas.")
+    ] = "pool/auto,pool/vote,duo,generalist",
+    questions: Annotated[
+        int, typer.Option(min=1, help="Questions of our tasks, as many of each.")
+    ] = 2000,
+    in_flight: Annotated[int, typer.Option(min=1, help="Most calls under way.")] = 64,
+) -> None:
+    """Measure what an evaluation costs beside its calls.
+
+    Compares it with the bare engines that do the same calls; the exit code is 1 if a target is
+    missed.
+    """
+    names = tuple(name for name in models.split(",") if name)
+    target = "evals.benchmarks.evaluation.sweep:sweep"
+    launch(target, None, config, names, questions, in_flight)

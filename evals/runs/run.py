@@ -43,6 +43,7 @@ class Sweep:
     subjects: Sequence[Subject]
     rows: Sequence[Asked]
     versions: Mapping[str, str]
+    on_call: Callable[[str, Request], None]
 
     @property
     def prices(self) -> Mapping[str, float]:
@@ -66,19 +67,27 @@ async def command(
     return await run(progress, config, RunOptions(**{**told, **parts}), dry)
 
 
+def _nobody(expert: str, request: Request) -> None:
+    """Nobody wants to know what is sent."""
+
+
 async def run(
-    progress: Progress, config: Path | None, options: RunOptions, dry: bool = False
+    progress: Progress,
+    config: Path | None,
+    options: RunOptions,
+    dry: bool = False,
+    on_call: Callable[[str, Request], None] = _nobody,
 ) -> Finish:
     """Ask, score and write the run; with `dry` only tell what it would take.
 
-    Goes on with a run that was killed. Raises ConfigError, ServiceError.
+    `on_call` hears of every call that is sent. Goes on with a run that was killed. Raises ConfigError, ServiceError.
     """
     settings = None if config is None else load_config(config)
     tasks = chosen(find_tasks(options.tasks), options.split, options.limit, options.sampling.seed)
     rows = asked(tasks, options.sampling)
     subjects = await asyncio.to_thread(_subjects, settings, options)
     versions = _versions(settings, options, subjects)
-    sweep = Sweep(settings, options, subjects, rows, versions)
+    sweep = Sweep(settings, options, subjects, rows, versions, on_call)
     if dry:
         if settings is None:
             raise ConfigError("--dry-run needs a configuration: name one with --config.")
@@ -178,6 +187,7 @@ async def _answers(
     fuller = await asked_with_logprobs(sweep.subjects, sweep.rows, sweep.versions, progress)
 
     async def post(expert: str, request: Request) -> Reply:
+        sweep.on_call(expert, request)
         reply = await service(expert, request)
         shown.tell()
         return reply

@@ -30,7 +30,7 @@ def pool(tmp_path: Path) -> Path:
     return path
 
 
-def command(pool: Path, out: Path, *more: str) -> "subprocess.CompletedProcess[str]":
+def command(pool: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
     program = [sys.executable, "-c", "from evals.cli.main import main; main()"]
     options = ["-c", str(pool), "--models", SUBJECTS, "--limit", "6", "-o", str(out)]
     cache = ["--cache", str(out.parent / "answers.sqlite")]
