@@ -1,16 +1,18 @@
 """`coterie eval run --dry-run`: what a run would take, told before an engine starts."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from rich.console import Console
 
+from aggregators.base import with_logprobs
 from evals.client.progress import Progress
 from evals.reporting.table import Finish, print_table, say
 from evals.runs.asking.cache import AnswerCache
+from evals.runs.asking.keys import call_key
 from evals.runs.forecast import Wanted, wanted_calls
 from evals.runs.questions import Asked
 from evals.runs.settings import RunOptions
@@ -54,13 +56,11 @@ async def dry_run(
 ) -> Finish:
     """Count, look into the cache, and return what prints it. Raises ConfigError, ServiceError."""
     wanted = await wanted_calls(subjects, rows, versions, progress)
+    _take_out(wanted, versions, lambda key: False)
     path, cached, known = options.cache_path(opaque=False), 0, dict[str, dict[str, Any]]()
     if path.exists():
         cache = AnswerCache(path)
-        there = [key for key in wanted.distinct if cache.get(key) is not None]
-        cached = len(there)
-        for key in there:
-            del wanted.distinct[key]
+        cached = _take_out(wanted, versions, lambda key: cache.get(key) is not None)
         known = {name: _entry(cache.costs(name, versions[name])) for name in settings.hosted()}
         cache.close()
     known |= await _stored(settings, progress)
@@ -87,6 +87,24 @@ async def dry_run(
         found.total_s if sure else None,
     )
     return partial(print_dry_run, dry=dry)
+
+
+def _take_out(
+    wanted: Wanted, versions: Mapping[str, str], answered: Callable[[bytes], bool]
+) -> int:
+    """Remove the calls that are answered, by a call with log-probabilities, too; their number.
+
+    One that another call of the run answers goes as well, and is not counted.
+    """
+    count = 0
+    for key, (expert, request) in list(wanted.distinct.items()):
+        fuller = call_key(versions[expert], with_logprobs(request))
+        if answered(key) or answered(fuller):
+            count += 1
+        elif fuller == key or fuller not in wanted.distinct:
+            continue
+        del wanted.distinct[key]
+    return count
 
 
 def _shares(wanted: Wanted, settings: Config) -> list[Share]:

@@ -80,7 +80,8 @@ async def run(
 ) -> Finish:
     """Ask, score and write the run; with `dry` only tell what it would take.
 
-    `on_call` hears of every call that is sent. Goes on with a run that was killed. Raises ConfigError, ServiceError.
+    `on_call` hears of every call that is sent. Goes on with a run that was killed. Raises
+    ConfigError, ServiceError.
     """
     settings = None if config is None else load_config(config)
     tasks = chosen(find_tasks(options.tasks), options.split, options.limit, options.sampling.seed)
