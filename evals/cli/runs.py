@@ -10,76 +10,85 @@ from experts.errors import ConfigError
 from orchestrator.cli import options
 
 SAMPLED_TEMPERATURE = 0.7
+Tasks = Annotated[
+    list[str],
+    typer.Argument(metavar="TASKS", help="Names, YAML files, or folders of tasks."),
+]
+Pool = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="The YAML file that describes the pool. Default: examples/zoo.yaml; with --url, none:"
+        " models are asked by their names.",
+    ),
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="The run's folder.")]
+Models = Annotated[
+    str,
+    typer.Option(
+        help="Experts and compositions, separated by commas. Default: all of the configuration."
+    ),
+]
+Split = Annotated[Literal["probe", "test", "all"], typer.Option(help="Which questions.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="Questions of each task, evenly from its categories.")
+]
+Seed = Annotated[int, typer.Option(help="Of the choice of questions, and of samples.")]
+Samples = Annotated[int, typer.Option(min=1, help="Answers to each question.")]
+Temperature = Annotated[
+    float | None,
+    typer.Option(min=0, max=2, help=f"Default: 0; for several samples {SAMPLED_TEMPERATURE}."),
+]
+InFlight = Annotated[int, typer.Option(min=1, help="Most calls under way.")]
+Retries = Annotated[
+    int,
+    typer.Option(min=0, help="New tries of a call whose connection breaks or that finds no room."),
+]
+Backoff = Annotated[
+    float,
+    typer.Option(min=0, help="Seconds before the first new try; doubled each time, up to 30."),
+]
+Timeout = Annotated[
+    float, typer.Option(min=1, help="Seconds that a call may take, its wait for a load included.")
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        help="The file of answers that runs share. Default: coterie/answers.sqlite in"
+        " $XDG_CACHE_HOME or ~/.cache."
+    ),
+]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Share no answers: keep them in the run's folder.")
+]
+Url = Annotated[
+    str | None, typer.Option(help="A service that runs already; without it, one is started.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only tell calls, loads, tokens, time and price.")
+]
 
 
 def run(
-    task: Annotated[
-        list[str], typer.Argument(help="Tasks: names, YAML files, or folders of tasks.")
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder.")],
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            "-c",
-            help="The YAML file that describes the pool. Default: examples/zoo.yaml; with --url,"
-            " none: models are asked by their names.",
-        ),
-    ] = None,
-    models: Annotated[
-        str,
-        typer.Option(
-            help="Experts and compositions, separated by commas. Default: all of the configuration."
-        ),
-    ] = "",
-    split: Annotated[
-        Literal["probe", "test", "all"], typer.Option(help="Which questions.")
-    ] = "test",
-    limit: Annotated[
-        int | None,
-        typer.Option(min=1, help="Questions of each task, evenly from its categories."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the choice of questions, and of samples.")] = 0,
-    samples: Annotated[int, typer.Option(min=1, help="Answers to each question.")] = 1,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=2, help=f"Default: 0, and {SAMPLED_TEMPERATURE} for several samples."
-        ),
-    ] = None,
-    in_flight: Annotated[int, typer.Option(min=1, help="Most calls under way.")] = 64,
-    retries: Annotated[
-        int,
-        typer.Option(
-            min=0, help="New tries of a call whose connection breaks or that finds no room."
-        ),
-    ] = 4,
-    backoff: Annotated[
-        float,
-        typer.Option(min=0, help="Seconds before the first new try; doubled each time, to 30."),
-    ] = 0.5,
-    timeout: Annotated[
-        float,
-        typer.Option(min=1, help="Seconds that a call may take, its wait for a load included."),
-    ] = 3600.0,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            help="The file of answers that runs share. Default: coterie/answers.sqlite in"
-            " $XDG_CACHE_HOME or ~/.cache."
-        ),
-    ] = None,
-    no_cache: Annotated[
-        bool,
-        typer.Option("--no-cache", help="Share no answers: keep them in the run's folder."),
-    ] = False,
-    url: Annotated[
-        str | None, typer.Option(help="A service that runs already; else one is started.")
-    ] = None,
+    task: Tasks,
+    out: Out,
+    config: Pool = None,
+    models: Models = "",
+    split: Split = "test",
+    limit: Limit = None,
+    seed: Seed = 0,
+    samples: Samples = 1,
+    temperature: Temperature = None,
+    in_flight: InFlight = 64,
+    retries: Retries = 4,
+    backoff: Backoff = 0.5,
+    timeout: Timeout = 3600.0,
+    cache: Cache = None,
+    no_cache: NoCache = False,
+    url: Url = None,
     api_key: options.ApiKey = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only tell calls, loads, tokens, time and price.")
-    ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Ask experts and compositions the questions of tasks.
 
@@ -96,7 +105,7 @@ def run(
         config = options.DEFAULT_CONFIG
     keywords = {
         "tasks": tuple(task),
-        "models": tuple(name for name in models.split(",") if name),
+        "models": _names(models),
         "out": out,
         "split": split,
         "limit": limit,
@@ -120,13 +129,16 @@ def bench_eval(
     questions: Annotated[
         int, typer.Option(min=1, help="Questions of our tasks, as many of each.")
     ] = 2000,
-    in_flight: Annotated[int, typer.Option(min=1, help="Most calls under way.")] = 64,
+    in_flight: InFlight = 64,
 ) -> None:
     """Measure what an evaluation costs beside its calls.
 
     Compares it with the bare engines that do the same calls; the exit code is 1 if a target is
     missed.
     """
-    names = tuple(name for name in models.split(",") if name)
     target = "evals.benchmarks.evaluation.sweep:sweep"
-    launch(target, None, config, names, questions, in_flight)
+    launch(target, None, config, _names(models), questions, in_flight)
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name for name in listed.split(",") if name)

@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from evals.cli import bench, cascade, demo, evaluate, expert, fuse, main, outcomes, profile
+from evals.cli import bench, cascade, demo, evaluate, expert, fuse, main, outcomes, profile, runs
 from evals.cli import simulate as simulation
 from experts.errors import ConfigError
 from orchestrator.cli import main as service
@@ -83,6 +83,7 @@ ARGUMENTS = {
     ("bench-fusion",): [], ("bench-slot",): ["near", "far"], ("simulate",): [],
     ("zoo", "report"): [],
     ("eval", "routers"): ["--fit", "x"], ("eval", "votes"): ["--fit", "x"],
+    ("eval", "run"): ["logic", "-o", "out"], ("bench-eval",): [],
     ("eval", "latency"): [], ("eval", "pool"): ["-t", "logic"], ("eval", "panels"): [],
     ("fuse", "contrast"): ["-c", "f.yaml", "-o", "out"],
     ("fuse", "fusion-route"): ["-o", "out", "--evaluate"],
@@ -91,8 +92,8 @@ ARGUMENTS = {
     ("outcomes", "add"): ["f.jsonl", "--table", "t.parquet"], ("expert", "add"): ["f.yaml"],
     ("cascade", "fit"): ["pool/cascade"],
 }  # fmt: skip
-MODULES = (bench, cascade, demo, evaluate, expert, fuse, outcomes, profile, simulation, service,
-           router)  # fmt: skip
+MODULES = (bench, cascade, demo, evaluate, expert, fuse, outcomes, profile, runs, simulation,
+           service, router)  # fmt: skip
 
 
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
