@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,9 @@ from evals.runs.folder import RunFolder
 from evals.runs.record import Row, RunInfo
 from evals.runs.run import run
 from evals.runs.settings import RunOptions
-from experts.errors import ConfigError
+from experts.errors import ConfigError, ServiceError
+from orchestrator.config.model import ApiKey, load_config
+from orchestrator.service import start_service
 
 Options = Callable[..., RunOptions]
 QUESTIONS = 18
@@ -187,3 +190,63 @@ async def test_models_of_a_server_by_their_names(
     assert not any("coterie" in body for body in experts.bodies)
     assert (told.out / "answers.sqlite").exists()
     assert not (tmp_path / "answers.sqlite").exists()
+
+
+async def test_a_disk_that_fills_up_costs_nothing_that_was_answered(
+    pool: Path, experts: ScriptedExperts, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def on_a_small_disk(*arguments: object, **keywords: object) -> sqlite3.Connection:
+        made = connect(*arguments, **keywords)  # type: ignore[call-overload]
+        made.execute("PRAGMA max_page_count = 8")
+        return made
+
+    given = options(models=("sums", "words"), in_flight=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", on_a_small_disk)
+        with pytest.raises(ServiceError, match="run the same command again"):
+            await made(pool, given)
+    before = len(experts.bodies)
+    assert 0 < before < 2 * QUESTIONS
+    _, rows, _, code = await made(pool, given)
+    assert code == 0
+    assert sum(row.score for row in rows) == 12
+    # The one that found no room is asked again.
+    assert len(experts.bodies) == 2 * QUESTIONS + 1
+
+
+async def test_a_service_that_runs_already_is_asked_in_its_batch_class(
+    pool: Path, experts: ScriptedExperts, options: Options
+) -> None:
+    told: list[str] = []
+    settings = load_config(pool)
+    keyed = settings.server.model_copy(
+        update={"api_keys": {"me": ApiKey.model_validate({"key": "secret"})}}
+    )
+    running = await start_service(
+        settings.model_copy(update={"server": keyed}), on_event=told.append, port=0
+    )
+    try:
+        wanted = options(url=running.base_url, api_key="secret", models=("pool/auto", "words"))
+        _, rows, printed, code = await made(pool, wanted)
+        assert code == 0
+        assert "starting the service" not in printed
+        assert sum(row.score for row in rows) == 12
+        named = replace(wanted, out=wanted.out.parent / "named")
+        info, opaque, _, code = await made(None, named)
+    finally:
+        await running.stop()
+    assert code == 0
+    assert [one.kind for one in info.subjects] == ["composition", "expert"]
+    assert [(r.answer, r.score) for r in opaque] == [(r.answer, r.score) for r in rows]
+    auto = [row for row in opaque if row.subject == "pool/auto"]
+    assert {row.expert for row in auto} == {"sums"}
+    assert all(row.tokens.keys() == {"sums"} for row in auto)
+
+
+async def test_a_name_that_means_nothing_is_told(pool: Path, options: Options) -> None:
+    with pytest.raises(ConfigError, match=r"--models: The model `pool/no` does not exist"):
+        await made(pool, options(models=("pool/no",)))
+    with pytest.raises(ConfigError, match="names sums twice"):
+        await made(pool, options(models=("sums", "sums")))
