@@ -12,7 +12,7 @@ from evals.runs.asking.keys import call_key
 from evals.runs.asking.line import Line
 from evals.runs.asking.wire import Busy, Reply
 from evals.runs.record import Tokens
-from experts.errors import ExpertLost
+from experts.errors import ExpertError, ExpertLost
 from experts.types import Request
 
 Post = Callable[[str, Request], Awaitable[Reply]]
@@ -83,7 +83,7 @@ class Asker:
         self._fuller = fuller
         self._jobs: dict[bytes, _Job] = {}
         self._sending: set[asyncio.Task[None]] = set()
-        self._woken = False
+        self._woken = self._ended = False
         self.counts = Counts()
 
     def key(self, expert: str, request: Request, repeat: int = 0) -> bytes:
@@ -155,7 +155,7 @@ class Asker:
 
     def _send_more(self) -> None:
         self._woken = False
-        while (key := self._line.take()) is not None:
+        while not self._ended and (key := self._line.take()) is not None:
             assert isinstance(key, bytes)
             task = asyncio.create_task(self._send(self._jobs[key]))
             self._sending.add(task)
@@ -170,6 +170,8 @@ class Asker:
             job.future.cancel()
             raise
         except Exception as error:  # Whatever it is, those who wait must hear of it.
+            # No fault of one call, such as a full disk: the others would fail as well.
+            self._ended = self._ended or not isinstance(error, ExpertError)
             job.future.set_exception(error)
         finally:
             del self._jobs[job.key]
