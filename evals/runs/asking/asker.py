@@ -47,8 +47,6 @@ class _Job:
 class Counts:
     """What has happened so far in this session."""
 
-    sent: int = 0
-    """Requests over the wire, those that were tried again among them."""
     answered: Counter[str] = field(default_factory=Counter)
     """Expert -> answers over the wire."""
     cached: set[bytes] = field(default_factory=set)
@@ -180,7 +178,6 @@ class Asker:
 
     async def _tried(self, job: _Job) -> Reply:
         for number in range(self._retries.most + 1):
-            self.counts.sent += 1
             try:
                 return await self._post(job.expert, job.request)
             except (ExpertLost, Busy) as error:

@@ -59,6 +59,8 @@ class RunService:
         self._progress = progress
         self._clock = clock
         self._on_load = on_load
+        self.loads = 0
+        """Of this session."""
         self._api_key = api_key
         self._timeout_s = timeout_s
         self._held = AsyncExitStack()
@@ -102,7 +104,7 @@ class RunService:
             self._failed = error
             raise
         client = await self._held.enter_async_context(ExpertClient())
-        watch = LoadWatch(base_url, self._api_key, self._clock, self._on_load)
+        watch = LoadWatch(base_url, self._api_key, self._clock, self._loaded)
         self._held.push_async_callback(watch.close)
         ours = await watch.pool() is not None
         if ours:
@@ -115,6 +117,10 @@ class RunService:
             extra=BATCH if ours else {},
             timeout_s=self._timeout_s,
         )
+
+    def _loaded(self, load: LoadEvent) -> None:
+        self.loads += 1
+        self._on_load(load)
 
     async def _serve(self) -> str:
         assert self._settings is not None
