@@ -10,8 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 from scripted_experts import ScriptedExperts
+from scripted_pool import SKILLS, pool_tree
 
 from evals.client.progress import Progress
 from evals.runs.folder import RunFolder
@@ -21,6 +23,7 @@ from evals.runs.settings import RunOptions
 from experts.errors import ConfigError, ServiceError
 from orchestrator.config.model import ApiKey, load_config
 from orchestrator.service import start_service
+from routers.outcomes import Outcome, OutcomeTable
 
 Options = Callable[..., RunOptions]
 QUESTIONS = 18
@@ -250,3 +253,36 @@ async def test_a_name_that_means_nothing_is_told(pool: Path, options: Options) -
         await made(pool, options(models=("pool/no",)))
     with pytest.raises(ConfigError, match="names sums twice"):
         await made(pool, options(models=("sums", "sums")))
+
+
+@pytest.mark.slow
+async def test_a_taggers_calls_are_part_of_each_row(
+    experts: ScriptedExperts, options: Options, tmp_path: Path
+) -> None:
+    table = tmp_path / "outcomes.parquet"
+    OutcomeTable.from_rows(
+        [
+            Outcome(f"{skill}-{n}", skill, f"{skill} {n}?", expert, "1", float(expert == skill))
+            for skill in SKILLS
+            for n in range(3)
+            for expert in SKILLS
+        ]
+    ).write(table)
+    tree = pool_tree(experts.base_url)
+    tagging = {"tagger": "words", "tag_requests": True, "samples": 2}
+    tree["routers"]["skilled"] = {"type": "symbolic_moe", "outcomes": str(table), **tagging}
+    tree["compositions"] = {"pool/skilled": {"router": "skilled", "aggregator": {"type": "vote"}}}
+    pool = tmp_path / "skilled.yaml"
+    pool.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    given = options(models=("pool/skilled",), limit=1)
+    _, rows, printed, code = await made(pool, given)
+    assert code == 0, printed
+    for row in rows:
+        assert row.routed is not None
+        asked = Counter(row.routed.panel)
+        # Two samples of the tagger, and the panel, unless its winner was clear before.
+        assert row.calls["words"] >= 2
+        assert Counter(row.calls) <= asked + Counter({"words": 2})
+        # What the tagger says is no answer to the question.
+        assert len(row.candidates) == sum(row.calls.values()) - 2
+    assert set(experts.times.values()) == {1}
