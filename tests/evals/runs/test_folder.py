@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from repository import ROOT
 
@@ -80,6 +80,8 @@ def test_other_settings_are_refused_by_name(
     assert error.value.problems == (told,)
 
 
+# It writes files, and waits for the disk: on a busy machine one example may take long.
+@settings(max_examples=30, deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_comes_back(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = RunFolder(tmp_path_factory.mktemp("run"))
