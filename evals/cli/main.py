@@ -1,6 +1,6 @@
 """The console script `coterie`: the service's commands, and those that measure and fit."""
 
-from evals.cli import bench, demo, profile, report, simulate
+from evals.cli import bench, demo, profile, report, runs, simulate
 from evals.cli.cascade import cascade
 from evals.cli.compose import compose
 from evals.cli.evaluate import evaluate
@@ -21,6 +21,8 @@ app.command()(simulate.simulate)
 evaluate.command("report")(report.report)
 evaluate.command("compare")(report.compare)
 app.command()(compose)
+app.command("bench-eval")(runs.bench_eval)
+evaluate.command("run")(runs.run)
 for group, name in (
     (evaluate, "eval"),
     (fuse, "fuse"),

@@ -120,6 +120,9 @@ class RunInfo(_Record):
     created: str = Field(description="ISO 8601, UTC.")
     config: str = Field(description="Digest of the configuration.")
     seed: int
+    temperature: float | None = Field(
+        None, ge=0, description="Of the subjects' own answers; null: each task's own."
+    )
     samples: int = Field(1, ge=1)
     limit: int | None = None
     subjects: tuple[SubjectInfo, ...]

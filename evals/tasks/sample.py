@@ -89,6 +89,10 @@ class Task:
         name = self.spec.expert or self.name
         return name if name in experts else None
 
+    def spec_of(self, sample: Sample) -> TaskSpec:
+        """How a question's answers are scored."""
+        return self.parts.get(self._part(sample), self.spec)
+
     def _part(self, sample: Sample) -> str:
         return sample.category if sample.category in self.parts else ""
 

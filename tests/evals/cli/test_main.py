@@ -24,6 +24,7 @@ from evals.cli import (
     outcomes,
     profile,
     report,
+    runs,
 )
 from evals.cli import simulate as simulation
 from experts.errors import ConfigError
@@ -96,6 +97,7 @@ ARGUMENTS = {
     ("zoo", "report"): [],
     ("eval", "routers"): ["--fit", "x"], ("eval", "votes"): ["--fit", "x"],
     ("eval", "report"): ["run"], ("eval", "compare"): ["run-a", "run-b"],
+    ("eval", "run"): ["logic", "-o", "out"], ("bench-eval",): [],
     ("eval", "latency"): [], ("eval", "pool"): ["-t", "logic"], ("eval", "panels"): [],
     ("fuse", "contrast"): ["-c", "f.yaml", "-o", "out"],
     ("fuse", "fusion-route"): ["-o", "out", "--evaluate"],
@@ -105,7 +107,7 @@ ARGUMENTS = {
     ("cascade", "fit"): ["pool/cascade"], ("compose",): ["run"],
 }  # fmt: skip
 MODULES = (bench, cascade, compose, demo, evaluate, expert, fuse, outcomes, profile, simulation,
-           service, report, router)  # fmt: skip
+           service, report, router, runs)  # fmt: skip
 
 
 def test_role_tokens_without_a_folder_are_refused() -> None:

@@ -1,0 +1,1 @@
+"""What an evaluation costs beside the bare engines that do the same calls."""

@@ -1,0 +1,107 @@
+"""The second stage of a run: what its answers are worth, and those that were seen on the way."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from evals.runs.questions import Asked
+from evals.runs.record import Candidate, Row
+from evals.runs.subjects.given import Given
+
+CHEAP = frozenset({"exact", "contains", "number", "choice", "label", "json", "f1"})
+"""Scorers that cost nothing beside an answer: candidates are scored by these as well."""
+
+
+class Verdict(NamedTuple):
+    """A score in 0..1; `error` where the scorer failed, which counts as 0."""
+
+    score: float
+    error: str | None = None
+
+
+Verdicts = Mapping[tuple[str, str, str], Verdict]
+"""(task, sample, text) -> the text's verdict."""
+
+
+def scored(given: Iterable[Given], prices: Mapping[str, float]) -> list[Row]:
+    """The rows of a run, in the order of the answers; equal texts are scored once.
+
+    It takes seconds of CPU time where a scorer does, so it runs in a thread.
+    """
+    rows = list(given)
+    wanted: dict[tuple[str, str, str], Asked] = {}
+    for one in rows:
+        texts = [] if one.error is not None else [one.text]
+        if _is_cheap(one.asked):
+            texts += [said.text for said in one.said]
+        wanted |= {_key(one.asked, text): one.asked for text in texts}
+    found = verdicts(wanted)
+    return [_row(one, found, prices) for one in rows]
+
+
+def verdicts(wanted: Mapping[tuple[str, str, str], Asked]) -> dict[tuple[str, str, str], Verdict]:
+    """What the tasks' scorers say of texts; one batch for each task."""
+    by_task: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    for key in wanted:
+        by_task[key[0]].append(key)
+    found: dict[tuple[str, str, str], Verdict] = {}
+    for keys in by_task.values():
+        task = wanted[keys[0]].task
+        scores = task.scores([(wanted[key].sample, key[2]) for key in keys])
+        for place, (key, score) in enumerate(zip(keys, scores.values, strict=True)):
+            problem = scores.problems.get(place)
+            found[key] = Verdict(score, problem and f"scorer_failed: {problem}")
+    return found
+
+
+def _is_cheap(asked: Asked) -> bool:
+    return asked.task.spec_of(asked.sample).scorer in CHEAP
+
+
+def _row(one: Given, found: Verdicts, prices: Mapping[str, float]) -> Row:
+    asked, spent = one.asked, one.spent
+    own = Verdict(0.0, one.error) if one.error is not None else found[_key(asked, one.text)]
+    return Row(
+        subject=one.subject,
+        task=asked.task.name,
+        sample=asked.sample.id,
+        draw=asked.draw,
+        category=asked.category,
+        question=asked.sample.question,
+        gold=asked.sample.answer,
+        answer=one.text,
+        score=own.score,
+        error=own.error,
+        expert=one.expert,
+        routed=one.routed,
+        candidates=_candidates(one, found),
+        confidence=one.confidence,
+        calls=dict(spent.calls),
+        tokens=spent.tokens,
+        price_usd=sum(
+            (tokens.prompt + tokens.completion) * prices.get(expert, 0.0) / 1e6
+            for expert, tokens in spent.tokens.items()
+        ),
+        seconds=round(spent.seconds, 4),
+    )
+
+
+def _candidates(one: Given, found: Verdicts) -> tuple[Candidate, ...]:
+    return tuple(
+        Candidate(expert=said.expert, text=said.text, score=_score(found, one.asked, said.text))
+        for said in one.said
+    )
+
+
+def _score(found: Verdicts, asked: Asked, text: str) -> float | None:
+    known = found.get(_key(asked, text))
+    return None if known is None or known.error is not None else known.score
+
+
+def _key(asked: Asked, text: str) -> tuple[str, str, str]:
+    return (asked.task.name, asked.sample.id, text)
+
+
+def failed(rows: Sequence[Row]) -> int:
+    """How many rows have no score of their own."""
+    return sum(row.error is not None for row in rows)

@@ -1,0 +1,1 @@
+"""Whom a run evaluates, and how each of them answers."""

@@ -1,0 +1,85 @@
+"""The short table that ends a run."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+from rich.console import Console
+
+from evals.reporting.intervals import Accuracy, accuracy
+from evals.reporting.table import interval, print_table, say, tenths
+from evals.runs.record import RUN_FILE, SAMPLES_FILE, Row, RunInfo
+from evals.runs.scoring import failed
+
+FAILURES_SHOWN = 5
+_HEAD = ("subject", "right %", "95 % interval")
+_TAIL = ("calls each", "tokens each", "USD a 1000", "s each")
+
+
+def print_run(console: Console, folder: Path, info: RunInfo, rows: Sequence[Row]) -> int:
+    """Print how each subject did, and what all cost; returns 1 where a call failed, else 0."""
+    by_subject: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_subject[row.subject].append(row)
+    tasks = [task.name for task in info.tasks]
+    shown = tasks if len(tasks) > 1 else []
+    say(console)
+    print_table(
+        console,
+        (*_HEAD, *shown, *_TAIL),
+        [_cells(name, own, shown) for name, own in by_subject.items()],
+    )
+    say(console)
+    for line in _totals(info):
+        say(console, line)
+    for line in _failures(rows):
+        say(console, line, "bold yellow")
+    say(console, f"wrote {folder / RUN_FILE} and {folder / SAMPLES_FILE}")
+    return 1 if failed(rows) else 0
+
+
+def accuracy_of(rows: Sequence[Row]) -> Accuracy:
+    """Of one subject; several draws of a question count as one, with their mean."""
+    by_question: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row in rows:
+        by_question[row.task, row.sample].append(row.score)
+    return accuracy(sum(map(fmean, by_question.values())), len(by_question))
+
+
+def _cells(name: str, rows: Sequence[Row], tasks: Sequence[str]) -> list[str]:
+    whole = accuracy_of(rows)
+    tokens = [sum(t.prompt + t.completion for t in row.tokens.values()) for row in rows]
+    return [
+        name,
+        tenths(whole.mean),
+        interval(whole),
+        *(tenths(accuracy_of([row for row in rows if row.task == task]).mean) for task in tasks),
+        f"{fmean(sum(row.calls.values()) for row in rows):.2f}",
+        f"{fmean(tokens):.0f}",
+        f"{1000 * fmean(row.price_usd for row in rows):.4f}",
+        f"{fmean(row.seconds for row in rows):.2f}",
+    ]
+
+
+def _totals(info: RunInfo) -> list[str]:
+    totals = info.totals
+    assert totals is not None, "a run that has ended has totals"
+    questions = sum(task.questions for task in info.tasks)
+    loads = f", {len(totals.loads)} loads" if totals.loads else ""
+    return [
+        f"{questions} questions, {totals.calls} calls of the subjects: {totals.asked} asked in"
+        f" {totals.seconds:.1f} s{loads}, {totals.cached} from the cache.",
+        f"Asked: {totals.tokens.prompt} tokens read, {totals.tokens.completion} written,"
+        f" {totals.price_usd:.4f} USD.",
+    ]
+
+
+def _failures(rows: Sequence[Row]) -> list[str]:
+    bad = [row for row in rows if row.error is not None]
+    lines = [f"FAILED: {row.subject}, {row.task} {row.sample}: {row.error}" for row in bad]
+    if len(lines) > FAILURES_SHOWN:
+        lines = [*lines[:FAILURES_SHOWN], f"... and {len(lines) - FAILURES_SHOWN} more failed."]
+    if bad:
+        lines.append("The same command makes the calls that failed again, and no others.")
+    return lines
