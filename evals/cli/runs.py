@@ -38,7 +38,9 @@ Seed = Annotated[int, typer.Option(help="Of the choice of questions, and of samp
 Samples = Annotated[int, typer.Option(min=1, help="Answers to each question.")]
 Temperature = Annotated[
     float | None,
-    typer.Option(min=0, max=2, help=f"Default: the task's own; for several samples {SAMPLED_TEMPERATURE}."),
+    typer.Option(
+        min=0, max=2, help=f"Default: the task's own; for several samples {SAMPLED_TEMPERATURE}."
+    ),
 ]
 InFlight = Annotated[int, typer.Option(min=1, help="Most calls under way.")]
 Retries = Annotated[
@@ -118,7 +120,7 @@ def run(
         "url": url and url.rstrip("/").removesuffix("/v1"),
         "api_key": api_key,
     }
-    launch("evals.runs.run:command", None, config, keywords, dry_run)
+    launch("evals.report.command:run", None, config, keywords, dry_run)
 
 
 def bench_eval(

@@ -1,6 +1,8 @@
-"""What `coterie eval report` and `coterie eval compare` do."""
+"""What `coterie eval run`, `report` and `compare` do when the answers are there."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -16,6 +18,27 @@ from evals.report.report import Report
 from evals.report.tree import written
 from evals.report.writing import write, write_report
 from evals.reporting.table import Finish, print_table, say
+from evals.runs import run as runs
+
+
+async def run(
+    progress: Progress, config: Path | None, told: Mapping[str, Any], dry: bool
+) -> Finish:
+    """Run what the command line told, and write the report. Raises ConfigError, ServiceError."""
+    finish = await runs.command(progress, config, told, dry)
+    if dry:
+        return finish
+    progress.doing("writing the report")
+    # A run may have a hundred thousand rows, but nothing else runs here any more.
+    found = write_report(told["out"])
+
+    def finish_both(console: Console) -> int:
+        code = finish(console)
+        print_warnings(console, found.report)
+        say(console, f"report: {', '.join(str(path) for path in found.files)}")
+        return code
+
+    return finish_both
 
 
 def report(progress: Progress, folder: Path, samples: int) -> Finish:
@@ -42,6 +65,11 @@ def print_short(console: Console, report: Report) -> None:
         print_table(console, table.columns, table.rows)
         say(console)
         say(console, table.note)
+    print_warnings(console, report)
+
+
+def print_warnings(console: Console, report: Report) -> None:
+    """What the routing audit warns of."""
     for one in report.audits:
         for warning in one.warnings:
             say(console, f"warning: {words.name(one.subject)}: {words.name(warning, 200)}.")
