@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from evals.cli import options as own
 from evals.cli.launch import launch
 from experts.errors import ConfigError
 from orchestrator.cli import options
@@ -76,6 +77,7 @@ def run(
     task: Tasks,
     out: Out,
     config: Pool = None,
+    data_root: own.DataRoot = None,
     models: Models = "",
     split: Split = "test",
     limit: Limit = None,
@@ -106,7 +108,7 @@ def run(
     if config is None and url is None:
         config = options.DEFAULT_CONFIG
     keywords = {
-        "tasks": tuple(task),
+        "tasks": own.wanted(task, data_root),
         "models": _names(models),
         "out": out,
         "split": split,
