@@ -19,77 +19,85 @@ class Against(StrEnum):
     memory = "memory"
 
 
-def compose(
-    run: Annotated[
-        Path | None,
-        typer.Argument(help="The folder of a `coterie eval run` whose subjects are experts."),
-    ] = None,
-    recorded: Annotated[
-        str | None,
-        typer.Option(
-            help="Instead of a run: path prefix of recorded tables, PREFIX_queries.parquet"
-            " and so on."
-        ),
-    ] = None,
-    benchmark: Annotated[
-        str, typer.Option(help="Only the recorded questions of this benchmark.")
-    ] = "",
-    pool: Annotated[
-        str, typer.Option(help="Only these experts, separated by commas. Default: all.")
-    ] = "",
-    max_price: Annotated[
-        float | None, typer.Option(min=0, help="The highest mean price of a question.")
-    ] = None,
-    max_calls: Annotated[
-        float | None, typer.Option(min=1, help="The most calls of a question, on average.")
-    ] = None,
-    max_panel: Annotated[
-        int | None, typer.Option(min=1, help="The most calls of any question.")
-    ] = None,
-    max_latency: Annotated[
-        float | None,
-        typer.Option(min=0, help="The most seconds of a question, on average, without waiting."),
-    ] = None,
-    max_loaded_gb: Annotated[
-        float | None, typer.Option(min=0, help="The most memory of all experts that are asked.")
-    ] = None,
-    against: Annotated[
-        Against | None,
-        typer.Option(help="What the frontier is drawn against. Default: price, where it differs."),
-    ] = None,
-    parts: Annotated[
-        int,
-        typer.Option(
-            min=2, help="Parts of the questions; each is the report of one search on the others."
-        ),
-    ] = 2,
-    folds: Annotated[
-        int, typer.Option(min=2, help="Folds of the cross-validation that chooses.")
-    ] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of parts, folds and bootstrap.")] = 0,
-    worth: Annotated[
-        float,
-        typer.Option(
-            min=0, help="Points: an expert that surely brings less is not worth its memory."
-        ),
-    ] = 1.0,
-    name: Annotated[
-        str, typer.Option(help="The composition's name in the YAML.")
-    ] = "pool/composed",
-    outcomes: Annotated[
-        Path | None, typer.Option(help="Also write the outcome table that the router reads.")
-    ] = None,
-    vectors: Annotated[
-        Path | None,
-        typer.Option(help="A file (.npz) that keeps the questions' vectors for the next search."),
-    ] = None,
-    json_out: own.JsonOut = None,
-    plot: Annotated[Path | None, typer.Option(help="Also draw the frontier: .svg or .png.")] = None,
-) -> None:
-    """Replay hundreds of compositions on answers that are there, and choose one.
+Run = Annotated[
+    Path | None,
+    typer.Argument(help="The folder of a `coterie eval run` whose subjects are experts."),
+]
+Recorded = Annotated[
+    str | None,
+    typer.Option(
+        help="Instead of a run: path prefix of recorded tables, PREFIX_queries.parquet and so on."
+    ),
+]
+Benchmark = Annotated[str, typer.Option(help="Only the recorded questions of this benchmark.")]
+Pool = Annotated[str, typer.Option(help="Only these experts, separated by commas. Default: all.")]
+MaxPrice = Annotated[
+    float | None, typer.Option(min=0, help="The highest mean price of a question.")
+]
+MaxCalls = Annotated[
+    float | None, typer.Option(min=1, help="The most calls of a question, on average.")
+]
+MaxPanel = Annotated[int | None, typer.Option(min=1, help="The most calls of any question.")]
+MaxLatency = Annotated[
+    float | None,
+    typer.Option(min=0, help="The most seconds of a question, on average, without waiting."),
+]
+MaxLoaded = Annotated[
+    float | None, typer.Option(min=0, help="The most memory of all experts that are asked.")
+]
+DrawnAgainst = Annotated[
+    Against | None,
+    typer.Option(help="What the frontier is drawn against. Default: price, where it differs."),
+]
+Parts = Annotated[
+    int,
+    typer.Option(
+        min=2, help="Parts of the questions; each is the report of one search on the others."
+    ),
+]
+Folds = Annotated[int, typer.Option(min=2, help="Folds of the cross-validation that chooses.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of parts, folds and bootstrap.")]
+Worth = Annotated[
+    float,
+    typer.Option(min=0, help="Points: an expert that surely brings less is not worth its memory."),
+]
+Name = Annotated[str, typer.Option(help="The composition's name in the YAML.")]
+Outcomes = Annotated[
+    Path | None, typer.Option(help="Also write the outcome table that the router reads.")
+]
+Vectors = Annotated[
+    Path | None,
+    typer.Option(help="A file (.npz) that keeps the questions' vectors for the next search."),
+]
+Plot = Annotated[Path | None, typer.Option(help="Also draw the frontier: .svg or .png.")]
 
-    Routers, votes, panels, thresholds and subsets of experts, cross-validated. Prints the frontier
-    on questions that nothing was chosen on, which experts are not worth their memory, and the YAML.
+
+def compose(
+    run: Run = None,
+    recorded: Recorded = None,
+    benchmark: Benchmark = "",
+    pool: Pool = "",
+    max_price: MaxPrice = None,
+    max_calls: MaxCalls = None,
+    max_panel: MaxPanel = None,
+    max_latency: MaxLatency = None,
+    max_loaded_gb: MaxLoaded = None,
+    against: DrawnAgainst = None,
+    parts: Parts = 2,
+    folds: Folds = 5,
+    seed: Seed = 0,
+    worth: Worth = 1.0,
+    name: Name = "pool/composed",
+    outcomes: Outcomes = None,
+    vectors: Vectors = None,
+    json_out: own.JsonOut = None,
+    plot: Plot = None,
+) -> None:
+    """Choose a composition by replaying hundreds of them.
+
+    Over the answers of one sweep: routers, votes, panels, thresholds and subsets of experts,
+    cross-validated. Prints the frontier on questions that nothing was chosen on, which experts are
+    not worth their memory, and the YAML.
     """
     source = (run, recorded, benchmark, pool)
     bounds = (max_price, max_calls, max_panel, max_latency, max_loaded_gb)

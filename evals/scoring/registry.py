@@ -25,7 +25,7 @@ class ScorerType:
     waits: bool = False
 
 
-SCORERS: Mapping[str, ScorerType] = {
+SCORERS: dict[str, ScorerType] = {
     "exact": ScorerType(NoOptions, exact),
     "contains": ScorerType(NoOptions, contains),
     "number": ScorerType(ConcludingOptions, concludes("number")),

@@ -93,12 +93,10 @@ class HostedEngine:
             retry_after_s=retry_after_s,
         )
 
-    def left_out(self, expert: str) -> ExpertUnavailable | None:
-        """The error of a request for an adapter that the engine does not serve; else None."""
-        if (why := self.refused.get(expert)) is None:
-            return None
+    def left_out(self, expert: str) -> ExpertUnavailable:
+        """The error of a request for an adapter of `refused`."""
         return ExpertUnavailable(
-            f"Expert {expert} could not be loaded: {why}",
+            f"Expert {expert} could not be loaded: {self.refused[expert]}",
             expert=expert,
             hint=f"It is tried again with the next load of {self.name}.",
         )

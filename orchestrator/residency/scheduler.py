@@ -119,8 +119,7 @@ class Scheduler:
             if engine.state.failed is not None and strict:
                 raise engine.unavailable(None)
             for expert in engine.refused if strict else ():
-                if (error := engine.left_out(expert)) is not None:
-                    raise error
+                raise engine.left_out(expert)
 
     def wind_down(self) -> None:
         """Load nothing any more; requests that wait for a load get ExpertUnavailable."""
@@ -273,9 +272,11 @@ class Scheduler:
     def _served(self, ticket: Ticket) -> Place:
         """The place, unless the engine is there without this adapter. Raises ExpertUnavailable."""
         place = self._place(ticket)
-        if (error := self.view.engine_of(ticket.expert).left_out(ticket.expert)) is not None:
+        assert ticket.replica is not None, "it has a place"
+        engine = self._engines[ticket.replica.engine.name]
+        if ticket.expert in engine.refused:
             self.release(place)
-            raise error
+            raise engine.left_out(ticket.expert)
         return place
 
     def _place(self, ticket: Ticket) -> Place:

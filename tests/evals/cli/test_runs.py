@@ -44,7 +44,7 @@ def test_the_zoo_is_the_pool_unless_a_service_is_named(launched: list[Any]) -> N
 
 
 def test_several_samples_are_sampled(launched: list[Any]) -> None:
-    assert told(launched)[1]["sampling"] == (0, 0.0, 1)
+    assert told(launched)[1]["sampling"] == (0, None, 1)
     assert told(launched, "--samples", "3", "--seed", "4")[1]["sampling"] == (4, 0.7, 3)
     several = told(launched, "--samples", "3", "--temperature", "0.2")[1]
     assert several["sampling"] == (0, 0.2, 3)

@@ -63,7 +63,7 @@ def test_a_run_is_begun_and_gone_on_with(tmp_path: Path) -> None:
     [
         ({"seed": 3}, "seed: 0, and 3"),
         ({"limit": 5}, "limit: nothing, and 5"),
-        ({"temperature": 0.5}, "temperature: 0.0, and 0.5"),
+        ({"temperature": 0.5}, "temperature: nothing, and 0.5"),
         ({"config": "z"}, "config: c, and z"),
         ({"experts": {"a": ExpertInfo(version="w")}}, "experts.a.version: v, and w"),
         ({"subjects": ()}, "subjects: a, and none"),

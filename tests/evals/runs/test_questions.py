@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -81,6 +82,6 @@ def test_greedy_questions_have_no_seed_and_draws_have_their_own() -> None:
 
 def test_a_digest_changes_with_the_gold_answer() -> None:
     before, after = task(["a1"]), task(["a1"])
-    changed = Task(SPEC, (after.rows[0].model_copy(update={"answer": "b"}),))
+    changed = Task(SPEC, (replace(after.rows[0], answer="b"),))
     assert task_info(before) == task_info(after)
     assert task_info(before).digest != task_info(changed).digest

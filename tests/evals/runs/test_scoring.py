@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from evals.runs.record import Tokens
 from evals.runs.scoring import failed, scored
 from evals.runs.subjects.calls import Said, Spent
 from evals.runs.subjects.given import Given
-from evals.tasks import task as tasks
+from evals.scoring import registry
+from evals.scoring.base import Rule
 from evals.tasks.task import Task
 
 
@@ -23,6 +25,12 @@ from evals.tasks.task import Task
 def question(make_task: Callable[..., Task]) -> Asked:
     made = make_task("sums", 1)
     return asked([Task(made.spec, made.samples("test"))], Sampling())[0]
+
+
+def replace_exact(monkeypatch: pytest.MonkeyPatch, rule: Rule) -> None:
+    """Let another rule score by the name of `exact`."""
+    known = registry.SCORERS["exact"]
+    monkeypatch.setitem(registry.SCORERS, "exact", replace(known, make=lambda options: rule))
 
 
 def given(question: Asked, text: str, **changes: Any) -> Given:
@@ -33,13 +41,13 @@ def test_candidates_are_scored_and_equal_texts_once(
     question: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts: Counter[str] = Counter()
-    exact = tasks.SCORERS["exact"]
+    exact = registry.make_scorer("exact")
 
     def counting(sample: Any, text: str) -> float:
         texts[text] += 1
         return exact(sample, text)
 
-    monkeypatch.setitem(tasks.SCORERS, "exact", counting)
+    replace_exact(monkeypatch, counting)
     said = [Said("alpha", question.request, "no"), Said("beta", question.request, "sums 0")]
     rows = scored([given(question, "sums 0", said=said), given(question, "no")], {})
     assert [row.score for row in rows] == [1.0, 0.0]
@@ -59,15 +67,15 @@ def test_what_costs_is_not_scored_for_candidates_but_known_where_it_is_an_answer
 @pytest.mark.parametrize(
     ("scorer", "words"),
     [
-        (lambda sample, text: 1 / 0, "exact: ZeroDivisionError"),
-        (lambda sample, text: math.nan, "which is no share"),
-        (lambda sample, text: 1.5, "says 1.5"),
+        (lambda sample, text: 1 / 0, "division by zero"),
+        (lambda sample, text: math.nan, "nan is not in 0..1"),
+        (lambda sample, text: 1.5, "1.5 is not in 0..1"),
     ],
 )
 def test_a_scorer_that_fails_is_told_of_in_its_row(
     question: Asked, monkeypatch: pytest.MonkeyPatch, scorer: Any, words: str
 ) -> None:
-    monkeypatch.setitem(tasks.SCORERS, "exact", scorer)
+    replace_exact(monkeypatch, scorer)
     rows = scored([given(question, "sums 0"), given(question, "", error="expert_lost: gone")], {})
     assert [row.score for row in rows] == [0, 0]
     assert rows[0].error is not None

@@ -234,7 +234,7 @@ def test_what_fits_nowhere_is_named(plan: Any, write: Any) -> None:
     pool = {"experts": experts, "slots": {"memory_gb": 0.05}}
     code, out, err = plan(write({"model": "other", "prompt": "x"}), pool=pool)
     assert (code, out) == (2, "")
-    assert "experts.other: needs 0.06 GB, and no slot has more than 0.05 GB" in err
+    assert "experts.other: needs 0.11 GB, and no slot has more than 0.05 GB" in err
 
 
 def test_a_routers_missing_file_is_named(plan: Any, write: Any) -> None:
