@@ -23,9 +23,19 @@ def fit(
         str | None, typer.Option(help="A running service that then uses the new router.")
     ] = None,
     api_key: options.ApiKey = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--task",
+            "-t",
+            help="Fit to the outcomes of this task only: its name, or its file, called like the"
+            " task; may be repeated. Default: the router's `tasks`, else all.",
+        ),
+    ] = None,
 ) -> None:
     """Fit a router to its outcome table and write it to a file."""
-    running.call("orchestrator.cli.router_fitting:fit_and_reload", config, name, out, url, api_key)
+    arguments = (config, name, out, url, api_key, tuple(task or ()))
+    running.call("orchestrator.cli.router_fitting:fit_and_reload", *arguments)
 
 
 @router.command()

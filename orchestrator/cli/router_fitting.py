@@ -25,13 +25,29 @@ SHOWN_WEIGHTS = 8
 
 
 def fit_and_reload(
-    config: Path, name: str, out: Path | None, url: str | None, api_key: str | None
+    config: Path,
+    name: str,
+    out: Path | None,
+    url: str | None,
+    api_key: str | None,
+    tasks: Sequence[str] = (),
 ) -> None:
     """`coterie router fit`. Raises ConfigError, and ServiceError where `url` does not answer."""
-    fit(load_config(config), name, out)
+    tree = load_config(config)
+    if tasks and name in tree.routers:
+        named = [_task_name(task) for task in tasks]
+        routers = {**tree.routers, name: {**tree.routers[name], "tasks": named}}
+        tree = tree.model_copy(update={"routers": routers})
+    fit(tree, name, out)
     if url is not None:
         call("POST", url, f"/coterie/routers/{name}/reload", api_key)
         typer.echo(f"{url} now uses it")
+
+
+def _task_name(task: str) -> str:
+    """The name under which outcomes know a task; a file is called like its task."""
+    path = Path(task)
+    return path.name.split(".")[0] if path.is_file() else task
 
 
 def calibrate_file(config: Path, name: str, max_price: float) -> None:

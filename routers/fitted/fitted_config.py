@@ -16,6 +16,9 @@ class FittedConfig(RouterConfig):
     outcomes: Path | None = Field(
         None, description="The outcome table that `coterie profile` wrote."
     )
+    tasks: tuple[str, ...] = Field(
+        (), description="Fit to the outcomes of these tasks only. Default: all of the table."
+    )
     artifact: Path | None = Field(
         None,
         description="A file that `coterie router fit` wrote from `outcomes`; without it the router"

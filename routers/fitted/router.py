@@ -68,7 +68,7 @@ class FittedRouter(ABC):
         else:
             where = f"routers.{name}.outcomes"
             training_set, warnings = read_training_set(
-                config.outcomes, experts, self._encoder, where
+                config.outcomes, experts, self._encoder, where, config.tasks
             )
             fitted = self.fit(training_set, config)
         self.fitted = fitted

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from experts.errors import ConfigError
@@ -99,15 +100,32 @@ def are(experts: Sequence[str]) -> tuple[str, ...]:
     return (f"{', '.join(experts[:SHOWN])}{more} {verb}",)
 
 
+def _of_tasks(table: OutcomeTable, tasks: Sequence[str], where: str) -> OutcomeTable:
+    known = set(table.rows["task"].to_pylist())
+    if unknown := sorted(set(tasks) - known):
+        raise ConfigError(
+            f"{where}: {table.source} has no outcomes of {', '.join(unknown)}.",
+            hint=f"It has {', '.join(sorted(known))}. `coterie profile --task FILE` asks more.",
+        )
+    return replace(table, rows=table.rows.filter(pc.field("task").isin(list(tasks))))
+
+
 def read_training_set(
-    path: Path, experts: Sequence[str], encoder: Encoder, where: str
+    path: Path,
+    experts: Sequence[str],
+    encoder: Encoder,
+    where: str,
+    tasks: Sequence[str] = (),
 ) -> tuple[TrainingSet, tuple[str, ...]]:
     """The training set in an outcome table, and a warning where it lacks some of the experts.
 
-    Embeds the questions that come without a vector. Raises ConfigError, naming the key `where`,
-    for a table that is wrong or knows none of the experts.
+    With `tasks`, only of their questions. Embeds those that come without a vector. Raises
+    ConfigError, naming the key `where`, for a table that is wrong or knows none of the experts or
+    not one of the tasks.
     """
     table = OutcomeTable.read(path)
+    if tasks:
+        table = _of_tasks(table, tasks, where)
     queries, known, scores = table.matrix()
     scored = [expert for expert in known if expert in experts]
     if not scored:

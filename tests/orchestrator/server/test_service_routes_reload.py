@@ -9,8 +9,10 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
-from orchestrator.cli.router_fitting import fit
+from experts.errors import ConfigError
+from orchestrator.cli.router_fitting import fit, fit_and_reload
 from orchestrator.config.model import Config
 from orchestrator.service import start_service
 from routers.outcomes import Outcome, OutcomeTable
@@ -97,3 +99,14 @@ async def test_an_unknown_router_is_named(http: httpx.AsyncClient) -> None:
     reply = await http.post("/coterie/routers/nobody/reload")
     assert reply.status_code == 404
     assert "known: near" in reply.json()["error"]["message"]
+
+
+def test_a_fit_to_one_task_is_a_fit_to_its_file(config: Config, tmp_path: Path) -> None:
+    table, pool = tmp_path / "outcomes.parquet", tmp_path / "pool.yaml"
+    write_outcomes(table, "first")
+    pool.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_defaults=True)))
+    (tmp_path / "sums.jsonl").write_text("")
+    fit_and_reload(pool, "near", None, None, None, [str(tmp_path / "sums.jsonl")])
+    assert (tmp_path / "near.safetensors").exists()
+    with pytest.raises(ConfigError, match="no outcomes of poems"):
+        fit_and_reload(pool, "near", None, None, None, ["poems"])
