@@ -44,7 +44,7 @@ def rows_of(spec: TaskSpec, folder: Path) -> tuple[str, list[Row]]:
 
 
 def _missing(spec: TaskSpec, places: list[Path]) -> ConfigError:
-    where = " and ".join(map(str, dict.fromkeys(places)))
+    where = " nor ".join(map(str, dict.fromkeys(places)))
     source = f" It comes from {spec.source}." if spec.source else ""
     hint = f"Put it under the data root, {data_root()} (--data-root FOLDER, or {DATA_ROOT})"
     if spec.hub is not None:

@@ -92,9 +92,10 @@ def _places(name: str) -> Iterator[tuple[Path, str]]:
     elif path.parent.suffix in YAML:
         yield path.parent, path.name
     else:
+        words = f"No task is called `{name}`{suggest(name, ours)}"
         raise ConfigError(
-            f"No task is called {name}{suggest(name, ours)}",
-            hint="Or give the path of a YAML file, of a JSONL, JSON, CSV or parquet file, or of a"
+            words if words.endswith("?") else f"{words}.",
+            hint="A task may also be given by the path of a YAML file, of a JSONL, JSON, CSV or parquet file, or of a"
             " folder (with a slash).",
         )
 
