@@ -95,8 +95,8 @@ def _places(name: str) -> Iterator[tuple[Path, str]]:
         words = f"No task is called `{name}`{suggest(name, ours)}"
         raise ConfigError(
             words if words.endswith("?") else f"{words}.",
-            hint="A task may also be given by the path of a YAML file, of a JSONL, JSON, CSV or parquet file, or of a"
-            " folder (with a slash).",
+            hint="A task may also be the path of a YAML file, of a JSONL, JSON, CSV or parquet"
+            " file, or of a folder (with a slash).",
         )
 
 
