@@ -57,7 +57,7 @@ async def ask_pool(
     if unknown := [name for name in compositions if name not in settings.compositions]:
         known = ", ".join(settings.compositions) or "none"
         raise ConfigError(f"No composition is called {', '.join(unknown)} (known: {known}).")
-    tasks = asked(without_judges(find_tasks(names), "coterie eval pool, panels"), "test")
+    tasks = asked(without_judges(find_tasks(names), "coterie eval pool or panels"), "test")
     async with serving(settings, progress) as service:
         prices = {name: spec.price_usd_per_mtok for name, spec in settings.experts.items()}
         return await measure(service.base_url, prices, compositions, tasks, progress)
