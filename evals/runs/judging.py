@@ -6,7 +6,7 @@ from typing import Any
 from evals.runs.asking.asker import Asker
 from evals.runs.forecast import Wanted
 from evals.runs.questions import Asked
-from evals.runs.scoring import Key, Verdict, key_of
+from evals.runs.scoring import NO_GRADE, Key, Verdict, key_of
 from evals.runs.subjects.calls import read
 from evals.runs.subjects.given import Given
 from evals.scoring.judge import questions_for
@@ -37,9 +37,7 @@ async def graded(wanted: Mapping[Key, Asked], asker: Asker) -> dict[Key, Verdict
     answers = [(asked.task, asked.sample, key[2]) for key, asked in wanted.items()]
     found = await grades(ask, answers)
     return {
-        key: Verdict(0.0, f"judge_failed: {one.problem}")
-        if one.score is None
-        else Verdict(one.score)
+        key: Verdict(0.0, f"{NO_GRADE}: {one.problem}") if one.score is None else Verdict(one.score)
         for key, one in zip(wanted, found, strict=True)
     }
 

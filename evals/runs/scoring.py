@@ -12,6 +12,11 @@ CHEAP = frozenset({"exact", "contains", "number", "choice", "label", "json", "f1
 """Scorers that cost nothing beside an answer: candidates are scored by these as well."""
 
 
+NO_SCORE, NO_GRADE = "scorer_failed", "judge_failed"
+UNSCORED = (NO_SCORE, NO_GRADE)
+"""How the errors of answers begin that are there, but have no score."""
+
+
 class Verdict(NamedTuple):
     """A score in 0..1; `error` where the scorer failed, which counts as 0."""
 
@@ -52,7 +57,7 @@ def verdicts(wanted: Mapping[Key, Asked]) -> dict[Key, Verdict]:
         scores = task.scores([(wanted[key].sample, key[2]) for key in keys])
         for place, (key, score) in enumerate(zip(keys, scores.values, strict=True)):
             problem = scores.problems.get(place)
-            found[key] = Verdict(score, problem and f"scorer_failed: {problem}")
+            found[key] = Verdict(score, problem and f"{NO_SCORE}: {problem}")
     return found
 
 

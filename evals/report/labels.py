@@ -1,0 +1,123 @@
+"""People's gold labels for a few answers of a run, and accuracies that these correct."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evals.report import words
+from evals.report.reading import Key, Run
+from evals.report.report import Corrected
+from evals.report.statistics.intervals import Interval
+from evals.scoring.corrected import LEAST_GOLD, corrected
+from evals.tasks.jsonl import LineProblem, read_jsonl, wrong_lines
+from experts.errors import ConfigError
+from experts.mistakes import explain
+
+Labels = Mapping[Key, float]
+
+
+class Label(BaseModel):
+    """A line of the file: what a person thinks of one answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    subject: str
+    task: str
+    sample: str
+    draw: int = Field(0, ge=0)
+    score: float = Field(ge=0, le=1, allow_inf_nan=False)
+
+    @property
+    def key(self) -> Key:
+        """The row that it is about."""
+        return (self.subject, self.task, self.sample, self.draw)
+
+
+def read_labels(path: Path, run: Run) -> Labels:
+    """The labels of a file, JSON lines. Raises ConfigError with every line that is wrong."""
+    known = {(row.subject, row.task, row.sample, row.draw) for row in run.rows}
+    found: dict[Key, float] = {}
+    lines: dict[Key, int] = {}
+    problems: list[str] = []
+    for number, label in read_jsonl(path, _parse).items():
+        if label.key not in known:
+            problems.append(f"line {number}: {_stranger(label, known)}")
+        elif label.key in found:
+            problems.append(f"line {number}: the answer has a label in line {lines[label.key]}")
+        found[label.key], lines[label.key] = label.score, number
+    if problems:
+        raise wrong_lines(path, problems)
+    if not found:
+        raise ConfigError(f"{path} holds no labels.")
+    return found
+
+
+def corrections(run: Run, labels: Labels) -> tuple[Corrected, list[str]]:
+    """Corrected accuracies of every subject and task that has enough labels, and what to say.
+
+    Questions count, not answers: the draws of one are averaged. The intervals hold where the
+    labelled questions were drawn at random.
+    """
+    scores: dict[tuple[str, str], dict[str, list[tuple[int, float]]]] = defaultdict(dict)
+    for row in run.rows:
+        own = scores[row.subject, row.task].setdefault(row.sample, [])
+        own.append((row.draw, row.score))
+    labelled = dict.fromkeys((subject, task) for subject, task, _, _ in labels)
+    found: dict[tuple[str, str], Interval] = {}
+    notices = []
+    for subject, task in labelled:
+        gold, judged, rest = [], [], []
+        for sample, draws in scores[subject, task].items():
+            both = [
+                (labels[key], score)
+                for draw, score in draws
+                if (key := (subject, task, sample, draw)) in labels
+            ]
+            if both:
+                gold.append(_mean(label for label, _ in both))
+                judged.append(_mean(score for _, score in both))
+            else:
+                rest.append(_mean(score for _, score in draws))
+        where = f"{words.name(subject)}, {words.name(task)}"
+        if len(gold) < LEAST_GOLD:
+            notices.append(
+                f"{where}: {words.counted(len(gold), 'labelled question')}; fewer than {LEAST_GOLD}"
+                " correct nothing."
+            )
+            continue
+        result = corrected(gold, judged, rest)
+        one = result.corrected
+        found[subject, task] = Interval(one.mean, one.low, one.high, len(gold) + len(rest))
+        notices.append(
+            f"{where}: corrected by {result.labels} labelled questions, on which the scores are"
+            f" {words.points(result.bias)} points from people's."
+        )
+    return found, notices
+
+
+def _mean(values: Iterable[float]) -> float:
+    listed = list(values)
+    return sum(listed) / len(listed)
+
+
+def _parse(value: Any) -> Label:
+    try:
+        return Label.model_validate(value)
+    except ValidationError as error:
+        told = explain(Label, error)
+        raise LineProblem(*(one.removeprefix(": ") for one in told)) from error
+
+
+def _stranger(label: Label, known: set[Key]) -> str:
+    """Which part of a label is not of the run."""
+    own = [key for key in known if key[0] == label.subject]
+    if not own:
+        return f"subject: the run has no answers of {label.subject!r:.80}"
+    if label.task not in {key[1] for key in own}:
+        return f"task: {label.subject!r:.80} has no answers in {label.task!r:.80}"
+    if label.sample not in {key[2] for key in own if key[1] == label.task}:
+        return f"sample: {label.task!r:.80} has no question {label.sample!r:.80}"
+    return f"draw: the question has no draw {label.draw}"
