@@ -1,8 +1,9 @@
 """People's gold labels for a few answers of a run, and accuracies that these correct."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,6 +12,7 @@ from evals.report import words
 from evals.report.reading import Key, Run
 from evals.report.report import Corrected
 from evals.report.statistics.intervals import Interval
+from evals.runs.record import Row
 from evals.scoring.corrected import LEAST_GOLD, corrected
 from evals.tasks.jsonl import LineProblem, read_jsonl, wrong_lines
 from experts.errors import ConfigError
@@ -38,7 +40,7 @@ class Label(BaseModel):
 
 def read_labels(path: Path, run: Run) -> Labels:
     """The labels of a file, JSON lines. Raises ConfigError with every line that is wrong."""
-    known = {(row.subject, row.task, row.sample, row.draw) for row in run.rows}
+    known = {_key(row) for row in run.rows}
     found: dict[Key, float] = {}
     lines: dict[Key, int] = {}
     problems: list[str] = []
@@ -58,39 +60,22 @@ def read_labels(path: Path, run: Run) -> Labels:
 def corrections(run: Run, labels: Labels) -> tuple[Corrected, list[str]]:
     """Corrected accuracies of every subject and task that has enough labels, and what to say.
 
-    Questions count, not answers: the draws of one are averaged. The intervals hold where the
-    labelled questions were drawn at random.
+    The intervals hold where the labelled questions were drawn at random.
     """
-    scores: dict[tuple[str, str], dict[str, list[tuple[int, float]]]] = defaultdict(dict)
-    for row in run.rows:
-        own = scores[row.subject, row.task].setdefault(row.sample, [])
-        own.append((row.draw, row.score))
-    labelled = dict.fromkeys((subject, task) for subject, task, _, _ in labels)
     found: dict[tuple[str, str], Interval] = {}
     notices = []
-    for subject, task in labelled:
-        gold, judged, rest = [], [], []
-        for sample, draws in scores[subject, task].items():
-            both = [
-                (labels[key], score)
-                for draw, score in draws
-                if (key := (subject, task, sample, draw)) in labels
-            ]
-            if both:
-                gold.append(_mean(label for label, _ in both))
-                judged.append(_mean(score for _, score in both))
-            else:
-                rest.append(_mean(score for _, score in draws))
+    for (subject, task), one in _gathered(run, labels).items():
         where = f"{words.name(subject)}, {words.name(task)}"
-        if len(gold) < LEAST_GOLD:
+        if len(one.gold) < LEAST_GOLD:
             notices.append(
-                f"{where}: {words.counted(len(gold), 'labelled question')}; fewer than {LEAST_GOLD}"
-                " correct nothing."
+                f"{where}: {words.counted(len(one.gold), 'labelled question')}; fewer than"
+                f" {LEAST_GOLD} correct nothing."
             )
             continue
-        result = corrected(gold, judged, rest)
-        one = result.corrected
-        found[subject, task] = Interval(one.mean, one.low, one.high, len(gold) + len(rest))
+        result = corrected(one.gold, one.judged, one.rest)
+        mean = result.corrected
+        questions = len(one.gold) + len(one.rest)
+        found[subject, task] = Interval(mean.mean, mean.low, mean.high, questions)
         notices.append(
             f"{where}: corrected by {result.labels} labelled questions, on which the scores are"
             f" {words.points(result.bias)} points from people's."
@@ -98,9 +83,39 @@ def corrections(run: Run, labels: Labels) -> tuple[Corrected, list[str]]:
     return found, notices
 
 
-def _mean(values: Iterable[float]) -> float:
-    listed = list(values)
-    return sum(listed) / len(listed)
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """Of one subject in one task, by question."""
+
+    gold: list[float] = field(default_factory=list)
+    judged: list[float] = field(default_factory=list)
+    """The run's scores of the questions that have labels."""
+    rest: list[float] = field(default_factory=list)
+
+
+def _gathered(run: Run, labels: Labels) -> Mapping[tuple[str, str], _Scores]:
+    """The questions of every subject and task that has labels.
+
+    Draws of one question are no evidence by themselves: their mean counts.
+    """
+    drawn: dict[tuple[str, str], dict[str, list[Row]]] = {key[:2]: {} for key in labels}
+    for row in run.rows:
+        if (own := drawn.get((row.subject, row.task))) is not None:
+            own.setdefault(row.sample, []).append(row)
+    found = {where: _Scores() for where in drawn}
+    for where, questions in drawn.items():
+        for rows in questions.values():
+            known = [row for row in rows if _key(row) in labels]
+            if known:
+                found[where].gold.append(fmean(labels[_key(row)] for row in known))
+                found[where].judged.append(fmean(row.score for row in known))
+            else:
+                found[where].rest.append(fmean(row.score for row in rows))
+    return found
+
+
+def _key(row: Row) -> Key:
+    return (row.subject, row.task, row.sample, row.draw)
 
 
 def _parse(value: Any) -> Label:
