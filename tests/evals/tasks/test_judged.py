@@ -1,4 +1,4 @@
-"""Tasks whose answers an expert grades: they need no gold, and are refused where nobody is asked."""
+"""Tasks whose answers an expert grades: no gold is needed, and somebody has to be asked."""
 
 import json
 from pathlib import Path
@@ -72,7 +72,7 @@ def test_commands_that_ask_nobody_refuse_such_tasks(tmp_path: Path) -> None:
     plain = task_of(tmp_path / "plain", [{"question": "1?", "answer": "1"}], scorer="exact")
     assert without_judges([plain], "coterie demo") == (plain,)
     judged = task_of(tmp_path, [{"question": "Why?"}])
-    with pytest.raises(ConfigError, match="`coterie demo` asks no expert for grades.*essays"):
+    with pytest.raises(ConfigError, match=r"`coterie demo` asks no expert for grades.*essays"):
         without_judges([plain, judged], "coterie demo")
 
 
