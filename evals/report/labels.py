@@ -29,8 +29,8 @@ class Label(BaseModel):
     subject: str
     task: str
     sample: str
-    draw: int = Field(0, ge=0)
-    score: float = Field(ge=0, le=1, allow_inf_nan=False)
+    draw: int = Field(0, ge=0, strict=True)
+    score: float = Field(ge=0, le=1, strict=True)
 
     @property
     def key(self) -> Key:
