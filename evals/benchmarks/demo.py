@@ -15,6 +15,7 @@ from evals.client.progress import Progress
 from evals.client.service import serving
 from evals.reporting.scoreboard import Line, Run, Scoreboard, make_scoreboard
 from evals.reporting.table import Finish, interval, percent, print_table, say, tenths
+from evals.tasks.judged import without_judges
 from evals.tasks.task import Sample, Task, asked, find_tasks, score_many
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
@@ -73,7 +74,8 @@ async def demo(
     """
     if POOL not in settings.compositions:
         raise ConfigError(f"The configuration has no composition `{POOL}`, which the demo asks.")
-    tasks = asked(find_tasks(names) if names else _owned(settings), "test")
+    found = find_tasks(names) if names else _owned(settings)
+    tasks = asked(without_judges(found, "coterie demo"), "test")
     experts = tuple(settings.experts)
     async with serving(settings, progress) as service:
         result = await run_demo(service.base_url, experts, tasks, questions, progress)

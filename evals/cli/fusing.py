@@ -13,6 +13,7 @@ from evals.fitting.fuse import fusion_route as route
 from evals.fitting.fuse import mixture_of_thoughts as thoughts
 from evals.fitting.fuse.folders import with_whole_members
 from evals.reporting.table import Finish
+from evals.tasks.judged import without_judges
 from evals.tasks.task import find_tasks
 
 
@@ -28,7 +29,7 @@ async def fusion_route(
     json_out: Path | None,
 ) -> Finish:
     """`coterie fuse fusion-route`. Raises ConfigError, ServiceError."""
-    tasks = find_tasks(names)
+    tasks = without_judges(find_tasks(names), "coterie fuse")
     state = run or out.with_name(f"{out.name}.run")
     control = None
     if config is not None:
@@ -50,7 +51,7 @@ async def mixture_of_thoughts(
     json_out: Path | None,
 ) -> Finish:
     """`coterie fuse mixture-of-thoughts`. Raises ConfigError, ServiceError."""
-    tasks = find_tasks(names)
+    tasks = without_judges(find_tasks(names), "coterie fuse")
     if config is not None:
         settings = with_whole_members(thoughts.read(config, data), out, progress)
         if ablate is not None:

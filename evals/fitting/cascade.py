@@ -19,6 +19,7 @@ from evals.client.progress import Progress
 from evals.client.service import serving, without_routers
 from evals.fitting.probes import Probe, probes_of, request_of
 from evals.reporting.table import Finish, print_table, say, tenths
+from evals.tasks.judged import without_judges
 from evals.tasks.task import find_tasks
 from experts.engine import stream
 from experts.errors import ConfigError, ExpertError, ServiceError
@@ -61,7 +62,7 @@ async def cascade(
     path = out or keys.thresholds
     if path is None:
         raise ConfigError(f"The cascade of {composition} has no `thresholds`; name one with --out.")
-    probes = probes_of(find_tasks(names))
+    probes = probes_of(without_judges(find_tasks(names), "coterie cascade fit"))
     requests = [request_of(probe) for probe in probes]
     ways = await asyncio.to_thread(orders, settings, composition, keys, requests)
     async with serving(without_routers(settings), progress) as service:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from evals.fitting.profile import Profile, print_profile, run_profile
 from evals.fitting.unasked import why_unasked
 from evals.fitting.versions import expert_version
 from evals.reporting.table import Finish, print_table, say, tenths
+from evals.tasks.judged import check_judges, judges_of
 from evals.tasks.task import find_tasks
 from experts.errors import ConfigError
 from orchestrator.cli.remote import call
@@ -87,7 +88,9 @@ async def add(
     table = _table(grown)
     encoder = MiniLMEncoder()
     evidence, _ = read_training_set(table, tuple(settings.experts), encoder, "routers")
-    probe_of = {probe.sample.id: probe for probe in probes_of(find_tasks(tasks))}
+    found = find_tasks(tasks)
+    check_judges(found, grown.experts)
+    probe_of = {probe.sample.id: probe for probe in probes_of(found)}
     wanted = [evidence.queries[row].id for row in most_informative(evidence, len(evidence.queries))]
     probes = [probe_of[query] for query in wanted if query in probe_of][:count]
     if not probes:
@@ -159,16 +162,18 @@ async def _ask(
     table: Path,
     encoder: MiniLMEncoder,
 ) -> Profile:
-    spec = grown.experts[name]
-    needed = {name: spec}
-    base = getattr(spec, "base", None)
-    if base is not None:
-        needed[base] = grown.experts[base]
-    nobody: dict[str, object] = {"routers": {}, "aggregators": {}, "compositions": {}}
-    alone = grown.model_copy(update={"experts": needed, **nobody})
+    alone = only(grown, {name, *judges_of([probe.task for probe in probes]).values()})
     version = {name: expert_version(name, grown.experts)}
     async with serving(alone, progress) as service:
         return await run_profile(service.base_url, version, probes, table, encoder, progress)
+
+
+def only(config: Config, names: Collection[str]) -> Config:
+    """The configuration with these experts and their bases, and nothing that asks others."""
+    bases = {getattr(config.experts[name], "base", None) for name in names}
+    kept = {name: spec for name, spec in config.experts.items() if name in {*names, *bases}}
+    nobody: dict[str, object] = {"routers": {}, "aggregators": {}, "compositions": {}}
+    return config.model_copy(update={"experts": kept, **nobody})
 
 
 def _table(config: Config) -> Path:

@@ -14,6 +14,11 @@ class Probe:
     task: Task
     sample: Sample
 
+    @property
+    def judged(self) -> bool:
+        """Whether an expert has to grade its answers."""
+        return self.task.judge_of(self.sample) is not None
+
 
 def probes_of(tasks: Sequence[Task]) -> tuple[Probe, ...]:
     """Every probe question of the tasks. Raises ConfigError where a task has none."""

@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import httpx
 from rich.console import Console
 
 from evals.client.ask import Answer, Question, ask_many, describe_failures
 from evals.client.progress import Progress
 from evals.client.service import serving, without_routers
 from evals.fitting import symbolic_moe as symbolic
+from evals.fitting.grading import score_answers
 from evals.fitting.probes import Probe, probes_of, scored
 from evals.fitting.versions import expert_version
 from evals.fitting.zero_scores import zero_score_warnings
 from evals.reporting.table import Finish, say
+from evals.tasks.judged import check_judges
 from evals.tasks.task import find_tasks
 from experts.errors import ConfigError
 from experts.openai import ExpertClient
@@ -49,14 +50,18 @@ async def profile(
 
     What Symbolic-MoE routers want to know besides is asked as well.
     """
-    probes = probes_of(find_tasks(names))
+    tasks = find_tasks(names)
+    check_judges(tasks, settings.experts)
+    probes = probes_of(tasks)
+    # Who puts answers together best is measured where that needs no judge.
+    by_rule = [probe for probe in probes if not probe.judged]
     path = out or _outcomes(settings)
     versions = {name: expert_version(name, settings.experts) for name in settings.experts}
     wanted = symbolic.wanted(settings)
     async with serving(without_routers(settings), progress) as service:
         url = service.base_url
         result = await run_profile(url, versions, probes, path, MiniLMEncoder(), progress)
-        failed = await symbolic.prepare(url, wanted, path, probes, versions, progress)
+        failed = await symbolic.prepare(url, wanted, path, by_rule, versions, progress)
     result = replace(result, failures=(*result.failures, *failed))
     return partial(print_profile, profile=result)
 
@@ -71,21 +76,23 @@ async def run_profile(
 ) -> Profile:
     """Ask what the table at `path` lacks, one expert after the other, and write it after each.
 
-    `versions` maps every expert to what tells its versions apart. A failed call leaves no row,
-    so that the next run asks again. Blocks the event loop while it embeds new questions.
+    `versions` maps every expert to what tells its versions apart. A failed call, or an answer that
+    its judge did not grade, leaves no row, so that the next run asks again. Blocks the event loop
+    while it embeds new questions.
     Raises ConfigError when the file is there but is no outcome table.
     """
-    found = await asyncio.to_thread(read_table, path)
-    table = current(found, versions, probes) if found is not None else None
+    before = await asyncio.to_thread(read_table, path)
+    table = current(before, versions, probes) if before is not None else None
     kept, asked = _count(table), 0
     failures: list[Answer] = []
     async with ExpertClient() as client:
         for expert, version in versions.items():
             missing = missing_probes(table, expert, version, probes)
             answers = await _ask(client, base_url, expert, missing, progress)
-            rows = _outcomes_of(missing, answers, expert, version)
+            found, lost = await score_answers(client, base_url, missing, answers, progress)
+            rows = [_outcome(*one, expert, version) for one in found]
             asked += len(answers)
-            failures += [answer for answer in answers if answer.error]
+            failures += lost
             if rows:
                 table = table.append(rows) if table else OutcomeTable.from_rows(rows)
                 table.write(path)
@@ -108,10 +115,12 @@ def current(
 ) -> OutcomeTable | None:
     """The table without what has been overtaken: old versions, and questions that have changed.
 
-    Answers to the probes are scored again, since a task may have got a better scorer; rows of
-    other experts and of other questions stay as they are. None when nothing is left.
+    Answers to the probes are scored again, since a task may have got a better scorer; grades that
+    an expert gave, and rows of other experts and questions, stay as they are. None when nothing is
+    left.
     """
     probe_of = {probe.sample.id: probe for probe in probes}
+    by_rule = {probe.sample.id for probe in probes if not probe.judged}
     rows: list[Outcome] = []
     again: list[tuple[Probe, str]] = []
     for outcome in (Outcome(**row) for row in table.rows.to_pylist()):
@@ -121,11 +130,11 @@ def current(
         if probe and (outcome.task, outcome.query) != (probe.task.name, probe.sample.question):
             continue
         rows.append(outcome)
-        again += [(probe, outcome.text)] if probe else []
+        again += [(probe, outcome.text)] if probe and outcome.query_id in by_rule else []
     if not rows:
         return None
     scores = iter(scored(again))
-    rows = [replace(o, score=next(scores)) if o.query_id in probe_of else o for o in rows]
+    rows = [replace(o, score=next(scores)) if o.query_id in by_rule else o for o in rows]
     left = {row.query_id for row in rows}
     vectors = {query: vector for query, vector in table.vectors.items() if query in left}
     skills = {query: words for query, words in table.skills.items() if query in left}
@@ -164,7 +173,7 @@ def print_profile(console: Console, profile: Profile) -> int:
 
 
 async def _ask(
-    client: httpx.AsyncClient,
+    client: ExpertClient,
     base_url: str,
     expert: str,
     probes: Sequence[Probe],
@@ -185,23 +194,7 @@ async def _ask(
     return answers
 
 
-def _outcomes_of(
-    probes: Sequence[Probe], answers: Sequence[Answer], expert: str, version: str
-) -> list[Outcome]:
-    """A row for each answer that there is."""
-    pairs = [
-        (probe, answer)
-        for probe, answer in zip(probes, answers, strict=True)
-        if answer.error is None
-    ]
-    scores = scored([(probe, answer.text) for probe, answer in pairs])
-    return [
-        _outcome(probe, answer, expert, version, score)
-        for (probe, answer), score in zip(pairs, scores, strict=True)
-    ]
-
-
-def _outcome(probe: Probe, answer: Answer, expert: str, version: str, score: float) -> Outcome:
+def _outcome(probe: Probe, answer: Answer, score: float, expert: str, version: str) -> Outcome:
     return Outcome(
         query_id=probe.sample.id,
         task=probe.task.name,

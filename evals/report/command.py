@@ -41,10 +41,10 @@ async def run(
     return finish_both
 
 
-def report(progress: Progress, folder: Path, samples: int) -> Finish:
-    """Write a run's report, and print its short table."""
+def report(progress: Progress, folder: Path, samples: int, labels: Path | None = None) -> Finish:
+    """Write a run's report, and print its short table. Raises ConfigError, CoterieError."""
     progress.doing("counting")
-    found = write_report(folder, samples=samples)
+    found = write_report(folder, samples=samples, labels=labels)
 
     def finish(console: Console) -> int:
         print_short(console, found.report)

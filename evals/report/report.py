@@ -15,6 +15,8 @@ from evals.report.statistics.references import best_single, oracle
 from evals.report.statistics.routing import Audit, audit
 from evals.report.statistics.scores import TaskScores, by_task
 from evals.runs.record import Row, RunInfo
+from evals.runs.scoring import UNSCORED
+from evals.scoring.registry import JUDGE
 
 Corrected = Mapping[tuple[str, str], Interval]
 """(Subject, task) -> an accuracy that somebody has corrected, as for the bias of a judge."""
@@ -134,8 +136,24 @@ class _Maker:
                 f"The best single expert and the oracle are of the {len(self.experts)} experts"
                 f" that were asked alone, among {len(self.pool)} of the pool."
             )
-        if lost := sum(row.error is not None for rows in self._rows.values() for row in rows):
+        errors = [
+            row.error for rows in self._rows.values() for row in rows if row.error is not None
+        ]
+        unscored = sum(error.startswith(UNSCORED) for error in errors)
+        if lost := len(errors) - unscored:
             found.append(f"{lost:,} answers are failed calls; they count as wrong.")
+        if unscored:
+            found.append(f"{unscored:,} answers could not be scored; they count as wrong.")
+        uncorrected = [
+            task
+            for task, scorer in self.scorers.items()
+            if scorer == JUDGE and not any(name == task for _, name in self.corrected)
+        ]
+        if uncorrected:
+            found.append(
+                f"An expert has graded the answers to {', '.join(uncorrected)}: only people's"
+                " labels (--labels) tell its bias."
+            )
         return found
 
     def block(self, tasks: Sequence[TaskScores]) -> Block:

@@ -1,16 +1,17 @@
 """Writes the report of a run into its folder."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evals.report import words
 from evals.report.cards import MOST_CARDS, cards
 from evals.report.chapters.document import document
+from evals.report.labels import corrections, read_labels
 from evals.report.markdown import markdown
 from evals.report.page.page import page
 from evals.report.reading import read_run
-from evals.report.report import Corrected, Report, make_report
+from evals.report.report import Report, make_report
 from evals.report.tree import written
 from experts.errors import CoterieError
 
@@ -25,17 +26,19 @@ class Written:
     files: tuple[Path, ...]
 
 
-def write_report(
-    folder: Path, *, corrected: Corrected | None = None, samples: int = MOST_CARDS
-) -> Written:
+def write_report(folder: Path, *, labels: Path | None = None, samples: int = MOST_CARDS) -> Written:
     """Write `report.md`, `report.json` and `report.html` beside the run's own files.
 
-    `corrected` has accuracies that were corrected, as for the bias of a judge; `samples` is how
-    many answers the page shows at most. Raises ConfigError for a folder that is no readable run,
-    CoterieError where the files cannot be written.
+    `labels` is a file of people's labels, which correct accuracies for the bias of a judge;
+    `samples` is how many answers the page shows at most. Raises ConfigError for a folder that is no
+    readable run and for labels that are wrong, CoterieError where the files cannot be written.
     """
     run = read_run(folder)
-    report = make_report(run, corrected)
+    if labels is None:
+        report = make_report(run)
+    else:
+        corrected, notices = corrections(run, read_labels(labels, run))
+        report = make_report(replace(run, notices=(*run.notices, *notices)), corrected)
     shown = cards(run, samples)
     note = (
         f"{words.counted(len(shown), 'answer')} of {len(run.rows):,}, failures first; all are in"

@@ -14,6 +14,7 @@ from evals.reporting.table import Finish, print_table, say
 from evals.runs.asking.cache import AnswerCache
 from evals.runs.asking.keys import call_key
 from evals.runs.forecast import Wanted, wanted_calls
+from evals.runs.judging import add_grades
 from evals.runs.questions import Asked
 from evals.runs.settings import RunOptions
 from evals.runs.subjects.pool import Subject
@@ -44,6 +45,8 @@ class DryRun:
     loads: int
     seconds: float | None
     """None where some engine's costs are not known."""
+    grades: int
+    """Answers that an expert grades, at most."""
 
 
 async def dry_run(
@@ -56,6 +59,7 @@ async def dry_run(
 ) -> Finish:
     """Count, look into the cache, and return what prints it. Raises ConfigError, ServiceError."""
     wanted = await wanted_calls(subjects, rows, versions, progress)
+    grades = add_grades(wanted, rows, len(subjects))
     _take_out(wanted, versions, lambda key: False)
     path, cached, known = options.cache_path(opaque=False), 0, dict[str, dict[str, Any]]()
     if path.exists():
@@ -85,6 +89,7 @@ async def dry_run(
         prices_of(settings),
         found.loads,
         found.total_s if sure else None,
+        grades,
     )
     return partial(print_dry_run, dry=dry)
 
@@ -141,14 +146,15 @@ def print_dry_run(console: Console, dry: DryRun) -> int:
     asked = sum(share.calls.total() for share in dry.shares)
     seconds = "-" if dry.seconds is None else f"{dry.seconds:.1f}"
     price = sum(_price(share, dry.prices) for share in dry.shares)
+    grades = f" and {dry.grades} grades" if dry.grades else ""
     say(console)
     if rows:
         print_table(console, columns, rows)
         say(console)
     say(
         console,
-        f"{dry.questions} questions, at most {dry.calls} calls of the subjects: {asked} to ask,"
-        f" {dry.cached} in the cache.",
+        f"{dry.questions} questions, at most {dry.calls} calls of the subjects{grades}: {asked}"
+        f" to ask, {dry.cached} in the cache.",
     )
     say(console, f"loads {dry.loads}, seconds {seconds}, at most {price:.4f} USD; nothing was run")
     say(

@@ -106,7 +106,8 @@ class Totals(_Record):
 
     seconds: float
     calls: int = Field(description="Calls that the subjects made.")
-    asked: int = Field(description="Calls that an expert answered in this run.")
+    graded: int = Field(0, description="Answers that an expert was to grade, beside these calls.")
+    asked: int = Field(description="Calls that an expert answered in this run, grades included.")
     cached: int = Field(description="Distinct calls whose answers were there before.")
     tokens: Tokens = Tokens()
     price_usd: float = 0.0

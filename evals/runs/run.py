@@ -1,7 +1,7 @@
 """`coterie eval run`: one sweep in which every subject answers every question."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from evals.runs.settings import RunOptions, head_of
 from evals.runs.subjects.pool import Subject, named_subjects, pool_subjects
 from evals.runs.sweep import Sweep, swept
 from evals.runs.table import print_run
+from evals.tasks.judged import check_judges, judges_of
 from evals.tasks.task import find_tasks
 from experts.errors import ConfigError, ServiceError
 from experts.types import Request
@@ -54,8 +55,12 @@ async def run(
     settings = None if config is None else load_config(config)
     tasks = chosen(find_tasks(options.tasks), options.split, options.limit, options.sampling.seed)
     rows = asked(tasks, options.sampling)
-    subjects = await asyncio.to_thread(_subjects, settings, options)
-    versions = _versions(settings, options, subjects)
+    experts = await asyncio.to_thread(_experts, settings, options)
+    if experts is not None:
+        check_judges(tasks, experts)
+    subjects = await asyncio.to_thread(_subjects, settings, options, experts)
+    named = {*(one.name for one in subjects), *judges_of(tasks).values()}
+    versions = _versions(settings, options, named)
     sweep = Sweep(settings, options, subjects, rows, versions, on_call)
     if dry:
         if settings is None:
@@ -74,28 +79,32 @@ async def run(
     return partial(print_run, folder=options.out, info=info, rows=made)
 
 
-def _subjects(settings: Config | None, options: RunOptions) -> list[Subject]:
+def _subjects(
+    settings: Config | None, options: RunOptions, experts: Sequence[str] | None
+) -> list[Subject]:
     if settings is not None:
         return pool_subjects(settings, options.models)
+    return named_subjects(options.models, experts)
+
+
+def _experts(settings: Config | None, options: RunOptions) -> list[str] | None:
+    """The pool's experts; of a server that is none of ours, None."""
+    if settings is not None:
+        return list(settings.experts)
     assert options.url is not None, "the command line sees to that"
-    return named_subjects(options.models, _experts_at(options.url, options.api_key))
-
-
-def _experts_at(url: str, api_key: str | None) -> list[str] | None:
-    """The experts of a service of ours; None of any other server."""
     try:
-        found = fetch(url, api_key).get("queued")
+        found = fetch(options.url, options.api_key).get("queued")
     except ServiceError:
         return None
     return list(found) if isinstance(found, dict) else None
 
 
 def _versions(
-    settings: Config | None, options: RunOptions, subjects: Sequence[Subject]
+    settings: Config | None, options: RunOptions, names: Collection[str]
 ) -> Mapping[str, str]:
     if settings is not None:
         return answer_versions(settings.experts)
-    return {one.name: f"{one.name} at {options.url}" for one in subjects}
+    return {name: f"{name} at {options.url}" for name in sorted(names)}
 
 
 async def _made(sweep: Sweep, info: RunInfo, progress: Progress) -> tuple[RunInfo, list[Row]]:

@@ -12,6 +12,11 @@ CHEAP = frozenset({"exact", "contains", "number", "choice", "label", "json", "f1
 """Scorers that cost nothing beside an answer: candidates are scored by these as well."""
 
 
+NO_SCORE, NO_GRADE = "scorer_failed", "judge_failed"
+UNSCORED = (NO_SCORE, NO_GRADE)
+"""How the errors of answers begin that are there, but have no score."""
+
+
 class Verdict(NamedTuple):
     """A score in 0..1; `error` where the scorer failed, which counts as 0."""
 
@@ -19,38 +24,40 @@ class Verdict(NamedTuple):
     error: str | None = None
 
 
-Verdicts = Mapping[tuple[str, str, str], Verdict]
-"""(task, sample, text) -> the text's verdict."""
+Key = tuple[str, str, str]
+"""Task, sample, text."""
+Verdicts = Mapping[Key, Verdict]
 
 
-def scored(given: Iterable[Given], prices: Mapping[str, float]) -> list[Row]:
+def scored(given: Iterable[Given], prices: Mapping[str, float], judged: Verdicts) -> list[Row]:
     """The rows of a run, in the order of the answers; equal texts are scored once.
 
-    It takes seconds of CPU time where a scorer does, so it runs in a thread.
+    `judged` are the verdicts that an expert has given. It takes seconds of CPU time where a scorer
+    does, so it runs in a thread.
     """
     rows = list(given)
-    wanted: dict[tuple[str, str, str], Asked] = {}
+    wanted: dict[Key, Asked] = {}
     for one in rows:
         texts = [] if one.error is not None else [one.text]
         if _is_cheap(one.asked):
             texts += [said.text for said in one.said]
-        wanted |= {_key(one.asked, text): one.asked for text in texts}
-    found = verdicts(wanted)
+        wanted |= {key_of(one.asked, text): one.asked for text in texts}
+    found = {**verdicts({key: wanted[key] for key in wanted if key not in judged}), **judged}
     return [_row(one, found, prices) for one in rows]
 
 
-def verdicts(wanted: Mapping[tuple[str, str, str], Asked]) -> dict[tuple[str, str, str], Verdict]:
+def verdicts(wanted: Mapping[Key, Asked]) -> dict[Key, Verdict]:
     """What the tasks' scorers say of texts; one batch for each task."""
-    by_task: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    by_task: dict[str, list[Key]] = defaultdict(list)
     for key in wanted:
         by_task[key[0]].append(key)
-    found: dict[tuple[str, str, str], Verdict] = {}
+    found: dict[Key, Verdict] = {}
     for keys in by_task.values():
         task = wanted[keys[0]].task
         scores = task.scores([(wanted[key].sample, key[2]) for key in keys])
         for place, (key, score) in enumerate(zip(keys, scores.values, strict=True)):
             problem = scores.problems.get(place)
-            found[key] = Verdict(score, problem and f"scorer_failed: {problem}")
+            found[key] = Verdict(score, problem and f"{NO_SCORE}: {problem}")
     return found
 
 
@@ -60,7 +67,7 @@ def _is_cheap(asked: Asked) -> bool:
 
 def _row(one: Given, found: Verdicts, prices: Mapping[str, float]) -> Row:
     asked, spent = one.asked, one.spent
-    own = Verdict(0.0, one.error) if one.error is not None else found[_key(asked, one.text)]
+    own = Verdict(0.0, one.error) if one.error is not None else found[key_of(asked, one.text)]
     return Row(
         subject=one.subject,
         task=asked.task.name,
@@ -94,11 +101,12 @@ def _candidates(one: Given, found: Verdicts) -> tuple[Candidate, ...]:
 
 
 def _score(found: Verdicts, asked: Asked, text: str) -> float | None:
-    known = found.get(_key(asked, text))
+    known = found.get(key_of(asked, text))
     return None if known is None or known.error is not None else known.score
 
 
-def _key(asked: Asked, text: str) -> tuple[str, str, str]:
+def key_of(asked: Asked, text: str) -> Key:
+    """What tells an answer to a question apart; its draw does not."""
     return (asked.task.name, asked.sample.id, text)
 
 

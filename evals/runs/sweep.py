@@ -13,6 +13,7 @@ from evals.runs.asking.line import Line
 from evals.runs.asking.service import RunClock, RunService
 from evals.runs.asking.wire import Reply
 from evals.runs.forecast import asked_with_logprobs
+from evals.runs.judging import graded, to_grade
 from evals.runs.questions import Asked
 from evals.runs.record import Row, RunInfo, Tokens, Totals
 from evals.runs.scoring import scored
@@ -84,13 +85,16 @@ async def swept(
         try:
             parts = [one.answers(sweep.rows, asker, progress, shown.done) for one in sweep.subjects]
             given = list(chain(*await together(parts)))
+            wanted = to_grade(given)
+            if wanted:
+                progress.doing(f"grading {len(wanted)} answers")
+            judged = await graded(wanted, asker)
             memory_gb, seconds = await service.memory_gb(), clock()
-            # The second stage: whatever scores by asking experts may use `asker` here.
             progress.doing(f"scoring {len(given)} answers")
-            rows = await asyncio.to_thread(scored, given, sweep.prices)
+            rows = await asyncio.to_thread(scored, given, sweep.prices, judged)
         finally:
             await asker.close()
-    totals = _totals(sweep, info, cache, rows, len(asker.counts.cached), seconds)
+    totals = _totals(sweep, info, cache, rows, len(asker.counts.cached), seconds, len(judged))
     experts = {
         name: one.model_copy(
             update={"memory_gb": memory_gb.get(_engine(sweep, name)) or one.memory_gb}
@@ -147,6 +151,7 @@ def _totals(
     rows: Sequence[Row],
     cached: int,
     seconds: float,
+    graded: int,
 ) -> Totals:
     by_expert = cache.asked(info.created)
     prices = sweep.prices
@@ -155,6 +160,7 @@ def _totals(
     return Totals(
         seconds=round(seconds, 3),
         calls=sum(sum(row.calls.values()) for row in rows),
+        graded=graded,
         asked=sum(one.calls for one in by_expert.values()),
         cached=cached,
         tokens=Tokens(prompt=read, completion=new),

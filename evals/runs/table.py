@@ -67,9 +67,10 @@ def _totals(info: RunInfo) -> list[str]:
     assert totals is not None, "a run that has ended has totals"
     questions = sum(task.questions for task in info.tasks)
     loads = f", {len(totals.loads)} loads" if totals.loads else ""
+    graded = f" and {totals.graded} answers to grade" if totals.graded else ""
     return [
-        f"{questions} questions, {totals.calls} calls of the subjects: {totals.asked} asked in"
-        f" {totals.seconds:.1f} s{loads}, {totals.cached} from the cache.",
+        f"{questions} questions, {totals.calls} calls of the subjects{graded}: {totals.asked} asked"
+        f" in {totals.seconds:.1f} s{loads}, {totals.cached} from the cache.",
         f"Asked: {totals.tokens.prompt} tokens read, {totals.tokens.completion} written,"
         f" {totals.price_usd:.4f} USD.",
     ]

@@ -19,6 +19,10 @@ class Answered(Protocol):
         """Whatever else the question's scorer needs: tests, instructions, options."""
 
 
+class NeedsGrading(ValueError):
+    """No rule can score this answer: an expert has to grade it."""
+
+
 class Options(BaseModel):
     """A scorer's options, as they stand in a task's file."""
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from evals.scoring.base import Answered, Scorer
+from evals.scoring.base import Answered, NeedsGrading, Scorer
 
 WORKERS = 2
 
@@ -24,6 +24,7 @@ def score_all(
     """Score every answer, with up to `workers` child processes where the scorer needs them.
 
     A scorer that raises, or gives something that is no number in 0..1, gives 0 and a problem.
+    Raises NeedsGrading where no rule can score: all answers would have 0.
     """
     if scorer.waits and workers > 1 and len(pairs) > 1:
         with ThreadPoolExecutor(workers) as threads:
@@ -45,6 +46,8 @@ def _one(scorer: Scorer, place: int, sample: Answered, text: str) -> tuple[float
         score = float(scorer(sample, text))
         if not 0 <= score <= 1:
             raise ValueError(f"a score of {score} is not in 0..1")
+    except NeedsGrading:
+        raise
     except Exception as error:  # The edge: whatever a scorer does wrong costs its own answer.
         name = getattr(sample, "id", None) or f"number {place + 1}"
         why = " ".join(str(error).split()) or type(error).__name__

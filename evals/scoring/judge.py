@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field, field_validator
 
-from evals.scoring.base import Answered, Options
+from evals.scoring.base import Answered, NeedsGrading, Options, Rule
 from experts.errors import ConfigError
 from experts.prompts import defused, fence_for, fill
 
@@ -53,15 +53,17 @@ _ALONE = re.compile(r"\W*(\d+(?:\.\d+)?)\W*")
 class JudgeOptions(Options):
     """Who grades, and how."""
 
-    expert: str = Field(description="The expert that grades; better none of those it grades.")
-    rubric: str = RUBRIC
+    expert: str = Field(
+        min_length=1, description="The expert that grades; better none of those it grades."
+    )
+    rubric: str = Field(RUBRIC, description="What a good answer is.")
     best: int = Field(1, ge=1, le=100, description="The highest grade; 1: right or wrong.")
     template: str = Field(
         TEMPLATE,
         description="With {question} and {answer}; {reference}, {rubric}, {best}, {fence} as well.",
     )
-    max_tokens: int = Field(256, ge=1)
-    temperature: float = Field(0.0, ge=0)
+    max_tokens: int = Field(256, ge=1, description="Of a verdict with its reasons.")
+    temperature: float = Field(0.0, ge=0, description="Of the expert that grades.")
     longest: int = Field(20_000, ge=1, description="Characters of an answer that are shown to it.")
 
     @field_validator("template")
@@ -121,6 +123,18 @@ def judge_options(options: Any) -> JudgeOptions:
         return JudgeOptions.model_validate(options or {})
     except ValueError as error:
         raise ConfigError("The options of the judge are wrong.", problems=(str(error),)) from error
+
+
+def judge(options: JudgeOptions) -> Rule:
+    """The rule of the scorer `judge`, which only says who has to be asked."""
+
+    def rule(sample: Answered, text: str) -> float:
+        raise NeedsGrading(
+            f"An expert, {options.expert}, has to grade this answer: the scorer `judge` has no rule"
+            " that scores without calls. `coterie eval run` and `coterie profile` ask for grades."
+        )
+
+    return rule
 
 
 def _prompt(options: JudgeOptions, one: Graded) -> str:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from evals.scoring.base import Options, Rule, Scorer
 from evals.scoring.concluding import ConcludingOptions, concludes
 from evals.scoring.instructions.scorer import InstructionsOptions, instructions
+from evals.scoring.judge import JudgeOptions, judge
 from evals.scoring.label import LabelOptions, label
 from evals.scoring.programs.scorer import CodeOptions, code
 from evals.scoring.regex import RegexOptions, regex
@@ -25,6 +26,9 @@ class ScorerType:
     waits: bool = False
 
 
+JUDGE = "judge"
+"""The one scorer that needs calls: an expert grades."""
+
 SCORERS: dict[str, ScorerType] = {
     "exact": ScorerType(NoOptions, exact),
     "contains": ScorerType(NoOptions, contains),
@@ -39,6 +43,7 @@ SCORERS: dict[str, ScorerType] = {
     "f1": ScorerType(NoOptions, f1),
     "code": ScorerType(CodeOptions, code, waits=True),
     "instructions": ScorerType(InstructionsOptions, instructions),
+    JUDGE: ScorerType(JudgeOptions, judge),
 }
 
 

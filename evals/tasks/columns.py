@@ -42,22 +42,33 @@ def names_of(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def find_columns(
-    wanted: Columns, names: Sequence[str], *, needs_prompt: bool, needs_answer: bool
+    wanted: Columns,
+    names: Sequence[str],
+    *,
+    needs_prompt: bool,
+    needs_answer: bool,
+    may_lack_answer: bool = False,
 ) -> Found:
     """What the file's columns are. Raises ColumnProblem.
 
-    `needs_prompt` and `needs_answer` are false where a template says it instead.
+    `needs_prompt` and `needs_answer` are false where a template says it instead. With
+    `may_lack_answer`, an answer is used where there is one.
     """
     needed = {"prompt": needs_prompt, "answer": needs_answer}
+    must = {"prompt"} if may_lack_answer else {"prompt", "answer"}
     return Found(
         **{
-            role: _column(role, getattr(wanted, role), names, needed=needed.get(role, True))
+            role: _column(
+                role, getattr(wanted, role), names, needed=needed.get(role, True), must=role in must
+            )
             for role in USUAL
         }
     )
 
 
-def _column(role: str, given: str | None, names: Sequence[str], *, needed: bool) -> str | None:
+def _column(
+    role: str, given: str | None, names: Sequence[str], *, needed: bool, must: bool
+) -> str | None:
     if given is not None:
         if given not in names:
             raise ColumnProblem(
@@ -72,7 +83,7 @@ def _column(role: str, given: str | None, names: Sequence[str], *, needed: bool)
             f"which column is the {role}: {' or '.join(found)}? Say it in a task's YAML file:"
             f" `columns: {{{role}: {found[0]}}}`"
         )
-    if not found and role in ("prompt", "answer"):
+    if not found and must:
         raise ColumnProblem(_missing(role, names))
     return found[0] if found else None
 

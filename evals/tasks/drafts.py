@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from evals.scoring.extracting import Extraction
+from evals.scoring.registry import JUDGE
 from evals.tasks.columns import ColumnProblem, find_columns, names_of
 from evals.tasks.spec import AnySplit, ColumnValue, TaskSpec
 from evals.tasks.splits import SPLITS, by_digest, same_words
@@ -55,6 +56,7 @@ class Drafter:
                 self._names,
                 needs_prompt=spec.prompt is None,
                 needs_answer=not own_answer,
+                may_lack_answer=spec.scorer == JUDGE,
             )
         except ColumnProblem as problem:
             raise RowProblem(str(problem)) from problem
@@ -135,7 +137,7 @@ class Drafter:
             answer = self._text(columns, self._of.answer) or ""
         if isinstance(self._spec.answer, Extraction):
             answer = self._spec.answer.read(answer)
-        if not answer.strip():
+        if not answer.strip() and self._spec.scorer != JUDGE:
             raise RowProblem(f"{self._of.answer or 'answer'}: there is no right answer")
         return _whole("answer", answer)
 

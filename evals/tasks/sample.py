@@ -8,7 +8,8 @@ from typing import Any
 
 from evals.scoring.base import Scorer
 from evals.scoring.batch import Scores, score_all
-from evals.scoring.registry import make_scorer
+from evals.scoring.judge import Graded, JudgeOptions, judge_options
+from evals.scoring.registry import JUDGE, make_scorer
 from evals.tasks.spec import Split, TaskSpec
 
 
@@ -73,7 +74,10 @@ class Task:
         return list(self.scores(pairs).values)
 
     def scores(self, pairs: Sequence[tuple[Sample, str]]) -> Scores:
-        """The same, with what went wrong; an answer whose scorer fails has 0."""
+        """The same, with what went wrong; an answer whose scorer fails has 0.
+
+        Raises ValueError where an expert has to grade.
+        """
         values, problems = [0.0] * len(pairs), dict[int, str]()
         for name in dict.fromkeys(self._part(sample) for sample, _ in pairs):
             places = [i for i, (sample, _) in enumerate(pairs) if self._part(sample) == name]
@@ -92,6 +96,21 @@ class Task:
     def spec_of(self, sample: Sample) -> TaskSpec:
         """How a question's answers are scored."""
         return self.parts.get(self._part(sample), self.spec)
+
+    @property
+    def specs(self) -> tuple[TaskSpec, ...]:
+        """Every way in which its answers are scored."""
+        return tuple(self.parts.values()) or (self.spec,)
+
+    def judge_of(self, sample: Sample) -> JudgeOptions | None:
+        """Who grades the answers to a question; None where no expert has to."""
+        spec = self.spec_of(sample)
+        return judge_options(spec.scorer_options) if spec.scorer == JUDGE else None
+
+    def graded(self, sample: Sample, text: str) -> Graded:
+        """What a judge sees of an answer."""
+        extract = self.spec_of(sample).extract
+        return Graded(sample, sample.question, text if extract is None else extract.read(text))
 
     def _part(self, sample: Sample) -> str:
         return sample.category if sample.category in self.parts else ""

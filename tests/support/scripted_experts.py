@@ -16,7 +16,8 @@ class ScriptedExperts:
     """Each model has a skill: it answers `SKILL NUMBER?` with `SKILL NUMBER`, others with noise.
 
     Sampled answers depend on the seed. Log-probabilities tell how sure it is: 0.9 of its own
-    questions, 0.2 of others. `refuse` may return a status for a request, in place of an answer.
+    questions, 0.2 of others. `refuse` may return a status for a request, in place of an answer;
+    `says` may return another text.
     """
 
     def __init__(self) -> None:
@@ -24,6 +25,7 @@ class ScriptedExperts:
         self.asked: list[tuple[str, str]] = []
         self.bodies: list[dict[str, Any]] = []
         self.refuse: Callable[[dict[str, Any]], int | None] = lambda body: None
+        self.says: Callable[[dict[str, Any]], str | None] = lambda body: None
         self._count = asyncio.Condition()
 
     @property
@@ -50,6 +52,7 @@ class ScriptedExperts:
         own = question.startswith(f"{model} ")
         noise = hashlib.sha256(f"{model} {question} {body.get('seed')}".encode()).hexdigest()[:4]
         text = question.rstrip("?") if own else f"{model} guesses {noise}"
+        text = text if (other := self.says(body)) is None else other
         choice: dict[str, Any] = {
             "index": 0,
             "message": {"role": "assistant", "content": text},

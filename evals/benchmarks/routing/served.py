@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from evals.client.ask import Answer, Question, ask_many
 from evals.client.progress import Progress
 from evals.client.service import serving
+from evals.tasks.judged import without_judges
 from evals.tasks.task import Task, asked, find_tasks, score_many
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
@@ -56,7 +57,7 @@ async def ask_pool(
     if unknown := [name for name in compositions if name not in settings.compositions]:
         known = ", ".join(settings.compositions) or "none"
         raise ConfigError(f"No composition is called {', '.join(unknown)} (known: {known}).")
-    tasks = asked(find_tasks(names), "test")
+    tasks = asked(without_judges(find_tasks(names), "coterie eval pool or panels"), "test")
     async with serving(settings, progress) as service:
         prices = {name: spec.price_usd_per_mtok for name, spec in settings.experts.items()}
         return await measure(service.base_url, prices, compositions, tasks, progress)

@@ -12,6 +12,7 @@ from evals.fitting.fuse.self_contrast import Fit, fit_settings, setting_roles
 from evals.fitting.fuse.self_contrast_report import print_fit
 from evals.fitting.fuse.self_contrast_settings import GREEDY, fused_roles
 from evals.reporting.table import Finish
+from evals.tasks.judged import without_judges
 from evals.tasks.task import find_tasks
 from experts.errors import ConfigError
 from orchestrator.config.model import Config
@@ -32,7 +33,7 @@ async def self_contrast(
     """
     if out is not None:
         await asyncio.to_thread(_refuse_existing, out)
-    tasks = find_tasks(names)
+    tasks = without_judges(find_tasks(names), "coterie fuse")
     weights = folder_of(settings, expert)
     base = base_of(settings, expert)
     plain = Path(base.get(expert, weights))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ from evals.runs.record import Tokens
 from evals.runs.scoring import failed, scored
 from evals.runs.subjects.calls import Said, Spent
 from evals.runs.subjects.given import Given
-from evals.scoring import registry
-from evals.scoring.base import Rule
+from evals.scoring.registry import SCORERS, ScorerType
+from evals.scoring.text import NoOptions, exact
 from evals.tasks.task import Task
 
 
@@ -27,10 +26,9 @@ def question(make_task: Callable[..., Task]) -> Asked:
     return asked([Task(made.spec, made.samples("test"))], Sampling())[0]
 
 
-def replace_exact(monkeypatch: pytest.MonkeyPatch, rule: Rule) -> None:
-    """Let another rule score by the name of `exact`."""
-    known = registry.SCORERS["exact"]
-    monkeypatch.setitem(registry.SCORERS, "exact", replace(known, make=lambda options: rule))
+def use(monkeypatch: pytest.MonkeyPatch, rule: Any) -> None:
+    """Let the scorer `exact` be another rule."""
+    monkeypatch.setitem(SCORERS, "exact", ScorerType(NoOptions, lambda options: rule))
 
 
 def given(question: Asked, text: str, **changes: Any) -> Given:
@@ -41,15 +39,15 @@ def test_candidates_are_scored_and_equal_texts_once(
     question: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts: Counter[str] = Counter()
-    exact = registry.make_scorer("exact")
+    rule = exact(NoOptions())
 
     def counting(sample: Any, text: str) -> float:
         texts[text] += 1
-        return exact(sample, text)
+        return rule(sample, text)
 
-    replace_exact(monkeypatch, counting)
+    use(monkeypatch, counting)
     said = [Said("alpha", question.request, "no"), Said("beta", question.request, "sums 0")]
-    rows = scored([given(question, "sums 0", said=said), given(question, "no")], {})
+    rows = scored([given(question, "sums 0", said=said), given(question, "no")], {}, {})
     assert [row.score for row in rows] == [1.0, 0.0]
     assert [(one.expert, one.score) for one in rows[0].candidates] == [("alpha", 0), ("beta", 1)]
     assert texts == {"sums 0": 1, "no": 1}
@@ -60,7 +58,7 @@ def test_what_costs_is_not_scored_for_candidates_but_known_where_it_is_an_answer
 ) -> None:
     monkeypatch.setattr(scoring, "CHEAP", frozenset())
     said = [Said("alpha", question.request, "no"), Said("beta", question.request, "sums 0")]
-    [row] = scored([given(question, "sums 0", said=said)], {})
+    [row] = scored([given(question, "sums 0", said=said)], {}, {})
     assert [one.score for one in row.candidates] == [None, 1.0]
 
 
@@ -68,15 +66,17 @@ def test_what_costs_is_not_scored_for_candidates_but_known_where_it_is_an_answer
     ("scorer", "words"),
     [
         (lambda sample, text: 1 / 0, "division by zero"),
-        (lambda sample, text: math.nan, "nan is not in 0..1"),
-        (lambda sample, text: 1.5, "1.5 is not in 0..1"),
+        (lambda sample, text: math.nan, "a score of nan is not in 0..1"),
+        (lambda sample, text: 1.5, "a score of 1.5 is not"),
     ],
 )
 def test_a_scorer_that_fails_is_told_of_in_its_row(
     question: Asked, monkeypatch: pytest.MonkeyPatch, scorer: Any, words: str
 ) -> None:
-    replace_exact(monkeypatch, scorer)
-    rows = scored([given(question, "sums 0"), given(question, "", error="expert_lost: gone")], {})
+    use(monkeypatch, scorer)
+    rows = scored(
+        [given(question, "sums 0"), given(question, "", error="expert_lost: gone")], {}, {}
+    )
     assert [row.score for row in rows] == [0, 0]
     assert rows[0].error is not None
     assert words in rows[0].error
@@ -90,7 +90,7 @@ def test_a_price_is_that_of_every_expert_that_was_asked(question: Asked) -> None
     spent.add("alpha", Tokens(prompt=10, completion=5), 1.0)
     spent.add("beta", Tokens(prompt=1, completion=0), 3.0)
     spent.add("alpha", Tokens(prompt=1, completion=4), 2.0)
-    [row] = scored([Given("pool/x", question, "no", spent)], {"alpha": 2.0, "beta": 100.0})
+    [row] = scored([Given("pool/x", question, "no", spent)], {"alpha": 2.0, "beta": 100.0}, {})
     assert row.calls == {"alpha": 2, "beta": 1}
     assert row.price_usd == pytest.approx((20 * 2 + 100) / 1e6)
     assert row.seconds == 3.0
