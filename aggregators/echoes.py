@@ -1,7 +1,8 @@
 """Answers that repeat the prompt: small models copy what they were told about other answers.
 
 What a prompt says beside its fields is meant for the model alone. An answer is cut where it begins
-to repeat some words of that in a row, unless the question has them, too.
+to repeat some words of that in a row, or a whole line that introduces others' answers, unless the
+question has them, too.
 """
 
 import re
@@ -15,6 +16,8 @@ from experts.types import Chunk
 
 RUN = 6
 """Words in a row that are no coincidence."""
+SHORTEST_LINE = 3
+"""Words of a line that is an echo as a whole; a shorter one is anybody's."""
 _WORD = re.compile(r"\w+")
 _FIELD = re.compile(r"\{[a-z_]+\}")
 
@@ -24,8 +27,11 @@ Run = tuple[str, ...]
 class Echoes:
     """Finds the words of some prompts in answers to one question."""
 
-    def __init__(self, templates: Sequence[str], question: str) -> None:
-        """`templates` with their fields unfilled: what fills them may be repeated."""
+    def __init__(self, templates: Sequence[str], question: str, lines: Sequence[str] = ()) -> None:
+        """`templates` with their fields unfilled: what fills them may be repeated.
+
+        `lines` were shown as they are, such as what introduced each of the others' answers.
+        """
         pieces = [
             piece
             for template in templates
@@ -33,13 +39,22 @@ class Echoes:
             for piece in _FIELD.split(turn.text)
         ]
         said = {run for piece in pieces for run in _runs(_words(piece))}
-        self._runs = said - set(_runs(_words(question)))
+        shown = {tuple(words) for line in lines if len(words := _words(line)) >= SHORTEST_LINE}
+        asked = _words(question)
+        self._runs = {run for run in said | shown if run not in _runs(asked, len(run))}
+        self._lengths = sorted({len(run) for run in self._runs})
 
     def start(self, text: str) -> int | None:
         """Where the first echo begins; None where there is none."""
         found = list(_WORD.finditer(text))
-        runs = _runs([word[0].casefold() for word in found])
-        return next((w.start() for w, r in zip(found, runs, strict=False) if r in self._runs), None)
+        words = [word[0].casefold() for word in found]
+        return next(
+            (found[place].start() for place in range(len(words)) if self._at(words, place)), None
+        )
+
+    def _at(self, words: Sequence[str], place: int) -> bool:
+        """Whether an echo begins at this word."""
+        return any(tuple(words[place : place + n]) in self._runs for n in self._lengths)
 
     def without(self, text: str) -> str:
         """The text up to its first echo; empty where nothing is said before it."""
@@ -73,7 +88,8 @@ class Echoes:
         found = list(_WORD.finditer(text))
         words = [word[0].casefold() for word in found]
         unfinished = bool(found) and found[-1].end() == len(text)
-        for place in range(max(0, len(words) - RUN), len(words)):
+        longest = self._lengths[-1] if self._lengths else 0
+        for place in range(max(0, len(words) - longest), len(words)):
             if self._may_go_on(words[place:], unfinished=unfinished):
                 return found[place].start()
         return len(text)
@@ -82,7 +98,8 @@ class Echoes:
         """Whether some run begins with these words, of which the last may be unfinished."""
         count = len(words)
         return any(
-            list(run[: count - 1]) == words[:-1]
+            len(run) >= count
+            and list(run[: count - 1]) == words[:-1]
             and (
                 run[count - 1] == words[-1] or (unfinished and run[count - 1].startswith(words[-1]))
             )
@@ -105,5 +122,5 @@ def _words(text: str) -> list[str]:
     return [word.casefold() for word in _WORD.findall(text)]
 
 
-def _runs(words: Sequence[str]) -> list[Run]:
-    return [tuple(words[n : n + RUN]) for n in range(len(words) - RUN + 1)]
+def _runs(words: Sequence[str], length: int = RUN) -> list[Run]:
+    return [tuple(words[n : n + length]) for n in range(len(words) - length + 1)]

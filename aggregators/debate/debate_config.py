@@ -11,7 +11,8 @@ from aggregators.debate.graph import Graph
 from aggregators.grouping import AnswerKind
 from aggregators.vote_weights import VotingConfig
 
-PEERS = "{count} of them, {share}:\n{fence}\n{answer}\n{fence}"
+PEERS = "Here is another answer{times}:\n{fence}\n{answer}\n{fence}"
+"""Without numbers where it can be: small models take the share of the others for the answer."""
 
 
 class DebateConfig(VotingConfig):
@@ -43,7 +44,8 @@ class DebateConfig(VotingConfig):
     peers: str = Field(
         PEERS,
         description="How each group of equal answers is quoted in {answers}: the field {answer},"
-        " and optionally {number}, {count}, {share} and {fence}.",
+        " and optionally {number}, {count}, {share}, {fence} and {times}, which is empty, or says"
+        " that several gave this answer.",
     )
     subtopics: int = Field(
         0,

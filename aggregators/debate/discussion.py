@@ -40,6 +40,9 @@ class DebateState:
     counted: Tally
     how: How = "read"
     """How the labels were found."""
+    first: tuple[Answer, ...] = ()
+    """What each agent said before it heard others; empty while nobody has."""
+    first_labels: tuple[str | None, ...] = ()
 
     @property
     def agreed(self) -> bool:
@@ -50,8 +53,11 @@ class DebateState:
     def winner(self) -> Answer:
         """The answer with the heaviest label; where none can be read, the first agent's."""
         best = self.counted.winner
-        same = [one for one, label in zip(self.answers, self.labels, strict=True) if label == best]
-        return first_complete(same if best is not None else self.answers)
+        if best is None:
+            return first_complete(self.answers)
+        voters, labels = (*self.answers, *self.first), (*self.labels, *self.first_labels)
+        same = [one for one, label in zip(voters, labels, strict=True) if label == best]
+        return first_complete(same)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,8 @@ class Discussion:
             )
             again.append(Call(one.expert, asked))
         try:
-            heard = [self._own_words(one, request) for one in await gather(again, self.ask)]
+            lines = self._introductions(state)
+            heard = [self._own_words(one, request, lines) for one in await gather(again, self.ask)]
             fresh = {listening[one.call]: one for one in heard if one.text}
         except ExpertError as error:
             self.ask.tell("the round failed", failed=[failure_reason(error)])
@@ -122,12 +129,12 @@ class Discussion:
             fresh[number]._replace(call=one.call) if number in fresh else one
             for number, one in enumerate(agents)
         ]
-        return await self._count(answers, request)
+        return await self._count(answers, request, state.first or state.answers)
 
-    def _own_words(self, answer: Answer, request: Request) -> Answer:
+    def _own_words(self, answer: Answer, request: Request, lines: Sequence[str]) -> Answer:
         """An answer without what it repeats of our prompts; empty where that is all of it."""
         prompts = (self.prompts.round, self.prompts.findings)
-        text = Echoes(prompts, request.query).without(answer.text)
+        text = Echoes(prompts, request.query, lines).without(answer.text)
         if text != answer.text:
             self.ask.tell(f"{answer.expert} repeated its prompt", repeated=[answer.expert])
         return answer._replace(text=text)
@@ -142,16 +149,32 @@ class Discussion:
         texts = [self._cut(first_complete(group).text) for group in groups.values()]
         fence = fence_for(texts)
         return "\n".join(
-            fill(
-                self.config.peers,
-                number=str(number),
-                count=str(len(group)),
-                share=f"{ceil(100 * len(group) / len(heard))} %",
-                answer=text,
-                fence=fence,
-            )
+            self._introduced(number, len(group), len(heard), text, fence)
             for number, (group, text) in enumerate(zip(groups.values(), texts, strict=True), 1)
         )
+
+    def _introduced(self, number: int, count: int, heard: int, text: str, fence: str) -> str:
+        """An answer as others see it."""
+        return fill(
+            self.config.peers,
+            number=str(number),
+            count=str(count),
+            share=f"{ceil(100 * count / heard)} %",
+            times=f", given {count} times" if count > 1 else "",
+            answer=text,
+            fence=fence,
+        )
+
+    def _introductions(self, state: DebateState) -> list[str]:
+        """The lines that may stand above an answer that is heard."""
+        most = len(state.answers)
+        above = {
+            self._introduced(number, count, heard, "\n\n", "\n").split("\n\n")[0]
+            for number in range(1, most + 1)
+            for heard in range(1, most + 1)
+            for count in range(1, heard + 1)
+        }
+        return sorted(line for text in above for line in text.splitlines())
 
     async def _subdebates(self, state: DebateState, request: Request, depth: int) -> str:
         """The conclusions of narrower debates, a line each; empty where no question is named."""
@@ -183,11 +206,23 @@ class Discussion:
             if isinstance(one, DebateState)
         )
 
-    async def _count(self, answers: Sequence[Answer], request: Request) -> DebateState:
-        texts = [one.text for one in answers]
+    async def _count(
+        self, answers: Sequence[Answer], request: Request, first: Sequence[Answer] = ()
+    ) -> DebateState:
+        """The state after a round.
+
+        What an agent said first has a vote beside what it says now: most of what a debate gains
+        comes from the vote, and a model that lost the thread while it heard others would else take
+        its right answer along. Where all agree in the end, that decides.
+        """
+        voters, count = (*answers, *first), len(answers)
+        texts = [one.text for one in voters]
         labels, how = await group(self.config.answer, request.query, texts, self.ask)
-        weights = [self.config.vote_weight(one, self.panel) for one in answers]
-        return DebateState(tuple(answers), labels, tally(labels, weights), how)
+        now, before = labels[:count], labels[count:]
+        votes = labels if len(set(now)) > 1 else now
+        weights = [self.config.vote_weight(one, self.panel) for one in voters[: len(votes)]]
+        counted = tally(votes, weights)
+        return DebateState(tuple(answers), now, counted, how, tuple(first), before)
 
     def _listens(self, expert: str) -> bool:
         return not self.config.discussants or expert in self.config.discussants

@@ -110,3 +110,10 @@ class TestPanels:
         keys = {"type": "judged_debate", "rounds": 1}
         assert await said(keys, Panel(("one", "two"), "chief"), ask) in ("Lima.", "Cusco.")
         assert all("(no argument)" in question for question in ask.questions[-2:])
+
+
+def test_a_line_that_introduces_an_answer_is_an_echo_as_a_whole() -> None:
+    echoes = Echoes([], "Who?", ["2 of them, 50 %:", "So:"])
+    assert echoes.without("Lima. 2 of them, 50 %: Cusco.") == "Lima."
+    assert echoes.without("2 of them, 51 %. So: Lima.") == "2 of them, 51 %. So: Lima."
+    assert Echoes([], "2 of them, 50 %?", ["2 of them, 50 %:"]).start("2 of them, 50 %") is None

@@ -117,15 +117,16 @@ class TestHearing:
     async def test_equal_answers_are_told_once_and_counted(self) -> None:
         ask = ScriptedAsk({"one": "So it is 5.", "two": "It is 4.", "three": "4", "four": "4.0"})
         await debated(ask, Panel(FOUR), rounds=1, answer="number")
-        assert re.findall(r".* of them.*", heard(ask, "one")) == ["3 of them, 100 %:"]
+        said = re.findall("Here is another answer.*", heard(ask, "one"))
+        assert said == ["Here is another answer, given 3 times:"]
         assert "It is 4." in heard(ask, "one")
-        shares = re.findall(r"\d of them, \d+", heard(ask, "two"))
-        assert shares == ["1 of them, 34", "2 of them, 67"]
+        said = re.findall("Here is another answer.*", heard(ask, "two"))
+        assert said == ["Here is another answer:", "Here is another answer, given 2 times:"]
 
     async def test_answers_that_can_not_be_read_stand_alone(self) -> None:
         ask = ScriptedAsk({"one": "4", "two": "Many", "three": "Many"})
         await debated(ask, Panel(THREE), rounds=1, answer="number")
-        assert heard(ask, "one").count("1 of them, 50 %:") == 2
+        assert heard(ask, "one").count("Here is another answer:") == 2
 
     async def test_long_answers_are_cut_for_others_only(self) -> None:
         long = "Lima is\n  the capital of Peru."
@@ -169,7 +170,18 @@ class TestEnd:
     async def test_who_fails_later_stays_with_its_answer(self) -> None:
         ask = ScriptedAsk({"one": ["Lima.", LOST], "two": ["Cusco.", "Lima!"], "three": "x"})
         assert await debated(ask, Panel(THREE), rounds=1) == "Lima."
-        assert ask.facts["votes"] == {"lima": 2.0, "x": 1.0}
+        assert ask.facts["votes"] == {"lima": 3.0, "x": 2.0, "cusco": 1.0}
+
+    async def test_who_loses_the_thread_does_not_take_a_right_answer_along(self) -> None:
+        lost = ["7", "I am ready to help."]
+        ask = ScriptedAsk({"one": lost, "two": lost, "three": ["8", "7"]})
+        assert await debated(ask, Panel(THREE), rounds=1) == "7"
+
+    async def test_a_repeated_introduction_is_no_answer(self) -> None:
+        echo = ["Cusco.", "Here is another answer:\n```\nPuno.\n```"]
+        ask = ScriptedAsk({"one": echo, "two": "Lima.", "three": "Lima."})
+        assert await debated(ask, Panel(THREE), rounds=1) == "Lima."
+        assert ask.facts["repeated"] == ["one"]
 
     async def test_who_fails_at_first_takes_no_part(self) -> None:
         ask = ScriptedAsk({"one": LOST, "two": "Cusco.", "three": "Lima."})
