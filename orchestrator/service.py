@@ -221,7 +221,8 @@ def _connect(config: Config, on_event: Callable[[str], None]) -> list[Slot]:
     ray_cluster.connect(config.ray, config.slots)
     on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
     models = (spec.model for spec in config.hosted().values())
-    return list(ray_slot.make_slots(config.ray, config.slots, models))
+    folder = ray_cluster.own_folder()
+    return list(ray_slot.make_slots(config.ray, config.slots, models, folder))
 
 
 async def _stop_pool(config: Config, pool: ExpertPool) -> None:

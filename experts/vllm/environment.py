@@ -1,6 +1,7 @@
 """The environment that vLLM reads when it is imported; set before that happens."""
 
 import os
+import tempfile
 
 from experts.vllm.hub import stays_offline
 from experts.vllm.loads import WorkerSettings
@@ -21,6 +22,9 @@ _CPU = {
 
 def prepare(settings: WorkerSettings) -> None:
     """Set the variables that are unset."""
+    if settings.temporary is not None:
+        # vLLM leaves a file there for each engine, and the process may be killed at any time.
+        os.environ["TMPDIR"] = tempfile.tempdir = settings.temporary
     values = dict(_ALWAYS)
     values["HF_HUB_OFFLINE"] = str(int(stays_offline(settings.offline, settings.models)))
     threads = str(settings.threads)

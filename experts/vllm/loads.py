@@ -24,6 +24,8 @@ class WorkerSettings:
     """All that may be loaded."""
     hub_timeout_s: float = 3.0
     """How long the Hugging Face hub may take to answer before it counts as out of reach."""
+    temporary: str | None = None
+    """A folder for temporary files that is removed with the service; None: the system's."""
 
 
 @dataclass(frozen=True, slots=True)

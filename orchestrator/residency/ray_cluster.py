@@ -111,6 +111,11 @@ def _reachable(address: str) -> None:
     socket.create_connection((host, int(port)), timeout=5).close()
 
 
+def own_folder() -> str | None:
+    """The folder of a Ray that was started here, which is removed with it; None for another's."""
+    return None if _Local.held is None else str(_Local.held[0].path)
+
+
 def disconnect() -> None:
     """Leave Ray; one that was started here ends with all its processes, and leaves no files."""
     ray.shutdown()

@@ -113,14 +113,15 @@ class RaySlot:
         gpus: float,
         token: str | None,
         models: tuple[str, ...] = (),
+        temporary: str | None = None,
     ) -> None:
-        """`models` are all that may be loaded."""
+        """`models` are all that may be loaded; `temporary` is a folder for temporary files."""
         self.id = slot_id
         self.token = token
         self.sleeps = gpus > 0 and config.sleep_level > 0
         self.load_blocks = gpus == 0  # On CPU, the engines of a slot share one thread.
         self.device = on_gpus(gpus) if gpus else this_cpu()
-        self._actor = _make_actor(config, gpus, self.sleeps, token, models)
+        self._actor = _make_actor(config, gpus, self.sleeps, token, models, temporary)
         self._life = ""
         self._reached = True
         self._start_timeout_s = config.start_timeout_s
@@ -232,7 +233,12 @@ class RaySlot:
 
 
 def _make_actor(
-    config: SlotsConfig, gpus: float, sleeps: bool, token: str | None, models: tuple[str, ...]
+    config: SlotsConfig,
+    gpus: float,
+    sleeps: bool,
+    token: str | None,
+    models: tuple[str, ...],
+    temporary: str | None,
 ) -> ActorHandle:
     actor = ray.remote(
         num_cpus=config.cpus,
@@ -250,15 +256,21 @@ def _make_actor(
         config.offline,
         models,
         config.hub_timeout_s,
+        temporary,
     )
     handle: ActorHandle = actor.remote(settings, token)
     return handle
 
 
 def make_slots(
-    ray_config: RayConfig, config: SlotsConfig, models: Iterable[str] = ()
+    ray_config: RayConfig,
+    config: SlotsConfig,
+    models: Iterable[str] = (),
+    temporary: str | None = None,
 ) -> list[RaySlot]:
     """One slot per device group, for these models. Call after `ray_cluster.connect`.
+
+    `temporary` is where their processes keep temporary files.
 
     Raises ServiceError where a Ray of our own will never have the GPUs that are asked for.
     """
@@ -275,4 +287,6 @@ def make_slots(
     # Elsewhere in a cluster others could reach the slots: only this service knows the token.
     token = None if ray_config.address is None else secrets.token_urlsafe(32)
     wanted = tuple(models)
-    return [RaySlot(f"slot-{i}", config, gpus, token, wanted) for i in range(config.count)]
+    return [
+        RaySlot(f"slot-{i}", config, gpus, token, wanted, temporary) for i in range(config.count)
+    ]
