@@ -23,9 +23,11 @@ from experts.openai import ExpertClient
 from experts.vllm.versions import require_known_vllm
 from orchestrator.config.checks import missing_files, unwritable_files
 from orchestrator.config.model import Config
+from orchestrator.request.context import RequestContext
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.sinks import AccessLog, TraceFile, TraceSink
+from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.residency.slot import Slot
@@ -69,6 +71,14 @@ class Service:
     def expert_base_url(self, expert: str) -> str | None:
         """The expert's own endpoint in its slot (ends with /v1); None when it is not resident."""
         return self._pool.expert_url(expert)
+
+    async def answer(self, context: RequestContext, trace: Trace) -> bytes:
+        """A whole answer for this very process, without HTTP between.
+
+        Raises what the pipeline raises: ExpertError, RequestError, RoutingError.
+        """
+        async with await self._context.pipeline.answer(context, trace) as answer:
+            return answer.first + b"".join([piece async for piece in answer.rest])
 
     @property
     def failed(self) -> Mapping[str, str]:

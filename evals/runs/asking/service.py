@@ -8,6 +8,7 @@ from typing import Any
 
 from evals.client.progress import Progress
 from evals.client.service import serving, without_routers
+from evals.runs.asking.here import Here
 from evals.runs.asking.loads import LoadWatch
 from evals.runs.asking.wire import Reply, Wire
 from evals.runs.record import LoadEvent
@@ -15,6 +16,7 @@ from experts.errors import CoterieError, ExpertError, ServiceError
 from experts.openai import ExpertClient
 from experts.types import Request
 from orchestrator.config.model import BATCH_CLASS, Config
+from orchestrator.service import Service
 
 BATCH: Mapping[str, Any] = {"coterie": {"class": BATCH_CLASS}}
 """Our requests may wait: they are grouped by expert, and never hurry anybody else's."""
@@ -65,7 +67,8 @@ class RunService:
         self._timeout_s = timeout_s
         self._held = AsyncExitStack()
         self._starting = asyncio.Lock()
-        self._wire: Wire | None = None
+        self._wire: Wire | Here | None = None
+        self._own: Service | None = None
         self._failed: CoterieError | None = None
         self._watch: LoadWatch | None = None
 
@@ -110,6 +113,9 @@ class RunService:
         if ours:
             await self._begin_watch(watch)
         self._clock.start()
+        if self._own is not None:
+            self._wire = Here(self._own, timeout_s=self._timeout_s)
+            return
         self._wire = Wire(
             base_url,
             client,
@@ -127,8 +133,8 @@ class RunService:
         # Only what is asked is loaded, and in the order in which it is asked.
         slots = self._settings.slots.model_copy(update={"preload": False})
         lean = without_routers(self._settings).model_copy(update={"slots": slots})
-        service = await self._held.enter_async_context(serving(lean, self._progress))
-        return service.base_url
+        self._own = await self._held.enter_async_context(serving(lean, self._progress))
+        return self._own.base_url
 
     async def _begin_watch(self, watch: LoadWatch) -> None:
         if self._url is not None:
