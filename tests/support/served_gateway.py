@@ -18,6 +18,7 @@ from orchestrator.request.pipeline import Pipeline
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
+from orchestrator.server.wire.protocol import LISTENER
 from routers.base import Router
 
 
@@ -46,9 +47,9 @@ class Gateway:
         self.context = Context(config, self.pool, self.pipeline, LengthEncoder, make_router)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = "http://{}:{}".format(*self._listener.getsockname())
-        self._server = uvicorn.Server(
-            uvicorn.Config(make_app(self.context), lifespan="off", ws="none", log_config=None)
-        )
+        # Tests read the logs.
+        settings = {**LISTENER, "log_config": None, "log_level": None}
+        self._server = uvicorn.Server(uvicorn.Config(make_app(self.context), **settings))
         self.http = httpx.AsyncClient(base_url=self.base_url, timeout=PATIENCE_S, trust_env=False)
         self.openai = AsyncOpenAI(
             base_url=f"{self.base_url}/v1", api_key="none", max_retries=0, timeout=PATIENCE_S

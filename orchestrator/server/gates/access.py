@@ -40,6 +40,8 @@ class AccessGate:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        # In place, as every layer looks at the path: a redirect would name this host, not a proxy's.
+        scope["path"] = scope["path"].rstrip("/") or "/"
         request_id = request_id_of(HttpRequest(scope))  # Every inner layer gets this one, too.
         status: int | None = None
 
