@@ -63,7 +63,6 @@ def make_app(context: Context) -> FastAPI:
     app.add_exception_handler(CoterieError, _ours)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _unexpected)
     return app
 
 
@@ -89,9 +88,3 @@ async def _invalid(http: HttpRequest, error: Exception) -> Response:
     param = ".".join(map(str, first["loc"]))
     body = envelope(f"{param}: {first['msg']}.", 400, code="invalid_request", param=param)
     return JSONResponse(body, 400, {"x-request-id": request_id_of(http)})
-
-
-async def _unexpected(http: HttpRequest, error: Exception) -> Response:
-    """A fault of ours: the server's log has the traceback, the client gets our word for it."""
-    body = envelope("The server failed to answer; its log says why.", 500, code="internal_error")
-    return JSONResponse(body, 500, {"x-request-id": request_id_of(http)})

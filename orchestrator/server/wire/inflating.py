@@ -53,7 +53,7 @@ def _deflate(data: bytes, most: int) -> bytes:
 
 
 def _zlib(data: bytes, most: int, wbits: int) -> bytes:
-    """Up to `most` bytes of a stream. Raises EOFError where it is cut short, or not all there is."""
+    """Up to `most` bytes of a stream. Raises EOFError where it is cut short, or more follows."""
     stream = zlib.decompressobj(wbits)
     piece = stream.decompress(data, most)
     if len(piece) < most and (not stream.eof or stream.unused_data):
