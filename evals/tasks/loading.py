@@ -12,12 +12,12 @@ from aggregators.answers.values import NUMBER
 from evals.scoring.registry import make_scorer
 from evals.tasks.drafts import Draft, RowProblem, drafts
 from evals.tasks.few_shot import with_examples
-from evals.tasks.jsonl import GZIP, read_text
 from evals.tasks.places import YAML, rows_of, shipped
 from evals.tasks.sample import Sample, Task
 from evals.tasks.spec import AUTO, TaskSpec
 from evals.tasks.templates import suggest
 from experts.errors import ConfigError
+from experts.files.jsonl import GZIP, read_text
 from experts.mistakes import explain
 from routers.base import Encoder
 from routers.registry import shared_encoder
