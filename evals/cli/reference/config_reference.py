@@ -23,8 +23,10 @@ HEAD = """# Configuration
 
 One YAML file describes a pool. `coterie validate FILE` names every mistake with its path;
 `coterie schema` prints the JSON Schema for an editor. Relative paths start at the folder of the
-file. `${env:NAME}` is replaced by an environment variable; one that is not set is a mistake, and so
-is an unknown key. The smallest file that serves something:
+file. `${env:NAME}` is replaced by an environment variable and read as its key wants it (a number,
+true or false, null, or a text); one that is not set is a mistake, and so is an unknown key.
+Top-level keys that begin with `x-` are ignored: a place for YAML's anchors. The smallest file that
+serves something:
 
 ```yaml whole
 experts:
