@@ -32,6 +32,9 @@ class LengthEncoder:
         angles = np.array([len(text) for text in texts], dtype=np.float32)
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        return sum(map(len, texts))
+
 
 class Gateway:
     """The application over its pool, served on a port of its own."""
