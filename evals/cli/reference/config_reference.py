@@ -49,9 +49,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         AGGREGATORS,
     ),
 }
-TASKS = """Questions with known answers are no part of a configuration: a task is a file of
-questions, alone or with a YAML file of the keys below
-([guide](../guides/your-own-questions.md))."""
+TASKS = (
+    "Questions with known answers are no part of a configuration: a task is a file of questions,"
+    " alone or with a YAML file ([guide](../guides/your-own-questions.md))."
+)
 
 
 @dataclass
@@ -100,10 +101,15 @@ def config_page() -> str:
         page.parts.append(
             f"## {section.capitalize()}\n\nThe keys of each `type`: [{section}]({section}.md).\n"
         )
-    page.parts.append(f"## Tasks\n\n{' '.join(TASKS.split())}\n")
-    task = TaskSpec.model_json_schema()
-    page.add(3, "A task's YAML file", task, "", task["$defs"])
+    page.parts.append(f"## Tasks\n\n{TASKS} Its keys: [tasks](tasks.md).\n")
     return "\n".join([HEAD, *page.parts])
+
+
+def tasks_page() -> str:
+    """The page of tasks' own files."""
+    page, task = _Page(), TaskSpec.model_json_schema()
+    page.add(2, "A task's YAML file", task, "", task["$defs"])
+    return "\n".join([f"# Configuration: tasks\n\n{TASKS}\n\n{GENERATED}\n", *page.parts])
 
 
 def kinds_page(section: str) -> str:
