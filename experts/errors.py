@@ -6,6 +6,7 @@ CoterieError
 │   ├── UnknownModel       no expert or composition has that name
 │   ├── AdminOnly          the caller may not change the service
 │   ├── BodyTooLarge       more bytes than the configuration allows
+│   ├── UnknownEncoding    the body is packed in a way that is not known
 │   └── TooManyRequests    more requests under way than the configuration allows
 ├── ExpertError            an expert failed; another one may do better
 │   ├── ExpertUnavailable  it could not be loaded
@@ -74,6 +75,12 @@ class BodyTooLarge(RequestError):
     """The body has more bytes than `server.max_body_mb` allows."""
 
     code = "body_too_large"
+
+
+class UnknownEncoding(RequestError):
+    """The body's `content-encoding` is not one of those that are unpacked."""
+
+    code = "unknown_encoding"
 
 
 class TooManyRequests(RequestError):

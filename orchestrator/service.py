@@ -33,12 +33,11 @@ from orchestrator.residency.pool import ExpertPool
 from orchestrator.residency.slot import Slot
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
+from orchestrator.server.wire.protocol import LISTENER
 from orchestrator.store import Store, open_store
 from routers.base import Encoder, Router
 from routers.registry import build, shared_encoder
 
-SHUTDOWN_S = 5
-"""How long the listener waits for connections to close, when answers no longer matter."""
 BACKLOG = 2048
 
 
@@ -271,16 +270,7 @@ class _Server(uvicorn.Server):
 
 
 def _make_server(context: Context) -> uvicorn.Server:
-    settings = uvicorn.Config(
-        make_app(context),
-        log_level="error",
-        access_log=False,
-        lifespan="off",
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-        server_header=False,
-    )
-    return _Server(settings)
+    return _Server(uvicorn.Config(make_app(context), **LISTENER))
 
 
 def _listening(config: Config, host: str | None, port: int | None) -> socket.socket:

@@ -91,3 +91,7 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Float32 [len(texts), dimension], each row of length one. Safe to call from threads."""
         ...
+
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """How many tokens `encode` reads of the texts, with those that begin and end each."""
+        ...

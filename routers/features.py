@@ -21,7 +21,7 @@ __all__ = ["Encoder", "MiniLMEncoder"]
 class MiniLMEncoder:
     """all-MiniLM-L6-v2: 384 numbers per text, mean of the last layer over the tokens.
 
-    The weights are read at the first `encode`. `cache_size` bounds how many texts' vectors are
+    The weights are read at the first use. `cache_size` bounds how many texts' vectors are
     kept (1.5 kB each, least recently used leave first; 0 keeps none). `threads` is how many
     cores are used while they are idle: two are faster then (a thousand questions in little more
     than half the time), but beside a busy engine each waits for the other.
@@ -49,11 +49,18 @@ class MiniLMEncoder:
             rows[row] = vectors[text]
         return rows
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """The tokens that `encode` reads of the texts: at most 256 of each."""
+        return sum(map(len, self._loaded().tokens(texts)))
+
     def _compute(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self._loaded().embed(texts)
+
+    def _loaded(self) -> MiniLM:
         with self._loading:
             if self._model is None:
                 self._model = MiniLM(self._threads)
-        return self._model.embed(texts)
+        return self._model
 
 
 class _VectorCache:

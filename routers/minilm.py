@@ -67,10 +67,14 @@ class MiniLM:
         self._norm = _pair(weights, "embeddings.LayerNorm")
         self._layers = [_Layer(weights, f"encoder.layer.{n}") for n in range(LAYERS)]
 
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each text, at most 256 of them."""
+        # One by one: `encode_batch` starts threads, after which a process cannot safely fork.
+        return [self._tokenizer.encode(_clean(text)).ids for text in texts]
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Float32 [len(texts), 384], rows of length one."""
-        # One by one: `encode_batch` starts threads, after which a process cannot safely fork.
-        tokens = [self._tokenizer.encode(_clean(text)).ids for text in texts]
+        tokens = self.tokens(texts)
         vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
 
         def one_pass(rows: list[int]) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import yaml
 
 from experts.errors import ConfigError
+from experts.files.jsonl import read_text
+from experts.files.yaml_text import parse_yaml
 from orchestrator.config.model import Config, load_config
 
 
@@ -34,10 +36,7 @@ def with_expert(settings: Config, config: Path, file: Path) -> tuple[str, Config
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read ({' '.join(str(error).split())}).") from error
+    tree = parse_yaml(read_text(file), file)
     if not isinstance(tree, dict) or not isinstance(tree.get("experts"), dict):
         raise ConfigError(f"{file} names no experts.")
     return tree

@@ -8,8 +8,8 @@ import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.fitting.versions import expert_version
-from evals.tasks.jsonl import LineProblem, read_jsonl, wrong_lines
 from experts.errors import ConfigError
+from experts.files.jsonl import LineProblem, read_jsonl, wrong_lines
 from experts.mistakes import explain
 from experts.spec import ExpertSpec
 from orchestrator.config.model import load_config

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from evals.runs.record import RUN_FILE, SAMPLES_FILE, Row, RunInfo
 from experts.errors import ConfigError, CoterieError, ServiceError
+from experts.files.jsonl import lines_of, read_text
 
 _MAY_DIFFER: Any = {"created": True, "totals": True, "experts": {"__all__": {"memory_gb"}}}
 """What is not a setting."""
@@ -66,13 +67,9 @@ class RunFolder:
         """The answers of a run that has ended. Raises ConfigError."""
         path = self._file(SAMPLES_FILE)
         try:
-            # Not `splitlines`: a text may hold U+2028, which is no line's end here.
-            lines = path.read_bytes().rstrip(b"\n").split(b"\n")
-            return [Row.model_validate_json(line) for line in lines]
+            return [Row.model_validate_json(line) for _, line in lines_of(read_text(path))]
         except ValidationError as error:
             raise ConfigError(f"{path} has a line that is no row: {_first(error)}.") from error
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
 
     @contextmanager
     def held(self) -> Iterator[None]:

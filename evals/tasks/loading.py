@@ -5,19 +5,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from aggregators.answers.values import NUMBER
 from evals.scoring.registry import make_scorer
 from evals.tasks.drafts import Draft, RowProblem, drafts
 from evals.tasks.few_shot import with_examples
-from evals.tasks.jsonl import GZIP, read_text
 from evals.tasks.places import YAML, rows_of, shipped
 from evals.tasks.sample import Sample, Task
 from evals.tasks.spec import AUTO, TaskSpec
 from evals.tasks.templates import suggest
 from experts.errors import ConfigError
+from experts.files.jsonl import GZIP, read_text
+from experts.files.yaml_text import parse_yaml
 from experts.mistakes import explain
 from routers.base import Encoder
 from routers.registry import shared_encoder
@@ -131,11 +131,7 @@ def _tree(path: Path, before: tuple[Path, ...]) -> tuple[dict[str, Any], Path]:
     """The keys of a YAML file and of those it extends, and the folder of the one with `data`."""
     if path.resolve() in before:
         raise ConfigError(f"{path} extends itself.")
-    try:
-        tree = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        words = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not YAML.", problems=(words,)) from error
+    tree = parse_yaml(read_text(path), path)
     if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
         raise ConfigError(f"{path} is not a task.", problems=("must be a mapping of keys.",))
     other = tree.get("extends")

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from pyarrow import ArrowException, parquet
 
-from evals.tasks.jsonl import GZIP, LineProblem, parse_json, read_jsonl, read_text, wrong_lines
 from experts.errors import ConfigError
+from experts.files.jsonl import GZIP, LineProblem, parse_json, read_jsonl, read_text, wrong_lines
 
 MOST_CELL = 10_000_000
 """Characters of one cell of a CSV file."""

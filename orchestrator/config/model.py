@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from experts.errors import ConfigError
 from experts.mistakes import explain
@@ -23,7 +23,7 @@ from orchestrator.config.sections import (
 )
 from orchestrator.config.server_section import ApiKey, FeedbackConfig, ServerConfig, TracesConfig
 from orchestrator.config.slots_section import RayConfig, SlotsConfig
-from orchestrator.config.yaml_tree import fill_environment, read_tree
+from orchestrator.config.yaml_tree import fill_environment, put, read_otherwise, read_tree
 
 __all__ = [
     "BATCH_CLASS",
@@ -43,6 +43,8 @@ __all__ = [
 
 class Config(Section):
     """A pool: the experts, and what chooses, combines, hosts and serves them."""
+
+    model_config = ConfigDict(json_schema_extra={"patternProperties": {"^x-": {}}})
 
     version: Literal[1] = Field(1, description="The version of the file's format.")
     experts: dict[Name, ExpertSpec] = Field(
@@ -112,23 +114,35 @@ class Config(Section):
 def load_config(path: Path) -> Config:
     """Read and check a file. Raises ConfigError with every problem found."""
     problems: list[str] = []
-    tree = fill_environment(read_tree(path), problems)
-    unfilled = tuple(problem.partition(": ")[0] for problem in problems)
+    written = read_tree(path)
+    tree = fill_environment(written, problems)
+    unfilled = tuple(_place(problem) for problem in problems)
     share_models(tree)
     anchor_paths(tree, path.parent, Config)
-    config: Config | None = None
-    found: list[str] = []
-    try:
-        config = Config.model_validate(tree)
-    except ValidationError as error:
-        found += explain(Config, error)
-    found += between_keys(tree)
+    config, found = _checked(tree)
+    otherwise = read_otherwise(written) if found else {}
+    if meant := {_place(problem) for problem in found} & otherwise.keys():
+        for place in meant:
+            put(tree, place, otherwise[place])
+        config, found = _checked(tree)
     # Where a variable is missing, nothing else that is wrong there is of use.
-    problems += [problem for problem in found if problem.partition(": ")[0] not in unfilled]
+    problems += [problem for problem in found if _place(problem) not in unfilled]
     if problems or config is None:
         count = f"{len(problems)} mistake{'s' if len(problems) > 1 else ''}"
         raise ConfigError(f"{path} has {count}.", problems=tuple(problems))
     return config
+
+
+def _checked(tree: dict[str, Any]) -> tuple[Config | None, list[str]]:
+    """The configuration, unless a key alone is wrong, and every mistake with its path."""
+    try:
+        return Config.model_validate(tree), between_keys(tree)
+    except ValidationError as error:
+        return None, [*explain(Config, error), *between_keys(tree)]
+
+
+def _place(problem: str) -> str:
+    return problem.partition(": ")[0]
 
 
 def _is_redis(url: str) -> bool:

@@ -7,6 +7,8 @@ from pydantic import Field, field_validator
 
 from orchestrator.config.sections import DEFAULT_CLASS, Name, Section
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+
 
 class ApiKey(Section):
     """A key that clients may use."""
@@ -29,13 +31,40 @@ class ApiKey(Section):
         return value
 
 
+class CorsConfig(Section):
+    """Which web pages may call the service from a browser."""
+
+    origins: list[str] = Field(
+        default_factory=list,
+        description="The origins of those pages, such as https://chat.example.com; `*`: any; none:"
+        " browsers let no page of another origin read answers.",
+    )
+    max_age_s: int = Field(
+        600,
+        ge=0,
+        description="Seconds for which a browser may keep the permission it has asked for.",
+    )
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, value: list[str]) -> list[str]:
+        if not all(one == "*" or _ORIGIN.fullmatch(one) for one in value):
+            raise ValueError(
+                "must be `*`, or scheme://host or scheme://host:port in lower case, without a path"
+            )
+        return value
+
+
 class ServerConfig(Section):
     """The HTTP listener and its bounds."""
 
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0: all of them.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0: a free one.")
     max_body_mb: float = Field(
-        16.0, gt=0, description="Largest request body, in MiB; larger ones get HTTP 413."
+        16.0,
+        gt=0,
+        description="Largest request body, in MiB, also when it is unpacked (content-encoding);"
+        " larger ones get HTTP 413.",
     )
     max_in_flight: int = Field(
         4096,
@@ -88,6 +117,9 @@ class ServerConfig(Section):
         " for; null: never.",
     )
     comment_interval_s: float = Field(5.0, gt=0, description="Seconds between two such comments.")
+    cors: CorsConfig = Field(
+        CorsConfig(), description="Which web pages may call the service from a browser."
+    )
     api_keys: dict[Name, ApiKey] = Field(
         default_factory=dict,
         description="The API keys, by the name of their owner; where there are any, every request"

@@ -1,29 +1,26 @@
-"""A YAML file as a plain tree: no key twice, environment variables filled in."""
+"""A configuration file as a plain tree, and the environment variables in it."""
 
 import os
 import re
-from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import yaml
+from typing import Any
 
 from experts.errors import ConfigError
+from experts.files.yaml_text import parse_yaml, scalar
 
 _ENVIRONMENT = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 _OPENING = "${env:"
-_MERGE = "tag:yaml.org,2002:merge"
-MOST_NODES = 100_000
-"""Keys and values of a file, those that aliases repeat among them."""
-DEEPEST = 64
-"""Mappings and lists inside each other: what reads the tree may then recurse."""
+_IGNORED = "x-"
+"""What the top-level keys begin with that hold anchors for the others, or notes."""
 
 
 def read_tree(path: Path) -> dict[str, Any]:
-    """The file's top mapping. Raises ConfigError when it cannot be read as one."""
+    """The file's top mapping, without its `x-` keys.
+
+    Raises ConfigError when it cannot be read as one.
+    """
     try:
         text = path.read_text(encoding="utf-8")
-        tree = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 (it is a SafeLoader)
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path}: there is no such file.",
@@ -34,103 +31,11 @@ def read_tree(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         problem = f"{path}: {error.reason} at byte {error.start}."
         raise ConfigError(f"{path} is not UTF-8.", problems=(problem,)) from error
-    except yaml.YAMLError as error:
-        # Not its cause: PyYAML quotes the line, which may hold a secret.
-        fault = "is too large" if isinstance(error, _TooLargeError) else "is not YAML"
-        raise ConfigError(f"{path} {fault}.", problems=(_where(error),)) from None
+    tree = parse_yaml(text, path)
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must be a mapping with the key `experts`.")
-    return {str(key): value for key, value in tree.items()}
-
-
-def _where(error: yaml.YAMLError) -> str:
-    """The line and the column of a mistake, and what PyYAML says about it."""
-    if not isinstance(error, yaml.MarkedYAMLError):
-        return " ".join(str(error).split())
-    mark = error.problem_mark or error.context_mark
-    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
-    words = " ".join(part for part in (error.context, error.problem) if part)
-    return f"{place}{words or 'the syntax is wrong'}."
-
-
-class _TooLargeError(yaml.constructor.ConstructorError):
-    """The file is YAML, but its tree has no end, or more than we read."""
-
-
-class _Size(NamedTuple):
-    """How large the tree of a node is, with what its aliases repeat."""
-
-    nodes: int
-    depth: int
-
-    def around(self, inner: "_Size") -> "_Size":
-        """The size of what also holds a tree of size `inner`."""
-        return _Size(self.nodes + inner.nodes, max(self.depth, inner.depth + 1))
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A SafeLoader that refuses equal keys, and trees that are endless, too large or too deep.
-
-    YAML silently keeps the last of two equal keys; a config file must not. Aliases make a small
-    file a tree that no memory holds, or one that contains itself.
-    """
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self._open: list[_Size] = []
-        self._sizes: dict[Any, _Size] = {}
-        """Of each node that is complete: an alias of another one stands inside what it names."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        self._bound(_Size(0, len(self._open) + 1), event)
-        self._open.append(_Size(1, 1))
-        node: Any = super().compose_node(parent, index)
-        size = self._open.pop()
-        if isinstance(event, yaml.AliasEvent):
-            if node not in self._sizes:
-                raise _too_large(f"the alias `*{event.anchor}` stands inside what it names", event)
-            size = self._sizes[node]
-        self._sizes[node] = size
-        if self._open:
-            size = self._open[-1] = self._open[-1].around(size)
-        self._bound(_Size(size.nodes, len(self._open) + size.depth - 1), event)
-        return node
-
-    def _bound(self, size: "_Size", event: Any) -> None:
-        if size.nodes > MOST_NODES:
-            words = f"the file has more than {MOST_NODES} keys and values, with those of aliases"
-            raise _too_large(f"{words}; make it smaller", event)
-        if size.depth > DEEPEST:
-            words = f"more than {DEEPEST} mappings and lists stand inside each other"
-            raise _too_large(f"{words}; make the nesting shallower", event)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == _MERGE:
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable):
-                raise _mistake("a key must be a name, not a list or a mapping", key_node)
-            if key in seen:
-                raise _mistake(f"the key {key!r} appears twice; keep one", key_node)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-    def construct_object(self, node: Any, deep: bool = False) -> Any:
-        try:
-            return super().construct_object(node, deep)
-        except ValueError as error:  # Such as an impossible date.
-            raise _mistake(f"{error}; put a text into quotes", node) from None
-
-
-def _mistake(words: str, node: Any) -> yaml.YAMLError:
-    return yaml.constructor.ConstructorError(None, None, words, node.start_mark)
-
-
-def _too_large(words: str, event: Any) -> yaml.YAMLError:
-    return _TooLargeError(None, None, words, event.start_mark)
+    named = {str(key): value for key, value in tree.items()}
+    return {key: value for key, value in named.items() if not key.startswith(_IGNORED)}
 
 
 def fill_environment(value: Any, problems: list[str], path: tuple[str, ...] = ()) -> Any:
@@ -158,3 +63,29 @@ def fill_environment(value: Any, problems: list[str], path: tuple[str, ...] = ()
         where = ".".join(path)
         problems.append(f"{where}: `{_OPENING}` must be followed by a variable's name and `}}`.")
     return _ENVIRONMENT.sub(fill, value)
+
+
+def read_otherwise(value: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What YAML would read the variables as that are whole values, by their paths in the tree.
+
+    A value from the environment is a text. Where its key takes none, it is meant as a number, as
+    true or false, or as null; variables that are texts for YAML, too, are left out.
+    """
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        inner = (read_otherwise(one, (*path, str(key))) for key, one in items)
+        return {place: read for found in inner for place, read in found.items()}
+    whole = _ENVIRONMENT.fullmatch(value) if isinstance(value, str) else None
+    text = os.environ.get(whole.group(1)) if whole is not None else None
+    read = scalar(text) if text is not None else ""
+    return {} if isinstance(read, str) else {".".join(path): read}
+
+
+def put(tree: Any, path: str, value: Any) -> None:
+    """Set the value at a path that `read_otherwise` has named."""
+    for key in list(tree) if isinstance(tree, dict) else range(len(tree)):
+        name, inner = str(key), tree[key]
+        if name == path:
+            tree[key] = value
+        elif path.startswith(f"{name}.") and isinstance(inner, dict | list):
+            put(inner, path.removeprefix(f"{name}."), value)

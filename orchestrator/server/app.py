@@ -6,6 +6,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
@@ -18,10 +19,19 @@ from orchestrator.server.errors import body_of, envelope, headers_of, status_of
 from orchestrator.server.gates.access import AccessGate
 from orchestrator.server.gates.in_flight import InFlightGate
 
+_METHODS = ["GET", "POST"]
+"""What pages in a browser may send; HEAD and simple calls need no permission."""
+
 
 def make_app(context: Context) -> FastAPI:
     """The gateway over a running pool."""
-    app = FastAPI(title="Coterie", version=version("coterie"), docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Coterie",
+        version=version("coterie"),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # The access gate leaves them out.
+    )
     app.state.context = context
     context.metrics.watch(context.pool.snapshot)
     for module in (openai_routes, expert_routes):
@@ -39,11 +49,20 @@ def make_app(context: Context) -> FastAPI:
     )
     if api_keys := context.config.server.api_keys:
         app.add_middleware(KeyGate, api_keys=api_keys)
-    app.add_middleware(AccessGate, metrics=context.metrics)  # The last is the outermost.
+    app.add_middleware(AccessGate, metrics=context.metrics)
+    if origins := context.config.server.cors.origins:
+        # The last is the outermost: a browser asks without a key, and reads errors as well.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=_METHODS,
+            allow_headers=["*"],
+            expose_headers=["*"],
+            max_age=context.config.server.cors.max_age_s,
+        )
     app.add_exception_handler(CoterieError, _ours)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _unexpected)
     return app
 
 
@@ -69,9 +88,3 @@ async def _invalid(http: HttpRequest, error: Exception) -> Response:
     param = ".".join(map(str, first["loc"]))
     body = envelope(f"{param}: {first['msg']}.", 400, code="invalid_request", param=param)
     return JSONResponse(body, 400, {"x-request-id": request_id_of(http)})
-
-
-async def _unexpected(http: HttpRequest, error: Exception) -> Response:
-    """A fault of ours: the server's log has the traceback, the client gets our word for it."""
-    body = envelope("The server failed to answer; its log says why.", 500, code="internal_error")
-    return JSONResponse(body, 500, {"x-request-id": request_id_of(http)})

@@ -1,5 +1,6 @@
 """What every endpoint needs, and the small things all of them do."""
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from orchestrator.request.tracing.sinks import AccessLog, TraceSink
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.drain import Drain
 from orchestrator.server.metrics import Metrics
+from orchestrator.server.wire.inflating import encodings_of, inflate
 from routers.base import Encoder, Router
 
 MAX_REQUEST_ID = 128
@@ -66,9 +68,15 @@ def is_traced(scope: Scope) -> bool:
 
 
 async def read_body(http: HttpRequest, max_mb: float) -> bytes:
-    """The request body. Raises BodyTooLarge as soon as it is known to be over the bound."""
+    """The request body, unpacked.
+
+    Raises BodyTooLarge as soon as it is known to be over the bound, packed or unpacked, and
+    UnknownEncoding or RequestError where it cannot be unpacked.
+    """
     limit = int(max_mb * (1 << 20))
     too_large = BodyTooLarge(f"The body is larger than {max_mb:g} MB (server.max_body_mb).")
+    packed = http.headers.get("content-encoding")
+    encodings = encodings_of(packed) if packed else []
     announced = http.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise too_large
@@ -79,4 +87,6 @@ async def read_body(http: HttpRequest, max_mb: float) -> bytes:
         if size > limit:
             raise too_large
         pieces.append(piece)
-    return b"".join(pieces)
+    body = b"".join(pieces)
+    # In a thread: what it unpacks may be a thousand times as large.
+    return await asyncio.to_thread(inflate, body, encodings, limit) if encodings else body

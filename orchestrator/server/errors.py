@@ -21,14 +21,17 @@ from experts.errors import (
     RoutingError,
     ServiceStopping,
     TooManyRequests,
+    UnknownEncoding,
     UnknownModel,
 )
+from orchestrator.server.wire.inflating import ACCEPTED
 
 # The most specific class first: the first match counts.
 _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
     (AdminOnly, 403),
     (UnknownModel, 404),
     (BodyTooLarge, 413),
+    (UnknownEncoding, 415),
     (TooManyRequests, 429),
     (RequestError, 400),
     (ExpertOverloaded, 429),
@@ -70,6 +73,8 @@ def headers_of(error: CoterieError, request_id: str) -> dict[str, str]:
     if isinstance(error, ExpertUnavailable) and error.retry_after_s is not None:
         wait_s = min(max(error.retry_after_s, 1), MAX_RETRY_AFTER_S)
     headers = {"x-request-id": request_id}
+    if isinstance(error, UnknownEncoding):
+        headers["accept-encoding"] = ACCEPTED  # RFC 9110, 15.5.16.
     return headers if wait_s is None else headers | {"retry-after": str(math.ceil(wait_s))}
 
 

@@ -86,7 +86,7 @@ async def embeddings(http: HttpRequest) -> Response:
         }
         for i, v in enumerate(vectors)
     ]
-    tokens = sum(len(text.split()) for text in texts)
+    tokens = await asyncio.to_thread(encoder.count_tokens, texts)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     answer = {"object": "list", "data": data, "model": body.model, "usage": usage}
     return JSONResponse(answer, headers={"x-request-id": request_id_of(http)})

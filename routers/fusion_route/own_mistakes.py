@@ -5,7 +5,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
+from experts.files.jsonl import read_jsonl
 from experts.fused.training.encoding import Row, Say
 from routers.fusion_route.decode import FusedPolicy, Role
 
@@ -57,8 +59,8 @@ def _write(path: Path, pairs: Pairs) -> None:
 
 
 def _read(path: Path) -> Pairs:
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines: dict[int, dict[str, Any]] = read_jsonl(path, dict)
     return [
         (Row(tuple(line["chosen"]), line["prompt"]), Row(tuple(line["rejected"]), line["prompt"]))
-        for line in lines
+        for line in lines.values()
     ]

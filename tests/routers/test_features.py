@@ -55,6 +55,14 @@ def test_shape_type_and_length(minilm, batch) -> None:
     assert minilm.encode([]).shape == (0, 384)
 
 
+def test_tokens_are_counted_as_sentence_transformers_counts_them(minilm, reference) -> None:
+    for text in TEXTS:
+        ids = reference.tokenizer(text, truncation=True, max_length=network.WINDOW_TOKENS)
+        assert minilm.count_tokens([text]) == len(ids["input_ids"])
+    assert minilm.count_tokens(TEXTS) == sum(minilm.count_tokens([text]) for text in TEXTS)
+    assert minilm.count_tokens([]) == 0
+
+
 def test_batch_equals_single(minilm, batch) -> None:
     single = np.concatenate([minilm.encode([text]) for text in TEXTS])
 

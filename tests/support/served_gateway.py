@@ -18,6 +18,7 @@ from orchestrator.request.pipeline import Pipeline
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
+from orchestrator.server.wire.protocol import LISTENER
 from routers.base import Router
 
 
@@ -30,6 +31,9 @@ class LengthEncoder:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         angles = np.array([len(text) for text in texts], dtype=np.float32)
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        return sum(map(len, texts))
 
 
 class Gateway:
@@ -46,9 +50,9 @@ class Gateway:
         self.context = Context(config, self.pool, self.pipeline, LengthEncoder, make_router)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = "http://{}:{}".format(*self._listener.getsockname())
-        self._server = uvicorn.Server(
-            uvicorn.Config(make_app(self.context), lifespan="off", ws="none", log_config=None)
-        )
+        # Tests read the logs.
+        settings = {**LISTENER, "log_config": None, "log_level": None}
+        self._server = uvicorn.Server(uvicorn.Config(make_app(self.context), **settings))
         self.http = httpx.AsyncClient(base_url=self.base_url, timeout=PATIENCE_S, trust_env=False)
         self.openai = AsyncOpenAI(
             base_url=f"{self.base_url}/v1", api_key="none", max_retries=0, timeout=PATIENCE_S

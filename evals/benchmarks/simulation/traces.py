@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from evals.tasks.jsonl import LineProblem, read_jsonl
 from experts.errors import ConfigError
+from experts.files.jsonl import LineProblem, read_jsonl
 
 CLASSES = ("interactive", "batch")
 INTERACTIVE, BATCH = range(2)

@@ -23,8 +23,10 @@ HEAD = """# Configuration
 
 One YAML file describes a pool. `coterie validate FILE` names every mistake with its path;
 `coterie schema` prints the JSON Schema for an editor. Relative paths start at the folder of the
-file. `${env:NAME}` is replaced by an environment variable; one that is not set is a mistake, and so
-is an unknown key. The smallest file that serves something:
+file. `${env:NAME}` is replaced by an environment variable and read as its key wants it (a number,
+true or false, null, or a text); one that is not set is a mistake, and so is an unknown key.
+Top-level keys that begin with `x-` are ignored: a place for YAML's anchors. The smallest file that
+serves something:
 
 ```yaml whole
 experts:
@@ -47,9 +49,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         AGGREGATORS,
     ),
 }
-TASKS = """Questions with known answers are no part of a configuration: a task is a file of
-questions, alone or with a YAML file of the keys below
-([guide](../guides/your-own-questions.md))."""
+TASKS = (
+    "Questions with known answers are no part of a configuration: a task is a file of questions,"
+    " alone or with a YAML file ([guide](../guides/your-own-questions.md))."
+)
 
 
 @dataclass
@@ -98,10 +101,15 @@ def config_page() -> str:
         page.parts.append(
             f"## {section.capitalize()}\n\nThe keys of each `type`: [{section}]({section}.md).\n"
         )
-    page.parts.append(f"## Tasks\n\n{' '.join(TASKS.split())}\n")
-    task = TaskSpec.model_json_schema()
-    page.add(3, "A task's YAML file", task, "", task["$defs"])
+    page.parts.append(f"## Tasks\n\n{TASKS} Its keys: [tasks](tasks.md).\n")
     return "\n".join([HEAD, *page.parts])
+
+
+def tasks_page() -> str:
+    """The page of tasks' own files."""
+    page, task = _Page(), TaskSpec.model_json_schema()
+    page.add(2, "A task's YAML file", task, "", task["$defs"])
+    return "\n".join([f"# Configuration: tasks\n\n{TASKS}\n\n{GENERATED}\n", *page.parts])
 
 
 def kinds_page(section: str) -> str:

@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 
 from evals.cli.reference.command_reference import command_page, group_page
-from evals.cli.reference.config_reference import config_page, kinds_page
+from evals.cli.reference.config_reference import config_page, kinds_page, tasks_page
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/config.md": config_page,
     "reference/routers.md": partial(kinds_page, "routers"),
     "reference/aggregators.md": partial(kinds_page, "aggregators"),
+    "reference/tasks.md": tasks_page,
     "reference/cli.md": command_page,
     "reference/cli-groups.md": group_page,
 }

@@ -16,6 +16,7 @@ from evals.compose.answers.matrix import Matrix, known_or_nothing, numbered
 from evals.compose.ballots import SILENT, Floats
 from evals.runs.record import RUN_FILE, SAMPLES_FILE, Row, RunInfo
 from experts.errors import ConfigError
+from experts.files.jsonl import lines_of, read_text
 from experts.types import Chunk, Request
 from routers.base import Encoder
 from routers.outcomes import Query
@@ -153,14 +154,8 @@ async def _labels(kind: AnswerKind, rows: Sequence[Row], encoder: Encoder) -> li
 
 
 def _rows(path: Path) -> list[Row]:
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror or error}).") from error
     found = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, line in lines_of(read_text(path)):
         try:
             found.append(Row.model_validate_json(line))
         except ValidationError as error:

@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from experts.errors import ConfigError
+from experts.files.jsonl import read_text
+from experts.files.yaml_text import parse_yaml
 
 Tree = TypeVar("Tree", bound=BaseModel)
 
@@ -31,13 +32,7 @@ def anchored(
 
 def read_yaml(path: Path, kind: type[Tree], what: str) -> Tree:
     """Read a file as `kind`. Raises ConfigError, with `what` it should have described."""
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}.") from error
-    except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not YAML.", problems=(problem,)) from error
+    tree = parse_yaml(read_text(path), path)
     try:
         return kind.model_validate(tree)
     except ValidationError as error:

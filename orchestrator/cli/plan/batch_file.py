@@ -1,11 +1,11 @@
 """Reads a file of requests: OpenAI's batch lines, or one bare request body per line."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from experts.errors import ConfigError, RequestError
+from experts.files.jsonl import lines_of, read_text
 from experts.types import Operation, Request
 from orchestrator.config.model import Config
 from orchestrator.request.compositions import Composition, Compositions
@@ -35,9 +35,9 @@ def read_batch(path: Path, config: Config) -> list[BatchLine]:
     lines: list[BatchLine] = []
     problems: list[str] = []
     first_seen: dict[str, int] = {}
-    for number, raw in _raw_lines(path):
+    for number, text in lines_of(read_text(path)):
         try:
-            line = _parse_line(raw, number, config, compositions)
+            line = _parse_line(text.encode(), number, config, compositions)
             if (earlier := first_seen.setdefault(line.request.id, number)) != number:
                 raise RequestError(
                     f"The custom_id `{line.request.id}` is already used in line {earlier}."
@@ -52,17 +52,6 @@ def read_batch(path: Path, config: Config) -> list[BatchLine]:
     if not lines:
         raise ConfigError(f"{path} has no request in it: one JSON object per line is needed.")
     return lines
-
-
-def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not empty, with their numbers."""
-    try:
-        with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                if raw.strip():
-                    yield number, raw.strip()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}.") from error
 
 
 def _parse_line(raw: bytes, number: int, config: Config, compositions: Compositions) -> BatchLine:

@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from experts.errors import InternalError
 from orchestrator.request.tracing.sinks import ACCESS
 from orchestrator.server.auth import caller_of
 from orchestrator.server.context import is_traced, request_id_of
@@ -21,6 +22,7 @@ from orchestrator.server.errors import (
 )
 from orchestrator.server.metrics import Metrics
 
+LOGGER = logging.getLogger("coterie.server")
 _PROBES = ("/health", "/health/liveness", "/health/readiness", "/metrics")
 """What monitoring asks every few seconds: told at level debug, and never counted."""
 
@@ -28,7 +30,8 @@ _PROBES = ("/health", "/health/liveness", "/health/readiness", "/metrics")
 class AccessGate:
     """Logs the requests that leave no trace, and counts those of them that were refused.
 
-    The outermost layer: a client that leaves, and a service that stops, end quietly here.
+    A client that leaves, a service that stops, and a fault of ours end here. A slash at the end of
+    a path is left out.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -40,6 +43,8 @@ class AccessGate:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        # In place, for every layer; a redirect would name the scheme and host behind a proxy.
+        scope["path"] = scope["path"].rstrip("/") or "/"
         request_id = request_id_of(HttpRequest(scope))  # Every inner layer gets this one, too.
         status: int | None = None
 
@@ -58,9 +63,12 @@ class AccessGate:
             # The server ends what is under way. A raise would only be a traceback in its log.
             if status is None:
                 status = await _farewell(request_id, send)
-        except Exception:
-            status = status or 500  # The layer around this one tells the client.
-            raise
+        except Exception as error:
+            LOGGER.error("request %s failed", request_id, exc_info=error)
+            if status is not None:
+                raise  # The answer has begun: the server breaks the connection off.
+            fault = InternalError("The server failed to answer; its log says why.")
+            await send_error(fault, request_id, noting)
         finally:
             if not is_traced(scope):
                 self._tell(scope, request_id, status or CLIENT_LEFT, time.perf_counter() - started)

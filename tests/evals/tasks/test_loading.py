@@ -141,7 +141,7 @@ def test_the_digest_follows_what_is_asked_and_what_is_right(tmp_path: Path) -> N
         ("data: mine.jsonl\nextends: 3", "extends: must be a text"),
         ("data: mine.jsonl\nextends: nowhere.yaml", "nowhere.yaml cannot be read"),
         ("name: [1", "not YAML"),
-        ("a: &a [*a]", "not a task"),
+        ("a: &a [*a]", "the alias `*a` stands inside what it names"),
     ],
 )
 def test_a_wrong_yaml_file_is_named_with_its_key(tmp_path: Path, text: str, said: str) -> None:
@@ -208,3 +208,26 @@ def test_any_file_is_a_task_or_a_clear_error(tmp_path: Path, data: bytes, ending
     probe = {row.question for row in task.samples("probe")}
     assert not probe & {row.question for row in task.samples("test")}
     assert task.digest == load_task(file).digest
+
+
+LAUGHS = "0: &0 [x, x]\n" + "".join(f"{n}: &{n} [*{n - 1}, *{n - 1}]\n" for n in range(1, 30))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("data: q.jsonl\ndata: r.jsonl\n", "line 2, column 1: the key 'data' appears twice"),
+        ("data: &a [*a]\n", "line 1, column 11: the alias `*a` stands inside what it names"),
+        (
+            LAUGHS,
+            "the file has more than 100000 keys and values",
+        ),
+    ],
+    ids=["twice", "itself", "large by aliases"],
+)
+def test_the_yaml_of_a_task_is_read_as_every_other(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "task.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_task(file)
+    assert said in caught.value.problems[0]

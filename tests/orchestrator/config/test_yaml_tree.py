@@ -1,13 +1,18 @@
 """A YAML file as a tree: its mistakes with line and column, and no line quoted."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from experts.errors import ConfigError
-from orchestrator.config.yaml_tree import fill_environment, read_tree
+from orchestrator.config.yaml_tree import fill_environment, put, read_otherwise, read_tree
+
+KEYS = st.text("abx-", min_size=1, max_size=3)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +98,32 @@ def test_aliases_and_merges_within_the_bounds_are_read(write: Callable[[Any], Pa
     tree = read_tree(write(text))
     assert tree["b"] == {"x": 1, "y": 2}
     assert tree["c"][0] == {"x": 1}
+
+
+def test_keys_for_anchors_are_left_out(write: Callable[[Any], Path]) -> None:
+    text = "x-far: &far {type: openai}\nx-: 1\nexperts:\n  a: {<<: *far, x-b: 1}\nxa: 2\n"
+    assert read_tree(write(text)) == {"experts": {"a": {"type": "openai", "x-b": 1}}, "xa": 2}
+
+
+TREES = st.recursive(
+    st.sampled_from(["${env:COTERIE_N}", "${env:COTERIE_T}", "a${env:COTERIE_N}", 1, "b"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tree=TREES)
+def test_whole_variables_are_found_and_put_where_they_stand(
+    monkeypatch: pytest.MonkeyPatch, tree: Any
+) -> None:
+    monkeypatch.setenv("COTERIE_N", "1.5")
+    monkeypatch.setenv("COTERIE_T", "text")
+    filled = {"top": fill_environment(tree, [])}
+    for place, value in read_otherwise({"top": tree}).items():
+        assert value == 1.5
+        put(filled, place, value)
+    swapped = json.dumps({"top": tree}).replace('"${env:COTERIE_N}"', "1.5")
+    assert filled == fill_environment(json.loads(swapped), [])
 
 
 @pytest.mark.parametrize("text", ["${env:HOME", "${env:}", "a${env:1X}b", "${env:NOT SET}"])

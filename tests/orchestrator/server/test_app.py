@@ -166,6 +166,12 @@ async def test_embeddings_come_as_asked(gateway: Any, encoding: str) -> None:
     np.testing.assert_allclose(vectors, expected, rtol=1e-6)
 
 
+async def test_embeddings_count_the_encoders_tokens(gateway: Any) -> None:
+    body = {"model": "coterie/embed", "input": ["one word", "a"]}
+    answer = await gateway.http.post("/v1/embeddings", json=body)
+    assert answer.json()["usage"] == {"prompt_tokens": 9, "total_tokens": 9}
+
+
 async def test_openais_client_reads_embeddings(gateway: Any) -> None:
     answer = await gateway.openai.embeddings.create(model="coterie/embed", input="a")
     np.testing.assert_allclose(answer.data[0].embedding, [np.cos(1), np.sin(1)], rtol=1e-6)

@@ -1,6 +1,7 @@
 """`coterie plan`: a file of requests is read, routed and forecast, and nothing runs."""
 
 import asyncio
+import gzip
 import json
 import sys
 from collections.abc import Callable
@@ -303,3 +304,20 @@ def test_a_file_without_requests_is_said(plan: Any, tmp_path: Path, name: str, s
     code, _, err = plan(tmp_path / name)
     assert (code, err.count("\n")) == (2, 1)
     assert said in err
+
+
+def test_a_file_of_another_system_is_planned_as_its_own(plan: Any, tmp_path: Path) -> None:
+    """A byte order mark, carriage returns, blank lines, raw U+2028, packed with gzip or not."""
+    line = json.dumps({"model": "base", "prompt": "a\u2028b\u0085c"}, ensure_ascii=False)
+    written = {"plain": f"{line}\n", "odd": f"\ufeff{line}\r\n \r\n\r\n"}
+    told = []
+    for name, text in written.items():
+        file = tmp_path / f"{name}.jsonl"
+        file.write_text(text, encoding="utf-8", newline="")
+        code, out, err = plan(file)
+        assert (code, err) == (0, "")
+        told.append(out.replace(str(file), "FILE"))
+    packed = tmp_path / "packed.jsonl.gz"
+    packed.write_bytes(gzip.compress(written["odd"].encode()))
+    assert plan(packed)[0] == 0
+    assert told[0] == told[1]

@@ -57,6 +57,8 @@ def _counted(gateway: Any, status: int) -> bool:
         ("POST", "/coterie/routers/one/reload", b"", ALICE, 403),
         ("POST", "/v1/chat/completions", b"x" * 20_000, ALICE, 413),
         ("POST", "/v1/chat/completions", b"{", ALICE, 400),
+        ("POST", "/v1/embeddings", b"{", ALICE, 400),
+        ("POST", "/v1/chat/completions", b"x", ALICE | {"content-encoding": "lzma"}, 415),
         ("GET", "/v1/nothing", b"", ALICE, 404),
         ("DELETE", "/v1/models", b"", ALICE, 405),
     ],
@@ -145,7 +147,7 @@ async def test_a_probe_is_told_at_level_debug(
 
 
 async def test_a_fault_of_ours_beside_the_pipeline_is_told_as_500(
-    serve: Any, lines: Lines, monkeypatch: pytest.MonkeyPatch
+    serve: Any, lines: Lines, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     gateway = await serve()
 
@@ -157,31 +159,79 @@ async def test_a_fault_of_ours_beside_the_pipeline_is_told_as_500(
     (line,) = await _ended(lines)
     assert (line["status"], line["id"]) == (500, answer.headers["x-request-id"])
     assert _counted(gateway, 500)
+    assert answer.json()["error"]["code"] == "internal_error"
+    (told,) = [r for r in caplog.records if r.levelno >= logging.ERROR]
+    assert line["id"] in told.getMessage()
+    assert told.exc_info is not None
 
 
-async def _begin(gateway: Any, length: int, start: bytes = b"") -> Any:
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1/models", None),
+        ("GET", "/v1/models/tiny", None),
+        ("GET", "/health", None),
+        ("POST", "/v1/chat/completions", {"model": "tiny", "messages": []}),
+        ("POST", "/e/tiny/tokenize", {"prompt": "x"}),
+        ("POST", "/batch/v1/completions", {"model": "tiny", "prompt": "x"}),
+    ],
+)
+async def test_a_slash_at_the_end_changes_nothing(
+    gateway: Any, method: str, path: str, body: Any
+) -> None:
+    """A redirect would name this host and http, whatever a proxy in front of it is called."""
+    told = []
+    for end in ("", "/", "//"):
+        answer = await gateway.http.request(method, path + end, json=body)
+        told.append((answer.status_code, sorted(answer.json())))
+    assert told == told[:1] * 3
+    assert told[0][0] != 404
+
+
+async def test_a_slash_at_the_end_does_not_help_without_a_key(guarded: Any) -> None:
+    for path in ("/v1/models/", "/coterie/pool/", "/e/tiny/v1/models//"):
+        assert (await guarded.http.get(path)).status_code == 401
+
+
+async def _begin(
+    gateway: Any,
+    length: int,
+    start: bytes = b"",
+    path: str = "/v1/chat/completions",
+    extra: str = "",
+) -> Any:
     """A connection whose request announces a body of that length and sends its start only."""
     url = gateway.http.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\n{extra}content-length: {length}\r\n\r\n"
     writer.write(head.encode() + start)
     await writer.drain()
     return reader, writer
 
 
+@pytest.mark.parametrize("keys", [{}, {"cors": {"origins": ["*"]}}])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings", "/coterie/feedback"])
 async def test_a_client_that_leaves_amid_its_body_ends_quietly(
-    serve: Any, lines: Lines, caplog: pytest.LogCaptureFixture
+    serve: Any,
+    lines: Lines,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    packed: bool,
+    keys: dict[str, Any],
 ) -> None:
-    gateway = await serve()
-    _, writer = await _begin(gateway, 100, b'{"model":')
+    gateway = await serve(server=keys)
+    extra = "content-encoding: gzip\r\n" * packed
+    _, writer = await _begin(gateway, 100, b'{"model":', path, extra)
     async with asyncio.timeout(5):
         while not gateway.context.metrics.in_flight:
             await asyncio.sleep(0)
     writer.close()
     (line,) = await _ended(lines)
-    assert (line["status"], line["path"]) == (499, "/v1/chat/completions")
+    assert (line["status"], line["path"]) == (499, path)
     await gateway.settled()
-    assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+    assert _counted(gateway, 499)
 
 
 async def test_a_body_that_is_announced_as_too_large_is_refused_before_it_comes(

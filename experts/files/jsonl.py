@@ -1,9 +1,9 @@
-"""One reader for all files of JSON lines, and for the bytes of every text file of rows."""
+"""The one reader of files of JSON lines, and of the bytes of every text file of rows."""
 
 import gzip
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from experts.errors import ConfigError
 
 T = TypeVar("T")
 GZIP = ".gz"
+_BLANK = " \t\r\ufeff"
 MOST_PROBLEMS = 20
 """How many wrong lines a message names; the others are counted."""
 
@@ -41,8 +42,22 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"{path} cannot be read ({error}).") from error
 
 
+def lines_of(text: str) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, each with its number, from 1.
+
+    Only line feeds end a line: a text inside JSON may hold U+2028 and its like as they are. A
+    carriage return before one is white space, and so is the byte order mark of a file that was put
+    behind another one.
+    """
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line := line.strip(_BLANK):
+            yield number, line
+
+
 def parse_json(text: str) -> Any:
     """The value of a JSON text. Raises LineProblem; NaN and infinity are no JSON."""
+    if "\0" in text:
+        raise LineProblem("not JSON (null characters: it was cut short, or is not UTF-8)")
     try:
         return json.loads(text, parse_constant=_no_number)
     except RecursionError as error:
@@ -52,17 +67,15 @@ def parse_json(text: str) -> Any:
 
 
 def read_jsonl(path: Path, parse: Callable[[Any], T]) -> dict[int, T]:
-    """What `parse` makes of the value of each line, by the line's number, from 1.
+    """What `parse` makes of the value of each line that is not blank, by the line's number.
 
-    Only line feeds end a line: a text may hold U+2028 and its like as they are. Blank lines are
-    left out. `parse` raises LineProblem; raises ConfigError with all lines that are wrong.
+    `parse` raises LineProblem; raises ConfigError with all lines that are wrong.
     """
     found: dict[int, T] = {}
     problems: list[str] = []
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in lines_of(read_text(path)):
         try:
-            if line.strip():
-                found[number] = parse(parse_json(line))
+            found[number] = parse(parse_json(line))
         except LineProblem as problem:
             problems += [f"line {number}: {sentence}" for sentence in problem.sentences]
     if problems:

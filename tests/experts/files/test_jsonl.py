@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evals.tasks.jsonl import MOST_PROBLEMS, LineProblem, read_jsonl, read_text
 from experts.errors import ConfigError
+from experts.files.jsonl import MOST_PROBLEMS, LineProblem, read_jsonl, read_text
 
 VALUES = st.dictionaries(st.text(), st.text(st.characters(exclude_categories=("Cs",))), max_size=3)
 SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -26,16 +27,17 @@ def same(value: Any) -> Any:
     end=st.sampled_from(["\n", "\r\n", "\n\n", "\n \r\n"]),
     mark=st.booleans(),
     packed=st.booleans(),
+    copies=st.integers(1, 2),
 )
 def test_what_is_written_is_read(
-    tmp_path: Path, rows: list[Any], end: str, mark: bool, packed: bool
+    tmp_path: Path, rows: list[Any], end: str, mark: bool, packed: bool, copies: int
 ) -> None:
-    """Raw U+2028, U+0085 and the like in texts, byte order marks, and any line ends."""
+    """Raw U+2028, U+0085 and the like in texts, any line ends, marks, and files put together."""
     data = "".join(json.dumps(row, ensure_ascii=False) + end for row in rows).encode()
-    data = b"\xef\xbb\xbf" * mark + data
+    data = (b"\xef\xbb\xbf" * mark + data) * copies
     file = tmp_path / ("rows.jsonl" + ".gz" * packed)
     file.write_bytes(gzip.compress(data) if packed else data)
-    assert list(read_jsonl(file, same).values()) == rows
+    assert list(read_jsonl(file, same).values()) == rows * copies
 
 
 def test_lines_keep_their_numbers(tmp_path: Path) -> None:
@@ -45,7 +47,18 @@ def test_lines_keep_their_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["{", "NaN", '{"a": Infinity}', "[" * 100_000, "1" * 5_000, "{}{}"]
+    "line",
+    [
+        "{",
+        "NaN",
+        '{"a": Infinity}',
+        "[" * 100_000,
+        "1" * 5_000,
+        "{}{}",
+        "\0\0",
+        '{"a": "\0"}',
+        "\u2028",
+    ],
 )
 def test_what_is_no_json_is_named(tmp_path: Path, line: str) -> None:
     file = tmp_path / "rows.jsonl"
@@ -54,6 +67,23 @@ def test_what_is_no_json_is_named(tmp_path: Path, line: str) -> None:
         read_jsonl(file, same)
     assert str(file) in str(caught.value)
     assert caught.value.problems[0].startswith("line 2: not JSON")
+
+
+def test_null_characters_are_told(tmp_path: Path) -> None:
+    """What a crash of the machine leaves at the end of a file, and UTF-16 without its mark."""
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(b"{}\n" + bytes(100))
+    with pytest.raises(ConfigError) as caught:
+        read_jsonl(file, same)
+    assert caught.value.problems[0].startswith("line 2: not JSON (null characters")
+
+
+def test_many_lines_are_read_in_seconds(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"custom_id": "a", "body": {"prompt": "x"}}\n' * 100_000)
+    began = time.process_time()
+    assert len(read_jsonl(file, same)) == 100_000
+    assert time.process_time() - began < 5
 
 
 def test_the_first_problems_are_named_and_the_others_counted(tmp_path: Path) -> None:

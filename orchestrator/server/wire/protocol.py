@@ -1,0 +1,111 @@
+"""The HTTP protocol of a connection, and the settings of uvicorn around it.
+
+httptools reads a request in a third of the time that h11 takes. Two kinds of requests it does not
+read as the standard has it, and they are mended here: those that offer an upgrade, and HTTP/1.0.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+KEEP_ALIVE_S = 75
+"""How long an idle connection stays open: longer than load balancers keep theirs."""
+SHUTDOWN_S = 5
+"""How long the listener waits for connections to close, when answers no longer matter."""
+MOST_REQUEST_LINE = 1 << 16
+"""Bytes of a request's first line; httptools refuses longer ones itself."""
+INVALID = "Invalid HTTP request received."
+_UPGRADE = (b"upgrade", b"http2-settings")
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's protocol over httptools.
+
+    An offer to upgrade (`h2c`, `websocket`) is ignored, as RFC 9110 (7.8) lets a server do:
+    httptools would take the body for the first bytes of the other protocol. A client of HTTP/1.0
+    is left to h11, which frames no chunks for it; its version shows in a connection's first line.
+    """
+
+    _first: bytes | None = b""
+    """What has come of the first line; None once it is known."""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        if self._first is not None:
+            data = self._first + data
+            line, ended, _ = data.partition(b"\n")
+            if not ended and len(data) < MOST_REQUEST_LINE:
+                self._first = data
+                return
+            self._first = None
+            if line.rstrip(b"\r").endswith(b" HTTP/1.0"):
+                self._leave_to_h11(data)
+                return
+        self._unset_keepalive_if_required()
+        while data:
+            data = self._feed(data)
+
+    def _feed(self, data: bytes) -> bytes:
+        """Parse; returns what is to be parsed next: a request without its offer to upgrade."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self.scope["method"] != "CONNECT":  # A tunnel is no offer: there is no other way.
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+                return self._head() + data[upgrade.args[0] :]
+            self.send_400_response(INVALID)
+        except httptools.HttpParserError:
+            self.send_400_response(INVALID)
+        return b""
+
+    def _head(self) -> bytes:
+        """The head of the request that has just been read, as it would be without its offer."""
+        lines = [self.scope["method"].encode() + b" " + self.url + b" HTTP/1.1"]
+        for name, value in self.headers:
+            if name == b"connection":
+                told = (one.strip() for one in value.split(b","))
+                value = b", ".join(one for one in told if one.lower() not in _UPGRADE)
+            if name not in _UPGRADE and (value or name != b"connection"):
+                lines.append(name + b": " + value)
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def on_headers_complete(self) -> None:
+        """A head is complete; one with an offer comes again without it."""
+        if self.parser.should_upgrade():
+            self.scope["method"] = self.parser.get_method().decode("ascii")
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body."""
+        if not self.parser.should_upgrade():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The end of a request."""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def _leave_to_h11(self, data: bytes) -> None:
+        self.connections.discard(self)
+        old = H11Protocol(self.config, self.server_state, self.app_state)
+        old.connection_made(self.transport)
+        self.transport.set_protocol(old)
+        old.data_received(data)
+
+
+LISTENER: Mapping[str, Any] = {
+    "http": Protocol,
+    "ws": "none",  # There is no WebSocket here: an offer of one is not taken up.
+    "lifespan": "off",
+    "log_level": "error",
+    "access_log": False,
+    "timeout_keep_alive": KEEP_ALIVE_S,
+    "timeout_graceful_shutdown": SHUTDOWN_S,
+    "server_header": False,
+}
+"""The settings of uvicorn's `Config`."""
