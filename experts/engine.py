@@ -6,8 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 from experts.errors import ExpertLost
-from experts.sse import DONE, events, parse_chunk
+from experts.sse import DONE, events
 from experts.types import Chunk, Completion, Request, Usage
+from experts.upstream.answers import EVENT_STREAM, parse_chunk, read_whole
+
+USAGE_WANTED: Mapping[str, Any] = {"include_usage": True}
+"""What a streamed request has in `stream_options` to have its tokens counted."""
 
 
 @dataclass(slots=True)
@@ -61,7 +65,7 @@ class HasEndpoints(Protocol):
     """An engine whose server offers more than answers: `/tokenize`, `/version` and the like."""
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | None) -> Reply:
-        """What the server says, with any status. Raises ExpertLost, ExpertTimeout."""
+        """What the server says, a refusal of the call included. Raises ExpertError for others."""
         ...
 
 
@@ -77,10 +81,15 @@ async def stream(
     `opened` is called with the answer when it has begun. Raises ExpertError: BadOutput for what is
     not OpenAI's format, ExpertLost where it ends early.
     """
-    body = {**request.body, "stream": True, "stream_options": {"include_usage": True}}
+    body = {**request.body, "stream": True, "stream_options": dict(USAGE_WANTED)}
     finished = False
     async with aclosing(await engine.open(replace(request, body=body), engine.name)) as answer:
         opened(answer)
+        if not answer.content_type.startswith(EVENT_STREAM):
+            # Some servers do not stream; the answer is one all the same.
+            whole = await read_whole(engine.name, answer.content_type, answer.pieces)
+            yield parse_chunk(engine.name, whole)
+            return
         async for data in events(engine.name, answer.pieces):
             if data == DONE:
                 return

@@ -3,13 +3,23 @@
 import asyncio
 import re
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 
+from experts.engine import Answer
 from experts.errors import BadOutput, ExpertError, ExpertLost, ExpertTimeout, RequestError
 from experts.fused.roles import Fused, in_role, refuse_role_tokens
-from experts.sse import check_whole, usage_in
+from experts.sse import whole_events
 from experts.types import Request, Usage
+from experts.upstream.answers import (
+    ERROR_KEY,
+    EVENT_STREAM,
+    before_error,
+    read_beginning,
+    read_whole,
+    usage_in,
+)
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import AskExpert
@@ -17,10 +27,11 @@ from orchestrator.request.token_attribution import TokenAttribution
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool, Lease
 
-EVENT_STREAM = "text/event-stream"
-TAIL = 4096
-"""Bytes of a stream that are looked at for how it ended: its last events."""
-_ENDS = re.compile(rb'\[DONE\]|"finish_reason":\s*"|^data:\s*\{\s*"error"', re.MULTILINE)
+TAIL = 16
+"""Blocks of a stream that are looked at for how it ended."""
+_FINISHED = re.compile(rb'"finish_reason":\s*"')
+_DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]")
+_LAST_EVENT = b"data: [DONE]\n\n"
 
 
 class SingleAnswers:
@@ -106,24 +117,15 @@ class SingleAnswers:
             answer = await lease.engine.open(asked, context.model)
             held.push_async_callback(answer.aclose)
             trace.slot_wait_ms += answer.slot_wait_ms
-            pieces: AsyncIterator[bytes] = answer.pieces
             if not request.stream:
-                whole = b"".join([piece async for piece in pieces])
-                check_whole(name, answer.content_type, whole)
+                whole = await read_whole(name, answer.content_type, answer.pieces)
                 count(whole)
                 whole = attribution.whole(whole) if attribution else whole
                 return StartedAnswer(answer.content_type, whole, no_bytes(), held)
-            if not answer.content_type.startswith(EVENT_STREAM):
-                raise BadOutput(
-                    f"Expert {name} sent {answer.content_type} instead of a stream.", expert=name
-                )
-            if attribution:
-                pieces = attribution.stream(pieces)
-            first = await anext(pieces, b"")
-            if not first:
-                raise ExpertLost(f"Expert {name} sent no answer.", expert=name)
+            blocks = await _blocks(name, answer, attribution)
+            first, failure = before_error(name, await read_beginning(name, blocks))
             count(first)
-            rest = self._watched(pieces, lease, count, first)
+            rest = self._watched(blocks, lease, count, first, failure)
             return StartedAnswer(answer.content_type, first, rest, held)
         except BaseException:
             await held.aclose()
@@ -131,29 +133,57 @@ class SingleAnswers:
 
     async def _watched(
         self,
-        pieces: AsyncIterator[bytes],
+        blocks: AsyncIterator[bytes],
         lease: Lease,
         count: Callable[[bytes], None],
         first: bytes,
+        failure: Exception | None,
     ) -> AsyncIterator[bytes]:
         """The rest of a stream; if it breaks, the pool learns which slot to look at.
 
-        One that ends without `[DONE]`, a finish reason or an error has broken as well.
+        An error event is raised. A stream that ends without `[DONE]` and without a finish reason
+        has broken as well; one without `[DONE]` alone gets it.
         """
-        tail = first
+        name, last = lease.engine.name, deque([first], maxlen=TAIL)
         try:
-            async for piece in pieces:
+            if failure is not None:
+                raise failure
+            async for block in blocks:
+                piece = block
+                if ERROR_KEY in block:
+                    piece, failure = before_error(name, block)
                 count(piece)
-                yield piece
-                tail = piece if len(piece) >= TAIL else (tail + piece)[-TAIL:]
-            if not _ENDS.search(tail):
-                name = lease.engine.name
+                if piece:
+                    yield piece
+                if failure is not None:
+                    raise failure
+                last.append(piece)
+            tail = b"".join(last)
+            if _DONE.search(tail):
+                return
+            if not _FINISHED.search(tail):
                 raise ExpertLost(f"Expert {name} broke off its answer.", expert=name)
+            yield _LAST_EVENT if tail.endswith((b"\n\n", b"\r\n\r\n")) else b"\n\n" + _LAST_EVENT
         except ExpertError:
             suspicion = asyncio.create_task(self._pool.suspect(lease))
             self._suspicions.add(suspicion)
             suspicion.add_done_callback(self._suspicions.discard)
             raise
+
+
+async def _blocks(
+    expert: str, answer: Answer, attribution: TokenAttribution | None
+) -> AsyncIterator[bytes]:
+    """The blocks of whole events of a stream. Raises the expert's error for anything else."""
+    if not answer.content_type.startswith(EVENT_STREAM):
+        # A server that does not stream may still have said why.
+        await read_whole(expert, answer.content_type, answer.pieces)
+        raise BadOutput(
+            f"Expert {expert} sent {answer.content_type[:80]} instead of a stream.", expert=expert
+        )
+    if attribution is not None:
+        return attribution.stream(answer.pieces)
+    return whole_events(expert, answer.pieces)
 
 
 def _counter(trace: Trace, expert: str) -> Callable[[bytes], None]:

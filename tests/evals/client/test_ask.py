@@ -50,7 +50,7 @@ async def test_a_tasks_question_is_asked_as_the_task_says(gateway: Any, make_tas
 
 
 @pytest.mark.parametrize(
-    ("model", "error"), [("broken", "HTTP 502: it broke"), ("cut", "without [DONE]")]
+    ("model", "error"), [("broken", "HTTP 502: it broke"), ("cut", "ended before the answer did")]
 )
 async def test_a_failed_call_is_an_answer_with_an_error(
     gateway: Any, model: str, error: str

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experts.sse import usage_in
+from experts.upstream.answers import usage_in
 from experts.types import Usage
 
 
