@@ -40,6 +40,8 @@ COUNT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 30.0
 MOST_WAIT_MS = 3.6e6
 
+_UNTOLD = ("application/octet-stream", "text/plain")
+"""Types of servers that do not tell one: the body must be what was asked for."""
 _NOT_FOUND = 404
 _UNKNOWN_FIELD = (400, 422)
 _USAGE_FIELDS = (b"stream_options", b"include_usage")
@@ -116,7 +118,7 @@ class OpenAIEngine:
                 LOGGER.info("expert %s counts no tokens in streams: asked without", self.name)
                 self._counts_usage = False
                 response = await self._send(request, asked_model)
-            if not 200 <= response.status_code < 300:  # noqa: PLR2004
+            if not 200 <= response.status_code < 300:
                 raise await self._refused(response, await self._content(response), request)
             packed = response.headers.get("content-encoding", "identity")
             if packed != "identity":
@@ -125,7 +127,9 @@ class OpenAIEngine:
                     f"Expert {self.name} sent an answer packed as {packed[:20]}, unasked.",
                     expert=self.name,
                 )
-        kind = response.headers.get("content-type", EVENT_STREAM if request.stream else JSON)
+        kind = response.headers.get("content-type", "")
+        if not kind or kind.startswith(_UNTOLD):
+            kind = EVENT_STREAM if request.stream else JSON
         waited_ms = milliseconds(response.headers.get(SLOT_WAIT_HEADER))
         return Answer(kind, self._pieces(response), response.aclose, waited_ms)
 

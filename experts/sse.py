@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
+from itertools import pairwise
 
 from experts.errors import BadOutput
 
@@ -45,7 +46,7 @@ class EventParser:
         found = []
         for line in lines:
             if self._line:
-                line = b"".join(self._line) + line  # noqa: PLW2901
+                line = b"".join(self._line) + line
                 self._line.clear()
             if line or not self._begun:
                 self._take(line)
@@ -124,7 +125,7 @@ def split_events(block: bytes) -> list[bytes]:
     """A block of whole events as one piece for each; together they are the block."""
     ends = [match.end() for match in _EVENT_END.finditer(block)]
     places = [0, *ends, len(block)]
-    pieces = [block[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [block[a:b] for a, b in pairwise(places)]
     return [piece for piece in pieces if piece]
 
 

@@ -46,9 +46,7 @@ class _Part(_Tolerant):
 
 
 class _Said(_Tolerant):
-    content: Annotated[
-        str | list[_Part | str] | None, Field(union_mode="left_to_right")
-    ] = None
+    content: Annotated[str | list[_Part | str] | None, Field(union_mode="left_to_right")] = None
 
     @property
     def text(self) -> str:
@@ -161,7 +159,7 @@ def before_error(expert: str, block: bytes) -> tuple[bytes, Exception | None]:
         if data and data != DONE and ERROR_KEY in data:
             try:
                 parse_chunk(expert, data)
-            except Exception as error:  # noqa: BLE001 - it is raised after what came before it.
+            except Exception as error:
                 return block[:good], error
         good += len(event)
     return block, None

@@ -27,9 +27,22 @@ UNKNOWN = 502
 LOGGED = 300
 
 _OURS = frozenset(
-    "invalid_api_key api_key_invalid authentication_error unauthenticated unauthorized"
-    " permission_error permission_denied insufficient_quota billing_error billing_not_active"
-    " account_deactivated insufficient_credits model_not_found deployment_not_found".split()
+    {
+        "invalid_api_key",
+        "api_key_invalid",
+        "authentication_error",
+        "unauthenticated",
+        "unauthorized",
+        "permission_error",
+        "permission_denied",
+        "insufficient_quota",
+        "billing_error",
+        "billing_not_active",
+        "account_deactivated",
+        "insufficient_credits",
+        "model_not_found",
+        "deployment_not_found",
+    }
 )
 """Codes and types of errors that are about how we ask, whatever their status."""
 _HINTS = {
@@ -123,7 +136,7 @@ def _misconfigured(expert: str, status: int) -> ExpertMisconfigured:
 
 
 def _is_ours(status: int, error: Mapping[str, Any]) -> bool:
-    if status >= 500:  # noqa: PLR2004
+    if status >= 500:
         return False
     told = {str(error.get(name)).lower() for name in ("code", "type", "status")}
     return status not in (*CLIENTS, RATE_LIMITED) or bool(told & _OURS)
@@ -155,5 +168,5 @@ def _error_in(content: bytes) -> Mapping[str, Any]:
 
 def _is_status(told: Any) -> TypeGuard[int | str]:
     if isinstance(told, str):
-        return len(told) == 3 and told.isdecimal() and told[0] in "45"  # noqa: PLR2004
-    return isinstance(told, int) and 400 <= told < 600  # noqa: PLR2004
+        return len(told) == 3 and told.isdecimal() and told[0] in "45"
+    return isinstance(told, int) and 400 <= told < 600

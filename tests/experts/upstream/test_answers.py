@@ -1,15 +1,23 @@
 """Whatever an expert sends becomes typed chunks, or that expert's error."""
 
 import json
+import math
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experts.errors import BadOutput, ExpertError, ExpertRefused
+from experts.errors import BadOutput, ExpertError, ExpertMisconfigured, ExpertRefused
 from experts.types import Chunk, Usage
-from experts.upstream.answers import check_whole, parse_chunk
+from experts.upstream import answers
+from experts.upstream.answers import (
+    before_error,
+    check_whole,
+    parse_chunk,
+    read_beginning,
+    read_body,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -50,8 +58,8 @@ def test_any_bytes_are_a_chunk_or_an_error_of_their_expert(data: bytes) -> None:
         ("not JSON", "the event"),
         ('{"choices": ["x"]}', "choices.0"),
         ('{"choices": [{"delta": "x"}]}', "choices.0.delta"),
-        ('{"choices": [{"delta": {"content": 7}}]}', "choices.0.delta.content"),
-        ('{"choices": [{"delta": {"content": [{"type": "text"}]}}]}', "choices.0.delta.content"),
+        ('{"choices": [{"delta": {"content": 7}}]}', "choices.0.delta.content.str"),
+        ('{"choices": [{"message": "x"}]}', "choices.0.message"),
         ('{"choices": 1}', "choices"),
     ],
 )
@@ -65,7 +73,18 @@ def test_what_is_wrong_is_named_with_its_place(event: str, place: str) -> None:
     [
         ({"choices": [{"delta": None}], "error": None}, Chunk("")),
         ({"choices": [], "usage": {"completion_tokens": 2}}, Chunk("", None, Usage(0, 2))),
-        ({"choices": None, "usage": {}}, Chunk("", None, Usage())),
+        ({"choices": [], "usage": {"prompt_tokens": 2}}, Chunk("", None, Usage(2, 0))),
+        ({"choices": None, "usage": {}}, Chunk("")),
+        ({"choices": [], "usage": {"prompt_tokens": -1, "completion_tokens": 2}}, Chunk("")),
+        ({"choices": [], "usage": "none"}, Chunk("")),
+        ({"choices": [{"delta": {"content": None}, "finish_reason": "stop"}]}, Chunk("", "stop")),
+        (
+            {"choices": [{"delta": {"content": [{"type": "text", "text": "a"}, "b"]}}]},
+            Chunk("ab"),
+        ),
+        ({"choices": [{"delta": {"content": [{"type": "image"}]}}]}, Chunk("")),
+        ({"choices": [{"message": {"content": "a"}}], "error": {}}, Chunk("a")),
+        ({"choices": [{"text": "a", "logprobs": {"token_logprobs": [math.nan]}}]}, Chunk("a")),
         ({"choices": [{"text": "a", "finish_reason": "stop"}]}, Chunk("a", "stop")),
         (
             {"choices": [{"text": "a", "logprobs": {"token_logprobs": [None, -1.0]}}]},
@@ -91,7 +110,10 @@ def test_an_error_event_is_the_experts_refusal(error: Any) -> None:
         ("application/json", "<html>", "the body"),
         ("application/json", "{}", "without choices"),
         ("application/json", '{"choices": ["x"]}', "choices.0"),
+        ("application/json", " \n", "an empty answer"),
+        ("", "", "an empty answer"),
         ("text/html", "<html>", "instead of JSON"),
+        ("text/" + "x" * 900, "<html>", "text/x{75} instead of JSON"),
     ],
 )
 def test_a_whole_answer_must_be_one(kind: str, body: str, words: str) -> None:
@@ -103,3 +125,65 @@ def test_a_whole_answer_passes() -> None:
     check_whole("tiny", "application/json; charset=utf-8", b'{"choices": [{"message": {}}]}')
     with pytest.raises(ExpertRefused, match="it broke"):
         check_whole("tiny", "application/json", b'{"error": {"message": "it broke"}}')
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [({"message": "bad n", "code": 400}, 400), ({"message": "slow", "code": "429"}, 429)],
+)
+def test_an_error_inside_an_answer_may_tell_its_status(error: Any, status: int) -> None:
+    with pytest.raises(ExpertRefused) as caught:
+        parse_chunk("tiny", json.dumps({"error": error}).encode())
+    assert caught.value.status == status
+
+
+def test_an_error_inside_an_answer_may_be_about_us() -> None:
+    with pytest.raises(ExpertMisconfigured) as caught:
+        parse_chunk("tiny", b'{"error": {"message": "bad key sk-abcdef", "code": 401}}')
+    assert "sk-" not in str(caught.value)
+
+
+async def _blocks(*blocks: bytes) -> Any:
+    for block in blocks:
+        yield block
+
+
+GOOD = b'data: {"choices": [{"delta": {"content": "\\"error\\""}}], "error": null}\n\n'
+BROKEN = b'data: {"error": {"message": "it broke"}}\n\n'
+
+
+async def test_a_stream_is_read_up_to_its_first_event() -> None:
+    blocks = _blocks(b": wait\n\n", b"\n\n", GOOD, GOOD)
+    assert await read_beginning("tiny", blocks) == b": wait\n\n\n\n" + GOOD
+    assert [block async for block in blocks] == [GOOD]
+
+
+@pytest.mark.parametrize(
+    ("block", "kind"),
+    [
+        (b"data: null\n\n", "bad_output"),
+        (b"<html>", "bad_output"),
+        (b": comment\n\n", "bad_output"),
+        (b"", "expert_lost"),
+        (BROKEN, "expert_refused"),
+        (BROKEN.strip(), "expert_refused"),
+    ],
+)
+async def test_a_stream_that_begins_badly_is_its_experts_error(block: bytes, kind: str) -> None:
+    with pytest.raises(ExpertError) as caught:
+        await read_beginning("tiny", _blocks(block))
+    assert (caught.value.code, caught.value.expert) == (kind, "tiny")
+
+
+def test_what_came_before_an_error_event_is_kept() -> None:
+    before, error = before_error("tiny", GOOD + GOOD + BROKEN + GOOD)
+    assert before == GOOD + GOOD
+    assert isinstance(error, ExpertRefused)
+    assert before_error("tiny", GOOD + GOOD) == (GOOD + GOOD, None)
+
+
+async def test_a_body_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "MAX_BODY_BYTES", 10)
+    assert await read_body("tiny", _blocks(b"12345", b"67890")) == b"1234567890"
+    with pytest.raises(BadOutput, match="does not end"):
+        await read_body("tiny", _blocks(b"12345", b"67890", b"1"))
