@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from experts.errors import ExpertLost
 from experts.sse import DONE, events
 from experts.types import Chunk, Completion, Request, Usage
-from experts.upstream.answers import EVENT_STREAM, parse_chunk, read_whole
+from experts.upstream.answers import EVENT_STREAM, check_whole, parse_chunk, read_body
 
 USAGE_WANTED: Mapping[str, Any] = {"include_usage": True}
 """What a streamed request has in `stream_options` to have its tokens counted."""
@@ -27,6 +27,8 @@ class Answer:
     on_close: Callable[[], Awaitable[None]] | None = None
     slot_wait_ms: float = 0.0
     """How long other engines of the slot's process held it up."""
+    secrets: tuple[str, ...] = ()
+    """What must not be told of it: its server may quote the key it was asked with."""
 
     async def aclose(self) -> None:
         """End the answer, and let go of what it holds."""
@@ -87,17 +89,23 @@ async def stream(
         opened(answer)
         if not answer.content_type.startswith(EVENT_STREAM):
             # Some servers do not stream; the answer is one all the same.
-            whole = await read_whole(engine.name, answer.content_type, answer.pieces)
-            yield parse_chunk(engine.name, whole)
+            yield parse_chunk(engine.name, await read_answer(engine.name, answer))
             return
         async for data in events(engine.name, answer.pieces):
             if data == DONE:
                 return
-            chunk = parse_chunk(engine.name, data)
+            chunk = parse_chunk(engine.name, data, answer.secrets)
             finished = finished or chunk.finish_reason is not None
             yield chunk
     if not finished:
         raise ExpertLost(f"Expert {engine.name} broke off its answer.", expert=engine.name)
+
+
+async def read_answer(expert: str, answer: Answer) -> bytes:
+    """A whole answer. Raises the expert's error where the body is none in OpenAI's format."""
+    content = await read_body(expert, answer.pieces)
+    check_whole(expert, answer.content_type, content, answer.secrets)
+    return content
 
 
 async def complete(engine: Engine, request: Request) -> Completion:

@@ -110,8 +110,9 @@ class OpenAIEngine:
         the expert's own error.
         """
         with _foreign_errors(self.name):
+            wants_usage = self._wants_usage(request)
             response = await self._send(request, asked_model)
-            if response.status_code in _UNKNOWN_FIELD and self._wants_usage(request):
+            if wants_usage and response.status_code in _UNKNOWN_FIELD:
                 content = await self._content(response)
                 if not any(field in content for field in _USAGE_FIELDS):
                     raise await self._refused(response, content, request)
@@ -131,7 +132,8 @@ class OpenAIEngine:
         if not kind or kind.startswith(_UNTOLD):
             kind = EVENT_STREAM if request.stream else JSON
         waited_ms = milliseconds(response.headers.get(SLOT_WAIT_HEADER))
-        return Answer(kind, self._pieces(response), response.aclose, waited_ms)
+        secrets = self._asked.secrets
+        return Answer(kind, self._pieces(response), response.aclose, waited_ms, secrets)
 
     def _wants_usage(self, request: Request) -> bool:
         return self._counts_usage and request.body.get("stream_options") == USAGE_WANTED

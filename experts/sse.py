@@ -11,7 +11,7 @@ MAX_EVENT_BYTES = 64 << 20
 """An event that is larger is not waited for: it would fill the gateway's memory."""
 
 _BOM = b"\xef\xbb\xbf"
-_EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _LINE_END = rb"(?>\r\n|\n|\r)"
 _EVENT_END = re.compile(_LINE_END + _LINE_END)
 _LONGEST_END = 4
@@ -107,7 +107,7 @@ async def whole_events(expert: str, pieces: AsyncIterator[bytes]) -> AsyncGenera
     """
     held = bytearray()
     async for piece in pieces:
-        if not held and piece.endswith(_EVENT_ENDS):
+        if not held and piece.endswith(EVENT_ENDS):
             yield piece
             continue
         begin = max(0, len(held) - _LONGEST_END + 1)

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from experts.errors import BadOutput, ExpertLost
+from experts.errors import BadOutput, ExpertError, ExpertLost
 from experts.sse import DONE, MAX_EVENT_BYTES, EventParser, data_of, split_events
 from experts.types import Chunk, Usage
-from experts.upstream.refusals import told_error
+from experts.upstream.refusals import Asked, told_error
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
@@ -24,6 +24,9 @@ _USAGE_BYTES = 4096
 """A usage object is small; what is larger is something else."""
 _MOST_TOKENS = 1 << 53
 _SHOWN = 80
+
+Secrets = tuple[str, ...]
+"""What must not be told to a client."""
 
 
 class _Tolerant(BaseModel):
@@ -76,13 +79,13 @@ class _Answer(_Tolerant):
     error: Any = None
 
 
-def parse_chunk(expert: str, data: bytes) -> Chunk:
+def parse_chunk(expert: str, data: bytes, secrets: Secrets = ()) -> Chunk:
     """The data of one event, or a whole answer, as a chunk.
 
     Raises BadOutput for anything that is not OpenAI's format, and for an error what
     `refusals.told_error` makes of it.
     """
-    event = _parsed(expert, data, "the event")
+    event = _parsed(expert, data, "the event", secrets)
     usage = read_usage(event.usage)
     if not event.choices:
         return Chunk("", None, usage)
@@ -90,14 +93,14 @@ def parse_chunk(expert: str, data: bytes) -> Chunk:
     return Chunk(choice.said, choice.finish_reason, usage, _logprobs(choice.logprobs))
 
 
-def check_whole(expert: str, content_type: str, content: bytes) -> None:
+def check_whole(expert: str, content_type: str, content: bytes, secrets: Secrets = ()) -> None:
     """Raise the expert's error for a body that is not an answer in OpenAI's format."""
     if not content.strip():
         raise BadOutput(f"Expert {expert} sent an empty answer.", expert=expert)
     if not content_type.startswith(JSON):
         shown = " ".join(content_type.split())[:_SHOWN] or "something"
         raise BadOutput(f"Expert {expert} sent {shown} instead of JSON.", expert=expert)
-    answer = _parsed(expert, content, "the body")
+    answer = _parsed(expert, content, "the body", secrets)
     if not answer.choices:
         raise BadOutput(f"Expert {expert} sent an answer without choices.", expert=expert)
 
@@ -114,14 +117,7 @@ async def read_body(expert: str, pieces: AsyncIterator[bytes]) -> bytes:
     return b"".join(read)
 
 
-async def read_whole(expert: str, content_type: str, pieces: AsyncIterator[bytes]) -> bytes:
-    """A whole answer. Raises the expert's error where the body is none in OpenAI's format."""
-    content = await read_body(expert, pieces)
-    check_whole(expert, content_type, content)
-    return content
-
-
-async def read_beginning(expert: str, blocks: AsyncIterator[bytes]) -> bytes:
+async def read_beginning(expert: str, blocks: AsyncIterator[bytes], secrets: Secrets = ()) -> bytes:
     """The bytes of a stream up to the block with its first event; blocks are whole events.
 
     Raises the expert's error where that is none in OpenAI's format, or where none comes.
@@ -131,41 +127,44 @@ async def read_beginning(expert: str, blocks: AsyncIterator[bytes]) -> bytes:
     async for block in blocks:
         read += block
         for data in filter(None, parser.feed(block)):
-            _check_first(expert, data)
+            _check_first(expert, data, secrets)
             return bytes(read)
         if len(read) > MAX_EVENT_BYTES:
             raise BadOutput(f"Expert {expert} sent comments without end.", expert=expert)
     for data in filter(None, parser.end()):
-        _check_first(expert, data)
+        _check_first(expert, data, secrets)
         return bytes(read)
     if not read:
         raise ExpertLost(f"Expert {expert} sent no answer.", expert=expert)
     raise BadOutput(f"Expert {expert} sent a stream without events.", expert=expert)
 
 
-def _check_first(expert: str, data: bytes) -> None:
+def _check_first(expert: str, data: bytes, secrets: Secrets) -> None:
     if data != DONE:
-        parse_chunk(expert, data)
+        parse_chunk(expert, data, secrets)
 
 
-def before_error(expert: str, block: bytes) -> tuple[bytes, Exception | None]:
-    """The bytes of whole events before the one that tells an error, and that error.
+def sound_part(
+    expert: str, block: bytes, secrets: Secrets = ()
+) -> tuple[bytes, ExpertError | None]:
+    """Of a block of events: the bytes before the one that tells an error, and that error.
 
-    Only events with `ERROR_KEY` are parsed.
+    Blocks without `ERROR_KEY` that end as an event does need not be looked at. A last event without its end is left out, unless it is whole all the same.
     """
     good = 0
     for event in split_events(block):
         data = data_of(event)
-        if data and data != DONE and ERROR_KEY in data:
+        cut = not event.endswith((b"\n", b"\r"))
+        if data != DONE and (cut or ERROR_KEY in data):
             try:
-                parse_chunk(expert, data)
-            except Exception as error:
-                return block[:good], error
+                parse_chunk(expert, data, secrets)
+            except ExpertError as error:
+                return block[:good], None if cut and isinstance(error, BadOutput) else error
         good += len(event)
     return block, None
 
 
-def _parsed(expert: str, data: bytes, what: str) -> _Answer:
+def _parsed(expert: str, data: bytes, what: str, secrets: Secrets) -> _Answer:
     try:
         answer = _Answer.model_validate_json(data)
     except ValidationError as error:
@@ -176,7 +175,7 @@ def _parsed(expert: str, data: bytes, what: str) -> _Answer:
             expert=expert,
         ) from error
     if answer.error:
-        raise told_error(expert, answer.error)
+        raise told_error(Asked(expert, secrets), answer.error)
     return answer
 
 

@@ -8,9 +8,7 @@ MARK = "[redacted]"
 LONGEST = 1000
 """Letters of a message that are looked at and kept."""
 WINDOW = 8
-"""So many letters of a known secret in a row are taken for it."""
-SHORTEST = 4
-"""A secret of fewer letters is none."""
+"""So many letters of a known secret in a row are taken for it; a shorter one is a placeholder."""
 
 _RUN = string.ascii_letters + string.digits + "_-.*+/="
 _KEYS = re.compile(
@@ -41,20 +39,17 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
 
 def _without(line: str, secret: str) -> str:
     """The line without any run of letters that holds a part of the secret."""
-    if len(secret) < SHORTEST:
-        return line
-    width = min(WINDOW, len(secret))
-    parts = {secret[at : at + width] for at in range(len(secret) - width + 1)}
+    parts = {secret[at : at + WINDOW] for at in range(len(secret) - WINDOW + 1)}
     kept: list[str] = []
     done = at = 0
-    while at + width <= len(line):
-        if line[at : at + width] not in parts:
+    while at + WINDOW <= len(line):
+        if line[at : at + WINDOW] not in parts:
             at += 1
             continue
         begin = done + len(line[done:at].rstrip(_RUN))
-        while line[at : at + width] in parts:
+        while line[at : at + WINDOW] in parts:
             at += 1
-        at += width - 1
+        at += WINDOW - 1
         at = len(line) - len(line[at:].lstrip(_RUN))
         kept += [line[done:begin], MARK]
         done = at

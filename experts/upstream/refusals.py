@@ -74,12 +74,12 @@ def refused_by(
     return _error(asked, status, error, retry_after_s(headers))
 
 
-def told_error(expert: str, error: Any) -> ExpertError:
+def told_error(asked: Asked, error: Any) -> ExpertError:
     """The error that stands in an answer, whose own status was 200; it may tell a better one."""
     body = error if isinstance(error, dict) else {"message": error}
     told = [body.get(name) for name in ("status", "code", "status_code")]
     numbers = [int(one) for one in told if _is_status(one)]
-    return _error(Asked(expert), numbers[0] if numbers else UNKNOWN, body, None)
+    return _error(asked, numbers[0] if numbers else UNKNOWN, body, None)
 
 
 def refusal(expert: str, status: int, error: Any) -> ExpertRefused:

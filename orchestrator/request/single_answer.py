@@ -7,17 +7,16 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 
-from experts.engine import Answer
+from experts.engine import Answer, read_answer
 from experts.errors import BadOutput, ExpertError, ExpertLost, ExpertTimeout, RequestError
 from experts.fused.roles import Fused, in_role, refuse_role_tokens
-from experts.sse import whole_events
+from experts.sse import EVENT_ENDS, whole_events
 from experts.types import Request, Usage
 from experts.upstream.answers import (
     ERROR_KEY,
     EVENT_STREAM,
-    before_error,
     read_beginning,
-    read_whole,
+    sound_part,
     usage_in,
 )
 from orchestrator.request.answer import StartedAnswer, no_bytes
@@ -118,57 +117,64 @@ class SingleAnswers:
             held.push_async_callback(answer.aclose)
             trace.slot_wait_ms += answer.slot_wait_ms
             if not request.stream:
-                whole = await read_whole(name, answer.content_type, answer.pieces)
+                whole = await read_answer(name, answer)
                 count(whole)
                 whole = attribution.whole(whole) if attribution else whole
                 return StartedAnswer(answer.content_type, whole, no_bytes(), held)
             blocks = await _blocks(name, answer, attribution)
-            first, failure = before_error(name, await read_beginning(name, blocks))
-            count(first)
-            rest = self._watched(blocks, lease, count, first, failure)
-            return StartedAnswer(answer.content_type, first, rest, held)
+            first = await read_beginning(name, blocks, answer.secrets)
+            rest = self._watched(first, blocks, answer.secrets, lease, count)
+            return StartedAnswer(answer.content_type, await anext(rest, b""), rest, held)
         except BaseException:
             await held.aclose()
             raise
 
     async def _watched(
         self,
+        first: bytes,
         blocks: AsyncIterator[bytes],
+        secrets: tuple[str, ...],
         lease: Lease,
         count: Callable[[bytes], None],
-        first: bytes,
-        failure: Exception | None,
     ) -> AsyncIterator[bytes]:
-        """The rest of a stream; if it breaks, the pool learns which slot to look at.
+        """A stream; if it breaks, the pool learns which slot to look at.
 
         An error event is raised. A stream that ends without `[DONE]` and without a finish reason
         has broken as well; one without `[DONE]` alone gets it.
         """
-        name, last = lease.engine.name, deque([first], maxlen=TAIL)
+        name = lease.engine.name
         try:
+            block, failure = sound_part(name, first, secrets)
+            last = deque([block], maxlen=TAIL)
+            count(block)
+            yield block
             if failure is not None:
                 raise failure
             async for block in blocks:
-                piece = block
-                if ERROR_KEY in block:
-                    piece, failure = before_error(name, block)
-                count(piece)
-                if piece:
-                    yield piece
+                part = block
+                if ERROR_KEY in block or not block.endswith(EVENT_ENDS):
+                    part, failure = sound_part(name, block, secrets)
+                count(part)
+                last.append(part)
+                yield part
                 if failure is not None:
                     raise failure
-                last.append(piece)
-            tail = b"".join(last)
-            if _DONE.search(tail):
-                return
-            if not _FINISHED.search(tail):
-                raise ExpertLost(f"Expert {name} broke off its answer.", expert=name)
-            yield _LAST_EVENT if tail.endswith((b"\n\n", b"\r\n\r\n")) else b"\n\n" + _LAST_EVENT
+            if missing := _missing(name, b"".join(last)):
+                yield missing
         except ExpertError:
             suspicion = asyncio.create_task(self._pool.suspect(lease))
             self._suspicions.add(suspicion)
             suspicion.add_done_callback(self._suspicions.discard)
             raise
+
+
+def _missing(expert: str, tail: bytes) -> bytes:
+    """What a stream lacks at its end. Raises ExpertLost where it has broken off."""
+    if _DONE.search(tail):
+        return b""
+    if not _FINISHED.search(tail):
+        raise ExpertLost(f"Expert {expert} broke off its answer.", expert=expert)
+    return _LAST_EVENT if tail.endswith(EVENT_ENDS) else b"\n\n" + _LAST_EVENT
 
 
 async def _blocks(
@@ -177,7 +183,7 @@ async def _blocks(
     """The blocks of whole events of a stream. Raises the expert's error for anything else."""
     if not answer.content_type.startswith(EVENT_STREAM):
         # A server that does not stream may still have said why.
-        await read_whole(expert, answer.content_type, answer.pieces)
+        await read_answer(expert, answer)
         raise BadOutput(
             f"Expert {expert} sent {answer.content_type[:80]} instead of a stream.", expert=expert
         )

@@ -12,11 +12,11 @@ from experts.errors import BadOutput, ExpertError, ExpertMisconfigured, ExpertRe
 from experts.types import Chunk, Usage
 from experts.upstream import answers
 from experts.upstream.answers import (
-    before_error,
     check_whole,
     parse_chunk,
     read_beginning,
     read_body,
+    sound_part,
 )
 
 JSON = st.recursive(
@@ -176,10 +176,20 @@ async def test_a_stream_that_begins_badly_is_its_experts_error(block: bytes, kin
 
 
 def test_what_came_before_an_error_event_is_kept() -> None:
-    before, error = before_error("tiny", GOOD + GOOD + BROKEN + GOOD)
+    before, error = sound_part("tiny", GOOD + GOOD + BROKEN + GOOD)
     assert before == GOOD + GOOD
     assert isinstance(error, ExpertRefused)
-    assert before_error("tiny", GOOD + GOOD) == (GOOD + GOOD, None)
+    assert sound_part("tiny", GOOD + GOOD) == (GOOD + GOOD, None)
+
+
+@pytest.mark.parametrize("rest", [b"d", b"data: {", b": comm", b"data", b"data: [DONE"])
+def test_half_an_event_is_left_out(rest: bytes) -> None:
+    assert sound_part("tiny", GOOD + rest) == (GOOD, None)
+
+
+@pytest.mark.parametrize("rest", [b"data: [DONE]", b"data: {}", GOOD.strip()])
+def test_a_last_event_without_its_empty_line_is_kept(rest: bytes) -> None:
+    assert sound_part("tiny", GOOD + rest) == (GOOD + rest, None)
 
 
 async def test_a_body_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
