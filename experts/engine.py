@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from experts.errors import ExpertLost
 from experts.sse import DONE, events
 from experts.types import Chunk, Completion, Request, Usage
-from experts.upstream.answers import EVENT_STREAM, check_whole, parse_chunk, read_body
+from experts.upstream.answers import EVENT_STREAM, parse_chunk, read_whole
 
 USAGE_WANTED: Mapping[str, Any] = {"include_usage": True}
 """What a streamed request has in `stream_options` to have its tokens counted."""
@@ -89,7 +89,8 @@ async def stream(
         opened(answer)
         if not answer.content_type.startswith(EVENT_STREAM):
             # Some servers do not stream; the answer is one all the same.
-            yield parse_chunk(engine.name, await read_answer(engine.name, answer))
+            sent = (answer.content_type, answer.pieces, answer.secrets)
+            yield parse_chunk(engine.name, await read_whole(engine.name, *sent))
             return
         async for data in events(engine.name, answer.pieces):
             if data == DONE:
@@ -99,13 +100,6 @@ async def stream(
             yield chunk
     if not finished:
         raise ExpertLost(f"Expert {engine.name} broke off its answer.", expert=engine.name)
-
-
-async def read_answer(expert: str, answer: Answer) -> bytes:
-    """A whole answer. Raises the expert's error where the body is none in OpenAI's format."""
-    content = await read_body(expert, answer.pieces)
-    check_whole(expert, answer.content_type, content, answer.secrets)
-    return content
 
 
 async def complete(engine: Engine, request: Request) -> Completion:

@@ -117,6 +117,15 @@ async def read_body(expert: str, pieces: AsyncIterator[bytes]) -> bytes:
     return b"".join(read)
 
 
+async def read_whole(
+    expert: str, content_type: str, pieces: AsyncIterator[bytes], secrets: Secrets = ()
+) -> bytes:
+    """A whole answer. Raises the expert's error where the body is none in OpenAI's format."""
+    content = await read_body(expert, pieces)
+    check_whole(expert, content_type, content, secrets)
+    return content
+
+
 async def read_beginning(expert: str, blocks: AsyncIterator[bytes], secrets: Secrets = ()) -> bytes:
     """The bytes of a stream up to the block with its first event; blocks are whole events.
 
@@ -149,7 +158,8 @@ def sound_part(
 ) -> tuple[bytes, ExpertError | None]:
     """Of a block of events: the bytes before the one that tells an error, and that error.
 
-    Blocks without `ERROR_KEY` that end as an event does need not be looked at. A last event without its end is left out, unless it is whole all the same.
+    Blocks without `ERROR_KEY` that end as an event does need not be looked at. A last event
+    without its end is left out, unless it is whole all the same.
     """
     good = 0
     for event in split_events(block):

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experts.engine import Answer, read_answer, stream
+from experts.engine import Answer, stream
 from experts.errors import ExpertLost, ExpertRefused
 from experts.fused.roles import Fused, refuse_role_tokens, without_role_tokens
 from experts.types import Chunk, Request, Usage
-from experts.upstream.answers import usage_in
+from experts.upstream.answers import read_whole, usage_in
 from orchestrator.config.model import CompositionConfig
 from orchestrator.request.budget import Ledger
 from orchestrator.request.context import RequestContext
@@ -116,7 +116,7 @@ class ExpertCalls:
         name = lease.engine.name
         async with aclosing(await lease.engine.open(request, name)) as answer:
             self._opened(answer)
-            return await read_answer(name, answer)
+            return await read_whole(name, answer.content_type, answer.pieces, answer.secrets)
 
     async def _once(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
         with await self._lease(expert) as lease:

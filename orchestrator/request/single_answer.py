@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 
-from experts.engine import Answer, read_answer
+from experts.engine import Answer
 from experts.errors import BadOutput, ExpertError, ExpertLost, ExpertTimeout, RequestError
 from experts.fused.roles import Fused, in_role, refuse_role_tokens
 from experts.sse import EVENT_ENDS, whole_events
@@ -16,6 +16,7 @@ from experts.upstream.answers import (
     ERROR_KEY,
     EVENT_STREAM,
     read_beginning,
+    read_whole,
     sound_part,
     usage_in,
 )
@@ -117,7 +118,7 @@ class SingleAnswers:
             held.push_async_callback(answer.aclose)
             trace.slot_wait_ms += answer.slot_wait_ms
             if not request.stream:
-                whole = await read_answer(name, answer)
+                whole = await _whole(name, answer)
                 count(whole)
                 whole = attribution.whole(whole) if attribution else whole
                 return StartedAnswer(answer.content_type, whole, no_bytes(), held)
@@ -177,13 +178,17 @@ def _missing(expert: str, tail: bytes) -> bytes:
     return _LAST_EVENT if tail.endswith(EVENT_ENDS) else b"\n\n" + _LAST_EVENT
 
 
+async def _whole(expert: str, answer: Answer) -> bytes:
+    return await read_whole(expert, answer.content_type, answer.pieces, answer.secrets)
+
+
 async def _blocks(
     expert: str, answer: Answer, attribution: TokenAttribution | None
 ) -> AsyncIterator[bytes]:
     """The blocks of whole events of a stream. Raises the expert's error for anything else."""
     if not answer.content_type.startswith(EVENT_STREAM):
         # A server that does not stream may still have said why.
-        await read_answer(expert, answer)
+        await _whole(expert, answer)
         raise BadOutput(
             f"Expert {expert} sent {answer.content_type[:80]} instead of a stream.", expert=expert
         )

@@ -8,7 +8,7 @@ from experts.errors import BadOutput, RequestError
 from experts.fused.composites.fusion_route.speaker import speaker
 from experts.fused.composites.mixture_of_thoughts.listening import listened
 from experts.fused.roles import Fused
-from experts.sse import DONE, events
+from experts.sse import DONE, data_of, split_events, whole_events
 from experts.types import Request
 
 _END = b"\n\n"
@@ -43,9 +43,14 @@ class TokenAttribution:
 
     async def stream(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The events of a stream; `pieces` may end anywhere."""
-        async for data in events(self._expert, pieces):
-            told = data if data == DONE else self._translated(data)
-            yield _DATA + told + _END
+        async for block in whole_events(self._expert, pieces):
+            yield b"".join(map(self._event, split_events(block)))
+
+    def _event(self, event: bytes) -> bytes:
+        data = data_of(event)
+        if not data or data == DONE:
+            return event
+        return _DATA + self._translated(data) + _END
 
     def _translated(self, content: bytes) -> bytes:
         """Raises BadOutput for what is not the answer of a fused expert."""

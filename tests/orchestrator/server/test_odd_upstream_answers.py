@@ -50,7 +50,7 @@ NO_ANSWERS = [
     Sent((b"data: null\n\n", DONE)),
     Sent((b"data: not JSON\n\n", DONE)),
     Sent((b": nothing but comments\n\n",)),
-    Sent((gzip.compress(b"{}"),), JSON, headers={"content-encoding": "gzip"}),
+    Sent((gzip.compress(b"{}", mtime=0),), JSON, headers={"content-encoding": "gzip"}),
     Sent((), None, 204),
     Sent((), None, 302, {"location": "http://127.0.0.1:9/"}),
     Sent((b"<html>",), "text/html", 307, {"location": "http://127.0.0.1:9/"}),
