@@ -62,6 +62,7 @@ TREES = st.recursive(
     ),
     max_leaves=8,
 )
+FIXED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 class Ordered:
@@ -141,7 +142,9 @@ async def test_a_body_that_is_no_answer_costs_only_its_own_vote(
     assert "odd" in failed
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
 @given(trees=st.lists(TREES, max_size=3), tail=st.sampled_from([b"", DONE, b"data: {\n\n"]))
 async def test_any_events_cost_only_their_own_vote(
     gateway: Any, odd: OddUpstream, trees: list[Any], tail: bytes

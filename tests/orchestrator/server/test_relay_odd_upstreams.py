@@ -19,6 +19,7 @@ from experts.sse import EventParser
 
 KEY = "s3cr3t-0f-the-pool"
 QUOTED = f"Incorrect API key provided: {KEY[:9]}***. Bearer {KEY}, sk-abcdefgh."
+FIXED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,9 @@ async def test_what_is_no_answer_is_a_bad_gateway_naming_the_expert(
     assert "html" not in error["message"].replace("text/html", "")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
 @given(
     kind=st.sampled_from([JSON, SSE, "text/html", None]),
     status=st.sampled_from([200, 201, 302, 400, 404, 429, 500]),
