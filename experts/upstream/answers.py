@@ -64,7 +64,7 @@ class _Choice(_Tolerant):
     message: _Said | None = None
     text: str | None = None
     finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
+    logprobs: Any = None
 
     @property
     def said(self) -> str:
@@ -206,9 +206,13 @@ def read_usage(told: Any) -> Usage | None:
     return Usage(*(count or 0 for count in counts))
 
 
-def _logprobs(logprobs: _Logprobs | None) -> tuple[float, ...]:
-    """Of the tokens of a piece, in either operation's format."""
-    if logprobs is None:
+def _logprobs(told: Any) -> tuple[float, ...]:
+    """Of the tokens of a piece, in either operation's format; none where they are odd."""
+    if told is None:
+        return ()
+    try:
+        logprobs = _Logprobs.model_validate(told)
+    except ValidationError:
         return ()
     if logprobs.content:
         found = [token.logprob for token in logprobs.content]

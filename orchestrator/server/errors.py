@@ -23,6 +23,7 @@ from experts.errors import (
     TooManyRequests,
     UnknownModel,
 )
+from experts.upstream.refusals import MAX_RETRY_AFTER_S
 
 # The most specific class first: the first match counts.
 _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
@@ -53,8 +54,6 @@ FAREWELL_S = 1.0
 """How long the last words of a service that stops may wait for a client that does not read."""
 RETRY_AFTER_S = {429: 1, 503: 5}
 """Seconds a client should wait; the OpenAI SDK obeys it."""
-MAX_RETRY_AFTER_S = 120
-"""The OpenAI SDK does not try again at all when it is told to wait for longer."""
 
 
 def status_of(error: CoterieError) -> int:

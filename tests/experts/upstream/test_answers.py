@@ -85,6 +85,8 @@ def test_what_is_wrong_is_named_with_its_place(event: str, place: str) -> None:
         ({"choices": [{"delta": {"content": [{"type": "image"}]}}]}, Chunk("")),
         ({"choices": [{"message": {"content": "a"}}], "error": {}}, Chunk("a")),
         ({"choices": [{"text": "a", "logprobs": {"token_logprobs": [math.nan]}}]}, Chunk("a")),
+        ({"choices": [{"text": "a", "logprobs": []}]}, Chunk("a")),
+        ({"choices": [{"text": "a", "logprobs": {"content": ["x"]}}]}, Chunk("a")),
         ({"choices": [{"text": "a", "finish_reason": "stop"}]}, Chunk("a", "stop")),
         (
             {"choices": [{"text": "a", "logprobs": {"token_logprobs": [None, -1.0]}}]},
