@@ -31,6 +31,11 @@ def failure_reason(error: ExpertError) -> str:
     return error.message if named else f"{error.expert}: {error.message}"
 
 
-def no_text_error(expert: str) -> ExpertError:
-    """The error for an answer without text, where text is needed."""
-    return ExpertError(f"{expert} said nothing.", expert=expert)
+def no_text_error(expert: str, *, thought: bool = False, cut: bool = False) -> ExpertError:
+    """The error for an answer without text, where text is needed.
+
+    `thought`: it has reasoning; `cut`: it was cut off at its bound of tokens.
+    """
+    did = "only reasoned" if thought else "said nothing"
+    why = ", and was cut off at its bound of tokens" if cut else ""
+    return ExpertError(f"{expert} {did}{why}.", expert=expert)

@@ -51,16 +51,15 @@ async def gather(
     """Make all calls at once; the answers that came, in the order of the calls.
 
     Calls that are no longer needed are aborted: after the deadline, once the quorum has answered,
-    and as soon as `enough(answers so far, number of answers to come)` is true. Answers without text
-    count only if all are empty and no call failed. Raises NobodyAnswered, with every reason, where
-    no expert answers; the expert's own error where all refused the request as invalid; and any
+    and as soon as `enough(answers so far, number of answers to come)` is true. An answer without
+    text, or with reasoning only, has failed. Raises NobodyAnswered, with every reason, where no
+    expert answers; the expert's own error where all refused the request as invalid; and any
     error that is not an ExpertError as it is. `what` ends the progress message "2 of 3 ...".
     """
     tasks = {
         asyncio.create_task(_one(number, call, ask)): number for number, call in enumerate(calls)
     }
     answers: list[Answer] = []
-    silent: list[Answer] = []
     failed: dict[int, ExpertError] = {}
     waiting = set(tasks)
     quorum = min(ask.quorum, len(calls))
@@ -80,9 +79,10 @@ async def gather(
                 except ExpertError as error:
                     failed[tasks[task]] = error
                     continue
-                (answers if one.text else silent).append(one)
-                if not one.text:
-                    failed[tasks[task]] = no_text_error(one.expert)
+                if one.text:
+                    answers.append(one)
+                else:
+                    failed[tasks[task]] = _silence(one)
             answers.sort()
             ask.tell(f"{len(answers)} of {len(calls)} {what}")
             if waiting and enough(answers, len(waiting)):
@@ -94,9 +94,9 @@ async def gather(
         ask.tell(
             f"{len(errors)} of {len(calls)} failed", failed=[failure_reason(e) for e in errors]
         )
-    if answers or len(silent) == len(failed):
-        return answers or sorted(silent)
-    raise all_failed_error(errors)
+    if errors and not answers:
+        raise all_failed_error(errors)
+    return answers
 
 
 def as_chunk(answer: Answer) -> Chunk:
@@ -108,6 +108,11 @@ def first_complete(answers: Iterable[Answer]) -> Answer:
     """The first answer that was not cut off; if there is none, the first."""
     found = list(answers)
     return next((one for one in found if not one.cut), found[0])
+
+
+def _silence(answer: Answer) -> ExpertError:
+    thought = bool(answer.completion.text.strip())
+    return no_text_error(answer.expert, thought=thought, cut=answer.cut)
 
 
 async def _one(number: int, call: Call, ask: Ask) -> Answer:

@@ -20,7 +20,8 @@ async def complete(expert: str, request: Request, ask: Ask) -> Completion:
     async with aclosing(stream):
         completion = await collect(expert, stream)
     if not without_thoughts(completion.text):
-        raise no_text_error(expert)
+        thought, cut = bool(completion.text.strip()), completion.finish_reason == "length"
+        raise no_text_error(expert, thought=thought, cut=cut)
     return completion
 
 
@@ -78,6 +79,4 @@ def _instead(
     if otherwise is not None:
         ask.tell(f"{lead} failed", failed=[failure_reason(failed or no_text_error(lead))])
         return as_chunk(otherwise)
-    if failed is not None or errors:
-        raise all_failed_error([*errors, failed or no_text_error(lead)])
-    return Chunk("", "stop")
+    raise all_failed_error([*errors, failed or no_text_error(lead)])

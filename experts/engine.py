@@ -6,8 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 from experts.errors import ExpertLost
-from experts.sse import DONE, events, parse_chunk
+from experts.sse import DONE, events
 from experts.types import Chunk, Completion, Request, Usage
+from experts.upstream.answers import EVENT_STREAM, parse_chunk, read_whole
+
+USAGE_WANTED: Mapping[str, Any] = {"include_usage": True}
+"""What a streamed request has in `stream_options` to have its tokens counted."""
 
 
 @dataclass(slots=True)
@@ -23,6 +27,8 @@ class Answer:
     on_close: Callable[[], Awaitable[None]] | None = None
     slot_wait_ms: float = 0.0
     """How long other engines of the slot's process held it up."""
+    secrets: tuple[str, ...] = ()
+    """What must not be told of it: its server may quote the key it was asked with."""
 
     async def aclose(self) -> None:
         """End the answer, and let go of what it holds."""
@@ -61,7 +67,7 @@ class HasEndpoints(Protocol):
     """An engine whose server offers more than answers: `/tokenize`, `/version` and the like."""
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | None) -> Reply:
-        """What the server says, with any status. Raises ExpertLost, ExpertTimeout."""
+        """What the server says, a refusal of the call included. Raises ExpertError for others."""
         ...
 
 
@@ -77,14 +83,19 @@ async def stream(
     `opened` is called with the answer when it has begun. Raises ExpertError: BadOutput for what is
     not OpenAI's format, ExpertLost where it ends early.
     """
-    body = {**request.body, "stream": True, "stream_options": {"include_usage": True}}
+    body = {**request.body, "stream": True, "stream_options": dict(USAGE_WANTED)}
     finished = False
     async with aclosing(await engine.open(replace(request, body=body), engine.name)) as answer:
         opened(answer)
+        if not answer.content_type.startswith(EVENT_STREAM):
+            # Some servers do not stream; the answer is one all the same.
+            sent = (answer.content_type, answer.pieces, answer.secrets)
+            yield parse_chunk(engine.name, await read_whole(engine.name, *sent))
+            return
         async for data in events(engine.name, answer.pieces):
             if data == DONE:
                 return
-            chunk = parse_chunk(engine.name, data)
+            chunk = parse_chunk(engine.name, data, answer.secrets)
             finished = finished or chunk.finish_reason is not None
             yield chunk
     if not finished:

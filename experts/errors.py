@@ -13,6 +13,7 @@ CoterieError
 │   ├── ExpertLost         its connection or its process broke
 │   ├── ExpertTimeout      it did not answer within the deadline
 │   ├── BadOutput          it sent something that is not OpenAI's format
+│   ├── ExpertMisconfigured its server refuses the service itself: its key, account or address
 │   ├── ExpertOverloaded   its queue is full
 │   ├── NobodyAnswered     none of several experts that should answer together did
 │   ├── BudgetSpent        it was not asked, or was stopped: the panel's budget was spent
@@ -132,6 +133,13 @@ class BadOutput(ExpertError):
     retryable = False
 
 
+class ExpertMisconfigured(ExpertError):
+    """The expert's server refuses us, whatever is asked: its key, account or address is wrong."""
+
+    code = "expert_misconfigured"
+    retryable = False
+
+
 class ExpertOverloaded(ExpertError):
     """More requests are waiting for the expert than the configuration allows."""
 
@@ -162,13 +170,25 @@ class BudgetSpent(ExpertError):
 
 
 class ExpertRefused(ExpertError):
-    """The expert answered with an error; `status` and `body` are passed on."""
+    """The expert answered with an error; `status` and `body` are passed on.
+
+    `retry_after_s` is its own word on when to try again.
+    """
 
     code = "expert_refused"
     retryable = False
 
-    def __init__(self, message: str, *, expert: str, status: int, body: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        expert: str,
+        status: int,
+        body: Mapping[str, Any],
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message, expert=expert)
+        self.retry_after_s = retry_after_s
         self.status = status
         self.body = body
         self.retryable = status >= 500

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
 
 from experts.engine import Answer, Engine
 from experts.errors import BadOutput, CoterieError
@@ -27,22 +29,31 @@ class GuardedEngine:
         except Exception as error:
             raise self._fault(error) from error
         if not isinstance(answer, Answer):
-            raise BadOutput(
-                f"Expert {self.name} returned a {type(answer).__name__}, not an Answer.",
-                expert=self.name,
-            )
-        pieces = self._pieces(answer)
-        return Answer(answer.content_type, pieces, answer.aclose, answer.slot_wait_ms)
+            raise self._wrong(f"returned a {type(answer).__name__}, not an Answer")
+        if not isinstance(answer.content_type, str):
+            raise self._wrong("returned an Answer whose content type is no text")
+        return replace(answer, pieces=self._pieces(answer), on_close=partial(self._close, answer))
 
     async def _pieces(self, answer: Answer) -> AsyncGenerator[bytes, None]:
         try:
             async with aclosing(answer.pieces) as pieces:
                 async for piece in pieces:
+                    if not isinstance(piece, bytes):
+                        raise self._wrong(f"sent a {type(piece).__name__}, not bytes")
                     yield piece
         except CoterieError:
             raise
         except Exception as error:
             raise self._fault(error) from error
+
+    async def _close(self, answer: Answer) -> None:
+        try:
+            await answer.aclose()
+        except Exception:  # It has answered: what it leaves behind is its own.
+            LOGGER.exception("expert %s failed to close", self.name)
+
+    def _wrong(self, what: str) -> BadOutput:
+        return BadOutput(f"Expert {self.name} {what}.", expert=self.name)
 
     def _fault(self, error: Exception) -> BadOutput:
         LOGGER.error("expert %s failed", self.name, exc_info=error)

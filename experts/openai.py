@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -13,10 +14,20 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from experts.engine import Answer, Reply
-from experts.errors import ExpertError, ExpertLost, ExpertRefused, ExpertTimeout
-from experts.sse import refusal
+from experts.engine import USAGE_WANTED, Answer, Reply
+from experts.errors import (
+    BadOutput,
+    CoterieError,
+    ExpertError,
+    ExpertLost,
+    ExpertRefused,
+    ExpertTimeout,
+)
 from experts.types import Request
+from experts.upstream.answers import EVENT_STREAM, JSON, read_body
+from experts.upstream.refusals import CLIENTS, Asked, refused_by
+
+LOGGER = logging.getLogger("coterie.experts")
 
 ASKED_MODEL_HEADER = "x-coterie-model"
 """Tells a slot which model name the client used, so that its answer carries that name."""
@@ -29,6 +40,11 @@ COUNT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 30.0
 MOST_WAIT_MS = 3.6e6
 
+_UNTOLD = ("application/octet-stream", "text/plain")
+"""Types of servers that do not tell one: the body must be what was asked for."""
+_NOT_FOUND = 404
+_UNKNOWN_FIELD = (400, 422)
+_USAGE_FIELDS = (b"stream_options", b"include_usage")
 _CONTEXT = re.compile(r"maximum context length is (\d+) tokens.* at least \d+ input tokens")
 
 
@@ -83,13 +99,49 @@ class OpenAIEngine:
         self.name = endpoint.expert
         self.endpoint = endpoint
         self._client = client
+        self._asked = Asked(self.name, (endpoint.api_key,) if endpoint.api_key else ())
+        self._counts_usage = True
 
     async def open(self, request: Request, asked_model: str) -> Answer:
-        """The expert's answer to `request`, its status known to be below 400.
+        """The expert's answer to `request`, its status known to be 2xx.
 
-        Raises ExpertLost, ExpertTimeout, or ExpertRefused with the expert's own error.
+        A server that does not know the field that asks for the usage is asked without, from then
+        on. Raises ExpertLost, ExpertTimeout, BadOutput, ExpertMisconfigured, or ExpertRefused with
+        the expert's own error.
         """
+        with _foreign_errors(self.name):
+            wants_usage = self._wants_usage(request)
+            response = await self._send(request, asked_model)
+            if wants_usage and response.status_code in _UNKNOWN_FIELD:
+                content = await self._content(response)
+                if not any(field in content for field in _USAGE_FIELDS):
+                    raise await self._refused(response, content, request)
+                LOGGER.info("expert %s counts no tokens in streams: asked without", self.name)
+                self._counts_usage = False
+                response = await self._send(request, asked_model)
+            if not 200 <= response.status_code < 300:
+                raise await self._refused(response, await self._content(response), request)
+            packed = response.headers.get("content-encoding", "identity")
+            if packed != "identity":
+                await response.aclose()
+                raise BadOutput(
+                    f"Expert {self.name} sent an answer packed as {packed[:20]}, unasked.",
+                    expert=self.name,
+                )
+        kind = response.headers.get("content-type", "")
+        if not kind or kind.startswith(_UNTOLD):
+            kind = EVENT_STREAM if request.stream else JSON
+        waited_ms = milliseconds(response.headers.get(SLOT_WAIT_HEADER))
+        secrets = self._asked.secrets
+        return Answer(kind, self._pieces(response), response.aclose, waited_ms, secrets)
+
+    def _wants_usage(self, request: Request) -> bool:
+        return self._counts_usage and request.body.get("stream_options") == USAGE_WANTED
+
+    async def _send(self, request: Request, asked_model: str) -> httpx.Response:
         body = {**request.body, "model": self.endpoint.model}
+        if not self._counts_usage and body.get("stream_options") == USAGE_WANTED:
+            del body["stream_options"]
         headers = {
             **self.endpoint.headers(),
             "x-request-id": request.id,
@@ -102,21 +154,29 @@ class OpenAIEngine:
             headers=headers,
             extensions={"timeout": {"connect": CONNECT_TIMEOUT_S, "read": self.endpoint.timeout_s}},
         )
-        with _transport_errors(self.name):
-            response = await self._client.exchange(outgoing)
-        if response.status_code < 400:
-            kind = response.headers.get("content-type", "application/json")
-            waited_ms = _milliseconds(response.headers.get(SLOT_WAIT_HEADER))
-            return Answer(kind, self._pieces(response), response.aclose, waited_ms)
+        return await self._client.exchange(outgoing)
+
+    async def _content(self, response: httpx.Response) -> bytes:
+        """The body as it came, and the end of the response."""
         async with aclosing(response):
-            with _transport_errors(self.name):
-                refusal = _refusal(self.name, response.status_code, await response.aread())
-            raise await self._with_length(refusal, request)
+            return await read_body(self.name, self._pieces(response))
+
+    async def _refused(
+        self, response: httpx.Response, content: bytes, request: Request
+    ) -> ExpertError:
+        error = refused_by(self._asked, response.status_code, content, response.headers)
+        if isinstance(error, ExpertRefused):
+            return await self._with_length(error, request)
+        return error
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | None) -> Reply:
-        """A call beside `/v1`, such as `tokenize`; a body gets the model's own name."""
+        """A call beside `/v1`, such as `tokenize`; a body gets the model's own name.
+
+        A refusal is a reply where it is about the call (400, 404, 413, 422). Raises ExpertError for
+        others, as `open` does.
+        """
         content = json.dumps({**body, "model": self.endpoint.model}) if body is not None else None
-        with _transport_errors(self.name):
+        with _foreign_errors(self.name):
             answer = await self._client.request(
                 method,
                 f"{self.endpoint.base_url.removesuffix('/v1')}/{path}",
@@ -124,8 +184,15 @@ class OpenAIEngine:
                 headers=self.endpoint.headers(),
                 timeout=self.endpoint.timeout_s,
             )
-        kind = answer.headers.get("content-type", "application/json")
-        return Reply(answer.status_code, kind, answer.content)
+        kind = answer.headers.get("content-type", JSON)
+        if answer.is_success or answer.status_code == _NOT_FOUND:
+            return Reply(answer.status_code, kind, answer.content)
+        headers = {k: v for k, v in answer.headers.items() if k != "content-encoding"}
+        error = refused_by(self._asked, answer.status_code, answer.content, headers)
+        if isinstance(error, ExpertRefused) and error.status in CLIENTS:
+            told = {"error": {**error.body, "message": error.message}}
+            return Reply(error.status, JSON, json.dumps(told).encode())
+        raise error
 
     async def _with_length(self, refusal: ExpertRefused, request: Request) -> ExpertRefused:
         """VLLM stops counting just past its limit; its tokenizer tells the prompt's real length."""
@@ -151,14 +218,14 @@ class OpenAIEngine:
 
     async def _pieces(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
         """The bytes of an opened answer as they arrive; raises ExpertLost if they stop."""
-        with _transport_errors(self.name):
+        with _foreign_errors(self.name):
             # Not `aiter_raw`: its layers cost more than the read.
             async for piece in cast(httpx.AsyncByteStream, response.stream):
                 yield piece
 
 
-class _transport_errors:
-    """Turns the HTTP library's errors into ours, naming the expert."""
+class _foreign_errors:
+    """Turns every error that is not ours into one of the expert's."""
 
     def __init__(self, expert: str) -> None:
         self.expert = expert
@@ -166,32 +233,32 @@ class _transport_errors:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, CoterieError):
+            return
         # The aiohttp transport calls a refused connection a timeout.
         connecting = isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
         if isinstance(error, httpx.TimeoutException) and not connecting:
             raise ExpertTimeout(
                 f"Expert {self.expert} did not answer in time.", expert=self.expert
             ) from error
-        if isinstance(error, httpx.TransportError | httpx.StreamError | aiohttp.ClientError):
+        if isinstance(error, _BROKEN):
             raise ExpertLost(
                 f"The connection to expert {self.expert} broke ({type(error).__name__}).",
                 expert=self.expert,
             ) from error
+        LOGGER.error("expert %s failed", self.expert, exc_info=error)
+        raise BadOutput(
+            f"Expert {self.expert} cannot be read ({type(error).__name__}).", expert=self.expert
+        ) from error
 
 
-def _milliseconds(header: str | None) -> float:
+_BROKEN = (httpx.TransportError, httpx.StreamError, aiohttp.ClientError, OSError)
+
+
+def milliseconds(header: str | None) -> float:
     """What a header says; 0 for none, and for nonsense of somebody else's server."""
     try:
         value = float(header or 0)
     except ValueError:
         return 0.0
     return value if 0 <= value < MOST_WAIT_MS else 0.0
-
-
-def _refusal(expert: str, status: int, raw: bytes) -> ExpertRefused:
-    try:
-        body = json.loads(raw)
-    except ValueError:
-        return refusal(expert, status, raw[:500].decode(errors="replace"))
-    error = body.get("error") if isinstance(body, dict) else None
-    return refusal(expert, status, error or body)

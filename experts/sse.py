@@ -1,171 +1,146 @@
-"""The border to what experts send: any bytes in, typed chunks or BadOutput out."""
+"""Server-sent events, read by the rules of the WHATWG's HTML standard (section 9.2)."""
 
-import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from itertools import pairwise
 
-from pydantic import BaseModel, ValidationError
-
-from experts.errors import BadOutput, ExpertRefused
-from experts.types import Chunk, Usage
+from experts.errors import BadOutput
 
 DONE = b"[DONE]"
-JSON = "application/json"
 MAX_EVENT_BYTES = 64 << 20
 """An event that is larger is not waited for: it would fill the gateway's memory."""
 
-_USAGE_KEY = b'"usage"'
-_USAGE_BYTES = 4096
-"""A usage object is small; what is larger is something else."""
+_BOM = b"\xef\xbb\xbf"
+EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_LINE_END = rb"(?>\r\n|\n|\r)"
+_EVENT_END = re.compile(_LINE_END + _LINE_END)
+_LONGEST_END = 4
+
+
+class EventParser:
+    """Finds the data of events in bytes that may be cut anywhere.
+
+    Lines end with LF, CR or CRLF and nothing else: U+2028 and U+0085 are letters like others. The
+    fields `event`, `id` and `retry` mean nothing in OpenAI's protocol, and comments never do.
+    """
+
+    def __init__(self) -> None:
+        self.held = 0
+        """Bytes since the last empty line."""
+        self._line: list[bytes] = []
+        self._data: list[bytes] = []
+        self._after_cr = False
+        self._begun = False
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """The data of each event that ends in this piece."""
+        if not piece:
+            return []
+        if self._after_cr:
+            piece = piece.removeprefix(b"\n")  # The second half of a CRLF that was cut.
+        self._after_cr = piece.endswith(b"\r")
+        if b"\r" in piece:
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        self.held += len(piece)
+        *lines, rest = piece.split(b"\n")
+        found = []
+        for line in lines:
+            if self._line:
+                line = b"".join(self._line) + line
+                self._line.clear()
+            if line or not self._begun:
+                self._take(line)
+            else:
+                self.held = len(rest)
+                if self._data:
+                    found.append(self._event())
+        if rest:
+            self._line.append(rest)
+        return found
+
+    def end(self) -> list[bytes]:
+        """The data of the event that the stream's end cuts off, if there is one.
+
+        The standard drops it; some servers send no last empty line.
+        """
+        if self._line:
+            self._take(b"".join(self._line))
+            self._line.clear()
+        return [self._event()] if self._data else []
+
+    def _take(self, line: bytes) -> None:
+        if not self._begun:
+            self._begun = True
+            line = line.removeprefix(_BOM)
+        if line.startswith(b"data:"):
+            self._data.append(line[5:].removeprefix(b" "))
+        elif line == b"data":
+            self._data.append(b"")
+
+    def _event(self) -> bytes:
+        data = b"\n".join(self._data) if len(self._data) > 1 else self._data[0]
+        self._data.clear()
+        return data
 
 
 async def events(expert: str, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """The data of each event; `pieces` may be cut anywhere, lines may end with LF, CRLF or CR.
+    """The data of each event of an expert's answer; empty ones, which say nothing, are left out.
 
-    An event that the stream's end cuts off still counts: some servers send no last empty line.
     Raises BadOutput for an event without end.
     """
-    buffer = b""
+    parser = EventParser()
     async for piece in pieces:
-        buffer += piece
-        if b"\r" in buffer:
-            # A CR at the end may be half of a CRLF.
-            held = b"\r" if buffer.endswith(b"\r") else b""
-            whole = buffer[: len(buffer) - len(held)]
-            buffer = whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n") + held
-        *blocks, buffer = buffer.split(b"\n\n")
-        for block in blocks:
-            if data := _data(block):
+        for data in parser.feed(piece):
+            if data:
                 yield data
-        if len(buffer) > MAX_EVENT_BYTES:
-            raise BadOutput(f"Expert {expert} sent an event that does not end.", expert=expert)
-    if data := _data(buffer.replace(b"\r", b"\n")):
-        yield data
+        if parser.held > MAX_EVENT_BYTES:
+            raise _endless(expert)
+    for data in parser.end():
+        if data:
+            yield data
 
 
-def _data(block: bytes) -> bytes:
-    lines = [line[5:] for line in block.split(b"\n") if line.startswith(b"data:")]
-    return b"\n".join(line.removeprefix(b" ") for line in lines)
+async def whole_events(expert: str, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """The same bytes, cut only where an event ends; what the stream's end cuts off comes last.
 
-
-class _Tolerant(BaseModel):
-    """What we read of an expert's answer; the rest is its own business."""
-
-
-class _Usage(_Tolerant):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-class _Token(_Tolerant):
-    logprob: float | None = None
-
-
-class _Logprobs(_Tolerant):
-    content: list[_Token] | None = None
-    """Of chat completions."""
-    token_logprobs: list[float | None] | None = None
-    """Of completions."""
-
-
-class _Delta(_Tolerant):
-    content: str | None = None
-
-
-class _Choice(_Tolerant):
-    delta: _Delta | None = None
-    text: str | None = None
-    finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
-
-
-class _Answer(_Tolerant):
-    choices: list[_Choice] | None = None
-    usage: _Usage | None = None
-    error: Any = None
-
-
-def parse_chunk(expert: str, data: bytes) -> Chunk:
-    """The data of one event as a chunk.
-
-    Raises ExpertRefused for an error event, BadOutput for anything that is not OpenAI's format.
+    Raises BadOutput for an event without end.
     """
-    event = _parsed(expert, data, "the event")
-    usage = _counted(event.usage)
-    if not event.choices:
-        return Chunk("", None, usage)
-    choice = event.choices[0]
-    text = choice.delta.content if choice.delta is not None else choice.text
-    return Chunk(text or "", choice.finish_reason, usage, _logprobs(choice.logprobs))
+    held = bytearray()
+    async for piece in pieces:
+        if not held and piece.endswith(EVENT_ENDS):
+            yield piece
+            continue
+        begin = max(0, len(held) - _LONGEST_END + 1)
+        held += piece
+        if end := _last_end(held, begin):
+            yield bytes(held[:end])
+            del held[:end]
+        if len(held) > MAX_EVENT_BYTES:
+            raise _endless(expert)
+    if held:
+        yield bytes(held)
 
 
-def _parsed(expert: str, data: bytes, what: str) -> _Answer:
-    try:
-        answer = _Answer.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or what
-        raise BadOutput(
-            f"Expert {expert} sent what is not OpenAI's format ({place}: {first['msg']}).",
-            expert=expert,
-        ) from error
-    if answer.error is not None:
-        raise refusal(expert, 502, answer.error)
-    return answer
+def split_events(block: bytes) -> list[bytes]:
+    """A block of whole events as one piece for each; together they are the block."""
+    ends = [match.end() for match in _EVENT_END.finditer(block)]
+    places = [0, *ends, len(block)]
+    pieces = [block[a:b] for a, b in pairwise(places)]
+    return [piece for piece in pieces if piece]
 
 
-def _counted(usage: _Usage | None) -> Usage | None:
-    if usage is None:
-        return None
-    return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0)
+def data_of(event: bytes) -> bytes:
+    """The data of one whole event; empty for a comment."""
+    parser = EventParser()
+    return b"\n".join([*parser.feed(event), *parser.end()])
 
 
-def check_whole(expert: str, content_type: str, content: bytes) -> None:
-    """Raise BadOutput, or ExpertRefused, for a body that is not an answer in OpenAI's format."""
-    if not content_type.startswith(JSON):
-        raise BadOutput(
-            f"Expert {expert} sent {content_type or 'something'} instead of JSON.", expert=expert
-        )
-    answer = _parsed(expert, content, "the body")
-    if not answer.choices:
-        raise BadOutput(f"Expert {expert} sent an answer without choices.", expert=expert)
+def _last_end(block: bytearray, begin: int) -> int:
+    """Behind the last event that ends after `begin`; 0 where none does."""
+    if b"\r" in block:
+        return max((match.end() for match in _EVENT_END.finditer(block, begin)), default=0)
+    return block.rfind(b"\n\n", begin) + 2 if block.find(b"\n\n", begin) >= 0 else 0
 
 
-def refusal(expert: str, status: int, error: Any) -> ExpertRefused:
-    """The error that an expert sent, whatever shape it has, as ours."""
-    body = error if isinstance(error, dict) else {"message": str(error)}
-    message = body.get("message")
-    said = str(message) if message else f"Expert {expert} answered with status {status}."
-    return ExpertRefused(said, expert=expert, status=status, body=body)
-
-
-def _logprobs(logprobs: _Logprobs | None) -> tuple[float, ...]:
-    """Of the tokens of a piece, in either operation's format."""
-    if logprobs is None:
-        return ()
-    if logprobs.content:
-        found = [token.logprob for token in logprobs.content]
-    else:
-        found = logprobs.token_logprobs or []
-    return tuple(value for value in found if value is not None)
-
-
-def usage_in(piece: bytes) -> Usage | None:
-    """The usage in a body, or in a piece of a stream, if it has one.
-
-    It is a hint for logs and metrics: one that is cut in two, or odd, is not found.
-    """
-    at = piece.rfind(_USAGE_KEY)
-    if at < 0:
-        return None
-    rest = piece[at + len(_USAGE_KEY) : at + _USAGE_BYTES].lstrip().removeprefix(b":").lstrip()
-    try:
-        told, _ = json.JSONDecoder().raw_decode(rest.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(told, dict):
-        return None
-    counts = [told.get("prompt_tokens"), told.get("completion_tokens", 0)]
-    if not all(isinstance(count, int) and not isinstance(count, bool) for count in counts):
-        return None
-    return Usage(*counts)
+def _endless(expert: str) -> BadOutput:
+    return BadOutput(f"Expert {expert} sent an event that does not end.", expert=expert)

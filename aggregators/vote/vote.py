@@ -14,7 +14,7 @@ from pydantic import Field
 from aggregators.answers.extraction import extract
 from aggregators.answers.short import short_answers
 from aggregators.base import Ask, Panel, with_prompt
-from aggregators.failures import all_failed_error, no_text_error
+from aggregators.failures import all_failed_error
 from aggregators.gather import Answer, Call, as_chunk, first_complete, gather
 from aggregators.grouping import CANNOT_GROUP, SIMILAR, AnswerKind, Grouping, group
 from aggregators.judging import Judge, best_of
@@ -183,10 +183,9 @@ class Vote:
             if later and self._clear(answers, calls, later, question, panel):
                 ask.tell("the winner is clear", spared=later)
                 break
-        spoken = [one for one in answers if one.text]
-        if errors and not spoken:
-            raise all_failed_error([*errors, *(no_text_error(one.expert) for one in answers)])
-        return spoken or answers
+        if errors and not answers:
+            raise all_failed_error(errors)
+        return answers
 
     def _clear(
         self,

@@ -8,12 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from pydantic import BaseModel, ValidationError
 
 from evals.tasks.sample import Sample, Task, chat_body
+from experts.errors import ExpertError
+from experts.openai import milliseconds
+from experts.sse import DONE, events
+from experts.upstream.answers import parse_chunk
 
 EXPERT_HEADER = "x-coterie-expert"
 FALLBACK_HEADER = "x-coterie-fallback"
 WAIT_HEADERS = ("x-coterie-queue-ms", "x-coterie-load-ms")
+_EXTENSION = b'"coterie"'
 # Longer than any load of an expert; a service that is silent for longer is stuck.
 SILENCE_S = 300.0
 FAILURES_SHOWN = 10
@@ -123,13 +129,13 @@ async def ask(
     body = question.body
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    reading = _Reading()
+    reading = _Reading(question.model)
     error = None
     try:
         await _read(client, f"{base_url}/chat/completions", body, reading)
     except (httpx.HTTPError, httpx.StreamError) as problem:
         error = f"{type(problem).__name__}: {problem}"
-    except BadAnswer as problem:
+    except (BadAnswer, ExpertError) as problem:
         error = str(problem)
     return Answer(
         question,
@@ -149,6 +155,7 @@ async def ask(
 class _Reading:
     """What has arrived so far."""
 
+    model: str
     started: float = field(default_factory=time.perf_counter)
     text: list[str] = field(default_factory=list)
     expert: str = ""
@@ -157,23 +164,46 @@ class _Reading:
     waited_s: float = 0.0
     fallback: str = ""
     own_tokens: int = 0
+    finished: bool = False
     tokens: dict[str, int] = field(default_factory=dict)
 
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Add one event of a stream, or a whole answer."""
-        if "error" in event:
-            raise BadAnswer(_message(event))
-        usage = event.get("usage") or {}
-        self.completion_tokens = usage.get("completion_tokens", self.completion_tokens)
-        self.own_tokens = usage.get("total_tokens", self.own_tokens)
-        by_expert = (event.get("coterie") or {}).get("usage") or {}
-        self.tokens |= {expert: sum(counted.values()) for expert, counted in by_expert.items()}
-        for choice in event.get("choices") or ():
-            part = choice.get("delta") or choice.get("message") or {}
-            if part.get("content"):
-                if self.first_token_s is None:
-                    self.first_token_s = time.perf_counter() - self.started
-                self.text.append(part["content"])
+    def take(self, data: bytes) -> None:
+        """Add one event of a stream, or a whole answer. Raises ExpertError, BadAnswer."""
+        chunk = parse_chunk(self.expert or self.model, data)
+        self.finished = self.finished or chunk.finish_reason is not None
+        if chunk.text:
+            if self.first_token_s is None:
+                self.first_token_s = time.perf_counter() - self.started
+            self.text.append(chunk.text)
+        if chunk.usage is not None:
+            self.completion_tokens = chunk.usage.completion_tokens
+            self.own_tokens = chunk.usage.prompt_tokens + chunk.usage.completion_tokens
+        if _EXTENSION in data:
+            self.tokens |= _by_expert(data)
+
+
+class _Counted(BaseModel):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class _Extension(BaseModel):
+    usage: dict[str, _Counted] = {}
+
+
+class _Told(BaseModel):
+    """Our own field of an event."""
+
+    coterie: _Extension | None = None
+
+
+def _by_expert(data: bytes) -> dict[str, int]:
+    """The tokens of each expert, where the event tells them. Raises BadAnswer."""
+    try:
+        told = _Told.model_validate_json(data).coterie or _Extension()
+    except ValidationError as error:
+        raise BadAnswer(f"not what Coterie tells: {data[:200]!r}") from error
+    return {name: used.prompt_tokens + used.completion_tokens for name, used in told.usage.items()}
 
 
 async def _read(
@@ -183,39 +213,28 @@ async def _read(
     async with client.stream("POST", url, json=body, timeout=timeout) as response:
         reading.expert = response.headers.get(EXPERT_HEADER, "")
         reading.fallback = response.headers.get(FALLBACK_HEADER, "")
-        waits_ms = (response.headers.get(name, 0) for name in WAIT_HEADERS)
-        reading.waited_s = sum(map(float, waits_ms)) / 1000
+        waits_ms = (response.headers.get(name) for name in WAIT_HEADERS)
+        reading.waited_s = sum(map(milliseconds, waits_ms)) / 1000
         if response.status_code >= 400:
             refusal = (await response.aread()).decode(errors="replace")
             raise BadAnswer(f"HTTP {response.status_code}: {_refusal(refusal)}")
         if not body.get("stream"):
-            reading.take(_parse((await response.aread()).decode()))
+            reading.take(await response.aread())
             return
-        async for line in response.aiter_lines():
-            if line == "data: [DONE]":
+        async for data in events(reading.expert or reading.model, response.aiter_bytes()):
+            if data == DONE:
                 return
-            if line.startswith("data: "):
-                reading.take(_parse(line[6:]))
-    raise BadAnswer("the stream ended without [DONE]")
-
-
-def _parse(text: str) -> Mapping[str, Any]:
-    try:
-        event = json.loads(text)
-    except ValueError as error:
-        raise BadAnswer(f"not JSON: {text[:200]}") from error
-    if not isinstance(event, dict):
-        raise BadAnswer(f"not a JSON object: {text[:200]}")
-    return event
+            reading.take(data)
+    if not reading.finished:
+        raise BadAnswer("the stream ended before the answer did")
 
 
 def _refusal(text: str) -> str:
+    """What a refusal says; a proxy's page rather than an API's error is its own message."""
     try:
-        return _message(_parse(text))
-    except BadAnswer:  # A proxy's page rather than an API's error: it is its own message.
-        return " ".join(text.split())[:300]
-
-
-def _message(event: Mapping[str, Any]) -> str:
-    error = event.get("error")
-    return str(error.get("message") if isinstance(error, dict) else error or event)[:300]
+        tree = json.loads(text)
+    except ValueError:
+        tree = None
+    error = tree.get("error") or tree if isinstance(tree, dict) else text
+    said = error.get("message") or error if isinstance(error, dict) else error
+    return " ".join(str(said).split())[:300]

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from experts.engine import Answer, stream
 from experts.errors import ExpertLost, ExpertRefused
 from experts.fused.roles import Fused, refuse_role_tokens, without_role_tokens
-from experts.sse import check_whole, usage_in
-from experts.types import Chunk, Request
+from experts.types import Chunk, Request, Usage
+from experts.upstream.answers import read_whole, usage_in
 from orchestrator.config.model import CompositionConfig
 from orchestrator.request.budget import Ledger
 from orchestrator.request.context import RequestContext
@@ -116,14 +116,12 @@ class ExpertCalls:
         name = lease.engine.name
         async with aclosing(await lease.engine.open(request, name)) as answer:
             self._opened(answer)
-            raw = b"".join([piece async for piece in answer.pieces])
-            check_whole(name, answer.content_type, raw)
-        return raw
+            return await read_whole(name, answer.content_type, answer.pieces, answer.secrets)
 
     async def _once(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
         with await self._lease(expert) as lease:
             async with aclosing(stream(lease.engine, request, self._opened)) as chunks:
-                pieces = 0
+                pieces, counted = 0, False
                 try:
                     while (chunk := await self._within(expert, anext(chunks, None))) is not None:
                         pieces += bool(chunk.text)
@@ -131,10 +129,20 @@ class ExpertCalls:
                         if chunk.usage is not None:
                             self._ledger.counted(pieces, chunk.usage.completion_tokens)
                             self._trace.count(expert, chunk.usage)
+                            counted = True
                         yield chunk
+                    if not counted:
+                        self._estimate(expert, pieces)
                 except ExpertLost:
                     await self._pool.suspect(lease)
                     raise
+
+    def _estimate(self, expert: str, pieces: int) -> None:
+        """Of a server that counts no tokens: a piece is about one, and the prompt is unknown."""
+        self._trace.count(expert, Usage(0, pieces))
+        known = self._trace.facts.setdefault("usage_estimated", [])
+        if expert not in known:
+            known.append(expert)
 
     def _opened(self, answer: Answer) -> None:
         self._trace.slot_wait_ms = max(self._trace.slot_wait_ms, answer.slot_wait_ms)

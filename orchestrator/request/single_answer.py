@@ -3,13 +3,23 @@
 import asyncio
 import re
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 
+from experts.engine import Answer
 from experts.errors import BadOutput, ExpertError, ExpertLost, ExpertTimeout, RequestError
 from experts.fused.roles import Fused, in_role, refuse_role_tokens
-from experts.sse import check_whole, usage_in
+from experts.sse import EVENT_ENDS, whole_events
 from experts.types import Request, Usage
+from experts.upstream.answers import (
+    ERROR_KEY,
+    EVENT_STREAM,
+    read_beginning,
+    read_whole,
+    sound_part,
+    usage_in,
+)
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import AskExpert
@@ -17,10 +27,11 @@ from orchestrator.request.token_attribution import TokenAttribution
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool, Lease
 
-EVENT_STREAM = "text/event-stream"
-TAIL = 4096
-"""Bytes of a stream that are looked at for how it ended: its last events."""
-_ENDS = re.compile(rb'\[DONE\]|"finish_reason":\s*"|^data:\s*\{\s*"error"', re.MULTILINE)
+TAIL = 16
+"""Blocks of a stream that are looked at for how it ended."""
+_FINISHED = re.compile(rb'"finish_reason":\s*"')
+_DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]")
+_LAST_EVENT = b"data: [DONE]\n\n"
 
 
 class SingleAnswers:
@@ -106,54 +117,84 @@ class SingleAnswers:
             answer = await lease.engine.open(asked, context.model)
             held.push_async_callback(answer.aclose)
             trace.slot_wait_ms += answer.slot_wait_ms
-            pieces: AsyncIterator[bytes] = answer.pieces
             if not request.stream:
-                whole = b"".join([piece async for piece in pieces])
-                check_whole(name, answer.content_type, whole)
+                whole = await _whole(name, answer)
                 count(whole)
                 whole = attribution.whole(whole) if attribution else whole
                 return StartedAnswer(answer.content_type, whole, no_bytes(), held)
-            if not answer.content_type.startswith(EVENT_STREAM):
-                raise BadOutput(
-                    f"Expert {name} sent {answer.content_type} instead of a stream.", expert=name
-                )
-            if attribution:
-                pieces = attribution.stream(pieces)
-            first = await anext(pieces, b"")
-            if not first:
-                raise ExpertLost(f"Expert {name} sent no answer.", expert=name)
-            count(first)
-            rest = self._watched(pieces, lease, count, first)
-            return StartedAnswer(answer.content_type, first, rest, held)
+            blocks = await _blocks(name, answer, attribution)
+            first = await read_beginning(name, blocks, answer.secrets)
+            rest = self._watched(first, blocks, answer.secrets, lease, count)
+            return StartedAnswer(answer.content_type, await anext(rest, b""), rest, held)
         except BaseException:
             await held.aclose()
             raise
 
     async def _watched(
         self,
-        pieces: AsyncIterator[bytes],
+        first: bytes,
+        blocks: AsyncIterator[bytes],
+        secrets: tuple[str, ...],
         lease: Lease,
         count: Callable[[bytes], None],
-        first: bytes,
     ) -> AsyncIterator[bytes]:
-        """The rest of a stream; if it breaks, the pool learns which slot to look at.
+        """A stream; if it breaks, the pool learns which slot to look at.
 
-        One that ends without `[DONE]`, a finish reason or an error has broken as well.
+        An error event is raised. A stream that ends without `[DONE]` and without a finish reason
+        has broken as well; one without `[DONE]` alone gets it.
         """
-        tail = first
+        name = lease.engine.name
         try:
-            async for piece in pieces:
-                count(piece)
-                yield piece
-                tail = piece if len(piece) >= TAIL else (tail + piece)[-TAIL:]
-            if not _ENDS.search(tail):
-                name = lease.engine.name
-                raise ExpertLost(f"Expert {name} broke off its answer.", expert=name)
+            block, failure = sound_part(name, first, secrets)
+            last = deque([block], maxlen=TAIL)
+            count(block)
+            yield block
+            if failure is not None:
+                raise failure
+            async for block in blocks:
+                part = block
+                if ERROR_KEY in block or not block.endswith(EVENT_ENDS):
+                    part, failure = sound_part(name, block, secrets)
+                count(part)
+                last.append(part)
+                yield part
+                if failure is not None:
+                    raise failure
+            if missing := _missing(name, b"".join(last)):
+                yield missing
         except ExpertError:
             suspicion = asyncio.create_task(self._pool.suspect(lease))
             self._suspicions.add(suspicion)
             suspicion.add_done_callback(self._suspicions.discard)
             raise
+
+
+def _missing(expert: str, tail: bytes) -> bytes:
+    """What a stream lacks at its end. Raises ExpertLost where it has broken off."""
+    if _DONE.search(tail):
+        return b""
+    if not _FINISHED.search(tail):
+        raise ExpertLost(f"Expert {expert} broke off its answer.", expert=expert)
+    return _LAST_EVENT if tail.endswith(EVENT_ENDS) else b"\n\n" + _LAST_EVENT
+
+
+async def _whole(expert: str, answer: Answer) -> bytes:
+    return await read_whole(expert, answer.content_type, answer.pieces, answer.secrets)
+
+
+async def _blocks(
+    expert: str, answer: Answer, attribution: TokenAttribution | None
+) -> AsyncIterator[bytes]:
+    """The blocks of whole events of a stream. Raises the expert's error for anything else."""
+    if not answer.content_type.startswith(EVENT_STREAM):
+        # A server that does not stream may still have said why.
+        await _whole(expert, answer)
+        raise BadOutput(
+            f"Expert {expert} sent {answer.content_type[:80]} instead of a stream.", expert=expert
+        )
+    if attribution is not None:
+        return attribution.stream(answer.pieces)
+    return whole_events(expert, answer.pieces)
 
 
 def _counter(trace: Trace, expert: str) -> Callable[[bytes], None]:

@@ -8,6 +8,7 @@ from experts.errors import BadOutput, RequestError
 from experts.fused.composites.fusion_route.speaker import speaker
 from experts.fused.composites.mixture_of_thoughts.listening import listened
 from experts.fused.roles import Fused
+from experts.sse import DONE, data_of, split_events, whole_events
 from experts.types import Request
 
 _END = b"\n\n"
@@ -42,18 +43,14 @@ class TokenAttribution:
 
     async def stream(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The events of a stream; `pieces` may end anywhere."""
-        rest = b""
-        async for piece in pieces:
-            *events, rest = (rest + piece).split(_END)
-            if events:
-                yield b"".join(self._event(event) + _END for event in events)
-        if rest:
-            yield self._event(rest)
+        async for block in whole_events(self._expert, pieces):
+            yield b"".join(map(self._event, split_events(block)))
 
     def _event(self, event: bytes) -> bytes:
-        if not event.startswith(_DATA) or event == b"data: [DONE]":
+        data = data_of(event)
+        if not data or data == DONE:
             return event
-        return _DATA + self._translated(event.removeprefix(_DATA))
+        return _DATA + self._translated(data) + _END
 
     def _translated(self, content: bytes) -> bytes:
         """Raises BadOutput for what is not the answer of a fused expert."""

@@ -24,6 +24,7 @@ from experts.errors import (
     UnknownEncoding,
     UnknownModel,
 )
+from experts.upstream.refusals import MAX_RETRY_AFTER_S
 from orchestrator.server.wire.inflating import ACCEPTED
 
 # The most specific class first: the first match counts.
@@ -49,20 +50,19 @@ _KINDS = {
     404: "not_found_error",
     429: "rate_limit_error",
 }
+_BUSY = 503
 CLIENT_LEFT = 499
 """What proxies log for a client that closed the connection; no client receives it."""
 FAREWELL_S = 1.0
 """How long the last words of a service that stops may wait for a client that does not read."""
 RETRY_AFTER_S = {429: 1, 503: 5}
 """Seconds a client should wait; the OpenAI SDK obeys it."""
-MAX_RETRY_AFTER_S = 120
-"""The OpenAI SDK does not try again at all when it is told to wait for longer."""
 
 
 def status_of(error: CoterieError) -> int:
-    """The HTTP status of an error; an expert's own 4xx keeps its number."""
+    """The HTTP status of an error; an expert's own 4xx and 503 keep their number."""
     if isinstance(error, ExpertRefused):
-        return error.status if 400 <= error.status < 500 else 502
+        return error.status if 400 <= error.status < 500 or error.status == _BUSY else 502
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
@@ -70,8 +70,9 @@ def headers_of(error: CoterieError, request_id: str) -> dict[str, str]:
     """The headers of an error's response, less those of its body."""
     status = status_of(error)
     wait_s: float | None = RETRY_AFTER_S.get(status)
-    if isinstance(error, ExpertUnavailable) and error.retry_after_s is not None:
-        wait_s = min(max(error.retry_after_s, 1), MAX_RETRY_AFTER_S)
+    told_s = error.retry_after_s if isinstance(error, ExpertUnavailable | ExpertRefused) else None
+    if wait_s is not None and told_s is not None:
+        wait_s = min(max(told_s, 1), MAX_RETRY_AFTER_S)
     headers = {"x-request-id": request_id}
     if isinstance(error, UnknownEncoding):
         headers["accept-encoding"] = ACCEPTED  # RFC 9110, 15.5.16.

@@ -76,8 +76,7 @@ class Relay(Response):
             async with await self._server.pipeline.answer(self._asked, trace) as answer:
                 await notes.end()
                 trace.first_byte_ms = self._elapsed_ms()
-                await self._send(answer, send, notes.head_sent)
-            trace.status = 200
+                trace.status = await self._send(answer, send, notes.head_sent)
         except asyncio.CancelledError:
             if not self._client_left:
                 await self._say_farewell(notes, send)
@@ -86,10 +85,7 @@ class Relay(Response):
             ours = self._ours(error)
             trace.status = status_of(ours)
             await notes.end()
-            if notes.head_sent:
-                await _send_error_event(ours, send)
-            else:
-                await send_error(ours, self._asked.id, send)
+            await self._tell(ours, send)
         finally:
             notes.stop()
             trace.total_ms = self._elapsed_ms()
@@ -104,6 +100,15 @@ class Relay(Response):
         self._trace.error = error.code
         return error
 
+    async def _tell(self, error: CoterieError, send: Send) -> None:
+        """The error, in the way that is left for it; a complete answer has none."""
+        if self._complete:
+            return
+        if self._head_sent:
+            await _send_error_event(error, send)
+        else:
+            await send_error(error, self._asked.id, send)
+
     async def _say_farewell(self, notes: WaitNotes, send: Send) -> None:
         """The service stops: end the answer in the way that its client understands."""
         if self._complete:
@@ -113,10 +118,7 @@ class Relay(Response):
         with suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_S):
                 await notes.end()
-                if self._head_sent:
-                    await _send_error_event(error, send)
-                else:
-                    await send_error(error, self._asked.id, send)
+                await self._tell(error, send)
 
     async def _cancel_when_gone(self, receive: Receive, work: "asyncio.Task[Any]") -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -134,7 +136,8 @@ class Relay(Response):
     def _doing(self) -> str:
         return self._trace.doing()
 
-    async def _send(self, answer: StartedAnswer, send: Send, head_sent: bool) -> None:
+    async def _send(self, answer: StartedAnswer, send: Send, head_sent: bool) -> int:
+        """Send the answer; the status that it is counted with, which may have come too late."""
         streaming = head_sent or answer.content_type.startswith(EVENT_STREAM)
         first = answer.first
         if streaming and self._asked.options.explain:
@@ -149,14 +152,16 @@ class Relay(Response):
             first = self._belated() + first
         await send({"type": "http.response.body", "body": first, "more_body": streaming})
         if not streaming:
-            return
+            return 200
         try:
             async for piece in answer.rest:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         except Exception as error:
-            await _send_error_event(self._ours(error), send)
-        else:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            ours = self._ours(error)
+            await _send_error_event(ours, send)
+            return status_of(ours)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return 200
 
     def _belated(self) -> bytes:
         """The headers that were not known when the head went out, as comments."""

@@ -11,6 +11,7 @@ from scripted_ask import ScriptedAsk
 from scripted_pieces import Pieces, calls, lost, refused
 
 from aggregators.gather import Answer, gather
+from experts.errors import NobodyAnswered
 from experts.types import Chunk, Request
 
 
@@ -46,11 +47,25 @@ class TestAnswers:
         assert sorted(ask.facts["failed"]) == ["one is lost.", "three refuses."]
         assert "2 of 3 failed" in ask.words
 
-    @pytest.mark.parametrize("nothing", ["", " \n\t ", "<think>Lima</think> ", "<think>Lima, for"])
-    async def test_who_says_nothing_has_failed(self, nothing: str) -> None:
+    @pytest.mark.parametrize(
+        ("nothing", "words"),
+        [
+            ("", "one said nothing."),
+            (" \n\t ", "one said nothing."),
+            ("<think>Lima</think> ", "one only reasoned."),
+            ("<think>Lima, for", "one only reasoned."),
+            (Chunk("", "length"), "one said nothing, and was cut off at its bound of tokens."),
+        ],
+    )
+    async def test_who_says_nothing_has_failed(self, nothing: Any, words: str) -> None:
         ask = ScriptedAsk({"one": nothing, "two": "Lima."})
         assert [one.expert for one in await gather(calls("one", "two"), ask)] == ["two"]
-        assert ask.facts["failed"] == ["one said nothing."]
+        assert ask.facts["failed"] == [words]
+
+    async def test_where_all_say_nothing_nobody_has_answered(self) -> None:
+        ask = ScriptedAsk({"one": "", "two": "<think>Lima"})
+        with pytest.raises(NobodyAnswered, match=r"one said nothing\. two only reasoned\."):
+            await gather(calls("one", "two"), ask)
 
     async def test_reasoning_is_left_out(self) -> None:
         ask = ScriptedAsk({"one": "<think>Cusco? No.</think>\nLima."})

@@ -1,28 +1,27 @@
-"""Whatever an expert sends becomes typed chunks, or that expert's error."""
+"""Server-sent events are read as the standard says, wherever their bytes are cut."""
 
-import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experts.errors import BadOutput, ExpertError, ExpertRefused
-from experts.sse import MAX_EVENT_BYTES, check_whole, events, parse_chunk
-from experts.types import Chunk, Usage
+from experts import sse
+from experts.errors import BadOutput
+from experts.sse import EventParser, data_of, events, split_events, whole_events
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+ENDS = ["\n", "\r\n", "\r"]
+FIELDS = ["data:", "data: ", "data", "data:  x", "event: a", "id: 7", "retry: 1", ": data: x", ""]
+TEXTS = st.text(st.sampled_from("aé😀:d \u2028\u2029\x85\x0b\x0c\x1c\x00"), max_size=6)
+LINES = st.tuples(st.sampled_from([*FIELDS, "datum: ", " data: ", "DATA: "]), TEXTS).map("".join)
+STREAMS = st.builds(
+    lambda bom, lines: ("\ufeff" if bom else "") + "".join(line + end for line, end in lines),
+    st.booleans(),
+    st.lists(st.tuples(LINES | st.just(""), st.sampled_from(ENDS)), max_size=12),
 )
-KEYS = ["choices", "delta", "content", "text", "usage", "logprobs", "finish_reason", "error"]
-EVENTS = st.recursive(
-    JSON,
-    lambda inner: st.dictionaries(st.sampled_from(KEYS), inner | st.lists(inner, max_size=2)),
-    max_leaves=12,
-)
+CUTS = st.lists(st.integers(0, 80), max_size=12)
 
 
 async def _pieces(parts: Sequence[bytes]) -> AsyncIterator[bytes]:
@@ -34,11 +33,48 @@ async def _read(*parts: bytes) -> list[bytes]:
     return [data async for data in events("tiny", _pieces(parts))]
 
 
-def _parsed(data: bytes) -> Chunk | ExpertError:
-    try:
-        return parse_chunk("tiny", data)
-    except ExpertError as error:
-        return error
+def _cut(whole: bytes, cuts: Sequence[int]) -> list[bytes]:
+    places = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
+    return [whole[a:b] for a, b in pairwise(places)]
+
+
+def _by_the_standard(stream: str) -> list[str]:
+    """The algorithm of section 9.2.6, word for word, over the whole text."""
+    *lines, _ = re.split("\r\n|\n|\r", stream.removeprefix("\ufeff"))
+    found, data = [], ""
+    for line in lines:
+        if line == "":
+            if data:
+                found.append(data.removesuffix("\n"))
+            data = ""
+            continue
+        name, _, value = line.partition(":")
+        if name == "data":
+            data += value.removeprefix(" ") + "\n"
+    return found
+
+
+@given(STREAMS, CUTS)
+def test_it_reads_what_the_standards_own_algorithm_reads(stream: str, cuts: list[int]) -> None:
+    parser = EventParser()
+    found = [data for part in _cut(stream.encode(), cuts) for data in parser.feed(part)]
+    assert found == [data.encode() for data in _by_the_standard(stream)]
+
+
+@pytest.mark.parametrize(
+    ("stream", "found"),
+    [
+        # The examples of the standard, section 9.2.6.
+        ("data: YHOO\ndata: +2\ndata: 10\n\n", ["YHOO\n+2\n10"]),
+        (": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\n",
+         ["first event", "second event"]),
+        ("data\n\ndata\ndata\n\ndata:", ["", "\n"]),
+        ("data:test\n\ndata: test\n\n", ["test", "test"]),
+        ("data:  third\n\n", [" third"]),
+    ],
+)  # fmt: skip
+def test_the_standards_examples(stream: str, found: list[str]) -> None:
+    assert EventParser().feed(stream.encode()) == [data.encode() for data in found]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
@@ -46,91 +82,54 @@ def _parsed(data: bytes) -> Chunk | ExpertError:
 async def test_events_are_found_wherever_the_stream_is_cut(end: bytes, cuts: list[int]) -> None:
     lines = [b": a comment", b"", b"data: one", b"", b"event: x", b"data:two", b"data: three", b""]
     whole = end.join([*lines, "data: l\u2028\x85ine".encode(), b"", b"data: [DONE]", b"", b""])
-    places = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
-    parts = [whole[a:b] for a, b in pairwise(places)]
     expected = [b"one", b"two\nthree", "l\u2028\x85ine".encode(), b"[DONE]"]
-    assert await _read(*parts) == expected
+    assert await _read(*_cut(whole, cuts)) == expected
 
 
 async def test_the_last_event_needs_no_empty_line() -> None:
     assert await _read(b"data: one\n\ndata: [DONE]") == [b"one", b"[DONE]"]
 
 
-async def test_an_event_without_end_is_not_waited_for() -> None:
+async def test_an_event_is_found_as_soon_as_its_empty_line_is_there() -> None:
+    parser = EventParser()
+    assert parser.feed(b"data: one\r\n\r") == [b"one"]
+    assert parser.feed(b"\ndata: two\n\n") == [b"two"]
+
+
+@pytest.fixture
+def small_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 100)
+
+
+@pytest.mark.usefixtures("small_bound")
+@pytest.mark.parametrize("read", [events, whole_events])
+async def test_an_event_without_end_is_not_waited_for(read: object) -> None:
+    assert callable(read)
+    parts = [b"data: one\n\n"] * 40 + [b"data: ", b"x" * 101]
+    blocks = read("tiny", _pieces(parts))
+    for _ in range(40):
+        await anext(blocks)
     with pytest.raises(BadOutput, match="does not end"):
-        await _read(b"data: ", b"x" * (MAX_EVENT_BYTES + 1))
+        await anext(blocks)
 
 
-@given(EVENTS)
-def test_any_json_is_a_chunk_or_an_error_of_its_expert(event: Any) -> None:
-    found = _parsed(json.dumps(event).encode())
-    assert isinstance(found, Chunk) or found.expert == "tiny"
+@given(STREAMS, CUTS, st.binary(max_size=8))
+async def test_bytes_are_cut_where_events_end_and_are_the_same(
+    stream: str, cuts: list[int], rest: bytes
+) -> None:
+    whole = stream.encode() + rest
+    blocks = [block async for block in whole_events("tiny", _pieces(_cut(whole, cuts)))]
+    assert b"".join(blocks) == whole
+    assert all(re.search(rb"(\n|\r)(\n|\r)\Z", block) for block in blocks[:-1])
+    assert all(b"".join(split_events(block)) == block for block in blocks)
 
 
-@given(st.binary(max_size=40))
-def test_any_bytes_are_a_chunk_or_an_error_of_their_expert(data: bytes) -> None:
-    found = _parsed(data)
-    assert isinstance(found, Chunk) or found.expert == "tiny"
+async def test_good_pieces_are_not_even_copied() -> None:
+    parts = [b"data: one\n\n", b"data: two\n\ndata: three\n\n"]
+    blocks = [block async for block in whole_events("tiny", _pieces(parts))]
+    assert all(block is part for block, part in zip(blocks, parts, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("event", "place"),
-    [
-        ("null", "the event"),
-        ("[1]", "the event"),
-        ("not JSON", "the event"),
-        ('{"choices": ["x"]}', "choices.0"),
-        ('{"choices": [{"delta": "x"}]}', "choices.0.delta"),
-        ('{"choices": [{"delta": {"content": 7}}]}', "choices.0.delta.content"),
-        ('{"choices": [{"delta": {"content": [{"type": "text"}]}}]}', "choices.0.delta.content"),
-        ('{"choices": 1}', "choices"),
-    ],
-)
-def test_what_is_wrong_is_named_with_its_place(event: str, place: str) -> None:
-    with pytest.raises(BadOutput, match=rf"Expert tiny sent .* \({place}: "):
-        parse_chunk("tiny", event.encode())
-
-
-@pytest.mark.parametrize(
-    ("event", "chunk"),
-    [
-        ({"choices": [{"delta": None}], "error": None}, Chunk("")),
-        ({"choices": [], "usage": {"completion_tokens": 2}}, Chunk("", None, Usage(0, 2))),
-        ({"choices": None, "usage": {}}, Chunk("", None, Usage())),
-        ({"choices": [{"text": "a", "finish_reason": "stop"}]}, Chunk("a", "stop")),
-        (
-            {"choices": [{"text": "a", "logprobs": {"token_logprobs": [None, -1.0]}}]},
-            Chunk("a", logprobs=(-1.0,)),
-        ),
-    ],
-)
-def test_what_is_odd_but_harmless_is_read(event: Any, chunk: Chunk) -> None:
-    assert parse_chunk("tiny", json.dumps(event).encode()) == chunk
-
-
-@pytest.mark.parametrize("error", ["it broke", {"message": "it broke"}, {"message": ["it broke"]}])
-def test_an_error_event_is_the_experts_refusal(error: Any) -> None:
-    with pytest.raises(ExpertRefused, match="it broke"):
-        parse_chunk("tiny", json.dumps({"error": error}).encode())
-
-
-@pytest.mark.parametrize(
-    ("kind", "body", "words"),
-    [
-        ("application/json", "null", "the body"),
-        ("application/json", "[]", "the body"),
-        ("application/json", "<html>", "the body"),
-        ("application/json", "{}", "without choices"),
-        ("application/json", '{"choices": ["x"]}', "choices.0"),
-        ("text/html", "<html>", "instead of JSON"),
-    ],
-)
-def test_a_whole_answer_must_be_one(kind: str, body: str, words: str) -> None:
-    with pytest.raises(BadOutput, match=words):
-        check_whole("tiny", kind, body.encode())
-
-
-def test_a_whole_answer_passes() -> None:
-    check_whole("tiny", "application/json; charset=utf-8", b'{"choices": [{"message": {}}]}')
-    with pytest.raises(ExpertRefused, match="it broke"):
-        check_whole("tiny", "application/json", b'{"error": {"message": "it broke"}}')
+def test_the_data_of_one_event() -> None:
+    block = b": hi\n\ndata: one\n\ndata: two\r\ndata: more\r\n\r\n"
+    assert [data_of(event) for event in split_events(block)] == [b"", b"one", b"two\nmore"]

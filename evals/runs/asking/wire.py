@@ -12,8 +12,9 @@ import httpx
 from evals.client.ask import WAIT_HEADERS
 from experts.errors import ExpertLost, ExpertRefused, ExpertTimeout
 from experts.openai import CONNECT_TIMEOUT_S, ExpertClient
-from experts.sse import check_whole, refusal
 from experts.types import Request
+from experts.upstream.answers import check_whole
+from experts.upstream.refusals import refusal
 
 BUSY = (429, 502, 503)
 """Statuses after which the same call may succeed."""

@@ -16,8 +16,8 @@ from evals.runs.asking.wire import Reply
 from evals.runs.record import Tokens
 from experts.errors import CoterieError, ExpertError
 from experts.fused.roles import Fused, without_role_tokens
-from experts.sse import parse_chunk
 from experts.types import Chunk, Request
+from experts.upstream.answers import parse_chunk
 from orchestrator.config.budget import BudgetConfig
 from orchestrator.request.budget import Ledger
 from routers.base import Encoder

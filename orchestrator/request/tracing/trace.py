@@ -32,9 +32,9 @@ class Trace:
     """From the request to the first byte of its answer."""
     total_ms: float | None = None
     status: int | None = None
-    """The HTTP status, or 499 where the client left."""
+    """The HTTP status, that of an error in mid-stream included; 499 where the client left."""
     error: str | None = None
-    """The code of the error that it ended with, which may have come after a status of 200."""
+    """The code of the error that it ended with, which may have come after a head with 200."""
     usage: dict[str, Usage] = field(default_factory=dict)
     """Tokens by expert, as far as the experts told them."""
     facts: dict[str, Any] = field(default_factory=dict)

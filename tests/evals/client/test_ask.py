@@ -1,9 +1,11 @@
 """Asking many questions, and what happens to those that fail."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from odd_upstream import DONE, Sent, event, odd_upstream, said
 
 from evals.client.ask import FAILURES_SHOWN, Answer, Question, ask_many, describe_failures
 from experts.openai import ExpertClient
@@ -50,7 +52,7 @@ async def test_a_tasks_question_is_asked_as_the_task_says(gateway: Any, make_tas
 
 
 @pytest.mark.parametrize(
-    ("model", "error"), [("broken", "HTTP 502: it broke"), ("cut", "without [DONE]")]
+    ("model", "error"), [("broken", "HTTP 502: it broke"), ("cut", "ended before the answer did")]
 )
 async def test_a_failed_call_is_an_answer_with_an_error(
     gateway: Any, model: str, error: str
@@ -80,3 +82,43 @@ def test_many_failures_are_counted_rather_than_listed() -> None:
     assert lines[0] == "FAILED: alpha, q0: gone"
     assert len(lines) == FAILURES_SHOWN + 1
     assert lines[-1] == "... and 2 more failed."
+
+
+async def _asked(sent: Sent, *, stream: bool = True) -> Answer:
+    async with odd_upstream() as upstream, ExpertClient() as client:
+        upstream.sent["odd"] = sent
+        (answer,) = await ask_many(
+            client, upstream.base_url, _questions("odd", 1), in_flight=1, stream=stream
+        )
+    return answer
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (event(said("a\u2028\x85b", "stop")), DONE),
+        (event(said("a\u2028\x85b", "stop")).replace(b"data: ", b"data:"), b"data:[DONE]\n\n"),
+        (b'data: {"choices": [{"delta": {"content": "a\xe2\x80\xa8\xc2\x85b"}}]}\r\r', DONE),
+        (event({**said("a\u2028\x85b", "stop"), "error": None}),),
+        tuple(bytes([byte]) for byte in event(said("a\u2028\x85b", "stop"))),
+    ],
+    ids=["plain", "no space", "raw", "no end", "bytes"],
+)
+async def test_any_event_stream_is_read(pieces: tuple[bytes, ...]) -> None:
+    answer = await _asked(Sent(pieces))
+    assert (answer.text, answer.error) == ("a\u2028\x85b", None)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    "tree", [None, 7, {"choices": ["x"]}, said(7), {"error": {"message": "it broke"}}], ids=str
+)
+async def test_odd_answers_are_errors_of_their_question(tree: object, stream: bool) -> None:
+    sent = event(tree) if stream else json.dumps(tree).encode()
+    answer = await _asked(Sent((sent,)), stream=stream)
+    assert "odd" in (answer.error or "") or answer.error == "it broke"
+
+
+async def test_odd_numbers_of_our_own_field_are_an_error() -> None:
+    tree = {**said("a", "stop"), "coterie": {"usage": 3}}
+    assert "not what Coterie tells" in ((await _asked(Sent((event(tree),)))).error or "")

@@ -291,8 +291,8 @@ class TestStreams:
         '{"choices": ["x"]}',
         '{"choices": [{"delta": "x"}]}',
         '{"choices": [{"delta": {"content": 7}}]}',
-        '{"choices": [{"delta": {"content": ["x"]}}]}',
-        '{"choices": [], "usage": 1}',
+        '{"choices": [{"delta": {"content": [7]}}]}',
+        '{"choices": 1}',
     ],
 )
 @pytest.mark.parametrize("stream", [True, False])

@@ -8,6 +8,7 @@ from typing import Any
 import openai
 import pytest
 
+from experts.engine import Answer as ExpertAnswer
 from orchestrator.request.single_answer import SingleAnswers
 
 HOSTED = {"type": "vllm", "model": "org/hosted", "memory_gb": 1}
@@ -241,16 +242,35 @@ async def test_a_fault_of_ours_in_mid_stream_is_an_error_event(
 ) -> None:
     gateway = await serve()
 
-    async def broken(self: Any, pieces: Any, *_: Any) -> Any:
-        async for piece in pieces:
-            yield piece
+    async def broken(self: Any, first: bytes, blocks: Any, *_: Any) -> Any:
+        yield first
+        async for block in blocks:
+            yield block
         raise ZeroDivisionError("a fault of ours")
 
     monkeypatch.setattr(SingleAnswers, "_watched", broken)
     answer = await gateway.chat("stream 3", stream=True)
     assert '"code": "internal_error"' in answer.text
     assert answer.text.endswith("data: [DONE]\n\n")
+    assert f"request {answer.headers['x-request-id']} failed" in caplog.text
     assert "a fault of ours" in caplog.text
+    await gateway.settled()
+    assert 'status="500"} 1.0' in gateway.context.metrics.text().decode()
+
+
+async def test_a_fault_after_the_last_byte_is_logged_and_not_told(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = await serve()
+
+    async def broken(self: Any) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(ExpertAnswer, "aclose", broken)
+    assert (await gateway.chat("x")).json()["choices"]
+    assert (await gateway.chat("stream 1", stream=True)).text.endswith("data: [DONE]\n\n")
+    await gateway.settled()
+    assert len([r for r in caplog.records if r.name == "coterie.server"]) == 2
 
 
 async def test_requests_after_a_broken_stream_work(gateway: Any) -> None:

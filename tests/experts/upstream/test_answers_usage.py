@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experts.sse import usage_in
 from experts.types import Usage
+from experts.upstream.answers import usage_in
 
 
 @given(st.text(), st.integers(0, 10**9), st.integers(0, 10**9))
