@@ -22,6 +22,8 @@ class RequestOptions:
     experts: int | tuple[str, ...] | None = None
     """How many answer together, or which."""
     budget: BudgetConfig | None = None
+    role: str | None = None
+    """Which member of a fused expert speaks; the body's chat template settings have it, too."""
 
     @property
     def recomposes(self) -> bool:
