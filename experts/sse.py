@@ -110,7 +110,7 @@ def _parsed(expert: str, data: bytes, what: str) -> _Answer:
             expert=expert,
         ) from error
     if answer.error is not None:
-        raise refusal(expert, 502, answer.error)
+        raise refusal(expert, told_status(answer.error), answer.error)
     return answer
 
 
@@ -129,6 +129,13 @@ def check_whole(expert: str, content_type: str, content: bytes) -> None:
     answer = _parsed(expert, content, "the body")
     if not answer.choices:
         raise BadOutput(f"Expert {expert} sent an answer without choices.", expert=expert)
+
+
+def told_status(error: Any) -> int:
+    """The status that an error within a stream tells as its code, as vLLM does; 502 for none."""
+    code = error.get("code") if isinstance(error, dict) else None
+    known = isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600
+    return code if known else 502
 
 
 def refusal(expert: str, status: int, error: Any) -> ExpertRefused:

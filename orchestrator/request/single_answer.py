@@ -13,6 +13,7 @@ from experts.types import Request, Usage
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import AskExpert
+from orchestrator.request.terms.refusals import refused
 from orchestrator.request.token_attribution import TokenAttribution
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool, Lease
@@ -117,6 +118,7 @@ class SingleAnswers:
                 raise BadOutput(
                     f"Expert {name} sent {answer.content_type} instead of a stream.", expert=name
                 )
+            pieces = refused(name, pieces)
             if attribution:
                 pieces = attribution.stream(pieces)
             first = await anext(pieces, b"")
