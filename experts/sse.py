@@ -134,8 +134,7 @@ def check_whole(expert: str, content_type: str, content: bytes) -> None:
 def told_status(error: Any) -> int:
     """The status that an error within a stream tells as its code, as vLLM does; 502 for none."""
     code = error.get("code") if isinstance(error, dict) else None
-    known = isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600
-    return code if known else 502
+    return code if isinstance(code, int) and 400 <= code < 600 else 502
 
 
 def refusal(expert: str, status: int, error: Any) -> ExpertRefused:

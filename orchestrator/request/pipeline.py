@@ -70,7 +70,7 @@ class Pipeline:
             if context.options.role is not None:
                 refuse_role(context.options.role, (context.model,), self._models)
             return await self._single.start(context, trace, action)
-        if (scoring := scoring_of(composition)) is not None:
+        if composition.rules is not None and (scoring := scoring_of(composition)) is not None:
             return await scoring.answer(context, trace, self._calls(context, trace, composition))
         body = context.request.body
         if "prompt_embeds" in body:

@@ -1,1 +1,1 @@
-"""A completion of several prompts: each is routed and answered by itself, and one answer is made."""
+"""Completions of several prompts: each is answered by itself, and one answer is made."""

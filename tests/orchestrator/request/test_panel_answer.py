@@ -138,7 +138,18 @@ class TestNames:
 
     @pytest.mark.parametrize(
         ("field", "value"),
-        [("n", 2), ("tools", [{"type": "function"}]), ("logprobs", True)],
+        [
+            ("n", 2),
+            ("tools", [{"type": "function"}]),
+            ("functions", [{"name": "f"}]),
+            ("logprobs", True),
+            ("prompt_logprobs", 0),
+            ("return_token_ids", True),
+            ("response_format", {"type": "json_object"}),
+            ("structured_outputs", {"choice": ["a"]}),
+            ("structured_outputs", {"json": {}}),
+            ("modalities", ["text", "audio"]),
+        ],
     )
     async def test_what_only_one_model_can_give_is_refused(
         self, panel: Any, upstream: Any, field: str, value: Any
@@ -147,6 +158,22 @@ class TestNames:
         assert answer.status_code == 400
         assert answer.json()["error"]["param"] == field
         assert upstream.asked["nobody is asked"] == 0
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"tools": [], "functions": []},
+            {"tools": [{"type": "function"}], "tool_choice": "none"},
+            {"response_format": {"type": "text"}},
+            {"structured_outputs": {"json": None, "disable_any_whitespace": True}},
+            {"n": 1, "best_of": 1, "logprobs": False, "modalities": ["text"]},
+            {"n": None, "logprobs": None, "stop": None, "coterie": {"budget": None}},
+        ],
+    )
+    async def test_what_asks_for_nothing_is_no_obstacle(
+        self, panel: Any, fields: dict[str, Any]
+    ) -> None:
+        assert text_of(await panel.chat(SPLIT, "pool/vote", **fields)) == "no"
 
 
 class TestBounds:
@@ -312,12 +339,6 @@ async def test_a_member_that_sends_odd_json_is_left_out_by_name(
         facts = answer.json()["coterie"]["aggregation"]
     assert "one" in json.dumps(facts["failed"])
     assert "OpenAI's format" in json.dumps(facts["failed"])
-
-
-@pytest.mark.parametrize("prompt", [["a", "b"], [1, 2], [[1], [2]], []])
-async def test_several_prompts_are_not_for_a_panel(panel: Any, prompt: Any) -> None:
-    answer = await panel.http.post("/v1/completions", json={"model": "pool/vote", "prompt": prompt})
-    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "prompt")
 
 
 async def test_members_may_say_what_is_a_role_token_of_another(
