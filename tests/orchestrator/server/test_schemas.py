@@ -1,12 +1,16 @@
 """What bad requests get from the gateway: an error in OpenAI's shape that names the mistake."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
 import openai
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from orchestrator.server.fields import FIELDS
 from routers.base import Decision
 
 HI = [{"role": "user", "content": "stream 3"}]
@@ -177,3 +181,47 @@ async def test_a_score_must_be_a_number_from_0_to_1(gateway: Any, score: str) ->
     assert (answer.status_code, error["param"]) == (400, "score")
     wanted = "finite number" if "N" in score or "I" in score else "number from 0 to 1"
     assert error["message"] == f"score: must be a {wanted}."
+
+
+async def test_null_in_an_embeddings_request_is_absent(gateway: Any) -> None:
+    nulls = dict.fromkeys(["encoding_format", "dimensions", "user"])
+    body = {"model": "coterie/embed", "input": "a", **nulls}
+    answer = await gateway.http.post("/v1/embeddings", json=body)
+    assert answer.status_code == 200
+    assert isinstance(answer.json()["data"][0]["embedding"], list)
+
+
+@pytest.mark.parametrize("model", ["hosted", "pool/auto"])
+async def test_a_role_needs_an_expert_that_has_some(serve: Any, model: str) -> None:
+    class Hosted:
+        name = "one"
+
+        def route(self, requests: Any) -> list[Decision]:
+            return [Decision("one", (("hosted", 1.0),), "") for _ in requests]
+
+    hosted = {"type": "vllm", "model": "org/hosted", "memory_gb": 1}
+    gateway = await serve({"hosted": hosted}, routers={"one": Hosted()}, slots={"canary_tokens": 0})
+    answer = await gateway.chat("x", model, coterie={"role": "anybody"})
+    assert (answer.status_code, _error(answer)["param"]) == (400, "coterie.role")
+    assert "hosted has no roles" in _error(answer)["message"]
+
+
+@pytest.mark.parametrize("model", ["tiny", "pool/auto", "pool/one+vote", "tiny-typo"])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+async def test_no_value_of_any_field_is_a_fault_of_the_server(
+    gateway: Any, model: str, data: st.DataObject
+) -> None:
+    scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=2)
+    values = scalars | st.lists(scalars, max_size=2) | st.dictionaries(st.text(max_size=2), scalars)
+    names = sorted(FIELDS["chat/completions"] - {"model"})
+    fields = data.draw(st.dictionaries(st.sampled_from(names), values, min_size=1, max_size=2))
+    raw = json.dumps({"messages": HI, **fields, "model": model})
+    answer = await gateway.http.post("/v1/chat/completions", content=raw)
+    assert answer.status_code in (200, 400, 404)
+    if answer.status_code != 200:
+        error = _error(answer)
+        assert isinstance(error["code"], str)
+        assert error["type"] in ("invalid_request_error", "not_found_error")
