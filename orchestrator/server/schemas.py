@@ -12,6 +12,7 @@ from orchestrator.config.budget import BudgetConfig
 from orchestrator.request.context import RequestOptions
 from orchestrator.server.bodies.objects import parse_object, path_of, said
 from orchestrator.server.bodies.operations import BODIES
+from orchestrator.server.bodies.sampling import Strict
 from orchestrator.server.fields import FIELDS
 
 __all__ = ["EmbeddingsBody", "Extension", "parse", "parse_body", "parse_object", "validated"]
@@ -172,10 +173,8 @@ def _extension(value: Any) -> Extension:
     return validated(Extension, value, "coterie")
 
 
-class EmbeddingsBody(BaseModel):
+class EmbeddingsBody(Strict):
     """The body of /v1/embeddings, as OpenAI documents it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
     input: str | list[str]

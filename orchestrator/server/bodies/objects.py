@@ -91,6 +91,6 @@ def _walk(body: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
         if isinstance(value, dict):
             yield from (((*place, key), key) for key in value)
             inner = value.items()
-        elif isinstance(value, list):
+        elif isinstance(value, list) and set(map(type, value)) != {int}:  # Ids may be millions.
             inner = enumerate(value)
         todo += (((*place, str(key)), one) for key, one in inner if isinstance(one, _LOOKED_AT))

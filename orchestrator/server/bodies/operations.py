@@ -108,12 +108,10 @@ def _are_prompts(values: list[Any]) -> bool:
 
 
 def _are_ids(value: Any) -> bool:
-    """The ids of some tokens."""
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(type(token) is int and 0 <= token < INT64 for token in value)
-    )
+    """The ids of some tokens, of which there may be millions."""
+    if not isinstance(value, list) or set(map(type, value)) != {int}:
+        return False
+    return bool(min(value) >= 0 and max(value) < INT64)
 
 
 BODIES: dict[Operation, type[SamplingBody]] = {

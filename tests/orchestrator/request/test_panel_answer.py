@@ -50,6 +50,10 @@ async def panel(serve: Any, upstream: Any) -> Any:
                     "deadline_s": 0.001,
                     "quorum": 2,
                 },
+                "pool/often": {
+                    "router": "one",
+                    "aggregator": {"type": "vote", "samples": 3, "stop_at": None},
+                },
                 "pool/once": {**vote, "budget": {"calls": 1}},
                 "pool/terse": {**vote, "budget": {"tokens": 2}},
                 "pool/quick": {**vote, "budget": {"seconds": 0.2}},
@@ -202,6 +206,12 @@ class TestBounds:
         assert answer.json()["coterie"]["aggregation"]["late"] == ["one"]
         await upstream.saw("aborted late")
 
+    async def test_the_seeds_of_samples_stay_in_range(self, panel: Any, upstream: Any) -> None:
+        answer = await panel.chat("say a", "pool/often", seed=2**63 - 1)
+        assert answer.status_code == 200
+        seeds = {body["seed"] for body in upstream.bodies[-9:]}
+        assert seeds == {2**63 - 1, *range(8)}
+
     async def test_a_wish_may_lower_the_bounds(self, panel: Any) -> None:
         options = {"budget": {"calls": 2}}
         answer = await panel.chat(SPLIT, "pool/vote", coterie=options)
@@ -234,6 +244,22 @@ class TestFailures:
         answer = await panel.chat(script(*["refuse field"] * 3), "pool/vote")
         assert answer.status_code == 400
         assert answer.json()["error"]["message"] == "bad n"
+
+    @pytest.mark.parametrize("code", [400, 422])
+    async def test_so_does_one_that_engines_find_when_they_have_begun(
+        self, panel: Any, code: int
+    ) -> None:
+        refusal = json.dumps({"error": {"message": "token 999999 is none", "code": code}})
+        answer = await panel.chat(script(*[f"event {refusal}"] * 3), "pool/vote")
+        error = answer.json()["error"]
+        assert (answer.status_code, error["message"]) == (code, "token 999999 is none")
+        assert error["type"] == "invalid_request_error"
+        assert isinstance(error["code"], str)
+
+    async def test_one_member_that_refuses_costs_its_vote(self, panel: Any) -> None:
+        refusal = json.dumps({"error": {"message": "token 999999 is none", "code": 400}})
+        answer = await panel.chat(script(f"event {refusal}", "say a", "say a"), "pool/vote")
+        assert text_of(answer) == "a"
 
     async def test_openais_client_raises(self, panel: Any) -> None:
         messages: Any = [{"role": "user", "content": script(*["refuse broken"] * 3)}]

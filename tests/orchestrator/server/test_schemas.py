@@ -138,6 +138,8 @@ async def test_an_url_that_does_not_exist_is_answered_in_openais_shape(
         ({"input": 3}, 400, None),
         ({"encoding_format": "hex"}, 400, "encoding_format"),
         ({"dimensions": 3}, 400, "dimensions"),
+        ({"dimensions": "2"}, 400, "dimensions"),
+        ({"input": "a\ud800"}, 400, "input"),
         ({"colour": 1}, 400, "colour"),
     ],
 )
@@ -181,6 +183,19 @@ async def test_a_score_must_be_a_number_from_0_to_1(gateway: Any, score: str) ->
     assert (answer.status_code, error["param"]) == (400, "score")
     wanted = "finite number" if "N" in score or "I" in score else "number from 0 to 1"
     assert error["message"] == f"score: must be a {wanted}."
+
+
+async def test_what_only_openai_knows_passes(gateway: Any, upstream: Any) -> None:
+    fields: dict[str, Any] = {
+        "prompt_cache_retention": "24h",
+        "prompt_cache_options": {},
+        "moderation": {"model": "omni-moderation-latest"},
+        "verbosity": "low",
+        "store": False,
+    }
+    answer = await gateway.openai.chat.completions.create(model="pool/auto", messages=HI, **fields)
+    assert answer.choices[0].message.content == "w\u00f6rd"
+    assert upstream.bodies[-1].items() >= fields.items()
 
 
 async def test_null_in_an_embeddings_request_is_absent(gateway: Any) -> None:
