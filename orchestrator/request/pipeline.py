@@ -54,8 +54,7 @@ class Pipeline:
         self._decider = Decider(config, pool, routers, self.feedback)
         self._single = SingleAnswers(pool, self._fused, self._retries)
         self._panels = PanelAnswers(config.server)
-        detokenizer = Detokenizer(config, pool)
-        self._several = SeveralPrompts(detokenizer, config.server.max_prompts)
+        self._several = SeveralPrompts(Detokenizer(config, pool), config.server)
 
     async def answer(self, context: RequestContext, trace: Trace) -> StartedAnswer:
         """Begin to answer; the answer is a context that must be left.

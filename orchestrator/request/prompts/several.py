@@ -9,6 +9,7 @@ from typing import Any
 from experts.errors import RequestError
 from experts.openai_format import EVENT_STREAM, JSON
 from experts.sse import DONE, events
+from orchestrator.config.model import ServerConfig
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.context import RequestContext
 from orchestrator.request.prompts.merging import Merging
@@ -25,10 +26,11 @@ HELD_BACK = 256
 class SeveralPrompts:
     """Answers every prompt by itself."""
 
-    def __init__(self, detokenizer: Detokenizer, most: int) -> None:
-        """`most` prompts may come at once (`server.max_prompts`)."""
+    def __init__(self, detokenizer: Detokenizer, server: ServerConfig) -> None:
         self._detokenizer = detokenizer
-        self._most = most
+        self._most = server.max_prompts
+        comments = server.comment_after_s is not None
+        self._interval_s = server.comment_interval_s if comments else None
 
     async def start(
         self, context: RequestContext, trace: Trace, experts: Sequence[str], answer: Answer
@@ -47,13 +49,16 @@ class SeveralPrompts:
                 param="prompt",
             )
         if len(prompts) == 1:
-            part = await self._part(context, context.id, prompts[0], experts)
-            return await answer(part, trace)
-        parts = [
-            await self._part(context, f"{context.id}-{number}", prompt, experts)
-            for number, prompt in enumerate(prompts)
-        ]
-        return await _Several(context, trace, parts, answer).start()
+            only = await self._part(context, context.id, prompts[0], experts)
+            return await answer(only, trace)
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def part(number: int, prompt: Any) -> RequestContext:
+            async with room:
+                return await self._part(context, f"{context.id}-{number}", prompt, experts)
+
+        parts = await asyncio.gather(*(part(n, prompt) for n, prompt in enumerate(prompts)))
+        return await _Several(context, trace, parts, answer, self._interval_s).start()
 
     async def _part(
         self, context: RequestContext, name: str, prompt: Any, experts: Sequence[str]
@@ -73,9 +78,16 @@ class _Several:
     """The answers of one request."""
 
     def __init__(
-        self, context: RequestContext, trace: Trace, parts: list[RequestContext], answer: Answer
+        self,
+        context: RequestContext,
+        trace: Trace,
+        parts: Sequence[RequestContext],
+        answer: Answer,
+        interval_s: float | None,
     ) -> None:
+        """A stream in which nothing happens for `interval_s` says so in a comment."""
         self._stream = context.request.stream
+        self._interval_s = interval_s
         self._trace = trace
         self._parts = parts
         self._answer = answer
@@ -84,7 +96,7 @@ class _Several:
         self._merging = Merging(context, len(parts))
         self._events: asyncio.Queue[bytes | Exception] = asyncio.Queue(HELD_BACK)
         self._left = len(parts)
-        trace.doing = lambda: f"{len(parts) - self._left} of {len(parts)} prompts are answered"
+        trace.doing = self._doing
 
     async def start(self) -> StartedAnswer:
         """The whole answer, or the first event of its stream."""
@@ -134,9 +146,14 @@ class _Several:
 
     async def _told(self) -> AsyncGenerator[bytes, None]:
         """The events as they come; the first error ends them all."""
-        ended = 0
+        ended, patience_s = 0, None
         while ended < len(self._parts):
-            event = await self._events.get()
+            try:
+                event = await asyncio.wait_for(self._events.get(), patience_s)
+            except TimeoutError:
+                yield f": {self._doing()}\n\n".encode()
+                continue
+            patience_s = self._interval_s  # Before the first one, no status has been sent.
             if isinstance(event, Exception):
                 raise event
             ended += not event
@@ -144,6 +161,9 @@ class _Several:
                 yield event
         self._describe()
         yield self._merging.end()
+
+    def _doing(self) -> str:
+        return f"{len(self._parts) - self._left} of {len(self._parts)} prompts are answered"
 
     def _count(self, part: Trace) -> None:
         """Add what one prompt took to the request's trace."""

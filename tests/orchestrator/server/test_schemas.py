@@ -148,7 +148,7 @@ async def test_a_bad_embeddings_request_is_refused(
 ) -> None:
     gateway = await serve(server={"max_embedding_inputs": 3})
     body = {"model": "coterie/embed", "input": "a", **change}
-    answer = await gateway.http.post("/v1/embeddings", json=body)
+    answer = await gateway.http.post("/v1/embeddings", content=json.dumps(body))
     assert answer.status_code == status
     error = _error(answer)
     assert error["param"] == param or (param is None and error["param"].startswith("input"))

@@ -55,7 +55,7 @@ async def pool(serve: Any, upstream: Any, router: ByName) -> Any:
         experts,
         routers={"one": router},
         compositions={"pool/auto": {"router": "one"}, "pool/vote": vote},
-        server={"max_prompts": 80},
+        server={"max_prompts": 80, "comment_interval_s": 0.02},
     )
 
 
@@ -130,6 +130,31 @@ async def test_who_fails_fails_the_request_and_ends_the_others(
     with pytest.raises(openai.APIStatusError) as caught:
         await pool.openai.completions.create(model="pool/auto", prompt=prompts, stream=stream)
     assert caught.value.status_code in (400, 429)
+    await pool.settled()
+
+
+async def test_a_stream_says_how_far_it_is(pool: Any, upstream: Any) -> None:
+    prompts = [script(one="say a"), script(one="hold slow prompt")]
+    body = {"model": "pool/auto", "prompt": prompts, "stream": True}
+    async with pool.http.stream("POST", "/v1/completions", json=body) as answer:
+        text = ""
+        async for piece in answer.aiter_text():
+            text += piece
+            if ": 1 of 2 prompts are answered\n\n" in text:
+                upstream.release("slow prompt")
+    assert ": 1 of 2 prompts are answered\n\n" in text
+    assert text.endswith("data: [DONE]\n\n")
+
+
+async def test_a_client_that_leaves_ends_all(pool: Any, upstream: Any) -> None:
+    prompts = [script(one=f"hold left{number}") for number in range(3)]
+    body = {"model": "pool/auto", "prompt": prompts, "stream": True}
+    async with pool.http.stream("POST", "/v1/completions", json=body) as answer:
+        await anext(answer.aiter_bytes())
+        for number in range(3):
+            await upstream.saw(f"began left{number}")
+    for number in range(3):
+        await upstream.saw(f"aborted left{number}")
     await pool.settled()
 
 
