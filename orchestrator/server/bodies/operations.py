@@ -10,7 +10,6 @@ from orchestrator.server.bodies.sampling import (
     Count,
     CountOrAll,
     Flag,
-    Kind,
     Object,
     SamplingBody,
     Strict,
@@ -54,7 +53,7 @@ class ChatBody(SamplingBody):
     max_completion_tokens: int | None = Positive
     logprobs: Flag = None
     top_logprobs: CountOrAll | None = None
-    tools: list[Kind] | None = None
+    tools: list[Object] | None = None
     tool_choice: str | Object | None = None
     parallel_tool_calls: Flag = None
     functions: list[Object] | None = None

@@ -66,7 +66,7 @@ class SamplingBody(Strict):
     presence_penalty: Penalty | None = None
     repetition_penalty: Annotated[float, Field(gt=0)] | None = None
     length_penalty: Number | None = None
-    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    logit_bias: dict[str, Number] | None = None
     user: Text = None
     min_tokens: Count | None = None
     stop_token_ids: list[Whole] | None = None

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from experts.types import Operation
 from orchestrator.server.fields import FIELDS
 from routers.base import Decision
 
@@ -221,20 +222,22 @@ async def test_a_role_needs_an_expert_that_has_some(serve: Any, model: str) -> N
     assert "hosted has no roles" in _error(answer)["message"]
 
 
+@pytest.mark.parametrize("operation", ["chat/completions", "completions"])
 @pytest.mark.parametrize("model", ["tiny", "pool/auto", "pool/one+vote", "tiny-typo"])
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 async def test_no_value_of_any_field_is_a_fault_of_the_server(
-    gateway: Any, model: str, data: st.DataObject
+    gateway: Any, operation: Operation, model: str, data: st.DataObject
 ) -> None:
     scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=2)
     values = scalars | st.lists(scalars, max_size=2) | st.dictionaries(st.text(max_size=2), scalars)
-    names = sorted(FIELDS["chat/completions"] - {"model"})
+    names = sorted(FIELDS[operation] - {"model"})
     fields = data.draw(st.dictionaries(st.sampled_from(names), values, min_size=1, max_size=2))
-    raw = json.dumps({"messages": HI, **fields, "model": model})
-    answer = await gateway.http.post("/v1/chat/completions", content=raw)
+    asked = {"messages": HI} if operation == "chat/completions" else {"prompt": "x"}
+    raw = json.dumps({**asked, **fields, "model": model})
+    answer = await gateway.http.post(f"/v1/{operation}", content=raw)
     assert answer.status_code in (200, 400, 404)
     if answer.status_code != 200:
         error = _error(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -36,9 +37,14 @@ async def read(*parts: bytes) -> tuple[bytes, ExpertRefused | None]:
     return found, None
 
 
-@given(st.integers(0, 2), st.integers(len(b'data: {"error": {'), len(EVENT)), st.data())
-async def test_an_error_is_raised_where_it_stands(before: int, cut: int, data: Any) -> None:
-    parts = [PIECE] * before + [EVENT[:cut], EVENT[cut:]]
+@given(st.integers(0, 2), st.sets(st.integers(0, 200)), st.booleans())
+async def test_an_error_is_raised_where_it_stands(
+    before: int, cuts: set[int], spaced: bool
+) -> None:
+    event = EVENT if spaced else EVENT.replace(b'": ', b'":').replace(b": {", b":{")
+    whole = PIECE * before + event
+    places = [0, *sorted(cuts), len(whole)]
+    parts = [whole[a:b] for a, b in pairwise(places) if a < b]
     found, error = await read(*parts)
     assert found == PIECE * before
     assert error is not None
@@ -58,6 +64,13 @@ async def test_the_status_is_the_code_where_that_is_one(code: Any, status: int) 
 @pytest.mark.parametrize("parts", [[PIECE], [b'data: {"error": null, "choices": []}\n\n'], [b""]])
 async def test_all_else_passes_untouched(parts: list[bytes]) -> None:
     assert await read(*parts) == (b"".join(parts), None)
+
+
+@given(st.lists(st.integers(0, len(PIECE) * 2)))
+async def test_nothing_is_lost_however_it_is_cut(cuts: list[int]) -> None:
+    whole = PIECE * 2 + b"data: [DONE]\n\ndata:"
+    places = [0, *sorted(cuts), len(whole)]
+    assert await read(*(whole[a:b] for a, b in pairwise(places))) == (whole, None)
 
 
 async def test_a_stream_that_begins_with_one_is_a_400(gateway: Any) -> None:

@@ -91,6 +91,7 @@ def test_so_it_is_with_our_own_field(value: dict[str, Any]) -> None:
         ({"temperature": float("nan")}, "temperature"),
         ({"temperature": float("inf")}, "temperature"),
         ({"temperature": 2.1}, "temperature"),
+        ({"temperature": True}, "temperature"),
         ({"top_p": -0.1}, "top_p"),
         ({"n": 0}, "n"),
         ({"n": True}, "n"),
@@ -148,6 +149,16 @@ def test_defaults_are_as_good_as_absent() -> None:
 def test_whatever_openais_client_defines_may_pass(operation: Operation, create: Any) -> None:
     parameters = set(inspect.signature(create).parameters) - OUR_CLIENTS
     assert parameters <= FIELDS[operation]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_ends_of_the_ranges_pass(operation: Operation) -> None:
+    for fields in (
+        {"seed": 2**63 - 1, "temperature": 2, "top_p": 0, "n": 128, "top_k": -1, "stop": []},
+        {"seed": -(2**63), "temperature": 0, "top_p": 1.0, "min_p": 0, "logit_bias": {"5": 101}},
+        {"stream": True, "stream_options": {"include_usage": False, "new": 1}, "stop": ["a"]},
+    ):
+        assert parsed(operation, **fields).body.items() >= fields.items()
 
 
 def test_both_halves_of_a_pair_are_one_character() -> None:
