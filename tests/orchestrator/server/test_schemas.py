@@ -225,7 +225,7 @@ async def test_a_role_needs_an_expert_that_has_some(serve: Any, model: str) -> N
 @pytest.mark.parametrize("operation", ["chat/completions", "completions"])
 @pytest.mark.parametrize("model", ["tiny", "pool/auto", "pool/one+vote", "tiny-typo"])
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 async def test_no_value_of_any_field_is_a_fault_of_the_server(

@@ -51,7 +51,7 @@ def parsed_or_refused(operation: Operation, fields: dict[str, Any]) -> Request |
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_a_value_is_refused_by_name_or_harmless(operation: Operation, data: st.DataObject) -> None:
     fields = sorted(FIELDS[operation] - {"model"})
@@ -67,7 +67,7 @@ def test_a_value_is_refused_by_name_or_harmless(operation: Operation, data: st.D
     format_answer(request, "m", "said")
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(Extension.model_fields)), ANYTHING, max_size=3))
 def test_so_it_is_with_our_own_field(value: dict[str, Any]) -> None:
     request = parsed_or_refused("chat/completions", {"coterie": value})
