@@ -4,17 +4,26 @@ from collections.abc import Sequence
 
 from experts.errors import BudgetSpent, ExpertError, ExpertRefused, NobodyAnswered
 
+WRONG = frozenset({400, 413, 422})
+"""What an expert answers to a request that would be wrong at any time."""
+BUSY = 429
+
 
 def all_failed_error(errors: Sequence[ExpertError]) -> ExpertError:
-    """The error to raise where every call failed; each may itself stand for several calls."""
+    """The error to raise where every call failed; each may itself stand for several calls.
+
+    A request that all refuse as wrong is the client's mistake: one expert's reason stands for all.
+    """
     errors = [
         one
         for error in errors
         for one in (error.errors if isinstance(error, NobodyAnswered) else (error,))
     ]
-    refused = [error for error in errors if isinstance(error, ExpertRefused) and error.status < 500]
+    refused = [error for error in errors if isinstance(error, ExpertRefused)]
+    wrong = [error for error in refused if error.status in WRONG]
+    busy = [error for error in refused if error.status == BUSY]
     spent = [error for error in errors if isinstance(error, BudgetSpent)]
-    for same in (refused, spent):
+    for same in (wrong, busy, spent):
         if len(same) == len(errors):
             return same[0]
     reasons = " ".join(dict.fromkeys(failure_reason(error) for error in errors))

@@ -10,6 +10,8 @@ from aggregators.gather import Call
 from experts.types import Request
 
 MOST_SAMPLES = 64
+UNSEEDED = -1
+_HALF = 2**63
 
 
 class SamplingConfig(AggregatorConfig):
@@ -50,5 +52,18 @@ def sampled(request: Request, number: int, temperature: float) -> Request:
     """
     body = dict(request.body)
     body["temperature"] = body.get("temperature") or temperature
-    body["seed"] = (body.get("seed") or 0) + number
+    body["seed"] = derived_seed(body.get("seed") or 0, number)
     return replace(request, body=body)
+
+
+def derived_seed(seed: int, number: int) -> int:
+    """The seed of one of several samples: another for each, the first the client's own. Pure.
+
+    It stays within the 64 bits that engines take, and is never -1 for another seed, which is
+    vLLM's word for none. With that one, every sample is drawn anew.
+    """
+    if seed == UNSEEDED:
+        return UNSEEDED
+    if seed >= 0:
+        return (seed + number) % _HALF
+    return -2 - (-2 - seed + number) % (_HALF - 1)

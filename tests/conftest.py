@@ -211,6 +211,14 @@ async def _tokenize(http: web.Request) -> web.Response:
     return web.json_response({"tokens": [1, 2, 3], "count": 1500, "model": body["model"]})
 
 
+async def _detokenize(http: web.Request) -> web.Response:
+    """Ids are the characters' numbers; 0 is no token."""
+    tokens = (await http.json())["tokens"]
+    if 0 in tokens:
+        return web.json_response({"error": {"message": "no such token", "code": 400}}, status=400)
+    return web.json_response({"prompt": "".join(map(chr, tokens))})
+
+
 @pytest.fixture(scope="session")
 async def upstream() -> AsyncIterator[Upstream]:
     """The scripted server, running; its `base_url` ends with /v1."""
@@ -220,6 +228,7 @@ async def upstream() -> AsyncIterator[Upstream]:
         application.router.add_post(f"{prefix}/chat/completions", scripted.answer)
         application.router.add_post(f"{prefix}/completions", scripted.answer)
     application.router.add_post("/tokenize", _tokenize)
+    application.router.add_post("/e/{expert}/detokenize", _detokenize)
     runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -14,8 +14,8 @@ from evals.report.report import Corrected
 from evals.report.statistics.intervals import Interval
 from evals.runs.record import Row
 from evals.scoring.corrected import LEAST_GOLD, corrected
-from evals.tasks.jsonl import LineProblem, read_jsonl, wrong_lines
 from experts.errors import ConfigError
+from experts.files.jsonl import LineProblem, read_jsonl, wrong_lines
 from experts.mistakes import explain
 
 Labels = Mapping[Key, float]

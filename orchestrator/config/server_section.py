@@ -107,6 +107,9 @@ class ServerConfig(Section):
         description="Longest wait for the answers that are in flight when the service stops, in"
         " seconds; then they end with an error.",
     )
+    max_prompts: int = Field(
+        1024, ge=1, description="Most prompts in one completion of a composition."
+    )
     max_embedding_inputs: int = Field(
         2048, ge=1, description="Most texts in one call of /v1/embeddings."
     )

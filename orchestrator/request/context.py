@@ -1,7 +1,7 @@
 """What a client asked, as it was understood at the border; it never changes."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from experts.types import Request
@@ -22,6 +22,8 @@ class RequestOptions:
     experts: int | tuple[str, ...] | None = None
     """How many answer together, or which."""
     budget: BudgetConfig | None = None
+    role: str | None = None
+    """Which member of a fused expert speaks; the body's chat template settings have it, too."""
 
     @property
     def recomposes(self) -> bool:
@@ -47,6 +49,15 @@ class RequestContext:
     """Of the key that it came with, where keys are configured."""
     started: float = field(default_factory=time.perf_counter)
     """When it came in, on the clock of `time.perf_counter`."""
+    as_sent: Request | None = None
+    """The request with token ids, where `request` has the text that they say."""
+
+    @property
+    def for_one(self) -> "RequestContext":
+        """What one expert is asked: exactly what was sent."""
+        if self.as_sent is None:
+            return self
+        return replace(self, request=self.as_sent, as_sent=None)
 
     @property
     def id(self) -> str:

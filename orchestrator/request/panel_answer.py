@@ -7,39 +7,17 @@ from dataclasses import replace
 from typing import cast
 
 from aggregators.base import Aggregator, Panel
-from experts.errors import RequestError
 from experts.openai_format import OpenAIFormat
 from experts.types import Chunk, Request
 from orchestrator.config.model import ServerConfig
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.context import RequestContext
 from orchestrator.request.expert_calls import ExpertCalls
+from orchestrator.request.terms.panels import refuse_what_one_expert_answers
 from orchestrator.request.tracing.presentation import extension
 from orchestrator.request.tracing.trace import Trace
 
-_ALONE = ("tools", "functions", "logprobs", "response_format")
-"""Fields that mean something for the answer of one model only."""
 _OURS = ("stream", "stream_options", "n")
-
-
-def refuse_what_one_expert_answers(context: RequestContext) -> None:
-    """Raise RequestError for a request that several experts cannot answer together."""
-    if (context.request.body.get("n") or 1) != 1:
-        raise RequestError("Several experts give one answer together: n must be 1.", param="n")
-    prompt = context.request.body.get("prompt")
-    if isinstance(prompt, list) and not (len(prompt) == 1 and isinstance(prompt[0], str)):
-        raise RequestError(
-            "Several experts answer one text together: `prompt` must be a string.", param="prompt"
-        )
-    for field in _ALONE:
-        if context.request.body.get(field):
-            raise RequestError(
-                f"Several experts that answer together cannot have {field}:"
-                " ask one expert by its name.",
-                param=field,
-            )
-    if context.options.tokens:
-        raise RequestError("Several experts answer together here.", param="coterie.tokens")
 
 
 def _without_ours(request: Request) -> Request:

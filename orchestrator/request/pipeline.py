@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import cache, partial
 
+from experts.errors import RequestError
 from experts.fused.roles import fused
-from experts.openai_format import OpenAIFormat, format_answer
+from experts.openai_format import OpenAIFormat
 from orchestrator.config.model import Config
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.compositions import Composition, Compositions, aggregator_of
@@ -14,9 +15,14 @@ from orchestrator.request.decider import Decider
 from orchestrator.request.expert_calls import ExpertCalls
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.likelihood_answer import scoring_of
-from orchestrator.request.panel_answer import PanelAnswers, refuse_what_one_expert_answers
+from orchestrator.request.panel_answer import PanelAnswers
 from orchestrator.request.plan import Abstain, AskExpert, plan_expert
+from orchestrator.request.prompts.several import SeveralPrompts
+from orchestrator.request.prompts.token_ids import Detokenizer
 from orchestrator.request.single_answer import SingleAnswers
+from orchestrator.request.terms.abstention import abstention
+from orchestrator.request.terms.panels import refuse_role, refuse_what_one_expert_answers
+from orchestrator.request.terms.room import check_room
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.store import MemoryStore
@@ -40,14 +46,15 @@ class Pipeline:
         """
         self._encoder = encoder
         self.feedback = feedback or Feedback(config, MemoryStore())
-        models = {name: fused(spec.model) for name, spec in config.hosted().items()}
-        self._fused = {name: model for name, model in models.items() if model is not None}
+        self._models = {name: fused(spec.model) for name, spec in config.hosted().items()}
+        self._fused = {name: model for name, model in self._models.items() if model is not None}
         self._pool = pool
         self._retries = config.server.retries
         self._compositions = Compositions(config)
         self._decider = Decider(config, pool, routers, self.feedback)
         self._single = SingleAnswers(pool, self._fused, self._retries)
         self._panels = PanelAnswers(config.server)
+        self._several = SeveralPrompts(Detokenizer(config, pool), config.server)
 
     async def answer(self, context: RequestContext, trace: Trace) -> StartedAnswer:
         """Begin to answer; the answer is a context that must be left.
@@ -59,29 +66,51 @@ class Pipeline:
         if composition is None:
             action = AskExpert(context.model)
             trace.plan = plan_expert(context.model)
+            if context.options.role is not None:
+                refuse_role(context.options.role, (context.model,), self._models)
             return await self._single.start(context, trace, action)
-        return await self._answer_composition(context, trace, composition)
+        if composition.rules is not None and (scoring := scoring_of(composition)) is not None:
+            return await scoring.answer(context, trace, self._calls(context, trace, composition))
+        body = context.request.body
+        if "prompt_embeds" in body:
+            raise RequestError(
+                "A composition routes by the text: ask an expert by its name.",
+                param="prompt_embeds",
+            )
+        one = partial(self._answer_composition, composition=composition)
+        if isinstance(body.get("prompt"), str | None):
+            return await one(context, trace)
+        named = composition.rules.named if composition.rules is not None else ()
+        return await self._several.start(context, trace, named, one)
 
     async def _answer_composition(
         self, context: RequestContext, trace: Trace, composition: Composition
     ) -> StartedAnswer:
         """Decide who answers, and let the expert, or the panel, do so."""
         if composition.rules is not None:
-            if (scoring := scoring_of(composition)) is not None:
-                return await scoring.answer(
-                    context, trace, self._calls(context, trace, composition)
-                )
             refuse_what_one_expert_answers(context)
         # Made when somebody is called with them: one expert's answer needs none.
         calls = cache(partial(self._calls, context, trace, composition))
-        trace.plan = await self._decider.decide(context, trace, composition, calls)
-        action = trace.plan.action
-        if isinstance(action, AskExpert):
-            return await self._single.start(context, trace, action)
+        trace.plan = plan = await self._decider.decide(context, trace, composition, calls)
+        action = plan.action
         if isinstance(action, Abstain):
-            return _abstention(context, action)
+            return await self._abstain(context, plan.preferred, action)
+        if context.options.role is not None:
+            named = plan.panel.experts if plan.panel is not None else (str(plan.expert),)
+            refuse_role(context.options.role, named, self._models)
+        if isinstance(action, AskExpert):
+            return await self._single.start(context.for_one, trace, action)
         aggregator = aggregator_of(composition, action)
         return await self._panels.start(context, trace, action.panel, aggregator, calls())
+
+    async def _abstain(
+        self, context: RequestContext, preferred: str, action: Abstain
+    ) -> StartedAnswer:
+        """Say so, where the request is one that an expert could have answered."""
+        await check_room(context, preferred, self._pool)
+        content = abstention(context.request, context.model, action.message)
+        kind = OpenAIFormat(context.request, context.model).content_type
+        return StartedAnswer(kind, content, no_bytes(), AsyncExitStack())
 
     def replace(self, name: str, router: Router) -> None:
         """Let another router decide from now on; what waits is still decided by the old one."""
@@ -101,9 +130,3 @@ class Pipeline:
         )
         trace.doing = calls.doing
         return calls
-
-
-def _abstention(context: RequestContext, action: Abstain) -> StartedAnswer:
-    content = format_answer(context.request, context.model, action.message)
-    kind = OpenAIFormat(context.request, context.model).content_type
-    return StartedAnswer(kind, content, no_bytes(), AsyncExitStack())

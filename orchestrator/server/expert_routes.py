@@ -1,19 +1,22 @@
 """One expert's own base path, /e/<expert>: what evaluation harnesses need of a single model."""
 
+import json
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from experts.engine import HasEndpoints
-from experts.errors import RequestError, UnknownModel
+from experts.engine import HasEndpoints, Reply
+from experts.errors import ExpertRefused, RequestError, UnknownModel
+from experts.upstream.refusals import refusal
 from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.openai_routes import model_cards, relay
 from orchestrator.server.schemas import parse_object
 
+BAD_REQUEST = 400
 NOT_FOUND = 404
 router = APIRouter(prefix="/e/{expert}", tags=["expert"])
 tokens_router = APIRouter(prefix="/e/{expert}", tags=["expert"], route_class=DirectRoute)
@@ -108,9 +111,21 @@ async def _pass_on(http: HttpRequest, expert: str, path: str) -> Response:
         reply = await lease.engine.call(http.method, path, body)
     if reply.status == NOT_FOUND:
         raise RequestError(f"Expert {expert} does not offer /{path}.")
+    if reply.status >= BAD_REQUEST:
+        raise _refusal(expert, reply)
     headers = {
         "content-type": reply.content_type,
         "x-request-id": request_id_of(http),
         "x-coterie-expert": expert,
     }
     return Response(reply.content, reply.status, headers)
+
+
+def _refusal(expert: str, reply: Reply) -> ExpertRefused:
+    """The engine's own error, so that it leaves in OpenAI's shape."""
+    try:
+        said = json.loads(reply.content)
+    except (ValueError, RecursionError):
+        said = None
+    told = (said.get("error") or said) if isinstance(said, dict) else None
+    return refusal(expert, reply.status, told or {})

@@ -13,11 +13,12 @@ from experts.errors import RequestError, UnknownModel
 from experts.types import Operation
 from orchestrator.request.context import RequestContext
 from orchestrator.server.auth import caller_of
+from orchestrator.server.bodies.objects import parse_object, said
 from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.relay import Relay
-from orchestrator.server.schemas import EmbeddingsBody, parse, parse_object, validated
+from orchestrator.server.schemas import EmbeddingsBody, parse, validated
 from routers.base import Encoder
 
 router = APIRouter(tags=["openai"])
@@ -120,7 +121,7 @@ def _card(
 
 
 def _embeddings_body(raw: bytes, context: Context, encoder: Encoder) -> EmbeddingsBody:
-    body = validated(EmbeddingsBody, parse_object(raw))
+    body = validated(EmbeddingsBody, said(parse_object(raw)))
     if body.model != EMBEDDING_MODEL:
         raise UnknownModel(
             f"The model `{body.model}` gives no embeddings; `{EMBEDDING_MODEL}` does.",

@@ -1,6 +1,6 @@
 """Validates request bodies: the fields that the gateway reads, and those it passes on."""
 
-import json
+import re
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -10,10 +10,17 @@ from experts.mistakes import explain, locate
 from experts.types import Operation, Request
 from orchestrator.config.budget import BudgetConfig
 from orchestrator.request.context import RequestOptions
+from orchestrator.server.bodies.objects import parse_object, path_of, said
+from orchestrator.server.bodies.operations import BODIES
+from orchestrator.server.bodies.sampling import Strict
 from orchestrator.server.fields import FIELDS
+
+__all__ = ["EmbeddingsBody", "Extension", "parse", "parse_body", "parse_object", "validated"]
 
 Body = TypeVar("Body", bound=BaseModel)
 MOST_EXPERTS = 64
+_YAML = re.compile(r", but YAML reads it as .*$")
+_INSTANCE = re.compile(r"(must be an object) or instance of .*$")
 
 
 class Extension(BaseModel):
@@ -75,6 +82,7 @@ class Extension(BaseModel):
             self.aggregator,
             self.experts,
             self.budget,
+            self.role,
         )
 
 
@@ -98,25 +106,16 @@ def parse_body(
     extension = _extension(body.pop("coterie", None))
     for field in body:
         if field not in FIELDS[operation]:
-            raise RequestError(f"Unrecognized request argument supplied: {field}.", param=field)
-    _check_input(body, operation)
+            raise _unknown(field)
+    body = said(body)
+    if expert is not None:
+        body.pop("model", None)
+    validated(BODIES[operation], body)
+    _check_together(body, operation)
     if extension.role is not None:
         _set_role(body, operation, extension.role)
-    if not isinstance(body.get("stream", False), bool | None):
-        raise RequestError("`stream` must be true or false.", param="stream")
     request = Request(request_id, operation, body, source=extension.source, tests=extension.tests)
     return request, model, extension
-
-
-def parse_object(raw: bytes) -> dict[str, Any]:
-    """The body as a JSON object. Raises RequestError."""
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"The body is not valid JSON: {error}.") from error
-    if not isinstance(body, dict):
-        raise RequestError("The body must be a JSON object.")
-    return body
 
 
 def validated(kind: type[Body], value: Any, *place: str) -> Body:
@@ -125,61 +124,57 @@ def validated(kind: type[Body], value: Any, *place: str) -> Body:
         return kind.model_validate(value)
     except ValidationError as error:
         inner = locate(kind, error.errors(include_url=False)[0]["loc"]).path
-        path = ".".join([*place, *inner])
-        # A mapping is what YAML calls it.
         what = explain(kind, error)[0].removeprefix(".".join(inner))
-        what = what.replace("must be a mapping", "must be an object")
+        # A mapping is what YAML calls it, and YAML is what it talks about.
+        what = what.replace("a mapping", "an object")
+        what = _INSTANCE.sub(r"\1.", _YAML.sub(".", what))
+        path = path_of([*place, *inner])
         raise RequestError(f"{path}{what}", param=path) from error
+
+
+def _unknown(field: str) -> RequestError:
+    hint = ""
+    if field.startswith("guided_"):
+        hint = "Constrain an answer with `response_format` or `structured_outputs`."
+    message = f"Unrecognized request argument supplied: {field}."
+    return RequestError(message, hint=hint, param=field)
+
+
+def _check_together(body: dict[str, Any], operation: Operation) -> None:
+    """What depends on more than one field. Raises RequestError."""
+    if operation == "completions" and "prompt" not in body and "prompt_embeds" not in body:
+        raise RequestError("`prompt` is required.", param="prompt")
+    if body.get("stream_options") and not body.get("stream"):
+        raise RequestError(
+            "`stream_options` can be given with `stream: true` only.", param="stream_options"
+        )
+    if body.get("best_of", body.get("n", 1)) != body.get("n", 1):
+        raise RequestError(
+            "`best_of` is not supported: no answer is made that is not sent.",
+            hint="Ask for `n` answers.",
+            param="best_of",
+        )
 
 
 def _set_role(body: dict[str, Any], operation: Operation, role: str) -> None:
     """Roles reach the engine through the chat template."""
-    settings = body.get("chat_template_kwargs") or {}
-    if operation != "chat/completions" or not isinstance(settings, dict):
+    if operation != "chat/completions":
         raise RequestError("A role can be chosen in chat completions only.", param="coterie.role")
-    body["chat_template_kwargs"] = {**settings, "role": role}
-
-
-def _check_input(body: dict[str, Any], operation: Operation) -> None:
-    if operation == "completions":
-        if "prompt" not in body and "prompt_embeds" not in body:
-            raise RequestError("`prompt` is required.", param="prompt")
-        return
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise RequestError("`messages` must be a non-empty list.", param="messages")
-    for i, message in enumerate(messages):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise RequestError(
-                f"`messages[{i}]` must be an object with a `role`.", param=f"messages[{i}]"
-            )
-        if not _is_content(message.get("content")):
-            raise RequestError(
-                f"`messages[{i}].content` must be a string or a list of parts.",
-                param=f"messages[{i}].content",
-            )
-
-
-def _is_content(content: Any) -> bool:
-    """What routers read: a text, or parts of which the text ones have a text."""
-    if not isinstance(content, list):
-        return isinstance(content, str | None)
-    return all(
-        isinstance(part, dict) and (part.get("type") != "text" or isinstance(part.get("text"), str))
-        for part in content
-    )
+    body["chat_template_kwargs"] = {**body.get("chat_template_kwargs", {}), "role": role}
 
 
 def _extension(value: Any) -> Extension:
     if value is None:
         return Extension()
+    if isinstance(value, dict):
+        value = said(value)
+        if isinstance(value.get("budget"), dict):
+            value["budget"] = said(value["budget"])
     return validated(Extension, value, "coterie")
 
 
-class EmbeddingsBody(BaseModel):
+class EmbeddingsBody(Strict):
     """The body of /v1/embeddings, as OpenAI documents it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
     input: str | list[str]

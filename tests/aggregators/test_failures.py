@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scripted_ask import ScriptedAsk
 from scripted_pieces import calls, lost, refused, spent
 
 from aggregators.failures import all_failed_error
 from aggregators.gather import gather
 from experts.errors import BudgetSpent, ExpertError, ExpertLost, ExpertRefused, NobodyAnswered
+
+STATUSES = (400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 503)
 
 
 class TestNobody:
@@ -36,6 +40,19 @@ class TestNobody:
         with pytest.raises(ExpertRefused) as raised:
             await gather(calls("one", "two"), ask)
         assert raised.value.status in (400, 422)
+
+    @given(st.lists(st.sampled_from(STATUSES), min_size=1, max_size=5))
+    def test_only_what_is_wrong_at_any_time_is(self, statuses: list[int]) -> None:
+        names = [f"expert{number}" for number in range(len(statuses))]
+        error = all_failed_error(
+            [refused(name, status) for name, status in zip(names, statuses, strict=True)]
+        )
+        told = error.status if isinstance(error, ExpertRefused) else None
+        if set(statuses) <= {400, 413, 422} or set(statuses) == {429}:
+            assert (told, error.expert) == (statuses[0], "expert0")
+        else:
+            assert isinstance(error, NobodyAnswered)
+            assert all(name in error.message for name in names)
 
     @pytest.mark.parametrize("other", [lost("two"), refused("two", 503)])
     async def test_a_refusal_beside_another_failure_is_not(self, other: ExpertError) -> None:

@@ -11,7 +11,7 @@ from orchestrator.config.model import Config
 from orchestrator.request.compositions import Composition, Compositions
 from orchestrator.request.context import RequestContext
 from orchestrator.request.likelihood_answer import scoring_of
-from orchestrator.request.panel_answer import refuse_what_one_expert_answers
+from orchestrator.request.terms.panels import refuse_what_one_expert_answers
 from orchestrator.server.classes import check_class
 from orchestrator.server.schemas import parse_body, parse_object
 

@@ -50,6 +50,10 @@ async def panel(serve: Any, upstream: Any) -> Any:
                     "deadline_s": 0.001,
                     "quorum": 2,
                 },
+                "pool/often": {
+                    "router": "one",
+                    "aggregator": {"type": "vote", "samples": 3, "stop_at": None},
+                },
                 "pool/once": {**vote, "budget": {"calls": 1}},
                 "pool/terse": {**vote, "budget": {"tokens": 2}},
                 "pool/quick": {**vote, "budget": {"seconds": 0.2}},
@@ -138,7 +142,18 @@ class TestNames:
 
     @pytest.mark.parametrize(
         ("field", "value"),
-        [("n", 2), ("tools", [{"type": "function"}]), ("logprobs", True)],
+        [
+            ("n", 2),
+            ("tools", [{"type": "function"}]),
+            ("functions", [{"name": "f"}]),
+            ("logprobs", True),
+            ("prompt_logprobs", 0),
+            ("return_token_ids", True),
+            ("response_format", {"type": "json_object"}),
+            ("structured_outputs", {"choice": ["a"]}),
+            ("structured_outputs", {"json": {}}),
+            ("modalities", ["text", "audio"]),
+        ],
     )
     async def test_what_only_one_model_can_give_is_refused(
         self, panel: Any, upstream: Any, field: str, value: Any
@@ -147,6 +162,22 @@ class TestNames:
         assert answer.status_code == 400
         assert answer.json()["error"]["param"] == field
         assert upstream.asked["nobody is asked"] == 0
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"tools": [], "functions": []},
+            {"tools": [{"type": "function"}], "tool_choice": "none"},
+            {"response_format": {"type": "text"}},
+            {"structured_outputs": {"json": None, "disable_any_whitespace": True}},
+            {"n": 1, "best_of": 1, "logprobs": False, "modalities": ["text"]},
+            {"n": None, "logprobs": None, "stop": None, "coterie": {"budget": None}},
+        ],
+    )
+    async def test_what_asks_for_nothing_is_no_obstacle(
+        self, panel: Any, fields: dict[str, Any]
+    ) -> None:
+        assert text_of(await panel.chat(SPLIT, "pool/vote", **fields)) == "no"
 
 
 class TestBounds:
@@ -174,6 +205,12 @@ class TestBounds:
         assert text_of(answer) == "b"
         assert answer.json()["coterie"]["aggregation"]["late"] == ["one"]
         await upstream.saw("aborted late")
+
+    async def test_the_seeds_of_samples_stay_in_range(self, panel: Any, upstream: Any) -> None:
+        answer = await panel.chat("say a", "pool/often", seed=2**63 - 1)
+        assert answer.status_code == 200
+        seeds = {body["seed"] for body in upstream.bodies[-9:]}
+        assert seeds == {2**63 - 1, *range(8)}
 
     async def test_a_wish_may_lower_the_bounds(self, panel: Any) -> None:
         options = {"budget": {"calls": 2}}
@@ -207,6 +244,22 @@ class TestFailures:
         answer = await panel.chat(script(*["refuse field"] * 3), "pool/vote")
         assert answer.status_code == 400
         assert answer.json()["error"]["message"] == "bad n"
+
+    @pytest.mark.parametrize("code", [400, 422])
+    async def test_so_does_one_that_engines_find_when_they_have_begun(
+        self, panel: Any, code: int
+    ) -> None:
+        refusal = json.dumps({"error": {"message": "token 999999 is none", "code": code}})
+        answer = await panel.chat(script(*[f"event {refusal}"] * 3), "pool/vote")
+        error = answer.json()["error"]
+        assert (answer.status_code, error["message"]) == (code, "token 999999 is none")
+        assert error["type"] == "invalid_request_error"
+        assert isinstance(error["code"], str)
+
+    async def test_one_member_that_refuses_costs_its_vote(self, panel: Any) -> None:
+        refusal = json.dumps({"error": {"message": "token 999999 is none", "code": 400}})
+        answer = await panel.chat(script(f"event {refusal}", "say a", "say a"), "pool/vote")
+        assert text_of(answer) == "a"
 
     async def test_openais_client_raises(self, panel: Any) -> None:
         messages: Any = [{"role": "user", "content": script(*["refuse broken"] * 3)}]
@@ -312,12 +365,6 @@ async def test_a_member_that_sends_odd_json_is_left_out_by_name(
         facts = answer.json()["coterie"]["aggregation"]
     assert "one" in json.dumps(facts["failed"])
     assert "OpenAI's format" in json.dumps(facts["failed"])
-
-
-@pytest.mark.parametrize("prompt", [["a", "b"], [1, 2], [[1], [2]], []])
-async def test_several_prompts_are_not_for_a_panel(panel: Any, prompt: Any) -> None:
-    answer = await panel.http.post("/v1/completions", json={"model": "pool/vote", "prompt": prompt})
-    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "prompt")
 
 
 async def test_members_may_say_what_is_a_role_token_of_another(

@@ -131,6 +131,15 @@ async def test_what_an_expert_does_not_offer_is_said(gateway: Any) -> None:
     assert "does not offer /tokenizer_info" in answer.json()["error"]["message"]
 
 
+async def test_what_an_engine_refuses_there_has_openais_shape(serve: Any) -> None:
+    hosted = {"type": "vllm", "model": "org/hosted", "memory_gb": 1}
+    gateway = await serve({"hosted": hosted}, slots={"canary_tokens": 0})
+    answer = await gateway.http.post("/e/hosted/detokenize", json={"tokens": [0]})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["message"]) == (400, "no such token")
+    assert (error["type"], error["code"]) == ("invalid_request_error", "invalid_request")
+
+
 async def test_every_model_is_listed(gateway: Any) -> None:
     models = [model async for model in gateway.openai.models.list()]
     assert [model.id for model in models] == ["pool/auto", "tiny", "coterie/embed"]

@@ -1,12 +1,17 @@
 """What bad requests get from the gateway: an error in OpenAI's shape that names the mistake."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
 import openai
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from experts.types import Operation
+from orchestrator.server.fields import FIELDS
 from routers.base import Decision
 
 HI = [{"role": "user", "content": "stream 3"}]
@@ -46,7 +51,7 @@ async def test_an_unknown_expert_path_is_not_found(gateway: Any) -> None:
         ({"messages": []}, "messages"),
         ({"messages": "hi"}, "messages"),
         ({"messages": ["hi"]}, "messages[0]"),
-        ({"messages": [{"content": "hi"}]}, "messages[0]"),
+        ({"messages": [{"content": "hi"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": 3}]}, "messages[0].content"),
         ({"stream": "yes"}, "stream"),
     ],
@@ -134,6 +139,8 @@ async def test_an_url_that_does_not_exist_is_answered_in_openais_shape(
         ({"input": 3}, 400, None),
         ({"encoding_format": "hex"}, 400, "encoding_format"),
         ({"dimensions": 3}, 400, "dimensions"),
+        ({"dimensions": "2"}, 400, "dimensions"),
+        ({"input": "a\ud800"}, 400, "input"),
         ({"colour": 1}, 400, "colour"),
     ],
 )
@@ -142,7 +149,7 @@ async def test_a_bad_embeddings_request_is_refused(
 ) -> None:
     gateway = await serve(server={"max_embedding_inputs": 3})
     body = {"model": "coterie/embed", "input": "a", **change}
-    answer = await gateway.http.post("/v1/embeddings", json=body)
+    answer = await gateway.http.post("/v1/embeddings", content=json.dumps(body))
     assert answer.status_code == status
     error = _error(answer)
     assert error["param"] == param or (param is None and error["param"].startswith("input"))
@@ -175,4 +182,64 @@ async def test_a_score_must_be_a_number_from_0_to_1(gateway: Any, score: str) ->
     answer = await gateway.http.post("/coterie/feedback", content=raw)
     error = _error(answer)
     assert (answer.status_code, error["param"]) == (400, "score")
-    assert error["message"] == "score: must be a number from 0 to 1."
+    wanted = "finite number" if "N" in score or "I" in score else "number from 0 to 1"
+    assert error["message"] == f"score: must be a {wanted}."
+
+
+async def test_what_only_openai_knows_passes(gateway: Any, upstream: Any) -> None:
+    fields: dict[str, Any] = {
+        "prompt_cache_retention": "24h",
+        "prompt_cache_options": {},
+        "moderation": {"model": "omni-moderation-latest"},
+        "verbosity": "low",
+        "store": False,
+    }
+    answer = await gateway.openai.chat.completions.create(model="pool/auto", messages=HI, **fields)
+    assert answer.choices[0].message.content == "w\u00f6rd"
+    assert upstream.bodies[-1].items() >= fields.items()
+
+
+async def test_null_in_an_embeddings_request_is_absent(gateway: Any) -> None:
+    nulls = dict.fromkeys(["encoding_format", "dimensions", "user"])
+    body = {"model": "coterie/embed", "input": "a", **nulls}
+    answer = await gateway.http.post("/v1/embeddings", json=body)
+    assert answer.status_code == 200
+    assert isinstance(answer.json()["data"][0]["embedding"], list)
+
+
+@pytest.mark.parametrize("model", ["hosted", "pool/auto"])
+async def test_a_role_needs_an_expert_that_has_some(serve: Any, model: str) -> None:
+    class Hosted:
+        name = "one"
+
+        def route(self, requests: Any) -> list[Decision]:
+            return [Decision("one", (("hosted", 1.0),), "") for _ in requests]
+
+    hosted = {"type": "vllm", "model": "org/hosted", "memory_gb": 1}
+    gateway = await serve({"hosted": hosted}, routers={"one": Hosted()}, slots={"canary_tokens": 0})
+    answer = await gateway.chat("x", model, coterie={"role": "anybody"})
+    assert (answer.status_code, _error(answer)["param"]) == (400, "coterie.role")
+    assert "hosted has no roles" in _error(answer)["message"]
+
+
+@pytest.mark.parametrize("operation", ["chat/completions", "completions"])
+@pytest.mark.parametrize("model", ["tiny", "pool/auto", "pool/one+vote", "tiny-typo"])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+async def test_no_value_of_any_field_is_a_fault_of_the_server(
+    gateway: Any, operation: Operation, model: str, data: st.DataObject
+) -> None:
+    scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=2)
+    values = scalars | st.lists(scalars, max_size=2) | st.dictionaries(st.text(max_size=2), scalars)
+    names = sorted(FIELDS[operation] - {"model"})
+    fields = data.draw(st.dictionaries(st.sampled_from(names), values, min_size=1, max_size=2))
+    asked = {"messages": HI} if operation == "chat/completions" else {"prompt": "x"}
+    raw = json.dumps({**asked, **fields, "model": model})
+    answer = await gateway.http.post(f"/v1/{operation}", content=raw)
+    assert answer.status_code in (200, 400, 404)
+    if answer.status_code != 200:
+        error = _error(answer)
+        assert isinstance(error["code"], str)
+        assert error["type"] in ("invalid_request_error", "not_found_error")

@@ -1,0 +1,1 @@
+"""Completions of several prompts: each is answered by itself, and one answer is made."""
