@@ -8,7 +8,6 @@ from experts.types import Usage
 from orchestrator.request.plan import Plan
 from routers.base import Decision
 
-
 AUTHOR = "author"
 """The fact with which an aggregator tells who wrote the answer."""
 
