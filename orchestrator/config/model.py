@@ -114,7 +114,7 @@ def load_config(path: Path) -> Config:
     problems: list[str] = []
     tree = fill_environment(read_tree(path), problems)
     unfilled = tuple(problem.partition(": ")[0] for problem in problems)
-    share_models(tree)
+    doubled = share_models(tree)
     anchor_paths(tree, path.parent, Config)
     config: Config | None = None
     found: list[str] = []
@@ -122,7 +122,7 @@ def load_config(path: Path) -> Config:
         config = Config.model_validate(tree)
     except ValidationError as error:
         found += explain(Config, error)
-    found += between_keys(tree)
+    found += doubled + between_keys(tree)
     # Where a variable is missing, nothing else that is wrong there is of use.
     problems += [problem for problem in found if problem.partition(": ")[0] not in unfilled]
     if problems or config is None:
