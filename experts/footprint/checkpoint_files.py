@@ -27,8 +27,8 @@ _TEMPLATES = (
     "chat_template.json",
     "additional_chat_templates/default.jinja",
 )
-_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
-"""How the files of torch begin, and those of older ones."""
+_PICKLE = b"\x80"
+"""How the files of older versions of torch begin; those of newer ones are zip archives."""
 _CONTEXT_KEYS = (
     "max_position_embeddings",
     "n_positions",
@@ -74,7 +74,8 @@ def incomplete_weights(folder: Path) -> Iterator[str]:
 def _pickle_fault(file: Path) -> str | None:
     """Why a file of torch's own format cannot be read; None where it may be."""
     try:
-        start = file.open("rb").read(len(_ZIP))
+        with file.open("rb") as opened:
+            start = opened.read(len(_PICKLE))
     except OSError as error:
         return f"{file.name} cannot be read ({error.strerror or error})."
     # Before torch 1.6 it was a bare pickle, whose end cannot be told from a glance.
