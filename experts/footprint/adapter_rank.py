@@ -61,8 +61,8 @@ def _rank_faults(config: Mapping[str, Any], ranks: frozenset[int]) -> Iterator[s
         yield f"r: the adapter's rank{known}, {told}; {remedy}."
     elif len(ranks) == 1 and said not in ranks and not config.get("rank_pattern"):
         yield f"r: {said} is not the rank of its tensors, which is {max(ranks)}; {remedy}."
-    elif max(ranks, default=said) > HIGHEST:
-        yield f"r: {max(ranks, default=said)} is more than the {HIGHEST} that vLLM serves."
+    elif (highest := max(ranks, default=0)) > HIGHEST:
+        yield f"r: {highest} is more than the {HIGHEST} that vLLM serves."
 
 
 def _ranks(folder: Path) -> frozenset[int]:

@@ -146,8 +146,6 @@ def plan_decision(
     as another one can answer. Raises RoutingError without any score.
     """
     left, lost = without_failed(decision, failed)
-    if not lost and not (rules is not None and failed.intersection(rules.named)):
-        return _plan_among(decision, tradeoff, delays, prices, rules)
     if rules is not None and rules.named:
         named = others(rules.named, failed)
         lost = tuple(name for name in dict.fromkeys(rules.named) if name not in named)
