@@ -77,6 +77,7 @@ def _instead(
 ) -> Chunk:
     """The answer in place of the lead's. Raises ExpertError where there is none."""
     if otherwise is not None:
-        ask.tell(f"{lead} failed", failed=[failure_reason(failed or no_text_error(lead))])
+        why = failure_reason(failed or no_text_error(lead))
+        ask.tell(f"{lead} failed", failed=[why], author=otherwise.expert)
         return as_chunk(otherwise)
     raise all_failed_error([*errors, failed or no_text_error(lead)])

@@ -140,6 +140,11 @@ async def start_service(
     refuse_shadowing_folder(Path.cwd())
     if problems := missing_files(config.routers):
         raise ConfigError(" ".join(problems))
+    if config.routers:  # Only then is what reads their files needed.
+        from orchestrator.router_files import strangers  # noqa: PLC0415
+
+        if problems := list(await asyncio.to_thread(strangers, config)):
+            raise ConfigError(" ".join(problems))
     written = {"traces.file": config.traces.file, "feedback.file": config.feedback.file}
     if problems := unwritable_files(written):
         raise ConfigError(" ".join(problems))

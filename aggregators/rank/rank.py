@@ -108,11 +108,12 @@ class Rank:
             yield as_chunk(answers[0])
             return
         worth = await self._worth(answers, request, judge, ask)
-        ask.tell("ranked", ranking=_ranking(answers, worth))
         best = max(worth)
-        yield as_chunk(
-            first_complete(one for one, value in zip(answers, worth, strict=True) if value == best)
+        won = first_complete(
+            one for one, value in zip(answers, worth, strict=True) if value == best
         )
+        ask.tell("ranked", ranking=_ranking(answers, worth), author=won.expert)
+        yield as_chunk(won)
 
     def _judge(self, panel: Panel) -> str:
         return self._config.judge or panel.lead or panel.experts[0]

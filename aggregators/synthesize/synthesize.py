@@ -122,7 +122,7 @@ class Synthesize:
         if self._config.method == "pick":
             yield as_chunk(await _picked(lead, asked, shown, best, ask))
             return
-        ask.tell(f"{lead} writes the answer")
+        ask.tell(f"{lead} writes the answer", author=lead)
         echoes = Echoes([self._template], request.query)
         async for chunk in stream_or_fallback(lead, asked, ask, best, echoes=echoes):
             yield chunk

@@ -127,10 +127,10 @@ class Vote:
             yield as_chunk(first_complete(answers))
             return
         words = f"{len(answers)} votes for {len(votes)} answers"
-        ask.tell(words, votes=votes, grouping=found.how)
         won = first_complete(
             one for one, label in zip(answers, labels, strict=True) if label == counted.winner
         )
+        ask.tell(words, votes=votes, grouping=found.how, author=won.expert)
         yield Chunk(self._answer(won), won.completion.finish_reason or "stop")
 
     async def _grouped(self, request: Request, texts: Sequence[str], ask: Ask) -> Grouping:

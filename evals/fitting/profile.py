@@ -58,9 +58,15 @@ async def profile(
     path = out or _outcomes(settings)
     versions = {name: expert_version(name, settings.experts) for name in settings.experts}
     wanted = symbolic.wanted(settings)
+    encoder = MiniLMEncoder()
+    complete = await asyncio.to_thread(is_complete, path, versions, probes)
+    if complete and wanted == symbolic.NOTHING:
+        progress.say(f"{path} has every answer already: nothing is asked, no engine is started")
+        result = await run_profile("", versions, probes, path, encoder, progress)
+        return partial(print_profile, profile=result)
     async with serving(without_routers(settings), progress) as service:
         url = service.base_url
-        result = await run_profile(url, versions, probes, path, MiniLMEncoder(), progress)
+        result = await run_profile(url, versions, probes, path, encoder, progress)
         failed = await symbolic.prepare(url, wanted, path, by_rule, versions, progress)
     result = replace(result, failures=(*result.failures, *failed))
     return partial(print_profile, profile=result)
@@ -88,6 +94,8 @@ async def run_profile(
     async with ExpertClient() as client:
         for expert, version in versions.items():
             missing = missing_probes(table, expert, version, probes)
+            if not missing:
+                continue
             answers = await _ask(client, base_url, expert, missing, progress)
             found, lost = await score_answers(client, base_url, missing, answers, progress)
             rows = [_outcome(*one, expert, version) for one in found]
@@ -145,6 +153,16 @@ def current(
         skills=skills,
         tagger=table.tagger,
     )
+
+
+def is_complete(path: Path, versions: Mapping[str, str], probes: Sequence[Probe]) -> bool:
+    """Whether the table at `path` has what every expert says to every probe; it asks nobody.
+
+    Raises ConfigError where the file is no outcome table.
+    """
+    before = read_table(path)
+    table = current(before, versions, probes) if before is not None else None
+    return not any(missing_probes(table, *expert, probes) for expert in versions.items())
 
 
 def missing_probes(

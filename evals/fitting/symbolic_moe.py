@@ -32,6 +32,9 @@ class Wanted:
     """File -> the aggregator whose prompt is probed."""
 
 
+NOTHING = Wanted(None, {})
+
+
 def wanted(settings: Config) -> Wanted:
     """What the routers name. Raises ConfigError where two of them contradict each other."""
     routers = {

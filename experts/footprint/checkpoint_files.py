@@ -1,6 +1,7 @@
 """What the files of a model say before it is loaded: whether they are whole, how far it reads."""
 
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -26,6 +27,8 @@ _TEMPLATES = (
     "chat_template.json",
     "additional_chat_templates/default.jinja",
 )
+_PICKLE = b"\x80"
+"""How the files of older versions of torch begin; those of newer ones are zip archives."""
 _CONTEXT_KEYS = (
     "max_position_embeddings",
     "n_positions",
@@ -64,6 +67,24 @@ def incomplete_weights(folder: Path) -> Iterator[str]:
     for file in sorted(folder.glob("*.safetensors")):
         if (fault := fault_of(file)) is not None:
             yield fault
+    if not any(folder.glob("*.safetensors")):
+        yield from filter(None, map(_pickle_fault, sorted(folder.glob("pytorch_model*.bin"))))
+
+
+def _pickle_fault(file: Path) -> str | None:
+    """Why a file of torch's own format cannot be read; None where it may be."""
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(len(_PICKLE))
+    except OSError as error:
+        return f"{file.name} cannot be read ({error.strerror or error})."
+    # Before torch 1.6 it was a bare pickle, whose end cannot be told from a glance.
+    if zipfile.is_zipfile(file) or start.startswith(_PICKLE):
+        return None
+    return (
+        f"{file.name} is no file of weights, or cut short; copy it again, or better, convert it to"
+        " safetensors (`save_pretrained` of transformers)."
+    )
 
 
 def own_context(config: Mapping[str, Any]) -> tuple[int, str] | None:

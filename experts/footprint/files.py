@@ -1,13 +1,13 @@
 """Everything that an engine reads from disk: a model's own files, its members', its adapters'."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from experts.footprint.adapter_rank import adapter_rank
 from experts.footprint.checkpoint import Weights, read_weights
 from experts.footprint.plan import Model
 from experts.footprint.shape import COMPOSITE, read_shape
+from experts.footprint.texts import read_mapping
 
 
 def look(model: str, adapters: Iterable[str] = ()) -> Model:
@@ -19,16 +19,10 @@ def look(model: str, adapters: Iterable[str] = ()) -> Model:
     return Model(read_shape(folder), _all_weights(folder), ranks)
 
 
-def adapter_rank(folder: Path) -> int | None:
-    """The rank of the LoRA adapter in a folder; None where its configuration does not say."""
-    rank = _read(folder / "adapter_config.json").get("r")
-    return rank if isinstance(rank, int) and rank > 0 else None
-
-
 def _all_weights(folder: Path) -> Weights | None:
     """Those of a fused expert include its members', which stay in their own folders."""
     parts = [read_weights(folder)]
-    config = _read(folder / "config.json")
+    config = read_mapping(folder / "config.json")
     members = config.get("members")
     if config.get("model_type") == COMPOSITE and isinstance(members, dict):
         paths = [member.get("path") for member in members.values() if isinstance(member, dict)]
@@ -42,11 +36,3 @@ def _all_weights(folder: Path) -> Weights | None:
         sum(part.fixed_bytes for part in known),
         largest.dtype,
     )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

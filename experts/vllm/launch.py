@@ -20,11 +20,11 @@ from vllm.usage.usage_lib import UsageContext
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.async_llm import AsyncLLM
 
-from experts.footprint.files import adapter_rank
+from experts.footprint.adapter_rank import HIGHEST, adapter_faults, adapter_rank
 from experts.vllm.dispatch import ASKED_MODEL
 from experts.vllm.loads import EngineLoad
 
-RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+RANKS = (8, 16, 32, 64, 128, 256, 320, HIGHEST)
 """What vLLM accepts as an upper bound of adapters' ranks."""
 
 
@@ -79,14 +79,17 @@ def _adapter_args(load: EngineLoad) -> dict[str, Any]:
     }
 
 
-def without_rank(adapters: Mapping[str, str]) -> dict[str, str]:
-    """The adapters that no engine can make room for, each with the reason."""
-    found = {name: adapter_rank(Path(folder)) for name, folder in adapters.items()}
-    return {
-        name: f"{adapters[name]}/adapter_config.json names no rank `r` from 1 to {RANKS[-1]}."
-        for name, rank in found.items()
-        if rank is None or rank > RANKS[-1]
-    }
+def unservable(adapters: Mapping[str, str]) -> dict[str, str]:
+    """The adapters that no engine can serve, each with the reason."""
+    refused = {}
+    for name, folder in adapters.items():
+        faults = list(adapter_faults(Path(folder)))
+        rank = adapter_rank(Path(folder))
+        if faults:
+            refused[name] = faults[0]
+        elif rank is None or rank > HIGHEST:
+            refused[name] = f"{folder}/adapter_config.json names no rank `r` from 1 to {HIGHEST}."
+    return refused
 
 
 async def add_adapters(app: Any, adapters: Mapping[str, str]) -> dict[str, str]:

@@ -68,12 +68,77 @@ _MEANINGS: Sequence[Meaning] = (
         " from the same model?",
     ),
     Meaning(
+        r"UnpicklingError|Weights only load failed|weights_only|invalid load key",
+        "The file pytorch_model.bin in experts.{expert}.model cannot be read; convert it to"
+        " safetensors (`save_pretrained` of transformers writes that), or copy it again.",
+    ),
+    Meaning(
+        r"[Uu]nsupported activation:? '?([\w.-]+)|Activation function '([\w.-]+)' is not supported",
+        "config.json of experts.{expert}.model: hidden_act: vLLM does not run this architecture"
+        " with `{0}`; copy the file again, or use another model.",
+    ),
+    Meaning(
+        r"Unknown RoPE scaling type '?([\w.-]+)",
+        "config.json of experts.{expert}.model: rope_parameters.rope_type: vLLM knows no `{0}`;"
+        " copy the file again, or use another model.",
+    ),
+    Meaning(
+        r"module 'torch' has no attribute '([\w.-]+)'|Unknown dtype: '?([\w.-]+)",
+        "config.json of experts.{expert}.model: dtype: there is no `{0}`; correct it, or set"
+        " experts.{expert}.engine_args.dtype.",
+    ),
+    Meaning(
+        r"Validation error for field '(\w+)'",
+        "config.json of experts.{expert}.model: {0}: its value is of a wrong type; copy the file"
+        " again.",
+    ),
+    Meaning(
+        r"Cannot find the config file for ([\w.-]+)",
+        "experts.{expert}.engine_args.quantization: the weights are not quantised by `{0}`; leave"
+        " it out, or name weights that are.",
+    ),
+    Meaning(
+        r"_C::\w*fp8\w*|fp8\w* .{0,40}not supported",
+        "experts.{expert}.engine_args.quantization: this device does not compute in fp8; leave it"
+        " out, or name weights in another format.",
+    ),
+    Meaning(
+        r"[Uu]nknown attention backend: '?([\w.-]+)",
+        "experts.{expert}.engine_args.attention_backend: vLLM has no `{0}`; leave it out.",
+    ),
+    Meaning(
+        r"max_num_batched_tokens \((\d+)\) must be greater than or equal to max_num_seqs",
+        "experts.{expert}.engine_args.max_num_batched_tokens: {0} is less than max_num_seqs; raise"
+        " it, or lower engine_args.max_num_seqs.",
+    ),
+    Meaning(
+        r"SpeculativeConfig",
+        "experts.{expert}.engine_args.speculative_config: its `model` must be a folder or a hub id"
+        " with a draft model; correct or leave it out.",
+    ),
+    Meaning(
+        r"Repo id must|Invalid repository ID",
+        "experts.{expert}.model, or engine_args.tokenizer, is neither a folder of the slot's"
+        " machine nor a hub id; correct the path.",
+    ),
+    Meaning(
+        r"it did not answer its first prompt .*404",
+        "The engine takes no prompts: experts.{expert}.engine_args.runner must be left out, and its"
+        " model be one that generates text.",
+    ),
+    Meaning(
+        r"modules_to_save|does not yet support DoRA",
+        "adapter_config.json of experts.{expert}.model: vLLM serves no adapter with DoRA or"
+        " `modules_to_save`; merge it into its model, or train one without.",
+    ),
+    Meaning(
         r"SafetensorError|MetadataIncompleteBuffer|deserializing header|InvalidHeader"
         r"|PytorchStreamReader",
         "A file of weights in experts.{expert}.model is damaged or cut short; copy it again.",
     ),
     Meaning(
-        r"load tokenizer|backend tokenizer|Tokenizer class|tokenizer\.json|sentencepiece",
+        r"JSONDecodeError|load tokenizer|backend tokenizer|Tokenizer class|tokenizer\.json"
+        r"|sentencepiece",
         "The tokenizer in experts.{expert}.model cannot be read; copy its files again, or name"
         " another one in engine_args.tokenizer.",
     ),

@@ -32,7 +32,7 @@ from experts.vllm.launch import (  # noqa: E402
     build_engine,
     parse_engine_args,
     register_architectures,
-    without_rank,
+    unservable,
 )
 from experts.vllm.loads import EngineLoad, Limits, LoadReport, WorkerSettings  # noqa: E402
 from experts.vllm.stepper import Stepper  # noqa: E402
@@ -125,7 +125,7 @@ class Worker:
         """The engine, its application, and the adapters that it refuses with the reason."""
         await asyncio.to_thread(self._hub.fetch_config, load.model)
         args = {**DEFAULTS, **self._own_defaults(load), **load.engine_args}
-        refused = without_rank(load.adapters)
+        refused = unservable(load.adapters)
         merged = _without(replace(load, engine_args=args), refused)
         engine, parsed = await self._build(merged)
         async with self._all_or_nothing(engine):

@@ -16,6 +16,7 @@ from orchestrator.cli.unreadable import unreadable_files
 from orchestrator.config.checks import missing_files
 from orchestrator.config.memory_checks import describe, footprints
 from orchestrator.config.model import Config, load_config
+from orchestrator.config.slot_checks import this_machine, warnings
 
 
 def validate(file: Path) -> None:
@@ -42,6 +43,9 @@ def validate(file: Path) -> None:
                 f"{name}: type torch, several times slower than vLLM, because its members have"
                 " different tokenizers"
             )
+    if config.ray.address is None and config.hosted():
+        for warning in warnings(config.slots, this_machine()):
+            typer.echo(f"warning: {warning}")
 
 
 def _cannot_chat(spec: VllmSpec, args: Mapping[str, Any]) -> bool:

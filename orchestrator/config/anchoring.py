@@ -55,7 +55,7 @@ def _anchor_expert(name: str, expert: Tree, folder: Path) -> None:
     if kind == "replay" and isinstance(recording, str):
         expert["recording"] = _absolute(recording, folder)
     # A hub id looks like a relative path; of a remote expert, the model is its server's own name.
-    if kind in _WEIGHTS and isinstance(model, str):
+    if kind in _WEIGHTS and isinstance(model, str) and model.strip():
         local = model.startswith((".", "/", "~")) or (folder / model).exists()
         expert["model"] = _absolute(model, folder) if local else model
 

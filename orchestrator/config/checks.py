@@ -7,19 +7,16 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from aggregators.registry import AGGREGATORS
 from aggregators.registry import check as check_aggregator
-from experts.errors import ConfigError
 from experts.spec import ExpertSpec
+from orchestrator.config.composition_checks import check_composition, problems_of
 from orchestrator.config.expert_checks import check_experts
 from orchestrator.config.sections import DEFAULT_CLASSES, CompositionConfig
 from orchestrator.config.server_section import ApiKey
 from orchestrator.config.slots_section import SlotsConfig
 from routers.registry import check as check_router
-from routers.registry import named_at_most
 
 Keys = Mapping[str, Any]
-RESERVED = "coterie/"
 _EXPERT: TypeAdapter[Any] = TypeAdapter(ExpertSpec)
 _COMPOSITION, _API_KEY = TypeAdapter(CompositionConfig), TypeAdapter(ApiKey)
 
@@ -44,23 +41,29 @@ def between_keys(tree: dict[str, Any]) -> list[str]:
     slot_args = _mapping(tree, "slots", "engine_args")
     problems = check_experts(_valid(_EXPERT, experts), frozenset(declared), _slots(tree), slot_args)
     for name, composition in compositions.items():
-        problems += _check_composition(name, composition, routers, aggregators, declared)
+        problems += check_composition(name, composition, routers, aggregators, declared)
     for name, keys in routers.items():
-        problems += _problems(check_router, name, keys, declared)
+        problems += problems_of(check_router, name, keys, declared)
     for name, keys in aggregators.items():
-        problems += _problems(check_aggregator, f"aggregators.{name}", keys, declared)
+        problems += problems_of(check_aggregator, f"aggregators.{name}", keys, declared)
     classes = [*DEFAULT_CLASSES, *map(str, _mapping(tree, "classes"))]
     return problems + _check_classes(classes, compositions, api_keys)
 
 
-def share_models(tree: dict[str, Any]) -> None:
-    """Give every expert that is the `same_as` another one that one's model, in place."""
-    experts = _mapping(tree, "experts")
-    for keys in experts.values():
+def share_models(tree: dict[str, Any]) -> list[str]:
+    """Give every expert that is the `same_as` another one that one's model, in place.
+
+    Returns a problem for each that names a model as well, with its path.
+    """
+    experts, problems = _mapping(tree, "experts"), []
+    for name, keys in experts.items():
         if isinstance(keys, dict) and isinstance(same := keys.get("same_as"), str):
+            if "model" in keys and "adapter_of" not in keys:
+                problems.append(f"experts.{name}.model: `{same}` names the model; leave it out.")
             # Where there is no such expert, that is the mistake, and not a missing model.
             base = experts.get(same)
-            keys.setdefault("model", base.get("model", same) if isinstance(base, dict) else same)
+            keys["model"] = base.get("model", same) if isinstance(base, dict) else same
+    return problems
 
 
 def _mapping(tree: Any, *path: str) -> dict[Any, Any]:
@@ -92,46 +95,6 @@ def _is_right(key: str, value: Any) -> bool:
         SlotsConfig.model_validate({key: value})
         return True
     return False
-
-
-def _problems(check: Any, name: str, keys: Keys, experts: tuple[str, ...]) -> tuple[str, ...]:
-    try:
-        check(name, keys, experts)
-    except ConfigError as error:
-        return error.problems
-    return ()
-
-
-def _check_composition(
-    name: str, composition: CompositionConfig, routers: Keys, aggregators: Keys, experts: Any
-) -> list[str]:
-    where = f"compositions.{name}"
-    problems: list[str] = []
-    if name.startswith(RESERVED):
-        problems.append(
-            f"{where}: names under {RESERVED} are the service's own; choose another one."
-        )
-    if composition.router not in routers:
-        problems.append(_unknown(f"{where}.router", "router", composition.router, routers))
-    elif composition.aggregator is not None and "experts" in composition.model_fields_set:
-        most = named_at_most(composition.router, routers[composition.router], experts)
-        if most is not None and composition.experts > most:
-            problems.append(
-                f"{where}.experts: the router `{composition.router}` names at most {most} of them,"
-                f" so {composition.experts} cannot answer together; choose another router, or ask"
-                " one expert several times (`samples`)."
-            )
-    wanted, known = composition.aggregator, [*aggregators, *AGGREGATORS]
-    if isinstance(wanted, dict):
-        problems += _problems(check_aggregator, f"{where}.aggregator", wanted, experts)
-    elif wanted is not None and wanted not in known:
-        problems.append(_unknown(f"{where}.aggregator", "aggregator", wanted, known))
-    return problems
-
-
-def _unknown(where: str, kind: str, name: str, known: Any) -> str:
-    listed = ", ".join(dict.fromkeys(known)) or "none is configured"
-    return f"{where}: no {kind} is called `{name}` (known: {listed})."
 
 
 def _check_classes(

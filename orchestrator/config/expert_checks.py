@@ -34,7 +34,17 @@ def check_experts(
         if isinstance(spec, OwnSpec):
             problems += _check_own(name, spec)
     problems += check_engine_args(experts, slot_args, slots.gpus) + _check_pins(experts)
+    problems += _check_stops(experts)
     return problems + check_memory(experts, slots)
+
+
+def _check_stops(experts: Mapping[str, ExpertSpecBase]) -> list[str]:
+    """Texts that would end every answer before it begins."""
+    return [
+        f"experts.{name}.defaults.stop: an empty text would end every answer; leave it out."
+        for name, spec in experts.items()
+        if spec.defaults.stop == "" or (spec.defaults.stop and "" in tuple(spec.defaults.stop))
+    ]
 
 
 def _check_own(name: str, spec: OwnSpec) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from experts.footprint.specs import SlotRoom, adapters_of, arguments, footprint
 from experts.fused.roles import fused
 from experts.spec import ExpertSpecBase, HostedSpec, VllmSpec
 from experts.vllm.hub import cached, is_hub_id
+from orchestrator.config.slot_checks import check_pins, room_gb
 from orchestrator.config.slots_section import SlotsConfig
 
 SHORTEST = 64
@@ -31,8 +32,9 @@ def footprints(experts: Mapping[str, ExpertSpecBase], slots: SlotsConfig) -> dic
 
 def check_memory(experts: Mapping[str, ExpertSpecBase], slots: SlotsConfig) -> list[str]:
     """Every expert that no slot can hold, or whose context finds no room, with its path."""
-    problems: list[str] = []
-    for name, found in footprints(experts, slots).items():
+    by_name = footprints(experts, slots)
+    problems = [*check_pins(experts, slots, by_name), *_check_lengths(experts, by_name)]
+    for name, found in by_name.items():
         spec = experts[name]
         assert isinstance(spec, HostedSpec)
         too_large = list(_too_large(name, spec, found, slots))
@@ -44,6 +46,21 @@ def check_memory(experts: Mapping[str, ExpertSpecBase], slots: SlotsConfig) -> l
     return problems
 
 
+def _check_lengths(
+    experts: Mapping[str, ExpertSpecBase], by_name: Mapping[str, Footprint]
+) -> Iterator[str]:
+    """Answers by default that are longer than what their model reads with its prompt."""
+    for name, spec in experts.items():
+        base = spec.base or name if isinstance(spec, HostedSpec) else name
+        longest = by_name[base].max_model_len if base in by_name else None
+        asked = spec.defaults.max_tokens
+        if longest is not None and asked is not None and asked >= longest >= SHORTEST:
+            yield (
+                f"experts.{name}.defaults.max_tokens: {asked} leaves no room for a prompt in the"
+                f" {longest} tokens of its context; lower it."
+            )
+
+
 def _too_large(name: str, spec: HostedSpec, found: Footprint, slots: SlotsConfig) -> Iterator[str]:
     slot = f"a slot of {slots.memory_gb:g} GB (slots.memory_gb)"
     if spec.memory_gb is not None and spec.memory_gb > slots.memory_gb:
@@ -53,6 +70,12 @@ def _too_large(name: str, spec: HostedSpec, found: Footprint, slots: SlotsConfig
         yield (
             f"experts.{name}.model: its weights alone take {least_gb:.2f} GB in {found.dtype},"
             f" which do not fit into {slot}."
+        )
+    elif found.kv_given and isinstance(spec, VllmSpec) and found.total_gb > room_gb(slots):
+        yield (
+            f"{_path(name, spec, 'kv_cache_memory_bytes')}: a KV cache of {_size(found.kv_gb)}"
+            f" beside {_size(_beside(found))} for weights and activations{_process(slots)} does not"
+            f" fit into {slot}; lower it, or leave the cache's size to us."
         )
     elif found.max_model_len is not None and found.max_model_len < SHORTEST:
         larger = _budget(name, spec)
@@ -152,6 +175,8 @@ def _budget(name: str, spec: HostedSpec) -> str:
 def describe(name: str, found: Footprint, args: Mapping[str, Any]) -> str:
     """One line for people: how an engine will be started, and what it will take."""
     parts = [found.dtype if found.dtype != "auto" else "dtype by vLLM"]
+    if not found.weights_gb and found.kv_tokens is None:
+        return f"{name}: {parts[0]}; its sizes are unknown until the first load"
     if found.max_model_len is not None:
         length = f"context {found.max_model_len:,}"
         if found.shortened and "max_model_len" not in args:
@@ -161,6 +186,8 @@ def describe(name: str, found: Footprint, args: Mapping[str, Any]) -> str:
         parts.append(length)
     tokens = f" for {found.kv_tokens:,} tokens" if found.kv_tokens else ""
     parts.append(f"KV cache {_size(found.kv_gb)}{tokens}")
+    if not found.weights_gb:
+        return f"{name}: {', '.join(parts)}, and weights whose size is unknown until the first load"
     parts.append(f"weights {_size(found.weights_gb)}")
     if found.adapters_gb:
         parts.append(f"adapters {_size(found.adapters_gb)}")

@@ -117,7 +117,7 @@ def load_config(path: Path) -> Config:
     written = read_tree(path)
     tree = fill_environment(written, problems)
     unfilled = tuple(_place(problem) for problem in problems)
-    share_models(tree)
+    doubled = share_models(tree)
     anchor_paths(tree, path.parent, Config)
     config, found = _checked(tree)
     otherwise = read_otherwise(written) if found else {}
@@ -125,6 +125,7 @@ def load_config(path: Path) -> Config:
         for place in meant:
             put(tree, place, otherwise[place])
         config, found = _checked(tree)
+    found += doubled
     # Where a variable is missing, nothing else that is wrong there is of use.
     problems += [problem for problem in found if _place(problem) not in unfilled]
     if problems or config is None:

@@ -64,8 +64,6 @@ def _check_same(
         yield f"{where}.same_as: {why}"
         return
     assert isinstance(base, VllmSpec)
-    if spec.model != base.model:
-        yield f"{where}.model: `{base_name}` names the model; leave it out here."
     if spec.engine_args:
         yield (
             f"{where}.engine_args: it shares the engine of `{base_name}`; put the arguments there."

@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from experts.footprint.adapter_rank import adapter_faults
 from experts.footprint.checkpoint_files import has_tokenizer, incomplete_weights
 from experts.footprint.tensors import misplaced_tensors
+from experts.footprint.texts import damaged_files
 from experts.spec import HostedSpec, VllmSpec
+from experts.vllm.tables.config_fields import field_faults
 from experts.vllm.tables.models import config_faults
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.pt")
@@ -24,12 +27,16 @@ def check_weights(name: str, spec: HostedSpec) -> list[str]:
     folder = Path(spec.model)
     if getattr(spec, "same_as", None) is not None:
         return []  # Its model is looked at where it is named.
+    if not spec.model.strip():
+        return [f"{where}: must not be empty; name a folder with weights, or a hub id."]
     if not folder.is_absolute():
         return _check_hub_id(where, spec.model)
     if (fault := _not_a_checkpoint(folder, adapter=spec.base is not None)) is not None:
         return [f"{where}: {fault}"]
     faults = list(incomplete_weights(folder))
-    if spec.base is None and not faults:
+    if spec.base is not None and not faults:
+        faults += adapter_faults(folder)
+    elif not faults:
         faults += _against_config(folder, spec)
     if isinstance(spec, VllmSpec) and _needs_tokenizer(spec) and not has_tokenizer(folder):
         faults.append(
@@ -37,6 +44,9 @@ def check_weights(name: str, spec: HostedSpec) -> list[str]:
             " from where the weights are from, or name its folder in `engine_args: {tokenizer:"
             " ...}`."
         )
+    if isinstance(spec, VllmSpec) and _needs_tokenizer(spec):
+        own = "chat_template" not in {given.replace("-", "_") for given in spec.engine_args}
+        faults += [f"{folder}: {fault}" for fault in damaged_files(folder, templates=own)]
     return [f"{where}: {fault}" for fault in faults]
 
 
@@ -92,6 +102,8 @@ def _against_config(folder: Path, spec: HostedSpec) -> list[str]:
     if "hf_overrides" in told or "config_format" in told or "hf_config_path" in told:
         return []
     faults = [f"{folder / 'config.json'}: {fault}" for fault in config_faults(config)]
+    if isinstance(config, dict):
+        faults += [f"{folder / 'config.json'}: {fault}" for fault in field_faults(config)]
     if faults or str(told.get("load_format", "auto")) not in _READ_BY_NAME:
         return faults
     return [f"{folder}: {fault}" for fault in misplaced_tensors(folder, config)]

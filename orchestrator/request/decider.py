@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 
 from aggregators.base import Ask
 from orchestrator.config.model import Config
+from orchestrator.request.availability import without_failed
 from orchestrator.request.compositions import Composition
 from orchestrator.request.context import RequestContext
 from orchestrator.request.feedback import Feedback
@@ -54,20 +56,25 @@ class Decider:
         if tagging is not None:
             request = await tagged(request, tagging, trace, calls())
         decision, asked = await self._queues[router].route(request), None
+        failed = self._pool.out_of_reach
         if composition.configured:
-            decision, asked = self._feedback.choose(context.model, decision, request)
+            # Whoever learns draws among those that can answer; the plan names the others.
+            able, _ = without_failed(decision, failed)
+            drawn, asked = self._feedback.choose(context.model, able, request)
+            decision = drawn if asked is not None else decision
         trace.decision, trace.route_ms = decision, 1000 * (time.perf_counter() - started)
-        plan = self._plan(decision, composition)
+        plan = self._plan(decision, composition, failed)
         if composition.configured and plan.panel is None and plan.expert is not None:
             self._feedback.remember(
                 context.model, request, plan.expert, asked, context.api_key_name
             )
         return plan
 
-    def _plan(self, decision: Decision, composition: Composition) -> Plan:
+    def _plan(self, decision: Decision, composition: Composition, failed: AbstractSet[str]) -> Plan:
         tradeoff = tradeoff_of(composition.config)
         names = [expert for expert, _ in decision.scores]
         delays = (
             {name: self._pool.delay_s(name) for name in names} if tradeoff.load_price else NOTHING
         )
-        return plan_decision(decision, tradeoff, delays, self._prices, composition.rules)
+        rules = composition.rules
+        return plan_decision(decision, tradeoff, delays, self._prices, rules, failed)

@@ -3,12 +3,14 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from aggregators.base import Panel
 from experts.errors import RoutingError
 from orchestrator.config.model import CompositionConfig, Config
+from orchestrator.request.availability import others, without_failed
 from routers.base import Decision
 
 NOTHING: Mapping[str, float] = MappingProxyType({})
@@ -133,14 +135,50 @@ def plan_decision(
     delays: Mapping[str, float] = NOTHING,
     prices: Mapping[str, float] = NOTHING,
     rules: PanelRules | None = None,
+    failed: AbstractSet[str] = frozenset(),
 ) -> Plan:
     """Ask the expert with the best predicted quality, less its price and what waiting costs.
 
     `delays` holds the seconds until each expert could begin (none: at once), `prices` what each
     costs, in any unit. The better score wins a tie. After an alarm of the router's coverage guard,
     the first expert is asked, whatever it costs. With `rules`, those whom the router recruited
-    answer, or its best. Raises RoutingError without any score.
+    answer, or its best. The experts in `failed`, which cannot be loaded now, are left out as long
+    as another one can answer. Raises RoutingError without any score.
     """
+    left, lost = without_failed(decision, failed)
+    if rules is not None and rules.named:
+        named = others(rules.named, failed)
+        lost = tuple(name for name in dict.fromkeys(rules.named) if name not in named)
+        rules = replace(rules, named=named)
+    plan = _plan_among(left, tradeoff, delays, prices, rules)
+    return _explained(plan, decision, lost)
+
+
+def _explained(plan: Plan, decision: Decision, lost: tuple[str, ...]) -> Plan:
+    """The plan with a word on those that would have counted, and what going without them costs."""
+    scores, asked = dict(decision.scores), plan.expert
+    if plan.panel is None and asked in scores:
+        lost = tuple(name for name in lost if scores.get(name, 0.0) >= scores[asked])
+    if not lost:
+        return plan
+    verb = "is" if len(lost) == 1 else "are"
+    reason = f"{', '.join(lost)} could not be loaded and {verb} left out. {plan.reason}"
+    if plan.panel is not None or asked not in scores:
+        return replace(plan, reason=reason)
+    best, score = decision.scores[0]
+    return replace(
+        plan, reason=reason, preferred=best, quality_cost=max(0.0, score - scores[asked])
+    )
+
+
+def _plan_among(
+    decision: Decision,
+    tradeoff: Tradeoff,
+    delays: Mapping[str, float],
+    prices: Mapping[str, float],
+    rules: PanelRules | None,
+) -> Plan:
+    """The plan for a decision among experts of which each can answer."""
     if not decision.scores:
         raise RoutingError(
             f"Router {decision.router} scored no expert.",

@@ -15,6 +15,7 @@ from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.persona import with_persona
 from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec
 from orchestrator.config.model import Config
+from orchestrator.residency.engines import HostedEngine
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.scheduler import Place, Scheduler
 from orchestrator.residency.slot import Slot
@@ -71,6 +72,7 @@ class ExpertPool:
         self._scheduler = Scheduler(
             config.hosted(), config.slots, slots, client, store or MemoryStore(), on_event, policy
         )
+        self._engines = {name: self._scheduler.view.engine_of(name) for name in config.hosted()}
         self._remote = {
             name: with_persona(_remote_engine(name, spec, client), spec.system, spec.defaults)
             for name, spec in config.experts.items()
@@ -188,6 +190,13 @@ class ExpertPool:
         """The experts whose last load failed, each with the reason."""
         return self._scheduler.view.failed()
 
+    @property
+    def out_of_reach(self) -> frozenset[str]:
+        """The experts whose last load failed, until it is time to try that again."""
+        now = time.monotonic()
+        engines = self._engines.items()
+        return frozenset(name for name, engine in engines if _is_out_of_reach(name, engine, now))
+
     def snapshot(self) -> dict[str, Any]:
         """Slots, residents, loads and queues as plain JSON."""
         remote = {name: gate.queued for name, gate in self._gates.items()}
@@ -199,6 +208,14 @@ class ExpertPool:
     async def refresh(self) -> None:
         """Bring the numbers of `snapshot` up to date."""
         await self._scheduler.refresh()
+
+
+def _is_out_of_reach(expert: str, engine: HostedEngine, now: float) -> bool:
+    """Whether a request for the expert would be refused because a load has failed."""
+    state = engine.queue.state
+    if state.replicas:
+        return expert in engine.refused
+    return state.failed is not None and state.retry_at > now
 
 
 def _remote_engine(name: str, spec: ExpertSpecBase, client: ExpertClient) -> Engine:

@@ -41,13 +41,13 @@ def connect(ray_config: RayConfig, slots: SlotsConfig) -> None:
             else:
                 _reachable(ray_config.address)
                 ray.init(address=ray_config.address, **_QUIET)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        where = ray_config.address or "on this machine"
+    except (OSError, RuntimeError, ValueError) as error:
+        why = " ".join(str(error).split()).rstrip(".")
+        if ray_config.address is None:
+            raise ServiceError(f"Ray did not start on this machine: {why}.") from error
         raise ServiceError(
-            f"Ray is not reachable at {where}: {error}."
-            if ray_config.address
-            else f"Ray did not start {where}: {error}.",
-            hint="Check `ray.address`; without it, Ray is started locally.",
+            f"Ray is not reachable at {ray_config.address}: {why}.",
+            hint="Correct `ray.address`; without it, Ray is started on this machine.",
         ) from error
 
 

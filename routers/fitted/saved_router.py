@@ -1,6 +1,6 @@
 """A fitted router to and from its artifact: what is stored under which key, and what must match."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,9 +88,8 @@ def _check(
     encoder: str,
     experts: Sequence[str],
 ) -> None:
-    words, kind = artifact.words, getattr(config, "type", "")
-    if words["type"] != kind:
-        raise ConfigError(f"{where} is a router of type {words['type']}, not {kind}.")
+    words = artifact.words
+    check_made_for(words, config, where, name, experts)
     if words["encoder"] != encoder:
         raise ConfigError(
             f"{where} was fitted on the vectors of {words['encoder']}, not of {encoder}."
@@ -100,6 +99,15 @@ def _check(
             f"{where} was fitted with other keys under `coverage`.",
             hint=f"`coterie router fit {name} --config FILE` calibrates it again.",
         )
+
+
+def check_made_for(
+    words: Mapping[str, Any], config: FittedConfig, where: str, name: str, experts: Sequence[str]
+) -> None:
+    """Raise ConfigError where an artifact is of another kind of router, or of another pool's."""
+    kind = getattr(config, "type", "")
+    if words["type"] != kind:
+        raise ConfigError(f"{where} is a router of type {words['type']}, not {kind}.")
     if not set(words["experts"]) & set(experts):
         raise ConfigError(
             f"{where} was fitted for other experts: {', '.join(words['experts'])}.",

@@ -19,14 +19,20 @@ _MAPPINGS = (
 
 def make_table() -> dict[str, Any]:
     """The table of the vLLM that is installed. Imports it, which takes many seconds."""
+    from transformers.activations import ACT2FN  # noqa: PLC0415
     from transformers.models.auto import modeling_auto  # noqa: PLC0415
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES  # noqa: PLC0415
+    from vllm.model_executor.layers.activation import (  # noqa: PLC0415
+        _ACTIVATION_AND_MUL_REGISTRY,
+        _ACTIVATION_REGISTRY,
+    )
     from vllm.model_executor.layers.quantization import QUANTIZATION_METHODS  # noqa: PLC0415
     from vllm.model_executor.models import ModelRegistry  # noqa: PLC0415
     from vllm.transformers_utils.chat_templates.registry import (  # noqa: PLC0415
         CHAT_TEMPLATES_DIR,
     )
     from vllm.transformers_utils.config import _CONFIG_REGISTRY  # noqa: PLC0415
+    from vllm.v1.attention.backends.registry import AttentionBackendEnum  # noqa: PLC0415
 
     own = {name for name in ModelRegistry.get_supported_archs() if not name.startswith("Coterie")}
     theirs: set[str] = set()
@@ -40,6 +46,8 @@ def make_table() -> dict[str, Any]:
         "by_transformers": sorted(theirs - own),
         "model_types": sorted(types),
         "quantisations": sorted(QUANTIZATION_METHODS),
+        "activations": sorted({*ACT2FN, *_ACTIVATION_REGISTRY, *_ACTIVATION_AND_MUL_REGISTRY}),
+        "attention_backends": sorted(AttentionBackendEnum.__members__),
         "chat_templates": sorted(file.name for file in CHAT_TEMPLATES_DIR.glob("*.jinja")),
     }
 

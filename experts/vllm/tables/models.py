@@ -29,6 +29,9 @@ class Known:
     """Architectures that vLLM takes from transformers."""
     model_types: tuple[str, ...]
     quantisations: tuple[str, ...]
+    activations: tuple[str, ...]
+    """Of vLLM and of transformers."""
+    attention_backends: tuple[str, ...]
     chat_templates: tuple[str, ...]
     """Files that vLLM brings along."""
 
@@ -43,6 +46,8 @@ def known() -> Known:
         frozenset(tree["by_transformers"]),
         tuple(tree["model_types"]),
         tuple(tree["quantisations"]),
+        tuple(tree["activations"]),
+        tuple(tree["attention_backends"]),
         tuple(tree["chat_templates"]),
     )
 
@@ -76,7 +81,7 @@ def _architecture(names: Any) -> Iterator[str]:
         return
     table = known()
     if not any(n in table.architectures or n in table.by_transformers for n in names):
-        hint = _nearest(names[0], table.architectures)
+        hint = nearest(names[0], table.architectures)
         yield f"architectures: vLLM {table.vllm} knows no architecture `{names[0]}`{hint}."
 
 
@@ -86,7 +91,7 @@ def _model_type(name: Any) -> Iterator[str]:
         return
     table = known()
     if name not in table.model_types:
-        hint = _nearest(str(name), table.model_types)
+        hint = nearest(str(name), table.model_types)
         yield f"model_type: vLLM {table.vllm} and its transformers know no `{name}`{hint}."
 
 
@@ -100,14 +105,14 @@ def _quantisation(config: Mapping[str, Any]) -> Iterator[str]:
     table, method = known(), found.get("quant_method")
     taken = method in table.quantisations or method in _ALIASES or others_add()
     if isinstance(method, str) and not taken:
-        hint = _nearest(method, table.quantisations)
+        hint = nearest(method, table.quantisations)
         yield (
             f"quantization_config.quant_method: vLLM {table.vllm} cannot read `{method}`{hint};"
             f" known: {', '.join(table.quantisations)}."
         )
 
 
-def _nearest(name: str, names: Sequence[str]) -> str:
+def nearest(name: str, names: Sequence[str]) -> str:
     """The name that was probably meant, whatever its capitals."""
     folded = {one.lower(): one for one in names}
     near = difflib.get_close_matches(name.lower(), list(folded), n=1, cutoff=0.7)

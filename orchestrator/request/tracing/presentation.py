@@ -29,7 +29,7 @@ def early_headers(context: RequestContext, trace: Trace) -> dict[str, str]:
     }
     if trace.plan is not None:
         found["x-coterie-route-ms"] = f"{trace.route_ms:.2f}"
-        found["x-coterie-expert"] = trace.plan.expert or "none"
+        found["x-coterie-expert"] = trace.expert or "none"
         if trace.plan.aggregator is not None:
             found["x-coterie-aggregator"] = trace.plan.aggregator
     if trace.decision is not None:

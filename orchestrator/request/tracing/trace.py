@@ -8,6 +8,9 @@ from experts.types import Usage
 from orchestrator.request.plan import Plan
 from routers.base import Decision
 
+AUTHOR = "author"
+"""The fact with which an aggregator tells who wrote the answer."""
+
 
 def _choosing() -> str:
     return "choosing an expert"
@@ -44,8 +47,16 @@ class Trace:
 
     @property
     def expert(self) -> str | None:
-        """Who was asked, the first of a panel; None before that is known, and for nobody."""
-        return self.plan.expert if self.plan is not None else None
+        """Who was asked; None before that is known, and for nobody.
+
+        Of a panel: who wrote the answer, where that was told; else the first that has answered.
+        """
+        if self.plan is None:
+            return None
+        if self.plan.panel is not None:
+            answered = (name for name, usage in self.usage.items() if usage.completion_tokens)
+            return self.facts.get(AUTHOR) or next(answered, self.plan.expert)
+        return self.plan.expert
 
     @property
     def total_usage(self) -> Usage:

@@ -222,3 +222,15 @@ async def test_where_the_table_goes_must_be_known(started: Any, config: Any, pro
     with pytest.raises(ConfigError, match="--out"):
         await profile.profile(progress, config(routers={}, compositions={}), (), None)
     assert started == []
+
+
+async def test_a_complete_table_is_known_before_anything_is_started(
+    run: Run, make_task: Callable[..., Task], tmp_path: Path
+) -> None:
+    path, task = tmp_path / "outcomes.parquet", make_task("adding")
+    versions, probes = {"alpha": "1", "beta": "1"}, probes_of([task])
+    assert not profile.is_complete(path, versions, probes)
+    await run([task], **versions)
+    assert profile.is_complete(path, versions, probes)
+    assert not profile.is_complete(path, {**versions, "beta": "2"}, probes)
+    assert not profile.is_complete(path, {**versions, "gamma": "1"}, probes)

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
+from experts.footprint.adapter_rank import adapter_rank
 from experts.footprint.checkpoint import read_weights
-from experts.footprint.files import adapter_rank, look
+from experts.footprint.files import look
 from experts.footprint.plan import Model
 
 ZOO = Path(__file__).parents[3] / "experts" / "zoo" / "weights"

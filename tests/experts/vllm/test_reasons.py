@@ -39,6 +39,51 @@ from experts.vllm.reasons import in_our_words
         ("ValueError: There is no module or parameter named 'h' in LlamaModel", "have `h`, which"),
         ("AssertionError: Attempted to load weight (torch.Size([4])) into", "another shape than"),
         ("Error while deserializing header: header too large", "copy it again"),
+        ("UnpicklingError: Weights only load failed.", "experts.law.model cannot be read; convert"),
+        ("ValueError: Unsupported activation: wiggle. Only silu", "hidden_act: vLLM does not run"),
+        ("ValueError: Unknown RoPE scaling type yarnn", "rope_type: vLLM knows no `yarnn`"),
+        (
+            "AttributeError: module 'torch' has no attribute 'float99'",
+            "dtype: there is no `float99`",
+        ),
+        (
+            "StrictDataclassFieldValidationError: Validation error for field 'hidden_size':"
+            " TypeError: Field 'hidden_size' expected int, got str (value: '576')",
+            "hidden_size: its value is of a wrong type",
+        ),
+        (
+            "ValidationError: 1 validation error for VllmConfig Value error, Cannot find the config"
+            " file for awq [type=value_error]",
+            "engine_args.quantization: the weights are not quantised by `awq`",
+        ),
+        (
+            "RuntimeError: _C::static_scaled_fp8_quant() expected at most 0 argument(s)",
+            "engine_args.quantization: this device does not compute in fp8",
+        ),
+        (
+            "ValueError: Unknown attention backend: 'BOGUS'. Valid options are: FLASH_ATTN",
+            "engine_args.attention_backend: vLLM has no `BOGUS`",
+        ),
+        (
+            "ValidationError: 1 validation error for SchedulerConfig Value error,"
+            " max_num_batched_tokens (64) must be greater than or equal to max_num_seqs (128).",
+            "max_num_batched_tokens: 64 is less than max_num_seqs",
+        ),
+        (
+            "ValidationError: 1 validation error for SpeculativeConfig Value error, Invalid"
+            " repository ID or local directory specified: 'x'.",
+            "engine_args.speculative_config: its `model` must",
+        ),
+        ("OSError: Repo id must use alphanumeric chars", "neither a folder of the slot's"),
+        (
+            "it did not answer its first prompt (HTTPStatusError('404 Not Found'))",
+            "engine_args.runner must be left out",
+        ),
+        ("vLLM does not yet support DoRA.", "merge it into its model"),
+        (
+            "JSONDecodeError: Expecting property name enclosed in double quotes: line 2",
+            "engine_args.tokenizer",
+        ),
         ("OSError: Can't load tokenizer for '/m'.", "engine_args.tokenizer"),
         (
             "ValueError: The supplied chat template (a.jinja) looks like a file",
@@ -84,3 +129,10 @@ def test_what_is_not_known_or_ours_already_stays_as_it_is(raw: str) -> None:
 @given(raw=st.text(max_size=80), expert=st.text(min_size=1, max_size=5))
 def test_any_words_are_taken(raw: str, expert: str) -> None:
     assert in_our_words(raw, expert) is None or isinstance(in_our_words(raw, expert), str)
+
+
+def test_nobody_is_told_to_run_what_a_pickle_says() -> None:
+    raw = "Re-running `torch.load` with `weights_only` set to `False` will likely succeed"
+    said = in_our_words(raw, "law")
+    assert said is not None
+    assert "False" not in said

@@ -81,7 +81,10 @@ def test_a_role_has_the_model_of_its_expert(write: Any, weights: Path) -> None:
             {"a": HUB, "b": {**HUB, "adapter_of": "a"}, "c": {**HUB, "adapter_of": "b"}},
             "c.adapter_of: `b` is itself an adapter of `a`",
         ),
-        ({"a": HUB, "b": {**ROLE, "model": "org/other"}}, "b.model: `a` names the model"),
+        (
+            {"a": HUB, "b": {**ROLE, "model": "org/other"}},
+            "b.model: `a` names the model; leave it out.",
+        ),
         ({"a": HUB, "b": {**ROLE, "engine_args": {"seed": 1}}}, "b.engine_args: it shares"),
         (
             {"a": HUB, "b": {**ROLE, "adapter_of": "a"}},
@@ -203,6 +206,15 @@ def test_an_adapter_given_as_a_model_is_told_its_base(write: Any, tmp_path: Path
     [
         ({"block_size": 17}, "must be a multiple of 32 tokens, not 17"),
         ({"chat_template": "./no.jinja"}, "there is no file"),
+        ({"chat_template": "{{ messages }"}, "chat_template: it is not Jinja (line 1: "),
+        ({"tokenizer": "/no/such"}, "tokenizer: there is no folder /no/such; correct the path."),
+        ({"runner": "pooling"}, "runner: an expert answers with text, which `pooling` does not"),
+        ({"attention_backend": "CPU_ATN"}, "(did you mean `CPU_ATTN`?); leave it out."),
+        ({"gpu_memory_utilization": 1.5}, "must be a share of the GPU"),
+        (
+            {"max_num_batched_tokens": 64, "max-num-seqs": 128},
+            "max_num_batched_tokens: 64 is less than max_num_seqs (128)",
+        ),
         ({"chat-template": "no.jinja"}, "there is no file no.jinja"),
         ({"max-num-seqs": 0}, "must be 1 or more"),
     ],
@@ -212,6 +224,55 @@ def test_odd_values_are_refused(write: Any, args: dict[str, Any], said: str) -> 
     experts = {"a": {**HUB, "engine_args": args}}
     (problem,) = problems_of(write({"experts": experts, "slots": {"gpus": 0}}))
     assert said in problem
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("awq", "are not quantised, and `awq` reads only weights that were saved so"),
+        ("fp8", "a CPU does not compute in `fp8`; leave it out."),
+    ],
+)
+def test_a_way_of_quantising_that_the_weights_or_the_device_do_not_have(
+    write: Any, tmp_path: Path, method: str, said: str
+) -> None:
+    write_checkpoint(tmp_path / "a")
+    expert = {"type": "vllm", "model": "./a", "engine_args": {"quantization": method}}
+    (problem,) = problems_of(write({"experts": {"a": expert}, "slots": {"gpus": 0}}))
+    assert problem.startswith("experts.a.engine_args.quantization: ")
+    assert said in problem
+
+
+def test_a_template_with_a_mistake_does_not_count_where_another_one_is_named(
+    write: Any, tmp_path: Path
+) -> None:
+    (write_checkpoint(tmp_path / "a") / "chat_template.jinja").write_text("{{ messages }")
+    expert = {"type": "vllm", "model": "./a"}
+    (problem,) = problems_of(write({"experts": {"a": expert}}))
+    assert "chat_template.jinja: its chat template is not Jinja" in problem
+    given = {**expert, "engine_args": {"chat_template": "{{ messages }}"}}
+    load_config(write({"experts": {"a": given}}))
+
+
+def test_weights_in_a_pickle_that_is_none_are_to_be_converted(write: Any, tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "a")
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"no weights")
+    (problem,) = problems_of(write({"experts": {"a": {"type": "vllm", "model": "./a"}}}))
+    assert "pytorch_model.bin is no file of weights" in problem
+    assert "convert it to safetensors" in problem
+
+
+def test_no_model_at_all(write: Any) -> None:
+    (problem,) = problems_of(write({"experts": {"a": {"type": "vllm", "model": ""}}}))
+    assert problem == (
+        "experts.a.model: must not be empty; name a folder with weights, or a hub id."
+    )
+
+
+def test_a_stop_that_would_end_every_answer(write: Any) -> None:
+    (problem,) = problems_of(write({"experts": {"a": {**HUB, "defaults": {"stop": ["x", ""]}}}}))
+    assert problem.startswith("experts.a.defaults.stop: an empty text would end every answer")
 
 
 def test_a_template_is_a_text_a_file_beside_the_configuration_or_one_of_vllms(

@@ -176,3 +176,27 @@ def test_a_cache_of_next_to_nothing_is_named(write: Any, model: Path) -> None:
     expert = vllm(model, engine_args={"kv_cache_memory_bytes": 1000})
     (problem,) = problems_of(write({"experts": {"a": expert}, "slots": {"gpus": 0}}))
     assert problem.endswith("Raise experts.a.engine_args.kv_cache_memory_bytes.")
+
+
+def test_a_cache_that_makes_an_engine_larger_than_a_slot(write: Any, model: Path) -> None:
+    expert = vllm(model, engine_args={"kv_cache_memory_bytes": 99_999_999_999})
+    (problem,) = problems_of(write({"experts": {"a": expert}, "slots": {"gpus": 0}}))
+    assert problem.startswith("experts.a.engine_args.kv_cache_memory_bytes: a KV cache of 93.13 GB")
+    assert "does not fit into a slot of 4 GB (slots.memory_gb)" in problem
+
+
+@pytest.mark.parametrize("role", [{}, {"same_as": "other"}])
+def test_answers_longer_than_the_context(write: Any, model: Path, role: dict[str, Any]) -> None:
+    long = {"defaults": {"max_tokens": 100_000}}
+    expert = {"type": "vllm", **role, **long} if role else vllm(model, **long)
+    tree = {"experts": {"other": vllm(model), "a": expert}, "slots": {"gpus": 0, "memory_gb": 8}}
+    (problem,) = problems_of(write(tree))
+    assert problem.startswith("experts.a.defaults.max_tokens: 100000 leaves no room for a prompt")
+
+
+def test_a_hub_id_has_no_sizes_yet(write: Any) -> None:
+    config = load_config(write({"experts": {"a": HUB}, "slots": {"gpus": 0}}))
+    (found,) = footprints(config.experts, config.slots).values()
+    assert describe("a", found, {}) == (
+        "a: dtype by vLLM; its sizes are unknown until the first load"
+    )

@@ -20,6 +20,7 @@ DATA = {
     "context.py",
     "trace.py",
     "types.py",
+    "availability.py",
     "plan.py",
     "base.py",
     "model.py",
