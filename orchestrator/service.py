@@ -21,7 +21,7 @@ from aggregators import equality
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from experts.vllm.versions import require_known_vllm
-from orchestrator.config.checks import missing_files, unwritable_files
+from orchestrator.config.checks import missing_files, strangers, unwritable_files
 from orchestrator.config.model import Config
 from orchestrator.request.context import RequestContext
 from orchestrator.request.feedback import Feedback
@@ -140,11 +140,9 @@ async def start_service(
     refuse_shadowing_folder(Path.cwd())
     if problems := missing_files(config.routers):
         raise ConfigError(" ".join(problems))
-    if config.routers:  # Only then is what reads their files needed.
-        from orchestrator.router_files import strangers  # noqa: PLC0415
-
-        if problems := list(await asyncio.to_thread(strangers, config)):
-            raise ConfigError(" ".join(problems))
+    others = strangers(config.routers, tuple(config.experts))
+    if problems := await asyncio.to_thread(list, others):
+        raise ConfigError(" ".join(problems))
     written = {"traces.file": config.traces.file, "feedback.file": config.feedback.file}
     if problems := unwritable_files(written):
         raise ConfigError(" ".join(problems))

@@ -21,6 +21,8 @@ _FACTORED = ("word_embed_proj_dim", "embedding_size")
 """Keys of models whose embedding is not as wide as they are."""
 _OWN_HEAD_SIZE = ("Gemma", "Qwen3")
 """Families whose heads are not the width divided by their number, where nothing is said."""
+_PACKED = ("awq", "gptq")
+"""Ways of quantising whose weights go by a name of their own."""
 _COPY = "copy the checkpoint again, or save it anew with `save_pretrained`"
 
 
@@ -34,6 +36,14 @@ def misplaced_tensors(folder: Path, config: Mapping[str, Any]) -> Iterator[str]:
     if not files or None in headers or config.get("model_type") == COMPOSITE:
         return
     tensors = {name: one for header in headers for name, one in (header or {}).items()}
+    quantised = config.get("quantization_config")
+    method = quantised.get("quant_method") if isinstance(quantised, Mapping) else None
+    if method in _PACKED and not any(name.endswith(".qweight") for name in tensors):
+        yield (
+            f"its config.json says that it is quantised by `{method}`, and none of its tensors is"
+            " (NAME.qweight); take `quantization_config` out of config.json."
+        )
+        return
     names = config.get("architectures")
     architecture = str(names[0]) if isinstance(names, list) and names else ""
     if (layout := LAYOUTS.get(architecture)) is not None:

@@ -9,8 +9,8 @@ from experts.components import parse
 from experts.errors import ConfigError
 from experts.replay import recording
 from experts.spec import ReplaySpec
+from orchestrator.config.checks import strangers
 from orchestrator.config.model import Config
-from orchestrator.router_files import strangers
 from routers.fitted.artifact import Artifact
 from routers.fitted.fitted_config import FittedConfig
 from routers.outcomes import OutcomeTable
@@ -22,7 +22,7 @@ from routers.symbolic_moe.symbolic_config import SymbolicConfig
 def unreadable_files(config: Config) -> list[str]:
     """What is wrong with the files of experts, aggregators and routers, each with its path."""
     found = [*_recordings(config), *_aggregators(config), *_routers(config)]
-    return found or list(strangers(config))
+    return found or list(strangers(config.routers, tuple(config.experts)))
 
 
 def _recordings(config: Config) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Checks of a configuration that look at several keys, or at files, at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,14 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from aggregators.registry import check as check_aggregator
+from experts.components import parse
 from experts.spec import ExpertSpec
 from orchestrator.config.composition_checks import check_composition, problems_of
 from orchestrator.config.expert_checks import check_experts
 from orchestrator.config.sections import DEFAULT_CLASSES, CompositionConfig
 from orchestrator.config.server_section import ApiKey
 from orchestrator.config.slots_section import SlotsConfig
+from routers.registry import FAMILY
 from routers.registry import check as check_router
 
 Keys = Mapping[str, Any]
@@ -138,6 +140,23 @@ def missing_files(routers: Mapping[str, Mapping[str, Any]]) -> list[str]:
         for key in _WRITERS
         if settings.get(key) and not Path(str(settings[key])).is_file()
     ]
+
+
+def strangers(routers: Mapping[str, Mapping[str, Any]], experts: Sequence[str]) -> Iterator[str]:
+    """Fitted routers whose files know none of the experts, each with its key and the file.
+
+    For keys that are right, and files that are there.
+    """
+    # Imported here: a configuration without such a router needs no pyarrow.
+    from routers.fitted.fitted_config import FittedConfig  # noqa: PLC0415
+
+    for name, settings in routers.items():
+        _, keys = parse(f"routers.{name}", settings, FAMILY, experts)
+        if isinstance(keys, FittedConfig):
+            from routers.fitted.known_experts import stranger  # noqa: PLC0415
+
+            if (why := stranger(name, keys, experts)) is not None:
+                yield why
 
 
 def unwritable_files(files: Mapping[str, Path | None]) -> list[str]:

@@ -97,12 +97,13 @@ def _check_bounds(
             f"{where}.quorum: {composition.quorum} answers never come in: there are {answers}"
             f" ({asked}); lower it."
         )
-    # A vote may be clear after its first chunk; who synthesizes asks once more.
-    least = min(answers, getattr(aggregator, "chunk", answers)) + (kind == "synthesize")
+    # A smaller budget is spent on the first answers, of which one alone is nothing to compare; who
+    # synthesizes asks once more.
+    least = min(answers, 2) + (kind == "synthesize" and answers > 1)
     if composition.budget.calls < least:
         problems.append(
             f"{where}.budget.calls: {composition.budget.calls} is less than the {least} calls that"
-            f" `{kind}` makes for every answer ({asked}); raise it."
+            f" `{kind}` needs at least ({asked}); raise it."
         )
     return problems
 

@@ -1,6 +1,7 @@
 """Whether the file of a fitted router knows anybody of the pool: read before anything is loaded."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,16 +19,11 @@ def stranger(name: str, config: FittedConfig, experts: Sequence[str]) -> str | N
 
     A file that cannot be read at all is left to whoever reads the rest of it.
     """
+    if config.artifact is not None:
+        return _of_artifact(name, config, config.artifact, experts)
     try:
-        if config.artifact is not None:
-            where = f"routers.{name}.artifact: {config.artifact}"
-            words = Artifact.read(config.artifact).words
-            check_made_for(words, config, where, name, experts)
-            return None
         named = pq.read_table(config.outcomes, columns=[_COLUMN], partitioning=None)
         known = sorted(set(named.column(_COLUMN).unique().to_pylist()))
-    except ConfigError as error:
-        return str(error)
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError):
         return None
     if set(known) & set(experts):
@@ -37,3 +33,17 @@ def stranger(name: str, config: FittedConfig, experts: Sequence[str]) -> str | N
         f" ({', '.join(experts)}), but {', '.join(map(str, known)) or 'nobody'}."
         " `coterie profile --config FILE` asks those of this file."
     )
+
+
+def _of_artifact(name: str, config: FittedConfig, path: Path, experts: Sequence[str]) -> str | None:
+    try:
+        words = Artifact.read(path).words
+    except ConfigError:
+        return None
+    try:
+        check_made_for(words, config, f"routers.{name}.artifact: {path}", name, experts)
+    except ConfigError as error:
+        return str(error)
+    except (KeyError, TypeError):
+        return None
+    return None

@@ -159,6 +159,13 @@ def test_packed_weights_have_other_names_and_shapes(tmp_path: Path) -> None:
     assert "model.layers.1.mlp.up_proj.weight" in fault
 
 
+@pytest.mark.parametrize("method", ["awq", "gptq"])
+def test_weights_that_are_not_quantised_as_is_said(tmp_path: Path, method: str) -> None:
+    quantised = {**LLAMA, "quantization_config": {"quant_method": method}}
+    (fault,) = faults(tmp_path, llama(), quantised)
+    assert f"quantised by `{method}`, and none of its tensors is" in fault
+
+
 def test_of_an_unknown_architecture_only_layers_and_width_are_compared(tmp_path: Path) -> None:
     tensors = {"a.layers.0.x.weight": [1], "a.layers.1.x.weight": [1], "wte.weight": [20, 8]}
     assert faults(tmp_path, tensors, OTHER) == []

@@ -50,7 +50,7 @@ def test_a_template_from_elsewhere_is_one(
     assert WORDS not in said_of(tmp_path, capsys, engine_args=args)
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"chat_template": null}'])
+@pytest.mark.parametrize("text", ["[]", '{"chat_template": null}'])
 def test_a_tokenizers_file_that_tells_nothing_has_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:

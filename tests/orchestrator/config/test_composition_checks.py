@@ -27,12 +27,12 @@ def tree(**composition: Any) -> dict[str, Any]:
             "quorum: 5 answers never come in: there are 3 (experts: 1, samples: 3); lower it.",
         ),
         (
-            {"aggregator": {**VOTE, "samples": 9, "chunk": 9}, "budget": {"calls": 1}},
-            "budget.calls: 1 is less than the 9 calls that `vote` makes for every answer",
+            {"aggregator": {**VOTE, "samples": 9}, "budget": {"calls": 1}},
+            "budget.calls: 1 is less than the 2 calls that `vote` needs at least",
         ),
         (
             {"router": "any", "experts": 2, "aggregator": "synthesize", "budget": {"calls": 2}},
-            "budget.calls: 2 is less than the 3 calls that `synthesize` makes",
+            "budget.calls: 2 is less than the 3 calls that `synthesize` needs",
         ),
     ],
     ids=["no aggregator", "quorum", "vote", "synthesize"],
@@ -47,7 +47,7 @@ def test_numbers_that_cannot_be_met(write: Any, composition: Any, said: str) -> 
     [
         {"experts": 1},
         {"aggregator": VOTE, "quorum": 3},
-        {"aggregator": VOTE, "budget": {"calls": 3}},
+        {"aggregator": VOTE, "budget": {"calls": 2}},
         {"router": "any", "aggregator": "rank", "experts": 2, "quorum": 2},
         {"aggregator": "cascade", "budget": {"calls": 1}},
     ],
