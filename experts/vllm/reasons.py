@@ -137,8 +137,8 @@ _MEANINGS: Sequence[Meaning] = (
         "A file of weights in experts.{expert}.model is damaged or cut short; copy it again.",
     ),
     Meaning(
-        r"^(?!it did not answer).*JSONDecodeError|load tokenizer|backend tokenizer|Tokenizer class|tokenizer\.json"
-        r"|sentencepiece",
+        r"^(?!it did not answer).*JSONDecodeError|load tokenizer|backend tokenizer"
+        r"|Tokenizer class|tokenizer\.json|sentencepiece",
         "The tokenizer in experts.{expert}.model cannot be read; copy its files again, or name"
         " another one in engine_args.tokenizer.",
     ),
