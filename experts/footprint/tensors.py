@@ -41,7 +41,8 @@ def misplaced_tensors(folder: Path, config: Mapping[str, Any]) -> Iterator[str]:
     layout = LAYOUTS.get(architecture)
     quantised = config.get("quantization_config")
     method = quantised.get("quant_method") if isinstance(quantised, Mapping) else None
-    if layout is not None and method in _PACKED and not any(name.endswith(".qweight") for name in tensors):
+    is_packed = any(name.endswith(".qweight") for name in tensors)
+    if layout is not None and method in _PACKED and not is_packed:
         yield (
             f"its config.json says that it is quantised by `{method}`, and none of its tensors is"
             " (NAME.qweight); take `quantization_config` out of config.json."
