@@ -36,17 +36,18 @@ def misplaced_tensors(folder: Path, config: Mapping[str, Any]) -> Iterator[str]:
     if not files or None in headers or config.get("model_type") == COMPOSITE:
         return
     tensors = {name: one for header in headers for name, one in (header or {}).items()}
+    names = config.get("architectures")
+    architecture = str(names[0]) if isinstance(names, list) and names else ""
+    layout = LAYOUTS.get(architecture)
     quantised = config.get("quantization_config")
     method = quantised.get("quant_method") if isinstance(quantised, Mapping) else None
-    if method in _PACKED and not any(name.endswith(".qweight") for name in tensors):
+    is_packed = any(name.endswith(".qweight") for name in tensors)
+    if layout is not None and method in _PACKED and not is_packed:
         yield (
             f"its config.json says that it is quantised by `{method}`, and none of its tensors is"
             " (NAME.qweight); take `quantization_config` out of config.json."
         )
-        return
-    names = config.get("architectures")
-    architecture = str(names[0]) if isinstance(names, list) and names else ""
-    if (layout := LAYOUTS.get(architecture)) is not None:
+    elif layout is not None:
         yield from _of_family(_prefixed(tensors, layout), config, layout, architecture)
     else:
         yield from _of_any(tensors, config)
