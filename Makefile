@@ -66,8 +66,13 @@ profile: $(READY) ## ask every expert every probe question, write the outcome ta
 zoo: $(READY) ## retrain every specialist from its seed
 	@$(BIN)/python -m experts.zoo
 
-test: $(READY) redis ## all tests, the real engine included
+test: $(READY) redis ## all tests, the real engine included (ARGS=PATH: only those)
+ifeq ($(ARGS),)
+	@$(BIN)/python -m pytest -q -n 2 -m "not e2e"
+	@$(BIN)/python -m pytest -q -m e2e
+else
 	@$(BIN)/python -m pytest -q $(ARGS)
+endif
 
 test-fast: $(READY) ## the tests without the real engine, Ray and trainings: about a minute
 	@$(BIN)/python -m pytest -q -n 2 -m "not e2e and not slow" --hypothesis-profile=quick --ignore=tests/e2e $(ARGS)

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.e2e
 
 MEMBERS = ("arithmetic", "geography", "logic", "duo")
 """Llama, GPT-NeoX (from transformers), Gemma and Mixtral: two to four layers, two widths."""
+TRIES = 5
 FORMS = ("awake", "past")
 """Folders of both forms of attention, with open gates."""
 TOKEN_BYTES = {"awake": 8192, "past": 16384}
@@ -141,8 +142,12 @@ async def test_a_batch_of_roles_on_little_memory_equals_each_request_alone(
     assert len({str(answer) for answer in alone}) > len(prompts) // 2
     order = dice.sample(range(len(prompts)), len(prompts))
     before = engines.preemptions()
-    together = await asyncio.gather(*(engines.follow(tight, prompts[i]) for i in order))
-    assert together == [alone[i] for i in order]
+    # On a busy machine they may come so slowly that there is room for each.
+    for _ in range(TRIES):
+        together = await asyncio.gather(*(engines.follow(tight, prompts[i]) for i in order))
+        assert together == [alone[i] for i in order]
+        if engines.preemptions() > before:
+            break
     assert engines.preemptions() > before
     for prompt, answer in zip(prompts[-6:], alone[-6:], strict=True):
         assert await engines.follow(tight, prompt) == answer
