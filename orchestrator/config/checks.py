@@ -147,10 +147,13 @@ def strangers(routers: Mapping[str, Mapping[str, Any]], experts: Sequence[str]) 
 
     For keys that are right, and files that are there.
     """
+    fitted = {n: keys for n, keys in routers.items() if {"outcomes", "artifact"} & keys.keys()}
+    if not fitted:
+        return
     # Imported here: a configuration without such a router needs no pyarrow.
     from routers.fitted.fitted_config import FittedConfig  # noqa: PLC0415
 
-    for name, settings in routers.items():
+    for name, settings in fitted.items():
         _, keys = parse(f"routers.{name}", settings, FAMILY, experts)
         if isinstance(keys, FittedConfig):
             from routers.fitted.known_experts import stranger  # noqa: PLC0415
