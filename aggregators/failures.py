@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from experts.errors import BudgetSpent, ExpertError, ExpertRefused, NobodyAnswered
+from experts.errors import (
+    BudgetSpent,
+    ExpertError,
+    ExpertRefused,
+    ExpertSilent,
+    NobodyAnswered,
+)
 
 WRONG = frozenset({400, 413, 422})
 """What an expert answers to a request that would be wrong at any time."""
@@ -40,11 +46,11 @@ def failure_reason(error: ExpertError) -> str:
     return error.message if named else f"{error.expert}: {error.message}"
 
 
-def no_text_error(expert: str, *, thought: bool = False, cut: bool = False) -> ExpertError:
+def no_text_error(expert: str, *, thought: bool = False, cut: bool = False) -> ExpertSilent:
     """The error for an answer without text, where text is needed.
 
     `thought`: it has reasoning; `cut`: it was cut off at its bound of tokens.
     """
     did = "only reasoned" if thought else "said nothing"
     why = ", and was cut off at its bound of tokens" if cut else ""
-    return ExpertError(f"{expert} {did}{why}.", expert=expert)
+    return ExpertSilent(f"{expert} {did}{why}.", expert=expert)

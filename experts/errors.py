@@ -14,6 +14,7 @@ CoterieError
 │   ├── ExpertTimeout      it did not answer within the deadline
 │   ├── BadOutput          it sent something that is not OpenAI's format
 │   ├── ExpertMisconfigured its server refuses the service itself: its key, account or address
+│   ├── ExpertSilent       it answered without text, where text is needed
 │   ├── ExpertOverloaded   its queue is full
 │   ├── NobodyAnswered     none of several experts that should answer together did
 │   ├── BudgetSpent        it was not asked, or was stopped: the panel's budget was spent
@@ -138,6 +139,10 @@ class ExpertMisconfigured(ExpertError):
 
     code = "expert_misconfigured"
     retryable = False
+
+
+class ExpertSilent(ExpertError):
+    """The expert answered without text, where text was needed."""
 
 
 class ExpertOverloaded(ExpertError):

@@ -22,7 +22,13 @@ from evals.reporting.table import Finish, print_table, say, tenths
 from evals.tasks.judged import without_judges
 from evals.tasks.task import find_tasks
 from experts.engine import stream
-from experts.errors import ConfigError, ExpertError, ServiceError
+from experts.errors import (
+    ConfigError,
+    ExpertError,
+    ExpertSilent,
+    NobodyAnswered,
+    ServiceError,
+)
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.types import Chunk, Request
 from orchestrator.cli.route import make_router
@@ -162,9 +168,14 @@ async def measure(
         async with places:
             try:
                 rated: RatedAnswer = await signals.ask(order[column], requests[row], ask, predicted)
+            except NobodyAnswered as error:
+                if not all(isinstance(one, ExpertSilent) for one in error.errors):
+                    raise _failed(order[column], probes[row], error) from error
+                # A cascade asks the next one then: no confidence, and nothing right.
+                spent[row, column] = ask.price
+                return
             except ExpertError as error:
-                name = probes[row].sample.id
-                raise ServiceError(f"{order[column]} failed at {name}: {error}") from error
+                raise _failed(order[column], probes[row], error) from error
         confidences[row, column] = rated.confidence
         scores[row, column] = probes[row].task.score(probes[row].sample, rated.answer.text)
         spent[row, column] = ask.price
@@ -177,6 +188,10 @@ async def measure(
                 for row in range(len(probes)):
                     group.create_task(one(client, row, column)).add_done_callback(count)
     return Measured(confidences, scores, spent)
+
+
+def _failed(expert: str, probe: Probe, error: ExpertError) -> ServiceError:
+    return ServiceError(f"{expert} failed at {probe.sample.id}: {error}")
 
 
 def fitted(
