@@ -16,7 +16,6 @@ import psutil
 import pytest
 import torch
 from repository import ROOT
-from safetensors.torch import save_file
 from service_process import serving
 
 from experts.fused.folder.own_weights import TrainedRoute
@@ -42,8 +41,10 @@ def _config(folder: Path) -> dict[str, Any]:
     }
     broken = folder / "broken"
     shutil.copytree(hosted["logic"].model, broken)
-    # Whole as a file, so that only the engine finds out.
-    save_file({"of.another.model": torch.zeros(1)}, broken / "model.safetensors")
+    # With code of its own, as this says, it might be anything: only the engine finds out.
+    config = json.loads((broken / "config.json").read_text(encoding="utf-8"))
+    config |= {"architectures": ["NoSuchForCausalLM"], "auto_map": {}}
+    (broken / "config.json").write_text(json.dumps(config), encoding="utf-8")
     members = {name: Path(hosted[name].model) for name in ("arithmetic", "strings")}
     torch.manual_seed(0)
     trained = TrainedRoute(Path(hosted["generalist"].model), torch.randn(2, 160))
