@@ -20,7 +20,7 @@ from evals.runs.folder import RunFolder
 from evals.runs.run import run
 from evals.runs.settings import RunOptions
 from evals.tasks.task import find_tasks
-from experts.errors import ConfigError, ServiceError
+from experts.errors import ConfigError, NobodyAnswered, ServiceError
 from experts.openai import ExpertClient
 from experts.types import Request
 from orchestrator.config.model import Config, load_config
@@ -69,7 +69,9 @@ async def sweep(
         info, rows = done.info(), done.rows()
     assert info is not None
     assert info.totals is not None
-    if bad := [row.error for row in rows if row.error is not None]:
+    # An expert that says nothing has answered, and costs what an answer costs.
+    errors = [row.error for row in rows if row.error is not None]
+    if bad := [error for error in errors if not error.startswith(NobodyAnswered.code)]:
         raise ServiceError(f"{len(bad)} calls of the evaluation failed: {bad[0]}")
     progress.say(f"the evaluation: {len(heard)} calls, {whole_s:.1f} s")
     versions = answer_versions(settings.experts)
