@@ -66,10 +66,14 @@ class RunFolder:
     def rows(self) -> list[Row]:
         """The answers of a run that has ended. Raises ConfigError."""
         path = self._file(SAMPLES_FILE)
-        try:
-            return [Row.model_validate_json(line) for _, line in lines_of(read_text(path))]
-        except ValidationError as error:
-            raise ConfigError(f"{path} has a line that is no row: {_first(error)}.") from error
+        found = []
+        for number, line in lines_of(read_text(path)):
+            try:
+                found.append(Row.model_validate_json(line))
+            except ValidationError as error:
+                words = f"{path}, line {number} is no row: {_first(error)}."
+                raise ConfigError(words) from error
+        return found
 
     @contextmanager
     def held(self) -> Iterator[None]:

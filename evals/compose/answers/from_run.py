@@ -7,16 +7,15 @@ from typing import Any, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from aggregators.answers.extraction import Kind
 from aggregators.base import Ask
 from aggregators.grouping import AnswerKind, group
 from evals.compose.answers.matrix import Matrix, known_or_nothing, numbered
 from evals.compose.ballots import SILENT, Floats
-from evals.runs.record import RUN_FILE, SAMPLES_FILE, Row, RunInfo
+from evals.runs.folder import RunFolder
+from evals.runs.record import RUN_FILE, Row, RunInfo
 from experts.errors import ConfigError
-from experts.files.jsonl import lines_of, read_text
 from experts.types import Chunk, Request
 from routers.base import Encoder
 from routers.outcomes import Query
@@ -53,10 +52,15 @@ async def from_run(folder: Path, encoder: Encoder, pool: Sequence[str] = ()) -> 
     of several samples the first counts. Raises ConfigError for a folder that is no run, or one in
     which no expert is a subject.
     """
-    info = _read(folder / RUN_FILE)
+    run = RunFolder(folder)
+    if (info := run.info()) is None:
+        raise ConfigError(
+            f"{folder / RUN_FILE} cannot be read: there is no such file.",
+            hint="The folder of a run has it: `coterie eval run` writes one.",
+        )
     experts = _experts(folder, info, pool)
     rows: defaultdict[Question, dict[str, Row]] = defaultdict(dict)
-    for row in _rows(folder / SAMPLES_FILE):
+    for row in run.rows():
         if row.subject in experts and row.draw == 0:
             answers = rows[row.task, row.sample]
             if row.error is None:
@@ -151,30 +155,3 @@ async def _labels(kind: AnswerKind, rows: Sequence[Row], encoder: Encoder) -> li
     grouped = await group(kind, rows[0].question, [row.answer for row in rows], ask)
     # Where no two answers can be compared, the first one is given, as if nothing could be read.
     return [SILENT] * len(rows) if grouped.how == "none" else numbered(grouped.labels)
-
-
-def _rows(path: Path) -> list[Row]:
-    found = []
-    for number, line in lines_of(read_text(path)):
-        try:
-            found.append(Row.model_validate_json(line))
-        except ValidationError as error:
-            raise ConfigError(f"{path}, line {number}: {_first(error)}") from error
-    return found
-
-
-def _read(path: Path) -> RunInfo:
-    try:
-        return RunInfo.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be read ({error.strerror or error}).",
-            hint="The folder of a run has it: `coterie eval run` writes one.",
-        ) from error
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_first(error)}") from error
-
-
-def _first(error: ValidationError) -> str:
-    one = error.errors()[0]
-    return f"{'.'.join(map(str, one['loc'])) or 'the line'}: {one['msg']}."

@@ -98,7 +98,7 @@ def test_a_head_that_is_none_is_named(tmp_path: Path, content: str) -> None:
 
 def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / SAMPLES_FILE).write_text("{}\n")
-    with pytest.raises(ConfigError, match="a line that is no row: subject"):
+    with pytest.raises(ConfigError, match="line 1 is no row: subject"):
         RunFolder(tmp_path).rows()
 
 
