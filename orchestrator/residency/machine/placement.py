@@ -22,6 +22,8 @@ class Option:
     """Requests that would have to wait for it."""
     coming: float
     """Those of them that have not arrived yet."""
+    exposed_s: float
+    """For how long they could arrive, summed over their engines."""
     seconds: float
     rank: tuple[float, float, int, float, str]
     """The option with the lowest one is taken."""
@@ -73,20 +75,22 @@ class Placement:
         if leaving is None:
             return None
         seconds = slot.load_s(engine)
-        present, coming = 0.0, 0.0
+        present, coming, exposed_s = 0.0, 0.0, 0.0
         for replica in slot.replicas:
             if replica in leaving:
                 drain_s = replica.engine.costs.service_s if replica.in_use else 0.0
                 gone_s = drain_s + seconds + replica.engine.costs.wake_s
                 present += replica.engine.waiting
                 coming += self._value(replica, gone_s)
+                exposed_s += gone_s
             elif slot.load_blocks:
                 present += replica.in_use
                 coming += self._expected_requests(replica, seconds)
+                exposed_s += seconds
         drain_s = max((c.engine.costs.service_s for c in leaving if c.in_use), default=0.0)
         held_up, seconds = present + coming, seconds + drain_s
         rank = (held_up, seconds, len(leaving), -slot.free_gb, slot.id)
-        return Option(slot, leaving, held_up, coming, seconds, rank)
+        return Option(slot, leaving, held_up, coming, exposed_s, seconds, rank)
 
     def make_room(
         self, slot: SlotState, need_gb: float, may_leave: MayLeave

@@ -27,7 +27,13 @@ from orchestrator.residency.machine.placement import (
     movable,
     spare,
 )
-from orchestrator.residency.machine.state import EngineState, Phase, Replica, SlotState
+from orchestrator.residency.machine.state import (
+    SILENCE,
+    EngineState,
+    Phase,
+    Replica,
+    SlotState,
+)
 
 WORTH_IT = "worth it"
 """The reason of a load that nothing but its worth has caused."""
@@ -197,6 +203,13 @@ class _Decision:
             self._change(option.slot, option.leaving, engine, "waited long enough")
         elif option.held_up <= engine.waiting or self._waited_as_long(engine, option):
             self._change(option.slot, option.leaving, engine, WORTH_IT)
+        else:
+            self._again_in_silence(engine, option)
+
+    def _again_in_silence(self, engine: EngineState, option: Option) -> None:
+        """If nothing more arrives, no event would say when the others are expected no more."""
+        room = max(engine.waiting - (option.held_up - option.coming), 1.0)
+        self._again_at(self._now + SILENCE * option.exposed_s / room)
 
     def _waited_as_long(self, engine: EngineState, option: Option) -> bool:
         """Where few requests arrive, those that wait need not outnumber those that run.

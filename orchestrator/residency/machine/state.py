@@ -12,6 +12,11 @@ from typing import Any
 from orchestrator.residency.machine.costs import Costs
 
 
+SILENCE = 5.0
+"""An engine that has been asked nothing for a while is no longer asked more than once in a fifth of
+it: at any higher rate, such a silence would have a chance below e to the power of -5."""
+
+
 class Phase(Enum):
     """Where a replica of an engine stands in its slot's fast memory."""
 
@@ -55,10 +60,12 @@ class EngineState:
         self._counted_at = now
 
     def rate(self, now: float, window_s: float) -> float:
-        """Requests per second, recent ones counting most."""
+        """Requests per second: recent ones count most, and a burst that is over counts no more."""
         if self._count == 0.0:
             return 0.0
-        return self._count * math.exp((self._counted_at - now) / window_s) / window_s
+        silent_s = now - self._counted_at
+        rate = self._count * math.exp(-silent_s / window_s) / window_s
+        return min(rate, SILENCE / silent_s) if silent_s > 0 else rate
 
     @property
     def resident(self) -> bool:
