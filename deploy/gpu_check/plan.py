@@ -48,7 +48,7 @@ STEPS: tuple[Step, ...] = (
          needs=("torch", "vllm", "peft")),
     Step("swap", "what loading, sleeping and waking cost", "swap", 150, after=("checkpoints",),
          alone=True),
-    Step("fusion", "composites beside their members", "fusion", 200, after=("checkpoints",),
+    Step("fusion", "composites beside their members", "fusion", 260, after=("checkpoints",),
          alone=True),
     Step("service", "a Ray slot through the whole service, gateway beside endpoint", "service", 150,
          after=("checkpoints",), alone=True, needs=("torch", "vllm", "ray")),
