@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy.gpu_check.plan import STEPS
 
-TOTAL_LIMIT_S = 540.0
+TOTAL_LIMIT_S = 1500.0
 CPU_TOTAL_LIMIT_S = 1800.0
 OUT = Path("out/gpu-check")
 

@@ -41,19 +41,21 @@ STEPS: tuple[Step, ...] = (
       for name in COMPOSITES),
     Step("checkpoints", "random models for the figures", "checkpoints", 120),
     *(Step(f"graphs-{name}", f"{name} compiled, in graphs and short of memory, against eager",
-           "graphs", 180, name)
+           "graphs", 360, name)
       for name in COMPOSITES),
     Step("mixture", "a mixture of experts through sleep level 2", "mixture", 120, device=True),
     Step("adapter", "a LoRA expert against its merged weights", "adapter", 120,
          needs=("torch", "vllm", "peft")),
-    Step("swap", "what loading, sleeping and waking cost", "swap", 150, after=("checkpoints",),
+    Step("swap", "what loading, sleeping and waking cost", "swap", 300, after=("checkpoints",),
          alone=True),
-    Step("fusion", "composites beside their members", "fusion", 260, after=("checkpoints",),
+    Step("fusion", "composites beside their members", "fusion", 480, after=("checkpoints",),
          alone=True),
-    Step("service", "a Ray slot through the whole service, gateway beside endpoint", "service", 150,
+    Step("service", "a Ray slot through the whole service, gateway beside endpoint", "service", 240,
          after=("checkpoints",), alone=True, needs=("torch", "vllm", "ray")),
 )  # fmt: skip
-"""In float32 first: what is wrong there need not be looked for in a graph."""
+"""In float32 first: what is wrong there need not be looked for in a graph.
+
+The limits are about twice what an H200 took, on a machine whose caches were empty."""
 
 
 def by_name(steps: Iterable[Step] = STEPS) -> dict[str, Step]:
