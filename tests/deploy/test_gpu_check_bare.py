@@ -146,3 +146,9 @@ def test_a_run_leaves_report_and_logs_in_two_files(
     assert json.loads((tmp_path / "out" / "report.json").read_text()) == ["--only", "slot"]
     with tarfile.open(tmp_path / "out" / "logs.tar.gz") as packed:
         assert packed.getnames() == ["slot.log"]
+
+
+def test_vllm_does_without_flashinfer_where_it_is_missing(tmp_path: Path) -> None:
+    assert bare.environment(tmp_path, {})["VLLM_USE_FLASHINFER_SAMPLER"] == "0"
+    (tmp_path / "flashinfer").mkdir()
+    assert "VLLM_USE_FLASHINFER_SAMPLER" not in bare.environment(tmp_path, {})

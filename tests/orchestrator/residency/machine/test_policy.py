@@ -77,6 +77,33 @@ def test_in_a_busy_slot_it_is_not() -> None:
     assert said(ask([slot], waiting)) == []
 
 
+def _after_a_burst(silent_s: float, waiting: int) -> tuple[SlotState, EngineState]:
+    """`runs` was asked 15 times a second for two minutes, and since then nothing."""
+    slot, new = _quiet_slot(rate=15.0, since=NOW)
+    new.waiting = waiting
+    slot.replicas[0].in_use = 0
+    slot.replicas[0].engine._counted_at = NOW - silent_s
+    return slot, new
+
+
+@pytest.mark.parametrize(("silent_s", "loads"), [(0.2, False), (1.1, True)])
+def test_a_burst_that_is_over_holds_up_no_load(silent_s: float, loads: bool) -> None:
+    # Five requests in silent_s are the most that may be coming, while the load takes a second.
+    slot, new = _after_a_burst(silent_s, waiting=5)
+    assert bool(ask([slot], new).transitions) is loads
+
+
+@pytest.mark.parametrize("waiting", [1, 5, 64])
+def test_where_nothing_more_happens_it_looks_again_in_time(waiting: int) -> None:
+    slot, new = _after_a_burst(0.0, waiting)
+    times = [NOW]
+    while not (decision := decide([slot], [new], times[-1], RULES)).transitions:
+        assert times[-1] < decision.recheck_at
+        times.append(decision.recheck_at)
+    assert len(times) <= 4
+    assert times[-1] - NOW <= 6.0
+
+
 # Who leaves.
 
 
