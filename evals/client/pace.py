@@ -7,8 +7,8 @@ FEWEST_S = 1.0
 class Pace:
     """One piece of work after the other; times are seconds of one clock.
 
-    The next piece begins where the total is another one, or less is done than before; without a
-    total, where the text is another one.
+    The next piece begins where less is done than before, or less is to be done (more work may turn
+    up on the way); without a total, where the text is another one.
     """
 
     def __init__(self, now: float) -> None:
@@ -23,7 +23,7 @@ class Pace:
         if total is None:
             fresh = text != self.text or self.total is not None
         else:
-            fresh = total != self.total or done < self.done
+            fresh = self.total is None or total < self.total or done < self.done
         if fresh:
             self._began, self._from, self._at, self._step = now, done, now, 0
         elif done > self.done:

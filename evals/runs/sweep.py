@@ -135,13 +135,13 @@ class _Shown:
         self.tell()
 
     def tell(self) -> None:
-        """Say what is known."""
+        """Say what is known: how far the calls are that are known by now, and how many answers."""
         calls = self._asker.counts.answered.total()
         rate = calls / max(1e-9, self._progress.seconds - self._began_s)
         parts = [f"{self._done} of {self._total} answers", f"{calls} calls, {rate:.0f} a second"]
         if self._line.turns:
             parts.append(f"{self._service.loads} loads, now {', '.join(self._line.turns)}")
-        self._progress.doing("; ".join(parts), self._done, self._total)
+        self._progress.doing("; ".join(parts), calls, calls + self._line.open)
 
 
 def _totals(

@@ -29,6 +29,11 @@ class Line:
         """How many calls wait for an expert's engine."""
         return len(self._waiting.get(self._engine(expert), ()))
 
+    @property
+    def open(self) -> int:
+        """How many calls wait or are under way."""
+        return sum(map(len, self._waiting.values())) + sum(self._flying.values())
+
     def put(self, expert: str, call: Hashable) -> None:
         """A call begins to wait."""
         self._waiting.setdefault(self._engine(expert), {})[call] = None

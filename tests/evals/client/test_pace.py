@@ -47,7 +47,14 @@ def test_the_next_piece_of_work_has_a_pace_of_its_own() -> None:
     assert pace.update("asking b", 1, 10, 9.0)
     pace.update("asking b", 3, 10, 29.0)
     assert pace.left_s(29.0) == 70.0
-    assert pace.update("asking c", 3, 11, 30.0)
+    assert pace.update("asking c", 3, 9, 30.0)
+
+
+def test_work_that_turns_up_on_the_way_is_the_same_piece() -> None:
+    pace = Pace(0.0)
+    pace.update("asking", 0, 10, 0.0)
+    assert not pace.update("asking", 5, 20, 5.0)
+    assert pace.left_s(5.0) == 15.0
 
 
 @given(

@@ -55,6 +55,7 @@ def test_invariants(actions: list[tuple[str, object]], slots: int, in_flight: in
             assert len(line.turns) <= slots
             engine = HOSTED.get(flying[call])
             assert engine is None or engine in line.turns
+        assert line.open == len(waiting) + len(flying)
     assert len(taken) == len(set(taken))
     for expert in NAMES:
         engine = HOSTED.get(expert, expert)
