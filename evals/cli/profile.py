@@ -17,7 +17,10 @@ def profile(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="The outcome table. Default: the one that the routers read."
+            "--out",
+            "-o",
+            help="The outcome table; the leads of Symbolic-MoE go beside it. Default: the files that"
+            " the routers read.",
         ),
     ] = None,
 ) -> None:

@@ -58,6 +58,8 @@ async def profile(
     path = out or _outcomes(settings)
     versions = {name: expert_version(name, settings.experts) for name in settings.experts}
     wanted = symbolic.wanted(settings)
+    if out is not None:
+        wanted = wanted.beside(out)
     encoder = MiniLMEncoder()
     complete = await asyncio.to_thread(is_complete, path, versions, probes)
     if complete and wanted == symbolic.NOTHING:

@@ -31,6 +31,11 @@ class Wanted:
     leads: Mapping[Path, Synthesize]
     """File -> the aggregator whose prompt is probed."""
 
+    def beside(self, table: Path) -> "Wanted":
+        """The same into files beside `table`: the routers' own files stay as they are."""
+        names = {file: table.with_name(f"{table.stem}-{file.name}") for file in self.leads}
+        return Wanted(self.tagging, {names[file]: one for file, one in self.leads.items()})
+
 
 NOTHING = Wanted(None, {})
 
