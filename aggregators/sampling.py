@@ -1,6 +1,7 @@
 """Sampling: the keys and the calls of aggregators that ask each expert several times."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from aggregators.gather import Call
 from experts.types import Request
 
 MOST_SAMPLES = 64
+TEMPERATURE = 0.7
 UNSEEDED = -1
 _HALF = 2**63
 
@@ -21,10 +23,11 @@ class SamplingConfig(AggregatorConfig):
         1, ge=1, le=MOST_SAMPLES, description="Number of answers from each expert of the panel."
     )
     temperature: float = Field(
-        0.7,
+        TEMPERATURE,
         gt=0,
         le=2,
-        description="Temperature of several samples, unless the request sets one above 0.",
+        description="Temperature of several samples of one expert, unless the request sets one"
+        " above 0.",
     )
 
     def most_calls(self, panel: Panel) -> Counter[str]:
@@ -37,12 +40,29 @@ class SamplingConfig(AggregatorConfig):
         With more than one sample, each call has its own seed.
         """
         order = [expert for _ in range(self.samples) for expert in panel.experts]
-        if self.samples == 1:
-            return [Call(expert, request) for expert in order]
-        return [
-            Call(expert, sampled(request, number, self.temperature))
-            for number, expert in enumerate(order)
-        ]
+        if self.samples > 1:
+            return [
+                Call(expert, sampled(request, number, self.temperature))
+                for number, expert in enumerate(order)
+            ]
+        return one_each(request, order, self.temperature)
+
+
+def one_each(
+    request: Request, experts: Sequence[str], temperature: float = TEMPERATURE
+) -> list[Call]:
+    """A call for each of `experts`.
+
+    Every further call to an expert that occurs more than once has a seed of its own, and a
+    temperature: the same request would get the same answer.
+    """
+    before: Counter[str] = Counter()
+    calls = []
+    for expert in experts:
+        number = before[expert]
+        calls.append(Call(expert, sampled(request, number, temperature) if number else request))
+        before[expert] += 1
+    return calls
 
 
 def sampled(request: Request, number: int, temperature: float) -> Request:

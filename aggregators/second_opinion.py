@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from aggregators.answers.extraction import plain
 from aggregators.base import Ask, Panel
-from aggregators.gather import Answer, Call, as_chunk, gather
+from aggregators.gather import Answer, as_chunk, gather
+from aggregators.sampling import one_each
 from experts.errors import ExpertError
 from experts.types import Chunk, Request
 
@@ -33,7 +34,7 @@ class SecondOpinion:
         """The first expert's answer if the second gives the same one."""
         answers: list[Answer] = []
         try:
-            answers = await gather([Call(expert, request) for expert in panel.experts[:2]], ask)
+            answers = await gather(one_each(request, panel.experts[:2]), ask)
         except ExpertError:
             if panel.lead is None:
                 raise

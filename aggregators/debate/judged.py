@@ -17,6 +17,7 @@ from aggregators.failures import failure_reason
 from aggregators.gather import Answer, Call, as_chunk, first_complete, gather
 from aggregators.grouping import group
 from aggregators.judging import UNDECIDED, Judge, compare
+from aggregators.sampling import one_each
 from aggregators.tally import tally
 from experts.errors import ExpertError
 from experts.prompts import defused, fence_for, fill, read_template
@@ -50,7 +51,7 @@ class JudgedDebate:
 
     async def aggregate(self, request: Request, panel: Panel, ask: Ask) -> AsyncIterator[Chunk]:
         """The answer of the side that convinced the judge."""
-        answers = await gather([Call(expert, request) for expert in panel.experts], ask)
+        answers = await gather(one_each(request, panel.experts), ask)
         sides = await self._sides(answers, request, ask)
         if len(sides) == 1:
             yield as_chunk(sides[0])

@@ -1,17 +1,20 @@
-"""Recruiting of Symbolic-MoE: probabilities from the points in skills, then a draw (section 3.2).
+"""Recruiting of Symbolic-MoE: who answers a question with some skills (section 3.2). Pure.
 
-The paper and its released code differ; both are implemented.
+The paper and its released code differ, and a draw is not what wins; all three are implemented.
 
-    paper   gamma_i = total_i / sum_j total_j;   p = softmax(gamma_i * S_i / T), T = 0.5
-    code    gamma_i = total_i^2 / sum_j total_j^2;   p in proportion to S_i * gamma_i of those
+    paper   gamma_i = total_i / mean_j total_j;   p = softmax(gamma_i * S_i / T), T = 0.5
+    code    gamma_i = total_i^2 / mean_j total_j^2;   p in proportion to S_i * gamma_i of those
             with S_i > 0
+    best    the most accurate in the skills, no draw; on request, less who errs as others of the
+            panel do
 
-Where the smallest total is negative, all are shifted up until it is 1, as the code does. So are the
-S_i where no expert has S_i > 0, which the paper leaves open: otherwise gamma would bring a weaker
-expert's negative S_i closer to 0, and the weakest expert would be drawn most often.
+S_i are points per answer in the skills, in -1..1, and total_i is the share of right answers in all.
+The paper has sums of points in both places and divides gamma by the sum of the totals; with shares
+and the mean, the chances do not depend on the sizes of the table and of the pool. Where no expert
+has S_i > 0, which the paper leaves open, all S_i are shifted up until the smallest is 1: otherwise
+gamma would bring a weaker expert's negative S_i closer to 0, and it would be drawn most often.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from random import Random
 from typing import Literal
@@ -21,52 +24,71 @@ from scipy.special import softmax
 
 from routers.fitted.training_set import Floats
 
-Mode = Literal["paper", "code"]
+Mode = Literal["best", "paper", "code"]
 TEMPERATURE = 0.5
 
 
-def chances(local: Floats, totals: Floats, mode: Mode) -> Floats:
-    """[M] probabilities of being drawn, from points in the skills and points in all."""
-    if totals.min() < 0:
-        totals = totals - totals.min() + 1
+def chances(points: Floats, totals: Floats, mode: Literal["paper", "code"]) -> Floats:
+    """[M] probabilities of being drawn, from points in the skills and shares right in all."""
     if totals.sum() == 0:
         totals = np.ones_like(totals)
-    if local.max() <= 0:
-        local = local - local.min() + 1
+    if points.max() <= 0:
+        points = points - points.min() + 1
     if mode == "paper":
-        return np.asarray(softmax(totals / totals.sum() * local / TEMPERATURE))
+        return np.asarray(softmax(totals / totals.mean() * points / TEMPERATURE))
     strength = totals ** (1 / TEMPERATURE)
-    strength = strength / strength.sum()
-    weights = np.where(local > 0, local, 0.0) * strength
+    strength = strength / strength.mean()
+    weights = np.where(points > 0, points, 0.0) * strength
     if weights.sum() == 0:  # Those with points in these skills have none in all.
-        weights = (local - local.min() + 1) * strength
+        weights = (points - points.min() + 1) * strength
     return np.asarray(weights / weights.sum())
 
 
-def draw(probabilities: Floats, count: int, replace: bool, random: Random) -> list[int]:
-    """Recruited experts by number, most probable first; with `replace`, one may be drawn again."""
+def draw(probabilities: Floats, count: int, distinct: bool, random: Random) -> list[int]:
+    """Recruited experts by number, most probable first; each only once where they are `distinct`.
+
+    Fewer than `count` where fewer have a chance and must be distinct.
+    """
     drawn: list[int] = []
     left = probabilities.astype(float).copy()
-    for _ in range(count if replace else min(count, int((left > 0).sum()))):
+    for _ in range(min(count, int((left > 0).sum())) if distinct else count):
         drawn.append(random.choices(range(len(left)), left.tolist())[0])
-        if not replace:
+        if distinct:
             left[drawn[-1]] = 0.0
     return sorted(drawn, key=lambda expert: (-probabilities[expert], expert))
 
 
-def trim(panels: Sequence[Sequence[int]], share: float, random: Random) -> list[list[int]]:
-    """Replace experts that take part in fewer than `share` of the panels of a batch.
+def best(quality: Floats, count: int, agreement: Floats, weight: float) -> list[int]:
+    """The `count` experts of highest quality [M], which is -inf for those that are out of question.
 
-    A frequent expert is drawn for each such place, in proportion to how often it is used. Where no
-    expert is frequent, nothing changes.
+    Each is chosen after those before it: its quality less `weight` times its largest agreement
+    [M, M] with one of them. Ties go to the lower number.
     """
-    used = Counter(expert for panel in panels for expert in set(panel))
-    frequent = {e: n for e, n in sorted(used.items()) if n >= share * len(panels)}
-    if not frequent:
-        return [list(panel) for panel in panels]
-    names, weights = list(frequent), list(frequent.values())
+    chosen: list[int] = []
+    worth = quality.astype(float).copy()
+    alike = np.zeros_like(worth)
+    for _ in range(min(count, int(np.isfinite(quality).sum()))):
+        chosen.append(int(np.argmax(worth - weight * alike)))
+        alike = np.maximum(alike, agreement[:, chosen[-1]])
+        worth[chosen[-1]] = -np.inf
+    return chosen
 
-    def place(expert: int) -> int:
-        return expert if expert in frequent else random.choices(names, weights)[0]
 
-    return [[place(expert) for expert in panel] for panel in panels]
+def worth_asking(quality: Floats, least: float) -> Floats:
+    """The qualities [M], -inf for who has less than `least` of the best one's.
+
+    A panel gains nothing from an expert that is hardly ever right, and may lose.
+    """
+    return np.where(quality >= least * quality.max(), quality, -np.inf)
+
+
+def rare(panels: Sequence[Sequence[int]], experts: int, share: float) -> frozenset[int]:
+    """The experts, of 0 to `experts` - 1, in fewer than `share` of the panels of a profile run.
+
+    They are not worth a load. Nobody is rare where everybody would be.
+    """
+    used = np.zeros(experts)
+    for panel in panels:
+        used[list(set(panel))] += 1
+    found = frozenset(np.flatnonzero(used < share * len(panels)).tolist())
+    return found if len(found) < experts else frozenset()

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from random import Random
 from typing import Any, Self
 
@@ -16,8 +17,8 @@ from routers.fitted.predictor import Prediction, Predictor
 from routers.fitted.router import FittedRouter
 from routers.fitted.training_set import Floats, Indices, TrainingSet
 from routers.symbolic_moe.leads import Leads
-from routers.symbolic_moe.profiles import Profiles, build
-from routers.symbolic_moe.recruiting import chances, draw, trim
+from routers.symbolic_moe.profiles import Profiles, agreement, build
+from routers.symbolic_moe.recruiting import best, chances, draw, rare, worth_asking
 from routers.symbolic_moe.skills import agreed
 from routers.symbolic_moe.symbolic_config import SymbolicConfig
 
@@ -75,11 +76,50 @@ class Symbolic(Predictor):
         found = agreed(labels) or (labels[0] if labels else ())
         return np.array([self._number[skill] for skill in found], dtype=np.intp)
 
-    def chances(self, skills: Indices) -> Floats:
-        """[M] probabilities of being recruited; uniform where there is no skill."""
+    def shares(self, skills: Indices) -> tuple[Floats, Floats]:
+        """[M] shares of right answers in these skills, and [M] their standard errors."""
+        prior = self._config.prior_weight
+        return (
+            self.profiles.accuracy(skills, self.means, prior),
+            self.profiles.error(skills, self.means, prior),
+        )
+
+    def recruit(self, skills: Indices, among: Indices, random: Random) -> list[int]:
+        """The panel for a question with these skills, out of some experts, by number."""
+        config = self._config
+        if config.mode == "best":
+            quality = np.full(len(self.means), -np.inf)
+            quality[among] = self.shares(skills)[0][among]
+            quality = worth_asking(quality, config.least)
+            return best(quality, config.experts, self._agreement, config.agreement_weight)
+        found = np.zeros(len(self.means))
+        found[among] = self._chances(skills)[among]
+        return draw(found, config.experts, config.distinct, random)
+
+    def _chances(self, skills: Indices) -> Floats:
+        """[M] probabilities of being drawn; uniform where there is no skill."""
+        assert self._config.mode != "best"
         if not len(skills):
             return np.full(len(self.means), 1 / len(self.means))
-        return chances(self.profiles.local(skills), self.profiles.totals, self._config.mode)
+        return chances(self.profiles.points(skills), self.means, self._config.mode)
+
+    def frequent(self, among: Indices) -> Indices:
+        """Those of some experts that are in enough panels for the questions of the profile run."""
+        panels = [
+            self.recruit(
+                np.array([self._number[skill] for skill in labels], dtype=np.intp),
+                among,
+                _draws(self._config.seed, query.id),
+            )
+            for labels, query in zip(self._labels, self._training_set.queries, strict=True)
+        ]
+        out = rare(panels, len(self.means), self._config.trim_below)
+        kept = np.array([expert for expert in among if expert not in out], dtype=np.intp)
+        return kept if len(kept) else among
+
+    @cached_property
+    def _agreement(self) -> Floats:
+        return agreement(self._training_set.scores)
 
     def task(self, near: Neighbours) -> str:
         """The task of most of the nearest questions [k]; ties go to the nearest one's."""
@@ -105,6 +145,8 @@ class SymbolicRouter(FittedRouter):
         self.tagging = config.tagging() if config.tag_requests else None
         self._leads = Leads.read(config.leads) if config.leads else Leads()
         profiles = self._symbolic.profiles
+        # By the profile run alone: a request's panel must not depend on who else asks.
+        self._recruited = self._symbolic.frequent(self.here)
         # Keywords are only matched where requests are tagged.
         self._skill_vectors = self._encoder.encode(profiles.skills) if self.tagging else None
 
@@ -115,15 +157,13 @@ class SymbolicRouter(FittedRouter):
         return predictor
 
     def route(self, requests: Sequence[Request]) -> list[Decision]:
-        """One decision per request. A batch of `trim_from` or more is trimmed together."""
+        """One decision per request."""
         vectors = self._encoder.encode([request.query for request in requests])
         symbolic = self._symbolic
         nearest = symbolic.nearest(vectors)
         near = [nearest.of(row) for row in range(len(requests))]
         skills = [self._skills(*one) for one in zip(requests, near, strict=True)]
         panels = [self._recruit(*one) for one in zip(requests, skills, strict=True)]
-        if len(requests) >= self._config.trim_from:
-            panels = trim(panels, self._config.trim_below, Random(f"trim {self._config.seed}"))
         decisions = self._decide(vectors, Prediction(symbolic.by_skills(skills)))
         return [self._panelled(*one) for one in zip(decisions, near, skills, panels, strict=True)]
 
@@ -132,12 +172,21 @@ class SymbolicRouter(FittedRouter):
     ) -> Decision:
         symbolic, names = self._symbolic, self.fitted.training_set.experts
         named = [symbolic.profiles.skills[index] for index in skills]
+        shares, errors = symbolic.shares(skills)
+        recruits = [
+            {
+                "expert": names[one],
+                "share": round(float(shares[one]), 4),
+                "error": round(float(errors[one]), 4),
+            }
+            for one in panel
+        ]
         here = [names[expert] for expert in self.here]
         return replace(
             decision,
             panel=tuple(names[expert] for expert in panel),
             lead=self._leads.best(symbolic.task(near), here),
-            evidence={**decision.evidence, "skills": named},
+            evidence={**decision.evidence, "skills": named, "recruits": recruits},
         )
 
     def _skills(self, request: Request, near: Neighbours) -> Indices:
@@ -151,13 +200,13 @@ class SymbolicRouter(FittedRouter):
         return np.asarray(nearest[close], dtype=np.intp)
 
     def _recruit(self, request: Request, skills: Indices) -> list[int]:
-        config = self._config
-        # A string seeds through SHA-512, equal in every process.
-        random = Random(f"{config.seed}:{request.id}")
-        found = self._symbolic.chances(skills)
-        here = np.zeros_like(found)
-        here[self.here] = found[self.here]
-        return draw(here, config.experts, config.replace, random)
+        draws = _draws(self._config.seed, request.id)
+        return self._symbolic.recruit(skills, self._recruited, draws)
+
+
+def _draws(seed: int, question: str) -> Random:
+    """A string seeds through SHA-512, equal in every process."""
+    return Random(f"{seed}:{question}")
 
 
 def _labels(training_set: TrainingSet) -> list[tuple[str, ...]]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from experts.prompts import read_template
 from routers.base import Tagging
@@ -52,18 +52,36 @@ class SymbolicConfig(FittedConfig):
         " task.",
     )
     mode: Mode = Field(
-        "paper", description="How experts are drawn: as in the paper, or as in its released code."
+        "best",
+        description="How experts are recruited: `best` takes the most accurate in the question's"
+        " skills; `paper` and `code` draw, as the paper and its released code do.",
     )
     experts: int = Field(3, ge=1, le=64, description="Number of experts that are recruited.")
-    replace: bool = Field(True, description="Whether an expert may be recruited more than once.")
+    least: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="In mode `best`, an expert with less than this share of the best one's accuracy"
+        " in the skills is not recruited, even if the panel is smaller then.",
+    )
+    agreement_weight: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="In mode `best`, what an expert's accuracy is reduced by for erring on the same"
+        " questions as another one of the panel: this times their errors' correlation.",
+    )
+    distinct: bool = Field(
+        True,
+        description="Whether an expert is recruited only once. In the paper it may be drawn again;"
+        " its further answers then have seeds and a temperature of their own.",
+    )
     trim_below: float = Field(
         0.05,
         ge=0,
         lt=1,
-        description="An expert that is in a smaller share of a batch's panels is replaced.",
-    )
-    trim_from: int = Field(
-        32, ge=1, description="Smallest batch, in requests, to which `trim_below` applies."
+        description="An expert that would be in a smaller share of the panels for the probe"
+        " questions is not recruited.",
     )
     prior_weight: float = Field(
         1.0,
@@ -74,6 +92,12 @@ class SymbolicConfig(FittedConfig):
         0,
         description="Seed of the draws: another one recruits other experts for the same requests.",
     )
+
+    @model_validator(mode="after")
+    def _best_are_distinct(self) -> Self:
+        if self.mode == "best" and not self.distinct:
+            raise ValueError("distinct: false needs a draw: set mode to `paper` or `code`.")
+        return self
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
         """The tagger must be in the pool."""

@@ -68,6 +68,19 @@ async def test_it_asks_no_more_often_than_it_says(
     assert asked <= forecast, f"{asked} > {forecast}"
 
 
+@pytest.mark.parametrize("kind", ["agreeing", "differing"])
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: "-".join(panel.experts))
+@pytest.mark.parametrize("keys", KEYS, ids=lambda keys: "-".join(map(str, keys.values())))
+async def test_the_same_request_never_goes_out_twice(
+    keys: dict[str, Any], panel: Panel, kind: str
+) -> None:
+    """It would get the same answer, and count as another one."""
+    ask = _ask(kind)
+    await said(keys, panel, ask)
+    sent = Counter((expert, repr(sorted(request.body.items()))) for expert, request in ask.asked)
+    assert set(sent.values()) == {1}
+
+
 EXACT = [
     ({"type": "vote", "samples": 3}, {"a": 3, "b": 3, "c": 3}),
     ({"type": "synthesize", "layers": 2}, {"a": 2, "b": 2, "c": 2, "lead": 1}),

@@ -40,3 +40,12 @@ def test_every_expert_is_asked_before_any_is_asked_twice() -> None:
     calls = SamplingConfig(samples=2).calls(request, Panel(("a", "b")))
     assert [call.expert for call in calls] == ["a", "b", "a", "b"]
     assert [call.request.body["seed"] for call in calls] == [HALF - 2, HALF - 1, 0, 1]
+
+
+def test_who_is_on_the_panel_again_gets_a_seed_and_a_temperature() -> None:
+    request = Request("r", "completions", {"prompt": "x", "temperature": 0})
+    calls = SamplingConfig().calls(request, Panel(("a", "b", "a", "a")))
+    assert [call.expert for call in calls] == ["a", "b", "a", "a"]
+    assert calls[0].request is calls[1].request is request
+    again = [(call.request.body["seed"], call.request.body["temperature"]) for call in calls[2:]]
+    assert again == [(1, 0.7), (2, 0.7)]

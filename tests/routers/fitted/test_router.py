@@ -105,8 +105,7 @@ def test_a_request_is_routed_the_same_alone_and_in_a_batch(kind: str, make: Any,
     """Over more requests than are looked at together; scores may differ in their last digit."""
     tests = ["distance", "quality", "margin", *(["entropy"] if kind == "composition" else [])]
     coverage = {"action": "second", "tests": tests, "false_alarms": 0.4}
-    trim = {"trim_from": 1_000} if kind == "symbolic_moe" else {}
-    router = make(rows(specialists), kind, coverage=coverage, **trim)
+    router = make(rows(specialists), kind, coverage=coverage)
     texts = [f"{what} {a} {b}" for what in ("add", "capital", "qq") for a in WORDS for b in PLACES]
     requests = [ask(f"{text} {end}") for end in ("", "zz") for text in texts]
     assert len(requests) > BLOCK
