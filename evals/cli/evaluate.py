@@ -45,13 +45,17 @@ def votes(
     pool: Pool = "",
     benchmark: Annotated[str, typer.Option(help="Only the questions of this benchmark.")] = "",
     folds: Folds = 5,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the votes of panels of two to seven to this file.")
+    ] = None,
     json_out: own.JsonOut = None,
 ) -> None:
-    """Let recorded models vote: all, adaptively, weighted.
+    """Let recorded models vote: all, adaptively, weighted, and in panels of two to seven.
 
     The exit code is 1 if a target is missed.
     """
-    launch("evals.benchmarks.routing.command:votes", None, fit, pool, benchmark, folds, json_out)
+    arguments = (fit, pool, benchmark, folds, plot, json_out)
+    launch("evals.benchmarks.routing.command:votes", None, *arguments)
 
 
 @evaluate.command()

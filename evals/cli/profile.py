@@ -19,8 +19,8 @@ def profile(
         typer.Option(
             "--out",
             "-o",
-            help="The outcome table; the leads of Symbolic-MoE go beside it. Default: the files that"
-            " the routers read.",
+            help="The outcome table; the leads of Symbolic-MoE go beside it. Default: the files"
+            " that the routers read.",
         ),
     ] = None,
 ) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from evals.benchmarks.routing import (
     experiment,
     latency,
+    panel_curves,
     recorded_report,
     served_report,
     votes_report,
@@ -66,7 +67,13 @@ def routers(
 
 
 def votes(
-    progress: Progress, fit: str, pool: str, benchmark: str, folds: int, json_out: Path | None
+    progress: Progress,
+    fit: str,
+    pool: str,
+    benchmark: str,
+    folds: int,
+    plot: Path | None,
+    json_out: Path | None,
 ) -> Finish:
     """`coterie eval votes`. Raises ConfigError."""
     progress.doing("reading the tables")
@@ -78,13 +85,16 @@ def votes(
     encoder = MiniLMEncoder(cache_size=0)
     vectors = _embedded(known, encoder, progress)
     found = voting.run(known, splits, vectors, encoder.name, progress.doing)
+    curves = panel_curves.run(known, splits, vectors, encoder.name, progress.doing)
     if json_out:
         setting: dict[str, object] = {"fit": fit, "benchmark": benchmark, "pool": known.models}
-        votes_report.write_json(json_out, found, setting)
+        votes_report.write_json(json_out, found, curves, setting)
+    if plot:
+        votes_report.draw(plot, curves)
     what = f"{fit}{f', {benchmark}' if benchmark else ''}, {len(known.models)} models"
     title = f"{what}; {folds}-fold cross-validation, groups kept together."
-    show = partial(votes_report.print_votes, found=found, title=title)
-    return partial(_finish, show=show, written=(json_out,))
+    show = partial(votes_report.print_votes, found=found, curves=curves, title=title)
+    return partial(_finish, show=show, written=(json_out, plot))
 
 
 def latencies(progress: Progress, settings: Config) -> Finish:

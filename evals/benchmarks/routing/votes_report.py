@@ -1,18 +1,25 @@
 """What the votes of recorded models bring: a table, and verdicts against the targets."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean, pstdev
 
+import matplotlib as mpl
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from evals.benchmarks.routing.experiment import SINGLE, Experiment
+from evals.benchmarks.routing.panel_curves import Curve
 from evals.benchmarks.routing.recorded_report import print_lines, write_lines
 from evals.benchmarks.routing.votes import ADAPTIVE, FULL, WEIGHTED
 from evals.reporting.intervals import Accuracy, paired_gain
-from evals.reporting.table import interval, say, tenths
+from evals.reporting.table import interval, print_table, say, tenths
 from evals.reporting.verdicts import Verdict, print_verdicts
 
 LOSS_AT_MOST = 0.003
 FEWER_CALLS_AT_LEAST = 1.5
+THREE = 3
+"""Members of the panels that the table is ordered by."""
 
 
 def gain(found: Experiment, way: str, over: str) -> Accuracy:
@@ -53,15 +60,68 @@ def _points(gained: Accuracy) -> str:
     return f"{100 * gained.mean:+.1f} points ({interval(gained)})"
 
 
-def print_votes(console: Console, found: Experiment, title: str) -> int:
-    """Print the table and the verdicts; returns the exit code."""
+def print_votes(
+    console: Console, found: Experiment, curves: Mapping[str, Curve], title: str
+) -> int:
+    """Print both tables and the verdicts; returns the exit code."""
     print_lines(console, found, title)
+    say(console)
+    print_curves(console, curves)
     say(console)
     say(console, f"      {weighted_line(found)}")
     return print_verdicts(console, verdicts(found))
 
 
-def write_json(path: Path, found: Experiment, setting: dict[str, object]) -> None:
-    """Everything in the table, with the verdicts."""
+def print_curves(console: Console, curves: Mapping[str, Curve]) -> None:
+    """The plurality votes of panels of each size, the best with three members first."""
+    sizes = sorted({size for curve in curves.values() for size in curve.scores})
+    columns = ("plurality vote of k, right %", *(f"k = {size}" for size in sizes), "distinct of 3")
+    rows = [
+        [
+            name,
+            *(tenths(fmean(curve.scores[s])) if s in curve.scores else "" for s in sizes),
+            f"{fmean(curve.distinct[THREE]):.2f}" if THREE in curve.distinct else "",
+        ]
+        for name, curve in sorted(curves.items(), key=_by_three)
+    ]
+    print_table(console, columns, rows)
+    one = next(iter(curves.values()))
+    any_size = next(iter(one.scores.values()))
+    say(
+        console,
+        f"Standard error of each: about {100 * pstdev(any_size) / len(any_size) ** 0.5:.1f}.",
+    )
+
+
+def _by_three(entry: tuple[str, Curve]) -> tuple[float, str]:
+    name, curve = entry
+    return (-fmean(curve.scores.get(THREE) or [0.0]), name)
+
+
+def draw(path: Path, curves: Mapping[str, Curve]) -> None:
+    """Right answers against calls, a line for each way of choosing panels."""
+    mpl.use("Agg")
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for name, curve in sorted(curves.items(), key=_by_three):
+        means = {size: 100 * fmean(scores) for size, scores in sorted(curve.scores.items())}
+        one = len(means) == 1
+        axes.plot(list(means), list(means.values()), "x" if one else ".-", label=name)
+    axes.set_xlabel("calls of a question")
+    axes.set_ylabel("right answers, %")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.grid(alpha=0.3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+
+
+def write_json(
+    path: Path, found: Experiment, curves: Mapping[str, Curve], setting: dict[str, object]
+) -> None:
+    """Everything in the tables, with the verdicts."""
     said = [{"met": verdict.met, "text": verdict.text} for verdict in verdicts(found)]
-    write_lines(path, found, {**setting, "verdicts": said})
+    panels = {
+        name: {str(size): fmean(scores) for size, scores in curve.scores.items()}
+        for name, curve in curves.items()
+    }
+    write_lines(path, found, {**setting, "panels": panels, "verdicts": said})

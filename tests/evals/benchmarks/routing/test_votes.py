@@ -8,12 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
-from evals.benchmarks.routing.experiment import ORACLE, SINGLE, Experiment
+from evals.benchmarks.routing import panel_curves
+from evals.benchmarks.routing.experiment import ORACLE, SINGLE, Experiment, Split
+from evals.benchmarks.routing.panel_curves import Curve
 from evals.benchmarks.routing.votes import ADAPTIVE, FIXED, FULL, WEIGHTED, Ballot, run
-from evals.benchmarks.routing.votes_report import print_votes, verdicts, weighted_line, write_json
+from evals.benchmarks.routing.votes_report import (
+    draw,
+    print_votes,
+    verdicts,
+    weighted_line,
+    write_json,
+)
 from evals.runs.recorded import Recorded
+from routers.fitted.training_set import Floats
 from routers.outcomes import Query
 
 COUNT = 300
@@ -35,13 +46,26 @@ def recorded() -> Recorded:
     return Recorded(queries, groups, models, right.astype(float), answers, prices, "calls")
 
 
+Given = tuple[Recorded, list[Split], Floats, str]
+
+
 @pytest.fixture(scope="module")
-def votes(recorded: Recorded) -> Experiment:
+def given_all(recorded: Recorded) -> Given:
     raw = np.random.default_rng(4).normal(size=(COUNT, 8))
     vectors = (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
     half = np.arange(COUNT)
     splits = [(half[: COUNT // 2], half[COUNT // 2 :]), (half[COUNT // 2 :], half[: COUNT // 2])]
-    return run(recorded, splits, vectors, "made", lambda *words: None)
+    return recorded, splits, vectors, "made"
+
+
+@pytest.fixture(scope="module")
+def votes(given_all: Given) -> Experiment:
+    return run(*given_all, lambda *words: None)
+
+
+@pytest.fixture(scope="module")
+def curves(given_all: Given) -> dict[str, Curve]:
+    return panel_curves.run(*given_all, lambda *words: None)
 
 
 def test_many_are_wiser_than_one_and_few_of_them_suffice(votes: Experiment) -> None:
@@ -75,14 +99,52 @@ def test_a_heavier_vote_wins() -> None:
     assert ballot("A", "B", "B").vote(range(3), np.array([5.0, 2.0, 2.0]))[0] == 1.0
 
 
-def test_what_is_printed_and_written(votes: Experiment, tmp_path: Path) -> None:
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["A", "B", "C", None]), min_size=4, max_size=4),
+        min_size=1,
+        max_size=9,
+    )
+)
+def test_panels_are_counted_as_votes_are(answers: list[list[str | None]]) -> None:
+    scores = np.array([[float(answer == "A") for answer in row] for row in answers])
+    made = np.full(scores.shape, None, dtype=object)
+    for row, column in np.ndindex(*scores.shape):
+        made[row, column] = answers[row][column]
+    found = panel_curves.plurality(panel_curves.numbered(made), scores)
+    assert found.tolist() == [ballot(*row).vote(range(4), np.ones(4))[0] for row in answers]
+
+
+def test_panels_of_every_size_and_who_is_on_them(curves: dict[str, Curve]) -> None:
+    assert set(curves[panel_curves.ALL].scores) == {VOTERS}
+    for name, curve in curves.items():
+        for size, scores in curve.scores.items():
+            assert len(scores) == COUNT
+            most = max(curve.distinct[size])
+            assert most == size or (name == panel_curves.AGAIN and most <= size)
+            if name != panel_curves.AGAIN:
+                assert min(curve.distinct[size]) == size
+    all_of_them = np.mean(curves[panel_curves.ALL].scores[VOTERS])
+    assert all_of_them > np.mean(curves[panel_curves.FIXED].scores[2]) + 0.05
+    assert np.mean(curves[panel_curves.GREEDY].scores[VOTERS]) == pytest.approx(
+        all_of_them, abs=0.05
+    )
+
+
+def test_what_is_printed_and_written(
+    votes: Experiment, curves: dict[str, Curve], tmp_path: Path
+) -> None:
     console = Console(width=140, record=True, file=io.StringIO())
     met = all(verdict.met for verdict in verdicts(votes))
-    assert print_votes(console, votes, "Made up.") == (0 if met else 1)
+    assert print_votes(console, votes, curves, "Made up.") == (0 if met else 1)
     said = console.export_text()
     assert "adaptive vote, router's order" in said
     assert weighted_line(votes) in said
-    write_json(tmp_path / "v.json", votes, {"fit": "made"})
+    assert "best of the category" in said
+    draw(tmp_path / "v.png", curves)
+    assert (tmp_path / "v.png").read_bytes().startswith(b"\x89PNG")
+    write_json(tmp_path / "v.json", votes, curves, {"fit": "made"})
     tree = json.loads((tmp_path / "v.json").read_text())
     assert tree["setting"]["fit"] == "made"
     assert len(tree["setting"]["verdicts"]) == 2
+    assert set(tree["setting"]["panels"]) == set(curves)
