@@ -15,6 +15,10 @@ Recorded = Annotated[
 ]
 Pool = Annotated[str, typer.Option(help="Models, separated by commas. Default: all.")]
 Folds = Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")]
+Vectors = Annotated[
+    Path | None,
+    typer.Option(help="A file (.npz) that keeps the questions' vectors for the next time."),
+]
 
 
 @evaluate.command()
@@ -26,6 +30,7 @@ def routers(
     ] = None,
     pool: Pool = "",
     folds: Folds = 5,
+    vectors: Vectors = None,
     json_out: own.JsonOut = None,
     plot: Annotated[
         Path | None, typer.Option(help="Also draw quality against price: .svg or .png.")
@@ -35,7 +40,7 @@ def routers(
 
     The exit code is 1 if a router is worse than the best single model.
     """
-    arguments = (fit, test, pool, folds, json_out, plot)
+    arguments = (fit, test, pool, folds, vectors, json_out, plot)
     launch("evals.benchmarks.routing.command:routers", None, *arguments)
 
 
@@ -45,6 +50,7 @@ def votes(
     pool: Pool = "",
     benchmark: Annotated[str, typer.Option(help="Only the questions of this benchmark.")] = "",
     folds: Folds = 5,
+    vectors: Vectors = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the votes of panels of two to seven to this file.")
     ] = None,
@@ -54,7 +60,7 @@ def votes(
 
     The exit code is 1 if a target is missed.
     """
-    arguments = (fit, pool, benchmark, folds, plot, json_out)
+    arguments = (fit, pool, benchmark, folds, vectors, plot, json_out)
     launch("evals.benchmarks.routing.command:votes", None, *arguments)
 
 

@@ -18,14 +18,13 @@ from evals.benchmarks.routing import (
 from evals.benchmarks.routing import votes as voting
 from evals.benchmarks.routing.served import ask_pool
 from evals.client.progress import Progress
+from evals.compose.answers.embedding import embedded
 from evals.reporting.table import Finish, say
 from evals.runs import recorded
 from experts.errors import ConfigError
 from orchestrator.config.model import Config
 from routers.features import MiniLMEncoder
 from routers.fitted.training_set import Floats
-
-EMBEDDED_AT_ONCE = 256
 
 
 def routers(
@@ -34,6 +33,7 @@ def routers(
     test: str | None,
     pool: str,
     folds: int,
+    vectors_file: Path | None,
     json_out: Path | None,
     plot: Path | None,
 ) -> Finish:
@@ -50,9 +50,9 @@ def routers(
     splits = experiment.folds(fit_on, folds) if same else _split(fit_on, test_on, progress)
     experiment.check(splits, test_on)
     encoder = MiniLMEncoder(cache_size=0)
-    vectors = others = _embedded(fit_on, encoder, progress)
+    vectors = others = _embedded(fit_on, encoder, vectors_file, progress)
     if not same:
-        others = _embedded(test_on, encoder, progress)
+        others = _embedded(test_on, encoder, None, progress)
     found = experiment.run(fit_on, test_on, splits, (vectors, others), encoder.name, progress.doing)
     progress.say(f"{len(experiment.ROUTERS)} routers fitted, {len(splits)} times")
     if json_out:
@@ -72,6 +72,7 @@ def votes(
     pool: str,
     benchmark: str,
     folds: int,
+    vectors_file: Path | None,
     plot: Path | None,
     json_out: Path | None,
 ) -> Finish:
@@ -83,7 +84,7 @@ def votes(
     splits = experiment.folds(known, folds)
     experiment.check(splits, known)
     encoder = MiniLMEncoder(cache_size=0)
-    vectors = _embedded(known, encoder, progress)
+    vectors = _embedded(known, encoder, vectors_file, progress)
     found = voting.run(known, splits, vectors, encoder.name, progress.doing)
     curves = panel_curves.run(known, splits, vectors, encoder.name, progress.doing)
     if json_out:
@@ -131,13 +132,10 @@ def _split(
     return [(seen, test_on.complete)]
 
 
-def _embedded(of: recorded.Recorded, encoder: MiniLMEncoder, progress: Progress) -> Floats:
-    texts = [query.text for query in of.queries]
-    parts = []
-    for start in range(0, len(texts), EMBEDDED_AT_ONCE):
-        progress.doing(f"embedding {len(texts)} questions", start, len(texts))
-        parts.append(encoder.encode(texts[start : start + EMBEDDED_AT_ONCE]))
-    return np.concatenate(parts)
+def _embedded(
+    of: recorded.Recorded, encoder: MiniLMEncoder, file: Path | None, progress: Progress
+) -> Floats:
+    return embedded([query.text for query in of.queries], encoder, file, progress.doing)
 
 
 def _finish(

@@ -6,6 +6,7 @@ from statistics import fmean, pstdev
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from rich.console import Console
 
 from evals.benchmarks.routing.experiment import SINGLE, Experiment
@@ -101,12 +102,13 @@ def _by_three(entry: tuple[str, Curve]) -> tuple[float, str]:
 def draw(path: Path, curves: Mapping[str, Curve]) -> None:
     """Right answers against calls, a line for each way of choosing panels."""
     mpl.use("Agg")
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(10, 5), layout="constrained")
     axes = figure.subplots()
     for name, curve in sorted(curves.items(), key=_by_three):
         means = {size: 100 * fmean(scores) for size, scores in sorted(curve.scores.items())}
         one = len(means) == 1
         axes.plot(list(means), list(means.values()), "x" if one else ".-", label=name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("calls of a question")
     axes.set_ylabel("right answers, %")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
