@@ -16,11 +16,11 @@ from evals.fitting.new_expert import with_expert
 from evals.fitting.probes import Probe, probes_of
 from evals.fitting.profile import Profile, print_profile, run_profile
 from evals.fitting.unasked import why_unasked
-from evals.fitting.versions import expert_version
 from evals.reporting.table import Finish, print_table, say, tenths
 from evals.tasks.judged import check_judges, judges_of
 from evals.tasks.task import find_tasks
 from experts.errors import ConfigError
+from experts.files.versions import expert_version
 from orchestrator.cli.remote import call
 from orchestrator.cli.router_fitting import fittable, fitted_router
 from orchestrator.config.model import Config, load_config

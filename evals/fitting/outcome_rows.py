@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evals.fitting.versions import expert_version
 from experts.errors import ConfigError
 from experts.files.jsonl import LineProblem, read_jsonl, wrong_lines
+from experts.files.versions import expert_version
 from experts.mistakes import explain
 from experts.spec import ExpertSpec
 from orchestrator.config.model import load_config

@@ -15,12 +15,12 @@ from evals.client.service import serving, without_routers
 from evals.fitting import symbolic_moe as symbolic
 from evals.fitting.grading import score_answers
 from evals.fitting.probes import Probe, probes_of, scored
-from evals.fitting.versions import expert_version
 from evals.fitting.zero_scores import zero_score_warnings
 from evals.reporting.table import Finish, say
 from evals.tasks.judged import check_judges
 from evals.tasks.task import find_tasks
 from experts.errors import ConfigError
+from experts.files.versions import expert_version
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
 from routers.base import Encoder

@@ -9,12 +9,13 @@ from typing import Any
 from evals.client.progress import Progress
 from evals.reporting.table import Finish
 from evals.runs.asking.asker import Retries
+from evals.runs.asking.beforehand import Found, check_names, check_versions, look
 from evals.runs.asking.cache import AnswerCache
-from evals.runs.asking.keys import answer_versions
 from evals.runs.dry_run import dry_run
 from evals.runs.folder import RunFolder
 from evals.runs.questions import Sampling, asked, chosen
 from evals.runs.record import Row, RunInfo
+from evals.runs.room import no_room
 from evals.runs.scoring import failed
 from evals.runs.settings import RunOptions, head_of
 from evals.runs.subjects.pool import Subject, named_subjects, pool_subjects
@@ -22,9 +23,9 @@ from evals.runs.sweep import Sweep, swept
 from evals.runs.table import print_run
 from evals.tasks.judged import check_judges, judges_of
 from evals.tasks.task import find_tasks
-from experts.errors import ConfigError, ServiceError
+from experts.errors import ConfigError
+from experts.files.versions import answer_versions
 from experts.types import Request
-from orchestrator.cli.ps import fetch
 from orchestrator.config.model import Config, load_config
 
 
@@ -55,12 +56,19 @@ async def run(
     settings = None if config is None else load_config(config)
     tasks = chosen(find_tasks(options.tasks), options.split, options.limit, options.sampling.seed)
     rows = asked(tasks, options.sampling)
-    experts = await asyncio.to_thread(_experts, settings, options)
+    found = await asyncio.to_thread(_found, settings, options, progress)
+    experts = _experts(settings, found)
     if experts is not None:
         check_judges(tasks, experts)
     subjects = await asyncio.to_thread(_subjects, settings, options, experts)
     named = {*(one.name for one in subjects), *judges_of(tasks).values()}
-    versions = _versions(settings, options, named)
+    if found is not None and settings is None:
+        warning = check_names(found, str(options.url), sorted(named))
+        if warning:
+            progress.say(f"warning: {warning}")
+    versions = _versions(settings, options, named, found)
+    for warning in [] if settings is None else no_room(settings, rows, options.models):
+        progress.say(f"warning: {warning}")
     sweep = Sweep(settings, options, subjects, rows, versions, on_call)
     if dry:
         if settings is None:
@@ -72,11 +80,18 @@ async def run(
     with folder.held():
         info = folder.begin(head_of(options, settings, subjects, tasks, versions))
         if info.totals is not None and not failed(known := folder.rows()):
-            progress.say(f"{options.out} holds this run already, and it is complete")
+            progress.say(f"{options.out} holds this run already; as it ended then:")
             return partial(print_run, folder=options.out, info=info, rows=known)
         info, made = await _made(sweep, info, progress)
         folder.finish(info, made)
     return partial(print_run, folder=options.out, info=info, rows=made)
+
+
+def _experts(settings: Config | None, found: Found | None) -> Sequence[str] | None:
+    """The pool's experts; of a server that is none of ours, None."""
+    if settings is not None:
+        return list(settings.experts)
+    return None if found is None else found.experts
 
 
 def _subjects(
@@ -87,24 +102,30 @@ def _subjects(
     return named_subjects(options.models, experts)
 
 
-def _experts(settings: Config | None, options: RunOptions) -> list[str] | None:
-    """The pool's experts; of a server that is none of ours, None."""
-    if settings is not None:
-        return list(settings.experts)
-    assert options.url is not None, "the command line sees to that"
-    try:
-        found = fetch(options.url, options.api_key).get("queued")
-    except ServiceError:
+def _found(settings: Config | None, options: RunOptions, progress: Progress) -> Found | None:
+    """What the service at `url` says, if one is named: that it is there, and who is asked."""
+    if options.url is None:
         return None
-    return list(found) if isinstance(found, dict) else None
+    progress.doing(f"looking at {options.url}")
+    found = look(options.url, options.api_key)
+    if settings is not None:
+        check_versions(found, options.url, settings.experts)
+    return found
 
 
 def _versions(
-    settings: Config | None, options: RunOptions, names: Collection[str]
+    settings: Config | None, options: RunOptions, names: Collection[str], found: Found | None
 ) -> Mapping[str, str]:
-    if settings is not None:
-        return answer_versions(settings.experts)
-    return {name: f"{name} at {options.url}" for name in sorted(names)}
+    if settings is None:
+        return {name: f"{name} at {options.url}" for name in sorted(names)}
+    known = answer_versions(settings.experts)
+    if found is None:
+        return known
+    # What a server does not tell apart is kept apart from what is known.
+    return {
+        name: version if name in found.versions else f"{version} at {options.url}"
+        for name, version in known.items()
+    }
 
 
 async def _made(sweep: Sweep, info: RunInfo, progress: Progress) -> tuple[RunInfo, list[Row]]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from evals.runs.questions import Asked
 from evals.runs.record import Candidate, Row
 from evals.runs.subjects.given import Given
+from experts.errors import ExpertRefused
 
 CHEAP = frozenset({"exact", "contains", "number", "choice", "label", "json", "f1"})
 """Scorers that cost nothing beside an answer: candidates are scored by these as well."""
@@ -113,3 +114,8 @@ def key_of(asked: Asked, text: str) -> Key:
 def failed(rows: Sequence[Row]) -> int:
     """How many rows have no score of their own."""
     return sum(row.error is not None for row in rows)
+
+
+def hopeless(row: Row) -> bool:
+    """Whether the request itself was refused: the same pool would refuse it again."""
+    return row.error is not None and row.error.startswith(f"{ExpertRefused.code}:")

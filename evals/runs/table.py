@@ -10,7 +10,7 @@ from rich.console import Console
 from evals.reporting.intervals import Accuracy, accuracy
 from evals.reporting.table import interval, print_table, say, tenths
 from evals.runs.record import RUN_FILE, SAMPLES_FILE, Row, RunInfo
-from evals.runs.scoring import failed
+from evals.runs.scoring import failed, hopeless
 
 FAILURES_SHOWN = 5
 _HEAD = ("subject", "right %", "95 % interval")
@@ -24,11 +24,13 @@ def print_run(console: Console, folder: Path, info: RunInfo, rows: Sequence[Row]
         by_subject[row.subject].append(row)
     tasks = [task.name for task in info.tasks]
     shown = tasks if len(tasks) > 1 else []
+    # Of a server without a configuration, nobody knows what its answers cost.
+    priced = bool(info.experts)
     say(console)
     print_table(
         console,
         (*_HEAD, *shown, *_TAIL),
-        [_cells(name, own, shown) for name, own in by_subject.items()],
+        [_cells(name, own, shown, priced) for name, own in by_subject.items()],
     )
     say(console)
     for line in _totals(info):
@@ -47,7 +49,9 @@ def accuracy_of(rows: Sequence[Row]) -> Accuracy:
     return accuracy(sum(map(fmean, by_question.values())), len(by_question))
 
 
-def _cells(name: str, rows: Sequence[Row], tasks: Sequence[str]) -> list[str]:
+def _cells(name: str, rows: Sequence[Row], tasks: Sequence[str], priced: bool) -> list[str]:
+    if failed(rows) == len(rows):  # Nothing is known of it, which is not the same as 0 %.
+        return [name, *["-"] * (len(_HEAD) - 1 + len(tasks) + len(_TAIL))]
     whole = accuracy_of(rows)
     tokens = [sum(t.prompt + t.completion for t in row.tokens.values()) for row in rows]
     return [
@@ -57,7 +61,7 @@ def _cells(name: str, rows: Sequence[Row], tasks: Sequence[str]) -> list[str]:
         *(tenths(accuracy_of([row for row in rows if row.task == task]).mean) for task in tasks),
         f"{fmean(sum(row.calls.values()) for row in rows):.2f}",
         f"{fmean(tokens):.0f}",
-        f"{1000 * fmean(row.price_usd for row in rows):.4f}",
+        f"{1000 * fmean(row.price_usd for row in rows):.4f}" if priced else "-",
         f"{fmean(row.seconds for row in rows):.2f}",
     ]
 
@@ -71,16 +75,33 @@ def _totals(info: RunInfo) -> list[str]:
     return [
         f"{questions} questions, {totals.calls} calls of the subjects{graded}: {totals.asked} asked"
         f" in {totals.seconds:.1f} s{loads}, {totals.cached} from the cache.",
-        f"Asked: {totals.tokens.prompt} tokens read, {totals.tokens.completion} written,"
-        f" {totals.price_usd:.4f} USD.",
+        f"Asked: {totals.tokens.prompt} tokens read, {totals.tokens.completion} written"
+        + (f", {totals.price_usd:.4f} USD." if info.experts else "."),
     ]
 
 
 def _failures(rows: Sequence[Row]) -> list[str]:
-    bad = [row for row in rows if row.error is not None]
-    lines = [f"FAILED: {row.subject}, {row.task} {row.sample}: {row.error}" for row in bad]
+    """What went wrong, each kind of failure once."""
+    alike: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.error is not None:
+            alike[row.subject, row.task, row.error].append(row)
+    lines = [_failure(own) for own in alike.values()]
     if len(lines) > FAILURES_SHOWN:
-        lines = [*lines[:FAILURES_SHOWN], f"... and {len(lines) - FAILURES_SHOWN} more failed."]
-    if bad:
+        left = sum(map(len, list(alike.values())[FAILURES_SHOWN:]))
+        lines = [*lines[:FAILURES_SHOWN], f"... and {left} more answers failed."]
+    if any(map(hopeless, rows)):
+        lines.append(
+            "What was refused (expert_refused) will be refused again, unless the task, the"
+            " pool or the server changes."
+        )
+    if lines:
         lines.append("The same command makes the calls that failed again, and no others.")
     return lines
+
+
+def _failure(rows: Sequence[Row]) -> str:
+    first = rows[0]
+    where = f"{first.sample}, draw {first.draw}" if first.draw else first.sample
+    count = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
+    return f"FAILED: {first.subject}, {first.task} {where}{count}: {first.error}"

@@ -209,7 +209,9 @@ def drafts(spec: TaskSpec, rows: Sequence[Row]) -> tuple[list[Draft], list[str]]
         else:
             found += [draft] if draft is not None else []
     named = spec.columns.id is not None or "id" in {name.casefold() for name in names_of(rows)}
-    return (found if named else _numbered(found)), problems + _doubts(found, named=named)
+    return (found if named else _numbered(found)), problems + _doubts(
+        found, named=named, published=bool(spec.source)
+    )
 
 
 def _numbered(found: list[Draft]) -> list[Draft]:
@@ -223,8 +225,8 @@ def _numbered(found: list[Draft]) -> list[Draft]:
     return unique
 
 
-def _doubts(found: Sequence[Draft], *, named: bool) -> list[str]:
-    """Ids that are not unique, and questions that are in two splits."""
+def _doubts(found: Sequence[Draft], *, named: bool, published: bool) -> list[str]:
+    """Ids that are not unique, and questions that are in two splits or have two answers."""
     times = Counter(draft.id for draft in found) if named else Counter()
     problems = [f"the id {name} appears {n} times" for name, n in times.items() if n > 1]
     where: dict[str, Draft] = {}
@@ -234,6 +236,11 @@ def _doubts(found: Sequence[Draft], *, named: bool) -> list[str]:
             problems.append(
                 f"{draft.row.where}: the question of {first.row.where} again, but"
                 f" {draft.split} and not {first.split}"
+            )
+        elif not (named or published) and first.answer != draft.answer:
+            # Whoever gives ids to both knows what they do; benchmarks are as they are.
+            problems.append(
+                f"{draft.row.where}: the question of {first.row.where} again, with another answer"
             )
     return problems
 

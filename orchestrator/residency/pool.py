@@ -10,6 +10,7 @@ from typing import Any
 from experts import own_engines
 from experts.engine import Engine
 from experts.errors import ExpertOverloaded, ExpertTimeout
+from experts.files.versions import told_versions
 from experts.guarded import GuardedEngine
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.persona import with_persona
@@ -68,6 +69,8 @@ class ExpertPool:
         self._experts = config.experts
         self._classes = config.classes
         self._client = client
+        self._versions: dict[str, str] = {}
+        """Expert -> what tells its answers from those of other weights; empty until asked for."""
         self._timeout_s = config.server.lease_timeout_s
         self._scheduler = Scheduler(
             config.hosted(), config.slots, slots, client, store or MemoryStore(), on_event, policy
@@ -203,11 +206,15 @@ class ExpertPool:
         return {
             **self._scheduler.view.snapshot(),
             "queued": {**self._scheduler.view.queued(), **remote},
+            "versions": self._versions,
         }
 
     async def refresh(self) -> None:
         """Bring the numbers of `snapshot` up to date."""
         await self._scheduler.refresh()
+        if not self._versions:
+            # In a thread: it reads the first and last bytes of every model.
+            self._versions = await asyncio.to_thread(told_versions, self._experts)
 
 
 def _is_out_of_reach(expert: str, engine: HostedEngine, now: float) -> bool:

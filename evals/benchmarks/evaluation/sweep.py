@@ -14,13 +14,14 @@ from evals.benchmarks.evaluation.sweep_report import SweepBench, print_sweep
 from evals.client.progress import Progress
 from evals.client.service import serving, without_routers
 from evals.reporting.table import Finish
-from evals.runs.asking.keys import answer_versions, call_key
+from evals.runs.asking.keys import call_key
 from evals.runs.asking.wire import Wire
 from evals.runs.folder import RunFolder
 from evals.runs.run import run
 from evals.runs.settings import RunOptions
 from evals.tasks.task import find_tasks
 from experts.errors import ConfigError, NobodyAnswered, ServiceError
+from experts.files.versions import answer_versions
 from experts.openai import ExpertClient
 from experts.types import Request
 from orchestrator.config.model import Config, load_config

@@ -16,9 +16,9 @@ from evals.client.progress import Progress
 from evals.fitting import profile
 from evals.fitting.probes import probes_of
 from evals.fitting.profile import Profile, print_profile, run_profile
-from evals.fitting.versions import expert_version
 from evals.tasks.task import Task, find_tasks
 from experts.errors import ConfigError
+from experts.files.versions import expert_version
 from experts.spec import OpenAISpec, VllmSpec
 from routers.outcomes import OutcomeTable
 

@@ -146,8 +146,11 @@ async def test_failed_calls_are_rows_and_made_again(
     assert len(rows) == 2 * QUESTIONS
     bad = by_subject(rows)["words"]
     assert all(row.error and row.score == 0 for row in bad)
-    assert "FAILED: words" in printed
+    assert printed.count("FAILED: words") == len({row.task for row in bad})
     assert "expert_refused" in printed
+    assert "will be refused again" in printed
+    (line,) = (line for line in printed.splitlines() if line.startswith("words "))
+    assert set(line.split()[1:]) == {"-"}
     experts.refuse = lambda body: None
     before = len(experts.bodies)
     info, rows, _, code = await made(pool, options(models=("sums", "words")))
@@ -236,6 +239,24 @@ async def test_a_service_that_runs_already_is_asked_in_its_batch_class(
         assert code == 0
         assert "starting the service" not in printed
         assert sum(row.score for row in rows) == 12
+        # What it answered, it answered with the weights of this file.
+        _, _, printed, _ = await made(
+            pool, replace(wanted, url=None, out=wanted.out.parent / "own")
+        )
+        assert " 0 asked " in printed
+        other = pool.with_name("other.yaml")
+        changed = pool.read_text(encoding="utf-8").replace("model: words", "model: sums")
+        other.write_text(changed, encoding="utf-8")
+        before = len(experts.bodies)
+        with pytest.raises(ConfigError, match="does not serve what --config describes") as refused:
+            await made(other, replace(wanted, out=wanted.out.parent / "other"))
+        assert refused.value.problems == ("words: it has other weights, or another role, there.",)
+        unknown = replace(wanted, models=("pool/auto", "wrods"), out=wanted.out.parent / "unknown")
+        with pytest.raises(ConfigError, match="has no model wrods") as refused:
+            await made(None, unknown)
+        assert refused.value.hint == "Did you mean words?"
+        assert len(experts.bodies) == before
+        assert not unknown.out.exists()
         named = replace(wanted, out=wanted.out.parent / "named")
         info, opaque, _, code = await made(None, named)
     finally:
@@ -246,6 +267,14 @@ async def test_a_service_that_runs_already_is_asked_in_its_batch_class(
     auto = [row for row in opaque if row.subject == "pool/auto"]
     assert {row.expert for row in auto} == {"sums"}
     assert all(row.tokens.keys() == {"sums"} for row in auto)
+
+
+@pytest.mark.parametrize("url", ["foo", "ftp://somewhere", "http://127.0.0.1:1"])
+async def test_an_address_where_nobody_is_asked_nothing(url: str, options: Options) -> None:
+    told = options(url=url, models=("sums",))
+    with pytest.raises((ConfigError, ServiceError), match=r"no address|No service answers"):
+        await made(None, told)
+    assert not told.out.exists()
 
 
 async def test_a_name_that_means_nothing_is_told(pool: Path, options: Options) -> None:

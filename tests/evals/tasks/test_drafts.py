@@ -144,6 +144,15 @@ def test_duplicates_are_named() -> None:
     assert problems == ["line 2: the question of line 1 again, but test and not probe"]
 
 
+def test_a_question_with_two_answers_is_a_mistake_unless_somebody_knows_of_it() -> None:
+    table = ({"question": "1 + 2?", "answer": "3"}, {"question": "1 + 2?", "answer": "4"})
+    _, problems = drafts(spec(), rows(*table))
+    assert problems == ["line 2: the question of line 1 again, with another answer"]
+    assert drafts(spec(source="a published benchmark"), rows(*table))[1] == []
+    assert drafts(spec(), rows(*({**row, "id": str(n)} for n, row in enumerate(table))))[1] == []
+    assert drafts(spec(), rows(table[0], table[0]))[1] == []
+
+
 def test_a_long_prompt_is_a_mistake() -> None:
     keys = {"prompt": "{% for i in range(99) %}{{ question }}{% endfor %}", "max_prompt_chars": 90}
     assert "makes more than 90 characters" in problems_of({"question": "a?", "answer": "b"}, **keys)

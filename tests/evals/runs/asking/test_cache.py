@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from repository import ROOT
 
 from evals.runs.asking.cache import AnswerCache, NewAnswer, default_cache
-from evals.runs.asking.keys import answer_versions, call_key, is_drawn
+from evals.runs.asking.keys import call_key, is_drawn
 from evals.runs.record import LoadEvent, Tokens
 from experts.errors import ConfigError
+from experts.files.versions import answer_versions
 from experts.types import Request
 from orchestrator.config.model import Config
 

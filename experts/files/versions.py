@@ -1,13 +1,14 @@
-"""What tells one version of an expert from another, so that old outcomes are not taken for new."""
+"""What tells one version of an expert from another, so that old answers are not taken for new."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from experts.spec import ExpertSpec, OpenAISpec, OwnSpec, ReplaySpec, VllmSpec
+from experts.spec import ExpertSpec, HostedSpec, OpenAISpec, OwnSpec, ReplaySpec, VllmSpec
 
 # Weights can be tens of gigabytes; a retrained model differs in these bytes as well.
 EDGE_BYTES = 1 << 20
+_RECORDED = ("queries", "responses")
 _PATTERNS = ("*.json", "*.jinja", "*.safetensors", "*.bin", "*.pt")
 
 
@@ -58,3 +59,38 @@ def _edges(path: Path) -> Iterator[bytes]:
         yield file.read(EDGE_BYTES)
         file.seek(max(size - EDGE_BYTES, 0))
         yield file.read(EDGE_BYTES)
+
+
+def answer_versions(experts: Mapping[str, ExpertSpec]) -> dict[str, str]:
+    """Expert -> what changes whenever its answers may: weights, role, and how its engine runs."""
+    return {name: _answer_version(name, experts) for name in experts}
+
+
+def told_versions(experts: Mapping[str, ExpertSpec]) -> dict[str, str]:
+    """The same as digests, for clients: addresses and names of models are nobody's business."""
+    return {name: _digest(version) for name, version in answer_versions(experts).items()}
+
+
+def _answer_version(name: str, experts: Mapping[str, ExpertSpec]) -> str:
+    spec, own = experts[name], expert_version(name, experts)
+    if isinstance(spec, HostedSpec) and spec.base is not None:
+        spec = experts[spec.base]
+    if isinstance(spec, VllmSpec) and spec.engine_args:
+        # Quantisation, a shorter context and the like change what the same weights say.
+        return f"{own} with {_digest(repr(sorted(spec.engine_args.items())))}"
+    if isinstance(spec, ReplaySpec):
+        files = (Path(f"{spec.recording}_{table}.parquet") for table in _RECORDED)
+        return f"{own} of {_digest(repr([_stamp(file) for file in files]))}"
+    return own
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """Size and date of a recording; it is checked where it is read."""
+    if not file.exists():
+        return (0, 0)
+    found = file.stat()
+    return (found.st_size, found.st_mtime_ns)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
