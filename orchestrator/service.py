@@ -140,7 +140,7 @@ async def start_service(
     refuse_shadowing_folder(Path.cwd())
     if problems := missing_files(config.routers):
         raise ConfigError(" ".join(problems))
-    others = strangers(config.routers, tuple(config.experts))
+    others = strangers(config.routers, tuple(config.answering))
     if problems := await asyncio.to_thread(list, others):
         raise ConfigError(" ".join(problems))
     written = {"traces.file": config.traces.file, "feedback.file": config.feedback.file}
@@ -167,7 +167,7 @@ async def start_service(
         pipeline = Pipeline(config, pool, made, feedback, encoder)
         equality.limit_children(config.server.max_answer_checks)
         make_router = partial(_make_router, config, encoder)
-        context = Context(config, pool, pipeline, encoder, make_router, sinks=sinks)
+        context = Context(config, pool, pipeline, make_router, sinks=sinks)
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
         server, address = _make_server(context), _address(listener)
@@ -246,7 +246,7 @@ async def _stop_pool(config: Config, pool: ExpertPool) -> None:
 
 
 def _make_router(config: Config, encoder: Callable[[], Encoder], name: str) -> Router:
-    return build(name, config.routers[name], tuple(config.experts), encoder)
+    return build(name, config.routers[name], tuple(config.answering), encoder)
 
 
 def _make_routers(config: Config, encoder: Callable[[], Encoder]) -> dict[str, Router]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routers.base import Encoder
-from routers.minilm import TEXT_CHARACTERS, WIDTH, MiniLM
+from routers.minilm import TEXT_CHARACTERS, WIDTH, WINDOW_TOKENS, MiniLM
 
 __all__ = ["Encoder", "MiniLMEncoder"]
 
@@ -29,6 +29,9 @@ class MiniLMEncoder:
 
     name = "all-MiniLM-L6-v2"
     dimension = WIDTH
+    window = WINDOW_TOKENS
+    frame = ((101,), (102,))
+    """[CLS] and [SEP]."""
 
     def __init__(self, *, cache_size: int = 4_096, threads: int = 2) -> None:
         self._cache = _VectorCache(cache_size)
@@ -52,6 +55,19 @@ class MiniLMEncoder:
     def count_tokens(self, texts: Sequence[str]) -> int:
         """The tokens that `encode` reads of the texts: at most 256 of each."""
         return sum(map(len, self._loaded().tokens(texts)))
+
+    @property
+    def vocabulary(self) -> int:
+        """Its token ids are those below this number."""
+        return self._loaded().vocabulary
+
+    def token_ids(self, text: str, at_most: int) -> list[int]:
+        """The first token ids of a text of any length, without those that begin and end it."""
+        return self._loaded().first_ids(text, at_most)
+
+    def encode_ids(self, windows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Float32 [len(windows), 384], rows of length one, of at most 256 token ids each."""
+        return self._loaded().embed_ids(windows)
 
     def _compute(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self._loaded().embed(texts)

@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 
 from experts.components import Family, find, load, parse
 from experts.errors import ConfigError
-from routers.base import Encoder, Router, RouterConfig
+from routers.base import Encoder, Router, RouterConfig, TokenEncoder
 
 ROUTERS = {
     "static": "routers.static:StaticRouter",
@@ -71,15 +71,15 @@ def build(
     return made(name, parsed, experts, encoder)
 
 
-def shared_encoder() -> Callable[[], Encoder]:
+def shared_encoder() -> Callable[[], TokenEncoder]:
     """A function that makes the default encoder at its first call and then returns that one.
 
     The import of torch waits for that call, too.
     """
     lock = threading.Lock()
-    made: list[Encoder] = []
+    made: list[TokenEncoder] = []
 
-    def encoder() -> Encoder:
+    def encoder() -> TokenEncoder:
         with lock:
             if not made:
                 made.append(load(DEFAULT_ENCODER)())

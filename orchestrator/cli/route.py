@@ -51,7 +51,7 @@ def route(question: str, config: Path, model: str, as_json: bool) -> None:
 
 def make_router(config: Config, name: str) -> Router:
     """A router of the configuration, with the encoder that all share. Raises ConfigError."""
-    return build(name, config.routers[name], tuple(config.experts), shared_encoder())
+    return build(name, config.routers[name], tuple(config.answering), shared_encoder())
 
 
 def _words(plan: Plan) -> str:

@@ -175,9 +175,9 @@ def fitted_router(tree: Config, name: str) -> FittedRouter:
         raise ConfigError(f"routers.{name} is of type {keys['type']}: there is nothing to fit.")
     if "outcomes" not in keys:
         raise ConfigError(f"routers.{name} names no `outcomes` to fit from.")
-    check(name, keys, tuple(tree.experts))
+    check(name, keys, tuple(tree.answering))
     settings = parse_keys(f"routers.{name}", keys, made)
-    fitted: FittedRouter = made(name, settings, tuple(tree.experts), shared_encoder())
+    fitted: FittedRouter = made(name, settings, tuple(tree.answering), shared_encoder())
     return fitted
 
 

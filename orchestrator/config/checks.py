@@ -42,12 +42,13 @@ def between_keys(tree: dict[str, Any]) -> list[str]:
     )
     slot_args = _mapping(tree, "slots", "engine_args")
     problems = check_experts(_valid(_EXPERT, experts), frozenset(declared), _slots(tree), slot_args)
+    answering = tuple(name for name in declared if not _embeds(experts, name))
     for name, composition in compositions.items():
-        problems += check_composition(name, composition, routers, aggregators, declared)
+        problems += check_composition(name, composition, routers, aggregators, answering)
     for name, keys in routers.items():
-        problems += problems_of(check_router, name, keys, declared)
+        problems += problems_of(check_router, name, keys, answering)
     for name, keys in aggregators.items():
-        problems += problems_of(check_aggregator, f"aggregators.{name}", keys, declared)
+        problems += problems_of(check_aggregator, f"aggregators.{name}", keys, answering)
     classes = [*DEFAULT_CLASSES, *map(str, _mapping(tree, "classes"))]
     return problems + _check_classes(classes, compositions, api_keys)
 
@@ -73,6 +74,12 @@ def _mapping(tree: Any, *path: str) -> dict[Any, Any]:
     for key in path:
         tree = tree.get(key) if isinstance(tree, dict) else None
     return tree if isinstance(tree, dict) else {}
+
+
+def _embeds(experts: Mapping[Any, Any], name: str) -> bool:
+    """Whether an expert, which may have mistakes, gives embeddings and no answers."""
+    keys = experts.get(name)
+    return isinstance(keys, dict) and keys.get("task") == "embed"
 
 
 def _valid(kind: TypeAdapter[Any], entries: dict[Any, Any]) -> dict[str, Any]:

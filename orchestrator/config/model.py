@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from experts.errors import ConfigError
 from experts.mistakes import explain
-from experts.spec import ExpertSpec, HostedSpec
+from experts.spec import ExpertSpec, ExpertSpecBase, HostedSpec
 from orchestrator.config.anchoring import anchor_paths
 from orchestrator.config.checks import between_keys, share_models
 from orchestrator.config.sections import (
@@ -105,6 +105,11 @@ class Config(Section):
                 " @ : / ? # of a password percent-encoded"
             )
         return value
+
+    @property
+    def answering(self) -> dict[str, ExpertSpecBase]:
+        """The experts that give answers: those that routers and panels choose among."""
+        return {n: s for n, s in self.experts.items() if not s.embeds}
 
     def hosted(self) -> dict[str, HostedSpec]:
         """The experts that our slots run."""
