@@ -92,10 +92,6 @@ class Encoder(Protocol):
         """Float32 [len(texts), dimension], each row of length one. Safe to call from threads."""
         ...
 
-    def count_tokens(self, texts: Sequence[str]) -> int:
-        """How many tokens `encode` reads of the texts, with those that begin and end each."""
-        ...
-
 
 class TokenEncoder(Encoder, Protocol):
     """An encoder that can be told the tokens to read, so that nothing is cut off silently."""

@@ -52,10 +52,6 @@ class MiniLMEncoder:
             rows[row] = vectors[text]
         return rows
 
-    def count_tokens(self, texts: Sequence[str]) -> int:
-        """The tokens that `encode` reads of the texts: at most 256 of each."""
-        return sum(map(len, self._loaded().tokens(texts)))
-
     @property
     def vocabulary(self) -> int:
         """Its token ids are those below this number."""

@@ -37,8 +37,8 @@ TEXT_CHARACTERS = 8_192
 BATCH_TOKENS = 256
 """Tokens of one forward pass, padding included: more is no faster and keeps others waiting."""
 
-_BETWEEN_WORDS = re.compile(r"\s|[\u4e00-\u9fff]")
-"""White space, and the Chinese characters, each of which BERT takes for a word."""
+_BETWEEN_WORDS = re.compile(r"[\s!-/:-@\[-`{-~\u3001-\u3003\u4e00-\u9fff]")
+"""What is no part of a longer word for BERT: space, punctuation, and each Chinese character."""
 
 LOAD = Path("/proc/loadavg")
 """Its fourth field begins with how many threads run or wait for a core at this moment."""
@@ -177,8 +177,8 @@ def _unicode(text: str) -> str:
 def _pieces(text: str) -> Iterator[str]:
     """A text cut between words, so that its pieces have its tokens.
 
-    A tokenizer's call cannot be ended, and holds up whatever else Python does meanwhile. A piece
-    without a place to cut is as long as it must be, up to twice the usual.
+    A tokenizer's call cannot be ended, and holds up whatever else Python does meanwhile. A word
+    without end is cut all the same: of over 100 letters, none is known.
     """
     start = 0
     while start < len(text):

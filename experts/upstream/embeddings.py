@@ -19,7 +19,10 @@ class _Vector(BaseModel):
     """Of what an expert sends; the rest is its own business."""
 
     index: int | None = None
-    embedding: Annotated[list[_Number] | str, Field(union_mode="left_to_right", min_length=1)]
+    embedding: Annotated[
+        Annotated[list[_Number], Field(min_length=1)] | Annotated[str, Field(min_length=1)],
+        Field(union_mode="left_to_right"),
+    ]
 
 
 class _Embeddings(BaseModel):

@@ -23,7 +23,7 @@ from orchestrator.request.prompts.several import SeveralPrompts
 from orchestrator.request.prompts.token_ids import Detokenizer
 from orchestrator.request.single_answer import SingleAnswers
 from orchestrator.request.terms.abstention import abstention
-from orchestrator.request.terms.embeddings import check_embedding, refuse_answers
+from orchestrator.request.terms.embeddings import check_embedding, gives_embeddings
 from orchestrator.request.terms.panels import refuse_role, refuse_what_one_expert_answers
 from orchestrator.request.terms.room import check_room
 from orchestrator.request.tracing.trace import Trace
@@ -59,8 +59,8 @@ class Pipeline:
         self._single = SingleAnswers(pool, self._fused, self._retries)
         self._panels = PanelAnswers(config.server)
         self._several = SeveralPrompts(Detokenizer(config, pool), config.server)
-        self._embedders = tuple(name for name, spec in config.experts.items() if spec.embeds)
-        self._known = frozenset((*config.experts, *config.compositions))
+        embedders = (name for name, spec in config.experts.items() if spec.embeds)
+        self._embedding = (EMBEDDING_MODEL, *embedders)
         self._own = OwnEmbeddings(encoder, config.server) if encoder is not None else None
 
     async def answer(self, context: RequestContext, trace: Trace) -> StartedAnswer:
@@ -71,7 +71,8 @@ class Pipeline:
         """
         if context.request.operation == EMBEDDINGS:
             return await self._embed(context, trace)
-        refuse_answers(context, self._embedders)
+        if context.model in self._embedding:
+            raise gives_embeddings(context.model)
         composition = self._compositions.find(context.model, context.options)
         if composition is None:
             action = AskExpert(context.model)
@@ -115,7 +116,7 @@ class Pipeline:
 
     async def _embed(self, context: RequestContext, trace: Trace) -> StartedAnswer:
         """Vectors of one expert, or of the service's own encoder."""
-        check_embedding(context, self._embedders, self._known)
+        check_embedding(context, self._embedding)
         if context.model == EMBEDDING_MODEL:
             assert self._own is not None, "a service has an encoder"
             return await self._own.answer(context, trace)

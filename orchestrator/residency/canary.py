@@ -69,7 +69,7 @@ def alike(first: Song, again: Song) -> bool:
     """Whether two answers are of the same engine: the same text, or vectors of one direction."""
     if isinstance(first, str) or isinstance(again, str):
         return first == again
-    lengths = math.hypot(*first) * math.hypot(*again)
-    return (
-        len(first) == len(again) and sum(map(operator.mul, first, again)) >= LEAST_COSINE * lengths
-    )
+    if len(first) != len(again):
+        return False
+    least = LEAST_COSINE * math.hypot(*first) * math.hypot(*again)
+    return sum(map(operator.mul, first, again)) >= least

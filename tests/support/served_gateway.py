@@ -35,9 +35,6 @@ class LengthEncoder:
         angles = np.array([len(text) for text in texts], dtype=np.float32)
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
-    def count_tokens(self, texts: Sequence[str]) -> int:
-        return sum(map(len, texts))
-
     def token_ids(self, text: str, at_most: int) -> list[int]:
         return [ord(letter) for letter in text][:at_most]
 

@@ -26,7 +26,7 @@ EMBEDDING_MODEL = "coterie/embed"
 
 
 class OwnEmbeddings:
-    """Answers of the service itself: no expert is asked, and nothing of a text is cut off unasked."""
+    """Answers of the service itself: no expert is asked, and no text is cut off unasked."""
 
     def __init__(self, encoder: Callable[[], TokenEncoder], settings: ServerConfig) -> None:
         """`encoder` gives the encoder; its first call may load it, which blocks for seconds."""
