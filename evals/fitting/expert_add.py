@@ -87,7 +87,7 @@ async def add(
     """Ask `name`, which only `grown` has, and refit; returns what prints the changes."""
     table = _table(grown)
     encoder = MiniLMEncoder()
-    evidence, _ = read_training_set(table, tuple(settings.experts), encoder, "routers")
+    evidence, _ = read_training_set(table, tuple(settings.answering), encoder, "routers")
     found = find_tasks(tasks)
     check_judges(found, grown.experts)
     probe_of = {probe.sample.id: probe for probe in probes_of(found)}

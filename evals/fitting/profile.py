@@ -56,7 +56,7 @@ async def profile(
     # Who puts answers together best is measured where that needs no judge.
     by_rule = [probe for probe in probes if not probe.judged]
     path = out or _outcomes(settings)
-    versions = {name: expert_version(name, settings.experts) for name in settings.experts}
+    versions = {name: expert_version(name, settings.experts) for name in settings.answering}
     wanted = symbolic.wanted(settings)
     encoder = MiniLMEncoder()
     complete = await asyncio.to_thread(is_complete, path, versions, probes)

@@ -72,4 +72,4 @@ def alike(first: Song, again: Song) -> bool:
     if len(first) != len(again):
         return False
     least = LEAST_COSINE * math.hypot(*first) * math.hypot(*again)
-    return sum(map(operator.mul, first, again)) >= least
+    return float(sum(map(operator.mul, first, again))) >= least

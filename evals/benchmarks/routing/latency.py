@@ -133,7 +133,7 @@ def _of_router(settings: Config, name: str) -> _Stopwatch:
     rows = OutcomeTable.read(Path(keys["outcomes"])).matrix()[0]
     texts = sorted({row.text for row in rows})
     started = time.perf_counter()
-    router = build(name, keys, tuple(settings.experts), partial(MiniLMEncoder, cache_size=0))
+    router = build(name, keys, tuple(settings.answering), partial(MiniLMEncoder, cache_size=0))
     fit_s = time.perf_counter() - started
 
     def route(texts: Sequence[str]) -> object:

@@ -115,14 +115,14 @@ def pool_subjects(settings: Config, names: Sequence[str]) -> list[Subject]:
 
     Raises ConfigError for a name that means nothing, and for what a router or aggregator lacks.
     """
-    wanted = names or [*settings.compositions, *settings.experts]
+    wanted = names or [*settings.compositions, *settings.answering]
     encoder = shared_encoder()
     models = {name: fused(spec.model) for name, spec in settings.hosted().items()}
     parts = Parts(prices_of(settings), {name: one for name, one in models.items() if one}, encoder)
     compositions, routers = Compositions(settings), dict[str, Router]()
     subjects: list[Subject] = []
     for name in _once(wanted):
-        if name in settings.experts:
+        if name in settings.answering:
             subjects.append(ExpertSubject(name))
             continue
         try:
@@ -132,7 +132,7 @@ def pool_subjects(settings: Config, names: Sequence[str]) -> list[Subject]:
         router = composition.config.router
         if router not in routers:
             keys = settings.routers[router]
-            routers[router] = build(router, keys, tuple(settings.experts), encoder)
+            routers[router] = build(router, keys, tuple(settings.answering), encoder)
         subjects.append(CompositionSubject(name, composition, routers[router], parts))
     return subjects
 
