@@ -86,7 +86,10 @@ class Encoder(Protocol):
     name: str
     """Vectors of encoders with equal names may be compared."""
 
-    dimension: int
+    @property
+    def dimension(self) -> int:
+        """Numbers of a vector."""
+        ...
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Float32 [len(texts), dimension], each row of length one. Safe to call from threads."""

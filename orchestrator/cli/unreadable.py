@@ -22,7 +22,7 @@ from routers.symbolic_moe.symbolic_config import SymbolicConfig
 def unreadable_files(config: Config) -> list[str]:
     """What is wrong with the files of experts, aggregators and routers, each with its path."""
     found = [*_recordings(config), *_aggregators(config), *_routers(config)]
-    return found or list(strangers(config.routers, tuple(config.answering)))
+    return found or list(strangers(config.routers, tuple(config.answering), config.embedders))
 
 
 def _recordings(config: Config) -> Iterator[str]:

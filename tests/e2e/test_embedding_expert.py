@@ -117,5 +117,5 @@ async def test_vllms_benchmark_runs_against_it(
     output, _ = await asyncio.wait_for(bench.communicate(), 120)
     assert bench.returncode == 0, output.decode()
     told = json.loads(result.read_text(encoding="utf-8"))
-    assert (told["completed"], told["failed"]) == (16, 0)
+    assert told["completed"] == 16, output.decode()
     assert told["total_input_tokens"] == 16 * 256

@@ -10,7 +10,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from routers import minilm as network
-from routers.features import MiniLMEncoder, _VectorCache
+from routers.encoders.cached import VectorCache
+from routers.features import MiniLMEncoder
 
 TEXTS = [
     "What is the capital of France?",
@@ -164,7 +165,7 @@ def test_callers_cannot_change_the_cache() -> None:
 
 @pytest.mark.parametrize(("size", "text"), [(0, "short"), (9, "long " * 9_999)])
 def test_cache_keeps_neither_without_room_nor_very_long_texts(size, text) -> None:
-    cache = _VectorCache(size)
+    cache = VectorCache(size)
     cache.put(text, np.ones(3, dtype=np.float32))
 
     assert len(cache) == 0

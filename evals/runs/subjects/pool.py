@@ -13,6 +13,7 @@ from experts.errors import ConfigError, ExpertError, UnknownModel
 from experts.fused.roles import fused
 from orchestrator.config.model import Config
 from orchestrator.request.compositions import Compositions
+from orchestrator.request.embedding.local import local_embedder
 from orchestrator.request.plan import prices_of
 from routers.base import Router
 from routers.registry import build, shared_encoder
@@ -131,8 +132,8 @@ def pool_subjects(settings: Config, names: Sequence[str]) -> list[Subject]:
             raise ConfigError(f"--models: {error.message}", hint=error.hint) from error
         router = composition.config.router
         if router not in routers:
-            keys = settings.routers[router]
-            routers[router] = build(router, keys, tuple(settings.answering), encoder)
+            keys, experts = settings.routers[router], tuple(settings.answering)
+            routers[router] = build(router, keys, experts, encoder, local_embedder(settings))
         subjects.append(CompositionSubject(name, composition, routers[router], parts))
     return subjects
 
