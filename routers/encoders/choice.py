@@ -40,7 +40,7 @@ def vectors_named(chosen: Choice, embedders: Mapping[str, str]) -> str:
     """
     if chosen is None:
         return BUILT_IN
-    return embedders[chosen] if isinstance(chosen, str) else name_of(chosen.model)
+    return embedders.get(chosen, chosen) if isinstance(chosen, str) else name_of(chosen.model)
 
 
 def name_of(model: str) -> str:
