@@ -14,12 +14,20 @@ import httpx
 import numpy as np
 import pytest
 
+from orchestrator.cli.router_fitting import fitted_router
+from orchestrator.config.checks import strangers
 from orchestrator.config.model import Config
 from orchestrator.service import Service, start_service
+from routers.fitted.artifact import Artifact
+from routers.outcomes import Outcome, OutcomeTable
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 TEXTS = ["A cat sleeps.", "The kitten naps on the sofa.", "Tax law of 1987", "x" * 40]
+QUESTIONS = {
+    "animals": ["Why do cats purr?", "What do horses eat?", "How old are dogs?", "Can fish hear?"],
+    "taxes": ["Who pays income tax?", "What is VAT?", "Is a gift taxed?", "When are taxes due?"],
+}
 AT_LENGTH = "one two three " * 200
 """More than the 256 tokens that the model reads."""
 
@@ -31,15 +39,30 @@ def weights() -> Any:
 
 
 @pytest.fixture(scope="module")
-async def service(weights: Path) -> AsyncIterator[Service]:
-    config = Config.model_validate(
+def config(weights: Path, upstream: Any, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """Two remote experts, and one in a slot that the router embeds questions with."""
+    table = tmp_path_factory.mktemp("outcomes") / "outcomes.parquet"
+    OutcomeTable.from_rows(
+        Outcome(f"{task}-{n}", task, text, expert, "1", float(task == skill), 3, 0.1, "x")
+        for task, texts in QUESTIONS.items()
+        for n, text in enumerate(texts)
+        for expert, skill in (("vet", "animals"), ("clerk", "taxes"))
+    ).write(table)
+    far = {"type": "openai", "base_url": upstream.base_url, "model": "m"}
+    vectors = {"type": "vllm", "model": str(weights), "task": "embed", "pin": True}
+    router = {"type": "knn", "outcomes": str(table), "encoder": "vectors", "trust": 1}
+    return Config.model_validate(
         {
-            "experts": {
-                "vectors": {"type": "vllm", "model": str(weights), "task": "embed", "pin": True}
-            },
+            "experts": {"vet": far, "clerk": far, "vectors": vectors},
+            "routers": {"near": router},
+            "compositions": {"pool/auto": {"router": "near"}},
             "slots": {"memory_gb": 4},
         }
     )
+
+
+@pytest.fixture(scope="module")
+async def service(config: Config) -> AsyncIterator[Service]:
     running = await start_service(config, on_event=print, port=0, strict=True)
     yield running
     await running.stop()
@@ -80,6 +103,35 @@ async def test_token_ids_mean_the_same_to_both(http: httpx.AsyncClient) -> None:
     own, _ = await _vectors(http, model="coterie/embed", input=ids)
     found, _ = await _vectors(http, model="vectors", input=ids)
     np.testing.assert_allclose(found, own, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("question", "expert"),
+    [
+        ("say Why does my dog bark at night?", "vet"),
+        ("say When is income tax due?", "clerk"),
+        ("say " + "When is income tax due? " * 100, "clerk"),
+    ],
+)
+async def test_a_router_looks_at_questions_with_it(
+    http: httpx.AsyncClient, question: str, expert: str
+) -> None:
+    body = {"model": "pool/auto", "messages": [{"role": "user", "content": question}]}
+    answer = await http.post("/v1/chat/completions", json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-coterie-expert"] == expert
+
+
+async def test_what_was_fitted_without_the_engine_is_served_with_it(
+    config: Config, http: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    saved = tmp_path / "near.safetensors"
+    fitted_router(config, "near").save(saved)
+    keys = {"near": {"type": "knn", "artifact": str(saved), "encoder": "vectors"}}
+    assert list(strangers(keys, ("vet", "clerk"), config.embedders)) == []
+    found, _ = await _vectors(http, model="vectors", input=QUESTIONS["animals"])
+    stored = Artifact.read(saved).arrays["vectors"]
+    assert np.allclose((found @ stored.T).max(axis=1), 1, atol=1e-3)
 
 
 @pytest.mark.parametrize("change", [{"input": AT_LENGTH}, {"dimensions": 12}, {"input": [40_000]}])
