@@ -137,17 +137,11 @@ async def start_service(
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
     (among others for a file that a router lacks, or that cannot be written), and, if `strict`,
     ExpertUnavailable where an expert that should be resident cannot be loaded. Otherwise that
-    expert is marked as failed, and the others are served.
+    expert is marked as failed, and the others are served. ExpertError where one that a router
+    embeds with gives no embeddings.
     """
     refuse_shadowing_folder(Path.cwd())
-    if problems := missing_files(config.routers):
-        raise ConfigError(" ".join(problems))
-    misfits = strangers(config.routers, tuple(config.answering), config.embedders)
-    if problems := await asyncio.to_thread(list, misfits):
-        raise ConfigError(" ".join(problems))
-    written = {"traces.file": config.traces.file, "feedback.file": config.feedback.file}
-    if problems := unwritable_files(written):
-        raise ConfigError(" ".join(problems))
+    await asyncio.to_thread(_check_files, config)
     async with AsyncExitStack() as undo:
         # The port first: it is what most often fails, and nothing else is open yet.
         listener = undo.enter_context(_listening(config, host, port))
@@ -183,6 +177,17 @@ async def start_service(
         service = Service(context, server, address, undo.pop_all())
         service.listen(listener)
     return service
+
+
+def _check_files(config: Config) -> None:
+    """Raise ConfigError for files that would stop the service once much of it has started."""
+    written = {"traces.file": config.traces.file, "feedback.file": config.feedback.file}
+    problems = missing_files(config.routers)
+    problems = problems or list(
+        strangers(config.routers, tuple(config.answering), config.embedders)
+    )
+    if problems := problems or unwritable_files(written):
+        raise ConfigError(" ".join(problems))
 
 
 def _warn(name: str, warnings: Sequence[str], on_event: Callable[[str], None]) -> None:
