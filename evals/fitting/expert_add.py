@@ -89,7 +89,7 @@ async def add(
     encoder = MiniLMEncoder()
     evidence, _ = read_training_set(table, tuple(settings.answering), encoder, "routers")
     found = find_tasks(tasks)
-    check_judges(found, grown.experts)
+    check_judges(found, grown.answering)
     probe_of = {probe.sample.id: probe for probe in probes_of(found)}
     wanted = [evidence.queries[row].id for row in most_informative(evidence, len(evidence.queries))]
     probes = [probe_of[query] for query in wanted if query in probe_of][:count]

@@ -51,7 +51,7 @@ async def profile(
     What Symbolic-MoE routers want to know besides is asked as well.
     """
     tasks = find_tasks(names)
-    check_judges(tasks, settings.experts)
+    check_judges(tasks, settings.answering)
     probes = probes_of(tasks)
     # Who puts answers together best is measured where that needs no judge.
     by_rule = [probe for probe in probes if not probe.judged]

@@ -71,7 +71,7 @@ class Compositions:
                 return plain
             if (found := self._with_aggregator(plain, name)) is not None:
                 return found
-        known = ", ".join([*self._config.compositions, *self._config.experts])
+        known = ", ".join([*self._config.compositions, *self._experts])
         hint = f"Known models: {known}"
         if routers := ", ".join(self._config.routers):
             hint += (
