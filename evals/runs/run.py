@@ -90,7 +90,7 @@ async def run(
 def _experts(settings: Config | None, found: Found | None) -> Sequence[str] | None:
     """The pool's experts; of a server that is none of ours, None."""
     if settings is not None:
-        return list(settings.experts)
+        return list(settings.answering)
     return None if found is None else found.experts
 
 
@@ -109,7 +109,7 @@ def _found(settings: Config | None, options: RunOptions, progress: Progress) -> 
     progress.doing(f"looking at {options.url}")
     found = look(options.url, options.api_key)
     if settings is not None:
-        check_versions(found, options.url, settings.experts)
+        check_versions(found, options.url, settings.answering)
     return found
 
 
@@ -118,7 +118,7 @@ def _versions(
 ) -> Mapping[str, str]:
     if settings is None:
         return {name: f"{name} at {options.url}" for name in sorted(names)}
-    known = answer_versions(settings.experts)
+    known = answer_versions(settings.answering)
     if found is None:
         return known
     # What a server does not tell apart is kept apart from what is known.
