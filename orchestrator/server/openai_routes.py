@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import time
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
@@ -13,27 +12,29 @@ from experts.errors import RequestError, UnknownModel
 from experts.types import Operation
 from orchestrator.request.context import RequestContext
 from orchestrator.server.auth import caller_of
+from orchestrator.server.bodies.answers import ModelCard, ModelList, ModelMetadata
 from orchestrator.server.bodies.objects import parse_object, said
 from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
+from orchestrator.server.openapi import endpoints
+from orchestrator.server.openapi.endpoints import EMBEDDING_MODEL
 from orchestrator.server.relay import Relay
 from orchestrator.server.schemas import EmbeddingsBody, parse, validated
 from routers.base import Encoder
 
 router = APIRouter(tags=["openai"])
 tokens_router = APIRouter(tags=["openai"], route_class=DirectRoute)
-EMBEDDING_MODEL = "coterie/embed"
 STARTED = int(time.time())
 
 
-@tokens_router.post("/v1/chat/completions")
+@tokens_router.post("/v1/chat/completions", openapi_extra=endpoints.CHAT)
 async def chat_completions(http: HttpRequest) -> Response:
     """A chat answer of an expert or a composition, streamed or whole."""
     return await relay(http, "chat/completions")
 
 
-@tokens_router.post("/v1/completions")
+@tokens_router.post("/v1/completions", openapi_extra=endpoints.COMPLETION)
 async def completions(http: HttpRequest) -> Response:
     """A text completion; echo, logprobs and token-id prompts reach the engine unchanged."""
     return await relay(http, "completions")
@@ -51,14 +52,14 @@ async def relay(http: HttpRequest, operation: Operation, expert: str | None = No
     return Relay(context, RequestContext(request, model, request_class, options, key_name))
 
 
-@router.get("/v1/models")
-async def models(http: HttpRequest) -> dict[str, Any]:
+@router.get("/v1/models", openapi_extra=endpoints.MODELS)
+async def models(http: HttpRequest) -> ModelList:
     """Every expert, every composition, and the embedding model."""
     return {"object": "list", "data": model_cards(context_of(http))}
 
 
-@router.get("/v1/models/{model:path}")
-async def model(http: HttpRequest, model: str) -> dict[str, Any]:
+@router.get("/v1/models/{model:path}", openapi_extra=endpoints.ONE_MODEL)
+async def model(http: HttpRequest, model: str) -> ModelCard:
     """One of them."""
     for card in model_cards(context_of(http)):
         if card["id"] == model:
@@ -66,7 +67,7 @@ async def model(http: HttpRequest, model: str) -> dict[str, Any]:
     raise UnknownModel(f"The model `{model}` does not exist.", param="model")
 
 
-@router.post("/v1/embeddings")
+@router.post("/v1/embeddings", openapi_extra=endpoints.EMBEDDINGS)
 async def embeddings(http: HttpRequest) -> Response:
     """Sentence embeddings from the encoder that the routers use."""
     context = context_of(http)
@@ -93,7 +94,7 @@ async def embeddings(http: HttpRequest) -> Response:
     return JSONResponse(answer, headers={"x-request-id": request_id_of(http)})
 
 
-def model_cards(context: Context) -> list[dict[str, Any]]:
+def model_cards(context: Context) -> list[ModelCard]:
     """OpenAI's model objects; what is beyond them lies under `metadata`."""
     config, failed = context.config, context.pool.failed
     cards = [
@@ -104,11 +105,9 @@ def model_cards(context: Context) -> list[dict[str, Any]]:
     return [*cards, _card(EMBEDDING_MODEL, "coterie", "sentence embeddings", "embedding")]
 
 
-def _card(
-    name: str, owner: str, about: str, kind: str, failed: str | None = None
-) -> dict[str, Any]:
+def _card(name: str, owner: str, about: str, kind: str, failed: str | None = None) -> ModelCard:
     """One model; `failed` says why it could not be loaded."""
-    metadata = {"about": about, "type": kind}
+    metadata: ModelMetadata = {"about": about, "type": kind}
     if failed is not None:
         metadata["failed"] = failed
     return {
