@@ -179,15 +179,23 @@ class _Reading:
             self.completion_tokens = chunk.usage.completion_tokens
             self.own_tokens = chunk.usage.prompt_tokens + chunk.usage.completion_tokens
         if _EXTENSION in data:
-            self.tokens |= _by_expert(data)
+            told = _told_in(data)
+            # The head of a panel's stream goes out before anybody has answered.
+            self.expert = self.expert or told.expert or ""
+            self.tokens |= {name: used.total for name, used in told.usage.items()}
 
 
 class _Counted(BaseModel):
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
+    @property
+    def total(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
 
 class _Extension(BaseModel):
+    expert: str | None = None
     usage: dict[str, _Counted] = {}
 
 
@@ -197,13 +205,12 @@ class _Told(BaseModel):
     coterie: _Extension | None = None
 
 
-def _by_expert(data: bytes) -> dict[str, int]:
-    """The tokens of each expert, where the event tells them. Raises BadAnswer."""
+def _told_in(data: bytes) -> _Extension:
+    """Who answered, and the tokens of each expert, where the event tells. Raises BadAnswer."""
     try:
-        told = _Told.model_validate_json(data).coterie or _Extension()
+        return _Told.model_validate_json(data).coterie or _Extension()
     except ValidationError as error:
         raise BadAnswer(f"not what Coterie tells: {data[:200]!r}") from error
-    return {name: used.prompt_tokens + used.completion_tokens for name, used in told.usage.items()}
 
 
 async def _read(

@@ -5,11 +5,11 @@ import json
 import logging
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from experts.errors import RequestError
 from experts.types import Request
@@ -24,6 +24,14 @@ RECORD_BYTES = 1024
 """What a remembered request takes beside its question, roughly."""
 Asker = tuple[str | None, str]
 """The name of the API key, None where there are none, and the request's id."""
+
+
+class FeedbackTaken(TypedDict):
+    """What a score was good for."""
+
+    expert: str
+    learned: bool
+    recorded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ class Feedback:
 
     async def give(
         self, request_id: str, score: float, api_key_name: str | None = None
-    ) -> Mapping[str, Any]:
+    ) -> FeedbackTaken:
         """Take a score of 0 (wrong) to 1 (right). Raises RequestError for an unknown request.
 
         A request can be scored once, with the key that it was sent with. `recorded` is false in the

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from experts import own_engines
-from experts.engine import Engine
+from experts.engine import Engine, HasEndpoints
 from experts.errors import ExpertOverloaded, ExpertTimeout
 from experts.files.versions import told_versions
 from experts.guarded import GuardedEngine
@@ -169,6 +169,10 @@ class ExpertPool:
             return None
         endpoint = self._scheduler.view.endpoint(expert)
         return None if endpoint is None else f"{endpoint[0]}/v1"
+
+    def has_endpoints(self, expert: str) -> bool:
+        """Whether the expert's engine is a server that offers more than answers."""
+        return expert in self._engines or isinstance(self._remote[expert], HasEndpoints)
 
     def expert_api_key(self, expert: str) -> str | None:
         """What `expert_url` wants as bearer token; None where it wants none."""

@@ -18,6 +18,7 @@ from orchestrator.server.context import Context, request_id_of
 from orchestrator.server.errors import body_of, envelope, headers_of, status_of
 from orchestrator.server.gates.access import AccessGate
 from orchestrator.server.gates.in_flight import InFlightGate
+from orchestrator.server.openapi.document import Documents
 
 _METHODS = ["GET", "POST"]
 """What pages in a browser may send; HEAD and simple calls need no permission."""
@@ -28,11 +29,13 @@ def make_app(context: Context) -> FastAPI:
     app = FastAPI(
         title="Coterie",
         version=version("coterie"),
+        openapi_url=None,  # Our own document: orchestrator/server/openapi.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # The access gate leaves them out.
     )
     app.state.context = context
+    app.state.documents = Documents(app.routes, context.config)
     context.metrics.watch(context.pool.snapshot)
     for module in (openai_routes, expert_routes):
         app.include_router(module.tokens_router)

@@ -13,12 +13,12 @@ from orchestrator.config.model import Config
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.sinks import AccessLog, TraceSink
 from orchestrator.residency.pool import ExpertPool
+from orchestrator.server.bodies.feedback import MAX_REQUEST_ID
 from orchestrator.server.drain import Drain
 from orchestrator.server.metrics import Metrics
 from orchestrator.server.wire.inflating import encodings_of, inflate
 from routers.base import Router
 
-MAX_REQUEST_ID = 128
 _REQUEST_ID = "coterie.request_id"
 _TRACED = "coterie.traced"
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-from typing import Any
 
 from starlette.types import Message, Send
 
@@ -25,6 +24,7 @@ from experts.errors import (
     UnknownModel,
 )
 from experts.upstream.refusals import MAX_RETRY_AFTER_S
+from orchestrator.server.bodies.answers import Error, ErrorBody
 from orchestrator.server.wire.inflating import ACCEPTED
 
 # The most specific class first: the first match counts.
@@ -86,14 +86,20 @@ def envelope(
     code: str | None,
     param: str | None = None,
     source: str = "coterie",
-) -> dict[str, Any]:
+) -> ErrorBody:
     """OpenAI's error body; `source` tells whose error it is."""
     kind = _KINDS.get(status, "invalid_request_error" if status < 500 else "server_error")
-    error = {"message": message, "type": kind, "param": param, "code": code, "source": source}
+    error: Error = {
+        "message": message,
+        "type": kind,
+        "param": param,
+        "code": code,
+        "source": source,
+    }
     return {"error": error}
 
 
-def body_of(error: CoterieError) -> dict[str, Any]:
+def body_of(error: CoterieError) -> ErrorBody:
     """The body of any of our errors."""
     status = status_of(error)
     if isinstance(error, ExpertRefused):

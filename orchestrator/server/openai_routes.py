@@ -1,7 +1,6 @@
 """OpenAI's endpoints over the whole pool: chat, completions, embeddings, models."""
 
 import time
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
@@ -12,10 +11,12 @@ from experts.types import EMBEDDINGS, Operation
 from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.server.auth import caller_of
+from orchestrator.server.bodies.answers import ModelCard, ModelList, ModelMetadata
 from orchestrator.server.bodies.embeddings import check_inputs
 from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
+from orchestrator.server.openapi import endpoints
 from orchestrator.server.relay import Relay
 from orchestrator.server.schemas import parse
 
@@ -24,19 +25,19 @@ tokens_router = APIRouter(tags=["openai"], route_class=DirectRoute)
 STARTED = int(time.time())
 
 
-@tokens_router.post("/v1/chat/completions")
+@tokens_router.post("/v1/chat/completions", openapi_extra=endpoints.CHAT)
 async def chat_completions(http: HttpRequest) -> Response:
     """A chat answer of an expert or a composition, streamed or whole."""
     return await relay(http, "chat/completions")
 
 
-@tokens_router.post("/v1/completions")
+@tokens_router.post("/v1/completions", openapi_extra=endpoints.COMPLETION)
 async def completions(http: HttpRequest) -> Response:
     """A text completion; echo, logprobs and token-id prompts reach the engine unchanged."""
     return await relay(http, "completions")
 
 
-@tokens_router.post("/v1/embeddings")
+@tokens_router.post("/v1/embeddings", openapi_extra=endpoints.EMBEDDINGS)
 async def embeddings(http: HttpRequest) -> Response:
     """Embeddings of texts or token ids, of an expert or of the encoder that the routers use."""
     return await relay(http, EMBEDDINGS)
@@ -56,14 +57,14 @@ async def relay(http: HttpRequest, operation: Operation, expert: str | None = No
     return Relay(context, RequestContext(request, model, request_class, options, key_name))
 
 
-@router.get("/v1/models")
-async def models(http: HttpRequest) -> dict[str, Any]:
+@router.get("/v1/models", openapi_extra=endpoints.MODELS)
+async def models(http: HttpRequest) -> ModelList:
     """Every expert, every composition, and the embedding model."""
     return {"object": "list", "data": model_cards(context_of(http))}
 
 
-@router.get("/v1/models/{model:path}")
-async def model(http: HttpRequest, model: str) -> dict[str, Any]:
+@router.get("/v1/models/{model:path}", openapi_extra=endpoints.ONE_MODEL)
+async def model(http: HttpRequest, model: str) -> ModelCard:
     """One of them."""
     for card in model_cards(context_of(http)):
         if card["id"] == model:
@@ -71,7 +72,7 @@ async def model(http: HttpRequest, model: str) -> dict[str, Any]:
     raise UnknownModel(f"The model `{model}` does not exist.", param="model")
 
 
-def model_cards(context: Context) -> list[dict[str, Any]]:
+def model_cards(context: Context) -> list[ModelCard]:
     """OpenAI's model objects; what is beyond them lies under `metadata`."""
     config, failed = context.config, context.pool.failed
     cards = [
@@ -83,11 +84,9 @@ def model_cards(context: Context) -> list[dict[str, Any]]:
     return [*cards, _card(EMBEDDING_MODEL, "coterie", "sentence embeddings", "embedding")]
 
 
-def _card(
-    name: str, owner: str, about: str, kind: str, failed: str | None = None
-) -> dict[str, Any]:
+def _card(name: str, owner: str, about: str, kind: str, failed: str | None = None) -> ModelCard:
     """One model; `failed` says why it could not be loaded."""
-    metadata = {"about": about, "type": kind}
+    metadata: ModelMetadata = {"about": about, "type": kind}
     if failed is not None:
         metadata["failed"] = failed
     return {

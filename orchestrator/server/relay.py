@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from experts.errors import CoterieError, InternalError
 from orchestrator.request.answer import StartedAnswer
 from orchestrator.request.context import RequestContext
-from orchestrator.request.tracing.presentation import early_headers, extension, headers
+from orchestrator.request.tracing.presentation import Told, early_headers, extension, headers
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.server.context import Context, mark_traced
 from orchestrator.server.errors import (
@@ -191,7 +191,7 @@ async def _send_error_event(error: CoterieError, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _with_extension(body: bytes, told: dict[str, Any]) -> bytes:
+def _with_extension(body: bytes, told: Told) -> bytes:
     """Add our field to a JSON object without parsing it."""
     head = body.rstrip().removesuffix(b"}")
     field = b'"coterie":' + json.dumps(told).encode() + b"}"

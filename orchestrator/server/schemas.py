@@ -1,15 +1,15 @@
 """Validates request bodies: the fields that the gateway reads, and those it passes on."""
 
 import re
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError
 
 from experts.errors import RequestError
 from experts.mistakes import explain, locate
 from experts.types import Operation, Request
-from orchestrator.config.budget import BudgetConfig
-from orchestrator.request.context import RequestOptions
+from orchestrator.server.bodies.extension import AskedBudget, Extension
+from orchestrator.server.bodies.numbers import with_whole_numbers
 from orchestrator.server.bodies.objects import parse_object, path_of, said
 from orchestrator.server.bodies.operations import BODIES
 from orchestrator.server.fields import FIELDS
@@ -17,72 +17,8 @@ from orchestrator.server.fields import FIELDS
 __all__ = ["Extension", "parse", "parse_body", "parse_object", "validated"]
 
 Body = TypeVar("Body", bound=BaseModel)
-MOST_EXPERTS = 64
 _YAML = re.compile(r", but YAML reads it as .*$")
 _INSTANCE = re.compile(r"(must be an object) or instance of .*$")
-
-
-class Extension(BaseModel):
-    """The body field `coterie`: what a client may ask for beyond OpenAI's protocol."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    explain: bool = False
-    """Explain why this expert was chosen; in a stream, in a first chunk without choices."""
-
-    request_class: str | None = Field(None, alias="class")
-    """The request class, which says how long the request may be made to wait."""
-
-    role: str | None = None
-    """Which member of a fused expert speaks; a name that it does not have is refused."""
-
-    tokens: bool = False
-    """Report for every token which member of a fused expert produced it."""
-
-    router: str | None = None
-    """A router from the configuration, instead of the composition's."""
-
-    aggregator: str | None = None
-    """An aggregator from the configuration, or a type of one, instead of the composition's."""
-
-    experts: int | tuple[str, ...] | None = None
-    """How many experts answer together, or which."""
-
-    budget: BudgetConfig | None = None
-    """What the answer may cost, instead of the composition's bounds."""
-
-    progress: Literal["comments", "reasoning"] = "comments"
-    """Where a stream reports the progress of a composed answer."""
-
-    source: str = ""
-    """The text that a debate's quotes are checked against."""
-
-    tests: tuple[str, ...] = ()
-    """Python statements that pass for correct code, for a vote that runs them."""
-
-    @field_validator("experts", mode="before")
-    @classmethod
-    def _some_experts(cls, value: Any) -> Any:
-        count = len(value) if isinstance(value, list) else value
-        names = not isinstance(value, list) or all(isinstance(name, str) for name in value)
-        whole = isinstance(count, int) and not isinstance(count, bool)
-        if value is not None and not (names and whole and 1 <= count <= MOST_EXPERTS):
-            raise ValueError(f"must be a number from 1 to {MOST_EXPERTS}, or names of experts")
-        return value
-
-    @property
-    def options(self) -> RequestOptions:
-        """What is asked of the composition."""
-        return RequestOptions(
-            self.explain,
-            self.tokens,
-            self.progress,
-            self.router,
-            self.aggregator,
-            self.experts,
-            self.budget,
-            self.role,
-        )
 
 
 def parse(
@@ -109,7 +45,7 @@ def parse_body(
     body = said(body)
     if expert is not None:
         body.pop("model", None)
-    validated(BODIES[operation], body)
+    body = with_whole_numbers(body, validated(BODIES[operation], body))
     _check_together(body, operation)
     if extension.role is not None:
         _set_role(body, operation, extension.role)
@@ -128,7 +64,8 @@ def validated(kind: type[Body], value: Any, *place: str) -> Body:
         what = what.replace("a mapping", "an object")
         what = _INSTANCE.sub(r"\1.", _YAML.sub(".", what))
         path = path_of([*place, *inner])
-        raise RequestError(f"{path}{what}", param=path) from error
+        # A mistake of the whole has no path.
+        raise RequestError(f"{path}{what}".removeprefix(": "), param=path or None) from error
 
 
 def _unknown(field: str) -> RequestError:
@@ -166,7 +103,13 @@ def _extension(value: Any) -> Extension:
     if value is None:
         return Extension()
     if isinstance(value, dict):
-        value = said(value)
+        value = _less_nulls(Extension, value)
         if isinstance(value.get("budget"), dict):
-            value["budget"] = said(value["budget"])
+            value["budget"] = _less_nulls(AskedBudget, value["budget"])
     return validated(Extension, value, "coterie")
+
+
+def _less_nulls(kind: type[BaseModel], value: dict[str, Any]) -> dict[str, Any]:
+    """The keys that say something; one that nobody knows stays, and is refused."""
+    known = {field.alias or name for name, field in kind.model_fields.items()}
+    return {key: one for key, one in value.items() if one is not None or key not in known}

@@ -1,39 +1,35 @@
 """What operators ask: is it alive, is it ready, what is loaded, what does it count."""
 
 import asyncio
-import math
-from collections.abc import Mapping
 from importlib.metadata import version as package_version
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    field_validator,
-)
 from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from experts.errors import ConfigError, RequestError, UnknownModel
+from orchestrator.request.feedback import FeedbackTaken
 from orchestrator.server.auth import caller_of, require_admin
-from orchestrator.server.context import MAX_REQUEST_ID, context_of, read_body
+from orchestrator.server.bodies.answers import Reloaded, Status, Version
+from orchestrator.server.bodies.feedback import FeedbackBody
+from orchestrator.server.context import context_of, read_body
+from orchestrator.server.openapi import endpoints
+from orchestrator.server.openapi.document import Documents
+from orchestrator.server.openapi.page import page_of
 from orchestrator.server.schemas import parse_object, validated
 
 router = APIRouter(tags=["service"])
 
 
-@router.get("/health")
-@router.get("/health/liveness")
-async def health() -> dict[str, str]:
+@router.get("/health", openapi_extra=endpoints.HEALTH)
+@router.get("/health/liveness", openapi_extra=endpoints.HEALTH)
+async def health() -> Status:
     """The gateway answers; no model is asked."""
     return {"status": "ok"}
 
 
-@router.get("/health/readiness")
+@router.get("/health/readiness", openapi_extra=endpoints.READINESS)
 async def readiness(http: HttpRequest) -> Response:
     """200 while every slot is up, else 503; also 503 once the service stops.
 
@@ -46,13 +42,13 @@ async def readiness(http: HttpRequest) -> Response:
     return JSONResponse(body, 200 if status == "ready" else 503)
 
 
-@router.get("/version")
-async def version() -> dict[str, str]:
+@router.get("/version", openapi_extra=endpoints.VERSION)
+async def version() -> Version:
     """The version of Coterie."""
     return {"version": package_version("coterie")}
 
 
-@router.get("/coterie/pool")
+@router.get("/coterie/pool", openapi_extra=endpoints.POOL)
 async def pool(http: HttpRequest) -> dict[str, Any]:
     """Slots with their memory and residents, loads per engine, queue lengths."""
     context = context_of(http)
@@ -60,28 +56,8 @@ async def pool(http: HttpRequest) -> dict[str, Any]:
     return context.pool.snapshot()
 
 
-class FeedbackBody(BaseModel):
-    """What a client thinks of an answer."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    request_id: str = Field(min_length=1, max_length=MAX_REQUEST_ID)
-    score: float
-
-    @field_validator("score", mode="wrap")
-    @classmethod
-    def _share(cls, value: Any, read: ValidatorFunctionWrapHandler) -> float:
-        try:
-            score = float(read(value))
-        except ValidationError:
-            score = math.nan
-        if not 0 <= score <= 1:  # So it is for NaN, too.
-            raise ValueError("must be a number from 0 to 1")
-        return score
-
-
-@router.post("/coterie/feedback")
-async def feedback(http: HttpRequest) -> Mapping[str, Any]:
+@router.post("/coterie/feedback", openapi_extra=endpoints.FEEDBACK)
+async def feedback(http: HttpRequest) -> FeedbackTaken:
     """A score of 0 to 1 for the answer with that x-request-id, once, by the key that asked."""
     context = context_of(http)
     raw = await read_body(http, context.config.server.max_body_mb)
@@ -91,8 +67,8 @@ async def feedback(http: HttpRequest) -> Mapping[str, Any]:
     return await context.pipeline.feedback.give(body.request_id, body.score, name)
 
 
-@router.post("/coterie/routers/{name}/reload")
-async def reload(http: HttpRequest, name: str) -> dict[str, Any]:
+@router.post("/coterie/routers/{name}/reload", openapi_extra=endpoints.RELOAD)
+async def reload(http: HttpRequest, name: str) -> Reloaded:
     """Build a router anew, from its artifact or its outcome table, and let it decide at once."""
     context = context_of(http)
     require_admin(context.config, http.scope)
@@ -108,13 +84,31 @@ async def reload(http: HttpRequest, name: str) -> dict[str, Any]:
     return {"router": name, "warnings": list(getattr(made, "warnings", ()))}
 
 
-@router.get("/coterie/learned")
+@router.get("/coterie/learned", openapi_extra=endpoints.LEARNED)
 async def learned(http: HttpRequest) -> dict[str, Any]:
     """The weights of the policies of each composition that learns."""
     return context_of(http).pipeline.feedback.weights()
 
 
-@router.get("/metrics")
+@router.get("/metrics", openapi_extra=endpoints.METRICS)
 async def metrics(http: HttpRequest) -> Response:
     """Prometheus' exposition format."""
     return Response(context_of(http).metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+@router.get("/openapi.json", openapi_extra=endpoints.DOCUMENT)
+async def openapi(http: HttpRequest) -> Response:
+    """The OpenAPI document: every endpoint with what it takes and answers."""
+    return JSONResponse(await _document(http))
+
+
+@router.get("/docs", openapi_extra=endpoints.PAGE)
+async def docs(http: HttpRequest) -> Response:
+    """The document as a page, which needs no scripts and no other server."""
+    return HTMLResponse(page_of(await _document(http)))
+
+
+async def _document(http: HttpRequest) -> dict[str, Any]:
+    documents: Documents = http.app.state.documents
+    # In a thread: the first time, it is made.
+    return await asyncio.to_thread(lambda: documents.whole)

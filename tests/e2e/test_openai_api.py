@@ -7,7 +7,9 @@ import httpx
 import openai
 import pytest
 from openai import AsyncOpenAI
+from pydantic import BaseModel
 
+from experts.types import Operation
 from orchestrator.server.fields import FIELDS, WITHHELD
 from orchestrator.service import Service
 
@@ -206,16 +208,22 @@ async def test_embeddings_come_from_the_routers_encoder(client: AsyncOpenAI) -> 
     assert sum(x * x for x in answer.data[0].embedding) == pytest.approx(1, abs=1e-3)
 
 
-async def test_every_field_of_the_engine_may_pass(http: httpx.AsyncClient) -> None:
-    """The list of known fields is ours; the engine's own document says when it is out of date."""
-    document = (await http.get("/e/arithmetic/openapi.json")).json()["components"]["schemas"]
+def test_every_field_of_the_engine_may_pass() -> None:
+    """The list of known fields is ours; the engine's own types say when it is out of date."""
+    # Imported here: vLLM takes seconds, and warns unless the first is before it.
+    import vllm_here  # noqa: F401, PLC0415
+    from vllm.entrypoints.openai.chat_completion.protocol import (  # noqa: PLC0415
+        ChatCompletionRequest,
+    )
+    from vllm.entrypoints.openai.completion.protocol import CompletionRequest  # noqa: PLC0415
 
-    for operation, schema in (
-        ("chat/completions", "ChatCompletionRequest"),
-        ("completions", "CompletionRequest"),
-    ):
-        missing = set(document[schema]["properties"]) - FIELDS[operation] - WITHHELD
-        assert missing == set()
+    kinds: dict[Operation, type[BaseModel]] = {
+        "chat/completions": ChatCompletionRequest,
+        "completions": CompletionRequest,
+    }
+    for operation, kind in kinds.items():
+        fields = kind.model_json_schema()["properties"].keys()
+        assert fields - FIELDS[operation] - WITHHELD == set()
 
 
 async def test_the_whole_zoo_stays_under_four_gigabytes(

@@ -1,13 +1,62 @@
 """What a client is told about its request: response headers, and the field `coterie`."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
+
+from typing_extensions import TypedDict
 
 from experts.openai import SLOT_WAIT_HEADER
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import Plan
 from orchestrator.request.tracing.trace import Trace
+
+HEADERS: Mapping[str, str] = {
+    "x-coterie-model": "The model that was asked for.",
+    "x-coterie-class": "The request class, which says how long it may be made to wait.",
+    "x-coterie-expert": "The expert that answered, or `none`; of a panel, once that is known.",
+    "x-coterie-router": "The router that decided.",
+    "x-coterie-fallback": "Why the router's own choice was not asked.",
+    "x-coterie-aggregator": "What makes one answer of several.",
+    "x-coterie-grouping": "How a vote found out which answers say the same.",
+    "x-coterie-route-ms": "Milliseconds of routing.",
+    "x-coterie-queue-ms": "Milliseconds of waiting for a turn.",
+    "x-coterie-load-ms": "Milliseconds of waiting for the expert to be loaded.",
+    SLOT_WAIT_HEADER: "Milliseconds in which other engines of the slot held the answer up.",
+}
+"""Our own headers of an answer; which of them it has depends on who answered."""
+
+
+Told = TypedDict(
+    "Told",
+    {
+        "expert": str | None,
+        "router": str | None,
+        "fallback": str | None,
+        "class": str,
+        "route_ms": float,
+        "queue_ms": float,
+        "load_ms": float,
+        "slot_wait_ms": float,
+        "slot": str | None,
+        "attempts": int,
+        "panel": list[str],
+        "lead": str | None,
+        "aggregator": str | None,
+        "usage": dict[str, dict[str, int]],
+        "grouping": str,
+        "reason": str,
+        "preferred": str | None,
+        "quality_cost": float,
+        "saved_s": float | None,
+        "scores": dict[str, float] | None,
+        "evidence": Any,
+        "aggregation": dict[str, Any],
+    },
+    total=False,
+)
+"""The field `coterie` of an answer: who answered, and what it took."""
 
 
 def headers(context: RequestContext, trace: Trace) -> dict[str, str]:
@@ -29,7 +78,8 @@ def early_headers(context: RequestContext, trace: Trace) -> dict[str, str]:
     }
     if trace.plan is not None:
         found["x-coterie-route-ms"] = f"{trace.route_ms:.2f}"
-        found["x-coterie-expert"] = trace.expert or "none"
+        if _expert_is_known(context, trace):
+            found["x-coterie-expert"] = trace.expert or "none"
         if trace.plan.aggregator is not None:
             found["x-coterie-aggregator"] = trace.plan.aggregator
     if trace.decision is not None:
@@ -39,13 +89,13 @@ def early_headers(context: RequestContext, trace: Trace) -> dict[str, str]:
     return found
 
 
-def extension(context: RequestContext, trace: Trace) -> dict[str, Any]:
+def extension(context: RequestContext, trace: Trace) -> Told:
     """The field `coterie` of an answer; with the option `explain`, why it was decided so."""
     plan, decision = trace.plan, trace.decision
-    body: dict[str, Any] = {
-        "expert": trace.expert,
-        "router": decision and decision.router,
-        "fallback": decision and decision.fallback,
+    body: Told = {
+        "expert": trace.expert if _expert_is_known(context, trace) else None,
+        "router": decision.router if decision is not None else None,
+        "fallback": decision.fallback if decision is not None else None,
         "class": context.request_class,
         "route_ms": round(trace.route_ms, 2),
         "queue_ms": round(trace.queue_ms, 2),
@@ -62,7 +112,8 @@ def extension(context: RequestContext, trace: Trace) -> dict[str, Any]:
         if "grouping" in trace.facts:
             body["grouping"] = trace.facts["grouping"]
     if context.options.explain:
-        body |= _reasons(plan) if plan is not None else {}
+        if plan is not None:
+            body.update(_reasons(plan))
         body["scores"] = dict(decision.scores) if decision is not None else None
         body["evidence"] = dict(decision.evidence) if decision is not None else None
         if trace.facts:
@@ -70,7 +121,13 @@ def extension(context: RequestContext, trace: Trace) -> dict[str, Any]:
     return body
 
 
-def _reasons(plan: Plan) -> dict[str, Any]:
+def _expert_is_known(context: RequestContext, trace: Trace) -> bool:
+    """The stream of a panel begins before any of its experts has, and the first may never."""
+    panel = trace.plan.panel if trace.plan is not None else None
+    return panel is None or trace.has_answered or not context.request.stream
+
+
+def _reasons(plan: Plan) -> Told:
     return {
         "reason": plan.reason,
         "preferred": plan.preferred,

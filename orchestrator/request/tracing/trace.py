@@ -54,9 +54,19 @@ class Trace:
         if self.plan is None:
             return None
         if self.plan.panel is not None:
-            answered = (name for name, usage in self.usage.items() if usage.completion_tokens)
-            return self.facts.get(AUTHOR) or next(answered, self.plan.expert)
+            return self._author or self.plan.expert
         return self.plan.expert
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether it is known that somebody has answered, and who."""
+        return self._author is not None
+
+    @property
+    def _author(self) -> str | None:
+        answered = (name for name, usage in self.usage.items() if usage.completion_tokens)
+        told: str | None = self.facts.get(AUTHOR)
+        return told or next(answered, None)
 
     @property
     def total_usage(self) -> Usage:

@@ -2,20 +2,32 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import WithJsonSchema
 
 from experts.errors import RequestError
-from orchestrator.server.bodies.sampling import INT64, CountOrAll, Flag, Strict, Text
+from orchestrator.server.bodies.sampling import INT64, CountOrAll, Flag, Positive, Strict, Text
+
+_ONE_TEXT = {"type": "string", "minLength": 1}
+_IDS = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 0, "exclusiveMaximum": INT64},
+    "minItems": 1,
+}
+_SEVERAL = [{"type": "array", "items": one, "minItems": 1} for one in (_ONE_TEXT, _IDS)]
+INPUTS: dict[str, Any] = {
+    "anyOf": [_ONE_TEXT, _IDS, *_SEVERAL],
+    "description": "A text, a list of token ids, or a list of texts or of lists of ids.",
+}
 
 
 class EmbeddingsBody(Strict):
     """Every field but `input` is optional, and null stands for its absence."""
 
     model: Text = None
-    input: Any
+    input: Annotated[Any, WithJsonSchema(INPUTS)]
     """Checked by `check_inputs`: pydantic would report each member of a union."""
     encoding_format: Literal["float", "base64"] | None = None
-    dimensions: Annotated[int, Field(ge=1, lt=INT64)] | None = None
+    dimensions: Positive | None = None
     user: Text = None
     truncate_prompt_tokens: CountOrAll | None = None
     truncation_side: Literal["left", "right"] | None = None

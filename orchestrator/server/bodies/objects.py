@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from experts.errors import RequestError
@@ -45,6 +45,24 @@ def said(body: dict[str, Any]) -> dict[str, Any]:
         if found.get(choice) in ("auto", "none") and among not in found:
             del found[choice]
     return found
+
+
+def null_is_absent(schema: dict[str, Any]) -> None:
+    """Let the JSON Schema of an object say of its optional keys what `said` makes of nulls."""
+    for name, one in schema.get("properties", {}).items():
+        if name not in schema.get("required", ()) and {"type": "null"} not in one.get("anyOf", ()):
+            about = {key: one.pop(key) for key in ("title", "description", "default") if key in one}
+            schema["properties"][name] = {"anyOf": [one, {"type": "null"}], **about}
+
+
+def some_required(*names: str) -> Callable[[dict[str, Any]], None]:
+    """Let a JSON Schema say that one of these keys must be there, and say something."""
+
+    def say(schema: dict[str, Any]) -> None:
+        needed = [{"required": [n], "properties": {n: {"not": {"type": "null"}}}} for n in names]
+        schema["anyOf"] = needed
+
+    return say
 
 
 def path_of(parts: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from orchestrator.server.drain import Drain
 from orchestrator.server.errors import body_of, headers_of, status_of
 from orchestrator.server.metrics import Metrics
 
-_CHEAP = ("/health", "/health/readiness", "/v1/models")
+_CHEAP = ("/health", "/health/readiness", "/v1/models", "/openapi.json")
 """What reads our own state only, below an expert's path; the operators' pages do, too."""
 
 

@@ -122,3 +122,10 @@ async def test_odd_answers_are_errors_of_their_question(tree: object, stream: bo
 async def test_odd_numbers_of_our_own_field_are_an_error() -> None:
     tree = {**said("a", "stop"), "coterie": {"usage": 3}}
     assert "not what Coterie tells" in ((await _asked(Sent((event(tree),)))).error or "")
+
+
+async def test_who_answered_may_be_told_at_the_end_only() -> None:
+    """The head of a panel's stream goes out before any of its experts has answered."""
+    end = {**said("", "stop"), "coterie": {"expert": "two", "usage": {"two": {}}}}
+    answer = await _asked(Sent((event(said("a")), event(end), DONE)))
+    assert (answer.text, answer.expert) == ("a", "two")

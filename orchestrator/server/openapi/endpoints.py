@@ -1,0 +1,162 @@
+"""What each endpoint takes and answers, put together of the types in `bodies/`."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, create_model
+
+from orchestrator.request.embedding.own import EMBEDDING_MODEL
+from orchestrator.request.feedback import FeedbackTaken
+from orchestrator.server.bodies import answers as said
+from orchestrator.server.bodies.embeddings import EmbeddingsBody
+from orchestrator.server.bodies.extension import Extension
+from orchestrator.server.bodies.feedback import FeedbackBody
+from orchestrator.server.bodies.operations import ChatBody, CompletionBody
+from orchestrator.server.bodies.sampling import Strict
+from orchestrator.server.bodies.tokenizer import DetokenizeBody, TokenizeBody
+from orchestrator.server.openapi.operations import (
+    ASKED,
+    CALLED,
+    JSON,
+    MODEL,
+    OURS,
+    POSTED,
+    READ,
+    answers,
+    events_of,
+    json_of,
+    response,
+    takes,
+)
+
+Operation = dict[str, Any]
+
+
+def _request(name: str, body: type[Strict], model: Any) -> type[BaseModel]:
+    """A whole body as clients send it: with our own field, which is read by itself."""
+    fields: dict[str, Any] = {"model": model, "coterie": (Extension | None, None)}
+    return create_model(name, __base__=body, __doc__=body.__doc__, **fields)
+
+
+_NAMED = (
+    Annotated[str, Field(min_length=1, description="An expert, or a composition of the pool.")],
+    ...,
+)
+_EMBEDDER = (
+    Annotated[
+        str,
+        Field(min_length=1, description=f"{EMBEDDING_MODEL}, or an expert of `task: embed`."),
+    ],
+    ...,
+)
+_ANY = (Annotated[Any, Field(description="Not looked at: the path names the expert.")], None)
+
+ChatRequest = _request("ChatRequest", ChatBody, _NAMED)
+CompletionRequest = _request("CompletionRequest", CompletionBody, _NAMED)
+ExpertChatRequest = _request("ExpertChatRequest", ChatBody, _ANY)
+ExpertCompletionRequest = _request("ExpertCompletionRequest", CompletionBody, _ANY)
+EmbeddingsRequest = _request("EmbeddingsRequest", EmbeddingsBody, _EMBEDDER)
+ExpertEmbeddingsRequest = _request("ExpertEmbeddingsRequest", EmbeddingsBody, _ANY)
+
+ASKING = (ChatRequest, CompletionRequest)
+"""The bodies that name a model of the pool."""
+REQUESTS: tuple[type[Any], ...] = (
+    ChatRequest,
+    CompletionRequest,
+    ExpertChatRequest,
+    ExpertCompletionRequest,
+    EmbeddingsRequest,
+    ExpertEmbeddingsRequest,
+    FeedbackBody,
+    TokenizeBody,
+    DetokenizeBody,
+)
+ANSWERS: tuple[type[Any], ...] = (
+    said.ErrorBody,
+    said.ModelCard,
+    said.ModelList,
+    said.Status,
+    said.Readiness,
+    said.Version,
+    said.PoolState,
+    FeedbackTaken,
+    said.Reloaded,
+    said.ChatCompletion,
+    said.ChatCompletionChunk,
+    said.TextCompletion,
+    said.TextCompletionChunk,
+    said.EmbeddingList,
+    said.Tokens,
+    said.Detokenized,
+)
+
+_QUESTION = {"messages": [{"role": "user", "content": "What is 17 + 25?"}], "max_tokens": 64}
+_TEXT = {"prompt": "17 + 25 =", "max_tokens": 8, "temperature": 0}
+_ABOUT = "The answer; as events with `stream`."
+_OBJECT = {JSON: {"schema": {"type": "object"}}}
+_ONE = ("x-coterie-expert",)
+
+
+def _tokens(body: type[Any], example: Operation, whole: type[Any], event: type[Any]) -> Operation:
+    content = json_of(whole) | events_of(event, said.ErrorBody)
+    return takes(body, example) | answers(_ABOUT, content, ASKED, OURS)
+
+
+def _chat(body: type[Any], **model: str) -> Operation:
+    example = {**model, **_QUESTION}
+    return _tokens(body, example, said.ChatCompletion, said.ChatCompletionChunk)
+
+
+def _completion(body: type[Any], **model: str) -> Operation:
+    return _tokens(body, {**model, **_TEXT}, said.TextCompletion, said.TextCompletionChunk)
+
+
+CHAT = _chat(ChatRequest, model=MODEL)
+COMPLETION = _completion(CompletionRequest, model=MODEL)
+EXPERT_CHAT = _chat(ExpertChatRequest)
+EXPERT_COMPLETION = _completion(ExpertCompletionRequest)
+EMBEDDINGS = takes(EmbeddingsRequest, {"model": EMBEDDING_MODEL, "input": "a text"}) | answers(
+    "The embeddings.", json_of(said.EmbeddingList), ASKED, OURS
+)
+EXPERT_EMBEDDINGS = takes(ExpertEmbeddingsRequest, {"input": "a text"}) | answers(
+    "The embeddings.", json_of(said.EmbeddingList), ASKED, OURS
+)
+MODELS = answers("The models.", json_of(said.ModelList))
+ONE_MODEL = answers("The model.", json_of(said.ModelCard), (404, *READ))
+EXPERT_MODELS = answers("The model.", json_of(said.ModelList), (404, *READ))
+
+HEALTH = answers("It is alive.", json_of(said.Status))
+READINESS = answers(
+    "It is ready.",
+    json_of(said.Readiness),
+    others={503: response("It is not ready.", json_of(said.Readiness))},
+)
+VERSION = answers("The version.", json_of(said.Version))
+POOL = answers("The pool.", json_of(said.PoolState))
+FEEDBACK = takes(FeedbackBody, {"request_id": "req-1", "score": 1}) | answers(
+    "The score was taken.", json_of(FeedbackTaken), POSTED
+)
+RELOAD = answers("The router decides.", json_of(said.Reloaded), (403, 404, *POSTED))
+_WEIGHTS = {"type": "object", "additionalProperties": {"type": "number"}}
+LEARNED = answers(
+    "Composition -> policy -> weight.",
+    {JSON: {"schema": {"type": "object", "additionalProperties": _WEIGHTS}}},
+)
+METRICS = answers("The metrics.", {"text/plain": {"schema": {"type": "string"}}})
+DOCUMENT = answers("The document.", _OBJECT)
+PAGE = answers("A page to read.", {"text/html": {"schema": {"type": "string"}}})
+
+TOKENIZE = takes(TokenizeBody, {"prompt": "a text"}) | answers(
+    "The token ids.", json_of(said.Tokens), CALLED, _ONE
+)
+DETOKENIZE = takes(DetokenizeBody, {"tokens": [1, 2]}) | answers(
+    "The text.", json_of(said.Detokenized), CALLED, _ONE
+)
+ENGINES_OWN = answers("What the expert's engine says.", _OBJECT, CALLED, _ONE)
+EXPERT_HEALTH = answers("It is configured.", json_of(said.Status), (404, *READ))
+EXPERT_READINESS = answers(
+    "It would answer without a load.",
+    json_of(said.Status),
+    (404, *READ),
+    others={503: response("It would have to be loaded.", json_of(said.Status))},
+)
+EXPERT_DOCUMENT = answers("The document.", _OBJECT, (404, *READ))
