@@ -14,7 +14,7 @@ _MATH = r"\$+(?P<dollars>[^$]+)\$+|\\\((?P<round>.+?)\\\)|\\\[(?P<square>.+?)\\\
 _INSIDE = re.compile(_MATH, re.DOTALL)
 _DISPLAYED = re.compile(rf"\s*(?:{_MATH})", re.DOTALL)
 _STATED = re.compile(
-    r"(?:\b(?:is|are|be|equals?)(?:[ ](?:equal[ ]to|approximately|about))?|=)[\s:*]*"
+    r"(?:\b(?:is|are|be|equals?)(?:[ ](?:equal[ ]to|equivalent[ ]to|approximately|about))?|=)[\s:*]*"
     rf"(?:{_MATH}|(?P<number>(?x:{_NUMBER}))(?!\s*[-+*/^(\\]|\w))"
 )
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
@@ -22,7 +22,7 @@ _NAMED = re.compile(r"\\(?:text|mathrm|mbox|operatorname|mathbf|textbf)\s*\{[^{}
 _FUNCTIONS = re.compile(r"\b(?:sqrt|sin|cos|tan|log|exp|mod|gcd|lcm|min|max)\b")
 _DELIMITERS = re.compile(r"\$|\\[()\[\]]")
 _LAYOUT = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|(?<!\\)\\[!,; ]")
-_REMARK = re.compile(r"\s*\([A-Za-z][A-Za-z ]*\)$")
+_REMARK = re.compile(r"(?<=\S)\s*\([A-Za-z][A-Za-z ]*\)$")
 _UNIT = re.compile(
     rf"((?x:{_NUMBER}))\s*"
     r"(?:\\(?:text|mathrm|mbox)\s*\{[^{}]*\}(?:\^\{?\d\}?)?|[A-Za-z][A-Za-z ]*)"
