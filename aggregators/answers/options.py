@@ -36,7 +36,7 @@ _TEXT_MARKUP = re.compile(
 _NAMED = re.compile(
     rf"[(\[]({_OPTION})[)\]]|\*\*\(?({_OPTION})\b|\b({_OPTION})\*\*"
     rf"|\b(?:[Oo]ption|[Cc]hoice)\s+\W?({_OPTION}){_AFTER}"
-    rf"|\b(?:is|be|are|called|choose|select|pick)\s+({_OPTION})(?:[.):]|\s*$)"
+    rf"|\b(?:is|be|are|was|were|called|choose|select|pick)\s+({_OPTION})(?:[.):]|\s*$)"
 )
 _ALONE = re.compile(rf"^[^\w\n]*({_OPTION})[^\w\n]*$", re.MULTILINE)
 _LISTED = re.compile(rf"^[^\w\n]*(?!A:)({_OPTION})[).:]\**(?=\s|$)", re.MULTILINE)

@@ -22,7 +22,7 @@ SHOWN_CHARACTERS = 300
 _JSON_ANSWER = {"json_key": "answer", "which": "first", "lenient": True}
 _LAST_NUMBER = {"regex": r"-?\d+(?:\.\d+)?", "which": "last", "remove": ","}
 _AFTER_ANSWER = {
-    "regex": r"(?i)(?:answer|sorted list|words)(?: (?:is|are))?\W*?:?[ *]*([^\n]+?)\.?\**$",
+    "regex": r"(?i)(?:answer|sorted list|words)(?: (?:is|are))?\W*?:?[\s*]*([^\n]+?)\.?\**\.?$",
     "multiline": True,
     "remove": "`,",
 }

@@ -8,8 +8,9 @@ mathematics, whether two expressions are equal without more than trivial steps.
 import re
 from collections.abc import Callable, Mapping
 
-from aggregators.answers.extraction import Kind, canonical, extract
+from aggregators.answers.extraction import Kind, extract
 from aggregators.answers.places import conclusion
+from aggregators.equality import equal
 
 NOTHING = frozenset({"", "?", "None"})
 """How a record writes that its reader found no answer."""
@@ -18,9 +19,21 @@ READ_NOTHING = "the record's reader found no answer"
 FIRST_COUNTS = 'the record takes the first "answer is (X)", the answer ends with another one'
 INSIDE_A_WORD = 'the record reads "valid" in "invalid"'
 STRIPPED = "the record compares without the spaces that its own value begins or ends with"
+CONTRADICTED = (
+    "the record's reader, another model, gives another value than the answer's own last"
+    ' "the answer is X"'
+)
 COMPARED = "the record read the same value, and finds it different from, or equal to, the right one"
 
 _FIRST = re.compile(r"answer is \(?([A-J])\)?")
+_READ_BY_A_MODEL = frozenset({"bbh", "math_500", "mgsm_en"})
+_ENDING = 400
+_SAYS = re.compile(
+    r"\banswers?\W{0,6}(?:(?:is|are|would be)\b\W{0,6})?"
+    r"(yes|no|true|false|valid|invalid|\(?[A-R]\)|[A-R]|-?\d[\d,./]*)(?![\w^])",
+    re.IGNORECASE,
+)
+"""A conclusion that nobody can misread."""
 _KINDS: Mapping[str, Kind] = {
     "math_500": "latex",
     "math_level5": "latex",
@@ -60,7 +73,16 @@ def _compared(benchmark: str, task: str, recorded: str, text: str) -> bool:
     if kind is None:
         return False
     ours = extract(kind, text)
-    return ours is not None and ours == canonical(kind, recorded)
+    return ours is not None and equal(kind, ours, recorded)
+
+
+def _contradicted(benchmark: str, task: str, recorded: str, text: str) -> bool:
+    said = _SAYS.findall(text[-_ENDING:]) if benchmark in _READ_BY_A_MODEL else []
+    return bool(said) and _bare(said[-1]) != _bare(recorded)
+
+
+def _bare(value: str) -> str:
+    return value.strip("()$ .,").replace(",", "").casefold()
 
 
 _RULES: tuple[tuple[str, Callable[[str, str, str, str], bool]], ...] = (
@@ -68,4 +90,5 @@ _RULES: tuple[tuple[str, Callable[[str, str, str, str], bool]], ...] = (
     (INSIDE_A_WORD, _inside_a_word),
     (STRIPPED, _stripped),
     (COMPARED, _compared),
+    (CONTRADICTED, _contradicted),
 )
