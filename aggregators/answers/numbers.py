@@ -13,6 +13,7 @@ _THIN = re.compile(r"(?<=\d)(?:[\u00a0\u2009\u202f]|\\[,!;]|\{,\}|,\\!)(?=\d{3}(
 _SPACED = re.compile(r"(\W{0,6})(\d{1,3}(?: \d{3})+)(?![\d ]*\d)")
 """Thousands between spaces, at the beginning: elsewhere they may be several numbers."""
 _BEGINS = re.compile(rf"\W*(?x:{NUMBER.pattern})")
+_CALCULATES = re.compile(rf"\W*(?x:{NUMBER.pattern})\s*(?:[-+*\u00d7\u00f7]|x\b)\s*\d")
 _STATED = re.compile(
     rf"(?:\b(?:is|are|equals?|leaves|makes|gives)\b(?:\s(?:approximately|about|exactly|only))?|=)"
     rf"[\s:*$]*((?x:{NUMBER.pattern}))(?!\s*[-+*/^\u00d7\u00f7(]|\w)"
@@ -46,7 +47,8 @@ def _first_number(place: str) -> str | None:
     """After "the answer is" the first number counts, or the one that its sentence calls it."""
     line = with_digits(_EMPHASIS.sub("", place).lstrip(" *`\n").split("\n", 1)[0])
     line = _SPACED.sub(lambda found: found[1] + found[2].replace(" ", ""), line, count=1)
-    stated = _STATED.findall(line) if "=" in line or not _BEGINS.match(line) else []
+    calculates = "=" in line or _CALCULATES.match(line) or not _BEGINS.match(line)
+    stated = _STATED.findall(line) if calculates else []
     found = stated[-1:] or NUMBER.findall(line)[:1] or NUMBER.findall(place)[:1]
     return number_value(found[0]) if found else None
 

@@ -3,26 +3,19 @@
 import re
 from decimal import Decimal
 
-_SMALL = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
-        " fifteen sixteen seventeen eighteen nineteen".split()
-    )
-}
-_TENS = {
-    word: 10 * value
-    for value, word in enumerate(
-        "twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2
-    )
-}
+_SMALL = dict(
+    zero=0, one=1, two=2, three=3, four=4, five=5, six=6, seven=7, eight=8, nine=9, ten=10,
+    eleven=11, twelve=12, thirteen=13, fourteen=14, fifteen=15, sixteen=16, seventeen=17,
+    eighteen=18, nineteen=19,
+)  # fmt: skip
+_TENS = dict(
+    twenty=20, thirty=30, forty=40, fourty=40, fifty=50, sixty=60, seventy=70, eighty=80, ninety=90
+)
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
-_VALUES = {**_SMALL, **_TENS, "fourty": 40}
+_VALUES = _SMALL | _TENS
 
 _ONES = "|".join(list(_SMALL)[1:10])
-_BELOW_100 = (
-    rf"(?:(?:{'|'.join([*_TENS, 'fourty'])})(?:[\s-](?:{_ONES}))?\b|(?:{'|'.join(_SMALL)})\b)"
-)
+_BELOW_100 = rf"(?:(?:{'|'.join(_TENS)})(?:[\s-](?:{_ONES}))?\b|(?:{'|'.join(_SMALL)})\b)"
 _BELOW_1000 = (
     rf"(?:(?:{_BELOW_100}|\ban?)\s(?:hundred)\b(?:\s(?:and\s)?{_BELOW_100})?|{_BELOW_100})"
 )
@@ -42,7 +35,7 @@ _PRONOUN_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _PRONOUN_AFTER = re.compile(r"\s(?:of|who|that|which|can|could|must|should|might|may|would)\b")
-_LAST_CHARACTERS = 16
+_LOOK_BACK = 16
 _WORD = re.compile(r"[a-z]+")
 
 
@@ -72,7 +65,7 @@ def _spoken(found: re.Match[str]) -> str:
 
 
 def _is_pronoun(found: re.Match[str]) -> bool:
-    before = found.string[max(0, found.start() - _LAST_CHARACTERS) : found.start()]
+    before = found.string[max(0, found.start() - _LOOK_BACK) : found.start()]
     return bool(_PRONOUN_BEFORE.search(before) or _PRONOUN_AFTER.match(found.string, found.end()))
 
 
