@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from aggregators.answers.mathematics import latex
-from aggregators.answers.objects import object_value
 from aggregators.answers.numbers import number
+from aggregators.answers.objects import object_value
 from aggregators.answers.options import choice
 from aggregators.answers.places import boxed, conclusion, fenced, last_fenced, last_line
 from aggregators.answers.values import literal_value

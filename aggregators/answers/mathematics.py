@@ -14,7 +14,8 @@ _MATH = r"\$+(?P<dollars>[^$]+)\$+|\\\((?P<round>.+?)\\\)|\\\[(?P<square>.+?)\\\
 _INSIDE = re.compile(_MATH, re.DOTALL)
 _DISPLAYED = re.compile(rf"\s*(?:{_MATH})", re.DOTALL)
 _STATED = re.compile(
-    r"(?:\b(?:is|are|be|equals?)(?:[ ](?:equal[ ]to|equivalent[ ]to|approximately|about))?|=)[\s:*]*"
+    r"(?:\b(?:is|are|be|equals?)(?:[ ](?:equal[ ]to|equivalent[ ]to|approximately|about))?|=)"
+    r"[\s:*]*"
     rf"(?:{_MATH}|(?P<number>(?x:{_NUMBER}))(?!\s*[-+*/^(\\]|\w))"
 )
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from aggregators.answers.extraction import plain
 from aggregators.answers.mentions import mentions
-from aggregators.answers.numerals import with_digits
 from aggregators.answers.numbers import number
+from aggregators.answers.numerals import with_digits
 from aggregators.answers.options import choice
 from aggregators.answers.places import boxed, conclusion
 from aggregators.answers.units import with_unit, without_units
@@ -45,8 +45,8 @@ _ASKS_TEXT = re.compile(
 )
 """Questions that a few words do not answer: what stands first is no conclusion."""
 _OPENING = re.compile(
-    r"(?:sure|certainly|of course|absolutely|definitely|okay|ok|alright|hello|hi|hey|thanks|thank you"
-    r"|no problem|got it|understood)(?:\s+(?:thing|there|you))?[!.,]*$"
+    r"(?:sure|certainly|of course|absolutely|definitely|okay|ok|alright|hello|hi|hey|thanks"
+    r"|thank you|no problem|got it|understood)(?:\s+(?:thing|there|you))?[!.,]*$"
     r"|(?:great|good|excellent|interesting|nice) question\b|let'?s\b|let me\b|let us\b"
     r"|(?:i'?m|i am) (?:happy|glad|sorry)\b|i'?d be happy\b|happy to\b|sorry\b|as an ai\b"
     r"|here(?:'s| is| are)\b[^.!?]*:$|step \d+\b|(?:to|in order to) \w+\b[^.!?]*:$",

@@ -28,10 +28,22 @@ def is_hub_id(model: str) -> bool:
 
 def cached(model: str) -> bool:
     """Whether this machine has the model's configuration, and so, as a rule, the model."""
+    return any(_cache_of(model).glob("snapshots/*/config.json"))
+
+
+def folder_of(model: str) -> Path | None:
+    """The folder with a model's files on this machine, of the hub's newest copy; None without."""
+    if not is_hub_id(model):
+        return Path(model) if Path(model).is_dir() else None
+    found = _cache_of(model).glob("snapshots/*/config.json")
+    newest = max(found, key=lambda file: file.lstat().st_mtime, default=None)
+    return newest.parent if newest is not None else None
+
+
+def _cache_of(model: str) -> Path:
     home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
     hub = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
-    folder = hub / f"models--{model.replace('/', '--')}"
-    return any(folder.glob("snapshots/*/config.json"))
+    return hub / f"models--{model.replace('/', '--')}"
 
 
 def stays_offline(offline: Offline, models: Iterable[str]) -> bool:

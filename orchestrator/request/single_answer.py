@@ -23,6 +23,7 @@ from experts.upstream.answers import (
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import AskExpert
+from orchestrator.request.terms.tools import ToolReaders
 from orchestrator.request.token_attribution import TokenAttribution
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool, Lease
@@ -37,10 +38,13 @@ _LAST_EVENT = b"data: [DONE]\n\n"
 class SingleAnswers:
     """Answers of one expert each: the bytes of its engine, untouched."""
 
-    def __init__(self, pool: ExpertPool, fused: Mapping[str, Fused], retries: int) -> None:
+    def __init__(
+        self, pool: ExpertPool, fused: Mapping[str, Fused], tools: ToolReaders, retries: int
+    ) -> None:
         """`fused` are the pool's fused experts, by name."""
         self._pool = pool
         self._fused = fused
+        self._tools = tools
         self._retries = retries
         self._suspicions: set[asyncio.Task[None]] = set()
 
@@ -50,8 +54,10 @@ class SingleAnswers:
         """Ask the expert; one that fails before its first byte is asked again, `retries` times.
 
         A failure after that is raised by `StartedAnswer.rest`. Raises ExpertError, and
-        RequestError for a text that a fused expert must not read.
+        RequestError for a text that a fused expert must not read, and for tools whose calls nobody
+        could read.
         """
+        self._tools.refuse_unread(context.request.body, action.expert)
         request = in_role(context.request, action.role) if action.role else context.request
         attribution = self._check_fused(request, context, action.expert)
         while True:
