@@ -57,7 +57,8 @@ class SingleAnswers:
         RequestError for a text that a fused expert must not read, and for tools whose calls nobody
         could read.
         """
-        self._tools.refuse_unread(context.request.body, action.expert)
+        if "tools" in context.request.body:
+            self._tools.refuse_unread(context.request.body, action.expert)
         request = in_role(context.request, action.role) if action.role else context.request
         attribution = self._check_fused(request, context, action.expert)
         while True:
@@ -66,6 +67,8 @@ class SingleAnswers:
             try:
                 return await self._begin(request, context, trace, lease, attribution)
             except ExpertError as error:
+                if "tools" in context.request.body:
+                    self._tools.explain(error, action.expert)
                 # One that was silent for minutes would be so again.
                 if not error.retryable or isinstance(error, ExpertTimeout):
                     raise

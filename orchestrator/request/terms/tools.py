@@ -1,17 +1,17 @@
 """Whether an expert's calls of tools can be read: told before it is asked, or even loaded."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from experts.errors import RequestError
+from experts.errors import ExpertError, ExpertRefused, RequestError
 from experts.footprint.specs import arguments
 from experts.spec import HostedSpec, VllmSpec
 from experts.vllm.hub import folder_of
 from experts.vllm.parsers.files import AUTO_CHOICE, TOOL_PARSER, found_in
-from orchestrator.request.terms.meaning import Body, tool_demanded, tools_allowed
+from orchestrator.request.terms.meaning import Body, tools_allowed
 
 _OFF = (False, None, "")
+_FLAG = "--tool-call-parser"
 
 
 class ToolReaders:
@@ -24,48 +24,58 @@ class ToolReaders:
         self._known: dict[str, RequestError | None] = {}
 
     def refuse_unread(self, body: Body, expert: str) -> None:
-        """Raise RequestError for tools that the expert may call, where no parser reads its calls.
+        """Raise RequestError for tools that may be called, where no parser reads the calls.
 
-        A call that is demanded needs none: the answer is constrained to one.
+        vLLM has it so for calls that are demanded, too.
         """
-        if tools_allowed(body) != "tools" or tool_demanded(body) is not None:
+        found = self._engine_of(expert)
+        if found is None or tools_allowed(body) != "tools":
             return
-        spec = self._specs.get(expert)
-        engine = (spec.base or expert) if spec is not None else expert
-        base = self._specs.get(engine)
-        if not isinstance(base, VllmSpec):
-            return
-        if engine not in self._known:
-            self._known[engine] = _problem(engine, base, self._defaults)
-        if (problem := self._known[engine]) is not None:
+        name, spec = found
+        if name not in self._known:
+            self._known[name] = _problem(name, spec, self._defaults)
+        if (problem := self._known[name]) is not None:
             raise problem
+
+    def explain(self, error: ExpertError, expert: str) -> None:
+        """Raise RequestError, with our key, for what vLLM says of its own flag.
+
+        That is how a model whose files are on another machine only is found out.
+        """
+        found = self._engine_of(expert)
+        if found is not None and isinstance(error, ExpertRefused) and _FLAG in error.message:
+            raise _unknown(found[0], "") from error
+
+    def _engine_of(self, expert: str) -> tuple[str, VllmSpec] | None:
+        """The expert whose engine answers for this one, where vLLM runs it in a slot of ours."""
+        spec = self._specs.get(expert)
+        name = (spec.base or expert) if spec is not None else expert
+        base = self._specs.get(name)
+        return (name, base) if isinstance(base, VllmSpec) else None
 
 
 def _problem(expert: str, spec: VllmSpec, defaults: Mapping[str, Any]) -> RequestError | None:
     args = {name.replace("-", "_"): value for name, value in arguments(spec, defaults).items()}
-    keys = f"experts.{expert}.engine_args"
     off = next((name for name in (AUTO_CHOICE, TOOL_PARSER) if args.get(name, True) in _OFF), None)
     if off is not None:
         return RequestError(
-            f"Expert {expert} calls no tools of its own accord: {keys}.{off} turns that off.",
-            hint=f"Demand a call with `tool_choice`, or leave out {off}.",
+            f"Expert {expert} calls no tools: experts.{expert}.engine_args.{off} turns that off.",
+            hint=f'Leave out {off}, or send `tool_choice: "none"`.',
             param="tools",
         )
     folder = folder_of(spec.model)
     if args.get(TOOL_PARSER) or folder is None:  # Of files that are not here, nothing is known.
         return None
-    return _unknown(expert, keys, folder, args)
-
-
-def _unknown(expert: str, keys: str, folder: Path, args: Mapping[str, Any]) -> RequestError | None:
     found = found_in(folder, args)
-    if found.parsers.tool is not None:
-        return None
-    family = f"the family {found.family}" if found.family else "no known family"
+    return None if found.parsers.tool is not None else _unknown(expert, found.family)
+
+
+def _unknown(expert: str, family: str) -> RequestError:
+    model = f", a model of the family {family}," if family else ""
     return RequestError(
-        f"It is not known how expert {expert}, a model of {family}, writes calls of tools: its chat"
-        " template shows none of the formats that vLLM reads.",
-        hint=f"Set {keys}.{TOOL_PARSER} to the name of one of vLLM's parsers, demand a call with"
-        ' `tool_choice`, or send `tool_choice: "none"`.',
+        f"It is not known how expert {expert}{model} writes calls of tools: its chat template shows"
+        " none of the formats that vLLM reads.",
+        hint=f"Set experts.{expert}.engine_args.{TOOL_PARSER} to the name of one of vLLM's parsers,"
+        ' or send `tool_choice: "none"`.',
         param="tools",
     )

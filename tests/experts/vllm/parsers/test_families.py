@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}"
 JSON_CALL = '<tool_call>\n{"name": <name>, "arguments": <args>}\n</tool_call>'
 XML_CALL = "<tool_call>\n<function={{ f.name }}>\n<parameter={{ k }}>{{ v }}</parameter></function>"
+DEEPSEEK = "<\uff5ctool\u2581calls\u2581begin\uff5c>"
 ASKED = "{% if add_generation_prompt %}<|im_start|>assistant\n"
 SWITCH = "{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
 
@@ -43,9 +44,8 @@ SWITCH = "{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% 
         ("granite", "<|start_of_role|>assistant<|tool_call|>", "granite", None),
         ("granitemoehybrid", JSON_CALL, "granite4", None),
         ("gpt_oss", "<|start|>assistant<|channel|>analysis", "openai", "openai_gptoss"),
-        ("deepseek_v3", "<\uff5ctool\u2581calls\u2581begin\uff5c>function\n```json\n{}", "deepseek_v3",
-         None),
-        ("deepseek_v3", "<\uff5ctool\u2581calls\u2581begin\uff5c>{{ name }}", "deepseek_v31", None),
+        ("deepseek_v3", f"{DEEPSEEK}function\n```json\n{{}}", "deepseek_v3", None),
+        ("deepseek_v3", f"{DEEPSEEK}{{{{ name }}}}", "deepseek_v31", None),
         ("qwen2", f"{CHATML}{ASKED}<think>\n{{% endif %}}", None, "deepseek_r1"),
         ("qwen2", f"{CHATML}{ASKED}{SWITCH}", None, None),
         ("glm4_moe", f"<tool_call>{{{{ n }}}}<arg_key>{ASKED}<think>{SWITCH}", "glm45", "glm45"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from experts.errors import RequestError
+from experts.errors import ExpertRefused, RequestError
 from experts.spec import TorchSpec, VllmSpec
 from orchestrator.request.terms.tools import ToolReaders
 
@@ -29,11 +29,14 @@ def _readers(folder: Path, template: str = "", **args: Any) -> ToolReaders:
 
 
 @pytest.mark.parametrize("expert", ["law", "lawyer"])
-def test_the_refusal_names_the_key_and_the_family(tmp_path: Path, expert: str) -> None:
+@pytest.mark.parametrize("choice", ["auto", "required", {"function": {"name": "look"}}])
+def test_the_refusal_names_the_key_and_the_family(
+    tmp_path: Path, expert: str, choice: object
+) -> None:
     readers = _readers(tmp_path, "{{ messages }}")
     for _ in range(2):
         with pytest.raises(RequestError) as refused:
-            readers.refuse_unread(TOOLS, expert)
+            readers.refuse_unread(TOOLS | {"tool_choice": choice}, expert)
         assert "experts.law.engine_args.tool_call_parser" in str(refused.value)
         assert "llama" in str(refused.value)
         assert refused.value.param == "tools"
@@ -45,8 +48,6 @@ def test_the_refusal_names_the_key_and_the_family(tmp_path: Path, expert: str) -
         {},
         {"tools": []},
         TOOLS | {"tool_choice": "none"},
-        TOOLS | {"tool_choice": "required"},
-        TOOLS | {"tool_choice": {"type": "function", "function": {"name": "look"}}},
     ],
 )
 def test_what_needs_no_parser_passes(tmp_path: Path, body: dict[str, Any]) -> None:
@@ -69,3 +70,13 @@ def test_what_was_turned_off_is_said(tmp_path: Path, off: dict[str, Any]) -> Non
     readers = _readers(tmp_path, "<tool_call>", **off)
     with pytest.raises(RequestError, match=f"engine_args.{next(iter(off))} turns that off"):
         readers.refuse_unread(TOOLS, "law")
+
+
+def test_vllms_own_words_are_explained_by_our_key(tmp_path: Path) -> None:
+    readers = _readers(tmp_path)
+    words = 'tool_choice="required" requires --tool-call-parser to be set'
+    said = ExpertRefused(words, expert="hub", status=400, body={})
+    with pytest.raises(RequestError, match=r"experts\.hub\.engine_args\.tool_call_parser"):
+        readers.explain(said, "hub")
+    readers.explain(said, "remote")
+    readers.explain(ExpertRefused("too long", expert="hub", status=400, body={}), "hub")
