@@ -151,7 +151,10 @@ def agreement(answers: Iterable[RecordedAnswer]) -> list[Agreement]:
         started = time.perf_counter()
         verdicts = list(_verdicts(group))
         differ = [one for one, right in verdicts if right != one.correct]
-        rules = (rule_of(one.benchmark, one.task, one.recorded, one.text) for one in differ)
+        rules = (
+            rule_of(one.benchmark, one.task, one.recorded, one.text, correct=one.correct)
+            for one in differ
+        )
         found.append(
             Agreement(
                 benchmark,

@@ -45,10 +45,13 @@ _INVALID = re.compile(r"\binvalid\b", re.IGNORECASE)
 _EITHER = re.compile(r"\b(?:in)?valid\b", re.IGNORECASE)
 
 
-def rule_of(benchmark: str, task: str, recorded: str, text: str) -> str | None:
-    """The first rule that explains a verdict unlike ours; None where it is our reading, or both."""
+def rule_of(benchmark: str, task: str, recorded: str, text: str, *, correct: bool) -> str | None:
+    """The first rule that explains a verdict unlike ours; None where it is our reading, or both.
+
+    `correct` is the record's verdict, `recorded` the value that its reader found.
+    """
     if recorded.strip() in NOTHING:
-        return READ_NOTHING
+        return None if correct else READ_NOTHING
     return next((words for words, holds in _RULES if holds(benchmark, task, recorded, text)), None)
 
 
