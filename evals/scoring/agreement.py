@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evals.scoring.batch import score_all
-from evals.scoring.record_rules import rule_of
+from evals.scoring.records.rules import rule_of
 from evals.scoring.registry import make_scorer
 from experts.replay import read_table
 
@@ -97,7 +97,7 @@ class Agreement:
     too_bad: tuple[RecordedAnswer, ...]
     seconds: float
     reasons: Mapping[str, int] = field(default_factory=dict)
-    """Rules of the record that make it differ -> how often; see `record_rules.py`."""
+    """Rules of the record that make it differ -> how often; see `records/rules.py`."""
 
     @property
     def share(self) -> float:

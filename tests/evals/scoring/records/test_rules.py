@@ -2,7 +2,7 @@
 
 import pytest
 
-from evals.scoring.record_rules import (
+from evals.scoring.records.rules import (
     COMPARED,
     CONTRADICTED,
     FIRST_COUNTS,
