@@ -14,6 +14,16 @@ from experts.types import Request
 UNDECIDED = 0.5
 _LETTER = re.compile(r"(?:answer\s+|option\s+|debater\s+)?\W*([AB])(?![A-Za-z0-9'\u2019])\W*", re.I)
 
+_WHO = r"\W{0,3}(?:(?:answer|option|debater|response)\s+)?\W{0,3}([AB])(?![A-Za-z0-9'\u2019])"
+_SAID = re.compile(
+    r"\b(?:verdict|winner|choice|(?:better|best|preferred|final|stronger)(?:\s+(?:answer|one|option))?"
+    rf"|answer)\s*\W{{0,3}}(?:is|:|=)\s*{_WHO}"
+    rf"|\bI\s+(?:choose|prefer|pick|select|go\s+with|vote\s+for)\s+{_WHO}"
+    r"|\b([AB])\W{0,3}\s+(?:wins\b|is\s+(?:the\s+|clearly\s+)?(?:better|best|stronger|winner)\b)",
+    re.IGNORECASE,
+)
+"""A sentence that says which one is better."""
+
 
 class Judge(NamedTuple):
     """An expert in the role of a judge, and how it is asked."""
@@ -69,18 +79,27 @@ async def best_of(judge: Judge, request: Request, texts: Sequence[str], ask: Ask
 
 
 def preference(reply: Answer) -> float | None:
-    """The probability of "A" in a reply; None where it names neither A nor B.
+    """The probability of "A" by the last clear verdict in a reply; None where there is none.
 
-    It is the probability of the letter's token where the engine reports it, otherwise 1 or 0.
+    It is the probability of the letter's token where the engine reports it and the reply is the
+    letter, otherwise 1 or 0.
     """
     lines = [line.strip() for line in reply.text.splitlines() if line.strip()]
-    for line in (lines[:1] + lines[-1:]) if lines else ():
-        if found := _LETTER.fullmatch(line):
-            logprobs = reply.completion.logprobs
-            # The least likely token of so short a reply is the letter.
-            sure = exp(min(logprobs)) if logprobs and len(lines) == 1 else 1.0
-            sure = max(
-                sure, UNDECIDED
-            )  # It was the likelier of two, whatever other tokens there are.
-            return sure if found[1].upper() == "A" else 1 - sure
+    for line in reversed(lines):
+        if (letter := _verdict(line)) is None:
+            continue
+        logprobs = reply.completion.logprobs
+        # The least likely token of so short a reply is the letter.
+        alone = len(lines) == 1 and _LETTER.fullmatch(line) is not None
+        sure = exp(min(logprobs)) if logprobs and alone else 1.0
+        sure = max(sure, UNDECIDED)  # It was the likelier of two, whatever other tokens there are.
+        return sure if letter == "A" else 1 - sure
     return None
+
+
+def _verdict(line: str) -> str | None:
+    """The letter that a line is, or that its last sentence about it names."""
+    if found := _LETTER.fullmatch(line):
+        return found[1].upper()
+    said = [next(filter(None, found.groups())) for found in _SAID.finditer(line)]
+    return said[-1].upper() if said else None

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from experts.annotations import inside, member, plain, tag_of
+from experts.files.yaml_text import Misread
 
 OWN_CLASS = "module:Class"
 """How messages, and the tag of a union, name a type from outside the repository."""
@@ -121,6 +122,8 @@ def _sentence(place: Place, problem: Mapping[str, Any]) -> tuple[str, str]:
         if not isinstance(problem["input"], dict):
             return where, "must be a mapping with the key `type`"
         return f"{where}.type", unknown_type(problem["input"].get("type"), place.types)
+    if kind == "invalid_key":
+        return where, f"unknown key. {_known(place)}"
     if kind == "string_type":
         return _not_a_text(place, problem["input"])
     words = problem["msg"].removeprefix("Value error, ").rstrip(".")
@@ -136,13 +139,15 @@ def _not_a_text(place: Place, given: Any) -> tuple[str, str]:
     """Of a value, or a name, that YAML reads as something else; the value is not shown."""
     path = list(place.path)
     words = "must be a text"
+    if isinstance(given, Misread):
+        path[-1], given = given.written, given.value
+    elif place.is_name and (isinstance(given, bool) or given is None):
+        path[-1] = {True: "true", False: "false", None: "null"}[given]  # Pydantic: 1, 0 and None.
     read_as = next((words for kind, words in _READ_AS if isinstance(given, kind)), None)
     if read_as is not None:
         words += f"{_BUT} YAML reads it as {read_as}: put it in quotes"
     if not place.is_name:
         return ".".join(path), words
-    if isinstance(given, bool) or given is None:  # Pydantic calls these keys 1, 0 and None.
-        path[-1] = {True: "true", False: "false", None: "null"}[given]
     return ".".join(path), f"the name {words}"
 
 

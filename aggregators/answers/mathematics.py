@@ -14,7 +14,8 @@ _MATH = r"\$+(?P<dollars>[^$]+)\$+|\\\((?P<round>.+?)\\\)|\\\[(?P<square>.+?)\\\
 _INSIDE = re.compile(_MATH, re.DOTALL)
 _DISPLAYED = re.compile(rf"\s*(?:{_MATH})", re.DOTALL)
 _STATED = re.compile(
-    r"(?:\b(?:is|are|be|equals?)(?:[ ](?:equal[ ]to|approximately|about))?|=)[\s:*]*"
+    r"(?:\b(?:is|are|be|equals?)(?:[ ](?:equal[ ]to|equivalent[ ]to|approximately|about))?|=)"
+    r"[\s:*]*"
     rf"(?:{_MATH}|(?P<number>(?x:{_NUMBER}))(?!\s*[-+*/^(\\]|\w))"
 )
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
@@ -22,7 +23,7 @@ _NAMED = re.compile(r"\\(?:text|mathrm|mbox|operatorname|mathbf|textbf)\s*\{[^{}
 _FUNCTIONS = re.compile(r"\b(?:sqrt|sin|cos|tan|log|exp|mod|gcd|lcm|min|max)\b")
 _DELIMITERS = re.compile(r"\$|\\[()\[\]]")
 _LAYOUT = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|(?<!\\)\\[!,; ]")
-_REMARK = re.compile(r"\s*\([A-Za-z][A-Za-z ]*\)$")
+_REMARK = re.compile(r"(?<=\S)\s*\([A-Za-z][A-Za-z ]*\)$")
 _UNIT = re.compile(
     rf"((?x:{_NUMBER}))\s*"
     r"(?:\\(?:text|mathrm|mbox)\s*\{[^{}]*\}(?:\^\{?\d\}?)?|[A-Za-z][A-Za-z ]*)"
@@ -33,13 +34,15 @@ _MARKS = " *`_>\n\t"
 
 def latex(text: str) -> str | None:
     """The mathematics concluded with; None where none is found."""
+    text = text.replace("\\$", "")  # A dollar of money.
     found = boxed(text)
     if found is not None:
         return tidy(found)
     for said in conclusions(text):
         if value := _concluded(said):
             return value
-    stated = _stated(last_line(text) or "")
+    line = (last_line(text) or "").replace("**", "")
+    stated = _stated(line) or _equated(line)
     return tidy(stated) if stated else None
 
 
@@ -50,7 +53,7 @@ def tidy(written: str) -> str | None:
     bare = _LAYOUT.sub("", written.strip().strip("$"))
     bare = bare.replace(r"\dfrac", r"\frac").replace(r"\tfrac", r"\frac")
     bare = _ROOT.sub(lambda root: rf"\sqrt{{{next(filter(None, root.groups()), '')}}}", bare)
-    bare = " ".join(bare.split())
+    bare = " ".join(bare.replace(r"\%", "%").split())
     if unit := _UNIT.fullmatch(bare):
         bare = unit[1]
     value = number_value(bare) if NUMBER.fullmatch(bare) else None
@@ -84,6 +87,13 @@ def _stated(line: str) -> str | None:
     for one in _STATED.finditer(line):
         found = _written(one)
     return found
+
+
+def _equated(line: str) -> str | None:
+    """The right side of a line that is an equation and nothing else."""
+    if "=" not in line or _words(line) or "$" in line:
+        return None
+    return _balanced(_DELIMITERS.sub("", line.rsplit("=", 1)[1]))
 
 
 def _written(found: re.Match[str]) -> str:

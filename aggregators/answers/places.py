@@ -6,7 +6,10 @@ from collections.abc import Iterator
 MOST_CONCLUSIONS = 8
 """The last of them that are looked at."""
 
-_ANSWER = r"(?:answer|ответ|antwort|réponse|respuesta|resposta|risposta)"
+_ANSWER = (
+    r"(?:answer|(?:correct|right|best)\s+(?:choice|option)"
+    r"|ответ|antwort|réponse|respuesta|resposta|risposta)"
+)
 _CONCLUSION = re.compile(
     rf"(?:final\s+)?{_ANSWER}\W{{0,6}}(?:(?:is|are|would\s+be|ist|est|es|é|è)\b|:|=)\s*[:=]?\s*\}}?\s*"
     r"|####\s*",

@@ -8,9 +8,13 @@ conclusion that is marked as such, or what a short sentence says beyond the word
 import re
 from collections.abc import Sequence
 
-from aggregators.answers.extraction import choice, number, plain
+from aggregators.answers.extraction import plain
 from aggregators.answers.mentions import mentions
+from aggregators.answers.numbers import number
+from aggregators.answers.numerals import with_digits
+from aggregators.answers.options import choice
 from aggregators.answers.places import boxed, conclusion
+from aggregators.answers.units import with_unit, without_units
 from aggregators.answers.values import NUMBER, number_value
 
 LONGEST = 20_000
@@ -18,6 +22,8 @@ LONGEST_SENTENCE = 25
 """Words of a sentence that may be a short answer with words around it."""
 LONGEST_ANSWER = 4
 """Words of a short answer."""
+LONGEST_TEXT = 60
+"""Words of a text whose first sentence may be its answer without being announced as such."""
 
 _OPTIONS = re.compile(r"(?:^|\s)\(?[A-J][).:](?=\s)")
 _LISTED = re.compile(r"^\W*([A-J])[).:](?=\s|$)")
@@ -32,6 +38,21 @@ _ASKS_YES = re.compile(
     r"(?:is|are|was|were|do|does|did|can|could|has|have|had|will|would|should|may|might|must)\b",
     re.IGNORECASE,
 )
+_ASKS_TEXT = re.compile(
+    r"\b(?:why|explain|describe|discuss|summari[sz]e|write|compose|draft|rewrite|suggest|brainstorm"
+    r"|essay|poem|story|how (?:do|does|did|can|could|should|would|to|is|are))\b",
+    re.IGNORECASE,
+)
+"""Questions that a few words do not answer: what stands first is no conclusion."""
+_OPENING = re.compile(
+    r"(?:sure|certainly|of course|absolutely|definitely|okay|ok|alright|hello|hi|hey|thanks"
+    r"|thank you|no problem|got it|understood)(?:\s+(?:thing|there|you))?[!.,]*$"
+    r"|(?:great|good|excellent|interesting|nice) question\b|let'?s\b|let me\b|let us\b"
+    r"|(?:i'?m|i am) (?:happy|glad|sorry)\b|i'?d be happy\b|happy to\b|sorry\b|as an ai\b"
+    r"|here(?:'s| is| are)\b[^.!?]*:$|step \d+\b|(?:to|in order to) \w+\b[^.!?]*:$",
+    re.IGNORECASE,
+)
+"""How chat models begin before they say anything."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _WORD = re.compile(rf"{NUMBER.pattern}|\w+(?:['\u2019]\w+)?", re.VERBOSE)
 _EMPTY = frozenset(
@@ -50,6 +71,7 @@ def short_answers(question: str, texts: Sequence[str]) -> list[str | None]:
     A text that cannot be read but mentions exactly one of the others' short answers gives that one.
     """
     found = [_read(question, text[-LONGEST:]) for text in texts]
+    found = without_units(found)
     known = tuple(dict.fromkeys(label for label in found if label is not None))
     return [
         _mentioned(text, known) if label is None else label
@@ -59,12 +81,14 @@ def short_answers(question: str, texts: Sequence[str]) -> list[str | None]:
 
 def words(text: str) -> tuple[str, ...]:
     """The words of a text in lower case, numbers in one spelling, possessives without their s."""
-    return tuple(_tidy(found[0]) for found in _WORD.finditer(text))
+    return tuple(_tidy(found[0]) for found in _WORD.finditer(with_digits(text)))
 
 
 def sentence(text: str) -> str:
-    """The first sentence or line that is not blank."""
-    return next((part.strip() for part in _SENTENCE.split(text.strip()) if part.strip()), "")
+    """The first sentence or line that is not blank, and says more than that one follows."""
+    parts = [part.strip() for part in _SENTENCE.split(text.strip()) if part.strip()]
+    said = (part for part in parts if not _OPENING.match(part.replace("\u2019", "'").lstrip("*_ ")))
+    return next(said, parts[0] if len(parts) == 1 else "")
 
 
 def beyond(question: str, text: str) -> tuple[str, ...]:
@@ -77,7 +101,7 @@ def _read(question: str, text: str) -> str | None:
     if len(_OPTIONS.findall(question)) >= 2 and (letter := _option(text)):
         return letter
     if _ASKS_NUMBER.search(question) and (value := number(text)) is not None:
-        return value
+        return with_unit(value, with_digits(text))
     first = sentence(text)
     if "\n" in text.strip() and not first.endswith((".", "!", "?")):
         first = ""  # A list, a heading, a program: its first line is not what it says.
@@ -86,6 +110,8 @@ def _read(question: str, text: str) -> str | None:
     marked = boxed(text) or conclusion(text)
     if marked and (label := _short(question, sentence(marked))):
         return label
+    if _ASKS_TEXT.search(question) or len(text.split()) > LONGEST_TEXT:
+        return None
     return _short(question, first)
 
 

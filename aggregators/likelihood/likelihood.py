@@ -45,6 +45,13 @@ class LikelihoodConfig(AggregatorConfig):
         " `engine_args` raise `max_logprobs`.",
     )
 
+    require_all: bool = Field(
+        False,
+        description="Whether one expert that fails is an error; otherwise it is left out of the"
+        " mixture, and listed. Texts scored by other experts are not comparable: set it where"
+        " scores are compared.",
+    )
+
     @field_validator("weights")
     @classmethod
     def _someone_counts(cls, value: dict[str, float]) -> dict[str, float]:
@@ -71,6 +78,7 @@ class Likelihood:
     def __init__(self, config: LikelihoodConfig) -> None:
         self._weights = {name: weight for name, weight in config.weights.items() if weight}
         self._alternatives = config.alternatives
+        self.require_all = config.require_all
 
     def most_calls(self, panel: Panel) -> Counter[str]:
         """Each expert scores all texts of a request at once."""

@@ -7,12 +7,13 @@ PREFIX_queries, _outcomes and _responses.parquet are the tables of recorded mode
 
 import argparse
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from evals.scoring.batch import score_all
+from evals.scoring.records.rules import rule_of
 from evals.scoring.registry import make_scorer
 from experts.replay import read_table
 
@@ -21,8 +22,9 @@ SHOWN_CHARACTERS = 300
 _JSON_ANSWER = {"json_key": "answer", "which": "first", "lenient": True}
 _LAST_NUMBER = {"regex": r"-?\d+(?:\.\d+)?", "which": "last", "remove": ","}
 _AFTER_ANSWER = {
-    "regex": r"(?i)answer(?: is)?\W*?:?[ *]*([^\n]+?)\.?\**$",
+    "regex": r"(?i)(?:answer|sorted list|words)(?: (?:is|are))?\W*?:?[\s*]*([^\n]+?)\.?\**\.?$",
     "multiline": True,
+    "remove": "`,",
 }
 Reading = tuple[str, Mapping[str, Any]]
 READ_AS: Mapping[str, Reading] = {
@@ -42,8 +44,25 @@ _BBH: Mapping[str, Reading] = {
     "causal_judgement": ("label", {"labels": ["Yes", "No"]}),
     "formal_fallacies": ("label", {"labels": ["valid", "invalid"]}),
     "navigate": ("label", {"labels": ["Yes", "No"]}),
-    "sports_understanding": ("label", {"labels": ["yes", "no"]}),
-    "web_of_lies": ("label", {"labels": ["Yes", "No"]}),
+    "sports_understanding": (
+        "label",
+        {
+            "labels": ["yes", "no"],
+            "synonyms": {"plausible": "yes", "implausible": "no", "not plausible": "no"},
+        },
+    ),
+    "web_of_lies": (
+        "label",
+        {
+            "labels": ["Yes", "No"],
+            "synonyms": {
+                "tells the truth": "Yes",
+                "does not tell the truth": "No",
+                "is lying": "No",
+                "lies": "No",
+            },
+        },
+    ),
     "multistep_arithmetic_two": ("number", {}),
     "object_counting": ("number", {}),
     "dyck_languages": ("text", {"extract": [_AFTER_ANSWER]}),
@@ -77,11 +96,20 @@ class Agreement:
     """Right for us, wrong in the record."""
     too_bad: tuple[RecordedAnswer, ...]
     seconds: float
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Rules of the record that make it differ -> how often; see `records/rules.py`."""
 
     @property
     def share(self) -> float:
         """Of equal verdicts."""
         return 1 - (len(self.too_good) + len(self.too_bad)) / self.answers
+
+    @property
+    def explained_share(self) -> float:
+        """Of equal verdicts, among the answers that no rule of the record decides otherwise."""
+        explained = sum(self.reasons.values())
+        differ = len(self.too_good) + len(self.too_bad) - explained
+        return 1 - differ / (self.answers - explained)
 
 
 def read_answers(prefix: str, benchmarks: Sequence[str] = ()) -> list[RecordedAnswer]:
@@ -122,6 +150,11 @@ def agreement(answers: Iterable[RecordedAnswer]) -> list[Agreement]:
     for benchmark, group in groups.items():
         started = time.perf_counter()
         verdicts = list(_verdicts(group))
+        differ = [one for one, right in verdicts if right != one.correct]
+        rules = (
+            rule_of(one.benchmark, one.task, one.recorded, one.text, correct=one.correct)
+            for one in differ
+        )
         found.append(
             Agreement(
                 benchmark,
@@ -129,6 +162,7 @@ def agreement(answers: Iterable[RecordedAnswer]) -> list[Agreement]:
                 tuple(one for one, right in verdicts if right and not one.correct),
                 tuple(one for one, right in verdicts if not right and one.correct),
                 time.perf_counter() - started,
+                Counter(rule for rule in rules if rule is not None),
             )
         )
     return found
@@ -175,12 +209,15 @@ def main() -> None:
     parser.add_argument("benchmarks", nargs="*")
     parser.add_argument("--show", type=int, default=0, help="disagreements of each kind")
     chosen = parser.parse_args()
-    print("benchmark     answers  agree %  only we say right  only the record says right  seconds")
+    print("benchmark     answers  agree %  but for its rules %  only we  only the record  seconds")
     for one in agreement(read_answers(chosen.prefix, chosen.benchmarks)):
         print(
-            f"{one.benchmark:12} {one.answers:8} {100 * one.share:8.2f} {len(one.too_good):18}"
-            f" {len(one.too_bad):27} {one.seconds:8.1f}"
+            f"{one.benchmark:12} {one.answers:8} {100 * one.share:8.2f}"
+            f" {100 * one.explained_share:20.2f} {len(one.too_good):8} {len(one.too_bad):16}"
+            f" {one.seconds:8.1f}"
         )
+        for rule, count in sorted(one.reasons.items()):
+            print(f"    {count:6} differ because {rule}")
         for kind, answers in (("we", one.too_good), ("record", one.too_bad)):
             for answer in answers[: chosen.show]:
                 end = " ".join(answer.text[-SHOWN_CHARACTERS:].split())

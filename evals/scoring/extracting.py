@@ -51,8 +51,13 @@ class Extraction(BaseModel):
         return self.find(text) or ""
 
     def find(self, text: str) -> str | None:
-        """The same without spaces around it; None where there is none. Raises SlowPattern."""
-        found = self._by_key(text) if self.regex is None else self._by_pattern(self.regex, text)
+        """The same, or None where there is none. Raises SlowPattern.
+
+        What a pattern finds has no spaces around it; a string of JSON has those that it was given.
+        """
+        if self.regex is None:
+            return self._by_key(text)
+        found = self._by_pattern(self.regex, text)
         return None if found is None else found.strip()
 
     def _by_pattern(self, pattern: str, text: str) -> str | None:

@@ -9,6 +9,7 @@ import yaml
 from experts.errors import ConfigError
 
 _MERGE = "tag:yaml.org,2002:merge"
+_MISREAD = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:null")
 MOST_NODES = 100_000
 """Keys and values of a file, those that aliases repeat among them."""
 DEEPEST = 64
@@ -50,6 +51,28 @@ def _where(error: yaml.YAMLError, text: str) -> str:
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
     words = " ".join(part for part in (error.context, error.problem) if part)
     return f"{place}{words or 'the syntax is wrong'}."
+
+
+class Misread:
+    """A key that YAML reads as true, false or null: no name, but it remembers how it is written."""
+
+    __slots__ = ("value", "written")
+
+    def __init__(self, written: str, value: bool | None) -> None:
+        self.written = written
+        self.value = value
+
+    def __str__(self) -> str:
+        return self.written
+
+    def __repr__(self) -> str:
+        return self.written
+
+    def __eq__(self, other: object) -> bool:
+        return self.value == (other.value if isinstance(other, Misread) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.value)
 
 
 class _TooLargeError(yaml.constructor.ConstructorError):
@@ -113,9 +136,24 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             if not isinstance(key, Hashable):
                 raise _mistake("a key must be a name, not a list or a mapping", key_node)
             if key in seen:
+                if key_node.tag in _MISREAD:
+                    words = f"the key {key_node.value} means the same as an earlier one to YAML"
+                    raise _mistake(f"{words}; put it in quotes", key_node)
                 raise _mistake(f"the key {key!r} appears twice; keep one", key_node)
             seen.add(key)
-        return super().construct_mapping(node, deep)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        # What was merged stands among the others by now.
+        written = {
+            self.construct_object(key_node): key_node.value
+            for key_node, _ in node.value
+            if key_node.tag in _MISREAD
+        }
+        if not written:
+            return found
+        return {
+            Misread(written[key], key) if key is None or isinstance(key, bool) else key: value
+            for key, value in found.items()
+        }
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:

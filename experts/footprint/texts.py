@@ -37,7 +37,7 @@ def damaged_files(folder: Path, *, templates: bool = True) -> Iterator[str]:
     for name in _TOKENIZER:
         if (fault := _json_fault(folder / name)) is not None:
             yield f"{name} is not JSON ({fault}); copy it again from where the weights are from."
-    for name, template in _templates(folder) if templates else ():
+    for name, template in chat_templates(folder) if templates else ():
         if (fault := template_fault(template)) is not None:
             yield (
                 f"{name}: its chat template is not Jinja ({fault}); correct it, or name another one"
@@ -85,7 +85,7 @@ def _json_fault(path: Path) -> str | None:
     return None
 
 
-def _templates(folder: Path) -> Iterator[tuple[str, str]]:
+def chat_templates(folder: Path) -> Iterator[tuple[str, str]]:
     """Every chat template of a folder, by the file that has it."""
     with suppress(OSError, ValueError):  # It is not there, as in most folders.
         yield _TEMPLATE, (folder / _TEMPLATE).read_text(encoding="utf-8")

@@ -31,13 +31,22 @@ def cached(model: str) -> bool:
     return snapshot(model) is not None
 
 
+def folder_of(model: str) -> Path | None:
+    """The folder with a model's files on this machine; None where there is none."""
+    if not is_hub_id(model):
+        return Path(model) if Path(model).is_dir() else None
+    return snapshot(model)
+
+
 def snapshot(model: str) -> Path | None:
-    """The folder with a model's files on this machine, its newest; None where there is none."""
+    """The newest copy of a hub's model on this machine; None where there is none."""
     home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
     hub = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
     folder = hub / f"models--{model.replace('/', '--')}"
     found = folder.glob("snapshots/*/config.json")
-    return max((file.parent for file in found), key=lambda one: one.stat().st_mtime, default=None)
+    # By the link, not by the blob behind it, which several copies may share.
+    newest = max(found, key=lambda file: file.lstat().st_mtime, default=None)
+    return newest.parent if newest is not None else None
 
 
 def stays_offline(offline: Offline, models: Iterable[str]) -> bool:

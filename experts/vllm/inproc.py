@@ -11,8 +11,8 @@ from vllm.utils.func_utils import _supports_kw
 from vllm.v1.engine import core
 from vllm.v1.engine.core_client import EngineCoreClient, InprocClient
 
-from experts.vllm.step_budget import StepBudget
-from experts.vllm.stepper import ARRIVAL, Stepper
+from experts.vllm.turns.step_budget import StepBudget
+from experts.vllm.turns.stepper import ARRIVAL, Stepper
 
 
 class InprocEngineClient(InprocClient):  # type: ignore[misc]

@@ -24,8 +24,7 @@ require_known_vllm()  # Before these, which import private parts that another ve
 from experts.vllm import adapter_math, inproc, seeds  # noqa: E402
 from experts.vllm.device_memory import DeviceMemory, Nvml  # noqa: E402
 from experts.vllm.dispatch import Dispatcher  # noqa: E402
-from experts.vllm.giving_way import GivingWay  # noqa: E402
-from experts.vllm.hub import Hub  # noqa: E402
+from experts.vllm.hub import Hub, folder_of  # noqa: E402
 from experts.vllm.launch import (  # noqa: E402
     add_adapters,
     build_application,
@@ -35,7 +34,10 @@ from experts.vllm.launch import (  # noqa: E402
     unservable,
 )
 from experts.vllm.loads import EngineLoad, Limits, LoadReport, WorkerSettings  # noqa: E402
-from experts.vllm.stepper import Stepper  # noqa: E402
+from experts.vllm.parsers.files import with_parsers  # noqa: E402
+from experts.vllm.parsers.settle import settle_parsers  # noqa: E402
+from experts.vllm.turns.giving_way import GivingWay  # noqa: E402
+from experts.vllm.turns.stepper import Stepper  # noqa: E402
 
 GIB = float(1 << 30)
 
@@ -125,10 +127,12 @@ class Worker:
         """The engine, its application, and the adapters that it refuses with the reason."""
         await asyncio.to_thread(self._hub.fetch_config, load.model)
         args = {**DEFAULTS, **self._own_defaults(load), **load.engine_args}
+        args = await asyncio.to_thread(with_parsers, folder_of(load.model), args)
         refused = unservable(load.adapters)
         merged = _without(replace(load, engine_args=args), refused)
         engine, parsed = await self._build(merged)
         async with self._all_or_nothing(engine):
+            settle_parsers(parsed, engine, load.engine_args)
             app = await build_application(engine, parsed)
             refused |= await add_adapters(app, merged.adapters)
             return engine, app, refused

@@ -3,14 +3,15 @@
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
 from aggregators.base import Panel
-from aggregators.likelihood.answers import choices_of, mixed_texts, read
+from aggregators.failures import all_failed_error, failure_reason
+from aggregators.likelihood.answers import ScoredText, choices_of, mixed_texts, read
 from aggregators.likelihood.likelihood import CAN, Likelihood, prompts_in
-from experts.errors import RequestError
+from experts.errors import ExpertError, RequestError
 from experts.openai_format import JSON, counted
 from experts.types import Request
 from orchestrator.request.answer import StartedAnswer, no_bytes
@@ -32,20 +33,27 @@ class Scoring:
     async def answer(
         self, context: RequestContext, trace: Trace, calls: ExpertCalls
     ) -> StartedAnswer:
-        """The whole answer. An expert that fails is an error: the others are another model.
+        """The whole answer. An expert that fails is left out and listed, as in other panels.
 
-        Raises ExpertError, and RequestError for everything but a request to score texts, or where
-        two experts read a text as different tokens.
+        Raises ExpertError where all fail, or one of those that are all required; RequestError for
+        everything but a request to score texts, or where two experts read a text as different
+        tokens.
         """
         asked, weights = self.check(context)
-        members = self.members
-        trace.plan = _plan(members, weights, self._name)
-        raw = await _ask(members, asked, calls)
+        weight_of = dict(zip(self.members, weights, strict=True))
+        trace.plan = _plan(self.members, weights, self._name)
+        required = self._aggregator.require_all
+        raw = await _ask(self.members, asked, calls, required=required)
         # In a thread: it is a sum for every token, and other requests wait meanwhile.
-        choices, undecided = await asyncio.to_thread(
-            _mixed, members, weights, raw, context.request.body
-        )
-        calls.tell("scored", weights=dict(zip(members, weights, strict=True)), undecided=undecided)
+        found = await asyncio.to_thread(_mixed, weight_of, raw, context.request.body, required)
+        choices, undecided, failures = found
+        used = {name: weight for name, weight in weight_of.items() if name not in failures}
+        if failures:
+            calls.tell(
+                f"{len(failures)} of {len(raw)} failed",
+                failed=[failure_reason(error) for error in failures.values()],
+            )
+        calls.tell("scored", weights=used, undecided=undecided)
         tree = {
             "id": context.id,
             "object": "text_completion",
@@ -83,11 +91,25 @@ def _plan(members: tuple[str, ...], weights: Sequence[float], aggregator: str) -
     return Plan(AskPanel(Panel(members), aggregator), f"The mixture of {named}.", members[0])
 
 
-async def _ask(members: Sequence[str], asked: Request, calls: ExpertCalls) -> list[bytes]:
-    """Every expert's answer; the first failure ends the others' calls."""
-    tasks = [asyncio.create_task(calls.whole(expert, asked)) for expert in members]
+async def _ask(
+    members: Sequence[str], asked: Request, calls: ExpertCalls, *, required: bool
+) -> dict[str, bytes | ExpertError]:
+    """Every expert's answer, or its error.
+
+    Where all are required, the first error ends the others' calls, and is raised.
+    """
+
+    async def one(expert: str) -> bytes | ExpertError:
+        try:
+            return await calls.whole(expert, asked)
+        except ExpertError as error:
+            if required:
+                raise
+            return error
+
+    tasks = [asyncio.create_task(one(expert)) for expert in members]
     try:
-        return await asyncio.gather(*tasks)
+        return dict(zip(members, await asyncio.gather(*tasks), strict=True))
     finally:
         for task in tasks:
             task.cancel()
@@ -95,13 +117,29 @@ async def _ask(members: Sequence[str], asked: Request, calls: ExpertCalls) -> li
 
 
 def _mixed(
-    members: Sequence[str], weights: Sequence[float], raw: Sequence[bytes], body: Any
-) -> tuple[list[dict[str, Any]], int]:
-    """The choices of the answer, and at how many places the most probable token is not certain."""
+    weights: Mapping[str, float],
+    raw: Mapping[str, bytes | ExpertError],
+    body: Any,
+    required: bool,
+) -> tuple[list[dict[str, Any]], int, dict[str, ExpertError]]:
+    """The choices, at how many places the most probable token is not certain, and who failed.
+
+    Raises ExpertError where nobody is left.
+    """
     prompts = prompts_in(body)
-    texts = {
-        expert: read(expert, answer, prompts) for expert, answer in zip(members, raw, strict=True)
-    }
-    mixtures = mixed_texts(texts, weights, body["max_tokens"])
+    texts: dict[str, list[ScoredText]] = {}
+    failures: dict[str, ExpertError] = {}
+    for expert, answer in raw.items():
+        try:
+            if isinstance(answer, ExpertError):
+                raise answer
+            texts[expert] = read(expert, answer, prompts)
+        except ExpertError as error:
+            if required:
+                raise
+            failures[expert] = error
+    if not texts:
+        raise all_failed_error(list(failures.values()))
+    mixtures = mixed_texts(texts, [weights[expert] for expert in texts], body["max_tokens"])
     undecided = sum(mixture.undecided for mixture in mixtures)
-    return choices_of(texts, mixtures, body["logprobs"]), undecided
+    return choices_of(texts, mixtures, body["logprobs"]), undecided, failures

@@ -26,6 +26,7 @@ from orchestrator.request.terms.abstention import abstention
 from orchestrator.request.terms.embeddings import check_embedding, gives_embeddings
 from orchestrator.request.terms.panels import refuse_role, refuse_what_one_expert_answers
 from orchestrator.request.terms.room import check_room
+from orchestrator.request.terms.tools import ToolReaders
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.store import MemoryStore
@@ -56,7 +57,12 @@ class Pipeline:
         self._retries = config.server.retries
         self._compositions = Compositions(config)
         self._decider = Decider(config, pool, routers, self.feedback)
-        self._single = SingleAnswers(pool, self._fused, self._retries)
+        self._single = SingleAnswers(
+            pool,
+            self._fused,
+            ToolReaders(config.hosted(), config.slots.engine_args),
+            self._retries,
+        )
         self._panels = PanelAnswers(config.server)
         self._several = SeveralPrompts(Detokenizer(config, pool), config.server)
         embedders = (name for name, spec in config.experts.items() if spec.embeds)

@@ -25,6 +25,7 @@ from experts.upstream.embeddings import check_embeddings, count_of
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import AskExpert
+from orchestrator.request.terms.tools import ToolReaders
 from orchestrator.request.token_attribution import TokenAttribution
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool, Lease
@@ -39,10 +40,13 @@ _LAST_EVENT = b"data: [DONE]\n\n"
 class SingleAnswers:
     """Answers of one expert each: the bytes of its engine, untouched."""
 
-    def __init__(self, pool: ExpertPool, fused: Mapping[str, Fused], retries: int) -> None:
+    def __init__(
+        self, pool: ExpertPool, fused: Mapping[str, Fused], tools: ToolReaders, retries: int
+    ) -> None:
         """`fused` are the pool's fused experts, by name."""
         self._pool = pool
         self._fused = fused
+        self._tools = tools
         self._retries = retries
         self._suspicions: set[asyncio.Task[None]] = set()
 
@@ -52,8 +56,11 @@ class SingleAnswers:
         """Ask the expert; one that fails before its first byte is asked again, `retries` times.
 
         A failure after that is raised by `StartedAnswer.rest`. Raises ExpertError, and
-        RequestError for a text that a fused expert must not read.
+        RequestError for a text that a fused expert must not read, and for tools whose calls nobody
+        could read.
         """
+        if "tools" in context.request.body:
+            self._tools.refuse_unread(context.request.body, action.expert)
         request = in_role(context.request, action.role) if action.role else context.request
         attribution = self._check_fused(request, context, action.expert)
         while True:
@@ -62,6 +69,8 @@ class SingleAnswers:
             try:
                 return await self._begin(request, context, trace, lease, attribution)
             except ExpertError as error:
+                if "tools" in context.request.body:
+                    self._tools.explain(error, action.expert)
                 # One that was silent for minutes would be so again.
                 if not error.retryable or isinstance(error, ExpertTimeout):
                     raise

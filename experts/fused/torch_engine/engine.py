@@ -12,7 +12,7 @@ from experts.errors import ConfigError, ExpertLost, RequestError
 from experts.fused.torch_engine.mixture_of_thoughts import Prompt, Session, ThoughtsModel
 from experts.fused.torch_engine.sampling import Sampler, Sampling
 from experts.fused.torch_engine.stops import Stops
-from experts.vllm.stepper import ARRIVAL, Stepper
+from experts.vllm.turns.stepper import ARRIVAL, Stepper
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Reads a file of requests: OpenAI's batch lines, or one bare request body per line."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -52,6 +53,30 @@ def read_batch(path: Path, config: Config) -> list[BatchLine]:
     if not lines:
         raise ConfigError(f"{path} has no request in it: one JSON object per line is needed.")
     return lines
+
+
+def single_prompts(lines: Sequence[BatchLine]) -> list[BatchLine]:
+    """The lines as a composition answers them: each prompt of a list is a request of its own.
+
+    An expert, and those that score together, get all prompts of a line at once.
+    """
+    return [part for line in lines for part in _parts(line)]
+
+
+def _parts(line: BatchLine) -> list[BatchLine]:
+    prompt = line.request.body.get("prompt")
+    routed = line.composition is not None and scoring_of(line.composition) is None
+    if not routed or not isinstance(prompt, list) or all(isinstance(one, int) for one in prompt):
+        return [line]
+    requests = (
+        replace(
+            line.request,
+            id=f"{line.request.id}-{number}",
+            body={**line.request.body, "prompt": one},
+        )
+        for number, one in enumerate(prompt)
+    )
+    return [replace(line, request=request) for request in requests]
 
 
 def _parse_line(raw: bytes, number: int, config: Config, compositions: Compositions) -> BatchLine:

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from experts.errors import ConfigError
-from orchestrator.cli.plan.batch_file import read_batch
+from orchestrator.cli.plan.batch_file import read_batch, single_prompts
 from orchestrator.cli.plan.calls import forecast_calls
 from orchestrator.cli.plan.report import as_json, print_plan
 from orchestrator.cli.plan.share import add_costs, share_out
@@ -22,7 +22,8 @@ def plan_file(
     config = load_config(config_file)
     lines = read_batch(path, config)
     known = fetch(url, api_key).get("loads", {}) if url else {}
-    shares = share_out(lines, forecast_calls(lines, config), config)
+    asked = single_prompts(lines)
+    shares = share_out(asked, forecast_calls(asked, config), config)
     works = [add_costs(share, config, known) for share in shares if share.hosted]
     budgets_gb = [config.slots.memory_gb] * config.slots.count
     found = forecast(works, budgets_gb)

@@ -78,6 +78,7 @@ class PoolState(TypedDict):
     slots: list[dict[str, Any]]
     loads: dict[str, dict[str, Any]]
     queued: dict[str, int]
+    versions: dict[str, str]
 
 
 class Reloaded(TypedDict):

@@ -43,7 +43,8 @@ class Sample:
         ("number", "-4", "minus four: -4", 1),
         ("number", "19", "The answer is 19, since 12 + 7 are 19 and not 20", 1),
         ("number", "19", "19 apples, of which 4 are red", 0),
-        ("number", "19", "nineteen", 0),
+        ("number", "19", "nineteen", 1),
+        ("number", "19", "ninety", 0),
         ("choice", "B", "The answer is (B) Lima.", 1),
         ("choice", "b", "**B**", 1),
         ("choice", "B", "A bee", 0),
@@ -175,3 +176,19 @@ def test_an_empty_string_is_a_literal(said: str) -> None:
     steps = {"extract": [{"json_key": "answer"}]}
     text = json.dumps({"answer": said})
     assert make_scorer("literal", steps)(Sample("''"), text) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("So the sentence is plausible.", 1),
+        ("It is not plausible.", 0),
+        ("That is IMPLAUSIBLE.", 0),
+        ("Final answer: yes. It is implausible that it is not.", 1),
+        ("Perhaps.", 0),
+    ],
+)
+def test_synonyms_stand_for_labels(text: str, score: float) -> None:
+    words = {"plausible": "yes", "not plausible": "no", "implausible": "no"}
+    scorer = make_scorer("label", {"labels": ["yes", "no"], "synonyms": words})
+    assert scorer(Sample("yes"), text) == score

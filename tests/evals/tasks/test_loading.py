@@ -94,7 +94,7 @@ def test_subtasks_are_categories_with_rules_of_their_own(tmp_path: Path) -> None
     file = yaml_of(tmp_path, SUBTASKS, "many.yaml")
     task = load_task(file)
     assert [row.category for row in task.rows] == ["sums", "sums", "cities"]
-    said = ("It is 1.", "two", "It is Lima")
+    said = ("It is 1.", "three", "It is Lima")
     assert task.score_all(list(zip(task.rows, said, strict=True))) == [1, 0, 1]
     part = load_task(file, "cities")
     assert (part.name, [row.answer for row in part.rows]) == ("many/cities", ["Lima"])

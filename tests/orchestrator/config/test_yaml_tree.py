@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from experts.errors import ConfigError
+from orchestrator.config.model import load_config
 from orchestrator.config.yaml_tree import fill_environment, put, read_otherwise, read_tree
 
 KEYS = st.text("abx-", min_size=1, max_size=3)
@@ -137,3 +138,28 @@ def test_a_file_that_is_not_there_says_how_to_name_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no such file") as caught:
         read_tree(tmp_path / "zoo.yaml")
     assert "--config FILE" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["no", "Off", "yes", "null", "~", "TRUE"])
+def test_a_name_that_yaml_misreads_is_shown_as_it_is_written(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "pool.yaml"
+    expert = "{type: openai, base_url: 'http://127.0.0.1:9/v1', model: m}"
+    path.write_text(f"experts:\n  a: {expert}\n  {name}: {expert}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load_config(path)
+    (problem,) = refused.value.problems
+    assert problem.startswith(f"experts.{name}: the name must be a text")
+    assert "put it in quotes" in problem
+
+
+def test_two_names_that_mean_the_same_to_yaml_are_told_so(write: Callable[[Any], Path]) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read_tree(write("a: {no: 1, Off: 2}"))
+    (problem,) = refused.value.problems
+    assert problem.startswith("line 1, column 12:")
+    assert "the key Off means the same as an earlier one" in problem
+
+
+def test_misread_keys_stay_through_merges(write: Callable[[Any], Path]) -> None:
+    tree = read_tree(write("x-one: &one {no: 1}\na: {<<: *one, b: 2}"))
+    assert {str(key): value for key, value in tree["a"].items()} == {"no": 1, "b": 2}

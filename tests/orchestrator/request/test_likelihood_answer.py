@@ -48,7 +48,9 @@ async def pool(serve: Any, upstream: Any) -> Any:
         f"mix/{name}": {"router": "one", "aggregator": {"type": "likelihood", "weights": weights}}
         for name, weights in mixtures.items()
     }
-    compositions["mix/once"] = {**compositions["mix/two"], "budget": {"calls": 1}}
+    strict = {"type": "likelihood", "weights": mixtures["two"], "require_all": True}
+    compositions["mix/strict"] = {"router": "one", "aggregator": strict}
+    compositions["mix/once"] = {**compositions["mix/strict"], "budget": {"calls": 1}}
     compositions["mix/quick"] = {**compositions["mix/two"], "budget": {"seconds": 0.2}}
     return await serve(experts, compositions=compositions, server={"retries": 1})
 
@@ -142,28 +144,52 @@ async def test_other_tokens_name_both_experts(pool: Any) -> None:
         ("cut", 502),
     ],
 )
-async def test_one_that_fails_is_named(pool: Any, two: str, status: int) -> None:
-    answer = await score(pool, script(says(-1.0), two))
+async def test_where_all_are_required_one_that_fails_is_named(
+    pool: Any, two: str, status: int
+) -> None:
+    answer = await score(pool, script(says(-1.0), two), "mix/strict")
     assert answer.status_code == status
     assert answer.json()["error"]["source"] == "two"
 
 
 async def test_a_failure_ends_the_calls_of_the_others(pool: Any, upstream: Any) -> None:
-    answer = await score(pool, script("silent others", "refuse field"))
+    answer = await score(pool, script("silent others", "refuse field"), "mix/strict")
     assert answer.json()["error"]["source"] == "two"
     await upstream.saw("aborted others")
 
 
 async def test_one_that_broke_once_is_asked_again(pool: Any, upstream: Any) -> None:
     """The second time, it answers, if not what it was asked."""
-    answer = await score(pool, "one: drop-once scoring\ntwo: " + says(-1.0))
+    answer = await score(pool, "one: drop-once scoring\ntwo: " + says(-1.0), "mix/strict")
     assert answer.json()["error"]["source"] == "one"
     assert answer.json()["error"]["code"] == "bad_output"
     assert upstream.asked["drop-once scoring"] == 2
 
 
 async def test_the_budgets_time_ends_it(pool: Any, upstream: Any) -> None:
-    answer = await score(pool, script("silent scoring", says(-1.0)), "mix/quick")
+    answer = await score(pool, script("silent scoring", "silent scoring"), "mix/quick")
     assert answer.status_code == 504
     assert answer.json()["error"]["code"] == "budget_spent"
     await upstream.saw("aborted scoring")
+
+
+@pytest.mark.parametrize("two", ["refuse broken", "refuse field", "drop", "say hello", "cut"])
+async def test_one_that_fails_is_left_out_and_listed(pool: Any, two: str) -> None:
+    body = {"coterie": {"explain": True}}
+    answer = (await score(pool, script(says(-1.0), two, says(-3.0)), "mix/three", **body)).json()
+    mean = math.log((math.exp(-1.0) + math.exp(-3.0)) / 2)
+    (choice,) = answer["choices"]
+    assert choice["logprobs"]["token_logprobs"] == [None, pytest.approx(mean)]
+    told = answer["coterie"]["aggregation"]
+    assert told["weights"] == {"one": 1, "three": 1}
+    assert len(told["failed"]) == 1
+    assert "two" in told["failed"][0]
+
+
+async def test_where_all_fail_their_reasons_are_told(pool: Any) -> None:
+    answer = await score(pool, script("refuse broken", "drop"))
+    assert answer.status_code == 502
+    message = answer.json()["error"]["message"]
+    assert "one" in message
+    assert "two" in message
+    assert (await score(pool, script("refuse field", "refuse field"))).status_code == 400

@@ -18,7 +18,7 @@ from experts.fused.composites.mixture_of_thoughts.listening import listened
 from experts.fused.torch_engine.api import application
 from experts.fused.torch_engine.engine import Ask, TorchEngine
 from experts.fused.torch_engine.sampling import Sampling
-from experts.vllm.stepper import Stepper
+from experts.vllm.turns.stepper import Stepper
 
 ASKED = [{"role": "user", "content": "What is 12 + 5?"}]
 ROLE = "arithmetic+geography+translation"

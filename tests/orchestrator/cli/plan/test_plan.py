@@ -321,3 +321,31 @@ def test_a_file_of_another_system_is_planned_as_its_own(plan: Any, tmp_path: Pat
     packed.write_bytes(gzip.compress(written["odd"].encode()))
     assert plan(packed)[0] == 0
     assert told[0] == told[1]
+
+
+def test_every_prompt_of_a_list_is_routed_and_counted(
+    write: Callable[..., Path], plan: Callable[..., tuple[int, str, str]], monkeypatch: Any
+) -> None:
+    class ByText:
+        """The expert that the prompt names."""
+
+        name = "one"
+
+        def route(self, requests: Any) -> list[Decision]:
+            named = [request.query.split()[0] for request in requests]
+            return [Decision(name, ((name, 1.0),), "") for name in named]
+
+    monkeypatch.setattr("orchestrator.cli.plan.calls.make_router", lambda *_: ByText())
+    file = write(
+        {"model": "pool/auto", "prompt": ["base 45678", "other 78", "base 456"], "max_tokens": 10},
+        {"model": "base", "prompt": ["12345678", "1234"], "max_tokens": 5},
+    )
+    code, out, _ = plan(file, "--json")
+    engines = {one["engine"]: one for one in json.loads(out)["engines"]}
+    assert code == 0
+    assert engines["base"]["calls"] == {"base": 3}
+    assert engines["other"]["calls"] == {"other": 1}
+    assert engines["base"]["prompt_tokens"] == 3 + 2 + (2 + 1)
+    assert engines["other"]["prompt_tokens"] == 2
+    assert engines["base"]["new_tokens"] == 10 + 10 + 5 + 5
+    assert "2 requests" in plan(file)[1]

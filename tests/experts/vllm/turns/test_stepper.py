@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from experts.vllm.stepper import ARRIVAL, Stepper
+from experts.vllm.turns.stepper import ARRIVAL, Stepper
 
 PATIENCE_S = 5.0
 NEVER_S = 3600.0

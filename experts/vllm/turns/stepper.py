@@ -3,7 +3,7 @@
 vLLM keeps its forward context and its current configuration in module globals, so two engines of
 one process must never step or load at the same time. Steps run on the event loop, which is idle
 meanwhile anyway: it waits for their tokens. Loads run in a thread; nothing steps meanwhile, except
-where a load gives way (`giving_way.py`).
+where a load gives way (`turns/giving_way.py`).
 """
 
 import asyncio

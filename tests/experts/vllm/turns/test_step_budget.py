@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experts.vllm.step_budget import FEWEST, FIRST, StepBudget
+from experts.vllm.turns.step_budget import FEWEST, FIRST, StepBudget
 
 
 def test_before_a_step_was_measured_it_is_careful() -> None:

@@ -1,0 +1,107 @@
+"""The option of a question that an answer chooses, as its letter. Pure.
+
+A letter counts where the answer says that it concludes with it, or where its end, or its very
+beginning, names one option and no other. Letters that are only spoken of are no choice.
+"""
+
+import re
+from collections.abc import Iterator
+
+from aggregators.answers.places import boxed, conclusions
+
+LAST_OPTION = "R"
+"""BIG-Bench Hard lists so many."""
+
+ENDING = 400
+"""Characters of the last paragraph in which an option may be named without being announced."""
+_SENTENCES = 3
+"""As many of its last sentences."""
+_WORDS_ALONE = 2
+
+_OPTION = rf"(?!I\s+[a-z])[A-{LAST_OPTION}]"
+"""A letter that is an option, and not the pronoun "I"."""
+_AFTER = r"(?![A-Za-z0-9'\u2019])"
+_CHOICE = re.compile(
+    rf"^\W{{0,6}}(?:(?:[Oo]ption|[Cc]hoice|[Ll]etter)\s+)?\W{{0,3}}({_OPTION}){_AFTER}"
+)
+_SMALL = re.compile(
+    rf"^[^\w]{{0,6}}(?:(?:option|choice|letter)\s+)?[*(\[\s]{{0,3}}([a-{LAST_OPTION.lower()}])"
+    r"(?:\s?[)\]]|[.:,](?:\s|$)|[*$}\s]*(?:\n|$))",
+    re.IGNORECASE,
+)
+"""A small letter, which must be set off: "a" is also a word."""
+_TEXT_MARKUP = re.compile(
+    rf"\\(?:text|mathrm|mbox|textbf|mathbf)\{{\s*\(?([A-{LAST_OPTION}])\)?\s*\}}"
+)
+_NAMED = re.compile(
+    rf"[(\[]({_OPTION})[)\]]|\*\*\(?({_OPTION})\b|\b({_OPTION})\*\*"
+    rf"|\b(?:[Oo]ption|[Cc]hoice)\s+\W?({_OPTION}){_AFTER}"
+    rf"|\b(?:is|be|are|was|were|called|choose|select|pick)\s+({_OPTION})(?:[.):]|\s*$)"
+)
+_ALONE = re.compile(rf"^[^\w\n]*({_OPTION})[^\w\n]*$", re.MULTILINE)
+_LISTED = re.compile(rf"^[^\w\n]*(?!A:)({_OPTION})[).:]\**(?=\s|$)", re.MULTILINE)
+"""As lists of options are written; "A:" announces an answer."""
+_ANNOUNCED = re.compile(rf":[*\s]*\n[^\w\n]*({_OPTION})[).:][^\n]*$")
+"""The last line, where the one before ends with a colon."""
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z(*])|\n+")
+_DENIED = re.compile(
+    r"\W*(?:(?:is|are|does|do|has|would|can)(?:\s+not|n't)\b|cannot\b"
+    r"|is\s+(?:wrong|incorrect|false|too)\b)",
+    re.IGNORECASE,
+)
+
+
+def choice(text: str) -> str | None:
+    """The letter of the option concluded with; None where none, or more than one, may be meant."""
+    for place in _places(text):
+        if letter := _at(place):
+            return letter
+    whole = text.strip()
+    if len(whole.split()) <= _WORDS_ALONE and (letter := _at(whole)):
+        return letter
+    return _at_the_end(whole) or _at_the_beginning(whole)
+
+
+def _places(text: str) -> Iterator[str]:
+    if (inside := boxed(text)) is not None:
+        yield inside
+    yield from conclusions(text)
+
+
+def _at(place: str) -> str | None:
+    place = _TEXT_MARKUP.sub(r"\1", place)
+    if found := _CHOICE.match(place):
+        return found[1]
+    if found := _SMALL.match(place):
+        return found[1].upper()
+    return None
+
+
+def _at_the_end(text: str) -> str | None:
+    """What the last sentences name: the last one that names any decides, and names only one."""
+    ending = text[-ENDING:]
+    lines = _ALONE.findall(ending)
+    if lines and _ALONE.match(ending.rsplit("\n", 1)[-1]):
+        return str(lines[-1])
+    if announced := _ANNOUNCED.search(ending):
+        return announced[1]
+    lists = len(set(_LISTED.findall(ending))) > 1
+    for sentence in reversed(_SENTENCE.split(ending)[-_SENTENCES:]):
+        found = [] if lists and _LISTED.match(sentence) else list(_options_in(sentence))
+        if found:
+            return found[-1] if len(set(found)) == 1 else None
+    return str(lines[-1]) if lines else None
+
+
+def _options_in(sentence: str) -> Iterator[str]:
+    if found := _LISTED.match(sentence):
+        yield found[1]
+    for found in _NAMED.finditer(sentence):
+        if not _DENIED.match(sentence, found.end()):
+            yield found[found.lastindex or 0]
+
+
+def _at_the_beginning(text: str) -> str | None:
+    """The option that the text begins with, unless it lists others, too."""
+    begun = _LISTED.match(text)
+    return begun[1] if begun and len(set(_LISTED.findall(text))) == 1 else None

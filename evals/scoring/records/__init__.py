@@ -1,0 +1,1 @@
+"""What is known of records: tables of answers whose verdicts came with them."""
