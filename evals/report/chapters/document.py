@@ -20,8 +20,8 @@ READING = Section(
         " small rather than too large: a * can be trusted. The unbiased gain is over an expert that"
         " was chosen by other questions; it scatters more, which is why it has no *.",
         "Seconds are the longest chain of an answer's calls, as the run that asked has measured"
-        " them: without the wait for a turn and for loads, but with that inside an engine, which has"
-        " dozens of calls at once. They tell little of an expert's speed when nobody else asks."
+        " them: without the wait for a turn and for loads, but with that inside an engine, which"
+        " has dozens of calls at once. They tell little of an expert's speed when nobody else asks."
         " Answers of the cache count as if they were asked.",
     ),
 )

@@ -85,9 +85,7 @@ def test_one_expert_alone_is_told_and_a_pool_of_two_is_not() -> None:
     two = audit("s", _many(a=25, b=25), list("ab"), [])
     assert alone is not None
     assert two is not None
-    assert alone.warnings == (
-        "a gets 100 % of all answers, in a pool of 3 experts (50 questions)",
-    )
+    assert alone.warnings == ("a gets 100 % of all answers, in a pool of 3 experts (50 questions)",)
     assert alone.effective == 1
     assert two.warnings == ()
 
