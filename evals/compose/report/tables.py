@@ -207,8 +207,8 @@ def _range(low: float, high: float) -> str:
 
 
 def _sure(share: float) -> str:
-    """Percent that is 100 or 0 only where every draw says so."""
-    return f"{min(max(100 * share, 0.1 * (share > 0)), 100 - 0.1 * (share < 1)):.1f}"
+    """Percent; nothing is quite sure."""
+    return f"{min(max(100 * share, 0.1), 99.9):.1f}"
 
 
 def _number(value: float) -> str:

@@ -18,7 +18,7 @@ def test_it_rises_to_the_end_whatever_the_steps_tell(parts: list[tuple[float, in
         for done in (*range(total), 0, total):  # One step begins anew.
             doing("x", done, total)
     assert told == sorted(told)
-    assert 0 <= told[0]
+    assert told[0] >= 0
     assert told[-1] <= SCALE
     assert steps.left == 0
 
