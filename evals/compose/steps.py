@@ -29,8 +29,3 @@ class Steps:
             self._doing(before + text, self._told, SCALE)
 
         return doing
-
-    @property
-    def left(self) -> int:
-        """How many steps have not begun."""
-        return len(self._efforts) - self._next

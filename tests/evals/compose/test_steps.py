@@ -20,7 +20,6 @@ def test_it_rises_to_the_end_whatever_the_steps_tell(parts: list[tuple[float, in
     assert told == sorted(told)
     assert told[0] >= 0
     assert told[-1] <= SCALE
-    assert steps.left == 0
 
 
 def test_efforts_are_shares_and_words_are_kept() -> None:
