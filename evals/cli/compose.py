@@ -38,9 +38,11 @@ MaxCalls = Annotated[
     float | None, typer.Option(min=1, help="The most calls of a question, on average.")
 ]
 MaxPanel = Annotated[int | None, typer.Option(min=1, help="The most calls of any question.")]
-MaxLatency = Annotated[
+MaxSeconds = Annotated[
     float | None,
-    typer.Option(min=0, help="The most seconds of a question, on average, without waiting."),
+    typer.Option(
+        min=0, help="The most seconds of a question, on average, under the load of the run."
+    ),
 ]
 MaxLoaded = Annotated[
     float | None, typer.Option(min=0, help="The most memory of all experts that are asked.")
@@ -56,7 +58,7 @@ Parts = Annotated[
     ),
 ]
 Folds = Annotated[int, typer.Option(min=2, help="Folds of the cross-validation that chooses.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of parts, folds and bootstrap.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of parts and folds.")]
 Worth = Annotated[
     float,
     typer.Option(min=0, help="Points: an expert that surely brings less is not worth its memory."),
@@ -80,7 +82,7 @@ def compose(
     max_price: MaxPrice = None,
     max_calls: MaxCalls = None,
     max_panel: MaxPanel = None,
-    max_latency: MaxLatency = None,
+    max_seconds: MaxSeconds = None,
     max_loaded_gb: MaxLoaded = None,
     against: DrawnAgainst = None,
     parts: Parts = 2,
@@ -100,7 +102,7 @@ def compose(
     not worth their memory, and the YAML.
     """
     source = (run, recorded, benchmark, pool)
-    bounds = (max_price, max_calls, max_panel, max_latency, max_loaded_gb)
+    bounds = (max_price, max_calls, max_panel, max_seconds, max_loaded_gb)
     search = (None if against is None else against.value, parts, folds, seed, worth)
     launch(
         "evals.compose.command:compose",

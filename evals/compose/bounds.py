@@ -1,7 +1,7 @@
 """What an answer may cost, and which of the compositions tried keep to it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,7 +69,7 @@ class Bounds:
     panel: float | None = None
     """Calls of any question."""
     seconds: float | None = None
-    """Mean seconds of a question, without waiting."""
+    """Mean seconds of a question, under the load of the run that asked."""
     memory_gb: float | None = None
     """Of all experts that it may ask, loaded together."""
 
@@ -80,7 +80,7 @@ class Bounds:
             "--max-price": ("price", self.price),
             "--max-calls": ("calls", self.calls),
             "--max-panel": ("most_calls", self.panel),
-            "--max-latency": ("seconds", self.seconds),
+            "--max-seconds": ("seconds", self.seconds),
             "--max-loaded-gb": ("memory_gb", self.memory_gb),
         }
         return {name: (field, most) for name, (field, most) in options.items() if most is not None}
@@ -97,7 +97,7 @@ class Bounds:
         return sum(max(0.0, part) for part in over if part > SLACK)
 
     def check(self, matrix: Matrix) -> None:
-        """Raise ConfigError for a bound on what is not known."""
+        """Raise ConfigError for a bound on what is not known, or that no expert alone keeps to."""
         known = {"price": matrix.prices, "seconds": matrix.seconds, "memory_gb": matrix.memory_gb}
         for option, (field, most) in self.named.items():
             if not math.isfinite(most):
@@ -107,6 +107,18 @@ class Bounds:
                     f"{option}: this is not known of every expert here.",
                     hint="Leave the option out, or use answers for which it was recorded.",
                 )
+            if field in known:
+                each = np.atleast_2d(known[field]).mean(axis=0)
+                self._reachable(option, most, dict(zip(matrix.experts, each.tolist(), strict=True)))
+
+    def _reachable(self, option: str, most: float, each: Mapping[str, float]) -> None:
+        """No composition takes less than the expert that takes least."""
+        least = min(each, key=lambda expert: each[expert])
+        if each[least] / max(most, SLACK) - 1 > SLACK:
+            raise ConfigError(
+                f"{option} {most:g}: no expert alone keeps to it, so no composition does.",
+                hint=f"The nearest is {least}: it needs {option} {_above(each[least]):g}.",
+            )
 
     def best(self, found: Sequence[Tried]) -> Tried:
         """The best within the bounds. Raises ConfigError, with the nearest, where none is."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from evals.compose.answers.matrix import Matrix
 from evals.compose.composition import MEANS, Alone, Composition, Escalates, Order, Votes, Way
 from evals.compose.replay import Replay
 
@@ -44,10 +45,22 @@ def singles(experts: Sequence[str]) -> list[Composition]:
     return [Composition((one,), FIRST, Alone()) for one in experts]
 
 
+def priced(matrix: Matrix) -> bool:
+    """Whether prices differ, so that quality can be weighed against them."""
+    return bool(matrix.rates.max() > matrix.rates.min())  # NaN is not above NaN.
+
+
+def counts(experts: Sequence[str], *, prices: bool) -> list[int]:
+    """About how many compositions there are of all experts, and of subsets of 2, 3, and so on."""
+    whole = sum(len(list(_ways(order, len(experts), prices=prices))) for order in orders())
+    subsets = [len(list(of_subset(experts[:size]))) for size in range(2, len(experts))]
+    return [whole, *subsets]
+
+
 def everything(replay: Replay) -> Iterator[Composition]:
     """Every way with every order, for all experts; thresholds come from these questions."""
     experts = replay.matrix.experts
-    prices = bool(replay.matrix.rates.max() > replay.matrix.rates.min())  # NaN is not above NaN.
+    prices = priced(replay.matrix)
     for order in orders():
         best = Composition(experts, order, Alone())
         for way in _ways(order, len(experts), prices=prices):

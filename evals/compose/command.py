@@ -15,10 +15,11 @@ from evals.compose.answers.matrix import Matrix, check
 from evals.compose.bounds import Bounds, Tried
 from evals.compose.predictions import Embedded
 from evals.compose.report.numbers import write_json
-from evals.compose.report.paste import outcome_table, sections
-from evals.compose.report.picture import draw
+from evals.compose.report.paste import check_name, outcome_table, sections
+from evals.compose.report.picture import check_picture, draw
 from evals.compose.report.tables import Printed, print_all
 from evals.compose.search import Costs
+from evals.compose.steps import Steps
 from evals.reporting.table import Finish
 from evals.runs.recorded import read_recorded
 from experts.errors import ConfigError
@@ -33,6 +34,8 @@ AXES: dict[Axis, str] = {
 }
 FIELDS = {"price": "prices", "seconds": "seconds", "memory": "memory_gb"}
 OUTCOMES = Path("composed.parquet")
+EMBEDDED = 10
+"""Questions that are embedded while a fast router is fitted, about."""
 
 
 class Source(NamedTuple):
@@ -77,16 +80,17 @@ async def compose(
     Raises ConfigError.
     """
     limits, how, out = Bounds(*bounds), Search(*search), Outputs(*outputs)
+    check_name(out.name)
+    check_picture(out.plot)
     encoder = MiniLMEncoder(cache_size=0)
     matrix, told = await _read(progress, Source(*source), encoder)
     check(matrix)
     axis = how.against or ("price" if matrix.prices.max() > matrix.prices.min() else "calls")
     cost = _cost(axis, matrix)
-    texts = [query.text for query in matrix.queries]
-    vectors = embedded(texts, encoder, out.vectors, progress.doing)
-    known = Embedded(matrix, vectors, encoder.name)
     settings = experiment.Settings(limits, cost, how.parts, how.folds, how.seed)
-    result = experiment.compose(known, settings, progress.doing)
+    experiment.check(matrix, settings)
+    known, steps = _embedded(matrix, encoder, out.vectors, settings, progress)
+    result = experiment.compose(known, settings, steps.next())
     progress.say(f"{result.tried} compositions replayed, {how.parts} times")
     chosen = result.chosen.selected.composition
     path = out.outcomes or OUTCOMES
@@ -104,6 +108,22 @@ async def compose(
         told, matrix, limits, result, how.parts, how.worth / 100, pasted, path, written
     )
     return partial(print_all, printed=printed)
+
+
+def _embedded(
+    matrix: Matrix,
+    encoder: MiniLMEncoder,
+    file: Path | None,
+    settings: experiment.Settings,
+    progress: Progress,
+) -> tuple[Embedded, Steps]:
+    """The questions with their vectors, and the progress of what comes after that."""
+    texts = [query.text for query in matrix.queries]
+    kept = file is not None and file.exists()
+    embedding = 0.0 if kept else len(texts) / EMBEDDED
+    steps = Steps(progress.doing, [embedding, sum(experiment.efforts(matrix, settings))])
+    vectors = embedded(texts, encoder, file, steps.next())
+    return Embedded(matrix, vectors, encoder.name), steps
 
 
 async def _read(progress: Progress, source: Source, encoder: MiniLMEncoder) -> tuple[Matrix, str]:
@@ -141,7 +161,7 @@ def _label(axis: Axis, matrix: Matrix) -> str:
     units = {
         "price": f"mean price of a question, {matrix.unit}",
         "calls": "mean calls of a question",
-        "seconds": "mean seconds of a question",
+        "seconds": "mean seconds of a question, under the load of the run",
         "memory": "GB of all experts that are asked",
     }
     return units[axis]

@@ -8,16 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evals.compose.answers.embedding import Doing
 from evals.compose.answers.matrix import Matrix
 from evals.compose.ballots import Floats, Numbers
 from evals.compose.composition import MEANS, Order
+from evals.compose.steps import Doing
+from experts.errors import ConfigError
 from routers.fitted.cross_validation import trusted
 from routers.fitted.training_set import TrainingSet
 from routers.registry import router_class
 
 OUTCOMES = Path("outcomes.parquet")
 """A router wants to know where its outcomes are; here it gets them directly."""
+FEWEST_REPORTED = 5
+"""Questions of a part, below which its report tells nothing."""
+LONGER = {"factors": 20}
+"""How many times longer a type of router takes to fit than others do, about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +64,34 @@ def parts(groups: NDArray[np.str_], count: int, seed: int) -> Iterator[tuple[Num
         yield np.flatnonzero(part != one), np.flatnonzero(part == one)
 
 
+def check_cuts(count: int, into: int, folds: int) -> None:
+    """Raise ConfigError where `count` different questions are too few for these parts or folds."""
+    most = count // FEWEST_REPORTED
+    if into > most:
+        raise ConfigError(
+            f"--parts {into}: {count} different questions make {most} parts at most:"
+            f" a report on fewer than {FEWEST_REPORTED} questions tells nothing.",
+            hint="Ask more questions, or leave the option out.",
+        )
+    left = count - -(-count // into)
+    if folds > left:
+        raise ConfigError(
+            f"--folds {folds}: a search chooses on {left} of the {count} different questions here,"
+            " and every fold needs one.",
+            hint="Ask more questions, or leave the option out.",
+        )
+
+
+def fits(orders: Sequence[Order]) -> list[Order]:
+    """What has to be fitted for these orders, each once."""
+    return list(dict.fromkeys(order.fit for order in orders))
+
+
+def effort(orders: Sequence[Order]) -> int:
+    """How long it takes to fit all that these orders need, in fits of a fast router."""
+    return sum(LONGER.get(fit.router, 1) for fit in fits(orders))
+
+
 def cross_fitted(
     known: Embedded, orders: Sequence[Order], folds: int, seed: int, doing: Doing
 ) -> Predicted:
@@ -87,9 +120,10 @@ def fitted_on(seen: Embedded, unseen: Embedded, orders: Sequence[Order], doing: 
     ranks[columns] = np.arange(len(columns))
     shape = unseen.matrix.scores.shape
     raws, means = {}, {}
-    fits = list(dict.fromkeys(order.fit for order in orders))
-    for number, fit in enumerate(fits):
-        doing(f"fitting {fit}", number, len(fits))
+    done, whole = 0, effort(orders)
+    for fit in fits(orders):
+        doing(f"fitting {fit}", done, whole)
+        done += effort([fit])
         raw, overall = _predict(fit, evidence, unseen.vectors)
         raws[fit], means[fit] = np.empty(shape), np.empty(shape)
         raws[fit][:, columns], means[fit][:, columns] = raw, overall

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from evals.compose.answers.embedding import Doing
 from evals.compose.bounds import Tried, tried
 from evals.compose.candidates import everything, of_subset, singles
 from evals.compose.composition import Alone, Composition, Order, Votes
 from evals.compose.replay import Replay
+from evals.compose.steps import Doing
 
 GREEDY_ORDER = Order("kernel")
 LEAST_STEP = 0.005
@@ -20,18 +20,26 @@ class Found:
     """Everything that was tried on the questions of a selection."""
 
     tried: tuple[Tried, ...]
-    single: Tried
-    """The best expert alone."""
+    alone: tuple[Tried, ...]
+    """Each expert alone, in the order of the matrix."""
+
+    @property
+    def single(self) -> Tried:
+        """The best expert alone."""
+        return max(self.alone, key=lambda one: one.rank)
 
 
-def search(replay: Replay, doing: Doing) -> Found:
-    """Try all experts together, and the subsets that greedy forward selection meets."""
+def search(replay: Replay, begin: Callable[[], Doing]) -> Found:
+    """Try all experts together, and the subsets that greedy forward selection meets.
+
+    `begin` is called for each of these: `candidates.counts` of them.
+    """
     experts = replay.matrix.experts
-    alone = [tried(replay, one) for one in singles(experts)]
-    found = [*alone, *_all(replay, everything(replay), "replaying compositions", doing)]
+    alone = tuple(tried(replay, one) for one in singles(experts))
+    found = [*alone, *_all(replay, everything(replay), "replaying compositions", begin())]
     for subset in greedy(replay)[1:-1]:
-        found += _all(replay, of_subset(subset), f"replaying {len(subset)} experts", doing)
-    return Found(tuple(found), max(alone, key=lambda one: one.rank))
+        found += _all(replay, of_subset(subset), f"replaying {len(subset)} experts", begin())
+    return Found(tuple(found), alone)
 
 
 def greedy(replay: Replay) -> list[tuple[str, ...]]:

@@ -161,7 +161,7 @@ class _Maker:
         oracles = [oracle(task, self.experts) for task in tasks]
         subjects = [s for s in self.kinds if tasks and all(s in task.columns for task in tasks)]
         lines, reference = [], None
-        columns = Columns(tasks, best, oracles, subjects, self.info.seed)
+        columns = Columns(tasks, best, oracles, subjects)
         if best is not None:
             reference = Reference(
                 best.name, best.in_sample, _mean(columns.of("opponent", "")), best.chosen,
@@ -195,7 +195,7 @@ class _Maker:
             regret=columns.of("regret", subject),
             costs=costs(rows, self.loads),
             corrected=self.corrected.get((subject, name)),
-            draws=draw_scores(rows, self.scorers[name], self.info.seed) if name else None,
+            draws=draw_scores(rows, self.scorers[name]) if name else None,
         )
 
 

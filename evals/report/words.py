@@ -5,6 +5,8 @@ import re
 from evals.report.statistics.intervals import Interval
 
 NONE = "-"
+SECONDS = "s in run"
+"""Heads the seconds of an answer: an engine that answers many at once is slower for each."""
 NAME_CHARS = 60
 """Longest name in a table; the JSON has the whole one."""
 _CONTROL = re.compile(

@@ -62,7 +62,11 @@ class Row(_Record):
     calls: dict[str, int] = Field({}, description="Expert -> calls, those of the cache included.")
     tokens: dict[str, Tokens] = {}
     price_usd: float = 0.0
-    seconds: float = Field(0.0, description="The longest chain of calls, without waiting.")
+    seconds: float = Field(
+        0.0,
+        description="The longest chain of calls under the run's load: without the wait for a turn"
+        " and for loads, but with that inside an engine that answers many at once.",
+    )
 
 
 class SubjectInfo(_Record):

@@ -7,7 +7,8 @@ from statistics import fmean
 
 from rich.console import Console
 
-from evals.reporting.intervals import Accuracy, accuracy
+from evals.reporting import intervals
+from evals.reporting.intervals import Accuracy
 from evals.reporting.table import interval, print_table, say, tenths
 from evals.runs.record import RUN_FILE, SAMPLES_FILE, Row, RunInfo
 from evals.runs.scoring import failed, hopeless
@@ -42,11 +43,15 @@ def print_run(console: Console, folder: Path, info: RunInfo, rows: Sequence[Row]
 
 
 def accuracy_of(rows: Sequence[Row]) -> Accuracy:
-    """Of one subject; several draws of a question count as one, with their mean."""
-    by_question: dict[tuple[str, str], list[float]] = defaultdict(list)
+    """Of one subject, as the report counts it: each task the same, and each of its questions.
+
+    Several draws of a question count as one, with their mean.
+    """
+    by_task: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        by_question[row.task, row.sample].append(row.score)
-    return accuracy(sum(map(fmean, by_question.values())), len(by_question))
+        by_task[row.task][row.sample].append(row.score)
+    parts = [intervals.accuracy_of([fmean(own) for own in q.values()]) for q in by_task.values()]
+    return Accuracy(*intervals.combined(parts), sum(one.count for one in parts))
 
 
 def _cells(name: str, rows: Sequence[Row], tasks: Sequence[str], priced: bool) -> list[str]:

@@ -2,24 +2,24 @@
 
 import hashlib
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evals.compose.steps import Doing
 from experts.errors import ConfigError
 from routers.base import Encoder
 
 AT_ONCE = 256
-Doing = Callable[[str, int, int], None]
 
 
 def embedded(
     texts: Sequence[str],
     encoder: Encoder,
     file: Path | None,
-    doing: Callable[[str, int, int], None],
+    doing: Doing,
 ) -> NDArray[np.float32]:
     """[N, dimension]. Read from the file (.npz) if it is there and holds these texts' vectors.
 

@@ -23,11 +23,13 @@ def write_json(path: Path, result: Result, setting: Mapping[str, Any]) -> None:
         "frontier": [_judged(one) for one in result.points],
         "chosen": _judged(result.chosen),
         "best_single": _judged(result.single),
+        "best_single_where_chosen": _judged(result.picked),
         "experts": [_drop(one) for one in result.drops],
         "optimism": {"mean": result.optimism, "standard_error": result.optimism_error},
         "overall": {
             "accuracy": asdict(result.overall),
             "gain": _paired(result.overall_gain),
+            "best_single": result.overall_single,
             "calls": result.overall_calls,
         },
     }

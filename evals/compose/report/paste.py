@@ -21,19 +21,22 @@ PANEL = 3
 SYNTHESIS, DEBATE = "-synthesis", "-debate"
 
 
+def check_name(name: str) -> None:
+    """Raise ConfigError for a name that no composition can have."""
+    try:
+        TypeAdapter(CompositionName).validate_python(name)
+    except ValidationError as error:
+        reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise ConfigError(f"--name {name}: {reason}.") from error
+
+
 def sections(
     chosen: Composition, answer: AnswerKind, name: str, outcomes: Path, calls: float | None = None
 ) -> dict[str, Any]:
     """The sections `routers` and `compositions`: what was chosen, and finalists of new text.
 
     `calls` is the most that an answer may take; finalists that would take more are left out.
-    Raises ConfigError for a name that no composition can have.
     """
-    try:
-        TypeAdapter(CompositionName).validate_python(name)
-    except ValidationError as error:
-        reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-        raise ConfigError(f"--name {name}: {reason}.") from error
     router = name.rpartition("/")[2].replace("+", "-")
     keys = _router(chosen, outcomes)
     compositions = {name: {"router": router, **_way(chosen, answer)}}

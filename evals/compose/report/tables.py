@@ -16,7 +16,7 @@ from evals.compose.report.paste import text
 from evals.reporting.table import interval, print_table, say, tenths
 
 COLUMNS = ("composition", "right %", "95 % interval", "gain", "95 % interval", "sure %")
-COSTS = ("calls", "price", "s", "GB")
+COSTS = ("calls", "price", "s in run", "GB")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,9 @@ def print_all(console: Console, printed: Printed) -> int:
     say(
         console,
         f"Chosen on {result.chosen_on} questions, by cross-validation; all figures are those of"
-        f" the other {result.reported_on}. Price in {matrix.unit}.",
+        f" the other {result.reported_on}. Price in {matrix.unit}. `gain` is over"
+        f" {result.single.selected.composition}, the best single expert on those"
+        f" {result.reported_on}; `s in run` are seconds under the load of the run that asked.",
     )
     say(console)
     _print_points(console, result)
@@ -67,28 +69,49 @@ def print_all(console: Console, printed: Printed) -> int:
 def verdict(printed: Printed) -> list[str]:
     """What was chosen, how good the search is, and how much it flatters itself."""
     result, bounds = printed.result, printed.bounds
-    chosen, gain = result.chosen, result.overall_gain
-    single = result.single.selected.composition
     limits = f" within {bounds}" if bounds.named else ""
-    lines = [f"Chosen{limits}: {chosen.selected.composition}"]
-    if chosen.selected.composition == single:
-        lines.append(f"No composition was found to be better than {single} alone.")
-    else:
-        lines.append(
-            f"It beats {single}, the best single expert, by {_points(chosen.gain.mean)}"
-            f" ({_range(chosen.gain.low, chosen.gain.high)}); {_sure(chosen.gain.sure)} % sure."
-        )
-    lines.append(
+    gain = result.overall_gain
+    rival = (
+        "the best single expert that each search would have taken"
+        if result.overall_single is None
+        else f"{result.overall_single}, the best single expert on all questions"
+    )
+    return [
+        f"Chosen{limits}: {result.chosen.selected.composition}",
+        *_against_single(result),
         f"What a search chooses{limits}, over the reports of {printed.parts} searches:"
         f" {tenths(result.overall.mean)} % ({interval(result.overall)}) at"
         f" {result.overall_calls:.2f} calls, {_points(gain.mean)}"
-        f" ({_range(gain.low, gain.high)}) over the best single expert."
-    )
-    lines.append(
+        f" ({_range(gain.low, gain.high)}) over {rival}.",
         f"Optimism of the search: {_points(result.optimism)} (standard error"
         f" {100 * result.optimism_error:.1f}): what it chooses looks so much better where it is"
-        " chosen."
-    )
+        " chosen.",
+    ]
+
+
+def _against_single(result: Result) -> list[str]:
+    """Who the best single expert is on which questions, and what is gained over it."""
+    chosen, single, picked = result.chosen, result.single, result.picked
+    opponent, gain = single.selected.composition, chosen.gain
+    lines = []
+    if _same(chosen, picked):
+        lines.append(
+            f"No composition was found to be better than {picked.selected.composition} alone."
+        )
+    if not _same(chosen, single):
+        lines.append(
+            f"On the {result.reported_on} questions of the report {opponent} is the best single"
+            f" expert ({tenths(single.accuracy.mean)} %); over it, the gain is"
+            f" {_points(gain.mean)} ({_range(gain.low, gain.high)}); {_sure(gain.sure)} % sure that"
+            " there is one. It is chosen by the report, so the gain is too small rather than too"
+            " large."
+        )
+    if not _same(single, picked):
+        lines.append(
+            f"On the {result.chosen_on} questions that chose, {picked.selected.composition} was the"
+            f" best single expert; of the report it has {tenths(picked.accuracy.mean)} % right. No"
+            " gain is counted over it."
+        )
     return lines
 
 
@@ -106,7 +129,7 @@ def verdict_on(drop: Drop, worth: float) -> str:
 
 def _print_points(console: Console, result: Result) -> None:
     rows = list(result.points)
-    for one in (result.single, result.chosen):
+    for one in (result.single, result.picked, result.chosen):
         if all(one.selected.composition != row.selected.composition for row in rows):
             rows.append(one)
     rows.sort(key=lambda one: (np.nan_to_num(one.reported.price), one.reported.calls))
@@ -184,8 +207,8 @@ def _range(low: float, high: float) -> str:
 
 
 def _sure(share: float) -> str:
-    """Percent that is 100 or 0 only where every draw says so."""
-    return f"{min(max(100 * share, 0.1 * (share > 0)), 100 - 0.1 * (share < 1)):.1f}"
+    """Percent; nothing is quite sure."""
+    return f"{min(max(100 * share, 0.1), 99.9):.1f}"
 
 
 def _number(value: float) -> str:

@@ -11,17 +11,18 @@ READING = Section(
     "How to read this",
     (
         "An interval says where the accuracy on other questions of the same kind would be, in 95 of"
-        " 100 such runs: questions are resampled, all draws of a question together. It knows"
-        " nothing of other kinds of questions.",
+        " 100 such runs. It is Wilson's, over questions: all draws of a question count as one. It"
+        " knows nothing of other kinds of questions.",
         "A gain is a mean of differences on the same questions, so it can be sure where the"
         " intervals of two accuracies overlap. With many subjects some gains seem sure by chance:"
         " one in forty, upwards.",
         "The best single expert on these questions is partly the luckiest, so gains over it are too"
         " small rather than too large: a * can be trusted. The unbiased gain is over an expert that"
         " was chosen by other questions; it scatters more, which is why it has no *.",
-        "Seconds are the longest chain of an answer's calls without waiting; what clients see"
-        " beside other traffic is not measured here. Answers of the cache count as if they were"
-        " asked.",
+        "Seconds are the longest chain of an answer's calls, as the run that asked has measured"
+        " them: without the wait for a turn and for loads, but with that inside an engine, which"
+        " has dozens of calls at once. They tell little of an expert's speed when nobody else asks."
+        " Answers of the cache count as if they were asked.",
     ),
 )
 

@@ -48,7 +48,7 @@ def result_table(block: Block, title: str = "") -> Table:
     corrected = any(line.corrected for line in block.lines)
     opponent = "" if block.reference is None else block.reference.name
     columns = ["subject", "right %", "gain, points", "unbiased", "regret, points"]
-    columns += ["calls", "tokens", "USD per 1,000", "s", "loads"]
+    columns += ["calls", "tokens", "USD per 1,000", words.SECONDS, "loads"]
     if corrected:
         columns.insert(2, "corrected %")
     return Table(
@@ -92,8 +92,10 @@ def _cells(line: Line, opponent: str, *, corrected: bool) -> tuple[str, ...]:
 
 def _reference_words(block: Block) -> str:
     said = (
-        "Brackets: 95 % intervals; *: a gain whose interval does not hold 0. calls, tokens, s: the"
-        " mean of an answer. loads: of the experts that it calls, shared by all subjects."
+        "Brackets: 95 % intervals; *: a gain whose interval does not hold 0. calls, tokens,"
+        f" {words.SECONDS}: the mean of an answer; seconds are those under the load of the run that"
+        " asked. loads: in this run, of the experts that it calls, shared by all subjects; answers"
+        " of the cache need none."
     )
     best = block.reference
     if best is None:

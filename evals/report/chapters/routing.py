@@ -20,8 +20,8 @@ def choices(report: Report) -> list[Section]:
         Section(
             "Who was chosen",
             (
-                "Whose answers a composition gave, in % of the category; a panel's answer counts"
-                " in equal parts where no single member gave it.",
+                "Whose answers a composition gave, in % of the category; an answer of several"
+                " belongs to those that were really called, each by its calls.",
             ),
             tuple(
                 f"{words.name(one.subject)}: {words.name(warning, 200)}."

@@ -8,7 +8,7 @@ import numpy as np
 from evals.report.compare.pairs import Answers, Flip, Pair, flips, pairs
 from evals.report.reading import Run
 from evals.report.statistics.costs import Costs, costs
-from evals.report.statistics.intervals import Floats, Interval, intervals, mean_interval
+from evals.report.statistics.intervals import Interval, interval, mean_of
 from evals.report.words import counted
 from evals.runs.record import RunInfo, TaskInfo
 from experts.errors import ConfigError
@@ -24,6 +24,9 @@ class Change:
     before: float
     after: float
     difference: Interval
+    """From 0 to 0 where all answers are the same: then nothing is left to chance."""
+    same: int
+    """Questions with the very same answers in both runs."""
     lost: int
     """Questions that were right before and are wrong after."""
     won: int
@@ -36,6 +39,8 @@ class Spent:
     subject: str
     before: Costs
     after: Costs
+    comparable_loads: bool
+    """Whether loads can be compared: not where a run has taken answers from the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,44 +75,30 @@ def compare(before: Run, after: Run) -> Comparison:
             f"{before.folder} and {after.folder} have no answers to compare.",
             hint="They need a subject of the same name, and a question of the same text.",
         )
-    tasks = _by_task(found, before.info.seed)
+    tasks = _by_task(found)
     return Comparison(
         before=before.info,
         after=after.info,
         notices=tuple(_notices(before, after, subjects, one, other)),
-        overall=_overall(found, tasks, before.info.seed),
+        overall=_overall(found, tasks),
         tasks=tasks,
         spent=tuple(_spent(subject, own, before, after) for subject, own in found.items()),
         flips=tuple(flip for subject, own in found.items() for flip in flips(subject, own)),
     )
 
 
-def _by_task(found: Mapping[str, Sequence[Pair]], seed: int) -> dict[str, tuple[Change, ...]]:
+def _by_task(found: Mapping[str, Sequence[Pair]]) -> dict[str, tuple[Change, ...]]:
     names = dict.fromkeys(pair.task for own in found.values() for pair in own)
-    return {task: _of_task(task, found, seed) for task in names}
+    return {task: _of_task(task, found) for task in names}
 
 
-def _of_task(task: str, found: Mapping[str, Sequence[Pair]], seed: int) -> tuple[Change, ...]:
+def _of_task(task: str, found: Mapping[str, Sequence[Pair]]) -> tuple[Change, ...]:
     own = {s: [pair for pair in every if pair.task == task] for s, every in found.items()}
-    own = {subject: kept for subject, kept in own.items() if kept}
-    samples = list(dict.fromkeys(pair.sample for kept in own.values() for pair in kept))
-    place = {sample: k for k, sample in enumerate(samples)}
-    columns = []
-    for kept in own.values():
-        column = np.full(len(samples), np.nan)
-        for pair in kept:
-            column[place[pair.sample]] = pair.difference
-        columns.append(column)
-    changes = []
-    spread = intervals(columns, seed, signed=True)
-    for (subject, kept), difference in zip(own.items(), spread, strict=True):
-        assert difference is not None
-        changes.append(_change(subject, task, [kept], difference))
-    return tuple(changes)
+    return tuple(_change(subject, task, [kept]) for subject, kept in own.items() if kept)
 
 
 def _overall(
-    found: Mapping[str, Sequence[Pair]], tasks: Mapping[str, tuple[Change, ...]], seed: int
+    found: Mapping[str, Sequence[Pair]], tasks: Mapping[str, tuple[Change, ...]]
 ) -> tuple[Change, ...]:
     """The mean of the tasks that a subject has in both runs."""
     if len(tasks) == 1:
@@ -115,17 +106,11 @@ def _overall(
     changes = []
     for subject, own in found.items():
         by_task = [[p for p in own if p.task == t] for t in tasks]
-        strata = [kept for kept in by_task if kept]
-        values: list[Floats] = [np.array([p.difference for p in kept]) for kept in strata]
-        difference = mean_interval(values, seed, signed=True)
-        assert difference is not None
-        changes.append(_change(subject, "", strata, difference))
+        changes.append(_change(subject, "", [kept for kept in by_task if kept]))
     return tuple(changes)
 
 
-def _change(
-    subject: str, task: str, strata: Sequence[Sequence[Pair]], difference: Interval
-) -> Change:
+def _change(subject: str, task: str, strata: Sequence[Sequence[Pair]]) -> Change:
     every = [pair for kept in strata for pair in kept]
     return Change(
         subject,
@@ -133,20 +118,30 @@ def _change(
         len(every),
         float(np.mean([np.mean([pair.before_score for pair in kept]) for kept in strata])),
         float(np.mean([np.mean([pair.after_score for pair in kept]) for kept in strata])),
-        difference,
+        mean_of([_difference(kept) for kept in strata]),
+        sum(pair.same for pair in every),
         sum(pair.lost for pair in every),
         sum(pair.won for pair in every),
     )
 
 
+def _difference(pairs: Sequence[Pair]) -> Interval:
+    if all(pair.same for pair in pairs):
+        return Interval(0.0, 0.0, 0.0, len(pairs))
+    found = interval(np.array([pair.difference for pair in pairs]), signed=True)
+    assert found is not None, "there are pairs"
+    return found
+
+
 def _spent(subject: str, own: Sequence[Pair], before: Run, after: Run) -> Spent:
-    sides = []
-    for run, rows in (
-        (before, [row for pair in own for row in pair.before]),
-        (after, [row for pair in own for row in pair.after]),
-    ):
-        sides.append(costs(rows, run.info.totals.loads if run.info.totals is not None else ()))
-    return Spent(subject, *sides)
+    totals = (before.info.totals, after.info.totals)
+    here, there = (one.loads if one is not None else () for one in totals)
+    return Spent(
+        subject,
+        costs([row for pair in own for row in pair.before], here),
+        costs([row for pair in own for row in pair.after], there),
+        comparable_loads=all(one is not None and not one.cached for one in totals),
+    )
 
 
 def _notices(

@@ -13,6 +13,7 @@ from evals.runs.record import RunInfo
 
 MOST_CARDS = 300
 LOST, WON = "right to wrong", "wrong to right"
+SAME = "the same answers"
 
 
 def document(found: Comparison, a: str, b: str) -> Document:
@@ -25,7 +26,7 @@ def document(found: Comparison, a: str, b: str) -> Document:
             _section(words.name(task), changes, folded=len(found.tasks) > 3)
             for task, changes in found.tasks.items()
         ]
-    sections += [_costs(found.spent), _runs(found.before, found.after)]
+    sections += [_costs(found.spent, (found.before, found.after)), _runs(found.before, found.after)]
     cards = _cards(found.flips)
     return Document(
         title=f"{words.name(a)} (A) and {words.name(b)} (B)",
@@ -48,7 +49,7 @@ def _section(title: str, changes: Sequence[Change], *, folded: bool = False) -> 
             f"{one.questions:,}",
             words.percent(one.before),
             words.percent(one.after),
-            words.difference(one.difference),
+            _difference(one),
             str(one.lost),
             str(one.won),
         )
@@ -56,6 +57,8 @@ def _section(title: str, changes: Sequence[Change], *, folded: bool = False) -> 
     )
     columns = ("subject", "questions", "A, right %", "B, right %", "difference, points", LOST, WON)
     note = "Brackets: 95 % intervals of the mean difference; *: it does not hold 0."
+    if any(one.same == one.questions for one in changes):
+        note += f" {SAME}: both runs have the very same ones, so nothing differs."
     return Section(
         title,
         tables=(Table("", columns, rows, note),),
@@ -64,20 +67,41 @@ def _section(title: str, changes: Sequence[Change], *, folded: bool = False) -> 
     )
 
 
-def _costs(spent: Sequence[Spent]) -> Section:
+def _difference(one: Change) -> str:
+    return SAME if one.same == one.questions else words.difference(one.difference)
+
+
+def _costs(spent: Sequence[Spent], runs: Sequence[RunInfo]) -> Section:
     measures: dict[str, Callable[[Costs], float]] = {
         "calls": lambda cost: cost.per_answer(cost.calls),
         "tokens": lambda cost: cost.per_answer(cost.tokens),
         "USD per 1,000": lambda cost: cost.per_answer(1000 * cost.price_usd),
-        "s": lambda cost: cost.per_answer(cost.seconds),
-        "loads": lambda cost: cost.loads,
+        words.SECONDS: lambda cost: cost.per_answer(cost.seconds),
     }
     rows = tuple(
-        (words.name(one.subject), *(_both(measure, one) for measure in measures.values()))
+        (words.name(one.subject), *(_both(measure, one) for measure in measures.values()),
+         _loads(one))
         for one in spent
+    )  # fmt: skip
+    note = (
+        f"A to B, means of an answer. {words.SECONDS}: as the run that asked has measured them,"
+        " under its load. loads: of the experts that a subject calls, in the run."
     )
-    note = "A to B, means of an answer; loads: of the experts that a subject calls, in the run."
-    return Section("Costs", tables=(Table("", ("subject", *measures), rows, note),))
+    cached = [
+        f"{label} has {run.totals.cached:,} of {run.totals.cached + run.totals.asked:,} answers"
+        for label, run in zip("AB", runs, strict=True)
+        if run.totals is not None and run.totals.cached
+    ]
+    if cached:
+        note += (
+            f" {' and '.join(cached)} from the cache, for which it loaded nothing: loads are not"
+            " compared."
+        )
+    return Section("Costs", tables=(Table("", ("subject", *measures, "loads"), rows, note),))
+
+
+def _loads(one: Spent) -> str:
+    return _both(lambda cost: cost.loads, one) if one.comparable_loads else words.NONE
 
 
 def _both(measure: Callable[[Costs], float], one: Spent) -> str:

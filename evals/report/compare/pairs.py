@@ -32,6 +32,11 @@ class Pair:
         return self.after_score - self.before_score
 
     @property
+    def same(self) -> bool:
+        """Whether both runs have the very same answers, with the same scores."""
+        return _told(self.before) == _told(self.after)
+
+    @property
     def lost(self) -> bool:
         """Right before, wrong after."""
         return self.before_score >= RIGHT > self.after_score
@@ -106,6 +111,10 @@ def flips(subject: str, found: Sequence[Pair]) -> list[Flip]:
 
 def _same(one: Row, other: Row) -> bool:
     return (one.question, one.gold) == (other.question, other.gold)
+
+
+def _told(rows: Sequence[Row]) -> list[tuple[int, str, str | None, float]]:
+    return sorted((row.draw, row.answer, row.error, row.score) for row in rows)
 
 
 def _flip(subject: str, pair: Pair) -> Flip:

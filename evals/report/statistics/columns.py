@@ -1,16 +1,10 @@
-"""Per-question values of everything that gets an interval, resampled together. Pure."""
+"""Per-question values of everything that gets an interval. Pure."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from evals.report.statistics.intervals import (
-    Floats,
-    Interval,
-    interval,
-    mean_interval,
-    resampled_means,
-)
+from evals.report.statistics.intervals import Floats, Interval, mean_interval
 from evals.report.statistics.references import BestSingle
 from evals.report.statistics.scores import TaskScores
 
@@ -27,7 +21,6 @@ class Columns:
         best: BestSingle | None,
         oracles: Sequence[Floats | None],
         subjects: Sequence[str],
-        seed: int,
     ) -> None:
         self._values: dict[tuple[str, str], list[Floats]] = {}
         for task, top in zip(tasks, oracles, strict=True):
@@ -41,8 +34,6 @@ class Columns:
                 self._add("gain", subject, _less(own, opponent), task)
                 self._add("fair gain", subject, _less(own, fair), task)
                 self._add("regret", subject, _less(top, own), task)
-        self._seed = seed
-        self._resampled = self._resample() if len(tasks) == 1 else {}
 
     def of(self, what: str, subject: str) -> Interval | None:
         """The interval of a subject's `score`, `gain` or `regret`; None where it has none.
@@ -52,20 +43,11 @@ class Columns:
         """
         signed = what in ("gain", "fair gain", "regret")
         values = self._values.get((what, subject), [])
-        if not values:
-            return None
-        if len(values) > 1:
-            return mean_interval(values, self._seed, signed=signed)
-        return interval(values[0], self._resampled[what, subject], signed=signed)
+        return mean_interval(values, signed=signed)
 
     def _add(self, what: str, subject: str, values: Floats | None, task: TaskScores) -> None:
         own = np.full(len(task.samples), np.nan) if values is None else values
         self._values.setdefault((what, subject), []).append(own)
-
-    def _resample(self) -> dict[tuple[str, str], Floats]:
-        table = np.column_stack([values[0] for values in self._values.values()])
-        means = resampled_means(table, self._seed)
-        return {key: means[:, k] for k, key in enumerate(self._values)}
 
 
 def _less(one: Floats | None, other: Floats | None) -> Floats | None:

@@ -17,7 +17,7 @@ class Costs:
     completion_tokens: int
     price_usd: float
     seconds: float
-    """Of the longest chains of calls."""
+    """Of the longest chains of calls, under the load of the run that asked."""
     experts: int
     """Different experts that were called."""
     loads: int

@@ -7,7 +7,7 @@ from typing import cast, get_args
 import numpy as np
 
 from aggregators.answers.extraction import Kind, extract
-from evals.report.statistics.intervals import Interval, intervals
+from evals.report.statistics.intervals import Interval, interval
 from evals.report.statistics.scores import RIGHT
 from evals.runs.record import Row
 
@@ -51,7 +51,7 @@ def majority(labels: Sequence[str | None], scores: Sequence[float]) -> float:
     return sum(winners) / len(winners)
 
 
-def draw_scores(rows: Iterable[Row], scorer: str, seed: int) -> DrawScores | None:
+def draw_scores(rows: Iterable[Row], scorer: str) -> DrawScores | None:
     """Score the rows of one subject and task; None unless questions have several draws.
 
     Questions with fewer draws than most (a run that is not finished) are left out. Answers are
@@ -69,10 +69,9 @@ def draw_scores(rows: Iterable[Row], scorer: str, seed: int) -> DrawScores | Non
     full = [own for own in by_question.values() if len(own) == draws]
     right = [sum(row.score >= RIGHT for row in own) for own in full]
     sizes = [*(2**power for power in range(draws.bit_length()) if 2**power < draws), draws]
-    columns = [np.array([pass_at_k(draws, c, k) for c in right]) for k in sizes]
-    columns.append(np.array([_majority(own, scorer) for own in full]))
-    *passes, most = intervals(columns, seed)
-    return DrawScores(draws, {k: p for k, p in zip(sizes, passes, strict=True) if p}, most)
+    passes = {k: interval(np.array([pass_at_k(draws, c, k) for c in right])) for k in sizes}
+    most = interval(np.array([_majority(own, scorer) for own in full]))
+    return DrawScores(draws, {k: found for k, found in passes.items() if found}, most)
 
 
 def _majority(rows: Sequence[Row], scorer: str) -> float:

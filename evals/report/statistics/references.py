@@ -2,8 +2,8 @@
 
 The best of several experts on some questions is partly the luckiest one: its score on these same
 questions is too high, and a gain over it too low. So the questions are split into folds, and on
-each fold the opponent is the expert that is best on the other folds. That mean is unbiased, but a
-bootstrap with the choices held fixed is too sure of it: among equal experts 7 of 100 intervals of a
+each fold the opponent is the expert that is best on the other folds. That mean is unbiased, but an
+interval with the choices held fixed is too sure of it: among equal experts 7 of 100 intervals of a
 gain of nothing lie above 0, over the best after the fact fewer than 3 (simulated, with six experts
 and 50 to 400 questions). Hence intervals are over the latter.
 """

@@ -1,12 +1,15 @@
 """Who was chosen for what, and whether a router uses its pool: the routing audit. Pure."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from evals.report.statistics.intervals import Floats
 from evals.report.statistics.scores import TaskScores
+from evals.reporting.intervals import accuracy, accuracy_of
 from evals.runs.record import Row
 
 CROWDED = 0.9
@@ -19,7 +22,7 @@ AUDITED_QUESTIONS = 10
 class Audit:
     """The choices of one composition.
 
-    `chosen` maps category -> expert -> answers, in parts where a panel answered together;
+    `chosen` maps category -> expert -> answers, in parts where several were called for one;
     `shares` maps each expert of the pool to its share of all answers. `effective` is the number
     of experts that equal shares would give the same entropy: 2 to the power of `entropy_bits`.
     """
@@ -35,12 +38,18 @@ class Audit:
 
 
 def parts(row: Row) -> dict[str, float]:
-    """Whose answer it is: one expert's, or that of the panel, or of all that were called."""
+    """Whose answer it is: one expert's, or those that were really called, weighted by their calls.
+
+    Who a panel names and nobody asked has no part; nor have calls for something else than an
+    answer to the question, as to a tagger, where the row tells its answers apart.
+    """
     if row.expert is not None:
         return {row.expert: 1.0}
-    together = row.routed.panel if row.routed is not None else ()
-    together = tuple(dict.fromkeys(together)) or tuple(e for e, n in row.calls.items() if n)
-    return {expert: 1 / len(together) for expert in together}
+    called = Counter(one.expert for one in row.candidates)
+    if not called:
+        own = {e: n for e, n in row.calls.items() if n and e != row.subject}
+        called = Counter(own or [e for e in row.tokens if e != row.subject])
+    return {expert: count / called.total() for expert, count in called.items()}
 
 
 def audit(
@@ -52,11 +61,14 @@ def audit(
     were asked alone, by which an expert is called the best of a category.
     """
     chosen: dict[str, dict[str, float]] = {}
+    questions: set[tuple[str, str]] = set()
     answers = fallbacks = 0
     for row in rows:
         fallbacks += row.routed is not None and row.routed.fallback is not None
         own = parts(row)
-        answers += bool(own)
+        if own:
+            answers += 1
+            questions.add((row.task, row.sample))
         for expert, part in own.items():
             of_category = chosen.setdefault(row.category, {})
             of_category[expert] = of_category.get(expert, 0.0) + part
@@ -65,37 +77,44 @@ def audit(
     names = list(dict.fromkeys((*pool, *(e for own in chosen.values() for e in own))))
     shares = {e: sum(own.get(e, 0.0) for own in chosen.values()) / answers for e in names}
     bits = max(0.0, -sum(share * math.log2(share) for share in shares.values() if share > 0))
-    warnings = (*_crowded(shares), *_overlooked(subject, shares, tasks))
+    warnings = (*_crowded(shares, len(questions)), *_overlooked(subject, shares, tasks))
     return Audit(subject, answers, chosen, shares, bits, 2**bits, fallbacks, warnings)
 
 
-def _crowded(shares: Mapping[str, float]) -> Iterable[str]:
+def _crowded(shares: Mapping[str, float], questions: int) -> Iterable[str]:
+    """Surely crowded: the whole interval of the share is above the bound."""
     first, second, *others = [*sorted(shares, key=lambda e: -shares[e]), "", ""]
     share = shares[first] + shares.get(second, 0.0)
-    if share > CROWDED and any(others):
+    if any(others) and accuracy(min(share, 1.0) * questions, questions).low > CROWDED:
         who = f"{first} and {second}" if shares.get(second) else first
         verb = "get" if shares.get(second) else "gets"
-        yield f"{who} {verb} {100 * share:.0f} % of all answers, in a pool of {len(shares)} experts"
+        yield (
+            f"{who} {verb} {100 * share:.0f} % of all answers, in a pool of {len(shares)} experts"
+            f" ({questions:,} questions)"
+        )
 
 
 def _overlooked(
     subject: str, shares: Mapping[str, float], tasks: Sequence[TaskScores]
 ) -> Iterable[str]:
+    """Experts that are surely better at something than the composition, which never asks them."""
     for category, scores in _by_category(tasks).items():
-        alone = {e: one for e, one in scores.items() if e in shares}
+        alone = {e: float(one.mean()) for e, one in scores.items() if e in shares}
         order = sorted(alone, key=lambda e: -alone[e])
         if subject not in scores or len(order) < 2 or alone[order[0]] == alone[order[1]]:
             continue
         best = order[0]
-        if shares[best] == 0 and alone[best] > scores[subject]:
+        gain = accuracy_of(scores[best] - scores[subject], signed=True)
+        if shares[best] == 0 and gain.low > 0:
             yield (
                 f"{best} is never chosen, though it is the best at {category}:"
-                f" {100 * alone[best]:.0f} % right, {subject} {100 * scores[subject]:.0f} %"
+                f" {100 * alone[best]:.0f} % right, {subject} {100 * scores[subject].mean():.0f} %"
+                f" ({gain.count:,} questions)"
             )
 
 
-def _by_category(tasks: Sequence[TaskScores]) -> dict[str, dict[str, float]]:
-    """Means of everyone in each category, over the questions that everyone has."""
+def _by_category(tasks: Sequence[TaskScores]) -> dict[str, dict[str, Floats]]:
+    """The scores of everyone in each category, on the questions that everyone has."""
     values: dict[str, list[dict[str, float]]] = {}
     for task in tasks:
         table = np.column_stack(list(task.columns.values()))
@@ -103,7 +122,7 @@ def _by_category(tasks: Sequence[TaskScores]) -> dict[str, dict[str, float]]:
             scores = dict(zip(task.columns, map(float, table[place]), strict=True))
             values.setdefault(task.categories[place], []).append(scores)
     return {
-        category: {e: sum(one[e] for one in own) / len(own) for e in _in_all(own)}
+        category: {e: np.array([one[e] for one in own]) for e in _in_all(own)}
         for category, own in values.items()
         if len(own) >= AUDITED_QUESTIONS
     }

@@ -157,6 +157,8 @@ def _explained(given: Given, plan: Plan, decision: Decision, calls: RowCalls) ->
     if isinstance(plan.action, AskExpert):
         expert = plan.action.expert
         return replace(given, expert=expert, confidence=_share(scores.get(expert)))
+    if len(calls.said) == 1 and given.error is None:  # One member was enough, or left.
+        given = replace(given, expert=calls.said[0].expert)
     facts = calls.facts
     if steps := facts.get("cascade"):
         taken = [step for step in steps if step["taken"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from evals.compose import candidates, command
 from evals.compose.composition import Alone, Composition, Order
 from evals.compose.confidence import Paired
 from evals.compose.experiment import Drop
-from evals.compose.predictions import Embedded
+from evals.compose.predictions import Embedded, parts
 from evals.compose.report.tables import verdict_on
 from evals.runs.record import RUN_FILE, SAMPLES_FILE
 from experts.errors import ConfigError
@@ -120,6 +121,60 @@ async def test_what_is_printed_and_written(
     assert len(table.queries()) == 238
 
 
+async def test_the_best_single_expert_is_named_with_its_questions(
+    progress: Progress, prefix: str, pool: Embedded, tmp_path: Path
+) -> None:
+    """`guesser` is best where it is chosen, and never right on the report."""
+    outcomes = pq.read_table(f"{prefix}_outcomes.parquet").to_pylist()
+    groups = {
+        query.id: group
+        for query, group in zip(pool.matrix.queries, pool.matrix.groups, strict=True)
+    }
+    left = np.array([groups[f"q{n}"] for n in range(len(pool.matrix.queries) - 2)])
+    seen, _ = next(parts(left, 2, 0))
+    lucky = {f"q{n}" for n in seen}
+    for one in outcomes:
+        if one["model"] == "guesser":
+            one["score"] = float(one["query_id"] in lucky)
+    pq.write_table(pa.Table.from_pylist(outcomes), f"{prefix}_outcomes.parquet")
+    picture, numbers = tmp_path / "c.svg", tmp_path / "c.json"
+    said = await run(progress, prefix, written=(None, None, numbers, picture))
+    tree = json.loads(numbers.read_text())
+    best = tree["best_single"]["name"]
+    assert tree["best_single_where_chosen"]["name"] == "guesser"
+    assert best != "guesser"
+    assert f"questions of the report {best} is the best single expert (" in said
+    assert "that chose, guesser was the best single expert; of the report it has 0.0 %" in said
+    assert f"`gain` is over {best}, the best single expert" in said
+    assert "s in run" in said
+    assert f"best single of the report: {best}" in _words(picture)
+
+
+def _words(picture: Path) -> str:
+    """An SVG's texts, which matplotlib keeps as comments beside their outlines."""
+    return " ".join(re.findall(r"<!-- (.*?) -->", picture.read_text()))
+
+
+async def test_what_is_wrong_is_told_before_anything_is_embedded(
+    progress: Progress, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def embedded(*args: Any) -> None:
+        raise AssertionError("refused only after some work")
+
+    monkeypatch.setattr(command, "embedded", embedded)
+    with pytest.raises(ConfigError, match="--max-price 0: no expert alone keeps to it"):
+        await run(progress, prefix, (0.0, None, None, None, None))
+    with pytest.raises(ConfigError, match="--folds 500"):
+        await run(progress, prefix, search=(None, 2, 500, 0, 1.0))
+    with pytest.raises(ConfigError, match="--parts 50"):
+        await run(progress, prefix, search=(None, 50, 5, 0, 1.0))
+    with pytest.raises(ConfigError, match=r"--plot c\.txt: a picture is one of"):
+        await run(progress, prefix, written=(None, None, None, Path("c.txt")))
+    outputs = ("composed", *(None,) * 4)
+    with pytest.raises(ConfigError, match="--name composed"):
+        await command.compose(progress, (None, prefix, "", ""), NO_BOUNDS, SEARCH, outputs)
+
+
 def test_who_is_worth_the_memory() -> None:
     def said(low: float, high: float) -> str:
         loss = Paired((low + high) / 2, low, high, 0.5)
@@ -211,4 +266,4 @@ async def test_a_run_is_composed_as_its_table_is(
     said = console.export_text()
     assert "4 experts, 240 questions; " in said
     assert "coterie eval run made -c POOL.yaml" in said
-    assert "100.0" in said  # Nobody can doubt that these experts are better together.
+    assert " 99.9 " in said  # Nobody can doubt that these experts are better together.

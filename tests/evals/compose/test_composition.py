@@ -18,7 +18,7 @@ from evals.compose.ballots import SILENT
 from evals.compose.composition import MEANS, Alone, Composition, Escalates, Order, Votes
 from evals.compose.predictions import Embedded, fitted_on
 from evals.compose.replay import Replay
-from evals.compose.report.paste import outcome_table, sections, text
+from evals.compose.report.paste import check_name, outcome_table, sections, text
 from experts.errors import ConfigError
 from experts.types import Chunk, Request
 from orchestrator.config.model import Config, load_config
@@ -155,6 +155,6 @@ def test_finalists_keep_to_the_calls(pool: Embedded) -> None:
 
 
 def test_a_name_that_no_composition_can_have() -> None:
-    chosen = Composition(("sums",), FIRST, Alone())
     with pytest.raises(ConfigError, match="--name composed: must have two parts"):
-        sections(chosen, "text", "composed", Path("x.parquet"))
+        check_name("composed")
+    check_name("pool/composed")

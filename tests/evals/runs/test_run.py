@@ -102,6 +102,28 @@ async def test_rows_tell_what_a_composition_did(
     assert len(auto.candidates) == 1
 
 
+async def test_a_vote_for_which_one_member_was_enough_has_its_name(
+    experts: ScriptedExperts, options: Options, tmp_path: Path
+) -> None:
+    tree = pool_tree(experts.base_url)
+    vote = tree["compositions"]["pool/vote"]
+    tree["compositions"] = {
+        "pool/early": {
+            **vote,
+            "aggregator": {"type": "vote", "answer": "text", "stop_at": 0.51, "chunk": 1},
+        }
+    }
+    path = tmp_path / "early.yaml"
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    _, rows, _, _ = await made(path, options(models=("pool/early",)))
+    called = {len(row.calls) for row in rows}
+    assert 1 in called
+    for row in rows:
+        assert row.routed is not None
+        assert len(row.routed.panel) == 3
+        assert row.expert == (next(iter(row.calls)) if len(row.calls) == 1 else None)
+
+
 async def test_another_run_asks_nothing_again(
     pool: Path, experts: ScriptedExperts, options: Options, tmp_path: Path
 ) -> None:

@@ -29,8 +29,27 @@ def test_a_run_is_like_itself() -> None:
     assert [one.subject for one in found.overall] == [*COMPOSITIONS, *EXPERTS]
     for one in found.overall:
         assert (one.difference.mean, one.lost, one.won, one.questions) == (0, 0, 0, 40)
-        assert not one.difference.beyond_zero
+        assert (one.difference.low, one.difference.high, one.same) == (0, 0, 40)
     assert (found.flips, found.notices) == ((), ())
+
+
+def test_other_answers_with_the_same_scores_may_differ_elsewhere() -> None:
+    found = _compared(lambda row: row.model_copy(update={"answer": row.answer + " "}))
+    for one in found.overall:
+        assert (one.difference.mean, one.same) == (0, 0)
+        assert -0.15 < one.difference.low < 0 < one.difference.high < 0.15
+
+
+def test_loads_are_compared_where_both_runs_have_asked_everything() -> None:
+    def loaded(cached: int | None) -> Run:
+        run = _run(SETTING)
+        assert run.info.totals is not None
+        totals = None if cached is None else run.info.totals.model_copy(update={"cached": cached})
+        return Run(run.folder, run.info.model_copy(update={"totals": totals}), run.rows)
+
+    for before, after, comparable in ((0, 0, True), (0, 3, False), (3, 0, False), (0, None, False)):
+        found = compare(loaded(before), loaded(after))
+        assert {one.comparable_loads for one in found.spent} == {comparable}
 
 
 def test_differences_are_after_minus_before_and_flips_are_theirs() -> None:

@@ -35,3 +35,20 @@ def test_every_task_has_a_section_and_a_run_that_has_not_ended_no_totals() -> No
     assert totals.rows[1] == ("B", *("-",) * 6)
     assert "| B   |" in markdown(whole)
     assert page(whole).count("<svg") == 3
+
+
+def test_the_same_answers_of_the_cache_are_no_saving() -> None:
+    asked, cached = _run(Setting()), _run(Setting())
+    assert asked.info.totals is not None
+    totals = asked.info.totals.model_copy(update={"cached": 0, "asked": 500})
+    asked = Run(asked.folder, asked.info.model_copy(update={"totals": totals}), asked.rows)
+    whole = document(compare(asked, cached), "one", "two")
+    [differences] = whole.sections[0].tables
+    assert {row[4] for row in differences.rows} == {"the same answers"}
+    assert "both runs have the very same ones" in differences.note
+    [costs] = whole.sections[1].tables
+    assert {row[-1] for row in costs.rows} == {"-"}
+    assert "B has 200 of 500 answers from the cache, for which it loaded nothing" in costs.note
+    [both] = document(compare(asked, asked), "one", "two").sections[1].tables
+    assert {row[-1] for row in both.rows} == {"4 to 4", "2 to 2", "1 to 1"}
+    assert "cache" not in both.note

@@ -60,7 +60,6 @@ def test_answers_are_grouped_by_what_they_conclude_with() -> None:
             ("2", 0, "7", 1), ("2", 1, "I say 8", 0), ("2", 2, "The answer is 8.", 0),
         ),
         "number",
-        0,
     )  # fmt: skip
     assert found is not None
     assert found.draws == 3
@@ -70,8 +69,8 @@ def test_answers_are_grouped_by_what_they_conclude_with() -> None:
 
 
 def test_one_draw_has_nothing_to_count_and_unfinished_questions_wait() -> None:
-    assert draw_scores(_rows(("1", 0, "4", 1)), "number", 0) is None
-    assert draw_scores([], "number", 0) is None
-    found = draw_scores(_rows(("1", 0, "4", 1), ("1", 1, "4", 1), ("2", 0, "4", 0)), "exact", 0)
+    assert draw_scores(_rows(("1", 0, "4", 1)), "number") is None
+    assert draw_scores([], "number") is None
+    found = draw_scores(_rows(("1", 0, "4", 1), ("1", 1, "4", 1), ("2", 0, "4", 0)), "exact")
     assert found is not None
     assert found.pass_at[2].questions == 1

@@ -1,12 +1,12 @@
-"""Bootstrap intervals: bounds that always hold, and how often they hold the truth."""
+"""Intervals of means over questions, in one task and over several."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.report.statistics.intervals import intervals, mean_interval, resampled_means
-from evals.reporting.intervals import paired_gain
+from evals.report.statistics.intervals import Interval, interval, mean_interval, mean_of
+from evals.reporting.intervals import accuracy, paired_gain
 
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 
@@ -14,9 +14,10 @@ SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 @settings(deadline=None)
 @given(SCORES)
 def test_a_share_is_inside_its_interval_and_that_inside_0_to_1(scores: list[float]) -> None:
-    [found] = intervals([np.array(scores)], 0)
+    found = interval(np.array(scores))
     assert found is not None
-    assert 0 <= found.low <= found.mean <= found.high <= 1 + 1e-12
+    assert 0 <= found.low <= found.mean <= found.high <= 1
+    assert found.low < found.high
     assert found.mean == pytest.approx(np.mean(scores))
     assert found.questions == len(scores)
 
@@ -27,70 +28,39 @@ def test_a_missing_question_is_as_if_it_had_not_been_asked(
     scores: list[float], data: st.DataObject
 ) -> None:
     gaps = data.draw(st.lists(st.integers(0, len(scores)), max_size=5))
-    with_gaps = np.insert(np.array(scores), gaps, np.nan)
-    [whole], [gappy] = intervals([np.array(scores)], 0), intervals([with_gaps], 0)
-    assert whole is not None
-    assert gappy is not None
-    assert gappy.mean == pytest.approx(whole.mean)
-    assert gappy.questions == whole.questions
+    assert interval(np.insert(np.array(scores), gaps, np.nan)) == interval(np.array(scores))
 
 
-def test_columns_share_their_resamples_so_differences_are_paired() -> None:
-    rng = np.random.default_rng(3)
-    one = rng.random(80)
-    other = one - 0.1
-    means = resampled_means(np.column_stack([one, other]), 1)
-
-    assert np.ptp(means[:, 0]) > 0.05
-    assert means[:, 0] - means[:, 1] == pytest.approx(np.full(len(means), 0.1))
-
-
-def test_blocks_are_resampled_like_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(0).random((50, 2))
-    at_once = resampled_means(values, 5)
-    monkeypatch.setattr("evals.report.statistics.intervals.BLOCK_CELLS", 170)
-    in_blocks = resampled_means(values, 5)
-
-    assert in_blocks == pytest.approx(at_once)
-
-
-def test_a_difference_agrees_with_the_other_bootstrap_of_this_repository() -> None:
+def test_a_difference_agrees_with_the_bootstrap_where_questions_are_many() -> None:
     rng = np.random.default_rng(8)
     one, other = (rng.random(300) < 0.6).astype(float), (rng.random(300) < 0.5).astype(float)
     expected = paired_gain(one, other)
-    [found] = intervals([one - other], 0, signed=True)
+    found = interval(one - other, signed=True)
     assert found is not None
     assert (found.mean, found.low, found.high) == pytest.approx(
         (expected.mean, expected.low, expected.high), abs=0.01
     )
 
 
-@pytest.mark.parametrize(("value", "low", "high"), [(1.0, 0.884, 1.0), (0.0, 0.0, 0.116)])
-def test_no_spread_does_not_mean_no_doubt(value: float, low: float, high: float) -> None:
-    """Wilson's interval of 29 right of 29 (and of none) is that of R's binom.wilson."""
-    [found] = intervals([np.full(29, value)], 0)
-    assert found is not None
-    assert (found.low, found.high) == (pytest.approx(low, abs=1e-3), pytest.approx(high, abs=1e-3))
-
-
-def test_equal_answers_differ_by_nothing_but_may_elsewhere() -> None:
-    [found] = intervals([np.zeros(29)], 0, signed=True)
+def test_no_difference_that_was_seen_may_be_one_elsewhere() -> None:
+    found = interval(np.zeros(29), signed=True)
     assert found is not None
     assert (found.low, found.mean) == (pytest.approx(-found.high), 0.0)
+    assert 0.1 < found.high < 0.15
     assert not found.beyond_zero
 
 
 def test_nothing_has_no_interval() -> None:
-    assert intervals([np.array([]), np.array([])], 0) == [None, None]
-    assert intervals([np.array([np.nan]), np.array([1.0])], 0)[0] is None
-    assert intervals([], 0) == []
-    assert mean_interval([np.array([1.0]), np.array([np.nan])], 0) is None
+    assert interval(np.array([])) is None
+    assert interval(np.array([np.nan])) is None
+    assert mean_interval([]) is None
+    assert mean_interval([np.array([1.0]), np.array([np.nan])]) is None
 
 
 def test_every_task_counts_the_same() -> None:
     rng = np.random.default_rng(1)
     large, small = (rng.random(900) < 0.9).astype(float), (rng.random(30) < 0.3).astype(float)
-    found = mean_interval([large, small], 0)
+    found = mean_interval([large, small])
     assert found is not None
     assert found.mean == pytest.approx((large.mean() + small.mean()) / 2)
     error = np.sqrt(large.var() / 900 + small.var() / 30) / 2
@@ -98,15 +68,33 @@ def test_every_task_counts_the_same() -> None:
     assert found.questions == 930
 
 
+def test_a_task_without_spread_is_no_task_without_doubt() -> None:
+    right = accuracy(20, 20)
+    found = mean_interval([np.ones(20), np.ones(20)])
+    assert found is not None
+    assert (found.mean, found.high) == (1.0, 1.0)
+    assert 1 - found.low == pytest.approx((1 - right.low) / np.sqrt(2))
+
+
+@given(st.lists(st.tuples(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1)), min_size=1))
+def test_a_mean_of_means_is_never_wider_than_its_parts(
+    parts: list[tuple[float, float, float]],
+) -> None:
+    own = [Interval(mean, mean - below, mean + above, 5) for mean, below, above in parts]
+    found = mean_of(own)
+    assert found.low >= sum(one.low for one in own) / len(own) - 1e-9
+    assert found.high <= sum(one.high for one in own) / len(own) + 1e-9
+    assert found.low <= found.mean <= found.high
+
+
 def test_95_of_100_intervals_hold_the_truth() -> None:
     """Questions are correlated within their draws, which must not make the interval too narrow."""
     rng = np.random.default_rng(11)
     held = 0
-    for run in range(200):
+    for _ in range(400):
         # A question's chance is 0 or 1, mostly: four draws say what one does.
         chances = rng.choice([0.05, 0.95], size=60, p=[0.4, 0.6])
-        means = rng.binomial(4, chances) / 4
-        [found] = intervals([means], run)
+        found = interval(rng.binomial(4, chances) / 4)
         assert found is not None
         held += found.low <= 0.05 * 0.4 + 0.95 * 0.6 <= found.high
-    assert 180 <= held <= 199
+    assert 368 <= held <= 394

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evals.report.statistics.intervals import intervals
+from evals.report.statistics.intervals import interval
 from evals.report.statistics.references import best_single, oracle
 from evals.report.statistics.scores import TaskScores
 
@@ -80,10 +80,10 @@ def test_a_gain_of_nothing_is_seldom_sure_over_the_best_after_the_fact() -> None
     rng = np.random.default_rng(5)
     names = [f"e{k}" for k in range(6)]
     sure = 0
-    for run in range(150):
+    for _ in range(150):
         table = (rng.random((50, 7)) < 0.5).astype(float)
         best = int(np.argmax(table[:, : len(names)].mean(axis=0)))
-        [gain] = intervals([table[:, 6] - table[:, best]], run, signed=True)
+        gain = interval(table[:, 6] - table[:, best], signed=True)
         assert gain is not None
         sure += gain.low > 0
     assert sure <= 4
