@@ -56,7 +56,7 @@ def votes(
     ] = None,
     json_out: own.JsonOut = None,
 ) -> None:
-    """Let recorded models vote: all, adaptively, weighted, and in panels of two to seven.
+    """Let recorded models vote, all of them and in panels.
 
     The exit code is 1 if a target is missed.
     """

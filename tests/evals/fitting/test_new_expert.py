@@ -46,8 +46,8 @@ def test_a_whole_configuration_may_have_it(pool: Path, tmp_path: Path) -> None:
     ("tree", "words"),
     [
         ({"experts": {"old": OLD}}, "has old already"),
-        ({"experts": {"a": NEW, "b": NEW}}, "has 2 experts"),
-        ({"version": 1, "experts": {"old": OLD}}, "has 0 experts"),
+        ({"experts": {"a": NEW, "b": NEW}}, "has 2 answering experts"),
+        ({"version": 1, "experts": {"old": OLD}}, "has 0 answering experts"),
         ({"routers": {}}, "names no experts"),
         (["new"], "names no experts"),
     ],
