@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from routers.base import RouterConfig
 from routers.fitted.coverage import CoverageConfig
+from routers.reading import EARLIER_TURNS
 
 
 class FittedConfig(RouterConfig):
@@ -30,6 +31,12 @@ class FittedConfig(RouterConfig):
         le=1,
         description="How far a prediction may move away from an expert's overall mean: 1 all the"
         " way, 0 not at all. By default as far as it pays on held-out questions.",
+    )
+    earlier_turns: int = Field(
+        EARLIER_TURNS,
+        ge=0,
+        description="User turns before the last one that are read at most, where the last one says"
+        ' little by itself ("And 5?"); 0: the last one only.',
     )
     coverage: CoverageConfig | None = Field(
         None, description="What to do with requests that are unlike all training questions."

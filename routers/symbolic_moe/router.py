@@ -15,6 +15,7 @@ from routers.fitted.neighbours import Neighbours, find_neighbours
 from routers.fitted.predictor import Prediction, Predictor
 from routers.fitted.router import FittedRouter
 from routers.fitted.training_set import Floats, Indices, TrainingSet
+from routers.reading import with_turns
 from routers.symbolic_moe.leads import Leads
 from routers.symbolic_moe.profiles import Profiles, build
 from routers.symbolic_moe.recruiting import chances, draw, trim
@@ -116,7 +117,8 @@ class SymbolicRouter(FittedRouter):
 
     def route(self, requests: Sequence[Request]) -> list[Decision]:
         """One decision per request. A batch of `trim_from` or more is trimmed together."""
-        vectors = self._encoder.encode([request.query for request in requests])
+        found = self.read(requests)
+        vectors = found.vectors
         symbolic = self._symbolic
         nearest = symbolic.nearest(vectors)
         near = [nearest.of(row) for row in range(len(requests))]
@@ -124,7 +126,8 @@ class SymbolicRouter(FittedRouter):
         panels = [self._recruit(*one) for one in zip(requests, skills, strict=True)]
         if len(requests) >= self._config.trim_from:
             panels = trim(panels, self._config.trim_below, Random(f"trim {self._config.seed}"))
-        decisions = self._decide(vectors, Prediction(symbolic.by_skills(skills)))
+        decided = self._decide(vectors, Prediction(symbolic.by_skills(skills)))
+        decisions = with_turns(found, decided)
         return [self._panelled(*one) for one in zip(decisions, near, skills, panels, strict=True)]
 
     def _panelled(
