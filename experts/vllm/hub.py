@@ -28,10 +28,16 @@ def is_hub_id(model: str) -> bool:
 
 def cached(model: str) -> bool:
     """Whether this machine has the model's configuration, and so, as a rule, the model."""
+    return snapshot(model) is not None
+
+
+def snapshot(model: str) -> Path | None:
+    """The folder with a model's files on this machine, its newest; None where there is none."""
     home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
     hub = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
     folder = hub / f"models--{model.replace('/', '--')}"
-    return any(folder.glob("snapshots/*/config.json"))
+    found = folder.glob("snapshots/*/config.json")
+    return max((file.parent for file in found), key=lambda one: one.stat().st_mtime, default=None)
 
 
 def stays_offline(offline: Offline, models: Iterable[str]) -> bool:
