@@ -50,7 +50,8 @@ def write_json(path: Path, found: Sequence[Shares]) -> None:
 
 def _of(one: Shares) -> list[Verdict]:
     alone = one.shares[SINGLE]
-    follow = min(one.shares[kind] for kind in (FOLLOW_UP, SECOND))
+    follow = min(one.shares[FOLLOW_UP], one.shares[SECOND])
+    turned, after = one.shares[SWITCH], one.shares[AFTER_SWITCH]
     return [
         Verdict(
             follow >= alone - FOLLOWED,
@@ -58,9 +59,8 @@ def _of(one: Shares) -> list[Verdict]:
             f" questions (target: at most {100 * FOLLOWED:g} points less)",
         ),
         Verdict(
-            one.shares[SWITCH] >= alone - LOST,
-            f"{one.router}: {tenths(one.shares[SWITCH])} % after a change of the subject,"
-            f" follow-ups on it {tenths(one.shares[AFTER_SWITCH])} % (target: at most {100 * LOST:g} points"
-            " less than alone)",
+            turned >= alone - LOST,
+            f"{one.router}: {tenths(turned)} % where the subject changes, {tenths(after)} % of"
+            f" follow-ups after that (target of the first: at most {100 * LOST:g} points less)",
         ),
     ]
