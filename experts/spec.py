@@ -11,6 +11,12 @@ from experts.keys import Keys
 from experts.mistakes import OWN_CLASS
 from experts.persona import Sampling
 
+Task = Literal["generate", "embed"]
+_TASK = (
+    "What it is asked for: `generate`, answers; `embed`, embeddings alone (/v1/embeddings), so that"
+    " no router or panel asks it."
+)
+
 
 class ExpertSpecBase(Keys):
     """Fields that every kind of expert has."""
@@ -46,6 +52,11 @@ class ExpertSpecBase(Keys):
     max_queued: int = Field(
         4096, ge=0, description="Requests that may wait for this expert; further ones get HTTP 429."
     )
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it gives embeddings, and no answers."""
+        return False
 
 
 class HostedSpec(ExpertSpecBase):
@@ -88,6 +99,7 @@ class VllmSpec(HostedSpec):
         description="Engine arguments of vLLM, passed on unchanged; those that"
         " Coterie sets itself are refused.",
     )
+    task: Task = Field("generate", description=_TASK)
 
     same_as: str | None = Field(
         None,
@@ -98,6 +110,10 @@ class VllmSpec(HostedSpec):
     @property
     def base(self) -> str | None:
         return self.adapter_of or self.same_as
+
+    @property
+    def embeds(self) -> bool:
+        return self.task == "embed"
 
 
 class TorchSpec(HostedSpec):
@@ -121,6 +137,11 @@ class OpenAISpec(ExpertSpecBase):
     timeout_s: float = Field(
         600.0, gt=0, description="Longest silence of the server that is waited out, in seconds."
     )
+    task: Task = Field("generate", description=_TASK)
+
+    @property
+    def embeds(self) -> bool:
+        return self.task == "embed"
 
     @field_validator("base_url")
     @classmethod

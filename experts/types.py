@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Operation = Literal["chat/completions", "completions"]
+Operation = Literal["chat/completions", "completions", "embeddings"]
+EMBEDDINGS: Operation = "embeddings"
+"""The operation that generates nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from threadpoolctl import threadpool_limits
@@ -24,6 +25,7 @@ from experts.vllm.versions import require_known_vllm
 from orchestrator.config.checks import missing_files, strangers, unwritable_files
 from orchestrator.config.model import Config
 from orchestrator.request.context import RequestContext
+from orchestrator.request.embedding.encoder import embedder_of
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.sinks import AccessLog, TraceFile, TraceSink
@@ -135,17 +137,11 @@ async def start_service(
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
     (among others for a file that a router lacks, or that cannot be written), and, if `strict`,
     ExpertUnavailable where an expert that should be resident cannot be loaded. Otherwise that
-    expert is marked as failed, and the others are served.
+    expert is marked as failed, and the others are served. ExpertError where one that a router
+    embeds with gives no embeddings.
     """
     refuse_shadowing_folder(Path.cwd())
-    if problems := missing_files(config.routers):
-        raise ConfigError(" ".join(problems))
-    others = strangers(config.routers, tuple(config.experts))
-    if problems := await asyncio.to_thread(list, others):
-        raise ConfigError(" ".join(problems))
-    written = {"traces.file": config.traces.file, "feedback.file": config.feedback.file}
-    if problems := unwritable_files(written):
-        raise ConfigError(" ".join(problems))
+    await asyncio.to_thread(_check_files, config)
     async with AsyncExitStack() as undo:
         # The port first: it is what most often fails, and nothing else is open yet.
         listener = undo.enter_context(_listening(config, host, port))
@@ -155,19 +151,25 @@ async def start_service(
         undo.push_async_callback(client.aclose)
         sinks = _make_sinks(config, undo)
         encoder = shared_encoder()
-        routers = asyncio.create_task(asyncio.to_thread(_make_routers, config, encoder))
+        asking = [name for name, keys in config.routers.items() if _asks_expert(keys)]
+        others = [name for name in config.routers if name not in asking]
+        routers = asyncio.create_task(asyncio.to_thread(_make_routers, config, encoder, others))
         undo.push_async_callback(_ended, routers)
         pool = await _start_pool(config, client, store, policy, on_event, strict)
         undo.push_async_callback(_stop_pool, config, pool)
+        embedder = embedder_of(config, pool)
         made = await routers
+        for name in asking:
+            make = partial(_make_router, config, encoder, embedder)
+            made[name] = await asyncio.to_thread(make, name)
         for name, router in made.items():
             _warn(name, getattr(router, "warnings", ()), on_event)
         feedback = Feedback(config, store)
         await feedback.start()
         pipeline = Pipeline(config, pool, made, feedback, encoder)
         equality.limit_children(config.server.max_answer_checks)
-        make_router = partial(_make_router, config, encoder)
-        context = Context(config, pool, pipeline, encoder, make_router, sinks=sinks)
+        make_router = partial(_make_router, config, encoder, embedder)
+        context = Context(config, pool, pipeline, make_router, sinks=sinks)
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
         server, address = _make_server(context), _address(listener)
@@ -175,6 +177,17 @@ async def start_service(
         service = Service(context, server, address, undo.pop_all())
         service.listen(listener)
     return service
+
+
+def _check_files(config: Config) -> None:
+    """Raise ConfigError for files that would stop the service once much of it has started."""
+    written = {"traces.file": config.traces.file, "feedback.file": config.feedback.file}
+    problems = missing_files(config.routers)
+    problems = problems or list(
+        strangers(config.routers, tuple(config.answering), config.embedders)
+    )
+    if problems := problems or unwritable_files(written):
+        raise ConfigError(" ".join(problems))
 
 
 def _warn(name: str, warnings: Sequence[str], on_event: Callable[[str], None]) -> None:
@@ -245,12 +258,24 @@ async def _stop_pool(config: Config, pool: ExpertPool) -> None:
         ray_cluster.disconnect()
 
 
-def _make_router(config: Config, encoder: Callable[[], Encoder], name: str) -> Router:
-    return build(name, config.routers[name], tuple(config.experts), encoder)
+def _make_router(
+    config: Config,
+    encoder: Callable[[], Encoder],
+    embedder: Callable[[str], Encoder] | None,
+    name: str,
+) -> Router:
+    return build(name, config.routers[name], tuple(config.answering), encoder, embedder)
 
 
-def _make_routers(config: Config, encoder: Callable[[], Encoder]) -> dict[str, Router]:
-    """The routers; where one asks for the encoder, no request has to wait until it is loaded."""
+def _asks_expert(keys: Mapping[str, Any]) -> bool:
+    """Whether a router embeds with an expert, and so cannot be made before the pool is there."""
+    return isinstance(keys.get("encoder"), str)
+
+
+def _make_routers(
+    config: Config, encoder: Callable[[], Encoder], names: Sequence[str]
+) -> dict[str, Router]:
+    """Some of the routers; where one asks for the encoder, no request waits until it is loaded."""
     asked = False
 
     def wanted() -> Encoder:
@@ -258,7 +283,7 @@ def _make_routers(config: Config, encoder: Callable[[], Encoder]) -> dict[str, R
         asked = True
         return encoder()
 
-    routers = {name: _make_router(config, wanted, name) for name in config.routers}
+    routers = {name: _make_router(config, wanted, None, name) for name in names}
     if asked:
         encoder().encode(["The first text pays for loading the encoder."])
     return routers

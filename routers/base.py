@@ -86,12 +86,36 @@ class Encoder(Protocol):
     name: str
     """Vectors of encoders with equal names may be compared."""
 
-    dimension: int
+    @property
+    def dimension(self) -> int:
+        """Numbers of a vector."""
+        ...
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Float32 [len(texts), dimension], each row of length one. Safe to call from threads."""
         ...
 
-    def count_tokens(self, texts: Sequence[str]) -> int:
-        """How many tokens `encode` reads of the texts, with those that begin and end each."""
+
+class TokenEncoder(Encoder, Protocol):
+    """An encoder that can be told the tokens to read, so that nothing is cut off silently."""
+
+    window: int
+    """The most tokens that it reads at once, with those that begin and end a text."""
+
+    @property
+    def vocabulary(self) -> int:
+        """Its token ids are those below this number."""
+        ...
+
+    @property
+    def frame(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The ids that begin a text, and those that end it."""
+        ...
+
+    def token_ids(self, text: str, at_most: int) -> list[int]:
+        """The first ids of a text, without a frame."""
+        ...
+
+    def encode_ids(self, windows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Float32 [len(windows), dimension], rows of length one; the ids are read as they are."""
         ...

@@ -5,12 +5,13 @@ short text; the tests compare the vectors with those of sentence-transformers.
 """
 
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -36,6 +37,9 @@ TEXT_CHARACTERS = 8_192
 BATCH_TOKENS = 256
 """Tokens of one forward pass, padding included: more is no faster and keeps others waiting."""
 
+_BETWEEN_WORDS = re.compile(r"[\s!-/:-@\[-`{-~\u3001-\u3003\u4e00-\u9fff]")
+"""What is no part of a longer word for BERT: space, punctuation, and each Chinese character."""
+
 LOAD = Path("/proc/loadavg")
 """Its fourth field begins with how many threads run or wait for a core at this moment."""
 
@@ -58,6 +62,7 @@ class MiniLM:
             weights: dict[str, Tensor] = load_file(str(folder / "model.safetensors"))
         self._tokenizer.enable_truncation(WINDOW_TOKENS)
         self._tokenizer.no_padding()
+        self.vocabulary = self._tokenizer.get_vocab_size()
         self._words = weights["embeddings.word_embeddings.weight"]
         # A text is one segment, so that the segment's vector is the same at every position.
         self._positions = (
@@ -67,15 +72,34 @@ class MiniLM:
         self._norm = _pair(weights, "embeddings.LayerNorm")
         self._layers = [_Layer(weights, f"encoder.layer.{n}") for n in range(LAYERS)]
 
+    @cached_property
+    def _whole(self) -> Tokenizer:
+        """The tokenizer without a bound, which only clients' embeddings need."""
+        copied = Tokenizer.from_str(self._tokenizer.to_str())
+        copied.no_truncation()
+        return copied
+
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of each text, at most 256 of them."""
         # One by one: `encode_batch` starts threads, after which a process cannot safely fork.
         return [self._tokenizer.encode(_clean(text)).ids for text in texts]
 
+    def first_ids(self, text: str, at_most: int) -> list[int]:
+        """The first token ids of a text of any length, without those that begin and end it."""
+        found: list[int] = []
+        for piece in _pieces(text):
+            if len(found) >= at_most:
+                break
+            found += self._whole.encode(_unicode(piece), add_special_tokens=False).ids
+        return found[:at_most]
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Float32 [len(texts), 384], rows of length one."""
-        tokens = self.tokens(texts)
-        vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
+        return self.embed_ids(self.tokens(texts))
+
+    def embed_ids(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Float32 [len(tokens), 384], rows of length one, of at most 512 token ids each."""
+        vectors = np.empty((len(tokens), WIDTH), dtype=np.float32)
 
         def one_pass(rows: list[int]) -> None:
             ids, real = _padded([tokens[row] for row in rows])
@@ -147,8 +171,27 @@ def _map(weight: Tensor, bias: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def _clean(text: str) -> str:
+    return _unicode(text[:TEXT_CHARACTERS])
+
+
+def _unicode(text: str) -> str:
     # JSON may carry half of a surrogate pair, which is no UTF-8 and makes the tokenizer raise.
-    return text[:TEXT_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A text cut between words, so that its pieces have its tokens.
+
+    A tokenizer's call cannot be ended, and holds up whatever else Python does meanwhile. A word
+    without end is cut all the same: of over 100 letters, none is known.
+    """
+    start = 0
+    while start < len(text):
+        usual = start + TEXT_CHARACTERS
+        found = _BETWEEN_WORDS.search(text, usual, usual + TEXT_CHARACTERS)
+        end = found.start() if found else usual + TEXT_CHARACTERS
+        yield text[start:end]
+        start = end
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

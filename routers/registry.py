@@ -6,7 +6,8 @@ from typing import Any, Protocol, cast
 
 from experts.components import Family, find, load, parse
 from experts.errors import ConfigError
-from routers.base import Encoder, Router, RouterConfig
+from routers.base import Encoder, Router, RouterConfig, TokenEncoder
+from routers.encoders.choice import Choice
 
 ROUTERS = {
     "static": "routers.static:StaticRouter",
@@ -23,6 +24,7 @@ ROUTERS = {
 
 FAMILY = Family("router", ROUTERS, RouterConfig, "route")
 DEFAULT_ENCODER = "routers.features:MiniLMEncoder"
+SENTENCE_ENCODER = "routers.encoders.sentence:sentence_encoder"
 
 
 class RouterClass(Protocol):
@@ -62,24 +64,54 @@ def build(
     config: Mapping[str, Any],
     experts: Sequence[str],
     encoder: Callable[[], Encoder],
+    embedder: Callable[[str], Encoder] | None = None,
 ) -> Router:
     """The router that the keys under `routers.NAME` describe, for the experts of the pool.
 
-    Raises ConfigError for a mistake in the keys, and for a file they name that does not serve.
+    `embedder` gives the encoder that is the embedding expert of a name, where the key `encoder`
+    names one. Raises ConfigError for a mistake in the keys, and for a file they name that does not
+    serve.
     """
     made, parsed = _parse(name, config, experts)
-    return made(name, parsed, experts, encoder)
+    return made(name, parsed, experts, encoder_of(name, parsed, encoder, embedder))
 
 
-def shared_encoder() -> Callable[[], Encoder]:
+def encoder_of(
+    name: str,
+    config: RouterConfig,
+    built_in: Callable[[], Encoder],
+    embedder: Callable[[str], Encoder] | None,
+) -> Callable[[], Encoder]:
+    """What makes the encoder that the router `name` asks for; that raises ConfigError."""
+    chosen: Choice = getattr(config, "encoder", None)
+    if chosen is None:
+        return built_in
+
+    def make() -> Encoder:
+        try:
+            if isinstance(chosen, str):
+                if embedder is None:
+                    raise ConfigError(f"`{chosen}` is an expert, which only a service can ask.")
+                return embedder(chosen)
+            made: Encoder = load(SENTENCE_ENCODER)(chosen.model)
+        except ConfigError as error:
+            raise ConfigError(
+                f"routers.{name}.encoder: {error.message}", hint=error.hint
+            ) from error
+        return made
+
+    return make
+
+
+def shared_encoder() -> Callable[[], TokenEncoder]:
     """A function that makes the default encoder at its first call and then returns that one.
 
     The import of torch waits for that call, too.
     """
     lock = threading.Lock()
-    made: list[Encoder] = []
+    made: list[TokenEncoder] = []
 
-    def encoder() -> Encoder:
+    def encoder() -> TokenEncoder:
         with lock:
             if not made:
                 made.append(load(DEFAULT_ENCODER)())

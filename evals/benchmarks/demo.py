@@ -76,7 +76,7 @@ async def demo(
         raise ConfigError(f"The configuration has no composition `{POOL}`, which the demo asks.")
     found = find_tasks(names) if names else _owned(settings)
     tasks = asked(without_judges(found, "coterie demo"), "test")
-    experts = tuple(settings.experts)
+    experts = tuple(settings.answering)
     async with serving(settings, progress) as service:
         result = await run_demo(service.base_url, experts, tasks, questions, progress)
     return partial(print_result, result=result, experts=experts)

@@ -87,9 +87,9 @@ async def add(
     """Ask `name`, which only `grown` has, and refit; returns what prints the changes."""
     table = _table(grown)
     encoder = MiniLMEncoder()
-    evidence, _ = read_training_set(table, tuple(settings.experts), encoder, "routers")
+    evidence, _ = read_training_set(table, tuple(settings.answering), encoder, "routers")
     found = find_tasks(tasks)
-    check_judges(found, grown.experts)
+    check_judges(found, grown.answering)
     probe_of = {probe.sample.id: probe for probe in probes_of(found)}
     wanted = [evidence.queries[row].id for row in most_informative(evidence, len(evidence.queries))]
     probes = [probe_of[query] for query in wanted if query in probe_of][:count]

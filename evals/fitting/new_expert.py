@@ -29,9 +29,11 @@ def with_expert(settings: Config, config: Path, file: Path) -> tuple[str, Config
             beside.unlink(missing_ok=True)
     else:
         grown = load_config(file)
-    new = [name for name in grown.experts if name not in settings.experts]
+    new = [name for name in grown.answering if name not in settings.experts]
     if len(new) != 1:
-        raise ConfigError(f"{file} has {len(new)} experts that {config} lacks; one is needed.")
+        raise ConfigError(
+            f"{file} has {len(new)} answering experts that {config} lacks; one is needed."
+        )
     return new[0], grown
 
 

@@ -51,12 +51,12 @@ async def profile(
     What Symbolic-MoE routers want to know besides is asked as well.
     """
     tasks = find_tasks(names)
-    check_judges(tasks, settings.experts)
+    check_judges(tasks, settings.answering)
     probes = probes_of(tasks)
     # Who puts answers together best is measured where that needs no judge.
     by_rule = [probe for probe in probes if not probe.judged]
     path = out or _outcomes(settings)
-    versions = {name: expert_version(name, settings.experts) for name in settings.experts}
+    versions = {name: expert_version(name, settings.experts) for name in settings.answering}
     wanted = symbolic.wanted(settings)
     encoder = MiniLMEncoder()
     complete = await asyncio.to_thread(is_complete, path, versions, probes)

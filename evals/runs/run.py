@@ -90,7 +90,7 @@ def _subjects(
 def _experts(settings: Config | None, options: RunOptions) -> list[str] | None:
     """The pool's experts; of a server that is none of ours, None."""
     if settings is not None:
-        return list(settings.experts)
+        return list(settings.answering)
     assert options.url is not None, "the command line sees to that"
     try:
         found = fetch(options.url, options.api_key).get("queued")
@@ -103,7 +103,7 @@ def _versions(
     settings: Config | None, options: RunOptions, names: Collection[str]
 ) -> Mapping[str, str]:
     if settings is not None:
-        return answer_versions(settings.experts)
+        return answer_versions(settings.answering)
     return {name: f"{name} at {options.url}" for name in sorted(names)}
 
 

@@ -54,7 +54,7 @@ def head_of(
     versions: Mapping[str, str],
 ) -> RunInfo:
     """The head of a run that begins now."""
-    experts = {} if settings is None else settings.experts
+    experts = {} if settings is None else settings.answering
     return RunInfo(
         created=datetime.now(UTC).isoformat(),
         config=_digest(settings, options.url),

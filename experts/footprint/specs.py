@@ -9,6 +9,9 @@ from experts.footprint.files import look
 from experts.footprint.plan import EMPTY_PROCESS_GB, GIB, Footprint, Model, Room, derive
 from experts.spec import HostedSpec, TorchSpec, VllmSpec
 
+POOLING = "pooling"
+"""VLLM's word for what embeds."""
+
 
 @dataclass(frozen=True, slots=True)
 class SlotRoom:
@@ -40,7 +43,8 @@ def aliases_of(base: str, specs: Mapping[str, HostedSpec]) -> tuple[str, ...]:
 
 def arguments(spec: VllmSpec, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """VLLM's arguments as the configuration gives them: the expert's own before the slots'."""
-    return {**defaults, **spec.engine_args}
+    task = {"runner": POOLING} if spec.embeds else {}
+    return {**defaults, **spec.engine_args, **task}
 
 
 def footprint(

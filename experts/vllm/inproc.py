@@ -31,7 +31,9 @@ class InprocEngineClient(InprocClient):  # type: ignore[misc]
         self._stepper = stepper
         self._outputs: asyncio.Queue[Any] = asyncio.Queue()
         scheduler = self.engine_core.scheduler
-        self._budget = StepBudget(step_s, scheduler.max_num_scheduled_tokens)
+        cuts = vllm_config.scheduler_config.enable_chunked_prefill
+        uncut = 0 if cuts else vllm_config.model_config.max_model_len
+        self._budget = StepBudget(step_s, scheduler.max_num_scheduled_tokens, uncut)
         self._scheduled = 0
         scheduler.schedule = self._counting(scheduler.schedule)
         self.engine_ranks_managed = [0]

@@ -16,16 +16,21 @@ FIRST = 64
 class StepBudget:
     """The budget of one engine, from the steps that it has made."""
 
-    def __init__(self, longest_s: float, most: int) -> None:
-        """A step should take `longest_s` seconds, and never more than `most` tokens."""
+    def __init__(self, longest_s: float, most: int, longest_prompt: int = 0) -> None:
+        """A step should take `longest_s` seconds, and never more than `most` tokens.
+
+        Where prompts cannot be cut, every step has room for the `longest_prompt`, which would
+        otherwise wait for ever.
+        """
         self._longest_s = longest_s
         self._most = most
+        self._fewest = max(FEWEST, longest_prompt)
         self._token_s: float | None = None
 
     def tokens(self, running: int) -> int:
         """What the next step may take; each of the `running` requests has its token in any case."""
         wanted = FIRST if self._token_s is None else int(self._longest_s / self._token_s)
-        return min(max(wanted, running + FEWEST), self._most)
+        return min(max(wanted, running + self._fewest), self._most)
 
     def measured(self, tokens: int, seconds: float) -> None:
         """A step took so long. Those of a few tokens are mostly overhead, and tell nothing."""

@@ -11,6 +11,7 @@ from experts.errors import ConfigError, RequestError
 from experts.types import Request
 from orchestrator.config.model import Config, load_config
 from orchestrator.request.compositions import Compositions
+from orchestrator.request.embedding.local import local_embedder
 from orchestrator.request.likelihood_answer import scoring_of
 from orchestrator.request.plan import Abstain, Plan, plan_decision, prices_of, tradeoff_of
 from routers.base import Decision, Router
@@ -51,7 +52,8 @@ def route(question: str, config: Path, model: str, as_json: bool) -> None:
 
 def make_router(config: Config, name: str) -> Router:
     """A router of the configuration, with the encoder that all share. Raises ConfigError."""
-    return build(name, config.routers[name], tuple(config.experts), shared_encoder())
+    experts, embedder = tuple(config.answering), local_embedder(config)
+    return build(name, config.routers[name], experts, shared_encoder(), embedder)
 
 
 def _words(plan: Plan) -> str:

@@ -14,12 +14,13 @@ from experts.errors import ConfigError
 from orchestrator.cli.remote import call
 from orchestrator.cli.tables import print_table
 from orchestrator.config.model import Config, load_config
+from orchestrator.request.embedding.local import local_embedder
 from orchestrator.request.plan import prices_of
 from routers.composition import mapping
 from routers.fitted.cross_validation import held_out
 from routers.fitted.pricing import best_within, price_curve
 from routers.fitted.router import FittedRouter
-from routers.registry import check, router_class, shared_encoder
+from routers.registry import check, encoder_of, router_class, shared_encoder
 
 SHOWN_WEIGHTS = 8
 
@@ -175,9 +176,10 @@ def fitted_router(tree: Config, name: str) -> FittedRouter:
         raise ConfigError(f"routers.{name} is of type {keys['type']}: there is nothing to fit.")
     if "outcomes" not in keys:
         raise ConfigError(f"routers.{name} names no `outcomes` to fit from.")
-    check(name, keys, tuple(tree.experts))
+    check(name, keys, tuple(tree.answering))
     settings = parse_keys(f"routers.{name}", keys, made)
-    fitted: FittedRouter = made(name, settings, tuple(tree.experts), shared_encoder())
+    encoder = encoder_of(name, settings, shared_encoder(), local_embedder(tree))
+    fitted: FittedRouter = made(name, settings, tuple(tree.answering), encoder)
     return fitted
 
 

@@ -22,7 +22,7 @@ from routers.symbolic_moe.symbolic_config import SymbolicConfig
 def unreadable_files(config: Config) -> list[str]:
     """What is wrong with the files of experts, aggregators and routers, each with its path."""
     found = [*_recordings(config), *_aggregators(config), *_routers(config)]
-    return found or list(strangers(config.routers, tuple(config.experts)))
+    return found or list(strangers(config.routers, tuple(config.answering), config.embedders))
 
 
 def _recordings(config: Config) -> Iterator[str]:
@@ -42,7 +42,7 @@ def _aggregators(config: Config) -> Iterator[str]:
             places[f"compositions.{name}.aggregator"] = composition.aggregator
     for place, keys in places.items():
         try:
-            build(place, keys, tuple(config.experts))
+            build(place, keys, tuple(config.answering))
         except ConfigError as error:
             path = next(_keys_of_files(keys, str(error)), ())
             yield f"{'.'.join((place, *path))}: {error}"
@@ -61,7 +61,7 @@ def _routers(config: Config) -> Iterator[str]:
     """What fitted routers read; whether it fits the pool shows when they are built."""
     for name, settings in config.routers.items():
         place = f"routers.{name}"
-        _, keys = parse(place, settings, FAMILY, tuple(config.experts))
+        _, keys = parse(place, settings, FAMILY, tuple(config.answering))
         for key, read in _readers(keys).items():
             try:
                 read()

@@ -29,6 +29,7 @@ def anchor_paths(tree: Tree, folder: Path, model: type[BaseModel]) -> None:
     _anchor_arguments(slots.get("engine_args") if isinstance(slots, dict) else None, folder)
     for _, router in _mappings(tree.get("routers")):
         _anchor_section(router, _config_of(router_class, router), folder)
+        _anchor_model(router.get("encoder"), folder)
     for _, aggregator in _mappings(tree.get("aggregators")):
         _anchor_aggregator(aggregator, folder)
     for _, composition in _mappings(tree.get("compositions")):
@@ -51,13 +52,20 @@ def _anchor_expert(name: str, expert: Tree, folder: Path) -> None:
     kind = expert.get("type")
     if is_own_class(kind):
         _anchor_section(expert, _config_of(lambda one: engine_class(name, one), expert), folder)
-    model, recording = expert.get("model"), expert.get("recording")
+    recording = expert.get("recording")
     if kind == "replay" and isinstance(recording, str):
         expert["recording"] = _absolute(recording, folder)
     # A hub id looks like a relative path; of a remote expert, the model is its server's own name.
-    if kind in _WEIGHTS and isinstance(model, str) and model.strip():
+    if kind in _WEIGHTS:
+        _anchor_model(expert, folder)
+
+
+def _anchor_model(keys: Any, folder: Path) -> None:
+    """A key `model` that may be a folder, or a hub id."""
+    model = keys.get("model") if isinstance(keys, dict) else None
+    if isinstance(model, str) and model.strip():
         local = model.startswith((".", "/", "~")) or (folder / model).exists()
-        expert["model"] = _absolute(model, folder) if local else model
+        keys["model"] = _absolute(model, folder) if local else model
 
 
 def _anchor_arguments(given: Any, folder: Path) -> None:

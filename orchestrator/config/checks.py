@@ -9,12 +9,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from aggregators.registry import check as check_aggregator
 from experts.components import parse
-from experts.spec import ExpertSpec
+from experts.spec import ExpertSpec, HostedSpec
 from orchestrator.config.composition_checks import check_composition, problems_of
 from orchestrator.config.expert_checks import check_experts
 from orchestrator.config.sections import DEFAULT_CLASSES, CompositionConfig
 from orchestrator.config.server_section import ApiKey
 from orchestrator.config.slots_section import SlotsConfig
+from routers.encoders.choice import name_of, vectors_named
 from routers.registry import FAMILY
 from routers.registry import check as check_router
 
@@ -42,12 +43,16 @@ def between_keys(tree: dict[str, Any]) -> list[str]:
     )
     slot_args = _mapping(tree, "slots", "engine_args")
     problems = check_experts(_valid(_EXPERT, experts), frozenset(declared), _slots(tree), slot_args)
-    for name, composition in compositions.items():
-        problems += check_composition(name, composition, routers, aggregators, declared)
+    embedding = [name for name in declared if _embeds(experts, name)]
     for name, keys in routers.items():
-        problems += problems_of(check_router, name, keys, declared)
+        problems += _check_encoder(name, keys, embedding)
+    answering = tuple(name for name in declared if not _embeds(experts, name))
+    for name, composition in compositions.items():
+        problems += check_composition(name, composition, routers, aggregators, answering)
+    for name, keys in routers.items():
+        problems += problems_of(check_router, name, keys, answering)
     for name, keys in aggregators.items():
-        problems += problems_of(check_aggregator, f"aggregators.{name}", keys, declared)
+        problems += problems_of(check_aggregator, f"aggregators.{name}", keys, answering)
     classes = [*DEFAULT_CLASSES, *map(str, _mapping(tree, "classes"))]
     return problems + _check_classes(classes, compositions, api_keys)
 
@@ -73,6 +78,24 @@ def _mapping(tree: Any, *path: str) -> dict[Any, Any]:
     for key in path:
         tree = tree.get(key) if isinstance(tree, dict) else None
     return tree if isinstance(tree, dict) else {}
+
+
+def _check_encoder(name: str, keys: Keys, embedding: Sequence[str]) -> list[str]:
+    """A router's encoder that is an expert must be one that embeds."""
+    chosen = keys.get("encoder")
+    if not isinstance(chosen, str) or chosen in embedding:
+        return []
+    known = ", ".join(embedding) or "there is none"
+    return [
+        f"routers.{name}.encoder: no expert with `task: embed` is called `{chosen}` (known:"
+        f" {known}); a model is given as `encoder: {{model: PATH}}`."
+    ]
+
+
+def _embeds(experts: Mapping[Any, Any], name: str) -> bool:
+    """Whether an expert, which may have mistakes, gives embeddings and no answers."""
+    keys = experts.get(name)
+    return isinstance(keys, dict) and keys.get("task") == "embed"
 
 
 def _valid(kind: TypeAdapter[Any], entries: dict[Any, Any]) -> dict[str, Any]:
@@ -142,10 +165,22 @@ def missing_files(routers: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def strangers(routers: Mapping[str, Mapping[str, Any]], experts: Sequence[str]) -> Iterator[str]:
-    """Fitted routers whose files know none of the experts, each with its key and the file.
+def vectors_of(spec: Any) -> str:
+    """By what name the vectors of an expert that embeds are known."""
+    if isinstance(spec, HostedSpec):
+        return name_of(spec.model)
+    return f"{spec.model} at {spec.base_url}"
 
-    For keys that are right, and files that are there.
+
+def strangers(
+    routers: Mapping[str, Mapping[str, Any]],
+    experts: Sequence[str],
+    embedders: Mapping[str, str],
+) -> Iterator[str]:
+    """Fitted routers whose files know none of the experts, or were fitted with another encoder.
+
+    Each with its key and the file; for keys that are right, and files that are there. `embedders`
+    are the experts that embed, with the names of their vectors.
     """
     fitted = {n: keys for n, keys in routers.items() if {"outcomes", "artifact"} & keys.keys()}
     if not fitted:
@@ -158,7 +193,8 @@ def strangers(routers: Mapping[str, Mapping[str, Any]], experts: Sequence[str]) 
         if isinstance(keys, FittedConfig):
             from routers.fitted.known_experts import stranger  # noqa: PLC0415
 
-            if (why := stranger(name, keys, experts)) is not None:
+            vectors = vectors_named(keys.encoder, embedders)
+            if (why := stranger(name, keys, experts, vectors)) is not None:
                 yield why
 
 

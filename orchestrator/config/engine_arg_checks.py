@@ -32,6 +32,8 @@ _ANSWERS: Mapping[str, tuple[str, ...]] = {
     "convert": ("auto", "none"),
 }
 """Values with which a model generates text."""
+_EMBEDS = ("auto", "none", "embed")
+"""Values of `convert` with which one embeds."""
 _SAVED_SO = frozenset(
     {
         "awq", "auto_awq", "awq_marlin", "gptq", "auto_gptq", "gptq_marlin", "compressed-tensors",
@@ -55,16 +57,21 @@ def check_engine_args(
     problems = _check_names("slots", slot_args, kind)
     for name, spec in experts.items():
         if isinstance(spec, VllmSpec):
-            problems += _check_names(f"experts.{name}", spec.engine_args, kind)
+            problems += _check_names(f"experts.{name}", spec.engine_args, kind, spec.embeds)
             problems += _check_length(name, spec, slot_args)
             problems += _check_together(name, spec, slot_args, kind)
     return problems
 
 
-def _check_names(where: str, given: Mapping[str, Any], kind: str) -> list[str]:
+def _check_names(
+    where: str, given: Mapping[str, Any], kind: str, embeds: bool = False
+) -> list[str]:
     found = dict(arguments.faults(given))
     for name, value in given.items():
-        if name not in found and (fault := _beyond_types(name, value, kind)) is not None:
+        if name in found:
+            continue
+        fault = _beyond_types(name, value, kind) or _not_of_task(name, value, embeds)
+        if fault is not None:
             found[name] = fault
     return [f"{where}.engine_args.{name}: {ended(fault)}" for name, fault in found.items()]
 
@@ -83,10 +90,23 @@ def _beyond_types(name: str, value: Any, kind: str) -> str | None:
         return _no_template(value)
     if name == "tokenizer" and isinstance(value, str) and value.startswith(("/", ".", "~")):
         return None if Path(value).exists() else f"there is no folder {value}; correct the path"
-    if name in _ANSWERS and value not in _ANSWERS[name]:
-        return f"an expert answers with text, which `{value}` does not; leave it out"
     if name == "attention_backend" and isinstance(value, str):
         return _no_backend(value)
+    return None
+
+
+def _not_of_task(name: str, value: Any, embeds: bool) -> str | None:
+    """What is not for the expert's task; `value` is of the right type."""
+    name = name.replace("-", "_")
+    if embeds and name == "runner":
+        return "`task: embed` says so already; leave it out"
+    if embeds and name == "convert" and value not in _EMBEDS:
+        return f"`task: embed` needs embeddings, which `{value}` does not give; leave it out"
+    if not embeds and name in _ANSWERS and value not in _ANSWERS[name]:
+        return (
+            f"an expert answers with text, which `{value}` does not; leave it out, or set"
+            " `task: embed`"
+        )
     return None
 
 

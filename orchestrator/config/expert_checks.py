@@ -34,7 +34,7 @@ def check_experts(
         if isinstance(spec, OwnSpec):
             problems += _check_own(name, spec)
     problems += check_engine_args(experts, slot_args, slots.gpus) + _check_pins(experts)
-    problems += _check_stops(experts)
+    problems += _check_stops(experts) + _check_embedders(experts)
     return problems + check_memory(experts, slots)
 
 
@@ -45,6 +45,21 @@ def _check_stops(experts: Mapping[str, ExpertSpecBase]) -> list[str]:
         for name, spec in experts.items()
         if spec.defaults.stop == "" or (spec.defaults.stop and "" in tuple(spec.defaults.stop))
     ]
+
+
+def _check_embedders(experts: Mapping[str, ExpertSpecBase]) -> list[str]:
+    """Keys that only somebody who answers has use for."""
+    problems = []
+    for name, spec in experts.items():
+        if not spec.embeds:
+            continue
+        answers = ("system", "defaults", "adapter_of", "same_as")
+        given = [key for key in answers if key in spec.model_fields_set]
+        problems += [
+            f"experts.{name}.{key}: what gives embeddings (`task: embed`) has none; leave it out."
+            for key in given
+        ]
+    return problems
 
 
 def _check_own(name: str, spec: OwnSpec) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from experts.errors import ConfigError
 from experts.mistakes import explain
 from experts.spec import ExpertSpec, HostedSpec
 from orchestrator.config.anchoring import anchor_paths
-from orchestrator.config.checks import between_keys, share_models
+from orchestrator.config.checks import between_keys, share_models, vectors_of
 from orchestrator.config.sections import (
     BATCH_CLASS,
     DEFAULT_CLASS,
@@ -105,6 +105,16 @@ class Config(Section):
                 " @ : / ? # of a password percent-encoded"
             )
         return value
+
+    @property
+    def answering(self) -> dict[str, ExpertSpec]:
+        """The experts that give answers: those that routers and panels choose among."""
+        return {n: s for n, s in self.experts.items() if not s.embeds}
+
+    @property
+    def embedders(self) -> dict[str, str]:
+        """The experts that give embeddings, and by what name their vectors are known."""
+        return {n: vectors_of(s) for n, s in self.experts.items() if s.embeds}
 
     def hosted(self) -> dict[str, HostedSpec]:
         """The experts that our slots run."""

@@ -113,6 +113,12 @@ class ServerConfig(Section):
     max_embedding_inputs: int = Field(
         2048, ge=1, description="Most texts in one call of /v1/embeddings."
     )
+    max_embedding_tokens: int = Field(
+        8192,
+        ge=256,
+        description="Most tokens of one text for `coterie/embed`, which reads 256 at once and"
+        " averages over a longer text's windows; a text that is longer still gets HTTP 400.",
+    )
     comment_after_s: float | None = Field(
         1.0,
         gt=0,

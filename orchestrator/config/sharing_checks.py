@@ -75,6 +75,8 @@ def _no_base(base_name: str, base: ExpertSpecBase, what: str) -> str | None:
     if not isinstance(base, VllmSpec):
         kind = getattr(base, "type", "another type")
         return f"`{base_name}` is of type {kind}; {what} needs an expert of type vllm."
+    if base.embeds:
+        return f"`{base_name}` gives embeddings (`task: embed`); {what} needs one that answers."
     if base.same_as is not None:
         return f"`{base_name}` is itself a role of `{base.same_as}`; name `{base.same_as}` here."
     if base.adapter_of is not None and what == "an adapter":

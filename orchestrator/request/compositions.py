@@ -34,7 +34,7 @@ class Compositions:
     def __init__(self, config: Config) -> None:
         """Builds every aggregator. Raises ConfigError where one cannot be built."""
         self._config = config
-        self._experts = tuple(config.experts)
+        self._experts = tuple(config.answering)
         self._built: dict[str, Aggregator] = {
             name: build(f"aggregators.{name}", keys, self._experts)
             for name, keys in config.aggregators.items()
@@ -71,7 +71,7 @@ class Compositions:
                 return plain
             if (found := self._with_aggregator(plain, name)) is not None:
                 return found
-        known = ", ".join([*self._config.compositions, *self._config.experts])
+        known = ", ".join([*self._config.compositions, *self._experts])
         hint = f"Known models: {known}"
         if routers := ", ".join(self._config.routers):
             hint += (
@@ -127,7 +127,7 @@ class Compositions:
             )
         if isinstance(experts, int):
             return replace(rules, experts=experts, recruits=False)
-        if unknown := [name for name in experts if name not in self._config.experts]:
+        if unknown := [name for name in experts if name not in self._experts]:
             known = ", ".join(self._experts)
             raise RequestError(
                 f"No expert is called `{unknown[0]}` (known: {known}).", param="coterie.experts"

@@ -25,7 +25,7 @@ class Decider:
     def __init__(
         self, config: Config, pool: ExpertPool, routers: Mapping[str, Router], feedback: Feedback
     ) -> None:
-        self._experts = tuple(config.experts)
+        self._experts = tuple(config.answering)
         self._pool = pool
         self._feedback = feedback
         self._prices = prices_of(config)

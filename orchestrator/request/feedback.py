@@ -52,7 +52,7 @@ class Feedback:
         self._learning: dict[str, LearningConfig] = {
             name: c.learning for name, c in config.compositions.items() if c.learning
         }
-        new = {name: Bandit.new(config.experts, c) for name, c in self._learning.items()}
+        new = {name: Bandit.new(config.answering, c) for name, c in self._learning.items()}
         self._mixtures: dict[str, Bandit] = new
         self._answered: OrderedDict[Asker, _Answered] = OrderedDict()
         self._size = 0

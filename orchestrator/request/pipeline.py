@@ -7,11 +7,13 @@ from functools import cache, partial
 from experts.errors import RequestError
 from experts.fused.roles import fused
 from experts.openai_format import OpenAIFormat
+from experts.types import EMBEDDINGS
 from orchestrator.config.model import Config
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.compositions import Composition, Compositions, aggregator_of
 from orchestrator.request.context import RequestContext
 from orchestrator.request.decider import Decider
+from orchestrator.request.embedding.own import EMBEDDING_MODEL, OwnEmbeddings
 from orchestrator.request.expert_calls import ExpertCalls
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.likelihood_answer import scoring_of
@@ -21,12 +23,13 @@ from orchestrator.request.prompts.several import SeveralPrompts
 from orchestrator.request.prompts.token_ids import Detokenizer
 from orchestrator.request.single_answer import SingleAnswers
 from orchestrator.request.terms.abstention import abstention
+from orchestrator.request.terms.embeddings import check_embedding, gives_embeddings
 from orchestrator.request.terms.panels import refuse_role, refuse_what_one_expert_answers
 from orchestrator.request.terms.room import check_room
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.store import MemoryStore
-from routers.base import Encoder, Router
+from routers.base import Router, TokenEncoder
 
 
 class Pipeline:
@@ -38,11 +41,12 @@ class Pipeline:
         pool: ExpertPool,
         routers: Mapping[str, Router],
         feedback: Feedback | None = None,
-        encoder: Callable[[], Encoder] | None = None,
+        encoder: Callable[[], TokenEncoder] | None = None,
     ) -> None:
         """`feedback` is what learns from clients; by default one that forgets with the process.
 
-        `encoder` gives what aggregators compare free texts with; its first call may load it.
+        `encoder` gives what embeds texts, also those that aggregators compare; its first call may
+        load it.
         """
         self._encoder = encoder
         self.feedback = feedback or Feedback(config, MemoryStore())
@@ -55,6 +59,9 @@ class Pipeline:
         self._single = SingleAnswers(pool, self._fused, self._retries)
         self._panels = PanelAnswers(config.server)
         self._several = SeveralPrompts(Detokenizer(config, pool), config.server)
+        embedders = (name for name, spec in config.experts.items() if spec.embeds)
+        self._embedding = (EMBEDDING_MODEL, *embedders)
+        self._own = OwnEmbeddings(encoder, config.server) if encoder is not None else None
 
     async def answer(self, context: RequestContext, trace: Trace) -> StartedAnswer:
         """Begin to answer; the answer is a context that must be left.
@@ -62,6 +69,10 @@ class Pipeline:
         `trace` fills up on the way, also when this raises. Raises ExpertError, UnknownModel,
         RoutingError, and RequestError for what the model that is asked cannot do.
         """
+        if context.request.operation == EMBEDDINGS:
+            return await self._embed(context, trace)
+        if context.model in self._embedding:
+            raise gives_embeddings(context.model)
         composition = self._compositions.find(context.model, context.options)
         if composition is None:
             action = AskExpert(context.model)
@@ -102,6 +113,15 @@ class Pipeline:
             return await self._single.start(context.for_one, trace, action)
         aggregator = aggregator_of(composition, action)
         return await self._panels.start(context, trace, action.panel, aggregator, calls())
+
+    async def _embed(self, context: RequestContext, trace: Trace) -> StartedAnswer:
+        """Vectors of one expert, or of the service's own encoder."""
+        check_embedding(context, self._embedding)
+        if context.model == EMBEDDING_MODEL:
+            assert self._own is not None, "a service has an encoder"
+            return await self._own.answer(context, trace)
+        trace.plan = plan_expert(context.model)
+        return await self._single.start(context, trace, AskExpert(context.model))
 
     async def _abstain(
         self, context: RequestContext, preferred: str, action: Abstain

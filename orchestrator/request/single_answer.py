@@ -11,15 +11,17 @@ from experts.engine import Answer
 from experts.errors import BadOutput, ExpertError, ExpertLost, ExpertTimeout, RequestError
 from experts.fused.roles import Fused, in_role, refuse_role_tokens
 from experts.sse import EVENT_ENDS, whole_events
-from experts.types import Request, Usage
+from experts.types import EMBEDDINGS, Request, Usage
 from experts.upstream.answers import (
     ERROR_KEY,
     EVENT_STREAM,
     read_beginning,
+    read_body,
     read_whole,
     sound_part,
     usage_in,
 )
+from experts.upstream.embeddings import check_embeddings, count_of
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import AskExpert
@@ -118,11 +120,11 @@ class SingleAnswers:
             held.push_async_callback(answer.aclose)
             trace.slot_wait_ms += answer.slot_wait_ms
             if not request.stream:
-                whole = await _whole(name, answer)
+                whole = await _whole(name, answer, request)
                 count(whole)
                 whole = attribution.whole(whole) if attribution else whole
                 return StartedAnswer(answer.content_type, whole, no_bytes(), held)
-            blocks = await _blocks(name, answer, attribution)
+            blocks = await _blocks(name, answer, attribution, request)
             first = await read_beginning(name, blocks, answer.secrets)
             rest = self._watched(first, blocks, answer.secrets, lease, count)
             return StartedAnswer(answer.content_type, await anext(rest, b""), rest, held)
@@ -178,17 +180,25 @@ def _missing(expert: str, tail: bytes) -> bytes:
     return _LAST_EVENT if tail.endswith(EVENT_ENDS) else b"\n\n" + _LAST_EVENT
 
 
-async def _whole(expert: str, answer: Answer) -> bytes:
-    return await read_whole(expert, answer.content_type, answer.pieces, answer.secrets)
+async def _whole(expert: str, answer: Answer, request: Request) -> bytes:
+    if request.operation != EMBEDDINGS:
+        return await read_whole(expert, answer.content_type, answer.pieces, answer.secrets)
+    content = await read_body(expert, answer.pieces)
+    wanted = count_of(request.body.get("input"))
+    # In a thread: there may be millions of numbers.
+    await asyncio.to_thread(
+        check_embeddings, expert, answer.content_type, content, wanted, answer.secrets
+    )
+    return content
 
 
 async def _blocks(
-    expert: str, answer: Answer, attribution: TokenAttribution | None
+    expert: str, answer: Answer, attribution: TokenAttribution | None, request: Request
 ) -> AsyncIterator[bytes]:
     """The blocks of whole events of a stream. Raises the expert's error for anything else."""
     if not answer.content_type.startswith(EVENT_STREAM):
         # A server that does not stream may still have said why.
-        await _whole(expert, answer)
+        await _whole(expert, answer, request)
         raise BadOutput(
             f"Expert {expert} sent {answer.content_type[:80]} instead of a stream.", expert=expert
         )

@@ -9,6 +9,7 @@ from experts.errors import ExpertUnavailable
 from experts.footprint.device import Device
 from experts.footprint.plan import Footprint
 from experts.footprint.specs import (
+    POOLING,
     SlotRoom,
     adapters_of,
     aliases_of,
@@ -19,6 +20,7 @@ from experts.footprint.specs import (
 from experts.spec import HostedSpec, TorchSpec, VllmSpec
 from experts.vllm.loads import EngineLoad, Limits
 from orchestrator.config.model import SlotsConfig
+from orchestrator.residency.canary import Song
 from orchestrator.residency.machine.queues import EngineQueue
 from orchestrator.residency.machine.state import EngineState, Phase, SlotState
 from orchestrator.residency.slot import Slot
@@ -40,7 +42,7 @@ class HostedEngine:
     taken_gb: float = 0.0
     """What the last load took: what must be free again when it has left."""
     largest_gb: float = 0.0
-    canary: str | None = None
+    canary: Song | None = None
     """Its first answer to the known prompt."""
     limits: Limits | None = None
     levels: dict[str, int] = field(default_factory=dict)
@@ -60,6 +62,11 @@ class HostedEngine:
         """What the policy sees of it."""
         return self.queue.state
 
+    @property
+    def embeds(self) -> bool:
+        """Whether it gives embeddings, and no text."""
+        return self.load.engine_args.get("runner") == POOLING
+
     def measured(self, memory_gb: float) -> None:
         """A load has taken `memory_gb`.
 
@@ -78,7 +85,8 @@ class HostedEngine:
     def shortened(self) -> str:
         """Words about a context that fell to what fits; none where it did not."""
         context, limits = self.footprint.context, self.limits
-        if context is None or limits is None or limits.max_model_len >= context:
+        # What embeds may read less than its model could, whatever the cache.
+        if self.embeds or context is None or limits is None or limits.max_model_len >= context:
             return ""
         return (
             f", with a context of {limits.max_model_len:,} of the model's {context:,} tokens:"

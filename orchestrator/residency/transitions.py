@@ -9,7 +9,7 @@ from typing import Any
 from experts.vllm.loads import LoadReport
 from experts.vllm.reasons import in_our_words
 from orchestrator.config.model import SlotsConfig
-from orchestrator.residency.canary import Canary
+from orchestrator.residency.canary import Canary, alike
 from orchestrator.residency.cost_store import CostStore
 from orchestrator.residency.engines import HostedEngine, HostedSlot
 from orchestrator.residency.machine.effects import Effect, Forget, Load, MakeRoom, Unload
@@ -244,7 +244,8 @@ class Transitions:
         """Compare with its first answer; an engine that does not answer at all is dropped."""
         url, headers = f"{slot.url}/e/{engine.name}", authorization(slot.slot)
         try:
-            answer = await self._canary.ask(url, engine.name, headers)
+            ask = self._canary.embed if engine.embeds else self._canary.ask
+            answer = await ask(url, engine.name, headers)
         except RuntimeError:
             if replica not in slot.state.replicas:
                 raise SlotLost(f"Slot {slot.slot.id} lost its process meanwhile.") from None
@@ -252,7 +253,7 @@ class Transitions:
             raise
         if engine.canary is None:
             engine.canary = answer
-        return answer == engine.canary
+        return alike(engine.canary, answer)
 
     def _open(self, replica: Replica, report: LoadReport, seconds: float, warm: bool) -> None:
         slot, engine = self._slots[replica.slot.id], self._engines[replica.engine.name]

@@ -16,7 +16,7 @@ from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.drain import Drain
 from orchestrator.server.metrics import Metrics
 from orchestrator.server.wire.inflating import encodings_of, inflate
-from routers.base import Encoder, Router
+from routers.base import Router
 
 MAX_REQUEST_ID = 128
 _REQUEST_ID = "coterie.request_id"
@@ -30,8 +30,6 @@ class Context:
     config: Config
     pool: ExpertPool
     pipeline: Pipeline
-    encoder: Callable[[], Encoder]
-    """Gives the sentence encoder; its first call may load it, which blocks for seconds."""
     make_router: Callable[[str], Router]
     """Builds a router of the configuration anew; blocks for seconds. Raises ConfigError."""
     metrics: Metrics = field(default_factory=Metrics)

@@ -36,6 +36,13 @@ async def completions(http: HttpRequest, expert: str) -> Response:
     return await relay(http, "completions", expert)
 
 
+@tokens_router.post("/v1/embeddings")
+async def embeddings(http: HttpRequest, expert: str) -> Response:
+    """Embeddings of this expert, where it is one that gives them."""
+    _known(http, expert)
+    return await relay(http, "embeddings", expert)
+
+
 @router.get("/v1/models")
 async def models(http: HttpRequest, expert: str) -> dict[str, Any]:
     """The expert as the only model."""

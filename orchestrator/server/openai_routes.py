@@ -1,29 +1,26 @@
 """OpenAI's endpoints over the whole pool: chat, completions, embeddings, models."""
 
-import asyncio
-import base64
 import time
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from experts.errors import RequestError, UnknownModel
-from experts.types import Operation
+from experts.errors import UnknownModel
+from experts.types import EMBEDDINGS, Operation
 from orchestrator.request.context import RequestContext
+from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.server.auth import caller_of
-from orchestrator.server.bodies.objects import parse_object, said
+from orchestrator.server.bodies.embeddings import check_inputs
 from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.relay import Relay
-from orchestrator.server.schemas import EmbeddingsBody, parse, validated
-from routers.base import Encoder
+from orchestrator.server.schemas import parse
 
 router = APIRouter(tags=["openai"])
 tokens_router = APIRouter(tags=["openai"], route_class=DirectRoute)
-EMBEDDING_MODEL = "coterie/embed"
 STARTED = int(time.time())
 
 
@@ -39,11 +36,19 @@ async def completions(http: HttpRequest) -> Response:
     return await relay(http, "completions")
 
 
+@tokens_router.post("/v1/embeddings")
+async def embeddings(http: HttpRequest) -> Response:
+    """Embeddings of texts or token ids, of an expert or of the encoder that the routers use."""
+    return await relay(http, EMBEDDINGS)
+
+
 async def relay(http: HttpRequest, operation: Operation, expert: str | None = None) -> Relay:
     """Validate, and hand over to the pipeline; `expert` overrides the model in the body."""
     context = context_of(http)
     raw = await read_body(http, context.config.server.max_body_mb)
     request, model, extension = parse(raw, operation, request_id_of(http), expert)
+    if operation == EMBEDDINGS:
+        check_inputs(request.body.get("input"), context.config.server.max_embedding_inputs)
     request_class = class_of(context.config, http.scope, extension.request_class, model)
     caller = caller_of(http.scope)
     key_name = caller.name if caller is not None else None
@@ -66,33 +71,6 @@ async def model(http: HttpRequest, model: str) -> dict[str, Any]:
     raise UnknownModel(f"The model `{model}` does not exist.", param="model")
 
 
-@router.post("/v1/embeddings")
-async def embeddings(http: HttpRequest) -> Response:
-    """Sentence embeddings from the encoder that the routers use."""
-    context = context_of(http)
-    raw = await read_body(http, context.config.server.max_body_mb)
-    # In a thread: the first call may load it, where no router has.
-    encoder = await asyncio.to_thread(context.encoder)
-    body = _embeddings_body(raw, context, encoder)
-    texts = [body.input] if isinstance(body.input, str) else body.input
-    vectors = await asyncio.to_thread(encoder.encode, texts)
-    as_base64 = body.encoding_format == "base64"
-    data = [
-        {
-            "object": "embedding",
-            "index": i,
-            "embedding": base64.b64encode(v.astype("<f4").tobytes()).decode()
-            if as_base64
-            else [float(x) for x in v],
-        }
-        for i, v in enumerate(vectors)
-    ]
-    tokens = await asyncio.to_thread(encoder.count_tokens, texts)
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    answer = {"object": "list", "data": data, "model": body.model, "usage": usage}
-    return JSONResponse(answer, headers={"x-request-id": request_id_of(http)})
-
-
 def model_cards(context: Context) -> list[dict[str, Any]]:
     """OpenAI's model objects; what is beyond them lies under `metadata`."""
     config, failed = context.config, context.pool.failed
@@ -100,7 +78,8 @@ def model_cards(context: Context) -> list[dict[str, Any]]:
         _card(name, "coterie", c.about, "composition") for name, c in config.compositions.items()
     ]
     for name, spec in config.experts.items():
-        cards.append(_card(name, "coterie", spec.about, spec.type, failed.get(name)))
+        kind = "embedding" if spec.embeds else spec.type
+        cards.append(_card(name, "coterie", spec.about, kind, failed.get(name)))
     return [*cards, _card(EMBEDDING_MODEL, "coterie", "sentence embeddings", "embedding")]
 
 
@@ -118,23 +97,3 @@ def _card(
         "owned_by": owner,
         "metadata": metadata,
     }
-
-
-def _embeddings_body(raw: bytes, context: Context, encoder: Encoder) -> EmbeddingsBody:
-    body = validated(EmbeddingsBody, said(parse_object(raw)))
-    if body.model != EMBEDDING_MODEL:
-        raise UnknownModel(
-            f"The model `{body.model}` gives no embeddings; `{EMBEDDING_MODEL}` does.",
-            param="model",
-        )
-    limit = context.config.server.max_embedding_inputs
-    if isinstance(body.input, list) and not 0 < len(body.input) <= limit:
-        raise RequestError(f"`input` must hold 1 to {limit} texts.", param="input")
-    if body.encoding_format not in ("float", "base64"):
-        raise RequestError("`encoding_format` must be float or base64.", param="encoding_format")
-    if body.dimensions not in (None, encoder.dimension):
-        raise RequestError(
-            f"`dimensions` must be {encoder.dimension}, which the encoder has.",
-            param="dimensions",
-        )
-    return body

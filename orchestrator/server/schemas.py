@@ -12,10 +12,9 @@ from orchestrator.config.budget import BudgetConfig
 from orchestrator.request.context import RequestOptions
 from orchestrator.server.bodies.objects import parse_object, path_of, said
 from orchestrator.server.bodies.operations import BODIES
-from orchestrator.server.bodies.sampling import Strict
 from orchestrator.server.fields import FIELDS
 
-__all__ = ["EmbeddingsBody", "Extension", "parse", "parse_body", "parse_object", "validated"]
+__all__ = ["Extension", "parse", "parse_body", "parse_object", "validated"]
 
 Body = TypeVar("Body", bound=BaseModel)
 MOST_EXPERTS = 64
@@ -171,13 +170,3 @@ def _extension(value: Any) -> Extension:
         if isinstance(value.get("budget"), dict):
             value["budget"] = said(value["budget"])
     return validated(Extension, value, "coterie")
-
-
-class EmbeddingsBody(Strict):
-    """The body of /v1/embeddings, as OpenAI documents it."""
-
-    model: str
-    input: str | list[str]
-    encoding_format: str = "float"
-    dimensions: int | None = None
-    user: str | None = None

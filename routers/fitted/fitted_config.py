@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from routers.base import RouterConfig
+from routers.encoders.choice import Choice
 from routers.fitted.coverage import CoverageConfig
 from routers.reading import EARLIER_TURNS
 
@@ -24,6 +25,11 @@ class FittedConfig(RouterConfig):
         None,
         description="A file that `coterie router fit` wrote from `outcomes`; without it the router"
         " is fitted when the service starts.",
+    )
+    encoder: Choice = Field(
+        None,
+        description="What embeds the questions: the name of an expert with `task: embed`, or a"
+        " mapping of `model`; null: all-MiniLM-L6-v2, which comes with Coterie.",
     )
     trust: float | None = Field(
         None,

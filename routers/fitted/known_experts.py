@@ -9,18 +9,20 @@ import pyarrow.parquet as pq
 from experts.errors import ConfigError
 from routers.fitted.artifact import Artifact
 from routers.fitted.fitted_config import FittedConfig
-from routers.fitted.saved_router import check_made_for
+from routers.fitted.saved_router import check_encoded_by, check_made_for
 
 _COLUMN = "expert"
 
 
-def stranger(name: str, config: FittedConfig, experts: Sequence[str]) -> str | None:
+def stranger(name: str, config: FittedConfig, experts: Sequence[str], vectors: str) -> str | None:
     """Why the router called `name` could choose none of the experts, with the key; None: it can.
+
+    `vectors` is the name of what its encoder makes, which must be that of its artifact.
 
     A file that cannot be read at all is left to whoever reads the rest of it.
     """
     if config.artifact is not None:
-        return _of_artifact(name, config, config.artifact, experts)
+        return _of_artifact(name, config, config.artifact, experts, vectors)
     try:
         named = pq.read_table(config.outcomes, columns=[_COLUMN], partitioning=None)
         known = sorted(set(named.column(_COLUMN).unique().to_pylist()))
@@ -35,13 +37,17 @@ def stranger(name: str, config: FittedConfig, experts: Sequence[str]) -> str | N
     )
 
 
-def _of_artifact(name: str, config: FittedConfig, path: Path, experts: Sequence[str]) -> str | None:
+def _of_artifact(
+    name: str, config: FittedConfig, path: Path, experts: Sequence[str], vectors: str
+) -> str | None:
     try:
         words = Artifact.read(path).words
     except ConfigError:
         return None
+    where = f"routers.{name}.artifact: {path}"
     try:
-        check_made_for(words, config, f"routers.{name}.artifact: {path}", name, experts)
+        check_made_for(words, config, where, name, experts)
+        check_encoded_by(words, where, name, vectors)
     except ConfigError as error:
         return str(error)
     except (KeyError, TypeError):

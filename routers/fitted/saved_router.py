@@ -90,10 +90,7 @@ def _check(
 ) -> None:
     words = artifact.words
     check_made_for(words, config, where, name, experts)
-    if words["encoder"] != encoder:
-        raise ConfigError(
-            f"{where} was fitted on the vectors of {words['encoder']}, not of {encoder}."
-        )
+    check_encoded_by(words, where, name, encoder)
     if words["coverage"] != _plain(config.coverage):
         raise ConfigError(
             f"{where} was fitted with other keys under `coverage`.",
@@ -112,6 +109,15 @@ def check_made_for(
         raise ConfigError(
             f"{where} was fitted for other experts: {', '.join(words['experts'])}.",
             hint=f"`coterie router fit {name} --config FILE` writes one for these.",
+        )
+
+
+def check_encoded_by(words: Mapping[str, Any], where: str, name: str, encoder: str) -> None:
+    """Raise ConfigError where an artifact was fitted on another encoder's vectors."""
+    if words["encoder"] != encoder:
+        raise ConfigError(
+            f"{where} was fitted on the vectors of {words['encoder']}, not of {encoder}.",
+            hint=f"Correct `encoder`, or run `coterie router fit {name} --config FILE`.",
         )
 
 

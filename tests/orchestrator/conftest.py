@@ -85,7 +85,7 @@ async def serve(upstream: Any) -> AsyncIterator[Callable[..., Any]]:
         slots = [ScriptedSlot(f"slot-{n}", defaultdict(lambda: 1.0)) for n in range(count)]
         for slot in slots:
             slot.url = upstream.base_url.removesuffix("/v1")
-        names = tuple(config.experts)
+        names = tuple(config.answering)
         built = {n: build(n, s, names, LengthEncoder) for n, s in config.routers.items()}
         gateways.append(Gateway(config, slots, {**built, **(routers or {})}))
         await gateways[-1].start()

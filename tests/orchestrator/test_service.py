@@ -192,7 +192,7 @@ def test_the_encoder_is_loaded_where_a_router_asks_for_it(
     encoded: list[Sequence[str]] = []
     monkeypatch.setattr(encoder, "encode", encoded.append)
 
-    def build(name: str, keys: Any, experts: Any, make: Callable[[], Any]) -> Any:
+    def build(name: str, keys: Any, experts: Any, make: Callable[[], Any], _: Any) -> Any:
         return make() if wanted else None
 
     monkeypatch.setattr(service, "build", build)
@@ -203,7 +203,7 @@ def test_the_encoder_is_loaded_where_a_router_asks_for_it(
         return encoder
 
     routed = config.model_copy(update={"routers": {"one": {}, "two": {}}})
-    assert list(_make_routers(routed, make)) == ["one", "two"]
+    assert list(_make_routers(routed, make, ["one", "two"])) == ["one", "two"]
     assert bool(made) is wanted
     assert len(encoded) == wanted, "the first request must not wait for the weights"
 

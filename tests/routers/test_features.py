@@ -10,7 +10,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from routers import minilm as network
-from routers.features import MiniLMEncoder, _VectorCache
+from routers.encoders.cached import VectorCache
+from routers.features import MiniLMEncoder
 
 TEXTS = [
     "What is the capital of France?",
@@ -55,12 +56,37 @@ def test_shape_type_and_length(minilm, batch) -> None:
     assert minilm.encode([]).shape == (0, 384)
 
 
-def test_tokens_are_counted_as_sentence_transformers_counts_them(minilm, reference) -> None:
-    for text in TEXTS:
-        ids = reference.tokenizer(text, truncation=True, max_length=network.WINDOW_TOKENS)
-        assert minilm.count_tokens([text]) == len(ids["input_ids"])
-    assert minilm.count_tokens(TEXTS) == sum(minilm.count_tokens([text]) for text in TEXTS)
-    assert minilm.count_tokens([]) == 0
+LONG = [
+    *TEXTS[:-1],
+    "https://example.org/" + "a-b/c.d?e=f&" * 3_000,
+    " \n\t " * 5_000,
+    "The quick brown fox, naïve and café-going, jumps over 13 dogs! " * 400,
+    "\u4f60\u597d\u4e16\u754c" * 4_000,
+]
+
+
+def test_all_of_a_long_text_becomes_the_tokens_of_sentence_transformers(minilm, reference) -> None:
+    for text in LONG:
+        ids = reference.tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert minilm.token_ids(text, 10**9) == ids
+        assert minilm.token_ids(text, 100) == ids[:100]
+
+
+def test_a_word_without_end_is_a_few_that_nobody_knows(minilm, reference) -> None:
+    unknown, end = reference.tokenizer("[UNK] end", add_special_tokens=False)["input_ids"]
+    assert set(minilm.token_ids("x" * 30_000 + " end", 10)) == {unknown, end}
+
+
+def test_the_frame_and_the_vocabulary_are_the_tokenizers(minilm, reference) -> None:
+    begin, end = minilm.frame
+    assert (*begin, *end) == tuple(reference.tokenizer("")["input_ids"])
+    assert minilm.vocabulary == len(reference.tokenizer)
+
+
+def test_ids_have_the_vectors_of_their_texts(minilm, batch) -> None:
+    begin, end = minilm.frame
+    ids = [[*begin, *minilm.token_ids(text, 254), *end] for text in TEXTS[:-1]]
+    np.testing.assert_allclose(minilm.encode_ids(ids), batch[:-1], atol=1e-6)
 
 
 def test_batch_equals_single(minilm, batch) -> None:
@@ -139,7 +165,7 @@ def test_callers_cannot_change_the_cache() -> None:
 
 @pytest.mark.parametrize(("size", "text"), [(0, "short"), (9, "long " * 9_999)])
 def test_cache_keeps_neither_without_room_nor_very_long_texts(size, text) -> None:
-    cache = _VectorCache(size)
+    cache = VectorCache(size)
     cache.put(text, np.ones(3, dtype=np.float32))
 
     assert len(cache) == 0

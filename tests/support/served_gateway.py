@@ -27,13 +27,19 @@ class LengthEncoder:
 
     name = "length"
     dimension = 2
+    window = 8
+    vocabulary = 256
+    frame: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         angles = np.array([len(text) for text in texts], dtype=np.float32)
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
-    def count_tokens(self, texts: Sequence[str]) -> int:
-        return sum(map(len, texts))
+    def token_ids(self, text: str, at_most: int) -> list[int]:
+        return [ord(letter) for letter in text][:at_most]
+
+    def encode_ids(self, windows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        return self.encode(["." * len(ids) for ids in windows])
 
 
 class Gateway:
@@ -45,9 +51,9 @@ class Gateway:
         self.slots = slots
         self.client = ExpertClient()
         self.pool = ExpertPool(config, list(slots), self.client, lambda event: None)
-        self.pipeline = Pipeline(config, self.pool, routers)
+        self.pipeline = Pipeline(config, self.pool, routers, encoder=LengthEncoder)
         make_router = routers.__getitem__
-        self.context = Context(config, self.pool, self.pipeline, LengthEncoder, make_router)
+        self.context = Context(config, self.pool, self.pipeline, make_router)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = "http://{}:{}".format(*self._listener.getsockname())
         # Tests read the logs.

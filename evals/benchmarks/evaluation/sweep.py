@@ -74,7 +74,7 @@ async def sweep(
     if bad := [error for error in errors if not error.startswith(NobodyAnswered.code)]:
         raise ServiceError(f"{len(bad)} calls of the evaluation failed: {bad[0]}")
     progress.say(f"the evaluation: {len(heard)} calls, {whole_s:.1f} s")
-    versions = answer_versions(settings.experts)
+    versions = answer_versions(settings.answering)
     distinct = {call_key(versions[expert], request): (expert, request) for expert, request in heard}
     bare = await _bare_engines(progress, settings, list(distinct.values()), in_flight)
     bench = SweepBench(

@@ -22,6 +22,7 @@ from experts.errors import ConfigError
 from experts.types import Request
 from orchestrator.cli.router_fitting import fittable
 from orchestrator.config.model import Config
+from orchestrator.request.embedding.local import local_embedder
 from routers.features import MiniLMEncoder
 from routers.outcomes import OutcomeTable
 from routers.registry import build
@@ -133,7 +134,8 @@ def _of_router(settings: Config, name: str) -> _Stopwatch:
     rows = OutcomeTable.read(Path(keys["outcomes"])).matrix()[0]
     texts = sorted({row.text for row in rows})
     started = time.perf_counter()
-    router = build(name, keys, tuple(settings.experts), partial(MiniLMEncoder, cache_size=0))
+    built_in, embedder = partial(MiniLMEncoder, cache_size=0), local_embedder(settings)
+    router = build(name, keys, tuple(settings.answering), built_in, embedder)
     fit_s = time.perf_counter() - started
 
     def route(texts: Sequence[str]) -> object:

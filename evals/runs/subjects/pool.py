@@ -13,6 +13,7 @@ from experts.errors import ConfigError, ExpertError, UnknownModel
 from experts.fused.roles import fused
 from orchestrator.config.model import Config
 from orchestrator.request.compositions import Compositions
+from orchestrator.request.embedding.local import local_embedder
 from orchestrator.request.plan import prices_of
 from routers.base import Router
 from routers.registry import build, shared_encoder
@@ -115,14 +116,14 @@ def pool_subjects(settings: Config, names: Sequence[str]) -> list[Subject]:
 
     Raises ConfigError for a name that means nothing, and for what a router or aggregator lacks.
     """
-    wanted = names or [*settings.compositions, *settings.experts]
+    wanted = names or [*settings.compositions, *settings.answering]
     encoder = shared_encoder()
     models = {name: fused(spec.model) for name, spec in settings.hosted().items()}
     parts = Parts(prices_of(settings), {name: one for name, one in models.items() if one}, encoder)
     compositions, routers = Compositions(settings), dict[str, Router]()
     subjects: list[Subject] = []
     for name in _once(wanted):
-        if name in settings.experts:
+        if name in settings.answering:
             subjects.append(ExpertSubject(name))
             continue
         try:
@@ -131,8 +132,8 @@ def pool_subjects(settings: Config, names: Sequence[str]) -> list[Subject]:
             raise ConfigError(f"--models: {error.message}", hint=error.hint) from error
         router = composition.config.router
         if router not in routers:
-            keys = settings.routers[router]
-            routers[router] = build(router, keys, tuple(settings.experts), encoder)
+            keys, experts = settings.routers[router], tuple(settings.answering)
+            routers[router] = build(router, keys, experts, encoder, local_embedder(settings))
         subjects.append(CompositionSubject(name, composition, routers[router], parts))
     return subjects
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from experts.errors import ConfigError, RequestError
 from experts.files.jsonl import lines_of, read_text
-from experts.types import Operation, Request
+from experts.types import EMBEDDINGS, Operation, Request
 from orchestrator.config.model import Config
 from orchestrator.request.compositions import Composition, Compositions
 from orchestrator.request.context import RequestContext
@@ -16,7 +16,7 @@ from orchestrator.server.classes import check_class
 from orchestrator.server.schemas import parse_body, parse_object
 
 LINE_KEYS = ("custom_id", "method", "url", "body")
-URLS = {f"/v1/{operation}": operation for operation in get_args(Operation)}
+URLS = {f"/v1/{name}": name for name in get_args(Operation) if name != EMBEDDINGS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class Detokenizer:
     """Asks an expert what some ids say."""
 
     def __init__(self, config: Config, pool: ExpertPool) -> None:
-        self._experts = tuple(config.experts)
+        self._experts = tuple(config.answering)
         self._hosted = config.hosted()
         self._pool = pool
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from orchestrator.residency.machine.costs import Costs
 
-
 SILENCE = 5.0
 """An engine that has been asked nothing for a while is no longer asked more than once in a fifth of
 it: at any higher rate, such a silence would have a chance below e to the power of -5."""

@@ -1,10 +1,11 @@
-"""The bodies of chat completions and of completions."""
+"""The bodies of chat completions and of completions, and of all operations by name."""
 
 from typing import Any
 
 from pydantic import ConfigDict, Field, field_validator
 
 from experts.types import Operation
+from orchestrator.server.bodies.embeddings import EmbeddingsBody
 from orchestrator.server.bodies.sampling import (
     INT64,
     Count,
@@ -113,7 +114,8 @@ def _are_ids(value: Any) -> bool:
     return bool(min(value) >= 0 and max(value) < INT64)
 
 
-BODIES: dict[Operation, type[SamplingBody]] = {
+BODIES: dict[Operation, type[Strict]] = {
     "chat/completions": ChatBody,
     "completions": CompletionBody,
+    "embeddings": EmbeddingsBody,
 }

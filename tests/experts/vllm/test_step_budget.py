@@ -42,3 +42,13 @@ def test_every_running_request_has_its_token(
     for tokens, seconds in steps:
         budget.measured(tokens, seconds)
     assert min(running + FEWEST, most) <= budget.tokens(running) <= most
+
+
+@given(st.integers(1, 4096), st.lists(st.tuples(st.integers(1, 4096), st.floats(0, 100))))
+def test_a_prompt_that_cannot_be_cut_fits_into_every_step(
+    longest: int, steps: list[tuple[int, float]]
+) -> None:
+    budget = StepBudget(0.25, 4096, longest)
+    for tokens, seconds in steps:
+        budget.measured(tokens, seconds)
+    assert longest <= budget.tokens(running=0) <= 4096

@@ -104,6 +104,10 @@ def test_a_table_of_other_experts_is_told(tmp_path: Path) -> None:
     [
         ({"type": "knn", "experts": ["someone"]}, "was fitted for other experts: someone."),
         ({"type": "logistic", "experts": ["far"]}, "is a router of type logistic, not knn."),
+        (
+            {"type": "knn", "experts": ["far"], "encoder": "another"},
+            "was fitted on the vectors of another, not of all-MiniLM-L6-v2. Correct `encoder`, or",
+        ),
     ],
 )
 def test_an_artifact_of_another_pool_or_kind_is_told(

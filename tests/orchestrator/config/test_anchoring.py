@@ -42,3 +42,11 @@ def test_artifacts_lie_beside_the_file(write: Any, tmp_path: Path) -> None:
     (problem,) = missing_files(routers)
     assert problem.startswith("routers.t.artifact: there is no file")
     assert problem.endswith("`coterie fuse mixture-of-thoughts` writes it.")
+
+
+@pytest.mark.parametrize("model", ["./weights", "weights", "org/model"])
+def test_a_routers_encoder_starts_at_the_file(write: Any, weights: Path, model: str) -> None:
+    keys = {"type": "knn", "outcomes": "o.parquet", "encoder": {"model": model}}
+    found = load_config(write({"experts": {"far": REMOTE}, "routers": {"k": keys}})).routers["k"]
+    expected = "org/model" if "/model" in model else str(weights.resolve())
+    assert found["encoder"] == {"model": expected}

@@ -53,6 +53,59 @@ MISTAKES = {
         {"version": 1},
         "experts: this key is required: the models that can answer",
     ),
+    "a task that there is none of": (
+        {"experts": {"a": {**REMOTE, "task": "embedding"}}},
+        "experts.a.task: must be 'generate' or 'embed'.",
+    ),
+    "a system prompt of an embedder": (
+        {"experts": {"a": {**REMOTE, "task": "embed", "system": "Be brief."}}},
+        "experts.a.system: what gives embeddings (`task: embed`) has none; leave it out.",
+    ),
+    "an embedder's runner": (
+        {"experts": {"a": {**HUB, "task": "embed", "engine_args": {"runner": "pooling"}}}},
+        "experts.a.engine_args.runner: `task: embed` says so already; leave it out.",
+    ),
+    "an embedder that classifies": (
+        {"experts": {"a": {**HUB, "task": "embed", "engine_args": {"convert": "classify"}}}},
+        "experts.a.engine_args.convert: `task: embed` needs embeddings, which `classify` does not",
+    ),
+    "a runner that gives no text": (
+        {"experts": {"a": {**HUB, "engine_args": {"runner": "pooling"}}}},
+        "experts.a.engine_args.runner: an expert answers with text, which `pooling` does not;",
+    ),
+    "another role of an embedder": (
+        {"experts": {"a": {**HUB, "task": "embed"}, "b": {"type": "vllm", "same_as": "a"}}},
+        "experts.b.same_as: `a` gives embeddings (`task: embed`); another role needs one that",
+    ),
+    "a router that would ask an embedder": (
+        {
+            "experts": {"a": REMOTE, "v": {**REMOTE, "task": "embed"}},
+            "routers": {"one": {"type": "static", "expert": "v"}},
+        },
+        "routers.one.expert: no expert is called `v` (known: a).",
+    ),
+    "more experts than answer": (
+        {
+            "experts": {"a": REMOTE, "v": {**REMOTE, "task": "embed"}},
+            "routers": {"any": {"type": "random"}},
+            "compositions": {"pool/x": {"router": "any", "aggregator": "vote", "experts": 2}},
+        },
+        "compositions.pool/x.experts: the router `any` names at most 1 of them, so 2 cannot",
+    ),
+    "an encoder that answers": (
+        {
+            "experts": {"a": REMOTE, "v": {**REMOTE, "task": "embed"}},
+            "routers": {"k": {"type": "knn", "outcomes": "o.parquet", "encoder": "a"}},
+        },
+        "routers.k.encoder: no expert with `task: embed` is called `a` (known: v); a model is",
+    ),
+    "an encoder without its model": (
+        {
+            "experts": {"a": REMOTE},
+            "routers": {"k": {"type": "knn", "outcomes": "o.parquet", "encoder": {}}},
+        },
+        "routers.k.encoder",
+    ),
     "no expert": ({"experts": {}}, "experts: must not be empty."),
     "wrong type": (
         {"experts": {"a": REMOTE}, "server": {"port": "many"}},
@@ -264,3 +317,9 @@ def test_one_expert_may_be_asked_several_times(write: Any) -> None:
             }
         )
     )
+
+
+def test_who_embeds_is_no_candidate(write: Any) -> None:
+    config = load_config(write({"experts": {"a": REMOTE, "v": {**REMOTE, "task": "embed"}}}))
+    assert list(config.answering) == ["a"]
+    assert config.embedders == {"v": "m at http://127.0.0.1:1/v1"}

@@ -1,13 +1,16 @@
 """What to load for each expert, and how much memory that is taken to need."""
 
+import json
 from typing import Any
 
+import httpx
 import pytest
 
 from experts.footprint.device import Device
 from experts.spec import TorchSpec, VllmSpec
 from experts.vllm.loads import EngineLoad, Limits
 from orchestrator.config.slots_section import SlotsConfig
+from orchestrator.residency.canary import Canary, alike
 from orchestrator.residency.engines import HostedEngine, hosted_engines, planned_loads
 
 CPU = Device("cpu", bf16=False)
@@ -92,3 +95,55 @@ def test_a_measurement_below_what_it_will_fill_does_not_count() -> None:
     engine = _engine()
     engine.measured(0.01)
     assert engine.state.memory_gb == engine.footprint.lasting_gb
+
+
+def test_an_embedder_gets_the_runner_that_pools_and_its_short_context_is_no_news() -> None:
+    engine = _engine(task="embed")
+    assert engine.embeds
+    assert engine.load.engine_args["runner"] == "pooling"
+    engine.limits = Limits("float32", 1, 0)
+    assert engine.shortened() == ""
+    assert not _engine().embeds
+
+
+# The first prompt of one that embeds.
+
+
+def _canary(answer: Any, asked: list[httpx.Request]) -> Canary:
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json=answer)
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(handle))
+    return Canary(client, tokens=4, timeout_s=1.0)
+
+
+async def test_an_embedder_is_asked_for_an_embedding() -> None:
+    asked: list[httpx.Request] = []
+    canary = _canary({"data": [{"embedding": [0.6, 0.8]}]}, asked)
+    assert await canary.embed("http://slot/e/v", "v", {}) == (0.6, 0.8)
+    assert asked[0].url.path == "/e/v/v1/embeddings"
+    assert json.loads(asked[0].content)["model"] == "v"
+
+
+@pytest.mark.parametrize("answer", [{}, {"data": []}, {"data": [{"embedding": None}]}, []])
+async def test_an_embedder_that_gives_none_is_not_well(answer: Any) -> None:
+    with pytest.raises(RuntimeError, match="first prompt"):
+        await _canary(answer, []).embed("http://slot/e/v", "v", {})
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "same"),
+    [
+        ("song", "song", True),
+        ("song", "sang", False),
+        ((1.0, 0.0), (1.0, 1e-3), True),
+        ((1.0, 0.0), (0.9, 0.4), False),
+        ((1.0, 0.0), (1.0, 0.0, 0.0), False),
+        ((1.0,), "song", False),
+    ],
+)
+def test_texts_must_be_equal_and_vectors_point_the_same_way(
+    first: Any, again: Any, same: bool
+) -> None:
+    assert alike(first, again) is same

@@ -91,7 +91,6 @@ async def test_a_refused_request_has_its_line_and_is_counted(
     ("method", "path", "body"),
     [
         ("GET", "/v1/models", None),
-        ("POST", "/v1/embeddings", {"model": "coterie/embed", "input": "a"}),
         ("POST", "/e/tiny/tokenize", {"prompt": "x"}),
         ("POST", "/coterie/feedback", {"request_id": "none", "score": 1}),
     ],
