@@ -15,7 +15,7 @@ from pydantic import Field
 from experts.errors import ConfigError
 from experts.types import Request
 from routers.base import Decision, Encoder, RouterConfig
-from routers.reading import read, with_turns
+from routers.reading import read, told
 
 Floats = NDArray[np.float32]
 SHARE_DIGITS = 6
@@ -91,7 +91,7 @@ class ThoughtsRouter:
     def route(self, requests: Sequence[Request]) -> list[Decision]:
         """One decision per request; blocks for some milliseconds of CPU per request."""
         found = read(requests, self._encoder)
-        return with_turns(found, [self._decide(self.scores(vector)) for vector in found.vectors])
+        return told(found, [self._decide(self.scores(vector)) for vector in found.vectors])
 
     def scores(self, vector: Floats) -> Floats:
         """[M + 1] the score of each member for one embedding [dimension], then that of no peers."""

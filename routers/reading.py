@@ -6,7 +6,7 @@ are in docs/measurements.md (`coterie eval conversations`). Pure, but for the en
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from experts.types import Request
 from routers.base import Decision, Encoder
+from routers.encoders.long_texts import MOST_TOKENS, Similarity, embedded
 
 EARLIER_TURNS = 3
 """User turns before the last one that are read at most, where each of them leans on another."""
@@ -37,10 +38,6 @@ _FUNCTION_WORDS = frozenset(
     )
 )
 
-Floats = NDArray[np.floating[Any]]
-Similarity = Callable[[Floats], Floats]
-"""From vectors [B, dimension] to [B], how similar each is to the nearest question that is known."""
-
 
 class Read(NamedTuple):
     """What was read of some requests."""
@@ -50,6 +47,8 @@ class Read(NamedTuple):
     """[B, dimension]"""
     turns: tuple[int, ...]
     """How many user turns each text is made of."""
+    cut: tuple[bool, ...]
+    """Whether a text was too long to be read as a whole."""
 
 
 def user_turns(request: Request) -> tuple[str, ...]:
@@ -89,6 +88,7 @@ def read(
     encoder: Encoder,
     similarity: Similarity | None = None,
     earlier_turns: int = EARLIER_TURNS,
+    long_text_tokens: int = MOST_TOKENS,
 ) -> Read:
     """What is read of each request, and its vector.
 
@@ -97,7 +97,7 @@ def read(
     """
     kept = [together(user_turns(request), earlier_turns) for request in requests]
     texts = [turns[-1] for turns in kept]
-    vectors = encoder.encode(texts)
+    vectors, cut = embedded(texts, encoder, similarity, long_text_tokens)
     longer = [row for row, turns in enumerate(kept) if len(turns) > 1]
     if longer and similarity is not None:
         whole = _whole([kept[row] for row in longer], encoder, similarity)
@@ -105,25 +105,35 @@ def read(
             kept[row] = kept[row][-count:]
         longer = [row for row in longer if len(kept[row]) > 1]
     if longer:
-        vectors = vectors.copy()
+        vectors, parts = vectors.copy(), list(cut)
         for row in longer:
             texts[row] = "\n".join(kept[row])
-        vectors[longer] = encoder.encode([texts[row] for row in longer])
-    return Read(tuple(texts), vectors, tuple(map(len, kept)))
+        joined = embedded([texts[row] for row in longer], encoder, similarity, long_text_tokens)
+        vectors[longer] = joined.vectors
+        for row, one in zip(longer, joined.cut, strict=True):
+            parts[row] = one
+        cut = tuple(parts)
+    return Read(tuple(texts), vectors, tuple(map(len, kept)), cut)
 
 
-def with_turns(found: Read, decisions: Sequence[Decision]) -> list[Decision]:
-    """The decisions; those made by more than the last turn say so."""
-    return [
-        decision
-        if count == 1
-        else replace(
-            decision,
-            reason=f"The last turn was read with the {count - 1} before it. {decision.reason}",
-            evidence={**decision.evidence, "read": text[-SHOWN_CHARACTERS:], "turns": count},
-        )
-        for decision, text, count in zip(decisions, found.texts, found.turns, strict=True)
-    ]
+def told(found: Read, decisions: Sequence[Decision]) -> list[Decision]:
+    """The decisions; those made by more than the last turn, or by a part of it, say so."""
+    return [_told(found, row, decision) for row, decision in enumerate(decisions)]
+
+
+def _told(found: Read, row: int, decision: Decision) -> Decision:
+    count, words = found.turns[row], []
+    evidence: dict[str, Any] = {}
+    if count > 1:
+        words.append(f"The last turn was read with the {count - 1} before it.")
+        evidence = {"read": found.texts[row][-SHOWN_CHARACTERS:], "turns": count}
+    if found.cut[row]:
+        words.append("The text is long: only its beginning and its end were read.")
+        evidence["truncated"] = True
+    if not words:
+        return decision
+    reason = " ".join([*words, decision.reason])
+    return replace(decision, reason=reason, evidence={**decision.evidence, **evidence})
 
 
 def _whole(

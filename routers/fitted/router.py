@@ -30,7 +30,7 @@ from routers.fitted.neighbours import Neighbours, find_neighbours
 from routers.fitted.predictor import Prediction, Predictor
 from routers.fitted.saved_router import from_artifact, to_artifact
 from routers.fitted.training_set import Floats, Indices, TrainingSet, read_training_set
-from routers.reading import Read, read, with_turns
+from routers.reading import Read, read, told
 
 EXPLAINED = 16
 """Nearest questions that an explanation counts, where a router does not go by neighbours itself."""
@@ -89,11 +89,17 @@ class FittedRouter(ABC):
         """One decision per request; blocks for some milliseconds of CPU per request."""
         found = self.read(requests)
         predicted = self.fitted.predictor.predict_detailed(found.vectors)
-        return with_turns(found, self._decide(found.vectors, predicted))
+        return told(found, self._decide(found.vectors, predicted))
 
     def read(self, requests: Sequence[Request]) -> Read:
         """What is read of the requests, and the vectors that are decided by."""
-        return read(requests, self._encoder, self._similarity, self._config.earlier_turns)
+        return read(
+            requests,
+            self._encoder,
+            self._similarity,
+            self._config.earlier_turns,
+            self._config.long_text_tokens,
+        )
 
     def _similarity(self, vectors: Floats) -> Floats:
         """[B] how similar each is to the nearest training question."""

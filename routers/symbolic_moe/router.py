@@ -15,7 +15,7 @@ from routers.fitted.neighbours import Neighbours, find_neighbours
 from routers.fitted.predictor import Prediction, Predictor
 from routers.fitted.router import FittedRouter
 from routers.fitted.training_set import Floats, Indices, TrainingSet
-from routers.reading import with_turns
+from routers.reading import told
 from routers.symbolic_moe.leads import Leads
 from routers.symbolic_moe.profiles import Profiles, build
 from routers.symbolic_moe.recruiting import chances, draw, trim
@@ -127,7 +127,7 @@ class SymbolicRouter(FittedRouter):
         if len(requests) >= self._config.trim_from:
             panels = trim(panels, self._config.trim_below, Random(f"trim {self._config.seed}"))
         decided = self._decide(vectors, Prediction(symbolic.by_skills(skills)))
-        decisions = with_turns(found, decided)
+        decisions = told(found, decided)
         return [self._panelled(*one) for one in zip(decisions, near, skills, panels, strict=True)]
 
     def _panelled(

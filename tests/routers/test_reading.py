@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from experts.types import Request
-from routers.reading import EARLIER_TURNS, Floats, leans, read, reading, together, user_turns
+from routers.encoders.long_texts import Floats
+from routers.reading import EARLIER_TURNS, leans, read, reading, together, user_turns
 
 METRES = "How many metres are 3 kilometres?"
 WHOLE = st.sampled_from([METRES, "Who wrote Hamlet?", "Compute the sum of 4 and 5."])
@@ -34,9 +35,6 @@ class Letters:
             for place, letter in enumerate(text):
                 row[(ord(letter) + 7 * place) % self.dimension] += 1
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
-
-    def count_tokens(self, texts: Sequence[str]) -> int:
-        return sum(map(len, texts))
 
 
 def _chat(*turns: str) -> Request:

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from evals.benchmarks.routing import (
-    conversations as talks,
-)
+from evals.benchmarks.routing import conversations as talks
 from evals.benchmarks.routing import (
     conversations_report,
     experiment,
     latency,
+    long_texts,
     recorded_report,
     served_report,
     votes_report,
@@ -101,9 +100,10 @@ def conversations(
 ) -> Finish:
     """`coterie eval conversations`. Raises ConfigError."""
     found = talks.measure(settings, names, progress)
+    long = long_texts.measure(settings, names, progress)
     if json_out:
-        conversations_report.write_json(json_out, found)
-    show = partial(conversations_report.print_conversations, found=found)
+        conversations_report.write_json(json_out, [*found, *long])
+    show = partial(conversations_report.print_conversations, found=found, long=long)
     return partial(_finish, show=show, written=(json_out,))
 
 

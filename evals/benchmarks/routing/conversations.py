@@ -108,10 +108,6 @@ class Means:
                 rows[row] = mean / np.linalg.norm(mean)
         return rows
 
-    def count_tokens(self, texts: Sequence[str]) -> int:
-        """The tokens of all parts."""
-        return self._encoder.count_tokens([part for text in texts for part in text.split(MEAN)])
-
 
 def measure(settings: Config, names: Sequence[str], progress: Progress) -> list[Shares]:
     """Route the conversations by every rule, with every fitted router. Raises ConfigError."""
@@ -192,10 +188,10 @@ def _shares(router: Router, rule: Rule, made: Sequence[Conversation]) -> dict[st
     decisions = router.route([rule(one) for one in made])
     right: dict[str, list[bool]] = {kind: [] for kind in KINDS}
     for one, decision in zip(made, decisions, strict=True):
-        right[one.kind].append(_chosen(decision) == one.expert)
+        right[one.kind].append(chosen(decision) == one.expert)
     return {kind: float(np.mean(all)) for kind, all in right.items()}
 
 
-def _chosen(decision: Decision) -> str | None:
+def chosen(decision: Decision) -> str | None:
     """Who answers first; None where nobody does."""
     return None if decision.fallback == "abstain" else decision.scores[0][0]

@@ -10,13 +10,13 @@ from evals.benchmarks.routing.conversations import (
     AFTER_SWITCH,
     FOLLOW_UP,
     KINDS,
-    RULES,
     SECOND,
     SERVED,
     SINGLE,
     SWITCH,
     Shares,
 )
+from evals.benchmarks.routing.long_texts import PLACES
 from evals.reporting.table import print_table, say, tenths
 from evals.reporting.verdicts import Verdict, print_verdicts
 
@@ -26,19 +26,29 @@ FOLLOWED = 0.05
 """What a follow-up may lose beside a whole question."""
 
 
-def print_conversations(console: Console, found: Sequence[Shares]) -> int:
+def print_conversations(
+    console: Console, found: Sequence[Shares], long: Sequence[Shares] = ()
+) -> int:
     """Print shares and verdicts; returns the exit code."""
     say(console, "The right expert was chosen for the last turn, % of conversations.")
     say(console)
-    columns = ("router", "rule", *KINDS)
-    width = max(map(len, RULES))
-    rows = [
-        (one.router, one.rule.ljust(width), *(tenths(one.shares[kind]) for kind in KINDS))
-        for one in found
-    ]
-    print_table(console, columns, rows)
+    _print_shares(console, found, KINDS)
+    if long:
+        say(console)
+        say(console, "The same for a question inside a long text about something else, by place.")
+        say(console)
+        _print_shares(console, long, PLACES)
     say(console)
     return print_verdicts(console, [v for one in found if one.rule == SERVED for v in _of(one)])
+
+
+def _print_shares(console: Console, found: Sequence[Shares], columns: Sequence[str]) -> None:
+    width = max(len(one.rule) for one in found)
+    rows = [
+        (one.router, one.rule.ljust(width), *(tenths(one.shares[name]) for name in columns))
+        for one in found
+    ]
+    print_table(console, ("router", "rule".ljust(width), *columns), rows)
 
 
 def write_json(path: Path, found: Sequence[Shares]) -> None:
