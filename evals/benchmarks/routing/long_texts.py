@@ -1,6 +1,6 @@
 """Questions inside long texts that have nothing to do with them, read by several rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +75,7 @@ def measure(settings: Config, names: Sequence[str], progress: Progress) -> list[
         for place, (rule, encoder) in enumerate(encoders.items()):
             done = number * len(RULES) + place
             progress.doing(f"{name}, long texts: {rule}", done, len(routers) * len(RULES))
-            router = build(name, settings.routers[name], experts, lambda encoder=encoder: encoder)
+            router = build(name, settings.routers[name], experts, _making(encoder))
             shares = {}
             for where in PLACES:
                 texts = [_request(number, within(q, where)) for number, (q, _) in enumerate(asked)]
@@ -90,6 +90,10 @@ def within(question: str, place: str) -> str:
     context = [*CONTEXT, *CONTEXT]
     at = {START: 0, MIDDLE: len(context) // 2, END: len(context)}[place]
     return "\n".join([*context[:at], question, *context[at:]])
+
+
+def _making(encoder: Encoder) -> Callable[[], Encoder]:
+    return lambda: encoder
 
 
 def _request(number: int, text: str) -> Request:
