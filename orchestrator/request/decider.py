@@ -13,7 +13,7 @@ from orchestrator.request.feedback import Feedback
 from orchestrator.request.plan import NOTHING, Plan, plan_decision, prices_of, tradeoff_of
 from orchestrator.request.routing_queue import RoutingQueue
 from orchestrator.request.tagging import tagged, tagging_of
-from orchestrator.request.terms.images import has_images, image_takers, with_images
+from orchestrator.request.terms.images import image_takers, with_images
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
 from routers.base import Decision, Router, Tagging
@@ -59,7 +59,7 @@ class Decider:
         if tagging is not None:
             request = await tagged(request, tagging, trace, calls())
         decision, asked = await self._queues[router].route(request), None
-        if has_images(request):
+        if request.has_images:
             decision = with_images(decision, self._image_takers, context.model)
         failed = self._pool.out_of_reach
         if composition.configured:

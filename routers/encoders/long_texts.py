@@ -1,25 +1,28 @@
 """Texts that are longer than an encoder reads at once, as routers see them.
 
-A router was fitted on questions, most of them short. So a long text is divided into parts of the
-length of a question, and the part that is most like a question the router knows is what is routed
-by: a question counts wherever it stands in a long context, which a mean over all would drown.
+A router was fitted on questions, most of them short, and of a longer one on what the encoder reads
+of it: its beginning. So that is what a long text is routed by, unless one of its parts, of the
+length of a question, is clearly more like a question the router knows. Such a question counts
+wherever it stands in a long context, which a mean over all would drown.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from routers.base import Encoder, TokenEncoder
-from routers.encoders.windows import framed, means, windows
+from routers.encoders.windows import framed, windows
 
 MOST_TOKENS = 1024
 """Tokens that are read of a long text by default."""
 
 PART_TOKENS = 64
 """Tokens of each part of it: a question of the usual length."""
+
+CLEARLY = 0.1
+"""How much more similar a part must be to a known question than the beginning of the text is."""
 
 TOKEN_CHARACTERS = 32
 """Characters of the end of a text that are tokenized for each token that is read of it."""
@@ -44,27 +47,32 @@ def embedded(
     similarity: Similarity | None = None,
     most: int = MOST_TOKENS,
 ) -> Embedded:
-    """The vectors of texts; of a long one, that of its part that is most like what is known.
+    """The vectors of texts; of a long one, that of its beginning or of a part that is nearer.
 
-    Without `similarity` it is the mean over the whole.
-    At most `most` tokens of a long text are read, of both its ends; one that the encoder reads at
-    once is read as it is. An encoder that takes no tokens reads texts as far as it does.
+    At most `most` tokens of a long text are looked at, of both its ends. Without `similarity`, or
+    with an encoder that takes no tokens, texts are read as far as the encoder does.
     """
-    size = None if similarity is None else PART_TOKENS
-    long = _long(texts, encoder, most, size) if isinstance(encoder, TokenEncoder) else {}
+    vectors = encoder.encode(texts)
+    long = _long(texts, encoder, most) if isinstance(encoder, TokenEncoder) else {}
     if not long:
-        return Embedded(encoder.encode(texts), (False,) * len(texts))
-    vectors = np.empty((len(texts), encoder.dimension), dtype=np.float32)
-    short = [row for row in range(len(texts)) if row not in long]
-    vectors[short] = encoder.encode([texts[row] for row in short])
-    parts = [one.parts for one in long.values()]
-    assert isinstance(encoder, TokenEncoder)
-    found = encoder.encode_ids([part for own in parts for part in own])
+        return Embedded(vectors, (False,) * len(texts))
+    cut = [False] * len(texts)
     if similarity is None:
-        vectors[list(long)] = means(found, parts)
-    else:
-        vectors[list(long)] = found[_nearest(similarity(found), list(map(len, parts)))]
-    return Embedded(vectors, tuple(row in long and long[row].cut for row in range(len(texts))))
+        for row in long:
+            cut[row] = True
+        return Embedded(vectors, tuple(cut))
+    assert isinstance(encoder, TokenEncoder)
+    found = encoder.encode_ids([part for one in long.values() for part in one.parts])
+    similar = similarity(np.concatenate([vectors[list(long)], found]))
+    begun, similar = similar[: len(long)], similar[len(long) :]
+    vectors, start = vectors.copy(), 0
+    for beginning, (row, one) in zip(begun, long.items(), strict=True):
+        best = start + int(similar[start : start + len(one.parts)].argmax())
+        if similar[best] > beginning + CLEARLY:
+            vectors[row] = found[best]
+        start += len(one.parts)
+        cut[row] = one.cut
+    return Embedded(vectors, tuple(cut))
 
 
 class _Long(NamedTuple):
@@ -72,21 +80,19 @@ class _Long(NamedTuple):
     cut: bool
 
 
-def _long(
-    texts: Sequence[str], encoder: TokenEncoder, most: int, size: int | None
-) -> dict[int, _Long]:
-    """Row -> the parts, of `size` tokens or as long as can be, of a text that needs several."""
+def _long(texts: Sequence[str], encoder: TokenEncoder, most: int) -> dict[int, _Long]:
+    """Row -> the parts of a text that is not read at once."""
     frame = encoder.frame
     edges = len(frame[0]) + len(frame[1])
     room = encoder.window - edges
-    window = encoder.window if size is None else min(size + edges, encoder.window)
+    size = min(PART_TOKENS + edges, encoder.window)
     found = {}
     for row, text in enumerate(texts):
         if len(text) <= room:
             continue  # A token has a character or more.
         ids, cut = _ids(text, encoder, max(most, room))
         if cut or len(ids) > room:
-            found[row] = _Long(windows(framed(ids, frame), window, frame), cut)
+            found[row] = _Long(windows(framed(ids, frame), size, frame), cut)
     return found
 
 
@@ -98,12 +104,3 @@ def _ids(text: str, encoder: TokenEncoder, most: int) -> tuple[list[int], bool]:
     tail = most - most // 2
     end = text[-TOKEN_CHARACTERS * tail :]
     return ids[: most // 2] + encoder.token_ids(end, len(end))[-tail:], True
-
-
-def _nearest(similar: Floats, counts: Sequence[int]) -> list[int]:
-    """The row of the most similar part of each text, which has so many; of equal ones the first."""
-    ends = list(accumulate(counts))
-    return [
-        end - count + int(similar[end - count : end].argmax())
-        for end, count in zip(ends, counts, strict=True)
-    ]

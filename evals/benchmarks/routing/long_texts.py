@@ -12,8 +12,9 @@ from experts.errors import ConfigError
 from experts.types import Request
 from orchestrator.cli.router_fitting import fittable
 from orchestrator.config.model import Config
-from routers.base import Encoder
-from routers.encoders.long_texts import embedded
+from routers.base import Encoder, TokenEncoder
+from routers.encoders.long_texts import MOST_TOKENS
+from routers.encoders.windows import framed, means, windows
 from routers.features import MiniLMEncoder
 from routers.registry import build
 
@@ -42,7 +43,7 @@ CONTEXT = (
 class Plain:
     """An encoder that reads a text as far as its model does, or the mean of all its windows."""
 
-    def __init__(self, encoder: Encoder, mean: bool) -> None:
+    def __init__(self, encoder: TokenEncoder, mean: bool) -> None:
         self._encoder = encoder
         self._mean = mean
         self.name = encoder.name
@@ -50,7 +51,14 @@ class Plain:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Float32 [len(texts), dimension], rows of length one."""
-        return embedded(texts, self._encoder).vectors if self._mean else self._encoder.encode(texts)
+        if not self._mean:
+            return self._encoder.encode(texts)
+        frame, window = self._encoder.frame, self._encoder.window
+        ids = [self._encoder.token_ids(text, MOST_TOKENS) for text in texts]
+        parts = [windows(framed(one, frame), window, frame) for one in ids]
+        return np.array(
+            means(self._encoder.encode_ids([one for own in parts for one in own]), parts)
+        )
 
 
 def measure(settings: Config, names: Sequence[str], progress: Progress) -> list[Shares]:

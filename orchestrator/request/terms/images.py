@@ -4,26 +4,14 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from experts.errors import RequestError
 from experts.footprint.texts import read_mapping
 from experts.spec import ExpertSpec, HostedSpec
-from experts.types import Request
 from experts.vllm.hub import snapshot
 from experts.vllm.tables.models import takes_images
 from orchestrator.config.model import Config
 from routers.base import Decision
-
-_IMAGES = ("image", "input_image")
-"""How the types of parts begin that are images."""
-
-
-def has_images(request: Request) -> bool:
-    """Whether a message of the conversation holds an image."""
-    messages = request.body.get("messages") or ()
-    parts = (part for message in messages for part in _parts(message.get("content")))
-    return any(str(part.get("type", "")).startswith(_IMAGES) for part in parts)
 
 
 def image_takers(config: Config) -> frozenset[str]:
@@ -59,12 +47,6 @@ def with_images(decision: Decision, takers: AbstractSet[str], model: str) -> Dec
         message="",
         reason=reason if same else f"Only experts that take images are considered. {reason}",
     )
-
-
-def _parts(content: Any) -> list[Mapping[str, Any]]:
-    if not isinstance(content, list):
-        return []
-    return [part for part in content if isinstance(part, Mapping)]
 
 
 def _takes(spec: ExpertSpec, experts: Mapping[str, ExpertSpec]) -> bool:

@@ -58,12 +58,25 @@ def test_short_texts_are_encoded_as_ever_and_a_batch_as_each_alone(texts: list[s
         np.testing.assert_array_equal(found.vectors[row], alone[0])
 
 
-@given(st.integers(0, 900))
+@given(st.integers(ROOM, 900))
 def test_a_question_counts_wherever_it_stands(place: int) -> None:
     text = "a" * place + "z" * PART_TOKENS + "a" * (900 - place)
     vector = embedded([text], Bytes(), _like_z).vectors[0]
     assert vector[25] > vector[0]
-    assert embedded([text], Bytes()).vectors[0][0] > vector[0]
+
+
+@given(st.integers(ROOM + 1, 900), st.integers(0, 4))
+def test_the_beginning_counts_where_no_part_is_clearly_nearer(length: int, more: int) -> None:
+    text = "a" * (length - more) + "z" * more
+    found = embedded([text], Bytes(), lambda vectors: np.asarray(vectors[:, 25] * 0.1))
+    np.testing.assert_array_equal(found.vectors, Bytes().encode([text]))
+
+
+def test_without_known_questions_the_beginning_is_read_and_that_is_told() -> None:
+    text = "a" * WINDOW + "z" * WINDOW
+    found = embedded([text, "z"], Bytes())
+    np.testing.assert_array_equal(found.vectors, Bytes().encode([text, "z"]))
+    assert found.cut == (True, False)
 
 
 @given(st.integers(ROOM + 1, 2000), st.integers(ROOM, 1500))
@@ -71,11 +84,12 @@ def test_no_more_is_read_than_allowed_and_a_cut_is_told(length: int, most: int) 
     encoder = Bytes()
     text = "b" * (length // 2) + "c" * (length - length // 2)
     found = embedded([text], encoder, _like_z, most)
-    tokens = [one for part in encoder.read for one in part if one < 62]
+    _, *parts = encoder.read
+    tokens = [one for part in parts for one in part if one < 62]
     assert len(tokens) == min(length, most)
     assert found.cut == (length > most,)
     assert {tokens[0], tokens[-1]} == {1, 2}
-    assert all(len(part) <= PART_TOKENS + 2 for part in encoder.read)
+    assert all(len(part) <= PART_TOKENS + 2 for part in parts)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

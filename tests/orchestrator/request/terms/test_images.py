@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from experts.errors import RequestError
 from experts.types import Request
 from orchestrator.config.model import Config
-from orchestrator.request.terms.images import has_images, image_takers, with_images
+from orchestrator.request.terms.images import image_takers, with_images
 from routers.base import Decision
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
@@ -35,11 +35,11 @@ def _chat(*contents: Any) -> Request:
     ],
 )
 def test_an_image_anywhere_in_the_conversation_counts(contents: list[Any], expected: bool) -> None:
-    assert has_images(_chat(*contents)) is expected
+    assert _chat(*contents).has_images is expected
 
 
 def test_a_completion_has_none() -> None:
-    assert not has_images(Request("r", "completions", {"prompt": "image_url"}))
+    assert not Request("r", "completions", {"prompt": "image_url"}).has_images
 
 
 @given(NAMES, NAMES, NAMES)
