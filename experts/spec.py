@@ -39,6 +39,11 @@ class ExpertSpecBase(Keys):
         description="How the expert samples where the client does not say; the client's own values"
         " count before these.",
     )
+    images: bool | None = Field(
+        None,
+        description="Whether it takes images; null: as the model's files say to vLLM, and for every"
+        " other kind of expert no. Compositions ask nobody else where a request has any.",
+    )
     max_in_flight: int = Field(
         256,
         ge=1,

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+IMAGE_PARTS = ("image", "input_image")
+"""How the types of content parts begin that are images."""
+
 Operation = Literal["chat/completions", "completions", "embeddings"]
 EMBEDDINGS: Operation = "embeddings"
 """The operation that generates nothing."""
@@ -53,6 +56,13 @@ class Request:
         if isinstance(prompt, list):
             prompt = prompt[0] if prompt else ""
         return prompt if isinstance(prompt, str) else ""
+
+    @property
+    def has_images(self) -> bool:
+        """Whether a message of the conversation holds an image."""
+        contents = [message.get("content") for message in self.body.get("messages") or ()]
+        parts = [part for content in contents if isinstance(content, list) for part in content]
+        return any(str(part.get("type", "")).startswith(IMAGE_PARTS) for part in parts)
 
 
 def _last_user_text(messages: list[Mapping[str, Any]]) -> str:

@@ -15,6 +15,7 @@ from pydantic import Field
 from experts.errors import ConfigError
 from experts.types import Request
 from routers.base import Decision, Encoder, RouterConfig
+from routers.reading import read, told
 
 Floats = NDArray[np.float32]
 SHARE_DIGITS = 6
@@ -89,8 +90,8 @@ class ThoughtsRouter:
 
     def route(self, requests: Sequence[Request]) -> list[Decision]:
         """One decision per request; blocks for some milliseconds of CPU per request."""
-        vectors = self._encoder.encode([request.query for request in requests])
-        return [self._decide(self.scores(vector)) for vector in vectors]
+        found = read(requests, self._encoder)
+        return told(found, [self._decide(self.scores(vector)) for vector in found.vectors])
 
     def scores(self, vector: Floats) -> Floats:
         """[M + 1] the score of each member for one embedding [dimension], then that of no peers."""

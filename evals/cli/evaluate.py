@@ -74,6 +74,21 @@ def latency(config: options.Config = options.DEFAULT_CONFIG) -> None:
 
 
 @evaluate.command()
+def conversations(
+    config: options.Config = options.DEFAULT_CONFIG,
+    task: own.Tasks = None,
+    data_root: own.DataRoot = None,
+    json_out: own.JsonOut = None,
+) -> None:
+    """Route follow-ups and changes of the subject, by several rules of what a router reads.
+
+    The exit code is 1 if the rule in use misses a target.
+    """
+    arguments = (own.wanted(task, data_root), json_out)
+    launch("evals.benchmarks.routing.command:conversations", config, *arguments)
+
+
+@evaluate.command()
 def pool(
     config: options.Config = options.DEFAULT_CONFIG,
     composition: own.Compositions = None,

@@ -13,6 +13,7 @@ from orchestrator.request.feedback import Feedback
 from orchestrator.request.plan import NOTHING, Plan, plan_decision, prices_of, tradeoff_of
 from orchestrator.request.routing_queue import RoutingQueue
 from orchestrator.request.tagging import tagged, tagging_of
+from orchestrator.request.terms.images import image_takers, with_images
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
 from routers.base import Decision, Router, Tagging
@@ -28,6 +29,7 @@ class Decider:
         self._pool = pool
         self._feedback = feedback
         self._prices = prices_of(config)
+        self._image_takers = image_takers(config)
         self._queues: dict[str, RoutingQueue] = {}
         self._tagging: dict[str, Tagging | None] = {}
         for name, router in routers.items():
@@ -47,7 +49,8 @@ class Decider:
     ) -> Plan:
         """The plan for a request; writes the decision, and how long it took, into the trace.
 
-        `calls` makes what a tagger is called with. Raises RoutingError.
+        `calls` makes what a tagger is called with. Raises RoutingError, and
+        RequestError for images that no expert takes.
         """
         router = composition.config.router
         started = time.perf_counter()
@@ -56,6 +59,8 @@ class Decider:
         if tagging is not None:
             request = await tagged(request, tagging, trace, calls())
         decision, asked = await self._queues[router].route(request), None
+        if request.has_images:
+            decision = with_images(decision, self._image_takers, context.model)
         failed = self._pool.out_of_reach
         if composition.configured:
             # Whoever learns draws among those that can answer; the plan names the others.

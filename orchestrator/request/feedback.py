@@ -17,6 +17,7 @@ from orchestrator.config.model import Config
 from orchestrator.store import Store, StoreError
 from routers.base import Decision
 from routers.learning import Bandit, Draw, LearningConfig
+from routers.reading import reading
 
 LOGGER = logging.getLogger("coterie.feedback")
 KEY = "learning:"
@@ -99,7 +100,7 @@ class Feedback:
         """
         if not self._settings.remember or not expert:
             return
-        query = request.query if self._settings.file is not None else ""
+        query = reading(request) if self._settings.file is not None else ""
         answered = _Answered(composition, query, expert, asked)
         self._forget((api_key_name, request.id))
         self._answered[api_key_name, request.id] = answered

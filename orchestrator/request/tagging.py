@@ -9,6 +9,7 @@ from experts.prompts import fill
 from experts.types import Request
 from orchestrator.request.tracing.trace import Trace
 from routers.base import Router, Tagging
+from routers.reading import reading
 from routers.symbolic_moe.skills import agreed, parse
 
 
@@ -24,7 +25,7 @@ async def tagged(request: Request, tagging: Tagging, trace: Trace, ask: Ask) -> 
     It has none where the expert fails or its samples differ: the router then finds skills itself.
     """
     body = {"temperature": tagging.temperature, "max_tokens": tagging.max_tokens}
-    text = fill(tagging.prompt, question=request.query)
+    text = fill(tagging.prompt, question=reading(request))
     # A seed for each sample: the same question gets the same keywords.
     calls = [
         Call(tagging.expert, standalone_question(request, text, **body, seed=number))

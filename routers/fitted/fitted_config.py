@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 
 from routers.base import RouterConfig
 from routers.encoders.choice import Choice
+from routers.encoders.long_texts import MOST_TOKENS
 from routers.fitted.coverage import CoverageConfig
+from routers.reading import EARLIER_TURNS
 
 
 class FittedConfig(RouterConfig):
@@ -36,6 +38,18 @@ class FittedConfig(RouterConfig):
         le=1,
         description="How far a prediction may move away from an expert's overall mean: 1 all the"
         " way, 0 not at all. By default as far as it pays on held-out questions.",
+    )
+    earlier_turns: int = Field(
+        EARLIER_TURNS,
+        ge=0,
+        description="User turns before the last one that are read at most, where the last one says"
+        ' little by itself ("And 5?"); 0: the last one only.',
+    )
+    long_text_tokens: int = Field(
+        MOST_TOKENS,
+        ge=1,
+        description="Tokens that are read at most of a text that is too long for the encoder to"
+        " read at once; beyond that its middle is not read, and the explanation says so.",
     )
     coverage: CoverageConfig | None = Field(
         None, description="What to do with requests that are unlike all training questions."

@@ -30,6 +30,7 @@ from routers.fitted.neighbours import Neighbours, find_neighbours
 from routers.fitted.predictor import Prediction, Predictor
 from routers.fitted.saved_router import from_artifact, to_artifact
 from routers.fitted.training_set import Floats, Indices, TrainingSet, read_training_set
+from routers.reading import Read, read, told
 
 EXPLAINED = 16
 """Nearest questions that an explanation counts, where a router does not go by neighbours itself."""
@@ -86,8 +87,23 @@ class FittedRouter(ABC):
 
     def route(self, requests: Sequence[Request]) -> list[Decision]:
         """One decision per request; blocks for some milliseconds of CPU per request."""
-        vectors = self._encoder.encode([request.query for request in requests])
-        return self._decide(vectors, self.fitted.predictor.predict_detailed(vectors))
+        found = self.read(requests)
+        predicted = self.fitted.predictor.predict_detailed(found.vectors)
+        return told(found, self._decide(found.vectors, predicted))
+
+    def read(self, requests: Sequence[Request]) -> Read:
+        """What is read of the requests, and the vectors that are decided by."""
+        return read(
+            requests,
+            self._encoder,
+            self._similarity,
+            self._config.earlier_turns,
+            self._config.long_text_tokens,
+        )
+
+    def _similarity(self, vectors: Floats) -> Floats:
+        """[B] how similar each is to the nearest training question."""
+        return find_neighbours(self.fitted.training_set.vectors, vectors, 1).similarities[:, 0]
 
     def save(self, path: Path) -> None:
         """Write what was fitted as an artifact; replaces the file in one step."""

@@ -16,6 +16,7 @@ from routers.fitted.neighbours import Neighbours, find_neighbours
 from routers.fitted.predictor import Prediction, Predictor
 from routers.fitted.router import FittedRouter
 from routers.fitted.training_set import Floats, Indices, TrainingSet
+from routers.reading import told
 from routers.symbolic_moe.leads import Leads
 from routers.symbolic_moe.profiles import Profiles, agreement, build
 from routers.symbolic_moe.recruiting import best, chances, draw, rare, worth_asking
@@ -158,13 +159,15 @@ class SymbolicRouter(FittedRouter):
 
     def route(self, requests: Sequence[Request]) -> list[Decision]:
         """One decision per request."""
-        vectors = self._encoder.encode([request.query for request in requests])
+        found = self.read(requests)
+        vectors = found.vectors
         symbolic = self._symbolic
         nearest = symbolic.nearest(vectors)
         near = [nearest.of(row) for row in range(len(requests))]
         skills = [self._skills(*one) for one in zip(requests, near, strict=True)]
         panels = [self._recruit(*one) for one in zip(requests, skills, strict=True)]
-        decisions = self._decide(vectors, Prediction(symbolic.by_skills(skills)))
+        decided = self._decide(vectors, Prediction(symbolic.by_skills(skills)))
+        decisions = told(found, decided)
         return [self._panelled(*one) for one in zip(decisions, near, skills, panels, strict=True)]
 
     def _panelled(

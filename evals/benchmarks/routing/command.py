@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from evals.benchmarks.routing import conversations as talks
 from evals.benchmarks.routing import (
+    conversations_report,
     experiment,
     latency,
+    long_texts,
     panel_curves,
     recorded_report,
     served_report,
@@ -101,6 +104,18 @@ def votes(
 def latencies(progress: Progress, settings: Config) -> Finish:
     """`coterie eval latency`. Raises ConfigError."""
     return partial(latency.print_latencies, found=latency.measure(settings, progress))
+
+
+def conversations(
+    progress: Progress, settings: Config, names: tuple[str, ...], json_out: Path | None
+) -> Finish:
+    """`coterie eval conversations`. Raises ConfigError."""
+    found = talks.measure(settings, names, progress)
+    long = long_texts.measure(settings, names, progress)
+    if json_out:
+        conversations_report.write_json(json_out, [*found, *long])
+    show = partial(conversations_report.print_conversations, found=found, long=long)
+    return partial(_finish, show=show, written=(json_out,))
 
 
 async def pool(

@@ -28,6 +28,7 @@ def make_table() -> dict[str, Any]:
     )
     from vllm.model_executor.layers.quantization import QUANTIZATION_METHODS  # noqa: PLC0415
     from vllm.model_executor.models import ModelRegistry  # noqa: PLC0415
+    from vllm.model_executor.models.registry import _MULTIMODAL_MODELS  # noqa: PLC0415
     from vllm.transformers_utils.chat_templates.registry import (  # noqa: PLC0415
         CHAT_TEMPLATES_DIR,
     )
@@ -44,6 +45,7 @@ def make_table() -> dict[str, Any]:
         "vllm": (installed() or "").partition("+")[0],
         "architectures": sorted(own),
         "by_transformers": sorted(theirs - own),
+        "multimodal": sorted(_MULTIMODAL_MODELS),
         "model_types": sorted(types),
         "quantisations": sorted(QUANTIZATION_METHODS),
         "activations": sorted({*ACT2FN, *_ACTIVATION_REGISTRY, *_ACTIVATION_AND_MUL_REGISTRY}),

@@ -15,6 +15,9 @@ TABLE = Path(__file__).with_name("models.json")
 OWN = ("vllm.", "experts.")
 """Packages whose plugins add nothing: vLLM's own, and ours, which adds the fused experts."""
 _PLUGINS = "vllm.general_plugins"
+_HEARS = frozenset({"audio_config", "audio_encoder_config", "encoder_layers"})
+_SEES = frozenset({"vision_config", "thinker_config", "visual"})
+"""Keys of config.json by which models that hear are told from those that see."""
 _ALIASES = frozenset({"auto-round", "compressed_tensors", "intel/auto-round"})
 """Names of ways of quantising that vLLM reads as another one's."""
 
@@ -27,6 +30,8 @@ class Known:
     architectures: tuple[str, ...]
     by_transformers: frozenset[str]
     """Architectures that vLLM takes from transformers."""
+    multimodal: frozenset[str]
+    """Architectures that take more than text."""
     model_types: tuple[str, ...]
     quantisations: tuple[str, ...]
     activations: tuple[str, ...]
@@ -44,6 +49,7 @@ def known() -> Known:
         tree["vllm"],
         tuple(tree["architectures"]),
         frozenset(tree["by_transformers"]),
+        frozenset(tree["multimodal"]),
         tuple(tree["model_types"]),
         tuple(tree["quantisations"]),
         tuple(tree["activations"]),
@@ -56,6 +62,17 @@ def known() -> Known:
 def others_add() -> bool:
     """Whether plugins of vLLM are installed that are not ours, and may know more than it."""
     return any(not point.value.startswith(OWN) for point in entry_points(group=_PLUGINS))
+
+
+def takes_images(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json is of a model that takes images, by vLLM's table and its own words.
+
+    What is multimodal without images, such as speech, has no configuration of a vision model.
+    """
+    names = config.get("architectures")
+    if not isinstance(names, list) or not any(name in known().multimodal for name in names):
+        return False
+    return not _HEARS.intersection(config) or bool(_SEES.intersection(config))
 
 
 def config_faults(config: Any) -> Iterator[str]:

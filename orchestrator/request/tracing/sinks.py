@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from orchestrator.request.context import RequestContext
 from orchestrator.request.tracing.trace import Trace
+from routers.reading import reading
 
 ACCESS = logging.getLogger("coterie.access")
 LOGGER = logging.getLogger("coterie.traces")
@@ -120,7 +121,7 @@ def trace_line(context: RequestContext, trace: Trace) -> dict[str, Any]:
     return {
         "query_id": f"served/{context.id}",
         "task": context.model,
-        "query": context.request.query,
+        "query": reading(context.request),
         "seconds": round(trace.total_ms / 1000, 6) if trace.total_ms is not None else None,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         **access_fields(context, trace),
