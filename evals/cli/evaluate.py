@@ -80,7 +80,7 @@ def conversations(
     data_root: own.DataRoot = None,
     json_out: own.JsonOut = None,
 ) -> None:
-    """Route follow-ups and changes of the subject, by several rules of what a router reads.
+    """Route follow-ups and changes of subject by several rules.
 
     The exit code is 1 if the rule in use misses a target.
     """

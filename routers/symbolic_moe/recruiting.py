@@ -26,22 +26,29 @@ from routers.fitted.training_set import Floats
 
 Mode = Literal["best", "paper", "code"]
 TEMPERATURE = 0.5
+NEGLIGIBLE = 1e-12
+"""Shares of answers are 0, or larger than this."""
 
 
 def chances(points: Floats, totals: Floats, mode: Literal["paper", "code"]) -> Floats:
     """[M] probabilities of being drawn, from points in the skills and shares right in all."""
-    if totals.sum() == 0:
-        totals = np.ones_like(totals)
+    strength = _relative(totals)
     if points.max() <= 0:
         points = points - points.min() + 1
     if mode == "paper":
-        return np.asarray(softmax(totals / totals.mean() * points / TEMPERATURE))
-    strength = totals ** (1 / TEMPERATURE)
-    strength = strength / strength.mean()
-    weights = np.where(points > 0, points, 0.0) * strength
-    if weights.sum() == 0:  # Those with points in these skills have none in all.
+        return np.asarray(softmax(strength * points / TEMPERATURE))
+    strength = strength ** (1 / TEMPERATURE)
+    weights = np.where(points > 0, points / points.max(), 0.0) * strength
+    if weights.max() < NEGLIGIBLE:  # Those with points in these skills have none in all.
         weights = (points - points.min() + 1) * strength
     return np.asarray(weights / weights.sum())
+
+
+def _relative(totals: Floats) -> Floats:
+    """Shares as multiples of their mean; all equal where nobody has any."""
+    if totals.max() < NEGLIGIBLE:
+        return np.ones_like(totals)
+    return np.asarray(totals / totals.mean())
 
 
 def draw(probabilities: Floats, count: int, distinct: bool, random: Random) -> list[int]:

@@ -91,7 +91,7 @@ class Symbolic(Predictor):
         if config.mode == "best":
             quality = np.full(len(self.means), -np.inf)
             quality[among] = self.shares(skills)[0][among]
-            quality = worth_asking(quality, config.least)
+            quality = worth_asking(quality, config.least_share)
             return best(quality, config.experts, self._agreement, config.agreement_weight)
         found = np.zeros(len(self.means))
         found[among] = self._chances(skills)[among]

@@ -57,7 +57,7 @@ class SymbolicConfig(FittedConfig):
         " skills; `paper` and `code` draw, as the paper and its released code do.",
     )
     experts: int = Field(3, ge=1, le=64, description="Number of experts that are recruited.")
-    least: float = Field(
+    least_share: float = Field(
         0.5,
         ge=0,
         le=1,

@@ -187,7 +187,7 @@ class TestRouter:
         assert decision.evidence["recruits"] == [
             {"expert": "adder", "share": 0.8333, "error": 0.1863}
         ]
-        (decision,) = make(least=0).route([self.ask("add one four")])
+        (decision,) = make(least_share=0).route([self.ask("add one four")])
         assert decision.panel == ("adder", "atlas")
 
     def test_the_paper_may_draw_an_expert_again(self, make: Any) -> None:
@@ -201,14 +201,14 @@ class TestRouter:
             make(distinct=False)
 
     def test_who_is_rare_in_the_profile_run_is_not_recruited(self, make: Any) -> None:
-        keys = {"least": 0, "experts": 1}
+        keys = {"least_share": 0, "experts": 1}
         assert make(**keys).route([self.ask("add one four")])[0].panel == ("adder",)
         none_frequent = make(**keys, trim_below=0.6)
         assert none_frequent.route([self.ask("add one four")])[0].panel == ("adder",)
 
     @pytest.mark.parametrize("mode", ["best", "paper", "code"])
     def test_a_panel_does_not_depend_on_its_neighbours(self, make: Any, mode: str) -> None:
-        router = make(mode=mode, least=0, trim_below=0.3)
+        router = make(mode=mode, least_share=0, trim_below=0.3)
         asked = [
             replace(self.ask(text), id=f"{text} {n}") for n in range(20) for text in self.TEXTS
         ]
