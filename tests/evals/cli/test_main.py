@@ -98,6 +98,7 @@ ARGUMENTS = {
     ("eval", "routers"): ["--fit", "x"], ("eval", "votes"): ["--fit", "x"],
     ("eval", "report"): ["run"], ("eval", "compare"): ["run-a", "run-b"],
     ("eval", "run"): ["logic", "-o", "out"], ("bench-eval",): [],
+    ("eval", "conversations"): ["-t", "logic"],
     ("eval", "latency"): [], ("eval", "pool"): ["-t", "logic"], ("eval", "panels"): [],
     ("fuse", "contrast"): ["-c", "f.yaml", "-o", "out"],
     ("fuse", "fusion-route"): ["-o", "out", "--evaluate"],
