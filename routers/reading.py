@@ -2,7 +2,7 @@
 
 "And Peru?" says nothing without the question before it, while a whole question is to be read alone,
 even where it follows another one. Texts are joined, not vectors: the measurements that chose this
-are in docs/measurements.md (`coterie eval conversations`). Pure, but for the encoder.
+are in docs/guides/routers.md (`coterie eval conversations`). Pure, but for the encoder.
 """
 
 import re

@@ -80,9 +80,9 @@ def conversations(
     data_root: own.DataRoot = None,
     json_out: own.JsonOut = None,
 ) -> None:
-    """Route follow-ups and changes of subject by several rules.
+    """Route follow-ups, new subjects and long texts.
 
-    The exit code is 1 if the rule in use misses a target.
+    Compares rules of what a router reads; the exit code is 1 if a target is missed.
     """
     arguments = (own.wanted(task, data_root), json_out)
     launch("evals.benchmarks.routing.command:conversations", config, *arguments)
