@@ -50,6 +50,8 @@ def validate(file: Path) -> None:
 
 def _cannot_chat(spec: VllmSpec, args: Mapping[str, Any]) -> bool:
     """Whether a model in a folder has nothing that makes a prompt of messages."""
+    if spec.embeds:
+        return False
     told = {name.replace("-", "_") for name in args}
     folder = Path(spec.model)
     elsewhere = not folder.is_dir() or bool(told & {"chat_template", "tokenizer"})

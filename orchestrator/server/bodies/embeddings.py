@@ -24,8 +24,8 @@ class EmbeddingsBody(Strict):
     """Every field but `input` is optional, and null stands for its absence."""
 
     model: Text = None
+    # Checked by `check_inputs`: pydantic would report each member of a union.
     input: Annotated[Any, WithJsonSchema(INPUTS)]
-    """Checked by `check_inputs`: pydantic would report each member of a union."""
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Positive | None = None
     user: Text = None
