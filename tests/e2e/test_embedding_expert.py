@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from service_process import serving
 
 from orchestrator.cli.router_fitting import fitted_router
 from orchestrator.config.checks import strangers
 from orchestrator.config.model import Config
-from orchestrator.service import Service, start_service
 from routers.fitted.artifact import Artifact
 from routers.outcomes import Outcome, OutcomeTable
 
@@ -62,15 +62,16 @@ def config(weights: Path, upstream: Any, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-async def service(config: Config) -> AsyncIterator[Service]:
-    running = await start_service(config, on_event=print, port=0, strict=True)
-    yield running
-    await running.stop()
+async def base_url(config: Config, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """In a process of its own: the pool of the other tests has this one's Ray."""
+    tree = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    async with serving(tmp_path_factory.mktemp("service"), tree) as (_, url):
+        yield url
 
 
 @pytest.fixture(scope="module")
-async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=service.base_url, timeout=60) as client:
+async def http(base_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=base_url, timeout=60) as client:
         yield client
 
 
@@ -142,11 +143,11 @@ async def test_what_it_cannot_do_is_a_400(http: httpx.AsyncClient, change: Any) 
 
 @pytest.mark.parametrize("model", ["coterie/embed", "vectors"])
 async def test_vllms_benchmark_runs_against_it(
-    service: Service, weights: Path, tmp_path: Path, model: str
+    base_url: str, weights: Path, tmp_path: Path, model: str
 ) -> None:
     result = tmp_path / "result.json"
     words = f"""
-        --backend openai-embeddings --base-url {service.base_url}
+        --backend openai-embeddings --base-url {base_url}
         --endpoint /v1/embeddings --model {model} --tokenizer {weights}
         --dataset-name random --random-input-len 300 --random-output-len 1
         --num-prompts 16 --max-concurrency 4 --disable-tqdm
