@@ -1,0 +1,163 @@
+"""The shapes of OpenAI's answers, as strict as clients are and as loose as real servers."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+
+from experts.errors import BadOutput
+from experts.types import Usage
+from experts.upstream.refusals import Asked, told_error
+
+MOST_TOKENS = 1 << 53
+"""From here on, JavaScript's numbers are not exact."""
+
+Secrets = tuple[str, ...]
+"""What must not be told to a client."""
+
+_NOT_NUMBERS = (b"NaN", b"Infinity")
+_HALF_PAIR = re.compile(rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F]..")
+
+_Count = Annotated[int, Field(strict=True, ge=0, lt=MOST_TOKENS)]
+_Logprob = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+class _Tolerant(BaseModel):
+    """What is looked at in an answer; fields beside these, and missing ones, are as they are."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Counts(_Tolerant):
+    """The usage of an answer, in tokens."""
+
+    prompt_tokens: _Count | None = None
+    completion_tokens: _Count | None = None
+    total_tokens: _Count | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """The counts; None where neither is told."""
+        if self.prompt_tokens is None and self.completion_tokens is None:
+            return None
+        return Usage(self.prompt_tokens or 0, self.completion_tokens or 0)
+
+
+class _Token(_Tolerant):
+    logprob: _Logprob | None = None
+
+
+class Logprobs(_Tolerant):
+    """Of the tokens of an answer, in either operation's format."""
+
+    content: list[_Token] | None = None
+    """Of chat completions."""
+    token_logprobs: list[_Logprob | None] | None = None
+    """Of completions."""
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The log-probabilities that are told, one per token."""
+        if self.content:
+            found = [token.logprob for token in self.content]
+        else:
+            found = self.token_logprobs or []
+        return tuple(value for value in found if value is not None)
+
+
+class _Part(_Tolerant):
+    text: str | None = None
+
+
+class _Function(_Tolerant):
+    name: str | None = None
+    arguments: str | None = None
+    """JSON in a text, whole or a piece of it."""
+
+
+class _Call(_Tolerant):
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Said(_Tolerant):
+    content: Annotated[str | list[_Part | str] | None, Field(union_mode="left_to_right")] = None
+    refusal: str | None = None
+    tool_calls: list[_Call] | None = None
+    function_call: _Function | None = None
+
+    @property
+    def text(self) -> str:
+        """The text, which may come in parts."""
+        if not isinstance(self.content, list):
+            return self.content or ""
+        return "".join(p if isinstance(p, str) else p.text or "" for p in self.content)
+
+
+class Choice(_Tolerant):
+    """One of the answers to a request, or a piece of it."""
+
+    index: _Count | None = None
+    delta: _Said | None = None
+    message: _Said | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+    logprobs: Logprobs | None = None
+
+    @property
+    def said(self) -> str:
+        """The text of this choice, in whatever of the operations' formats."""
+        said = self.delta or self.message
+        return said.text if said is not None else self.text or ""
+
+
+class AnyAnswer(_Tolerant):
+    """An answer or an event of its stream; `error` tells that there is none."""
+
+    choices: list[Choice] | None = None
+    usage: Counts | None = None
+    error: Any = None
+
+
+def parsed[T: BaseModel](shape: type[T], expert: str, data: bytes, what: str) -> T:
+    """The JSON of an expert in that shape. Raises BadOutput; `what` names the whole of it."""
+    try:
+        return _read(shape, data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or what
+        reason = f"{place}: {first['msg']}"
+    except ValueError as error:
+        reason = f"{what}: {error}"
+    raise BadOutput(f"Expert {expert} sent what is not OpenAI's format ({reason}).", expert=expert)
+
+
+def answer_of(
+    expert: str, data: bytes, what: str, secrets: Secrets = (), count: int = 1
+) -> AnyAnswer:
+    """An answer, or an event, of at most `count` choices with indices below that.
+
+    Raises BadOutput for anything else, and for an error what `refusals.told_error` makes of it.
+    """
+    answer = parsed(AnyAnswer, expert, data, what)
+    if answer.error:
+        raise told_error(Asked(expert, secrets), answer.error)
+    # A client that reads the first choice only would take another one for its own.
+    choices = answer.choices or ()
+    if len(choices) > count or any((choice.index or 0) >= count for choice in choices):
+        raise BadOutput(
+            f"Expert {expert} sent a choice that was not asked for: {count} were.", expert=expert
+        )
+    return answer
+
+
+def _read[T: BaseModel](shape: type[T], data: bytes) -> T:
+    """Raises ValidationError for the wrong shape, and ValueError for numbers that JSON lacks."""
+    if b"\\ud" in data or b"\\uD" in data:
+        # Half a pair is JSON all the same: a server may cut an emoji in two events.
+        data = _HALF_PAIR.sub(lambda found: found[1] or rb"\ufffd", data)
+    found = shape.model_validate_json(data)
+    if any(word in data for word in _NOT_NUMBERS):
+        from_json(data, allow_inf_nan=False)
+    return found
