@@ -6,7 +6,7 @@ from typing import Any
 
 from experts.errors import BadOutput
 from experts.sse import MAX_EVENT_BYTES
-from experts.types import Chunk
+from experts.types import Chunk, Usage
 from experts.upstream.shapes import Counts, Secrets, answer_of
 
 JSON = "application/json"

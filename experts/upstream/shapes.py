@@ -1,7 +1,7 @@
 """The shapes of OpenAI's answers, as strict as clients are and as loose as real servers."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
@@ -17,8 +17,9 @@ Secrets = tuple[str, ...]
 """What must not be told to a client."""
 
 _NOT_NUMBERS = (b"NaN", b"Infinity")
-_HALF_PAIR = re.compile(rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F]..")
+_HALF_PAIR = re.compile(rb"(\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F]..")
 
+_Shape = TypeVar("_Shape", bound=BaseModel)
 _Count = Annotated[int, Field(strict=True, ge=0, lt=MOST_TOKENS)]
 _Logprob = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -120,7 +121,7 @@ class AnyAnswer(_Tolerant):
     error: Any = None
 
 
-def parsed[T: BaseModel](shape: type[T], expert: str, data: bytes, what: str) -> T:
+def parsed(shape: type[_Shape], expert: str, data: bytes, what: str) -> _Shape:
     """The JSON of an expert in that shape. Raises BadOutput; `what` names the whole of it."""
     try:
         return _read(shape, data)
@@ -152,7 +153,7 @@ def answer_of(
     return answer
 
 
-def _read[T: BaseModel](shape: type[T], data: bytes) -> T:
+def _read(shape: type[_Shape], data: bytes) -> _Shape:
     """Raises ValidationError for the wrong shape, and ValueError for numbers that JSON lacks."""
     if b"\\ud" in data or b"\\uD" in data:
         # Half a pair is JSON all the same: a server may cut an emoji in two events.
