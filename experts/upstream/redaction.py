@@ -48,11 +48,11 @@ def _writings(secret: str) -> Iterator[str]:
     if len(secret) < WINDOW:
         return
     found = {secret: None}  # In order, each once.
-    for written in (quote(secret), quote(secret, safe=""), quote_plus(secret)):
+    raw = secret.encode("utf-8", "replace")
+    for written in (quote(raw), quote(raw, safe=""), quote_plus(raw)):
         found[written] = found[re.sub("%..", lambda code: code[0].lower(), written)] = None
     for escaped in (json.dumps(secret), json.dumps(secret, ensure_ascii=False)):
         found[escaped[1:-1]] = found[escaped[1:-1].replace("/", r"\/")] = None
-    raw = secret.encode("utf-8", "replace")
     for before in range(3):
         # The letters that hold nothing but the secret, whatever stands before and behind it.
         whole = base64.b64encode(bytes(before) + raw).decode()

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experts.errors import BadOutput, ExpertError, ExpertRefused
-from experts.upstream.answers import JSON
-from experts.upstream.embeddings import check_embeddings, count_of
+from experts.upstream.answers import JSON, inputs_of
+from experts.upstream.embeddings import check_embeddings
 
 FLOATS = st.floats(-1, 1, width=32)
 ANYTHING = st.recursive(
@@ -94,4 +94,4 @@ def test_an_error_in_the_body_is_told_without_its_key() -> None:
     ("inputs", "count"), [("text", 1), ([1, 2], 1), (["a", "b"], 2), ([[1], [2], [3]], 3)]
 )
 def test_each_input_has_a_vector(inputs: Any, count: int) -> None:
-    assert count_of(inputs) == count
+    assert inputs_of(inputs) == count
