@@ -1,13 +1,18 @@
 """What experts send in OpenAI's format: any bytes in, typed chunks or that expert's error out."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from experts.errors import BadOutput
 from experts.sse import MAX_EVENT_BYTES
 from experts.types import Chunk, Usage
-from experts.upstream.shapes import Counts, Secrets, answer_of
+from experts.upstream.refusals import Asked, told_error
+from experts.upstream.shapes import AnyAnswer, Counts, Secrets
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
@@ -18,6 +23,9 @@ _USAGE_KEY = b'"usage"'
 _USAGE_BYTES = 4096
 """A usage object is small; what is larger is something else."""
 _SHOWN = 80
+_NOT_NUMBERS = (b"NaN", b"Infinity")
+_HALF_PAIR = re.compile(rb"(\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F]..")
+_Shape = TypeVar("_Shape", bound=BaseModel)
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -47,6 +55,38 @@ def parse_chunk(expert: str, data: bytes, secrets: Secrets = (), count: int = 1)
         return Chunk("", None, usage)
     logprobs = choice.logprobs.values if choice.logprobs else ()
     return Chunk(choice.said, choice.finish_reason, usage, logprobs)
+
+
+def parsed(shape: type[_Shape], expert: str, data: bytes, what: str) -> _Shape:
+    """The JSON of an expert in that shape. Raises BadOutput; `what` names the whole of it."""
+    try:
+        return _read(shape, data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or what
+        reason = f"{place}: {first['msg']}"
+    except ValueError as error:
+        reason = f"{what}: {error}"
+    raise BadOutput(f"Expert {expert} sent what is not OpenAI's format ({reason}).", expert=expert)
+
+
+def answer_of(
+    expert: str, data: bytes, what: str, secrets: Secrets = (), count: int = 1
+) -> AnyAnswer:
+    """An answer, or an event, of at most `count` choices with indices below that.
+
+    Raises BadOutput for anything else, and for an error what `refusals.told_error` makes of it.
+    """
+    answer = parsed(AnyAnswer, expert, data, what)
+    if answer.error:
+        raise told_error(Asked(expert, secrets), answer.error)
+    # A client that reads the first choice only would take another one for its own.
+    choices = answer.choices or ()
+    if len(choices) > count or any((choice.index or 0) >= count for choice in choices):
+        raise BadOutput(
+            f"Expert {expert} sent a choice that was not asked for: {count} were.", expert=expert
+        )
+    return answer
 
 
 def check_whole(
@@ -112,3 +152,14 @@ def usage_in(piece: bytes) -> Usage | None:
         return Counts.model_validate(told).usage
     except (ValueError, RecursionError):
         return None
+
+
+def _read(shape: type[_Shape], data: bytes) -> _Shape:
+    """Raises ValidationError for the wrong shape, and ValueError for numbers that JSON lacks."""
+    if b"\\ud" in data or b"\\uD" in data:
+        # Half a pair is JSON all the same: a server may cut an emoji in two events.
+        data = _HALF_PAIR.sub(lambda found: found[1] or rb"\ufffd", data)
+    found = shape.model_validate_json(data)
+    if any(word in data for word in _NOT_NUMBERS):
+        from_json(data, allow_inf_nan=False)
+    return found

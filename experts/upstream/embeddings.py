@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from experts.errors import BadOutput
-from experts.upstream.answers import check_json
+from experts.upstream.answers import check_json, parsed
 from experts.upstream.refusals import Asked, told_error
-from experts.upstream.shapes import Counts, Secrets, parsed
+from experts.upstream.shapes import Counts, Secrets
 
 _FLOAT_BYTES = 4
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]

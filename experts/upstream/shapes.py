@@ -1,14 +1,10 @@
 """The shapes of OpenAI's answers, as strict as clients are and as loose as real servers."""
 
-import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, ConfigDict, Field
 
-from experts.errors import BadOutput
 from experts.types import Usage
-from experts.upstream.refusals import Asked, told_error
 
 MOST_TOKENS = 1 << 53
 """From here on, JavaScript's numbers are not exact."""
@@ -16,10 +12,7 @@ MOST_TOKENS = 1 << 53
 Secrets = tuple[str, ...]
 """What must not be told to a client."""
 
-_NOT_NUMBERS = (b"NaN", b"Infinity")
-_HALF_PAIR = re.compile(rb"(\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F]..")
 
-_Shape = TypeVar("_Shape", bound=BaseModel)
 _Count = Annotated[int, Field(strict=True, ge=0, lt=MOST_TOKENS)]
 _Logprob = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -119,46 +112,3 @@ class AnyAnswer(_Tolerant):
     choices: list[Choice] | None = None
     usage: Counts | None = None
     error: Any = None
-
-
-def parsed(shape: type[_Shape], expert: str, data: bytes, what: str) -> _Shape:
-    """The JSON of an expert in that shape. Raises BadOutput; `what` names the whole of it."""
-    try:
-        return _read(shape, data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or what
-        reason = f"{place}: {first['msg']}"
-    except ValueError as error:
-        reason = f"{what}: {error}"
-    raise BadOutput(f"Expert {expert} sent what is not OpenAI's format ({reason}).", expert=expert)
-
-
-def answer_of(
-    expert: str, data: bytes, what: str, secrets: Secrets = (), count: int = 1
-) -> AnyAnswer:
-    """An answer, or an event, of at most `count` choices with indices below that.
-
-    Raises BadOutput for anything else, and for an error what `refusals.told_error` makes of it.
-    """
-    answer = parsed(AnyAnswer, expert, data, what)
-    if answer.error:
-        raise told_error(Asked(expert, secrets), answer.error)
-    # A client that reads the first choice only would take another one for its own.
-    choices = answer.choices or ()
-    if len(choices) > count or any((choice.index or 0) >= count for choice in choices):
-        raise BadOutput(
-            f"Expert {expert} sent a choice that was not asked for: {count} were.", expert=expert
-        )
-    return answer
-
-
-def _read(shape: type[_Shape], data: bytes) -> _Shape:
-    """Raises ValidationError for the wrong shape, and ValueError for numbers that JSON lacks."""
-    if b"\\ud" in data or b"\\uD" in data:
-        # Half a pair is JSON all the same: a server may cut an emoji in two events.
-        data = _HALF_PAIR.sub(lambda found: found[1] or rb"\ufffd", data)
-    found = shape.model_validate_json(data)
-    if any(word in data for word in _NOT_NUMBERS):
-        from_json(data, allow_inf_nan=False)
-    return found

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 from experts.errors import BadOutput, ExpertError, ExpertLost
 from experts.sse import DONE, MAX_EVENT_BYTES, EventParser, data_of, split_events
-from experts.upstream.shapes import Secrets, answer_of
+from experts.upstream.answers import answer_of
+from experts.upstream.shapes import Secrets
 
 _BEGIN, _END = b"data: {", b"\n\n"
 _BOM = b"\xef\xbb\xbf"
