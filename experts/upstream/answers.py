@@ -49,7 +49,7 @@ def parse_chunk(expert: str, data: bytes, secrets: Secrets = (), count: int = 1)
     `refusals.told_error` makes of it.
     """
     event = answer_of(expert, data, "the event", secrets, count)
-    usage = event.usage.usage if event.usage else None
+    usage = _usage(event.usage) if event.usage else None
     choice = next((one for one in event.choices or () if not one.index), None)
     if choice is None:
         return Chunk("", None, usage)
@@ -149,7 +149,7 @@ def usage_in(piece: bytes) -> Usage | None:
     rest = piece[at + len(_USAGE_KEY) : at + _USAGE_BYTES].lstrip().removeprefix(b":").lstrip()
     try:
         told, _ = json.JSONDecoder().raw_decode(rest.decode("utf-8", "replace"))
-        return Counts.model_validate(told).usage
+        return _usage(Counts.model_validate(told))
     except (ValueError, RecursionError):
         return None
 
@@ -163,3 +163,9 @@ def _read(shape: type[_Shape], data: bytes) -> _Shape:
     if any(word in data for word in _NOT_NUMBERS):
         from_json(data, allow_inf_nan=False)
     return found
+
+
+def _usage(counts: Counts) -> Usage | None:
+    """None where neither count is told."""
+    prompt, completion = counts.prompt_tokens, counts.completion_tokens
+    return None if prompt is completion is None else Usage(prompt or 0, completion or 0)

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from experts.types import Usage
 
 MOST_TOKENS = 1 << 53
 """From here on, JavaScript's numbers are not exact."""
@@ -29,13 +28,6 @@ class Counts(_Tolerant):
     prompt_tokens: _Count | None = None
     completion_tokens: _Count | None = None
     total_tokens: _Count | None = None
-
-    @property
-    def usage(self) -> Usage | None:
-        """The counts; None where neither is told."""
-        if self.prompt_tokens is None and self.completion_tokens is None:
-            return None
-        return Usage(self.prompt_tokens or 0, self.completion_tokens or 0)
 
 
 class _Token(_Tolerant):
