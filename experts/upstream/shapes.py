@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
 MOST_TOKENS = 1 << 53
 """From here on, JavaScript's numbers are not exact."""
 
