@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from experts.errors import ExpertLost
 from experts.sse import DONE, events
 from experts.types import Chunk, Completion, Request, Usage
-from experts.upstream.answers import EVENT_STREAM, parse_chunk, read_whole
+from experts.upstream.answers import EVENT_STREAM, choices_of, parse_chunk, read_whole
 
 USAGE_WANTED: Mapping[str, Any] = {"include_usage": True}
 """What a streamed request has in `stream_options` to have its tokens counted."""
@@ -84,18 +84,19 @@ async def stream(
     not OpenAI's format, ExpertLost where it ends early.
     """
     body = {**request.body, "stream": True, "stream_options": dict(USAGE_WANTED)}
-    finished = False
+    finished, count = False, choices_of(body)
     async with aclosing(await engine.open(replace(request, body=body), engine.name)) as answer:
         opened(answer)
         if not answer.content_type.startswith(EVENT_STREAM):
             # Some servers do not stream; the answer is one all the same.
-            sent = (answer.content_type, answer.pieces, answer.secrets)
-            yield parse_chunk(engine.name, await read_whole(engine.name, *sent))
+            sent = (answer.content_type, answer.pieces, answer.secrets, count)
+            whole = await read_whole(engine.name, *sent)
+            yield parse_chunk(engine.name, whole, answer.secrets, count)
             return
         async for data in events(engine.name, answer.pieces):
-            if data == DONE:
+            if data.strip() == DONE:
                 return
-            chunk = parse_chunk(engine.name, data, answer.secrets)
+            chunk = parse_chunk(engine.name, data, answer.secrets, count)
             finished = finished or chunk.finish_reason is not None
             yield chunk
     if not finished:

@@ -5,11 +5,12 @@ import math
 from array import array
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from experts.errors import BadOutput
-from experts.upstream.answers import JSON, Secrets
+from experts.upstream.answers import check_json, parsed
 from experts.upstream.refusals import Asked, told_error
+from experts.upstream.shapes import Counts, Secrets
 
 _FLOAT_BYTES = 4
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -27,32 +28,32 @@ class _Vector(BaseModel):
 
 class _Embeddings(BaseModel):
     data: list[_Vector] | None = None
+    usage: Counts | None = None
     error: Any = None
 
 
-def count_of(inputs: Any) -> int:
-    """How many vectors a request's `input` asks for: a text, token ids, or a list of either."""
-    several = isinstance(inputs, list) and not isinstance(inputs[0], int)
-    return len(inputs) if several else 1
-
-
 def check_embeddings(
-    expert: str, content_type: str, content: bytes, count: int, secrets: Secrets = ()
+    expert: str,
+    content_type: str,
+    content: bytes,
+    count: int,
+    secrets: Secrets = (),
+    *,
+    packed: bool = True,
 ) -> None:
     """Raise the expert's error for a body that is not `count` embeddings in OpenAI's format.
 
-    They are vectors of one length and of finite numbers, as lists or in base64.
+    They are vectors of one length and of finite numbers, as lists or, where `packed` says so, in
+    base64.
     """
-    if not content.strip():
-        raise BadOutput(f"Expert {expert} sent an empty answer.", expert=expert)
-    if not content_type.startswith(JSON):
-        shown = " ".join(content_type.split())[:80] or "something"
-        raise BadOutput(f"Expert {expert} sent {shown} instead of JSON.", expert=expert)
+    check_json(expert, content_type, content)
     data = _parsed(expert, content, secrets)
     if len(data) != count:
         raise BadOutput(
             f"Expert {expert} sent {len(data)} embeddings for {count} inputs.", expert=expert
         )
+    if not packed and any(isinstance(one.embedding, str) for one in data):
+        raise BadOutput(f"Expert {expert} packed its embeddings, unasked.", expert=expert)
     told = [one.index for one in data if one.index is not None]
     if told and sorted(told) != list(range(count)):
         raise BadOutput(f"Expert {expert} numbered its embeddings wrongly.", expert=expert)
@@ -62,15 +63,7 @@ def check_embeddings(
 
 
 def _parsed(expert: str, content: bytes, secrets: Secrets) -> list[_Vector]:
-    try:
-        answer = _Embeddings.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the body"
-        raise BadOutput(
-            f"Expert {expert} sent what is not OpenAI's format ({place}: {first['msg']}).",
-            expert=expert,
-        ) from error
+    answer = parsed(_Embeddings, expert, content, "the body")
     if answer.error:
         raise told_error(Asked(expert, secrets), answer.error)
     return answer.data or []

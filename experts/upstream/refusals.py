@@ -1,7 +1,8 @@
 """What an expert's server answers in place of an answer: whose fault it is, and what may be told.
 
 An error about the request is the client's and passes, without what looks like a key. One about how
-we ask (the key, the account, the address) is the operator's: the log has its words, not the client.
+we ask (the key, the account, the model, the address) is the operator's, and so is a failure of the
+server: the log has its words, not the client.
 """
 
 import json
@@ -14,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeGuard
 
 from experts.errors import ExpertError, ExpertMisconfigured, ExpertRefused
+from experts.upstream.blame import is_about_us
 from experts.upstream.redaction import redacted
 
 LOGGER = logging.getLogger("coterie.experts")
@@ -23,28 +25,11 @@ CLIENTS = (400, 413, 422)
 RATE_LIMITED = 429
 MAX_RETRY_AFTER_S = 120.0
 """The OpenAI SDK does not try again at all when it is told to wait for longer."""
+FAILURES = 500
+"""From here on, a status tells of the server, not of the request."""
 UNKNOWN = 502
 LOGGED = 300
 
-_OURS = frozenset(
-    {
-        "invalid_api_key",
-        "api_key_invalid",
-        "authentication_error",
-        "unauthenticated",
-        "unauthorized",
-        "permission_error",
-        "permission_denied",
-        "insufficient_quota",
-        "billing_error",
-        "billing_not_active",
-        "account_deactivated",
-        "insufficient_credits",
-        "model_not_found",
-        "deployment_not_found",
-    }
-)
-"""Codes and types of errors that are about how we ask, whatever their status."""
 _HINTS = {
     401: "Its `api_key` may be wrong.",
     402: "Its account may be out of credit.",
@@ -75,11 +60,15 @@ def refused_by(
 
 
 def told_error(asked: Asked, error: Any) -> ExpertError:
-    """The error that stands in an answer, whose own status was 200; it may tell a better one."""
+    """The error that stands in an answer, whose own status was 200; it may tell a better one.
+
+    One that tells none, or a server's, is a failure of the server.
+    """
     body = error if isinstance(error, dict) else {"message": error}
     told = [body.get(name) for name in ("status", "code", "status_code")]
     numbers = [int(one) for one in told if _is_status(one)]
-    return _error(asked, numbers[0] if numbers else UNKNOWN, body, None)
+    status = numbers[0] if numbers and numbers[0] < FAILURES else UNKNOWN
+    return _error(asked, status, body, None)
 
 
 def refusal(expert: str, status: int, error: Any) -> ExpertRefused:
@@ -115,10 +104,15 @@ def _error(
 ) -> ExpertError:
     body = {name: _clean(error.get(name), asked) for name in ("message", "type", "param", "code")}
     words = str(body["message"] or "")
-    if _is_ours(status, error):
-        # What a server says of our key is for whoever runs the service.
+    passes = status in (*CLIENTS, RATE_LIMITED)
+    ours = status < FAILURES and (not passes or is_about_us(error, limited=status == RATE_LIMITED))
+    if ours or not passes:
+        # What a server says of our key, or of itself, is for whoever runs the service.
         LOGGER.error("expert %s: HTTP %d of its server: %s", asked.expert, status, words[:LOGGED])
+    if ours:
         return _misconfigured(asked.expert, status)
+    if not passes:
+        words, body = f"The server of expert {asked.expert} failed.", {}
     message = words or f"Expert {asked.expert} answered with status {status}."
     return ExpertRefused(
         message, expert=asked.expert, status=status, body=body, retry_after_s=after_s
@@ -133,13 +127,6 @@ def _misconfigured(expert: str, status: int) -> ExpertMisconfigured:
         expert=expert,
         hint=hint or "Its configuration may be wrong.",
     )
-
-
-def _is_ours(status: int, error: Mapping[str, Any]) -> bool:
-    if status >= 500:
-        return False
-    told = {str(error.get(name)).lower() for name in ("code", "type", "status")}
-    return status not in (*CLIENTS, RATE_LIMITED) or bool(told & _OURS)
 
 
 def _clean(value: Any, asked: Asked) -> Any:

@@ -14,7 +14,7 @@ from experts.engine import Answer, stream
 from experts.errors import ExpertLost, ExpertRefused
 from experts.fused.roles import Fused, refuse_role_tokens, without_role_tokens
 from experts.types import Chunk, Request, Usage
-from experts.upstream.answers import read_whole, usage_in
+from experts.upstream.answers import choices_of, read_whole, usage_in
 from orchestrator.config.model import CompositionConfig
 from orchestrator.request.budget import Ledger
 from orchestrator.request.context import RequestContext
@@ -116,7 +116,8 @@ class ExpertCalls:
         name = lease.engine.name
         async with aclosing(await lease.engine.open(request, name)) as answer:
             self._opened(answer)
-            return await read_whole(name, answer.content_type, answer.pieces, answer.secrets)
+            count = choices_of(request.body)
+            return await read_whole(name, answer.content_type, answer.pieces, answer.secrets, count)
 
     async def _once(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
         with await self._lease(expert) as lease:

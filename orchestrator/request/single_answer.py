@@ -13,15 +13,15 @@ from experts.fused.roles import Fused, in_role, refuse_role_tokens
 from experts.sse import EVENT_ENDS, whole_events
 from experts.types import EMBEDDINGS, Request, Usage
 from experts.upstream.answers import (
-    ERROR_KEY,
     EVENT_STREAM,
-    read_beginning,
+    choices_of,
+    inputs_of,
     read_body,
     read_whole,
-    sound_part,
     usage_in,
 )
-from experts.upstream.embeddings import check_embeddings, count_of
+from experts.upstream.embeddings import check_embeddings
+from experts.upstream.streams import StreamCheck
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import AskExpert
@@ -134,8 +134,9 @@ class SingleAnswers:
                 whole = attribution.whole(whole) if attribution else whole
                 return StartedAnswer(answer.content_type, whole, no_bytes(), held)
             blocks = await _blocks(name, answer, attribution, request)
-            first = await read_beginning(name, blocks, answer.secrets)
-            rest = self._watched(first, blocks, answer.secrets, lease, count)
+            check = StreamCheck(name, answer.secrets, choices_of(request.body))
+            first = await check.beginning(blocks)
+            rest = self._watched(first, blocks, check, lease, count)
             return StartedAnswer(answer.content_type, await anext(rest, b""), rest, held)
         except BaseException:
             await held.aclose()
@@ -145,7 +146,7 @@ class SingleAnswers:
         self,
         first: bytes,
         blocks: AsyncIterator[bytes],
-        secrets: tuple[str, ...],
+        check: StreamCheck,
         lease: Lease,
         count: Callable[[bytes], None],
     ) -> AsyncIterator[bytes]:
@@ -156,24 +157,25 @@ class SingleAnswers:
         """
         name = lease.engine.name
         try:
-            block, failure = sound_part(name, first, secrets)
+            block, failure = check.part(first)
             last = deque([block], maxlen=TAIL)
             count(block)
             yield block
             if failure is not None:
                 raise failure
             async for block in blocks:
-                part = block
-                if ERROR_KEY in block or not block.endswith(EVENT_ENDS):
-                    part, failure = sound_part(name, block, secrets)
-                count(part)
-                last.append(part)
-                yield part
+                part, failure = check.part(block)
+                if part:
+                    count(part)
+                    last.append(part)
+                    yield part
                 if failure is not None:
                     raise failure
             if missing := _missing(name, b"".join(last)):
                 yield missing
         except ExpertError:
+            if check.done:
+                return  # Whoever asked has the whole answer.
             suspicion = asyncio.create_task(self._pool.suspect(lease))
             self._suspicions.add(suspicion)
             suspicion.add_done_callback(self._suspicions.discard)
@@ -191,13 +193,14 @@ def _missing(expert: str, tail: bytes) -> bytes:
 
 async def _whole(expert: str, answer: Answer, request: Request) -> bytes:
     if request.operation != EMBEDDINGS:
-        return await read_whole(expert, answer.content_type, answer.pieces, answer.secrets)
+        return await read_whole(
+            expert, answer.content_type, answer.pieces, answer.secrets, choices_of(request.body)
+        )
     content = await read_body(expert, answer.pieces)
-    wanted = count_of(request.body.get("input"))
+    told = (expert, answer.content_type, content, inputs_of(request.body.get("input")))
+    packed = request.body.get("encoding_format") not in (None, "float")
     # In a thread: there may be millions of numbers.
-    await asyncio.to_thread(
-        check_embeddings, expert, answer.content_type, content, wanted, answer.secrets
-    )
+    await asyncio.to_thread(check_embeddings, *told, answer.secrets, packed=packed)
     return content
 
 

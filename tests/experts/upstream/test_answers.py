@@ -1,7 +1,6 @@
 """Whatever an expert sends becomes typed chunks, or that expert's error."""
 
 import json
-import math
 from typing import Any
 
 import pytest
@@ -11,13 +10,7 @@ from hypothesis import strategies as st
 from experts.errors import BadOutput, ExpertError, ExpertMisconfigured, ExpertRefused
 from experts.types import Chunk, Usage
 from experts.upstream import answers
-from experts.upstream.answers import (
-    check_whole,
-    parse_chunk,
-    read_beginning,
-    read_body,
-    sound_part,
-)
+from experts.upstream.answers import check_whole, choices_of, parse_chunk, read_body
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -29,6 +22,13 @@ EVENTS = st.recursive(
     lambda inner: st.dictionaries(st.sampled_from(KEYS), inner | st.lists(inner, max_size=2)),
     max_leaves=12,
 )
+
+
+ODD_COUNTS = [
+    (name, told)
+    for name in ("prompt_tokens", "completion_tokens", "total_tokens")
+    for told in (-3, 10**30, "7", 1.5, True, [1])
+]
 
 
 def _parsed(data: bytes) -> Chunk | ExpertError:
@@ -61,6 +61,18 @@ def test_any_bytes_are_a_chunk_or_an_error_of_their_expert(data: bytes) -> None:
         ('{"choices": [{"delta": {"content": 7}}]}', "choices.0.delta.content.str"),
         ('{"choices": [{"message": "x"}]}', "choices.0.message"),
         ('{"choices": 1}', "choices"),
+        *[(json.dumps({"usage": {name: told}}), f"usage.{name}") for name, told in ODD_COUNTS],
+        ('{"usage": "7"}', "usage"),
+        ('{"usage": []}', "usage"),
+        ('{"choices": [{"message": {"tool_calls": ["x"]}}]}', "choices.0.message.tool_calls.0"),
+        (
+            '{"choices": [{"delta": {"tool_calls": [{"function": {"arguments": {}}}]}}]}',
+            "choices.0.delta.tool_calls.0.function.arguments",
+        ),
+        ('{"choices": [{"logprobs": "x"}]}', "choices.0.logprobs"),
+        ('{"choices": [{"logprobs": {"content": ["x"]}}]}', "choices.0.logprobs.content.0"),
+        ('{"choices": [{"index": "0"}]}', "choices.0.index"),
+        ('{"choices": [{"index": -1}]}', "choices.0.index"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(event: str, place: str) -> None:
@@ -75,8 +87,8 @@ def test_what_is_wrong_is_named_with_its_place(event: str, place: str) -> None:
         ({"choices": [], "usage": {"completion_tokens": 2}}, Chunk("", None, Usage(0, 2))),
         ({"choices": [], "usage": {"prompt_tokens": 2}}, Chunk("", None, Usage(2, 0))),
         ({"choices": None, "usage": {}}, Chunk("")),
-        ({"choices": [], "usage": {"prompt_tokens": -1, "completion_tokens": 2}}, Chunk("")),
-        ({"choices": [], "usage": "none"}, Chunk("")),
+        ({"choices": [], "usage": None}, Chunk("")),
+        ({"choices": [{"index": 0, "delta": {"tool_calls": [{"id": "c"}]}}]}, Chunk("")),
         ({"choices": [{"delta": {"content": None}, "finish_reason": "stop"}]}, Chunk("", "stop")),
         (
             {"choices": [{"delta": {"content": [{"type": "text", "text": "a"}, "b"]}}]},
@@ -84,9 +96,9 @@ def test_what_is_wrong_is_named_with_its_place(event: str, place: str) -> None:
         ),
         ({"choices": [{"delta": {"content": [{"type": "image"}]}}]}, Chunk("")),
         ({"choices": [{"message": {"content": "a"}}], "error": {}}, Chunk("a")),
-        ({"choices": [{"text": "a", "logprobs": {"token_logprobs": [math.nan]}}]}, Chunk("a")),
-        ({"choices": [{"text": "a", "logprobs": []}]}, Chunk("a")),
-        ({"choices": [{"text": "a", "logprobs": {"content": ["x"]}}]}, Chunk("a")),
+        ({"choices": [{"text": "a", "logprobs": {"content": [], "more": 1}}]}, Chunk("a")),
+        ({"choices": [{"text": "a \ud83d, \U0001f600"}]}, Chunk("a \ufffd, \U0001f600")),
+        ({"choices": [{"text": "a \\ud83d NaN"}]}, Chunk("a \\ud83d NaN")),
         ({"choices": [{"text": "a", "finish_reason": "stop"}]}, Chunk("a", "stop")),
         (
             {"choices": [{"text": "a", "logprobs": {"token_logprobs": [None, -1.0]}}]},
@@ -98,10 +110,53 @@ def test_what_is_odd_but_harmless_is_read(event: Any, chunk: Chunk) -> None:
     assert parse_chunk("tiny", json.dumps(event).encode()) == chunk
 
 
-@pytest.mark.parametrize("error", ["it broke", {"message": "it broke"}, {"message": ["it broke"]}])
-def test_an_error_event_is_the_experts_refusal(error: Any) -> None:
-    with pytest.raises(ExpertRefused, match="it broke"):
+@given(JSON, st.sampled_from(["NaN", "Infinity", "-Infinity"]), st.sampled_from(["x", "usage"]))
+def test_what_is_no_json_number_is_no_answer(tree: Any, number: str, key: str) -> None:
+    sound = json.dumps({"choices": [{"message": {}, "more": tree}]})
+    odd = f'{sound[:-1]}, "{key}": {{"deep": [{number}]}}}}'
+    with pytest.raises(BadOutput, match="not OpenAI's format"):
+        check_whole("tiny", "application/json", odd.encode())
+
+
+@given(st.integers(1, 4), st.lists(st.none() | st.integers(0, 6), min_size=1, max_size=6))
+def test_only_the_choices_that_were_asked_for_are_an_answer(
+    count: int, indices: list[int | None]
+) -> None:
+    choices = [{"index": index, "text": str(index)} for index in indices]
+    data = json.dumps({"choices": choices}).encode()
+    asked = len(indices) <= count and all((index or 0) < count for index in indices)
+    if asked:
+        first = next((str(index) for index in indices if not index), "")
+        assert parse_chunk("tiny", data, (), count).text == first
+        check_whole("tiny", "application/json", data, (), count)
+    else:
+        with pytest.raises(BadOutput, match="not asked for"):
+            parse_chunk("tiny", data, (), count)
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        ({}, 1),
+        ({"n": None, "prompt": "a"}, 1),
+        ({"n": 3, "messages": []}, 3),
+        ({"n": 2, "prompt": ["a", "b"]}, 4),
+        ({"prompt": [1, 2, 3]}, 1),
+        ({"prompt": [[1], [2, 3]]}, 2),
+        ({"prompt": []}, 1),
+    ],
+)
+def test_how_many_choices_a_request_asks_for(body: Any, count: int) -> None:
+    assert choices_of(body) == count
+
+
+@pytest.mark.parametrize(
+    "error", ["it broke", {"message": "/srv/x broke"}, {"message": ["it broke"], "code": 503}]
+)
+def test_an_error_event_is_the_experts_failure_in_our_words(error: Any) -> None:
+    with pytest.raises(ExpertRefused, match="server of expert tiny failed") as caught:
         parse_chunk("tiny", json.dumps({"error": error}).encode())
+    assert (caught.value.status, caught.value.body) == (502, {})
 
 
 @pytest.mark.parametrize(
@@ -112,6 +167,8 @@ def test_an_error_event_is_the_experts_refusal(error: Any) -> None:
         ("application/json", "<html>", "the body"),
         ("application/json", "{}", "without choices"),
         ("application/json", '{"choices": ["x"]}', "choices.0"),
+        ("application/json", '{"choices": [{"message": null}]}', "without `message` or `text`"),
+        ("application/json", '{"choices": [{"text": null}]}', "without `message` or `text`"),
         ("application/json", " \n", "an empty answer"),
         ("", "", "an empty answer"),
         ("text/html", "<html>", "instead of JSON"),
@@ -125,7 +182,7 @@ def test_a_whole_answer_must_be_one(kind: str, body: str, words: str) -> None:
 
 def test_a_whole_answer_passes() -> None:
     check_whole("tiny", "application/json; charset=utf-8", b'{"choices": [{"message": {}}]}')
-    with pytest.raises(ExpertRefused, match="it broke"):
+    with pytest.raises(ExpertRefused, match="tiny failed"):
         check_whole("tiny", "application/json", b'{"error": {"message": "it broke"}}')
 
 
@@ -150,52 +207,12 @@ async def _blocks(*blocks: bytes) -> Any:
         yield block
 
 
-GOOD = b'data: {"choices": [{"delta": {"content": "\\"error\\""}}], "error": null}\n\n'
-BROKEN = b'data: {"error": {"message": "it broke"}}\n\n'
-
-
-async def test_a_stream_is_read_up_to_its_first_event() -> None:
-    blocks = _blocks(b": wait\n\n", b"\n\n", GOOD, GOOD)
-    assert await read_beginning("tiny", blocks) == b": wait\n\n\n\n" + GOOD
-    assert [block async for block in blocks] == [GOOD]
-
-
-@pytest.mark.parametrize(
-    ("block", "kind"),
-    [
-        (b"data: null\n\n", "bad_output"),
-        (b"<html>", "bad_output"),
-        (b": comment\n\n", "bad_output"),
-        (b"", "expert_lost"),
-        (BROKEN, "expert_refused"),
-        (BROKEN.strip(), "expert_refused"),
-    ],
-)
-async def test_a_stream_that_begins_badly_is_its_experts_error(block: bytes, kind: str) -> None:
-    with pytest.raises(ExpertError) as caught:
-        await read_beginning("tiny", _blocks(block))
-    assert (caught.value.code, caught.value.expert) == (kind, "tiny")
-
-
-def test_what_came_before_an_error_event_is_kept() -> None:
-    before, error = sound_part("tiny", GOOD + GOOD + BROKEN + GOOD)
-    assert before == GOOD + GOOD
-    assert isinstance(error, ExpertRefused)
-    assert sound_part("tiny", GOOD + GOOD) == (GOOD + GOOD, None)
-
-
-@pytest.mark.parametrize("rest", [b"d", b"data: {", b": comm", b"data", b"data: [DONE"])
-def test_half_an_event_is_left_out(rest: bytes) -> None:
-    assert sound_part("tiny", GOOD + rest) == (GOOD, None)
-
-
-@pytest.mark.parametrize("rest", [b"data: [DONE]", b"data: {}", GOOD.strip()])
-def test_a_last_event_without_its_empty_line_is_kept(rest: bytes) -> None:
-    assert sound_part("tiny", GOOD + rest) == (GOOD + rest, None)
-
-
 async def test_a_body_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "MAX_BODY_BYTES", 10)
     assert await read_body("tiny", _blocks(b"12345", b"67890")) == b"1234567890"
     with pytest.raises(BadOutput, match="does not end"):
         await read_body("tiny", _blocks(b"12345", b"67890", b"1"))
+
+
+async def test_a_byte_order_mark_is_not_part_of_a_body() -> None:
+    assert await read_body("tiny", _blocks(b"\xef", b"\xbb\xbf{}")) == b"{}"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experts.errors import BadOutput, ExpertError, ExpertRefused
-from experts.upstream.answers import JSON
-from experts.upstream.embeddings import check_embeddings, count_of
+from experts.upstream.answers import JSON, inputs_of
+from experts.upstream.embeddings import check_embeddings
 
 FLOATS = st.floats(-1, 1, width=32)
 ANYTHING = st.recursive(
@@ -32,12 +32,22 @@ def _packed(*numbers: float) -> str:
     return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
 
 
+def _counted(usage: Any) -> bytes:
+    return json.dumps({"data": [{"embedding": [1.0]}], "usage": usage}).encode()
+
+
 @given(st.integers(1, 5).flatmap(lambda n: st.lists(st.lists(FLOATS, min_size=n, max_size=n))))
 def test_vectors_of_one_length_pass_as_lists_and_packed(vectors: list[list[float]]) -> None:
     if not vectors:
         return
     check_embeddings("far", JSON, _body(vectors), len(vectors))
     check_embeddings("far", JSON, _body([_packed(*v) for v in vectors]), len(vectors))
+
+
+def test_what_was_asked_for_as_numbers_is_not_packed() -> None:
+    check_embeddings("far", JSON, _body([[1.0]]), 1, packed=False)
+    with pytest.raises(BadOutput, match="packed its embeddings, unasked"):
+        check_embeddings("far", JSON, _body([_packed(1.0)]), 1, packed=False)
 
 
 @given(ANYTHING, st.integers(1, 3))
@@ -69,6 +79,8 @@ def test_any_json_passes_or_is_the_experts_error(tree: Any, count: int) -> None:
         (_body(["***"]), 1),
         (_body(["AAA="]), 1),
         (_body([_packed(float("inf"))]), 1),
+        *[(_counted(told), 1) for told in ("x", [], {"prompt_tokens": -3}, {"total_tokens": "x"})],
+        (b'{"data": [{"embedding": [1]}], "more": [NaN]}', 1),
         (b'{"data": [{"index": 1, "embedding": [1]}]}', 1),
         (b'{"data": [{"index": 0, "embedding": [1]}, {"index": 0, "embedding": [1]}]}', 2),
     ],
@@ -94,4 +106,4 @@ def test_an_error_in_the_body_is_told_without_its_key() -> None:
     ("inputs", "count"), [("text", 1), ([1, 2], 1), (["a", "b"], 2), ([[1], [2], [3]], 3)]
 )
 def test_each_input_has_a_vector(inputs: Any, count: int) -> None:
-    assert count_of(inputs) == count
+    assert inputs_of(inputs) == count

@@ -1,6 +1,9 @@
 """Nothing that may be a key stays in a text."""
 
+import base64
+import json
 import string
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import assume, example, given
@@ -24,6 +27,24 @@ def test_no_part_of_a_known_key_stays(
     assert not any(piece in found for piece in _parts(key))
 
 
+@given(KEYS | st.text(min_size=WINDOW, max_size=40), st.text("ab:", max_size=4), WORDS)
+def test_no_writing_of_a_known_key_stays(key: str, user: str, before: str) -> None:
+    key = " ".join(key.encode("utf-8", "replace").decode().split())
+    assume(len(key) >= WINDOW)
+    basic = base64.b64encode(f"{user}:{key}".encode()).decode()
+    known = len(f"{user}:".encode()) * 8
+    inner = basic[-(-known // 6) : (known + 8 * len(key.encode())) // 6]
+    for written, told in [
+        *((one, one) for one in (quote(key), quote(key, safe=""), quote_plus(key))),
+        (json.dumps(key)[1:-1],) * 2,
+        (json.dumps(key, ensure_ascii=False)[1:-1],) * 2,
+        (json.dumps(key)[1:-1].replace("/", "\\/"),) * 2,
+        (basic, inner),
+    ]:
+        if " " not in written and not set(_parts(told)) & set(_parts(MARK)):
+            assert told not in redacted(f"{before} {written} x", (key,))
+
+
 def _parts(key: str) -> list[str]:
     return [key[at : at + WINDOW] for at in range(len(key) - WINDOW + 1)]
 
@@ -42,6 +63,9 @@ def _parts(key: str) -> list[str]:
         "api_key='abcdwxyz' is wrong",
         "AIzaSyabcdefghwxyz",
         "eyJhbGciOiJI.abcd.wxyz",
+        "authorization: Basic YWJjabcdwxyz0123==",
+        "The AWS key AKIAabcdEFGHIJKLwxyz is not known",
+        "Organization org-abcd1wxyz may not",
     ],
 )
 def test_what_looks_like_a_key_does_not_stay(text: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experts.errors import ExpertError, ExpertMisconfigured, ExpertRefused
-from experts.upstream.refusals import Asked, refused_by, retry_after_s
+from experts.upstream.refusals import Asked, refused_by, retry_after_s, told_error
 
 KEY = "s3cr3t-0f-the-pool"
 ASKED = Asked("law", (KEY,))
@@ -62,7 +62,31 @@ def test_a_code_may_tell_that_it_is_about_us(status: int, code: str) -> None:
     assert isinstance(refused_by(ASKED, status, _body("no", code=code)), ExpertMisconfigured)
 
 
-@pytest.mark.parametrize("status", [400, 413, 422, 429, 500, 503])
+OF_US = "Incorrect API key provided. Organization org-Zx12ab at https://far.test, /srv/far/x.py"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 529])
+def test_a_failing_server_is_told_in_our_words(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = _body(f"{OF_US} {KEY}", code="invalid_api_key", param="key", type="far_error")
+    with caplog.at_level(logging.ERROR, "coterie.experts"):
+        error = refused_by(ASKED, status, sent, {"retry-after": "7"})
+    assert isinstance(error, ExpertRefused)
+    assert (str(error), error.body) == ("The server of expert law failed.", {})
+    assert (error.status, error.retryable, error.retry_after_s) == (status, True, 7)
+    assert "Incorrect API key" in caplog.text
+    assert KEY not in caplog.text
+    assert "org-Zx12ab" not in caplog.text
+
+
+@given(JSON, st.integers(500, 599) | st.none())
+def test_an_error_inside_an_answer_is_told_in_our_words(tree: Any, status: int | None) -> None:
+    error = told_error(ASKED, {"message": OF_US, "type": tree, "code": status})
+    assert (str(error), error.code) == ("The server of expert law failed.", "expert_refused")
+
+
+@pytest.mark.parametrize("status", [400, 413, 422, 429])
 def test_what_is_about_the_request_passes(status: int) -> None:
     error = refused_by(ASKED, status, _body(f"bad n for {KEY}", param="n", code="odd"))
     assert isinstance(error, ExpertRefused)

@@ -159,7 +159,7 @@ async def test_any_events_cost_only_their_own_vote(
         Sent((event(said(["7"])), event(said(None, "stop")), DONE)),
         Sent((event(said([{"type": "text", "text": "7"}], "stop")),)),
         Sent((event({**said("7", "stop"), "error": None, "usage": {"completion_tokens": 1}}),)),
-        Sent((event({**said("7", "stop"), "usage": "none"}), DONE)),
+        Sent((event({**said("7", "stop"), "usage": {"prompt_tokens": None}}), DONE)),
         Sent((event(said("7\u2028 \x85", "stop")).replace(b"data: ", b"data:"),)),
         Sent((event(said("7", "stop")).replace(b"\n", b"\r"), DONE)),
         Sent(tuple(bytes([byte]) for byte in event(said("7", "stop")))),

@@ -1,0 +1,96 @@
+"""The events that an expert streams, checked one by one before they are passed on."""
+
+from collections.abc import AsyncIterator
+
+from experts.errors import BadOutput, ExpertError, ExpertLost
+from experts.sse import DONE, MAX_EVENT_BYTES, EventParser, data_of, split_events
+from experts.upstream.answers import answer_of
+from experts.upstream.shapes import Secrets
+
+_BEGIN, _END = b"data: {", b"\n\n"
+_BOM = b"\xef\xbb\xbf"
+
+
+class StreamCheck:
+    """Lets the sound events of one stream through, as the bytes that they came in."""
+
+    def __init__(self, expert: str, secrets: Secrets = (), count: int = 1) -> None:
+        """`count` is how many choices were asked for."""
+        self.done = False
+        """Whether `[DONE]` has come: what follows it belongs to nobody."""
+        self._expert = expert
+        self._secrets = secrets
+        self._count = count
+
+    async def beginning(self, blocks: AsyncIterator[bytes]) -> bytes:
+        """The bytes of a stream up to the block with its first event; blocks are whole events.
+
+        Raises the expert's error where that event is none in OpenAI's format, or where none comes.
+        """
+        read = bytearray()
+        parser = EventParser()
+        async for block in blocks:
+            read += block
+            for data in filter(None, parser.feed(block)):
+                self._check(data)
+                return bytes(read.removeprefix(_BOM))
+            if len(read) > MAX_EVENT_BYTES:
+                raise BadOutput(
+                    f"Expert {self._expert} sent comments without end.", expert=self._expert
+                )
+        for data in filter(None, parser.end()):
+            self._check(data)
+            return bytes(read.removeprefix(_BOM))
+        if not read:
+            raise ExpertLost(f"Expert {self._expert} sent no answer.", expert=self._expert)
+        raise BadOutput(f"Expert {self._expert} sent a stream without events.", expert=self._expert)
+
+    def part(self, block: bytes) -> tuple[bytes, ExpertError | None]:
+        """Of a block of events: the bytes of those that may pass, and the error that ends them.
+
+        Events without data are left out, and so is a last event without its end, unless it is
+        whole all the same, and what follows `[DONE]`.
+        """
+        sound: list[bytes] = []
+        for event in [block] if _is_one(block) else split_events(block):
+            if self.done:
+                break
+            data = event[6:-2] if _is_one(event) else data_of(event)
+            cut = not event.endswith((b"\n", b"\r"))
+            if data or not _has_data(event):
+                try:
+                    self._check_event(event, data)
+                except ExpertError as error:
+                    lost = cut and isinstance(error, BadOutput)
+                    return b"".join(sound), None if lost else error
+                sound.append(event)
+        return block if len(sound) == 1 and len(sound[0]) == len(block) else b"".join(sound), None
+
+    def _check_event(self, event: bytes, data: bytes) -> None:
+        if data:
+            self.done = self._check(data)
+        elif event.strip() and not event.endswith((b"\n", b"\r")):
+            raise BadOutput(f"Expert {self._expert} sent half an event.", expert=self._expert)
+
+    def _check(self, data: bytes) -> bool:
+        """Whether the data ends the stream. Raises the expert's error for what is no event."""
+        if data.strip() == DONE:
+            return True
+        answer_of(self._expert, data, "the event", self._secrets, self._count)
+        return False
+
+
+def _is_one(block: bytes) -> bool:
+    """Whether a block is one event in the form that nearly all servers send."""
+    return (
+        block.startswith(_BEGIN)
+        and block.endswith(_END)
+        and block.count(b"\n") == len(_END)
+        and b"\r" not in block
+    )
+
+
+def _has_data(event: bytes) -> bool:
+    """Whether an event has the field at all, be it empty."""
+    lines = event.replace(b"\r", b"\n").split(b"\n")
+    return any(line == b"data" or line.startswith(b"data:") for line in lines)
