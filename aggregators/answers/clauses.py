@@ -5,7 +5,8 @@
 
 import re
 
-_SENTENCE = re.compile(r"((?<=[.!?])\s+(?=[^\sa-z])|\n+)")
+SENTENCE = re.compile(r"((?<=[.!?])(?<!\bi\.e\.)(?<!\be\.g\.)\s+(?=[^\sa-z])|\n+)")
+"""What stands between two sentences, or lines."""
 _LETTER = r"(?:(?:option|choice|letter|answer)\s+)?\W*[A-Za-z]\W*"
 _ASIDE = re.compile(
     rf"(?<=[^\s(=+*/^\u00d7\u00f7-])\s+\((?!{_LETTER}\))[^()\n]*\)(?!\s*[-+*/=^\u00d7\u00f7])",
@@ -41,7 +42,7 @@ _BEFORE = re.compile(
 _RULED_OUT = re.compile(
     r"^[^.!?\n]*?\b(?:is|are|was|were|looks?|seems?)(?:\s+(?:clearly|also|both))?"
     r"(?:\s+(?:wrong|incorrect|false|out|not)\b|n't\b)[^.!?\n]*?"
-    r"[,;]?\s+(?:so|but|therefore|hence|thus)\b[:,]?\s+(?=\S)"
+    r"[,;]?\s+(?:so(?!\s+(?:is|are|does))|but|therefore|hence|thus)\b[:,]?\s+(?=\S)"
     r"|^\W*neither\b[^.!?\n]*?,\s+(?:(?:so|but|therefore|hence|thus)\b[:,]?\s+)?(?=\S)",
     re.IGNORECASE,
 )
@@ -57,7 +58,7 @@ LONGEST = 400
 
 def main_clauses(text: str) -> str:
     """The text, each of its sentences cut to what it concludes with; never empty sentences."""
-    return "".join(map(_cut, _SENTENCE.split(text)))
+    return "".join(map(_cut, SENTENCE.split(text)))
 
 
 def _cut(sentence: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from aggregators.answers.clauses import main_clauses
+from aggregators.answers.clauses import SENTENCE, main_clauses
 from aggregators.answers.fractions import with_fractions
 from aggregators.answers.numerals import with_digits
 from aggregators.answers.places import boxed, conclusions, last_line
@@ -13,7 +13,6 @@ from aggregators.answers.writing import joined, normal
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*(-?\d+)\s*\}\s*\{\s*(\d+)\s*\}")
 _THIN = re.compile(r"(?<=\d)(?:\\[,!;]|\{,\}|,\\!)(?=\d{3}(?!\d))")
 """What typography and LaTeX put between thousands."""
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _BEGINS = re.compile(rf"\W*(?x:{NUMBER.pattern})")
 _CALCULATES = re.compile(rf"\W*(?x:{NUMBER.pattern})\s*(?:[-+*\u00d7\u00f7]|x\b)\s*\d")
 _STATED = re.compile(
@@ -57,7 +56,7 @@ def _first_number(place: str) -> str | None:
 
 def _last_number(text: str) -> str | None:
     """The last number, but for those of the reasons that its sentence gives, or rules out."""
-    for said in reversed(_SENTENCE.split(text)):
+    for said in reversed(SENTENCE.split(text)):
         if not NUMBER.search(said):
             continue
         shorter = main_clauses(said)

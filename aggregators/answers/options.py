@@ -116,7 +116,8 @@ def _at_the_end(text: str) -> str | None:
 
 
 def _options_in(sentence: str) -> Iterator[str]:
-    if found := _LISTED.match(sentence) or _BARE.match(sentence.replace("\u2019", "'")):
+    found = _LISTED.match(sentence) or _BARE.match(sentence.replace("\u2019", "'"))
+    if found and not _DENIED.match(sentence, found.end()):
         yield found[1]
     for found in _NAMED.finditer(sentence):
         before = _BEFORE_DENIED.search(sentence[: found.end()].rstrip(" .:)")[:-1])

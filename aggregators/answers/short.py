@@ -18,7 +18,7 @@ from aggregators.answers.options import choice
 from aggregators.answers.places import boxed, conclusion
 from aggregators.answers.units import with_unit, without_units
 from aggregators.answers.values import NUMBER, number_value
-from aggregators.answers.writing import normal
+from aggregators.answers.writing import joined, normal
 
 LONGEST = 20_000
 LONGEST_SENTENCE = 25
@@ -30,7 +30,11 @@ LONGEST_TEXT = 60
 
 _OPTIONS = re.compile(r"(?:^|\s)\(?[A-J][).:](?=\s)")
 _LISTED = re.compile(r"^\W*([A-J])[).:](?=\s|$)")
-_LETTER = re.compile(r"\b(?!A\s+[a-z])[A-HJ]\b(?!['\u2019])|\bA\s+(?:is|and|or|but|nor)\b")
+_SPOKEN_OF = re.compile(
+    r"(?:^\W*|(?:\bnot|n't|\bn?or|\bn?either|\boption|\bbetween)\s+\W?)(?!A\s+[a-z])(?-i:[A-HJ])\b(?!')"
+    r"|\b(?-i:[A-HJ])\s+(?:is|are|and|n?or)\b",
+    re.IGNORECASE,
+)
 """An option that is named, and no article."""
 _ASKS_NUMBER = re.compile(
     r"\bhow (?:many|much|long|far|old|tall|high|deep|wide|heavy|fast|often)\b"
@@ -60,7 +64,8 @@ _OPENING = re.compile(
 """How chat models begin before they say anything."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _WORD = re.compile(
-    rf"\b\d{{1,2}}:\d{{2}}\b|\b\d{{1,2}}/\d{{1,2}}/\d{{4}}\b|{NUMBER.pattern}|\w+(?:['\u2019]\w+)?",
+    r"\b\d{1,2}:\d{2}\b|\b\d{1,2}/\d{1,2}/\d{4}\b|"
+    rf"{NUMBER.pattern}|\w+(?:['\u2019]\w+)?",
     re.VERBOSE,
 )
 _EMPTY = frozenset(
@@ -86,7 +91,7 @@ def short_answers(question: str, texts: Sequence[str]) -> list[str | None]:
 
     A text that cannot be read but mentions exactly one of the others' short answers gives that one.
     """
-    texts = [normal(text[-LONGEST:]) for text in texts]
+    texts = [with_values(normal(text[-LONGEST:])) for text in texts]
     found = without_units([_read(question, text) for text in texts])
     known = tuple(dict.fromkeys(label for label in found if label is not None))
     return [
@@ -96,7 +101,7 @@ def short_answers(question: str, texts: Sequence[str]) -> list[str | None]:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of a text in lower case, numbers and dates in one spelling, possessives without their s."""
+    """The words of a text in lower case, numbers and dates in one spelling; without "'s"."""
     said = with_digits(with_values(normal(text)))
     return tuple(_tidy(found[0]) for found in _WORD.finditer(said))
 
@@ -118,13 +123,11 @@ def _read(question: str, text: str) -> str | None:
     if len(_OPTIONS.findall(question)) >= 2:
         if letter := _option(text):
             return letter
-        if _LETTER.search(text):
+        if _SPOKEN_OF.search(text):
             return None  # Options are spoken of, and which one is meant cannot be read.
     if _ASKS_NUMBER.search(question) and (value := number(text)) is not None:
         return with_unit(value, with_digits(text))
-    first = main_clauses(sentence(text))
-    if "\n" in text.strip() and not first.endswith((".", "!", "?")):
-        first = ""  # A list, a heading, a program: its first line is not what it says.
+    first = _first(text)
     if _ASKS_YES.match(question.strip()) and (said := words(first)[:1]) in (("yes",), ("no",)):
         return said[0]
     if (truth := _truth(first)) is not None:
@@ -135,6 +138,15 @@ def _read(question: str, text: str) -> str | None:
     if _ASKS_TEXT.search(question) or len(text.split()) > LONGEST_TEXT:
         return None
     return _short(question, first)
+
+
+def _first(text: str) -> str:
+    """What the first sentence says; nothing where a list, a heading or a program begins."""
+    first = main_clauses(sentence(text))
+    if "\n" in text.strip() and not first.endswith((".", "!", "?")):
+        return ""
+    whole = joined(first)
+    return whole if len(NUMBER.findall(whole)) == 1 else first
 
 
 def _truth(said: str) -> str | None:
@@ -165,8 +177,13 @@ def _short(question: str, said: str) -> str | None:
 def _mentioned(text: str, known: Sequence[str]) -> str | None:
     """The only one of the known answers that a text mentions."""
     said = sentence(text)
-    found = [label for label in known if len(label) > 1 and mentions(said, label)]
+    found = [label for label in known if not _is_letter(label) and mentions(said, label)]
     return found[0] if len(found) == 1 else None
+
+
+def _is_letter(label: str) -> bool:
+    """An option's letter: in a sentence, "a" is an article."""
+    return len(label) == 1 and label.isalpha()
 
 
 def _tidy(word: str) -> str:

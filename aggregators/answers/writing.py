@@ -1,9 +1,12 @@
-"""Characters in one form before a text is read: full-width letters, fractions, thin spaces. Pure."""
+"""Characters in one form before a text is read: full-width letters, thin spaces. Pure."""
 
 import re
 import unicodedata
 
 _FRACTION_SLASH = "\u2044"
+_BEHIND_WHOLE = re.compile(r"(?<=\d)(?=[\u00bc-\u00be\u2150-\u215e])")
+_THIN = re.compile(r"(?<=\d)[\u00a0\u2007\u2009\u202f](?=\d{3}(?!\d))")
+"""What typography puts between thousands."""
 _KEPT = ("<super>", "<sub>")
 """A power is no further digit: "10\u00b2" is not "102"."""
 _SPACED = re.compile(r"(?<![\w.,])(?<!\d )(?<![.,] )(\d{1,3}(?: \d{3})+)(?![\w]|[ ,]\d|\s*/)")
@@ -13,9 +16,12 @@ _SPACED = re.compile(r"(?<![\w.,])(?<!\d )(?<![.,] )(\d{1,3}(?: \d{3})+)(?![\w]|
 def normal(text: str) -> str:
     """The text with compatible characters as the usual ones (Unicode's NFKC), powers kept.
 
-    A fraction in one character stands by itself: "3\u00bd" is "3 1/2".
+    A fraction in one character is no further digit, either: "3\u00bd" is "3 1/2".
     """
-    return text if text.isascii() else unicodedata.normalize("NFC", "".join(map(_usual, text)))
+    if text.isascii():
+        return text
+    text = _THIN.sub("", _BEHIND_WHOLE.sub(" ", text))
+    return unicodedata.normalize("NFC", "".join(map(_usual, text)))
 
 
 def joined(text: str) -> str:
@@ -26,8 +32,4 @@ def joined(text: str) -> str:
 def _usual(character: str) -> str:
     if character.isascii() or unicodedata.decomposition(character).startswith(_KEPT):
         return character
-    usual = unicodedata.normalize("NFKC", character)
-    if _FRACTION_SLASH in usual:
-        spaced = " " if len(usual) > 1 else ""
-        return spaced + usual.replace(_FRACTION_SLASH, "/") + spaced
-    return usual
+    return unicodedata.normalize("NFKC", character).replace(_FRACTION_SLASH, "/")
