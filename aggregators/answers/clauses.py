@@ -36,7 +36,9 @@ _REASON = re.compile(
 _RELATIVE = re.compile(r"(?<=[\w)*\]}]),\s+(?:which|who|where)\b[^\d]*$", re.IGNORECASE)
 """Without numbers: "5 * 3, which is 15" says 15."""
 _BEFORE = re.compile(
-    r"^\W*(?:since|because|as|given\s+that|although|though|while|whereas)\s[^\n]*,\s+(?=\S)",
+    r"^\W*(?:(?:however|but|and|so|thus|therefore|hence|well|now)\b,?\s+)?"
+    r"(?:since|because|as|given\s+that|although|though|while|whereas)\s[^\n]*?"
+    r",\s+(?=\S)(?!(?:\W*\w+\W*,\s+){0,9}\W*(?:\w+\W+)?(?:and|or)\b)",
     re.IGNORECASE,
 )
 _RULED_OUT = re.compile(

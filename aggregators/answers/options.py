@@ -52,12 +52,14 @@ _BARE = re.compile(
     r"(?:(?:i|we)(?:'d|'ll|\s+would|\s+will|\s+must|\s+should)?\s+(?:say|think|go\s+with|go\s+for"
     r"|pick|choose|select|take|guess|get|conclude|believe)(?:\s+that)?\s+)?"
     r"(?:(?:it|that|this)(?:'s|\s+is|\s+must\s+be|\s+has\s+to\s+be|\s+would\s+be)\s+|is\s+)?"
-    rf"(?:option\s+|choice\s+)?\W{{0,3}}(?-i:({_OPTION})){_AFTER}\W{{0,3}}"
+    rf"(?:option\s+|choice\s+)?\W{{0,3}}(?-i:(?!A:)({_OPTION})){_AFTER}\W{{0,3}}"
     r"(?:\s+is)?\W*(?:$|(?<=[;:\u2013\u2014-])\s|(?<=[;:\u2013\u2014-]\s))",
     re.IGNORECASE,
 )
 """A sentence of which nothing else is said than an option."""
-_BEFORE_DENIED = re.compile(r"(?:n't|\bnot|\bcannot|\bnor|\bneither)(?:\s+be)?\W*$", re.IGNORECASE)
+_BEFORE_DENIED = re.compile(
+    r"(?:n't|\bnot|\bcannot|\bnor|\bneither)(?:\s+(?:be|option))?\W*$", re.IGNORECASE
+)
 _DENIED = re.compile(
     r"\W*(?:(?:is|are|does|do|has|would|can)(?:\s+not|n't)\b|cannot\b"
     r"|is\s+(?:wrong|incorrect|false|too)\b)",
