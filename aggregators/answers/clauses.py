@@ -43,7 +43,7 @@ _BEFORE = re.compile(
 )
 _RULED_OUT = re.compile(
     r"^[^.!?\n]*?\b(?:is|are|was|were|looks?|seems?)(?:\s+(?:clearly|also|both))?"
-    r"(?:\s+(?:wrong|incorrect|false|out|not)\b|n't\b)[^.!?\n]*?"
+    r"(?:\s+(?:wrong|incorrect|false|out|not(?!\s+(?:only|just|merely|simply)\b))\b|n't\b)[^.!?\n]*?"
     r"[,;]?\s+(?:so(?!\s+(?:is|are|does))|but|therefore|hence|thus)\b[:,]?\s+(?=\S)"
     r"|^\W*neither\b[^.!?\n]*?,\s+(?:(?:so|but|therefore|hence|thus)\b[:,]?\s+)?(?=\S)",
     re.IGNORECASE,

@@ -58,8 +58,11 @@ _BARE = re.compile(
 )
 """A sentence of which nothing else is said than an option."""
 _BEFORE_DENIED = re.compile(
-    r"(?:n't|\bnot|\bcannot|\bnor|\bneither)(?:\s+(?:be|option))?\W*$", re.IGNORECASE
+    r"(?:n't|\bnot|\bcannot|\bnor|\bneither)(?:\s+(?:be|option))?\W*$"
+    r"|\bneither\b[^,;]*\s+nor\b[^,;]*$",
+    re.IGNORECASE,
 )
+"""Words that rule out the option behind them."""
 _DENIED = re.compile(
     r"\W*(?:(?:is|are|does|do|has|would|can)(?:\s+not|n't)\b|cannot\b"
     r"|is\s+(?:wrong|incorrect|false|too)\b)",
