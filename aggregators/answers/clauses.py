@@ -27,7 +27,7 @@ _CONTRAST = re.compile(
 )
 _REASON = re.compile(
     r"(?<=[\w)*\]}%])(?:"
-    r"\s*[,;]?\s+because\b"
+    r"\s*[,;]?\s+because\b|,\s+(?:\w+\s+)?of\s+which\b"
     r"|\s*[,;\u2014\u2013]\s*(?:since|as|given\s+that|seeing\s+that|while|although|though|i\.e\.)(?!\w)"
     r"|\s+(?:since|as)\s+(?=[^.!?]*\s(?:is|are|was|were|has|have|does|do|can|cannot|=)\s)"
     r").*$",

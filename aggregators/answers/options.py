@@ -48,7 +48,7 @@ _ANNOUNCED = re.compile(rf":[*\s]*\n[^\w\n]*({_OPTION})[).:][^\n]*$")
 """The last line, where the one before ends with a colon."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z(*])|\n+")
 _BARE = re.compile(
-    r"^\W*(?:(?:so|thus|therefore|hence|then|and|but|no|yes)\b[,:]?\s+)*"
+    r"^\W*(?:(?:so|thus|therefore|hence|then|and|but|no|yes|clearly|definitely|certainly)\b[,:]?\s+)*"
     r"(?:(?:i|we)(?:'d|'ll|\s+would|\s+will|\s+must|\s+should)?\s+(?:say|think|go\s+with|go\s+for"
     r"|pick|choose|select|take|guess|get|conclude|believe)(?:\s+that)?\s+)?"
     r"(?:(?:it|that|this)(?:'s|\s+is|\s+must\s+be|\s+has\s+to\s+be|\s+would\s+be)\s+|is\s+)?"

@@ -151,7 +151,7 @@ def _first(text: str) -> str:
 
 def _truth(said: str) -> str | None:
     """What "That is true." and "It's not true." say; None for any other sentence."""
-    core = tuple(word for word in words(said) if word not in _EMPTY)
+    core = tuple(word for word in words(said) if word not in _EMPTY | {"statement", "claim"})
     return _TRUTHS.get(core)
 
 
