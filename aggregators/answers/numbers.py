@@ -3,15 +3,16 @@
 import re
 from collections.abc import Iterator
 
+from aggregators.answers.clauses import SENTENCE, main_clauses
+from aggregators.answers.fractions import with_fractions
 from aggregators.answers.numerals import with_digits
 from aggregators.answers.places import boxed, conclusions, last_line
 from aggregators.answers.values import NUMBER, number_value
+from aggregators.answers.writing import joined, normal
 
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*(-?\d+)\s*\}\s*\{\s*(\d+)\s*\}")
-_THIN = re.compile(r"(?<=\d)(?:[\u00a0\u2009\u202f]|\\[,!;]|\{,\}|,\\!)(?=\d{3}(?!\d))")
+_THIN = re.compile(r"(?<=\d)(?:\\[,!;]|\{,\}|,\\!)(?=\d{3}(?!\d))")
 """What typography and LaTeX put between thousands."""
-_SPACED = re.compile(r"(\W{0,6})(\d{1,3}(?: \d{3})+)(?![\d ]*\d)")
-"""Thousands between spaces, at the beginning: elsewhere they may be several numbers."""
 _BEGINS = re.compile(rf"\W*(?x:{NUMBER.pattern})")
 _CALCULATES = re.compile(rf"\W*(?x:{NUMBER.pattern})\s*(?:[-+*\u00d7\u00f7]|x\b)\s*\d")
 _STATED = re.compile(
@@ -27,14 +28,14 @@ def number(text: str) -> str | None:
 
     Numbers in words count where the conclusion is one of them, or where there are no digits.
     """
-    text = _THIN.sub("", _FRACTION.sub(r"\1/\2", text.replace("\\$", "$")))
+    text = _FRACTION.sub(r" \1/\2", normal(text).replace("\\$", "$"))
+    text = with_fractions(joined(_THIN.sub("", text)))
     for place in _places(text):
         if (value := _first_number(place)) is not None:
             return value
-    found = NUMBER.findall(text)
-    if said := _said_in_words(text, bool(found)):
+    if said := _said_in_words(text, bool(NUMBER.search(text))):
         return said
-    return number_value(found[-1]) if found else None
+    return _last_number(text)
 
 
 def _places(text: str) -> Iterator[str]:
@@ -46,11 +47,23 @@ def _places(text: str) -> Iterator[str]:
 def _first_number(place: str) -> str | None:
     """After "the answer is" the first number counts, or the one that its sentence calls it."""
     line = with_digits(_EMPHASIS.sub("", place).lstrip(" *`\n").split("\n", 1)[0])
-    line = _SPACED.sub(lambda found: found[1] + found[2].replace(" ", ""), line, count=1)
+    line = main_clauses(line)
     calculates = "=" in line or _CALCULATES.match(line) or not _BEGINS.match(line)
     stated = _STATED.findall(line) if calculates else []
     found = stated[-1:] or NUMBER.findall(line)[:1] or NUMBER.findall(place)[:1]
     return number_value(found[0]) if found else None
+
+
+def _last_number(text: str) -> str | None:
+    """The last number, but for those of the reasons that its sentence gives, or rules out."""
+    for said in reversed(SENTENCE.split(text)):
+        if not NUMBER.search(said):
+            continue
+        shorter = main_clauses(said)
+        if shorter != said and (found := NUMBER.findall(with_digits(shorter))):
+            return number_value(found[-1])
+        return number_value(NUMBER.findall(said)[-1])
+    return None
 
 
 def _said_in_words(text: str, has_digits: bool) -> str | None:

@@ -3,6 +3,8 @@
 import re
 from decimal import Decimal
 
+from aggregators.answers.fractions import with_fractions, with_parts
+
 _SMALL = dict(
     zero=0, one=1, two=2, three=3, four=4, five=5, six=6, seven=7, eight=8, nine=9, ten=10,
     eleven=11, twelve=12, thirteen=13, fourteen=14, fifteen=15, sixteen=16, seventeen=17,
@@ -42,9 +44,12 @@ _WORD = re.compile(r"[a-z]+")
 def with_digits(text: str) -> str:
     """The text with numbers in words as digits: "twenty-one" is "21", "5 million" is "5000000".
 
+    Fractions and mixed numbers are numbers, too: "three and a half" is "3.5".
+
     "One" as a pronoun stays a word, as in "one of them" or "no one".
     """
-    return _SCALED.sub(_scaled, _SPOKEN.sub(_spoken, text))
+    spoken = with_parts(with_fractions(_SPOKEN.sub(_spoken, text)))
+    return _SCALED.sub(_scaled, spoken)
 
 
 def _spoken(found: re.Match[str]) -> str:

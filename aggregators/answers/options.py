@@ -7,7 +7,9 @@ beginning, names one option and no other. Letters that are only spoken of are no
 import re
 from collections.abc import Iterator
 
+from aggregators.answers.clauses import main_clauses
 from aggregators.answers.places import boxed, conclusions
+from aggregators.answers.writing import normal
 
 LAST_OPTION = "R"
 """BIG-Bench Hard lists so many."""
@@ -36,6 +38,7 @@ _TEXT_MARKUP = re.compile(
 _NAMED = re.compile(
     rf"[(\[]({_OPTION})[)\]]|\*\*\(?({_OPTION})\b|\b({_OPTION})\*\*"
     rf"|\b(?:[Oo]ption|[Cc]hoice)\s+\W?({_OPTION}){_AFTER}"
+    rf"|\b({_OPTION})\s+(?:is|must\s+be|has\s+to\s+be)\s+(?:the\s+)?(?:correct|right|best|answer)\b"
     rf"|\b(?:is|be|are|was|were|called|choose|select|pick)\s+({_OPTION})(?:[.):]|\s*$)"
 )
 _ALONE = re.compile(rf"^[^\w\n]*({_OPTION})[^\w\n]*$", re.MULTILINE)
@@ -44,6 +47,22 @@ _LISTED = re.compile(rf"^[^\w\n]*(?!A:)({_OPTION})[).:]\**(?=\s|$)", re.MULTILIN
 _ANNOUNCED = re.compile(rf":[*\s]*\n[^\w\n]*({_OPTION})[).:][^\n]*$")
 """The last line, where the one before ends with a colon."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z(*])|\n+")
+_BARE = re.compile(
+    r"^\W*(?:(?:so|thus|therefore|hence|then|and|but|no|yes|clearly|definitely|certainly)\b[,:]?\s+)*"
+    r"(?:(?:i|we)(?:'d|'ll|\s+would|\s+will|\s+must|\s+should)?\s+(?:say|think|go\s+with|go\s+for"
+    r"|pick|choose|select|take|guess|get|conclude|believe)(?:\s+that)?\s+)?"
+    r"(?:(?:it|that|this)(?:'s|\s+is|\s+must\s+be|\s+has\s+to\s+be|\s+would\s+be)\s+|is\s+)?"
+    rf"(?:option\s+|choice\s+)?\W{{0,3}}(?-i:(?!A:)({_OPTION})){_AFTER}\W{{0,3}}"
+    r"(?:\s+is)?\W*(?:$|(?<=[;:\u2013\u2014-])\s|(?<=[;:\u2013\u2014-]\s))",
+    re.IGNORECASE,
+)
+"""A sentence of which nothing else is said than an option."""
+_BEFORE_DENIED = re.compile(
+    r"(?:n't|\bnot|\bcannot|\bnor|\bneither)(?:\s+(?:be|option))?\W*$"
+    r"|\bneither\b[^,;]*\s+nor\b[^,;]*$",
+    re.IGNORECASE,
+)
+"""Words that rule out the option behind them."""
 _DENIED = re.compile(
     r"\W*(?:(?:is|are|does|do|has|would|can)(?:\s+not|n't)\b|cannot\b"
     r"|is\s+(?:wrong|incorrect|false|too)\b)",
@@ -53,19 +72,27 @@ _DENIED = re.compile(
 
 def choice(text: str) -> str | None:
     """The letter of the option concluded with; None where none, or more than one, may be meant."""
+    text = normal(text)
     for place in _places(text):
         if letter := _at(place):
             return letter
     whole = text.strip()
-    if len(whole.split()) <= _WORDS_ALONE and (letter := _at(whole)):
-        return letter
-    return _at_the_end(whole) or _at_the_beginning(whole)
+    ending = main_clauses(whole[-ENDING:])
+    for place in (*conclusions(ending), *_alone(ending), *_alone(whole)):
+        if letter := _at(place):
+            return letter
+    return _at_the_end(ending) or _at_the_end(whole) or _at_the_beginning(whole)
 
 
 def _places(text: str) -> Iterator[str]:
     if (inside := boxed(text)) is not None:
         yield inside
     yield from conclusions(text)
+
+
+def _alone(text: str) -> Iterator[str]:
+    if len(text.split()) <= _WORDS_ALONE:
+        yield text
 
 
 def _at(place: str) -> str | None:
@@ -94,10 +121,12 @@ def _at_the_end(text: str) -> str | None:
 
 
 def _options_in(sentence: str) -> Iterator[str]:
-    if found := _LISTED.match(sentence):
+    found = _LISTED.match(sentence) or _BARE.match(sentence.replace("\u2019", "'"))
+    if found and not _DENIED.match(sentence, found.end()):
         yield found[1]
     for found in _NAMED.finditer(sentence):
-        if not _DENIED.match(sentence, found.end()):
+        before = _BEFORE_DENIED.search(sentence[: found.end()].rstrip(" .:)")[:-1])
+        if not before and not _DENIED.match(sentence, found.end()):
             yield found[found.lastindex or 0]
 
 

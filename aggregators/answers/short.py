@@ -8,6 +8,8 @@ conclusion that is marked as such, or what a short sentence says beyond the word
 import re
 from collections.abc import Sequence
 
+from aggregators.answers.clauses import main_clauses
+from aggregators.answers.dates import with_values
 from aggregators.answers.extraction import plain
 from aggregators.answers.mentions import mentions
 from aggregators.answers.numbers import number
@@ -16,6 +18,7 @@ from aggregators.answers.options import choice
 from aggregators.answers.places import boxed, conclusion
 from aggregators.answers.units import with_unit, without_units
 from aggregators.answers.values import NUMBER, number_value
+from aggregators.answers.writing import joined, normal
 
 LONGEST = 20_000
 LONGEST_SENTENCE = 25
@@ -27,6 +30,12 @@ LONGEST_TEXT = 60
 
 _OPTIONS = re.compile(r"(?:^|\s)\(?[A-J][).:](?=\s)")
 _LISTED = re.compile(r"^\W*([A-J])[).:](?=\s|$)")
+_SPOKEN_OF = re.compile(
+    r"(?:^\W*|(?:\bnot|n't|\bn?or|\bn?either|\boption|\bbetween)\s+\W?)(?!A\s+[a-z])(?-i:[A-HJ])\b(?!')"
+    r"|\b(?-i:[A-HJ])\s+(?:is|are|and|n?or)\b",
+    re.IGNORECASE,
+)
+"""An option that is named, and no article."""
 _ASKS_NUMBER = re.compile(
     r"\bhow (?:many|much|long|far|old|tall|high|deep|wide|heavy|fast|often)\b"
     r"|\bwhat number\b|\b(?:calculate|compute|evaluate|add|subtract|multiply|divide|convert)\b"
@@ -54,7 +63,11 @@ _OPENING = re.compile(
 )
 """How chat models begin before they say anything."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
-_WORD = re.compile(rf"{NUMBER.pattern}|\w+(?:['\u2019]\w+)?", re.VERBOSE)
+_WORD = re.compile(
+    r"\b\d{1,2}:\d{2}\b|\b\d{1,2}/\d{1,2}/\d{4}\b|"
+    rf"{NUMBER.pattern}|\w+(?:['\u2019]\w+)?",
+    re.VERBOSE,
+)
 _EMPTY = frozenset(
     """
     a an the is are was were be been it its it's this that these those of in on at to for and or by
@@ -64,14 +77,22 @@ _EMPTY = frozenset(
 )
 """Words that say nothing by themselves. Negations are none of them."""
 
+_TRUTHS = {
+    ("true",): "true",
+    ("false",): "false",
+    ("not", "true"): "false",
+    ("isn't", "true"): "false",
+    ("not", "false"): "true",
+}
+
 
 def short_answers(question: str, texts: Sequence[str]) -> list[str | None]:
     """What each text answers, equal where answers are; None where it cannot be read.
 
     A text that cannot be read but mentions exactly one of the others' short answers gives that one.
     """
-    found = [_read(question, text[-LONGEST:]) for text in texts]
-    found = without_units(found)
+    texts = [with_values(normal(text[-LONGEST:])) for text in texts]
+    found = without_units([_read(question, text) for text in texts])
     known = tuple(dict.fromkeys(label for label in found if label is not None))
     return [
         _mentioned(text, known) if label is None else label
@@ -80,8 +101,9 @@ def short_answers(question: str, texts: Sequence[str]) -> list[str | None]:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of a text in lower case, numbers in one spelling, possessives without their s."""
-    return tuple(_tidy(found[0]) for found in _WORD.finditer(with_digits(text)))
+    """The words of a text in lower case, numbers and dates in one spelling; without "'s"."""
+    said = with_digits(with_values(normal(text)))
+    return tuple(_tidy(found[0]) for found in _WORD.finditer(said))
 
 
 def sentence(text: str) -> str:
@@ -98,21 +120,39 @@ def beyond(question: str, text: str) -> tuple[str, ...]:
 
 
 def _read(question: str, text: str) -> str | None:
-    if len(_OPTIONS.findall(question)) >= 2 and (letter := _option(text)):
-        return letter
+    if len(_OPTIONS.findall(question)) >= 2:
+        if letter := _option(text):
+            return letter
+        if _SPOKEN_OF.search(text):
+            return None  # Options are spoken of, and which one is meant cannot be read.
     if _ASKS_NUMBER.search(question) and (value := number(text)) is not None:
         return with_unit(value, with_digits(text))
-    first = sentence(text)
-    if "\n" in text.strip() and not first.endswith((".", "!", "?")):
-        first = ""  # A list, a heading, a program: its first line is not what it says.
+    first = _first(text)
     if _ASKS_YES.match(question.strip()) and (said := words(first)[:1]) in (("yes",), ("no",)):
         return said[0]
-    marked = boxed(text) or conclusion(text)
-    if marked and (label := _short(question, sentence(marked))):
+    if (truth := _truth(first)) is not None:
+        return truth
+    marked = boxed(text) or conclusion(text) or conclusion(first)
+    if marked and (label := _short(question, main_clauses(sentence(marked)))):
         return label
     if _ASKS_TEXT.search(question) or len(text.split()) > LONGEST_TEXT:
         return None
     return _short(question, first)
+
+
+def _first(text: str) -> str:
+    """What the first sentence says; nothing where a list, a heading or a program begins."""
+    first = main_clauses(sentence(text))
+    if "\n" in text.strip() and not first.endswith((".", "!", "?")):
+        return ""
+    whole = joined(first)
+    return whole if len(NUMBER.findall(whole)) == 1 else first
+
+
+def _truth(said: str) -> str | None:
+    """What "That is true." and "It's not true." say; None for any other sentence."""
+    core = tuple(word for word in words(said) if word not in _EMPTY | {"statement", "claim"})
+    return _TRUTHS.get(core)
 
 
 def _option(text: str) -> str | None:
@@ -136,8 +176,14 @@ def _short(question: str, said: str) -> str | None:
 
 def _mentioned(text: str, known: Sequence[str]) -> str | None:
     """The only one of the known answers that a text mentions."""
-    found = [label for label in known if mentions(sentence(text), label)]
+    said = sentence(text)
+    found = [label for label in known if not _is_letter(label) and mentions(said, label)]
     return found[0] if len(found) == 1 else None
+
+
+def _is_letter(label: str) -> bool:
+    """An option's letter: in a sentence, "a" is an article."""
+    return len(label) == 1 and label.isalpha()
 
 
 def _tidy(word: str) -> str:

@@ -51,7 +51,11 @@ def test_what_is_said_is_what_is_written(value: int, hyphen: str, and_: str) -> 
         ("1.5 thousand", "1500"),
         ("a hundred and one", "101"),
         ("fifty-fifty", "fifty-fifty"),
-        ("one-third", "one-third"),
+        ("one-third", "1/3"),
+        ("the first third", "the first third"),
+        ("a third option", "a third option"),
+        ("three and a half", "3.5"),
+        ("two and a half million", "2500000"),
         ("Oneida, tenfold, eighth", "Oneida, tenfold, eighth"),
     ],
 )
