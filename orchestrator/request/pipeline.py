@@ -110,11 +110,11 @@ class Pipeline:
         calls = cache(partial(self._calls, context, trace, composition))
         trace.plan = plan = await self._decider.decide(context, trace, composition, calls)
         action = plan.action
+        if context.options.role is not None:
+            named = plan.panel.experts if plan.panel is not None else (plan.preferred,)
+            refuse_role(context.options.role, named, self._fused)
         if isinstance(action, Abstain):
             return await self._abstain(context, plan.preferred, action)
-        if context.options.role is not None:
-            named = plan.panel.experts if plan.panel is not None else (str(plan.expert),)
-            refuse_role(context.options.role, named, self._fused)
         if isinstance(action, AskExpert):
             return await self._single.start(context.for_one, trace, action)
         aggregator = aggregator_of(composition, action)
