@@ -37,7 +37,7 @@ def all_failed_error(errors: Sequence[ExpertError]) -> ExpertError:
         if len(same) == len(errors):
             return same[0]
     if all(_is_limited(error) for error in errors):
-        return min(errors, key=lambda error: _wait_s(error) or inf)
+        return min(errors, key=_patience_s)
     reasons = " ".join(dict.fromkeys(failure_reason(error) for error in errors))
     words, named = f"No expert answered. {reasons}", errors[0].expert
     if all(_is_limited(error) or _is_down(error) for error in errors):
@@ -55,6 +55,11 @@ def _is_limited(error: ExpertError) -> bool:
 def _is_down(error: ExpertError) -> bool:
     refused = isinstance(error, ExpertRefused) and error.status == DOWN
     return refused or isinstance(error, ExpertUnavailable)
+
+
+def _patience_s(error: ExpertError) -> float:
+    wait_s = _wait_s(error)
+    return inf if wait_s is None else wait_s
 
 
 def _wait_s(error: ExpertError) -> float | None:
