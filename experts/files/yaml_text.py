@@ -124,7 +124,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
             if node not in self._sizes:
                 words = f"the alias `*{event.anchor}` stands inside what it names"
-                raise _EndlessError(None, None, words, event.start_mark)
+                raise _unfit(_EndlessError, words, event)
             size = self._sizes[node]
         self._sizes[node] = size
         if self._open:
@@ -184,4 +184,8 @@ def _mistake(words: str, node: Any) -> yaml.YAMLError:
 
 
 def _too_large(words: str, event: Any) -> yaml.YAMLError:
-    return _UnfitError(None, None, words, event.start_mark)
+    return _unfit(_UnfitError, words, event)
+
+
+def _unfit(kind: type[_UnfitError], words: str, event: Any) -> yaml.YAMLError:
+    return kind(None, None, words, event.start_mark)

@@ -15,6 +15,7 @@ from typing import Any, TypeGuard
 
 from experts.errors import ExpertError, ExpertMisconfigured, ExpertRefused
 from experts.upstream.redaction import redacted
+from experts.upstream.validation import in_plain_words
 
 LOGGER = logging.getLogger("coterie.experts")
 
@@ -86,7 +87,11 @@ def refusal(expert: str, status: int, error: Any) -> ExpertRefused:
     """The error that a server sent, whatever shape it has, as the client's: nothing is judged."""
     body = error if isinstance(error, dict) else {"message": str(error)}
     message = body.get("message")
-    said = str(message) if message else f"Expert {expert} answered with status {status}."
+    said = (
+        in_plain_words(str(message))
+        if message
+        else f"Expert {expert} answered with status {status}."
+    )
     return ExpertRefused(said, expert=expert, status=status, body=body)
 
 
@@ -114,7 +119,7 @@ def _error(
     asked: Asked, status: int, error: Mapping[str, Any], after_s: float | None
 ) -> ExpertError:
     body = {name: _clean(error.get(name), asked) for name in ("message", "type", "param", "code")}
-    words = str(body["message"] or "")
+    words = in_plain_words(str(body["message"] or ""))
     if _is_ours(status, error):
         # What a server says of our key is for whoever runs the service.
         LOGGER.error("expert %s: HTTP %d of its server: %s", asked.expert, status, words[:LOGGED])

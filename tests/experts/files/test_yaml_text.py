@@ -57,11 +57,11 @@ def test_every_text_is_read_or_refused_with_its_file(text: str) -> None:
         ("a: !!bool s3cret\n", "line 1, column 4: this is no `bool`"),
         (
             "a: {b: ${env:X}}\n",
-            "line 1, column 9: while parsing a flow mapping expected ',' or '}', but got '{'; within",
+            "line 1, column 9: while parsing a flow mapping expected ',' or '}', but got '{'; ",
         ),
         (
             "a:\n- [${env:X}]\n",
-            "line 2, column 5: while parsing a flow sequence expected ',' or ']', but got '{'; within",
+            "line 2, column 5: while parsing a flow sequence expected ',' or ']', but got '{'; ",
         ),
         ("a: b: c\n", "line 1, column 5: mapping values are not allowed here"),
     ],
