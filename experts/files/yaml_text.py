@@ -58,7 +58,7 @@ def _where(error: yaml.YAMLError, text: str) -> str:
 
 
 class Misread:
-    """A key that YAML reads as true, false, null or a date, but that remembers how it is written."""
+    """A key that YAML reads as true, false, null or a date; it remembers how it is written."""
 
     __slots__ = ("value", "written")
 

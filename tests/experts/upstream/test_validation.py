@@ -36,7 +36,7 @@ def listed(body: Any, *, joined: bool) -> str:
     [
         (
             {"messages": [{"content": None}]},
-            "messages[0].content: Input should be a valid string; or: Input should be a valid list.",
+            "messages[0].content: Input should be a valid string; or: Input should be a valid l",
         ),
         ({"messages": [], "stop": ["a"] * 5}, "stop: List should have at most 4 items"),
         ({}, "messages: Field required."),
