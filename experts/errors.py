@@ -17,6 +17,7 @@ CoterieError
 │   ├── ExpertSilent       it answered without text, where text is needed
 │   ├── ExpertOverloaded   its queue is full
 │   ├── NobodyAnswered     none of several experts that should answer together did
+│   │   └── AllBusy        none of them has room just now
 │   ├── BudgetSpent        it was not asked, or was stopped: the panel's budget was spent
 │   └── ExpertRefused      it answered with an error of its own, which is passed on
 ├── RoutingError           no router could decide
@@ -161,6 +162,23 @@ class NobodyAnswered(ExpertError):
     ) -> None:
         super().__init__(message, expert=expert)
         self.errors = errors
+
+
+class AllBusy(NobodyAnswered):
+    """None of several experts has room just now; `retry_after_s` says when the first may have."""
+
+    code = "experts_busy"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        expert: str,
+        errors: "tuple[ExpertError, ...]" = (),
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, expert=expert, errors=errors)
+        self.retry_after_s = retry_after_s
 
 
 class BudgetSpent(ExpertError):

@@ -125,6 +125,9 @@ class TorchSpec(HostedSpec):
     )
 
 
+_OPERATIONS = ("/completions", "/embeddings", "/responses")
+
+
 class OpenAISpec(ExpertSpecBase):
     """Any OpenAI-compatible server."""
 
@@ -150,7 +153,10 @@ class OpenAISpec(ExpertSpecBase):
             raise ValueError("must start with http:// or https://")
         if not _names_a_host(value):
             raise ValueError("must be http://HOST:PORT/PATH, with a port from 1 to 65535, if any")
-        return value.rstrip("/")
+        value = value.rstrip("/")
+        if value.endswith(_OPERATIONS):
+            raise ValueError("must be the URL up to, and without, /chat/completions")
+        return value
 
 
 class ReplaySpec(ExpertSpecBase):

@@ -1,6 +1,7 @@
 """YAML as people write it: no key twice, and no tree that is endless, too large or too deep."""
 
 from collections.abc import Hashable
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,8 @@ import yaml
 from experts.errors import ConfigError
 
 _MERGE = "tag:yaml.org,2002:merge"
-_MISREAD = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:null")
+_MISREAD = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:null", "tag:yaml.org,2002:timestamp")
+_VARIABLE = "${env:"
 MOST_NODES = 100_000
 """Keys and values of a file, those that aliases repeat among them."""
 DEEPEST = 64
@@ -25,7 +27,7 @@ def parse_yaml(text: str, path: Path) -> Any:
         return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 (it is a SafeLoader)
     except yaml.YAMLError as error:
         # Not its cause: PyYAML quotes the line, which may hold a secret.
-        fault = "is too large" if isinstance(error, _TooLargeError) else "is not YAML"
+        fault = error.fault if isinstance(error, _UnfitError) else "is not YAML"
         raise ConfigError(f"{path} {fault}.", problems=(_where(error, text),)) from None
 
 
@@ -50,15 +52,17 @@ def _where(error: yaml.YAMLError, text: str) -> str:
     mark = error.problem_mark or error.context_mark
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
     words = " ".join(part for part in (error.context, error.problem) if part)
+    if mark is not None and text.startswith(_VARIABLE, max(0, mark.index - 1)):
+        words += "; within { } and [ ], put ${env:NAME} into quotes"
     return f"{place}{words or 'the syntax is wrong'}."
 
 
 class Misread:
-    """A key that YAML reads as true, false or null: no name, but it remembers how it is written."""
+    """A key that YAML reads as true, false, null or a date; it remembers how it is written."""
 
     __slots__ = ("value", "written")
 
-    def __init__(self, written: str, value: bool | None) -> None:
+    def __init__(self, written: str, value: bool | date | None) -> None:
         self.written = written
         self.value = value
 
@@ -75,8 +79,16 @@ class Misread:
         return hash(self.value)
 
 
-class _TooLargeError(yaml.constructor.ConstructorError):
+class _UnfitError(yaml.constructor.ConstructorError):
     """The file is YAML, but its tree has no end, or more than we read."""
+
+    fault = "is too large"
+
+
+class _EndlessError(_UnfitError):
+    """A part of the file contains itself."""
+
+    fault = "is endless"
 
 
 class _Size(NamedTuple):
@@ -111,7 +123,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         size = self._open.pop()
         if isinstance(event, yaml.AliasEvent):
             if node not in self._sizes:
-                raise _too_large(f"the alias `*{event.anchor}` stands inside what it names", event)
+                words = f"the alias `*{event.anchor}` stands inside what it names"
+                raise _unfit(_EndlessError, words, event)
             size = self._sizes[node]
         self._sizes[node] = size
         if self._open:
@@ -151,7 +164,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         if not written:
             return found
         return {
-            Misread(written[key], key) if key is None or isinstance(key, bool) else key: value
+            Misread(written[key], key) if isinstance(key, bool | date | None) else key: value
             for key, value in found.items()
         }
 
@@ -171,4 +184,8 @@ def _mistake(words: str, node: Any) -> yaml.YAMLError:
 
 
 def _too_large(words: str, event: Any) -> yaml.YAMLError:
-    return _TooLargeError(None, None, words, event.start_mark)
+    return _unfit(_UnfitError, words, event)
+
+
+def _unfit(kind: type[_UnfitError], words: str, event: Any) -> yaml.YAMLError:
+    return kind(None, None, words, event.start_mark)

@@ -17,6 +17,7 @@ from typing import Any, TypeGuard
 from experts.errors import ExpertError, ExpertMisconfigured, ExpertRefused
 from experts.upstream.blame import is_about_us
 from experts.upstream.redaction import redacted
+from experts.upstream.validation import in_plain_words
 
 LOGGER = logging.getLogger("coterie.experts")
 
@@ -75,7 +76,11 @@ def refusal(expert: str, status: int, error: Any) -> ExpertRefused:
     """The error that a server sent, whatever shape it has, as the client's: nothing is judged."""
     body = error if isinstance(error, dict) else {"message": str(error)}
     message = body.get("message")
-    said = str(message) if message else f"Expert {expert} answered with status {status}."
+    said = (
+        in_plain_words(str(message))
+        if message
+        else f"Expert {expert} answered with status {status}."
+    )
     return ExpertRefused(said, expert=expert, status=status, body=body)
 
 
@@ -103,7 +108,7 @@ def _error(
     asked: Asked, status: int, error: Mapping[str, Any], after_s: float | None
 ) -> ExpertError:
     body = {name: _clean(error.get(name), asked) for name in ("message", "type", "param", "code")}
-    words = str(body["message"] or "")
+    words = in_plain_words(str(body["message"] or ""))
     passes = status in (*CLIENTS, RATE_LIMITED)
     ours = status < FAILURES and (not passes or is_about_us(error, limited=status == RATE_LIMITED))
     if ours or not passes:

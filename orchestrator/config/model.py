@@ -23,7 +23,14 @@ from orchestrator.config.sections import (
 )
 from orchestrator.config.server_section import ApiKey, FeedbackConfig, ServerConfig, TracesConfig
 from orchestrator.config.slots_section import RayConfig, SlotsConfig
-from orchestrator.config.yaml_tree import fill_environment, put, read_otherwise, read_tree
+from orchestrator.config.yaml_tree import (
+    fill_environment,
+    put,
+    read_otherwise,
+    read_tree,
+    variables_of,
+    with_its_variable,
+)
 
 __all__ = [
     "BATCH_CLASS",
@@ -137,7 +144,12 @@ def load_config(path: Path) -> Config:
         config, found = _checked(tree)
     found += doubled
     # Where a variable is missing, nothing else that is wrong there is of use.
-    problems += [problem for problem in found if _place(problem) not in unfilled]
+    variables = variables_of(written) if found else {}
+    problems += [
+        with_its_variable(problem, variables)
+        for problem in found
+        if _place(problem) not in unfilled
+    ]
     if problems or config is None:
         count = f"{len(problems)} mistake{'s' if len(problems) > 1 else ''}"
         raise ConfigError(f"{path} has {count}.", problems=tuple(problems))

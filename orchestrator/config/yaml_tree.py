@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from experts.errors import ConfigError
 from experts.files.yaml_text import parse_yaml, scalar
 
 _ENVIRONMENT = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
+_AS_WRITTEN = re.compile(r", but YAML reads it as .*$")
 _OPENING = "${env:"
 _IGNORED = "x-"
 """What the top-level keys begin with that hold anchors for the others, or notes."""
@@ -65,20 +67,38 @@ def fill_environment(value: Any, problems: list[str], path: tuple[str, ...] = ()
     return _ENVIRONMENT.sub(fill, value)
 
 
-def read_otherwise(value: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
+def read_otherwise(value: Any) -> dict[str, Any]:
     """What YAML would read the variables as that are whole values, by their paths in the tree.
 
     A value from the environment is a text. Where its key takes none, it is meant as a number, as
     true or false, or as null; variables that are texts for YAML, too, are left out.
     """
+    found = {
+        place: scalar(os.environ[name])
+        for place, name in variables_of(value).items()
+        if name in os.environ
+    }
+    return {place: read for place, read in found.items() if not isinstance(read, str)}
+
+
+def variables_of(value: Any, path: tuple[str, ...] = ()) -> dict[str, str]:
+    """The environment variables that are whole values, by their paths in the tree."""
     if isinstance(value, dict | list):
         items = value.items() if isinstance(value, dict) else enumerate(value)
-        inner = (read_otherwise(one, (*path, str(key))) for key, one in items)
-        return {place: read for found in inner for place, read in found.items()}
+        inner = (variables_of(one, (*path, str(key))) for key, one in items)
+        return {place: name for found in inner for place, name in found.items()}
     whole = _ENVIRONMENT.fullmatch(value) if isinstance(value, str) else None
-    text = os.environ.get(whole.group(1)) if whole is not None else None
-    read = scalar(text) if text is not None else ""
-    return {} if isinstance(read, str) else {".".join(path): read}
+    return {} if whole is None else {".".join(path): whole.group(1)}
+
+
+def with_its_variable(problem: str, variables: Mapping[str, str]) -> str:
+    """What is wrong with a value, and where it comes from that is not in the file."""
+    name = variables.get(problem.partition(": ")[0])
+    if name is None or name not in os.environ:  # One that is not set is named already.
+        return problem
+    words = _AS_WRITTEN.sub("", problem).rstrip(".")
+    state = "is empty" if not os.environ[name] else "has another value"
+    return f"{words}; the environment variable {name} {state}."
 
 
 def put(tree: Any, path: str, value: Any) -> None:

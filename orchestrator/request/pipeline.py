@@ -51,8 +51,8 @@ class Pipeline:
         """
         self._encoder = encoder
         self.feedback = feedback or Feedback(config, MemoryStore())
-        self._models = {name: fused(spec.model) for name, spec in config.hosted().items()}
-        self._fused = {name: model for name, model in self._models.items() if model is not None}
+        models = {name: fused(spec.model) for name, spec in config.hosted().items()}
+        self._fused = {name: model for name, model in models.items() if model is not None}
         self._pool = pool
         self._retries = config.server.retries
         self._compositions = Compositions(config)
@@ -84,7 +84,7 @@ class Pipeline:
             action = AskExpert(context.model)
             trace.plan = plan_expert(context.model)
             if context.options.role is not None:
-                refuse_role(context.options.role, (context.model,), self._models)
+                refuse_role(context.options.role, (context.model,), self._fused)
             return await self._single.start(context, trace, action)
         if composition.rules is not None and (scoring := scoring_of(composition)) is not None:
             return await scoring.answer(context, trace, self._calls(context, trace, composition))
@@ -110,11 +110,11 @@ class Pipeline:
         calls = cache(partial(self._calls, context, trace, composition))
         trace.plan = plan = await self._decider.decide(context, trace, composition, calls)
         action = plan.action
+        if context.options.role is not None:
+            named = plan.panel.experts if plan.panel is not None else (plan.preferred,)
+            refuse_role(context.options.role, named, self._fused)
         if isinstance(action, Abstain):
             return await self._abstain(context, plan.preferred, action)
-        if context.options.role is not None:
-            named = plan.panel.experts if plan.panel is not None else (str(plan.expert),)
-            refuse_role(context.options.role, named, self._models)
         if isinstance(action, AskExpert):
             return await self._single.start(context.for_one, trace, action)
         aggregator = aggregator_of(composition, action)

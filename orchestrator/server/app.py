@@ -5,6 +5,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as HttpRequest
@@ -43,6 +44,9 @@ def make_app(context: Context) -> FastAPI:
         app.include_router(module.router)
     app.include_router(openai_routes.tokens_router, prefix=BATCH_PATH)
     app.include_router(openai_routes.router, prefix=BATCH_PATH)
+    for route in app.routes:
+        if isinstance(route, APIRoute) and "GET" in route.methods:
+            route.methods.add("HEAD")  # RFC 9110, 9.1: FastAPI leaves it out.
     # Inside the key gate, which is added later: a request without a key takes no place.
     app.add_middleware(
         InFlightGate,

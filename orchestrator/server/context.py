@@ -73,7 +73,8 @@ async def read_body(http: HttpRequest, max_mb: float) -> bytes:
     """
     limit = int(max_mb * (1 << 20))
     too_large = BodyTooLarge(f"The body is larger than {max_mb:g} MB (server.max_body_mb).")
-    packed = http.headers.get("content-encoding")
+    # A header in several lines is one list (RFC 9110, 5.3).
+    packed = ", ".join(http.headers.getlist("content-encoding"))
     encodings = encodings_of(packed) if packed else []
     announced = http.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:

@@ -7,6 +7,7 @@ from starlette.types import Message, Send
 
 from experts.errors import (
     AdminOnly,
+    AllBusy,
     BodyTooLarge,
     BudgetSpent,
     CoterieError,
@@ -39,6 +40,7 @@ _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
     (ExpertTimeout, 504),
     (BudgetSpent, 504),
     (ExpertUnavailable, 503),
+    (AllBusy, 503),
     (ExpertLost, 502),
     (ExpertError, 502),
     (RoutingError, 500),
@@ -51,6 +53,8 @@ _KINDS = {
     429: "rate_limit_error",
 }
 _BUSY = 503
+_TELLING = (AllBusy, ExpertUnavailable, ExpertRefused)
+"""Errors that may say when to try again."""
 CLIENT_LEFT = 499
 """What proxies log for a client that closed the connection; no client receives it."""
 FAREWELL_S = 1.0
@@ -70,7 +74,7 @@ def headers_of(error: CoterieError, request_id: str) -> dict[str, str]:
     """The headers of an error's response, less those of its body."""
     status = status_of(error)
     wait_s: float | None = RETRY_AFTER_S.get(status)
-    told_s = error.retry_after_s if isinstance(error, ExpertUnavailable | ExpertRefused) else None
+    told_s = error.retry_after_s if isinstance(error, _TELLING) else None
     if wait_s is not None and told_s is not None:
         wait_s = min(max(told_s, 1), MAX_RETRY_AFTER_S)
     headers = {"x-request-id": request_id}

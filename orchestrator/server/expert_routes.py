@@ -138,7 +138,8 @@ async def _pass_on(
     with await context.pool.lease(expert, request_class) as lease:
         if not isinstance(lease.engine, HasEndpoints):
             raise RequestError(f"Expert {expert} has no server that offers /{path}.")
-        reply = await lease.engine.call(http.method, path, body)
+        method = "GET" if http.method == "HEAD" else http.method  # Engines know no HEAD.
+        reply = await lease.engine.call(method, path, body)
     if reply.status == NOT_FOUND:
         raise RequestError(f"Expert {expert} does not offer /{path}.")
     if reply.status >= BAD_REQUEST:

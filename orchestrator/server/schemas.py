@@ -7,11 +7,12 @@ from pydantic import BaseModel, ValidationError
 
 from experts.errors import RequestError
 from experts.mistakes import explain, locate
-from experts.types import Operation, Request
+from experts.types import EMBEDDINGS, Operation, Request
 from orchestrator.server.bodies.extension import AskedBudget, Extension
 from orchestrator.server.bodies.numbers import with_whole_numbers
 from orchestrator.server.bodies.objects import parse_object, path_of, said
 from orchestrator.server.bodies.operations import BODIES
+from orchestrator.server.bodies.together import check_together
 from orchestrator.server.fields import FIELDS
 
 __all__ = ["Extension", "parse", "parse_body", "parse_object", "validated"]
@@ -46,7 +47,8 @@ def parse_body(
     if expert is not None:
         body.pop("model", None)
     body = with_whole_numbers(body, validated(BODIES[operation], body))
-    _check_together(body, operation)
+    if operation != EMBEDDINGS:
+        check_together(body, operation)
     if extension.role is not None:
         _set_role(body, operation, extension.role)
     request = Request(request_id, operation, body, source=extension.source, tests=extension.tests)
@@ -74,22 +76,6 @@ def _unknown(field: str) -> RequestError:
         hint = "Constrain an answer with `response_format` or `structured_outputs`."
     message = f"Unrecognized request argument supplied: {field}."
     return RequestError(message, hint=hint, param=field)
-
-
-def _check_together(body: dict[str, Any], operation: Operation) -> None:
-    """What depends on more than one field. Raises RequestError."""
-    if operation == "completions" and "prompt" not in body and "prompt_embeds" not in body:
-        raise RequestError("`prompt` is required.", param="prompt")
-    if body.get("stream_options") and not body.get("stream"):
-        raise RequestError(
-            "`stream_options` can be given with `stream: true` only.", param="stream_options"
-        )
-    if body.get("best_of", body.get("n", 1)) != body.get("n", 1):
-        raise RequestError(
-            "`best_of` is not supported: no answer is made that is not sent.",
-            hint="Ask for `n` answers.",
-            param="best_of",
-        )
 
 
 def _set_role(body: dict[str, Any], operation: Operation, role: str) -> None:

@@ -10,7 +10,14 @@ from scripted_pieces import calls, lost, refused, spent
 
 from aggregators.failures import all_failed_error
 from aggregators.gather import gather
-from experts.errors import BudgetSpent, ExpertError, ExpertLost, ExpertRefused, NobodyAnswered
+from experts.errors import (
+    AllBusy,
+    BudgetSpent,
+    ExpertError,
+    ExpertLost,
+    ExpertRefused,
+    NobodyAnswered,
+)
 
 STATUSES = (400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 503)
 
@@ -50,9 +57,32 @@ class TestNobody:
         told = error.status if isinstance(error, ExpertRefused) else None
         if set(statuses) <= {400, 413, 422} or set(statuses) == {429}:
             assert (told, error.expert) == (statuses[0], "expert0")
+        elif set(statuses) <= {429, 503}:
+            assert isinstance(error, AllBusy)
         else:
             assert isinstance(error, NobodyAnswered)
             assert all(name in error.message for name in names)
+
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from([429, 503]), st.none() | st.floats(0, 500)),
+            min_size=1,
+            max_size=5,
+        )
+    )
+    def test_who_has_no_room_says_when_the_first_may_have(
+        self, told: list[tuple[int, float | None]]
+    ) -> None:
+        error = all_failed_error(
+            [
+                ExpertRefused("slow", expert="one", status=status, body={}, retry_after_s=wait_s)
+                for status, wait_s in told
+            ]
+        )
+        limited = {status for status, _ in told} == {429}
+        assert isinstance(error, ExpertRefused if limited else AllBusy)
+        waits_s = [wait_s for _, wait_s in told if wait_s is not None]
+        assert error.retry_after_s == min(waits_s, default=None)
 
     @pytest.mark.parametrize("other", [lost("two"), refused("two", 503)])
     async def test_a_refusal_beside_another_failure_is_not(self, other: ExpertError) -> None:

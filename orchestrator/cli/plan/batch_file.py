@@ -1,6 +1,6 @@
 """Reads a file of requests: OpenAI's batch lines, or one bare request body per line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -8,16 +8,24 @@ from typing import Any, get_args
 from experts.errors import ConfigError, RequestError
 from experts.files.jsonl import lines_of, read_text
 from experts.types import EMBEDDINGS, Operation, Request
+from orchestrator.cli.plan.terms import check_terms
 from orchestrator.config.model import Config
 from orchestrator.request.compositions import Composition, Compositions
 from orchestrator.request.context import RequestContext
+from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.request.likelihood_answer import scoring_of
-from orchestrator.request.terms.panels import refuse_what_one_expert_answers
 from orchestrator.server.classes import check_class
 from orchestrator.server.schemas import parse_body, parse_object
 
 LINE_KEYS = ("custom_id", "method", "url", "body")
-URLS = {f"/v1/{name}": name for name in get_args(Operation) if name != EMBEDDINGS}
+URLS = {f"/v1/{name}": name for name in get_args(Operation)}
+_BY_FIELD: Mapping[str, Operation] = {
+    "messages": "chat/completions",
+    "prompt": "completions",
+    "prompt_embeds": "completions",
+    "input": EMBEDDINGS,
+}
+"""What a bare body is, by what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +97,15 @@ def _parse_line(raw: bytes, number: int, config: Config, compositions: Compositi
         request_id, operation, body = _unwrap(entry)
     else:
         request_id, body = f"line-{number}", entry
-        if not entry.keys() & {"messages", "prompt", "prompt_embeds"}:
-            raise RequestError("`messages` (chat) or `prompt` is required.")
-        operation = "chat/completions" if "messages" in entry else "completions"
+        found = next((one for field, one in _BY_FIELD.items() if field in entry), None)
+        if found is None:
+            raise RequestError("`messages` (chat), `prompt` or `input` (embeddings) is required.")
+        operation = found
     request, model, extension = parse_body(dict(body), operation, request_id)
-    composition = compositions.find(model, extension.options)
-    if composition is not None and composition.rules is not None:
-        context = RequestContext(request, model, options=extension.options)
-        scoring = scoring_of(composition)
-        scoring.check(context) if scoring else refuse_what_one_expert_answers(context)
+    # Models that give embeddings are no compositions.
+    embeds = operation == EMBEDDINGS or model == EMBEDDING_MODEL
+    composition = None if embeds else compositions.find(model, extension.options)
+    check_terms(RequestContext(request, model, options=extension.options), composition, config)
     if extension.request_class is not None:
         check_class(config, extension.request_class)
     return BatchLine(request, model, composition)

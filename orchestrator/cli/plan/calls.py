@@ -10,6 +10,7 @@ from orchestrator.cli.plan.batch_file import BatchLine
 from orchestrator.cli.route import make_router
 from orchestrator.config.model import Config
 from orchestrator.request.compositions import Composition, aggregator_of
+from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.request.likelihood_answer import scoring_of
 from orchestrator.request.plan import (
     AskPanel,
@@ -20,6 +21,7 @@ from orchestrator.request.plan import (
 )
 from orchestrator.request.routing_queue import MAX_BATCH
 from orchestrator.request.tagging import tagging_of
+from orchestrator.request.terms.images import image_takers, with_images
 from routers.base import Decision, Router
 
 Calls = Counter[str]
@@ -38,18 +40,23 @@ def forecast_calls(lines: Sequence[BatchLine], config: Config) -> list[Calls]:
         if line.composition is not None and scoring_of(line.composition) is None:
             name = line.composition.config.router
             by_router.setdefault(name, []).append((number, line.composition))
-    prices = prices_of(config)
+    prices, takers = prices_of(config), image_takers(config)
     for name, routed in by_router.items():
         router = make_router(config, name)
         tags = tagger_calls(router)
         decisions = _route(router, [lines[number].request for number, _ in routed])
-        for (number, composition), decision in zip(routed, decisions, strict=True):
+        for (number, composition), routed_to in zip(routed, decisions, strict=True):
+            line, decision = lines[number], routed_to
+            if line.request.has_images:
+                decision = with_images(decision, takers, line.model)
             found[number] = tags + calls_of(decision, composition, prices)
     return found
 
 
 def _unrouted(line: BatchLine) -> Calls:
     """The calls where no router is asked: the expert itself, or all that score texts together."""
+    if line.model == EMBEDDING_MODEL:  # The service's own encoder, in no slot.
+        return Counter()
     scoring = scoring_of(line.composition) if line.composition is not None else None
     return Counter([line.model] if scoring is None else scoring.members)
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from experts.types import Request
+from experts.types import EMBEDDINGS, Request
 
 LETTERS_PER_TOKEN = 4
 COMPLETION_TOKENS = 16
@@ -21,6 +21,8 @@ def count_tokens(request: Request, context: int | None) -> tuple[int, int | None
     lengths = [
         math.ceil(len(p) / LETTERS_PER_TOKEN) if isinstance(p, str) else len(p) for p in prompts
     ]
+    if request.operation == EMBEDDINGS:
+        return sum(lengths), 0
     count = body.get("n")
     answers = count if isinstance(count, int) and count > 0 else 1
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
@@ -37,7 +39,7 @@ def count_tokens(request: Request, context: int | None) -> tuple[int, int | None
 def _prompts(body: Mapping[str, Any]) -> list[str | list[int]]:
     if "messages" in body:
         return ["".join(_text(message.get("content")) for message in body["messages"])]
-    prompt = body.get("prompt", "")
+    prompt = body.get("prompt", body.get("input", ""))
     if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
         return [p for p in prompt if isinstance(p, str | list)]
     return [prompt] if isinstance(prompt, str | list) else [""]

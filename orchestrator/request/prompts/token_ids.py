@@ -1,13 +1,14 @@
 """Prompts as token ids: their text, where all experts that might answer read the same tokens."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
 from experts.engine import HasEndpoints
 from experts.errors import RequestError
+from experts.spec import HostedSpec
 from orchestrator.config.model import Config
 from orchestrator.residency.pool import ExpertPool
 
@@ -30,12 +31,7 @@ class Detokenizer:
         ids that are no tokens.
         """
         experts = experts or self._experts
-        if not self.agree(experts):
-            raise RequestError(
-                "Token ids can be routed only where all experts are ours and have one tokenizer.",
-                hint="Send text, or ask an expert by its name.",
-                param="prompt",
-            )
+        check_one_tokenizer(experts, self._hosted)
         # Whoever is loaded already: they all say the same.
         loaded = (name for name in experts if self._pool.expert_url(name) is not None)
         expert = next(loaded, experts[0])
@@ -53,12 +49,24 @@ class Detokenizer:
             raise RequestError(f"Expert {expert} knows no text of these token ids.", param="prompt")
         return text
 
-    def agree(self, experts: Sequence[str]) -> bool:
-        """Whether they are known to have one tokenizer: files of the same content."""
-        found = {
-            _content(self._hosted[name].model) if name in self._hosted else None for name in experts
-        }
-        return len(found) == 1 and None not in found
+
+def check_one_tokenizer(experts: Sequence[str], hosted: Mapping[str, HostedSpec]) -> None:
+    """Raise RequestError unless experts are known to have one tokenizer: files of the same content.
+
+    `hosted` are the experts that our slots run.
+    """
+    if not agree(experts, hosted):
+        raise RequestError(
+            "Token ids can be routed only where all experts are ours and have one tokenizer.",
+            hint="Send text, or ask an expert by its name.",
+            param="prompt",
+        )
+
+
+def agree(experts: Sequence[str], hosted: Mapping[str, HostedSpec]) -> bool:
+    """Whether experts are known to have one tokenizer."""
+    found = {_content(hosted[name].model) if name in hosted else None for name in experts}
+    return len(found) == 1 and None not in found
 
 
 @lru_cache(maxsize=256)

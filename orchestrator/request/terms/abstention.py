@@ -13,16 +13,29 @@ from orchestrator.request.terms.meaning import (
     constrained,
     most_tokens,
     token_details,
+    tokens_chosen,
     tool_demanded,
 )
 
 _DATA = b"data: "
 _WORDS = re.compile(r"\s*\S+")
+
+
+def _of_the_conversation(body: Body) -> str | None:
+    """The field that asks for something from the engine's view of a chat, if one does."""
+    if "messages" not in body:
+        return None
+    return next((field for field in _ITS_OWN if body.get(field)), None)
+
+
+_ITS_OWN = ("chat_template", "echo", "continue_final_message")
 _CANNOT = (
     (constrained, "in the form that was asked for"),
     (tool_demanded, "by calling a tool"),
     (token_details, "with something about its tokens, which no model generates"),
+    (tokens_chosen, "with only some tokens, as no model generates it"),
     (beyond_text, "but in text"),
+    (_of_the_conversation, "through a chat template of yours, or after your own words"),
 )
 
 
@@ -36,6 +49,13 @@ def check_abstention(request: Request, message: str) -> None:
                 hint=f"Leave out `{field}`, or ask an expert by its name.",
                 param=field,
             )
+    least, most = request.body.get("min_tokens") or 0, len(_WORDS.findall(message))
+    if least > most:
+        raise RequestError(
+            f"No expert here knows enough about this ({message}), and that has {most} words only.",
+            hint="Leave out `min_tokens`, or ask an expert by its name.",
+            param="min_tokens",
+        )
 
 
 def abstention(request: Request, model: str, message: str) -> bytes:

@@ -26,11 +26,7 @@ def with_images(decision: Decision, takers: AbstractSet[str], model: str) -> Dec
     where the pool has none.
     """
     if not takers:
-        raise RequestError(
-            f"No expert of `{model}` takes images.",
-            hint="One that does, and whose files do not tell, needs `images: true`.",
-            param="messages",
-        )
+        raise no_taker(model)
     scores = tuple(scored for scored in decision.scores if scored[0] in takers)
     scores = scores or tuple((name, 0.0) for name in sorted(takers))
     panel = tuple(name for name in decision.panel if name in takers)
@@ -46,6 +42,15 @@ def with_images(decision: Decision, takers: AbstractSet[str], model: str) -> Dec
         general=None,
         message="",
         reason=reason if same else f"Only experts that take images are considered. {reason}",
+    )
+
+
+def no_taker(model: str) -> RequestError:
+    """The error of a request with images where nobody takes them."""
+    return RequestError(
+        f"No expert of `{model}` takes images.",
+        hint="One that does, and whose files do not tell, needs `images: true`.",
+        param="messages",
     )
 
 

@@ -12,6 +12,8 @@ _BY_TOKEN = (
     "logprob_token_ids",
 )
 
+_AMONG_TOKENS = ("logit_bias", "allowed_token_ids", "bad_words")
+
 
 def constrained(body: Body) -> str | None:
     """The field that prescribes the form of the answer, if one does."""
@@ -49,6 +51,11 @@ def token_details(body: Body) -> str | None:
     if body.get("prompt_logprobs") is not None:
         return "prompt_logprobs"
     return next((field for field in _BY_TOKEN if body.get(field)), None)
+
+
+def tokens_chosen(body: Body) -> str | None:
+    """The field that says which tokens a model may generate, if one does."""
+    return next((field for field in _AMONG_TOKENS if body.get(field)), None)
 
 
 def beyond_text(body: Body) -> str | None:

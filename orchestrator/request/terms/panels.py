@@ -32,13 +32,14 @@ def refuse_what_one_expert_answers(context: RequestContext) -> None:
         raise RequestError("Several experts answer together here.", param="coterie.tokens")
 
 
-def refuse_role(role: str, experts: Sequence[str], fused: Mapping[str, Fused | None]) -> None:
-    """Raise RequestError where a role is chosen of an expert of ours that has none.
+def refuse_role(role: str, experts: Sequence[str], fused: Mapping[str, Fused]) -> None:
+    """Raise RequestError where a role is chosen of an expert that has none.
 
-    `fused` are the experts that our slots run; what others' servers have is not known.
+    `fused` are the experts that have roles: fused ones in our slots. Other servers know no field
+    for it, and would answer as if nothing had been asked.
     """
     for expert in experts:
-        if expert in fused and fused[expert] is None:
+        if expert not in fused:
             raise RequestError(
                 f"Expert {expert} has no roles, so not {role} either.", param="coterie.role"
             )

@@ -21,6 +21,9 @@ from orchestrator.server.bodies.sampling import (
 )
 
 _Ids = Annotated[list[Count], Field(min_length=1)]
+MOST_RECORDS = 16
+Records = Annotated[dict[str, str], Field(max_length=MOST_RECORDS)]
+"""OpenAI has at most 16, and texts only."""
 _Prompt = (
     str
     | Annotated[list[str], Field(min_length=1)]
@@ -101,7 +104,7 @@ class ChatBody(SamplingBody):
     """The older form of `tools`."""
     function_call: str | Object | None = None
     """The older form of `tool_choice`."""
-    metadata: Object | None = None
+    metadata: Records | None = None
     """Names and values for the client's own records."""
     modalities: list[str] | None = None
     """What the answer consists of, such as text."""

@@ -9,6 +9,8 @@ from orchestrator.server.bodies.numbers import as_whole
 INT64 = 2**63
 MOST_CHOICES = 16384
 """VLLM's own bound of `n`, unless its environment says otherwise."""
+MOST_STOPS = 4
+"""OpenAI's bound of `stop`, and vLLM's unless its environment says otherwise."""
 
 Flag = bool | None
 Text = str | None
@@ -23,6 +25,7 @@ Choices = Annotated[int, Field(ge=1, le=MOST_CHOICES), Spelled]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 Object = dict[str, Any]
+Stops = Annotated[list[str], Field(max_length=MOST_STOPS)]
 
 
 class Strict(BaseModel):
@@ -43,8 +46,8 @@ class Kind(Strict):
 
     model_config = ConfigDict(extra="allow")
 
-    type: str
-    """Such as `text`, `json_object` or `json_schema`."""
+    type: Literal["text", "json_object", "json_schema", "structural_tag"]
+    """A text in any form, any JSON object, JSON of a schema, or vLLM's own way with tags."""
 
 
 class StreamOptions(Strict):
@@ -76,7 +79,7 @@ class SamplingBody(Strict):
     """How many answers; of several experts together there is one."""
     best_of: Choices | None = None
     """As many as `n`: no answer is made that is not sent."""
-    stop: str | list[str] | None = None
+    stop: str | Stops | None = None
     """Texts that end the answer; they are not part of it."""
     seed: Whole | None = None
     """Makes sampling repeatable."""

@@ -58,7 +58,8 @@ class Documents:
         for route in self._routes:
             if isinstance(route, APIRoute) and route.include_in_schema:
                 path = paths.setdefault(route.path_format, {})
-                path |= {method.lower(): self._operation(route) for method in route.methods}
+                methods = route.methods - {"HEAD"}  # It is as good as GET.
+                path |= {method.lower(): self._operation(route) for method in methods}
         components = {
             "schemas": self._named(_schemas()),
             "headers": _headers(),

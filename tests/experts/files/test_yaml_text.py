@@ -1,5 +1,6 @@
 """Whatever stands in a YAML file: a value, or an error with its place, and never anything else."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,14 @@ def test_every_text_is_read_or_refused_with_its_file(text: str) -> None:
         ("a: 1\n# \0\n", "line 2: the character U+0000 may not stand in YAML"),
         ("a: !!int s3cret\n", "line 1, column 4: this is no `int`; put a text into quotes"),
         ("a: !!bool s3cret\n", "line 1, column 4: this is no `bool`"),
+        (
+            "a: {b: ${env:X}}\n",
+            "line 1, column 9: while parsing a flow mapping expected ',' or '}', but got '{'; ",
+        ),
+        (
+            "a:\n- [${env:X}]\n",
+            "line 2, column 5: while parsing a flow sequence expected ',' or ']', but got '{'; ",
+        ),
         ("a: b: c\n", "line 1, column 5: mapping values are not allowed here"),
     ],
 )
@@ -73,3 +82,8 @@ def test_a_scalar_alone_is_what_yaml_reads(value: Any) -> None:
 )
 def test_the_rest_stays_a_text(text: str) -> None:
     assert isinstance(scalar(text), str)
+
+
+def test_a_key_that_is_a_date_keeps_how_it_is_written() -> None:
+    (key,) = parse_yaml("2024-01-01: 1", FILE)
+    assert (str(key), repr(key), key) == ("2024-01-01", "2024-01-01", date(2024, 1, 1))

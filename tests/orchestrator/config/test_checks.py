@@ -143,6 +143,10 @@ MISTAKES = {
         {"experts": {"a": REMOTE}, "server": {"port": 70000}},
         "server.port: must be less than or equal to 65535",
     ),
+    "an URL of an operation": (
+        {"experts": {"a": {**REMOTE, "base_url": "http://far.test/v1/chat/completions/"}}},
+        "experts.a.base_url: must be the URL up to, and without, /chat/completions",
+    ),
     "not an URL": (
         {"experts": {"a": {**REMOTE, "base_url": "far.test"}}},
         "experts.a.base_url: must start with http:// or https://",

@@ -86,7 +86,24 @@ def test_what_its_key_does_not_take_is_named_and_not_shown(
         load_config(write(_with(path, REFERENCE)))
     (problem,) = caught.value.problems
     assert problem.startswith(f"{'.'.join(path)}: must be ")
+    assert problem.endswith(f"; the environment variable {VARIABLE} has another value.")
     assert "s3cret" not in problem
+    assert "quotes" not in problem
+
+
+@pytest.mark.parametrize(
+    "path", [("server", "api_keys", "me", "key"), ("server", "port"), ("slots", "sleep_level")]
+)
+def test_a_variable_that_is_empty_is_named(
+    write: Callable[[Any], Path], monkeypatch: pytest.MonkeyPatch, path: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv(VARIABLE, "")
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(_with(path, REFERENCE)))
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{'.'.join(path)}: ")
+    assert problem.endswith(f"; the environment variable {VARIABLE} is empty.")
+    assert "quotes" not in problem
 
 
 def test_anchors_have_a_place(write: Callable[[Any], Path]) -> None:

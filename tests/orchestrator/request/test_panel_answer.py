@@ -144,7 +144,7 @@ class TestNames:
         ("field", "value"),
         [
             ("n", 2),
-            ("tools", [{"type": "function"}]),
+            ("tools", [{"function": {"name": "look"}}]),
             ("functions", [{"name": "f"}]),
             ("logprobs", True),
             ("prompt_logprobs", 0),
@@ -167,7 +167,7 @@ class TestNames:
         "fields",
         [
             {"tools": [], "functions": []},
-            {"tools": [{"type": "function"}], "tool_choice": "none"},
+            {"tools": [{"function": {"name": "look"}}], "tool_choice": "none"},
             {"response_format": {"type": "text"}},
             {"structured_outputs": {"json": None, "disable_any_whitespace": True}},
             {"n": 1, "best_of": 1, "logprobs": False, "modalities": ["text"]},

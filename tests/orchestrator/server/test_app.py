@@ -256,3 +256,12 @@ async def test_metrics_count_requests_by_outcome(serve: Any) -> None:
     assert "made-up" not in text
     assert 'coterie_retries_total{expert="tiny"} 1.0' in text
     assert 'coterie_route_seconds_count{router="one"} 2.0' in text
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/health/liveness", "/health/readiness", "/version", "/v1/models"]
+)
+async def test_head_is_get_without_the_body(gateway: Any, path: str) -> None:
+    asked, read = await gateway.http.head(path), await gateway.http.get(path)
+    assert (asked.status_code, asked.content) == (read.status_code, b"")
+    assert asked.headers["content-length"] == str(len(read.content))

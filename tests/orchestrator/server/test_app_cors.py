@@ -95,3 +95,8 @@ def test_what_no_browser_sends_as_an_origin_is_refused(tmp_path: Any, origin: st
         load_config(file)
     assert "without a path" in caught.value.problems[0]
     assert caught.value.problems[0].startswith("server.cors.origins: ")
+
+
+async def test_options_tells_the_methods_without_a_key(open_to_page: Any) -> None:
+    asked = await open_to_page.http.options(CHAT)
+    assert (asked.status_code, asked.headers["allow"]) == (405, "POST")

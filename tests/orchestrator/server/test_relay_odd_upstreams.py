@@ -138,6 +138,35 @@ async def test_the_servers_own_wait_passes(
     assert (answer.status_code, answer.headers["retry-after"]) == (status, seconds)
 
 
+@pytest.mark.parametrize(
+    ("statuses", "status", "waits", "seconds"),
+    [
+        ((503, 503), 503, ("9000", "300"), "120"),
+        ((429, 503), 503, ("90", "30"), "30"),
+        ((429, 429), 429, ("90", "30"), "30"),
+    ],
+)
+async def test_a_panel_without_room_says_when_to_try_again(
+    serve: Any,
+    odd: OddUpstream,
+    statuses: tuple[int, int],
+    status: int,
+    waits: tuple[str, str],
+    seconds: str,
+) -> None:
+    names = ("odd", "even")
+    panel = {"router": "one", "aggregator": {"type": "vote"}}
+    gateway = await serve(
+        {name: odd.spec(name) for name in names},
+        server={"retries": 0},
+        compositions={"pool/vote": panel},
+    )
+    for name, one, wait in zip(names, statuses, waits, strict=True):
+        odd.sent[name] = Sent(_refusal("slow down"), JSON, one, {"retry-after": wait})
+    answer = await gateway.chat("x", "pool/vote", coterie={"experts": list(names)})
+    assert (answer.status_code, answer.headers["retry-after"]) == (status, seconds)
+
+
 async def test_an_error_in_mid_stream_leaves_in_our_shape_and_is_counted(
     serve: Any, odd: OddUpstream
 ) -> None:

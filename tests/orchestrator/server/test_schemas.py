@@ -207,6 +207,12 @@ async def test_null_in_an_embeddings_request_is_absent(gateway: Any) -> None:
     assert isinstance(answer.json()["data"][0]["embedding"], list)
 
 
+@pytest.mark.parametrize("model", ["tiny", "pool/auto"])
+async def test_another_server_has_no_roles(gateway: Any, model: str) -> None:
+    answer = await gateway.chat("x", model, coterie={"role": "anybody"})
+    assert (answer.status_code, _error(answer)["param"]) == (400, "coterie.role")
+
+
 @pytest.mark.parametrize("model", ["hosted", "pool/auto"])
 async def test_a_role_needs_an_expert_that_has_some(serve: Any, model: str) -> None:
     class Hosted:

@@ -15,6 +15,7 @@ from orchestrator.cli.main import main
 from routers.base import Decision, Tagging
 
 HI = [{"role": "user", "content": "12345678"}]
+PICTURE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
 REMOTE = {"type": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
 POOL: dict[str, Any] = {
     "experts": {
@@ -249,7 +250,7 @@ BODY = {"model": "base", "messages": HI}
 MISTAKES = [
     ("{", "The body is not valid JSON"),
     ("[]", "The body must be a JSON object."),
-    ({"model": "base"}, "`messages` (chat) or `prompt` is required."),
+    ({"model": "base"}, "`messages` (chat), `prompt` or `input` (embeddings) is required."),
     ({"messages": HI}, "`model` must be a non-empty string."),
     ({"model": "bass", "messages": HI}, "The model `bass` does not exist. Known models: pool/auto"),
     ({**BODY, "temprature": 1}, "Unrecognized request argument supplied: temprature."),
@@ -264,7 +265,19 @@ MISTAKES = [
     ({**BODY, "coterie": {"clas": "fast"}}, "coterie.clas: unknown key. Did you mean `class`?"),
     ({"custom_id": "a", "url": "/v1/chat/completions"}, "`body` must be a JSON object."),
     ({"url": "/v1/chat/completions", "body": BODY}, "`custom_id` must be a non-empty string."),
-    ({**_line("a", **BODY), "url": "/v1/embeddings"}, "`url` must be one of /v1/chat/completions"),
+    ({**_line("a", **BODY), "url": "/v1/images"}, "`url` must be one of /v1/chat/completions"),
+    ({**_line("a", **BODY), "url": "/v1/embeddings"}, "Unrecognized request argument supplied"),
+    ({"model": "base", "input": "x"}, "The model `base` gives no embeddings."),
+    ({"model": "coterie/embed", "input": ""}, "input: must not be empty"),
+    ({"model": "coterie/embed", "messages": HI}, "The model `coterie/embed` gives embeddings"),
+    ({"model": "pool/auto", "prompt": [1, 2]}, "Token ids can be routed only where"),
+    ({"model": "pool/auto", "prompt": [[1], [2]]}, "Token ids can be routed only where"),
+    ({"model": "pool/auto", "prompt": ["x"] * 2000}, "`prompt` must hold at most 1024 prompts"),
+    ({"model": "pool/auto", "prompt_embeds": "x"}, "A composition routes by the text"),
+    (
+        {"model": "pool/auto", "messages": [{"role": "user", "content": [PICTURE]}]},
+        "No expert of `pool/auto` takes images.",
+    ),
     ({**_line("a", **BODY), "method": "GET"}, "`method` must be POST."),
     ({**_line("a", **BODY), "metod": "POST"}, "Unknown key `metod` (known: custom_id, method"),
 ]
@@ -349,3 +362,24 @@ def test_every_prompt_of_a_list_is_routed_and_counted(
     assert engines["other"]["prompt_tokens"] == 2
     assert engines["base"]["new_tokens"] == 10 + 10 + 5 + 5
     assert "2 requests" in plan(file)[1]
+
+
+def test_embeddings_are_planned_for_whom_they_are_asked_of(plan: Any, write: Any) -> None:
+    embedder = {"type": "vllm", "model": "org/vectors", "task": "embed", "memory_gb": 1}
+    pool = {**POOL, "experts": {**POOL["experts"], "vectors": embedder}}
+    body = {"model": "vectors", "input": ["12345678", "1234"]}
+    batch = {"custom_id": "a", "method": "POST", "url": "/v1/embeddings", "body": body}
+    file = write(batch, {"model": "coterie/embed", "input": "x"})
+    code, out, err = plan(file, "--json", pool=pool)
+    assert (code, err) == (0, "")
+    (engine,) = json.loads(out)["engines"]
+    assert engine["calls"] == {"vectors": 1}
+    assert (engine["prompt_tokens"], engine["new_tokens"]) == (3, 0)
+
+
+def test_a_turn_with_images_is_planned_for_who_takes_them(plan: Any, write: Any) -> None:
+    pool = {**POOL, "experts": {**POOL["experts"], "far": {**REMOTE, "images": True}}}
+    turn = {"role": "user", "content": [PICTURE]}
+    code, out, _ = plan(write({"model": "pool/auto", "messages": [turn]}), "--json", pool=pool)
+    assert code == 0
+    assert [one["calls"] for one in json.loads(out)["engines"]] == [{"far": 1}]

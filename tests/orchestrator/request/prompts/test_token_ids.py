@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from experts.errors import RequestError
 from orchestrator.config.model import Config
-from orchestrator.request.prompts.token_ids import Detokenizer
+from orchestrator.request.prompts.token_ids import agree, check_one_tokenizer
 
 
 @pytest.mark.parametrize(
-    ("contents", "agree"),
+    ("contents", "expected"),
     [
         (["x"], True),
         (["x", "x"], True),
@@ -26,7 +27,7 @@ def test_they_agree_whose_files_are_equal(
     make_config: Callable[..., Config],
     tmp_path: Path,
     contents: list[str | None],
-    agree: bool,
+    expected: bool,
 ) -> None:
     experts: dict[str, Any] = {}
     for number, content in enumerate(contents):
@@ -35,9 +36,7 @@ def test_they_agree_whose_files_are_equal(
         if content is not None:
             (folder / "tokenizer.json").write_text(content)
         experts[f"expert{number}"] = {"model": str(folder)}
-    pool: Any = None
-    detokenizer = Detokenizer(make_config(experts), pool)
-    assert detokenizer.agree(list(experts)) is agree
+    assert agree(list(experts), make_config(experts).hosted()) is expected
 
 
 def test_somebody_elses_server_has_a_tokenizer_that_is_not_known(
@@ -45,8 +44,7 @@ def test_somebody_elses_server_has_a_tokenizer_that_is_not_known(
 ) -> None:
     (tmp_path / "tokenizer.json").write_text("x")
     remote = {"type": "openai", "base_url": "http://x/v1", "model": "m"}
-    pool: Any = None
     config = make_config({"own": {"model": str(tmp_path)}, "remote": remote})
-    detokenizer = Detokenizer(config, pool)
-    assert detokenizer.agree(["own"])
-    assert not detokenizer.agree(["own", "remote"])
+    check_one_tokenizer(["own"], config.hosted())
+    with pytest.raises(RequestError, match="Token ids can be routed only where"):
+        check_one_tokenizer(["own", "remote"], config.hosted())

@@ -16,6 +16,9 @@ from routers.base import Decision
 
 SENTENCE = "No expert here knows enough about this to answer it."
 
+NAMED = {"type": "function", "function": {"name": "look"}}
+TOOLS = [NAMED]
+
 
 class Nobody:
     """Says that nobody knows."""
@@ -45,8 +48,16 @@ async def refused(pool: Any, **fields: Any) -> Any:
         ({"temperature": "hot"}, "temperature"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"structured_outputs": {"regex": "a"}}, "structured_outputs"),
-        ({"tools": [{"type": "function"}], "tool_choice": "required"}, "tool_choice"),
-        ({"tools": [{"type": "function"}], "tool_choice": {"type": "function"}}, "tool_choice"),
+        ({"tools": TOOLS, "tool_choice": "required"}, "tool_choice"),
+        ({"tools": TOOLS, "tool_choice": NAMED}, "tool_choice"),
+        ({"tools": TOOLS, "tool_choice": "sometimes"}, "tool_choice"),
+        ({"coterie": {"role": "q"}}, "coterie.role"),
+        ({"min_tokens": 500}, "min_tokens"),
+        ({"echo": True}, "echo"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"logit_bias": {"99999999": 1}}, "logit_bias"),
+        ({"allowed_token_ids": [1]}, "allowed_token_ids"),
+        ({"chat_template": "{{"}, "chat_template"),
         ({"logprobs": True}, "logprobs"),
         ({"modalities": ["audio"]}, "modalities"),
     ],
@@ -79,7 +90,7 @@ async def test_copies_are_made_and_bounds_kept(pool: Any, stream: bool) -> None:
 
 
 async def test_tools_that_need_not_be_called_are_no_obstacle(pool: Any) -> None:
-    answer = await pool.chat("x", "pool/auto", tools=[{"type": "function"}], tool_choice="auto")
+    answer = await pool.chat("x", "pool/auto", tools=TOOLS, tool_choice="auto")
     assert answer.json()["choices"][0]["message"]["content"] == SENTENCE
 
 

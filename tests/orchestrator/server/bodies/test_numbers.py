@@ -56,7 +56,7 @@ def test_ids_get_to_the_engine_as_whole_numbers() -> None:
 
 
 def test_what_is_the_engines_business_is_left_as_it_was_spelled() -> None:
-    tools = [{"type": "function", "function": {"parameters": {"maximum": 5.0}}}]
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"maximum": 5.0}}}]
     message = {"role": "user", "content": "x", "weight": 1.0}
     body = parsed("chat/completions", tools=tools, messages=[message])
     assert json.dumps(body["tools"]) == json.dumps(tools)

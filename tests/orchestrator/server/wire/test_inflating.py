@@ -95,6 +95,17 @@ def test_what_is_cut_short_or_followed_by_more_is_refused(
         inflate(wrong, [name], LIMIT)
 
 
+@given(st.lists(st.binary(max_size=99), min_size=1, max_size=9), st.integers(0, 9))
+def test_members_of_gzip_are_one_text(pieces: list[bytes], zeros: int) -> None:
+    packed = b"".join(map(gzip.compress, pieces)) + bytes(zeros)
+    assert inflate(packed, ["gzip"], LIMIT) == b"".join(pieces)
+
+
+def test_the_bound_holds_for_all_members_together() -> None:
+    with pytest.raises(BodyTooLarge):
+        inflate(gzip.compress(bytes(LIMIT)) + gzip.compress(b"x"), ["gzip"], LIMIT)
+
+
 @given(data=st.binary(max_size=100))
 @PACKED
 def test_whatever_comes_is_unpacked_or_refused(
@@ -141,6 +152,13 @@ async def test_a_packed_request_is_answered(
     answer = await gateway.http.post(path, content=pack(ASKED), headers=headers)
     assert answer.status_code == 200
     assert answer.json()["choices"][0]["message"]["content"] == "wörd"
+
+
+async def test_two_header_lines_are_one_list(gateway: Any) -> None:
+    headers = [("content-encoding", "gzip"), ("content-encoding", "gzip")]
+    body = gzip.compress(gzip.compress(ASKED))
+    answer = await gateway.http.post("/v1/chat/completions", content=body, headers=headers)
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(
