@@ -63,6 +63,11 @@ def main_clauses(text: str) -> str:
     return "".join(map(_cut, SENTENCE.split(text)))
 
 
+def begins_with_a_reason(sentence: str) -> bool:
+    """Whether what it says comes behind "because ...," or the like."""
+    return _BEFORE.match(sentence.replace("\u2019", "'")) is not None
+
+
 def _cut(sentence: str) -> str:
     if len(sentence) > LONGEST or not sentence.strip():
         return sentence

@@ -8,7 +8,7 @@ conclusion that is marked as such, or what a short sentence says beyond the word
 import re
 from collections.abc import Sequence
 
-from aggregators.answers.clauses import main_clauses
+from aggregators.answers.clauses import begins_with_a_reason, main_clauses
 from aggregators.answers.dates import with_values
 from aggregators.answers.extraction import plain
 from aggregators.answers.mentions import mentions
@@ -77,6 +77,9 @@ _EMPTY = frozenset(
 )
 """Words that say nothing by themselves. Negations are none of them."""
 
+_STATES = re.compile(r"\b(?:is|are|was|were)\b|['\u2019]s\b|\d", re.IGNORECASE)
+"""What a conclusion has: it names a thing, or a number."""
+
 _TRUTHS = {
     ("true",): "true",
     ("false",): "false",
@@ -137,6 +140,8 @@ def _read(question: str, text: str) -> str | None:
         return label
     if _ASKS_TEXT.search(question) or len(text.split()) > LONGEST_TEXT:
         return None
+    if begins_with_a_reason(sentence(text)) and not _STATES.search(first):
+        return None  # Prose that explains: without its reasons, it says something else.
     return _short(question, first)
 
 

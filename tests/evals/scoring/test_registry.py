@@ -42,7 +42,7 @@ class Sample:
         ("number", "5", "between 3-5", 1),
         ("number", "-4", "minus four: -4", 1),
         ("number", "19", "The answer is 19, since 12 + 7 are 19 and not 20", 1),
-        ("number", "19", "19 apples, of which 4 are red", 0),
+        ("number", "19", "19 apples, of which 4 are red", 1),
         ("number", "19", "nineteen", 1),
         ("number", "19", "ninety", 0),
         ("choice", "B", "The answer is (B) Lima.", 1),
