@@ -33,12 +33,12 @@ NEGLIGIBLE = 1e-12
 def chances(points: Floats, totals: Floats, mode: Literal["paper", "code"]) -> Floats:
     """[M] probabilities of being drawn, from points in the skills and shares right in all."""
     strength = _relative(totals)
-    if points.max() <= 0:
+    if points.max() < NEGLIGIBLE:
         points = points - points.min() + 1
     if mode == "paper":
         return np.asarray(softmax(strength * points / TEMPERATURE))
     strength = strength ** (1 / TEMPERATURE)
-    weights = np.where(points > 0, points / points.max(), 0.0) * strength
+    weights = np.maximum(points, 0.0) / points.max() * strength
     if weights.max() < NEGLIGIBLE:  # Those with points in these skills have none in all.
         weights = (points - points.min() + 1) * strength
     return np.asarray(weights / weights.sum())
