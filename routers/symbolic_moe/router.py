@@ -90,7 +90,8 @@ class Symbolic(Predictor):
         config = self._config
         if config.mode == "best":
             quality = np.full(len(self.means), -np.inf)
-            quality[among] = self.shares(skills)[0][among]
+            shares = self.profiles.accuracy(skills, self.means, config.prior_weight)
+            quality[among] = shares[among]
             quality = worth_asking(quality, config.least_share)
             return best(quality, config.experts, self._agreement, config.agreement_weight)
         found = np.zeros(len(self.means))
