@@ -7,6 +7,11 @@ import httpx
 from experts.errors import ServiceError
 
 TIMEOUT_S = 60.0
+ABSENT = (404, 405, 501)
+
+
+class NoSuchPage(ServiceError):
+    """A server is there, and has not what was asked for."""
 
 
 def call(method: str, url: str, path: str, api_key: str | None) -> dict[str, Any]:
@@ -27,12 +32,13 @@ def call(method: str, url: str, path: str, api_key: str | None) -> dict[str, Any
     if answer.status_code >= 400:
         said = tree.get("error") if isinstance(tree, dict) else None
         words = said.get("message", "") if isinstance(said, dict) else ""
-        raise ServiceError(
+        kind = NoSuchPage if answer.status_code in ABSENT else ServiceError
+        raise kind(
             f"{base}{path} answered HTTP {answer.status_code}{': ' + words if words else '.'}",
             hint="" if words else "Is it a Coterie service?",
         )
     if not isinstance(tree, dict):
-        raise ServiceError(
+        raise NoSuchPage(
             f"{base}{path} does not answer with a JSON object: is it a Coterie service?"
         )
     return tree

@@ -10,7 +10,7 @@ from experts.errors import ConfigError, ServiceError
 from experts.files.versions import told_versions
 from experts.spec import ExpertSpec
 from orchestrator.cli.ps import fetch
-from orchestrator.cli.remote import call
+from orchestrator.cli.remote import NoSuchPage, call
 
 CHOSEN_BY_CLIENT = "+"
 """`pool/ROUTER+AGGREGATOR` is a composition that no list has."""
@@ -40,9 +40,7 @@ def look(url: str, api_key: str | None) -> Found:
     ours = isinstance(pool.get("queued"), dict) and isinstance(pool.get("loads"), dict)
     try:
         listed = call("GET", url, "/v1/models", api_key).get("data")
-    except ServiceError:
-        if not ours and not _answers(url, api_key):
-            raise
+    except NoSuchPage:  # Some servers have no list.
         listed = None
     rows = listed if isinstance(listed, list) else []
     models = tuple(str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row)
@@ -52,15 +50,6 @@ def look(url: str, api_key: str | None) -> Found:
         tuple(pool["queued"]) if ours else None,
         told if ours and isinstance(told, dict) else {},
     )
-
-
-def _answers(url: str, api_key: str | None) -> bool:
-    """Whether there is a server that has no list of models, which some have not."""
-    try:
-        call("GET", url, "/", api_key)
-    except ServiceError as error:
-        return "answered HTTP 404" in error.message or "JSON object" in error.message
-    return True
 
 
 def check_names(found: Found, url: str, names: Collection[str]) -> str | None:
