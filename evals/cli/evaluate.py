@@ -112,13 +112,23 @@ def panels(
     data_root: own.DataRoot = None,
     beside: Annotated[
         str | None,
-        typer.Option(help="An expert whose accuracy the panels should reach at half its price."),
+        typer.Option(help="An expert, or a panel, that the others should reach for less."),
+    ] = None,
+    at_most: Annotated[
+        float, typer.Option(min=0, max=1, help="The share of its price that they may cost.")
+    ] = 0.5,
+    gain: Annotated[
+        float | None,
+        typer.Option(help="How many points better than the best expert panels should be."),
     ] = None,
     json_out: own.JsonOut = None,
 ) -> None:
     """Compare panels with the best expert of every skill.
 
-    Shows accuracy, tokens and price; the exit code is 1 if a target is missed.
+    Shows accuracy, calls, tokens and price, beside what a vote brings for no more tokens; the exit
+    code is 1 if a target is missed.
     """
-    arguments = (tuple(composition or ()), own.wanted(task, data_root), beside, json_out)
+    share = None if gain is None else gain / 100
+    targets = {"beside": beside, "at_most": at_most, "gain": share}
+    arguments = (tuple(composition or ()), own.wanted(task, data_root), targets, json_out)
     launch("evals.benchmarks.panels.command:panels", config, *arguments)

@@ -80,6 +80,8 @@ class Answer:
     """What was done after an alarm of the router's guard."""
     tokens: Mapping[str, int] = field(default_factory=dict)
     """Read and written, by every expert that was asked for this answer."""
+    calls: int = 1
+    """How often experts were asked for it."""
 
 
 class BadAnswer(Exception):
@@ -148,6 +150,7 @@ async def ask(
         reading.waited_s,
         reading.fallback,
         reading.tokens or {reading.expert: reading.own_tokens},
+        reading.calls or 1,
     )
 
 
@@ -166,6 +169,7 @@ class _Reading:
     own_tokens: int = 0
     finished: bool = False
     tokens: dict[str, int] = field(default_factory=dict)
+    calls: int = 0
 
     def take(self, data: bytes) -> None:
         """Add one event of a stream, or a whole answer. Raises ExpertError, BadAnswer."""
@@ -183,6 +187,7 @@ class _Reading:
             # The head of a panel's stream goes out before anybody has answered.
             self.expert = self.expert or told.expert or ""
             self.tokens |= {name: used.total for name, used in told.usage.items()}
+            self.calls = max(self.calls, sum(told.calls.values()))
 
 
 class _Counted(BaseModel):
@@ -197,6 +202,7 @@ class _Counted(BaseModel):
 class _Extension(BaseModel):
     expert: str | None = None
     usage: dict[str, _Counted] = {}
+    calls: dict[str, int] = {}
 
 
 class _Told(BaseModel):

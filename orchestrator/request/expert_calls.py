@@ -98,7 +98,9 @@ class ExpertCalls:
         if (model := self._fused.get(expert)) is not None:
             refuse_role_tokens(self._asked, model)
             request = without_role_tokens(request, model)
-        return self._ledger.call(expert, request)
+        request = self._ledger.call(expert, request)
+        self._trace.calls[expert] += 1
+        return request
 
     async def _whole_once(self, expert: str, request: Request) -> bytes:
         with await self._lease(expert) as lease:

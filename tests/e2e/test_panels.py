@@ -100,6 +100,7 @@ async def test_a_panel_of_samples_streams(http: httpx.AsyncClient) -> None:
     assert any("3 of 3 answered" in delta.get("reasoning", "") for delta in deltas)
     assert "".join(delta.get("content", "") for delta in deltas).strip()
     assert events[-1]["coterie"]["usage"].keys() >= {"geography", "arithmetic"}
+    assert events[-1]["coterie"]["calls"]["geography"] >= 2
 
 
 async def test_thresholds_are_fitted_from_the_probe_questions(

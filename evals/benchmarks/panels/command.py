@@ -1,7 +1,9 @@
 """`coterie eval panels` and `coterie bench-panel`: what panels are worth, and what they cost."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from evals.benchmarks.panels import panel_bench, panels_report
 from evals.benchmarks.routing.served import ask_pool
@@ -18,18 +20,22 @@ async def panels(
     settings: Config,
     compositions: tuple[str, ...],
     names: tuple[str, ...],
-    beside: str | None,
+    wanted: Mapping[str, Any],
     json_out: Path | None,
 ) -> Finish:
-    """`coterie eval panels`."""
-    if beside is not None and beside not in settings.experts:
-        raise ConfigError(f"No expert is called {beside} (known: {', '.join(settings.experts)}).")
-    every = settings.compositions
+    """`coterie eval panels`; `wanted` are the keys of `Targets`."""
+    targets = panels_report.Targets(**wanted)
+    every, beside = settings.compositions, targets.beside
+    if beside is not None and beside not in (*settings.experts, *every):
+        known = ", ".join((*settings.experts, *every))
+        raise ConfigError(f"Nothing to compare with is called {beside} (known: {known}).")
     asked = compositions or tuple(name for name in every if every[name].aggregator)
+    if beside in every and beside not in asked:
+        asked = (*asked, beside)
     found = await ask_pool(progress, settings, asked, names)
     if json_out:
-        panels_report.write_json(json_out, found, beside)
-    return partial(panels_report.print_pool, pool=found, beside=beside)
+        panels_report.write_json(json_out, found, targets)
+    return partial(panels_report.print_pool, pool=found, targets=targets)
 
 
 async def bench_panel(progress: Progress, settings: Config, rounds: int) -> Finish:

@@ -1,7 +1,8 @@
 """Compositions of a running pool on the tasks' test questions, beside every expert of the pool."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,10 @@ class Asked:
     """[questions of the task] read and written by all experts, for each."""
     prices: Mapping[str, Scores] = field(default_factory=dict)
     """[questions of the task] of these tokens, in USD."""
+    calls: Mapping[str, Scores] = field(default_factory=dict)
+    """[questions of the task] how often experts were asked, for each."""
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The answers to the questions of the task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Pool:
     """The tasks about which no expert knows anything: an alarm is right there."""
     experts: Mapping[str, Asked]
     compositions: Mapping[str, Asked]
+    votes: frozenset[str] = frozenset()
+    """The compositions that take the answer of one expert, or the one that most of them gave."""
 
     def oracle(self, task: str) -> float:
         """Share of the questions that some expert answers."""
@@ -60,7 +67,15 @@ async def ask_pool(
     tasks = asked(without_judges(find_tasks(names), "coterie eval pool or panels"), "test")
     async with serving(settings, progress) as service:
         prices = {name: spec.price_usd_per_mtok for name, spec in settings.experts.items()}
-        return await measure(service.base_url, prices, compositions, tasks, progress)
+        found = await measure(service.base_url, prices, compositions, tasks, progress)
+    return replace(found, votes=frozenset(filter(partial(_votes, settings), compositions)))
+
+
+def _votes(settings: Config, composition: str) -> bool:
+    aggregator = settings.compositions[composition].aggregator
+    keys = settings.aggregators.get(aggregator) if isinstance(aggregator, str) else aggregator
+    kind = keys.get("type") if keys is not None else aggregator
+    return kind in (None, "vote")
 
 
 async def measure(
@@ -88,17 +103,22 @@ async def measure(
                 on_answer=progress.counting(f"asking {model}", len(questions), "answers"),
             )
             by_task: dict[str, list[tuple[float, ...]]] = {task.name: [] for task in tasks}
+            texts: dict[str, list[str]] = {task.name: [] for task in tasks}
             pairs = list(zip(samples, answers, strict=True))
             scores = score_many([(*question, answer.text) for question, answer in pairs])
             for ((task, _), answer), score in zip(pairs, scores, strict=True):
-                numbers = (_alarm(answer), sum(answer.tokens.values()), _price(answer, experts))
+                tokens = sum(answer.tokens.values())
+                numbers = (_alarm(answer), tokens, _price(answer, experts), answer.calls)
                 by_task[task.name].append((score, *numbers))
+                texts[task.name].append(answer.text)
             columns = {name: np.array(rows, dtype=float).T for name, rows in by_task.items()}
             found[model] = Asked(
                 {name: rows[0] for name, rows in columns.items()},
                 {name: float(rows[1].mean()) for name, rows in columns.items()},
                 {name: rows[2] for name, rows in columns.items()},
                 {name: rows[3] for name, rows in columns.items()},
+                {name: rows[4] for name, rows in columns.items()},
+                {name: tuple(said) for name, said in texts.items()},
             )
             progress.say(f"{model} has answered {len(samples)} questions")
     return Pool(

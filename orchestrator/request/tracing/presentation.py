@@ -44,6 +44,7 @@ Told = TypedDict(
         "panel": list[str],
         "lead": str | None,
         "aggregator": str | None,
+        "calls": dict[str, int],
         "usage": dict[str, dict[str, int]],
         "grouping": str,
         "reason": str,
@@ -108,6 +109,7 @@ def extension(context: RequestContext, trace: Trace) -> Told:
         body["panel"] = list(plan.panel.experts)
         body["lead"] = plan.panel.lead
         body["aggregator"] = plan.aggregator
+        body["calls"] = dict(trace.calls)
         body["usage"] = {expert: asdict(usage) for expert, usage in trace.usage.items()}
         if "grouping" in trace.facts:
             body["grouping"] = trace.facts["grouping"]

@@ -1,5 +1,6 @@
 """What happened to one request: filled in on its way, handed to the sinks once at the end."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,8 @@ class Trace:
     """The code of the error that it ended with, which may have come after a head with 200."""
     usage: dict[str, Usage] = field(default_factory=dict)
     """Tokens by expert, as far as the experts told them."""
+    calls: Counter[str] = field(default_factory=Counter)
+    """How often a panel, or a tagger, asked each expert; the same request again is no new call."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What an aggregator has told of its work, as plain JSON."""
     doing: Callable[[], str] = _choosing

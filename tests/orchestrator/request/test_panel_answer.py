@@ -93,6 +93,7 @@ class TestNames:
         told = answer.json()["coterie"]
         assert told["panel"] == list(NAMES)
         assert set(told["usage"]) == set(NAMES)
+        assert told["calls"] == dict.fromkeys(NAMES, 1)
         assert answer.json()["usage"]["completion_tokens"] == 9
         numbers = script("say it is 12", "say 7", "say 7.0")
         assert text_of(await panel.chat(numbers, "pool/own")) == "7"
