@@ -1,16 +1,17 @@
 """Skills of a question, asked of an expert before a router decides (Symbolic-MoE's tagger)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from aggregators.base import Ask, standalone_question
-from aggregators.gather import Call, gather
+from aggregators.gather import Answer, Call, gather
 from experts.errors import ExpertError
 from experts.prompts import fill
 from experts.types import Request
 from orchestrator.request.tracing.trace import Trace
 from routers.base import Router, Tagging
 from routers.reading import reading
-from routers.symbolic_moe.skills import agreed, parse
+from routers.symbolic_moe.skills import FEWEST_MENTIONS, agreed, parse
 
 
 def tagging_of(router: Router) -> Tagging | None:
@@ -23,6 +24,7 @@ async def tagged(request: Request, tagging: Tagging, trace: Trace, ask: Ask) -> 
     """The request with the keywords that at least two samples name.
 
     It has none where the expert fails or its samples differ: the router then finds skills itself.
+    Samples that fail are left out; the others are aborted once too few are left to agree.
     """
     body = {"temperature": tagging.temperature, "max_tokens": tagging.max_tokens}
     text = fill(tagging.prompt, question=reading(request))
@@ -32,8 +34,13 @@ async def tagged(request: Request, tagging: Tagging, trace: Trace, ask: Ask) -> 
         for number in range(tagging.samples)
     ]
     try:
-        samples = await gather(calls, ask, what="samples of its skills are there")
+        samples = await gather(calls, ask, _cannot_agree, "samples of its skills are there")
     except ExpertError as error:
         trace.retried.append(error.message)
         return request
     return replace(request, keywords=agreed(parse(sample.text) for sample in samples))
+
+
+def _cannot_agree(samples: Sequence[Answer], waiting: int) -> bool:
+    """Whether no keyword can be named by enough of the samples any more."""
+    return len(samples) + waiting < FEWEST_MENTIONS
