@@ -119,7 +119,7 @@ async def test_a_second_opinion_may_need_a_third(lead: str | None) -> None:
 
 @pytest.mark.parametrize("kind", ["vote", "synthesize", "rank", "debate", "judged_debate"])
 async def test_where_all_give_the_same_answer_nothing_more_is_asked(kind: str) -> None:
-    """Right or wrong: nobody in the panel knows better, and a lead that is not in it is no judge."""
+    """Right or wrong: nobody on the panel knows better, and a lead from outside is no judge."""
     ask = _ask("agreeing")
     assert await said({"type": kind}, PANELS[1], ask) == "Lima"
     assert set(ask.experts) <= {"a", "b", "c"}
