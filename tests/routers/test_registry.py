@@ -130,6 +130,12 @@ def test_check_accepts_a_profile_that_is_still_to_come(config) -> None:
         ({"type": "static"}, "routers.auto.expert: this key is required: the expert"),
         ({"type": "static", "expert": "eve"}, "routers.auto.expert: no expert is called `eve`"),
         (
+            {"type": "static", "expert": ["atlas", "eve"]},
+            "routers.auto.expert: no expert is called",
+        ),
+        ({"type": "static", "expert": []}, "routers.auto.expert: name at least one expert"),
+        ({"type": "static", "expert": ["atlas"] * 2}, "routers.auto.expert: name at least one"),
+        (
             {"type": "knn", "outcomes": "x", "neighbours": 0},
             "routers.auto.neighbours: must be greater than or equal to 1.",
         ),
@@ -151,6 +157,14 @@ def test_static_chooses_its_expert(ask) -> None:
     router = build("auto", {"type": "static", "expert": "atlas"}, EXPERTS, pytest.fail)
 
     assert router.route([ask("add one")])[0].scores == (("atlas", 1.0),)
+
+
+def test_static_may_be_a_panel_in_its_own_order(ask) -> None:
+    config = {"type": "static", "expert": ["adder", "atlas"]}
+    decision = build("auto", config, EXPERTS, pytest.fail).route([ask("add one")])[0]
+
+    assert decision.scores == (("adder", 1.0), ("atlas", 1.0))
+    assert decision.reason == "adder, atlas are configured to answer everything."
 
 
 def test_random_chooses_each_expert_about_equally_often(ask) -> None:
