@@ -54,11 +54,11 @@ class CompositionConfig(FittedConfig):
         " the nearest others, or `general`.",
     )
     label_confidence: float = Field(
-        0.6,
+        0.0,
         ge=0,
         le=1,
         description="Share of its neighbours' votes with which an unlabelled question joins a"
-        " category; with less it is in the category `general`.",
+        " category; with less it is in the category `general`. 0: each joins the nearest one.",
     )
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ experts they are fewer than those that are kept in memory, `size`.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack, kron
 from scipy.sparse import eye_array as eye
@@ -101,6 +102,10 @@ def solve(
         rows.append(LinearConstraint(row, -np.inf, active * (1 + SLACK)))
     lowest = np.zeros(pairs + width)
     lowest[[pairs + expert for expert in kept]] = 1
+    highest = np.ones(pairs + width)
+    if total is None:  # Then everybody may be kept, and each category decides for itself.
+        lowest[pairs:] = 1
+        highest[:pairs] = ~_dominated(found.values, works, sizes).ravel()
     # A tiny price on size: of equally good experts the smaller ones, and none for nothing.
     price = 1e-7 / max(float(sizes.sum()), SLACK)
     cost = PERCENT * np.concatenate([-worth, price * sizes + SLACK])
@@ -109,7 +114,7 @@ def solve(
         cost,
         constraints=rows,
         integrality=integral,
-        bounds=Bounds(lowest, 1),
+        bounds=Bounds(lowest, highest),
         options={"mip_rel_gap": GAP},
     )
     if result.x is None:
@@ -119,6 +124,21 @@ def solve(
             hint="Raise `budget` or `active_budget`; the general expert of `coverage` counts, too.",
         )
     return _read(result.x, found, sizes, works, kept)
+
+
+def _dominated(values: Floats, works: Floats, sizes: Floats) -> NDArray[np.bool_]:
+    """[C, M] where another expert is as good and no larger: without a total budget, never needed.
+
+    Of experts that are equal in both the smaller one in memory stays, then the first.
+    """
+    rank = np.empty(len(sizes), dtype=np.intp)
+    rank[np.lexsort((np.arange(len(sizes)), sizes))] = np.arange(len(sizes))
+    better = values[:, :, None] > values[:, None, :]
+    equal = values[:, :, None] == values[:, None, :]
+    smaller, same = works[:, None] < works[None], works[:, None] == works[None]
+    first = rank[:, None] < rank[None]
+    found = (better & (smaller | same)) | (equal & (smaller | (same & first)))
+    return np.asarray(found.any(axis=1))
 
 
 def _read(

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
 from evals.runs.recorded import MODELS, Recorded
 from experts.errors import ConfigError
+from routers.composition.classifier import Kind
 from routers.composition.composition_config import CompositionConfig
 from routers.fitted.training_set import Floats, Indices, TrainingSet
 
@@ -119,6 +121,12 @@ def of_table(training_set: TrainingSet, settings: CompositionConfig) -> Evidence
 
 
 def recorded_settings(classifier: str) -> CompositionConfig:
-    """The keys of a composition over recorded answers: the defaults, with one classifier."""
+    """The keys of a composition over recorded answers: the defaults, with one classifier.
+
+    Raises ConfigError for one that does not exist.
+    """
+    known = get_args(Kind)
+    if classifier not in known:
+        raise ConfigError(f"There is no classifier {classifier} (known: {', '.join(known)}).")
     keys = {"type": "composition", "outcomes": Path("recorded"), "classifier": classifier}
     return CompositionConfig.model_validate(keys)

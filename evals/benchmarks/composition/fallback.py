@@ -1,102 +1,101 @@
 """What the fallback to a general expert is worth, on known categories and on foreign ones."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evals.benchmarks.composition.evidence import FEWEST, Evidence, Split
 from evals.benchmarks.composition.parts import Doing
 from evals.reporting.intervals import Accuracy, accuracy_of
-from routers.composition.composition_config import CompositionConfig
 from routers.composition.router import Composition
-from routers.fitted.coverage import CoverageConfig, Test, Thresholds, alarms, calibrate
+from routers.fitted.coverage import CoverageConfig, Test, alarms, calibrate
 from routers.fitted.coverage_distance import CoverageDistance
 from routers.fitted.cross_validation import held_out
-from routers.fitted.predictor import Prediction
 from routers.fitted.training_set import Floats, Indices, TrainingSet
 
-ALARMS = (0.03, 0.1, 0.3)
-"""Rates of false alarms: of 3 % by default, and what more caution would bring."""
-TESTS: tuple[Test, ...] = ("entropy", "margin", "distance")
+GUARDS: tuple[tuple[Test, float], ...] = (("entropy", 0.03), ("entropy", 0.2), ("distance", 0.03))
+"""Tests and their rates of false alarms. The margin of the experts is none for a composition: it
+says how far apart their utilities are, not how sure the category is."""
+KNOWN, FOREIGN = "known categories", "a category that was not fitted on"
 
 
 @dataclass(frozen=True, slots=True)
 class FallbackLine:
-    """One way of falling back beside the composition without it."""
+    """One way of answering the same questions."""
 
-    test: Test
-    false_alarms: float
+    way: str
     fired: float
-    """Share of the questions that the general expert answers for that reason."""
+    """Share of the questions that the general expert answers for an alarm."""
+    active: float
+    """Mean active parameters of who answers."""
     accuracy: Accuracy
-    gain: Accuracy
+    gain: Accuracy | None
     """Over the composition without fallback, paired."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fallback:
-    """All ways on the same questions."""
-
-    questions: str
-    without: Accuracy
-    general: Accuracy
-    """Always the general expert."""
-    lines: tuple[FallbackLine, ...]
+    chosen_well: Accuracy | None
+    """Over as many questions at random given to the general expert, paired."""
 
 
 @dataclass(eq=False)
 class _Collected:
     plain: list[Floats] = field(default_factory=list)
     general: list[Floats] = field(default_factory=list)
-    fired: dict[tuple[Test, float], list[Floats]] = field(default_factory=dict)
+    sizes: list[Floats] = field(default_factory=list)
+    """[T, 2] active parameters of the composition's choice and of the general expert."""
+    fired: dict[tuple[Test, float], list[NDArray[np.bool_]]] = field(default_factory=dict)
 
 
 def fall_back(
     evidence: Evidence, splits: Sequence[Split], active: float | None, doing: Doing
-) -> list[Fallback]:
-    """On held-out questions of known categories, and on those of categories that were left out.
+) -> dict[str, list[FallbackLine]]:
+    """Lines for held-out questions of known categories, and for those of foreign ones.
 
-    The general expert is the best one of the questions fitted on that the budget of `active`
-    parameters, if any, leaves; the map has that budget too. What is foreign: each category in turn
-    is kept from the fit, and its questions are asked.
+    The general expert is the best one of all in the questions fitted on; it is not under the budget
+    of `active` parameters. Foreign: each category in turn is kept from the fit and then asked.
     """
     tasks = np.array([query.task for query in evidence.training_set.queries])
-    without = [
-        (np.flatnonzero(tasks != name), np.flatnonzero(tasks == name)) for name in np.unique(tasks)
-    ]
-    known = np.unique(np.concatenate([unseen for _, unseen in splits]))
+    tested = np.unique(np.concatenate([unseen for _, unseen in splits]))
     foreign = [
-        (seen, np.intersect1d(unseen, known)) for seen, unseen in without if len(seen) >= FEWEST
+        (np.flatnonzero(tasks != name), np.intersect1d(np.flatnonzero(tasks == name), tested))
+        for name in np.unique(tasks)
+        if (tasks != name).sum() >= FEWEST
     ]
-    kinds = [("held-out questions of known categories", list(splits))]
+    found = {KNOWN: _measured(evidence, KNOWN, splits, active, doing)}
     if foreign:
-        kinds.append(("questions of a category that was not fitted on", foreign))
-    return [_measured(evidence, name, parts, active, doing) for name, parts in kinds]
+        found[FOREIGN] = _measured(evidence, FOREIGN, foreign, active, doing)
+    return found
 
 
 def _measured(
     evidence: Evidence, name: str, parts: Sequence[Split], active: float | None, doing: Doing
-) -> Fallback:
+) -> list[FallbackLine]:
     collected = _Collected()
     for number, (seen, unseen) in enumerate(parts):
         doing(f"falling back, {name}", number, len(parts))
         _collect(collected, evidence, evidence.training_set.take(seen), unseen, active)
     plain, general = np.concatenate(collected.plain), np.concatenate(collected.general)
-    lines = []
+    sizes = np.concatenate(collected.sizes)
+    own, its = (float(size) for size in sizes.mean(axis=0))
+    lines = [
+        FallbackLine("no fallback", 0.0, own, accuracy_of(plain), None, None),
+        FallbackLine("always the general expert", 1.0, its, accuracy_of(general), None, None),
+    ]
     for (test, rate), found in collected.fired.items():
         fired = np.concatenate(found)
         scores = np.where(fired, general, plain)
+        at_random = plain + fired.mean() * (general - plain)
         lines.append(
             FallbackLine(
-                test,
-                rate,
+                f"{test}, false alarms {100 * rate:g} %",
                 float(fired.mean()),
+                float(np.where(fired, sizes[:, 1], sizes[:, 0]).mean()),
                 accuracy_of(scores),
                 accuracy_of(scores - plain, signed=True),
+                accuracy_of(scores - at_random, signed=True),
             )
         )
-    return Fallback(name, accuracy_of(plain), accuracy_of(general), tuple(lines))
+    return lines
 
 
 def _collect(
@@ -106,47 +105,29 @@ def _collect(
     unseen: Indices,
     active: float | None,
 ) -> None:
-    general = _general(evidence, seen, active)
-    asked = evidence.training_set.take(unseen)
-    fit, keys = _fitting(evidence, active)
-    held = held_out(seen, fit)
-    said = fit(seen).predict_detailed(asked.vectors)
-    far = CoverageDistance.of(seen).distance(asked.vectors)
-    own = asked.scores[np.arange(len(unseen)), said.scores.argmax(axis=1)]
-    collected.plain.append(own)
-    collected.general.append(asked.scores[:, general])
-    for test in TESTS:
-        for rate in ALARMS:
-            limits = calibrate(seen, held, keys(test, rate))
-            fired = _fired(limits, far, said)
-            collected.fired.setdefault((test, rate), []).append(fired)
-
-
-def _general(evidence: Evidence, seen: TrainingSet, active: float | None) -> int:
-    fitting = np.ones(len(seen.experts), bool) if active is None else evidence.active <= active
-    return int(np.where(fitting, seen.means, -1.0).argmax())
-
-
-def _fitting(
-    evidence: Evidence, active: float | None
-) -> tuple[Callable[[TrainingSet], Composition], Callable[[Test, float], CoverageConfig]]:
-    """How a composition is fitted under the budget, and the keys of its guard."""
     experts = evidence.training_set.experts
-    sizes = dict(zip(experts, evidence.total.tolist(), strict=True))
-    works = dict(zip(experts, evidence.active.tolist(), strict=True))
-    config: CompositionConfig = evidence.settings.model_copy(
-        update={"sizes": sizes, "active_sizes": works, "active_budget": active, "budget": None}
+    config = evidence.settings.model_copy(
+        update={
+            "sizes": dict(zip(experts, evidence.total.tolist(), strict=True)),
+            "active_sizes": dict(zip(experts, evidence.active.tolist(), strict=True)),
+            "active_budget": active,
+            "budget": None,
+            "coverage": None,
+        }
     )
 
     def fit(part: TrainingSet) -> Composition:
         return Composition.fit(part, config)
 
-    def keys(test: Test, rate: float) -> CoverageConfig:
-        return CoverageConfig(action="second", tests=(test,), false_alarms=rate)
-
-    return fit, keys
-
-
-def _fired(limits: Thresholds, far: Floats, said: Prediction) -> Floats:
-    found = alarms(limits, far, said.scores, said.entropy)
-    return np.array([bool(one) for one in found])
+    asked, general = evidence.training_set.take(unseen), int(seen.means.argmax())
+    said = fit(seen).predict_detailed(asked.vectors)
+    chosen = said.scores.argmax(axis=1)
+    collected.plain.append(asked.scores[np.arange(len(unseen)), chosen])
+    collected.general.append(asked.scores[:, general])
+    its = np.full(len(unseen), evidence.active[general])
+    collected.sizes.append(np.stack([evidence.active[chosen], its], axis=1))
+    held, far = held_out(seen, fit), CoverageDistance.of(seen).distance(asked.vectors)
+    for test, rate in GUARDS:
+        keys = CoverageConfig(action="second", tests=(test,), false_alarms=rate)
+        fired = alarms(calibrate(seen, held, keys), far, said.scores, said.entropy)
+        collected.fired.setdefault((test, rate), []).append(np.array([bool(one) for one in fired]))

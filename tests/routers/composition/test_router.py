@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experts.errors import ConfigError
-from routers.composition.mapping import Utilities, curve, solve, utilities
+from routers.composition.mapping import Utilities, solve, utilities
 from routers.fitted.training_set import TrainingSet
 from routers.outcomes import Query
 
@@ -86,13 +86,6 @@ def _row(values: st.SearchStrategy[int], count: int) -> st.SearchStrategy[list[i
 def _matrix(values: st.SearchStrategy[float], rows: int, columns: int) -> st.SearchStrategy[Any]:
     row = st.lists(values, min_size=columns, max_size=columns)
     return st.lists(row, min_size=rows, max_size=rows)
-
-
-def test_the_curve_rises() -> None:
-    found = curve(problem([[0.5, 0.7, 0.9], [0.5, 0.8, 0.1]]), np.array([1.0, 2.0, 4.0]))
-    qualities = [one.quality for one in found]
-    assert qualities == sorted(qualities)
-    assert qualities[-1] == pytest.approx(0.85)
 
 
 def test_small_categories_are_drawn_to_the_overall_mean() -> None:
