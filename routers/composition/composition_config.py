@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from experts.errors import ConfigError
 from routers.composition.classifier import Kind
 from routers.fitted.fitted_config import FittedConfig
 from routers.fitted.training_set import Floats
@@ -62,7 +63,7 @@ class CompositionConfig(FittedConfig):
     )
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
-        """Sizes must be positive, of experts of the pool, and of all of them, or of none."""
+        """Sizes must be positive and of experts of the pool; a budget must fit someone."""
         given = (("sizes", self.sizes), ("active_sizes", self.active_sizes))
         known = ", ".join(experts)
         unknown = [
@@ -77,10 +78,8 @@ class CompositionConfig(FittedConfig):
             for name, size in sizes.items()
             if size <= 0
         ]
-        without = [name for name in experts if self.sizes and name not in self.sizes]
-        missing = [f"sizes: {', '.join(without)} must have one, too."] if without else []
-        found = (*super().problems(experts), *unknown, *bad, *missing)
-        return found or self._too_small(experts)
+        found = (*super().problems(experts), *unknown, *bad)
+        return found or self._too_small([name for name in experts if self._is_sized(name)])
 
     def _too_small(self, experts: Sequence[str]) -> tuple[str, ...]:
         total, active = self.sizes_of(experts)
@@ -91,6 +90,17 @@ class CompositionConfig(FittedConfig):
             for key, budget, sizes in given
             if budget is not None and len(sizes) and budget < sizes.min()
         )
+
+    def check_sizes(self, experts: Sequence[str]) -> None:
+        """Raise ConfigError where some experts have a size and others have none."""
+        if without := [name for name in experts if not self._is_sized(name)]:
+            raise ConfigError(
+                f"sizes: {', '.join(without)} must have one, too.",
+                hint="Without it the budget is not known to be kept.",
+            )
+
+    def _is_sized(self, expert: str) -> bool:
+        return not self.sizes or expert in self.sizes
 
     def sizes_of(self, experts: Sequence[str]) -> tuple[Floats, Floats]:
         """[M] and [M]: the parameters of each expert, and those that work on a token."""

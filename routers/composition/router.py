@@ -113,6 +113,8 @@ class CompositionRouter(FittedRouter):
 
     @classmethod
     def fit(cls, training_set: TrainingSet, config: Any) -> Fitted:
-        """As every fitted router. Raises ConfigError for `unlabelled` tasks that do not fit."""
+        """As every fitted router. Raises ConfigError for keys that do not fit the outcomes."""
         check(training_set, config.unlabelled)
+        if config.budget is not None or config.active_budget is not None:
+            config.check_sizes(training_set.experts)
         return super().fit(training_set, config)

@@ -72,7 +72,7 @@ def configured_map(
         raise ConfigError(f"routers.{name} is of type {keys.type}: it has no map.")
     found = evidence.of_table(made.fitted.training_set, keys)
     title = f"routers.{name}, {len(found.training_set.experts)} experts"
-    unit = " (unit of `sizes`)" if keys.sizes else " (each expert: 1)"
+    unit = " (as in `sizes`)" if keys.sizes else " (each expert: 1)"
     finish = _measure(progress, found, title, unit, Wanted(*options))
     return partial(_with_map, found=found, finish=finish)
 

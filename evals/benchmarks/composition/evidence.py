@@ -40,11 +40,11 @@ class Evidence:
 
         Raises ConfigError where that leaves too few.
         """
-        complete = ~np.isnan(self.training_set.scores).any(axis=1)
+        missing = np.asarray(np.isnan(self.training_set.scores).any(axis=1))
         if len(np.unique(self.groups)) < count:
             raise ConfigError(f"There are fewer than {count} different questions to hold out.")
         found = [
-            (seen, unseen[complete[unseen]])
+            (seen, unseen[~missing[unseen]])
             for seen, unseen in GroupKFold(count, shuffle=True, random_state=0).split(
                 self.groups, groups=self.groups
             )
@@ -79,9 +79,7 @@ def sized(recorded: Recorded, pool: Sequence[str]) -> tuple[Recorded, tuple[str,
             hint=f"{MODELS} beside the tables has the columns model, params_b and active_b.",
         )
     if len(kept) < 2:
-        raise ConfigError(
-            "Fewer than two models are left to map.", hint="; ".join(left_out) or None
-        )
+        raise ConfigError("Fewer than two models are left to map.", hint="; ".join(left_out))
     columns = np.array(kept)
     smaller = replace(
         recorded,
@@ -115,7 +113,11 @@ def of_recorded(
 
 
 def of_table(training_set: TrainingSet, settings: CompositionConfig) -> Evidence:
-    """Evidence of an outcome table, with the sizes that the router's keys give."""
+    """Evidence of an outcome table, with the sizes that the router's keys give.
+
+    Raises ConfigError where these are not of all its experts.
+    """
+    settings.check_sizes(training_set.experts)
     total, active = settings.sizes_of(training_set.experts)
     return Evidence(training_set, training_set.groups, total, active, settings)
 

@@ -54,7 +54,8 @@ def hide_and_find(
         lines.append(LabelsLine(f"{way}: left out", None, None, accuracy_of(alone), None))
         for confidence in CONFIDENCE:
             given = [_given_back(evidence, *pair, confidence) for pair in pairs]
-            counts = sum(_counted(*pair, new) for pair, new in zip(pairs, given, strict=True))
+            both = zip(pairs, given, strict=True)
+            counts = np.sum([_counted(*pair, new) for pair, new in both], axis=0)
             scores = _scores(evidence, given, splits, active)
             how = f"confidence {confidence:g}" if confidence else "each to the nearest"
             lines.append(

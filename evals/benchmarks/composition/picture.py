@@ -1,6 +1,6 @@
 """Accuracy of compositions, single experts and the oracle over budgets of parameters, drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,16 @@ from routers.fitted.training_set import Floats
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 FAR = 10.0
 """Budgets that are so many times apart are drawn on a logarithmic axis."""
-LABELS = 5
-"""Single experts that are named in a picture: those that no smaller one beats, the best of them."""
+NAMED = 5
+"""Single experts that a picture names at most: the best of those that no smaller one beats."""
+LETTERS = "abcdefghij"
 
 
 def draw(
     path: Path,
     evidence: Evidence,
     parts: Sequence[Part],
-    sweeps: dict[Kind, Sequence[Point]],
+    sweeps: Mapping[Kind, Sequence[Point]],
     unit: str,
 ) -> None:
     """Two pictures beside each other: budgets of all parameters, and of active ones on average."""
@@ -34,10 +35,13 @@ def draw(
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     both = figure.subplots(1, 2, sharey=True)
     means = np.concatenate([part.scores for part in parts]).mean(axis=0)
+    named = sorted({*_front(evidence.total, means), *_front(evidence.active, means)})
+    experts = evidence.training_set.experts
+    letters = dict(zip(sorted(named, key=lambda one: means[one]), LETTERS, strict=False))
     for axes, (kind, points) in zip(both, sweeps.items(), strict=True):
         sizes = evidence.total if kind == "total" else evidence.active
         _panel(axes, kind, points)
-        _singles(axes, evidence.training_set.experts, sizes, means)
+        _singles(axes, letters, sizes, means)
         what = "of all experts kept" if kind == "total" else "of who answers, on average"
         axes.set_xlabel(f"parameters {what}{unit}")
         axes.grid(alpha=0.25)
@@ -48,6 +52,8 @@ def draw(
     both[0].set_ylabel("right answers, %")
     handles, names = both[1].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False)
+    words = "      ".join(f"{letter}  {experts[one]}" for one, letter in letters.items())
+    figure.supxlabel(words, fontsize=9, color="#333333")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
 
@@ -79,20 +85,23 @@ def _panel(axes: Any, kind: Kind, points: Sequence[Point]) -> None:
     axes.step(budgets, single, color=ORANGE, where="post", label="best single expert")
 
 
-def _singles(axes: Any, experts: Sequence[str], sizes: Floats, means: Floats) -> None:
+def _singles(axes: Any, letters: Mapping[int, str], sizes: Floats, means: Floats) -> None:
     axes.plot(sizes, 100 * means, "o", color=ORANGE, markersize=4, alpha=0.7, label="single expert")
-    order = np.lexsort((-means, sizes))
-    best = np.maximum.accumulate(means[order])
-    front = [int(one) for place, one in enumerate(order) if means[one] == best[place]]
-    front = [one for n, one in enumerate(front) if n == 0 or means[one] > means[front[n - 1]]]
-    named = sorted(front, key=lambda one: -means[one])[:LABELS]
-    for place, one in enumerate(sorted(named, key=lambda one: means[one])):
+    for one, letter in letters.items():
         axes.annotate(
-            experts[one],
+            letter,
             (sizes[one], 100 * means[one]),
-            xytext=(8, -12 - 11 * (len(named) - place - 1) if place < len(named) - 1 else -14),
+            xytext=(0, -12),
             textcoords="offset points",
-            fontsize=7.5,
-            color="#333333",
-            arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.6},
+            ha="center",
+            fontsize=9,
+            fontweight="bold",
         )
+
+
+def _front(sizes: Floats, means: Floats) -> list[int]:
+    """Single experts that no other one beats that is no larger, the best `NAMED` of them."""
+    front = [
+        one for one in range(len(sizes)) if not ((sizes <= sizes[one]) & (means > means[one])).any()
+    ]
+    return sorted(front, key=lambda one: -means[one])[:NAMED]
