@@ -62,7 +62,7 @@ def show_map(
     ] = None,
     json_out: own.JsonOut = None,
 ) -> None:
-    """Print the expert of each category, and measure maps of other budgets.
+    """Print a composition's map, and measure other budgets.
 
     On questions that they were not fitted on, beside single experts and the oracle.
     """
@@ -75,4 +75,5 @@ def show_map(
     wanted = (folds, points, at, labels, fallback, plot, json_out)
     if fit is None:
         launch(f"{ROOM}:configured_map", config, name, wanted)
-    launch(f"{ROOM}:recorded_map", None, fit, pool, classifier, vectors, wanted)
+    else:
+        launch(f"{ROOM}:recorded_map", None, fit, pool, classifier, vectors, wanted)
