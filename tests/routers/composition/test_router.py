@@ -133,7 +133,7 @@ def test_what_works_on_a_token_counts_for_the_active_budget_only() -> None:
 
 
 @pytest.mark.parametrize("budget", [{}, {"total": 9.0}, {"active": 3.0}])
-def test_of_equal_experts_the_smallest_answers_alone(budget: dict[str, float]) -> None:
+def test_of_equal_experts_the_smallest_answers_alone(budget: dict[str, Any]) -> None:
     found = solve(problem([[0.5] * 3, [0.5] * 3]), np.array([3.0, 2.0, 4.0]), **budget)
     assert found.experts.tolist() == [1, 1]
     assert found.chosen.tolist() == [1]

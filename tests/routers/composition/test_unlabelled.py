@@ -84,7 +84,7 @@ def test_a_router_learns_from_what_was_served_and_reads_it_back(
     OutcomeTable.from_rows(rows).write(table)
     keys = {"type": "composition", "neighbours": 3, "unlabelled": [SERVED]}
     pool = ("adder", "atlas")
-    first = build("coe", {**keys, "outcomes": str(table)}, pool, lambda: encoder)
+    first: Any = build("coe", {**keys, "outcomes": str(table)}, pool, lambda: encoder)
     first.save(artifact)
     again = build("coe", {**keys, "artifact": str(artifact)}, pool, lambda: encoder)
 

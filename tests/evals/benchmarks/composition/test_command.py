@@ -14,8 +14,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from evals.benchmarks.composition import command
-from evals.cli import main
+from evals.cli import main as _commands  # noqa: F401 - it adds the command
 from experts.errors import ConfigError
+from orchestrator.cli.main import app
 from orchestrator.config.model import load_config
 from routers.outcomes import Outcome, OutcomeTable
 
@@ -122,6 +123,6 @@ def test_another_router_has_no_map(settings: Any) -> None:
 
 @pytest.mark.parametrize("words", [[], ["coe", "--fit", "x"]], ids=["neither", "both"])
 def test_a_name_or_recordings_and_not_both(words: list[str]) -> None:
-    said = CliRunner().invoke(main.app, ["router", "map", *words])
+    said = CliRunner().invoke(app, ["router", "map", *words])
     assert isinstance(said.exception, ConfigError)
     assert "--fit" in str(said.exception)
