@@ -91,7 +91,7 @@ def _singles(axes: Any, letters: Mapping[int, str], sizes: Floats, means: Floats
         axes.annotate(
             letter,
             (sizes[one], 100 * means[one]),
-            xytext=(0, -12),
+            xytext=(7, -11),
             textcoords="offset points",
             ha="center",
             fontsize=9,
