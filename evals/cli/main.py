@@ -1,6 +1,6 @@
 """The console script `coterie`: the service's commands, and those that measure and fit."""
 
-from evals.cli import bench, demo, profile, report, runs, simulate
+from evals.cli import bench, demo, profile, report, router_map, runs, simulate
 from evals.cli.cascade import cascade
 from evals.cli.compose import compose
 from evals.cli.evaluate import evaluate
@@ -8,6 +8,7 @@ from evals.cli.expert import expert
 from evals.cli.fuse import fuse
 from evals.cli.outcomes import outcomes
 from orchestrator.cli.main import app
+from orchestrator.cli.router import router
 from orchestrator.cli.running import run
 
 app.command()(demo.demo)
@@ -21,6 +22,7 @@ app.command()(simulate.simulate)
 evaluate.command("report")(report.report)
 evaluate.command("compare")(report.compare)
 app.command()(compose)
+router.command("map")(router_map.show_map)
 app.command("bench-eval")(runs.bench_eval)
 evaluate.command("run")(runs.run)
 for group, name in (

@@ -41,6 +41,8 @@ class Recorded:
     unit: str
     sizes: Mapping[str, float] = field(default_factory=dict)
     """Billions of parameters in all, of the models whose sizes are known."""
+    active_sizes: Mapping[str, float] = field(default_factory=dict)
+    """Billions of parameters that work on a token, of the same models."""
     kind: AnswerKind = "auto"
     """How the answers of all questions are read; `auto` where they differ in that."""
 
@@ -112,6 +114,7 @@ def read_recorded(prefix: str, pool: Sequence[str], benchmark: str = "") -> Reco
         prices,
         unit,
         _sizes(Path(prefix).parent / MODELS, "params_b"),
+        _sizes(Path(prefix).parent / MODELS, "active_b"),
         _kind([queries[row].get("answer_format") for row in asked]),
     )
 

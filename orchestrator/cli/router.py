@@ -1,4 +1,4 @@
-"""`coterie router`: fit a router to a file, choose its price, print its map."""
+"""`coterie router`: fit a router to a file, choose its price."""
 
 from pathlib import Path
 from typing import Annotated
@@ -51,18 +51,3 @@ def calibrate(
     Prints what each weight costs and scores on held-out questions; writes nothing.
     """
     running.call("orchestrator.cli.router_fitting:calibrate_file", config, name, max_price)
-
-
-@router.command("map")
-def show_map(
-    name: Name,
-    config: options.Config = options.DEFAULT_CONFIG,
-    plot: Annotated[
-        Path | None, typer.Option(help="Also draw quality against size: .svg or .png.")
-    ] = None,
-) -> None:
-    """Print the expert of each category, and maps for other budgets.
-
-    Only routers of type `composition` have such a map.
-    """
-    running.call("orchestrator.cli.router_fitting:show_map_of", config, name, plot)

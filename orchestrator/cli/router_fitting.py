@@ -1,13 +1,11 @@
-"""What `coterie router` does: fits a router to a file, chooses its price, draws its map."""
+"""What `coterie router` does: fits a router to a file, chooses its price."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import typer
-from matplotlib.figure import Figure
 
 from experts.components import parse_keys
 from experts.errors import ConfigError
@@ -16,7 +14,6 @@ from orchestrator.cli.tables import print_table
 from orchestrator.config.model import Config, load_config
 from orchestrator.request.embedding.local import local_embedder
 from orchestrator.request.plan import prices_of
-from routers.composition import mapping
 from routers.fitted.cross_validation import held_out
 from routers.fitted.pricing import best_within, price_curve
 from routers.fitted.router import FittedRouter
@@ -54,11 +51,6 @@ def _task_name(task: str) -> str:
 def calibrate_file(config: Path, name: str, max_price: float) -> None:
     """`coterie router calibrate`. Raises ConfigError."""
     calibrate(load_config(config), name, max_price)
-
-
-def show_map_of(config: Path, name: str, plot: Path | None) -> None:
-    """`coterie router map`. Raises ConfigError."""
-    show_map(load_config(config), name, plot)
 
 
 def fit(tree: Config, name: str, out: Path | None) -> None:
@@ -103,57 +95,6 @@ def calibrate(tree: Config, name: str, max_price: float) -> None:
         f"\nquality_weight: {best.quality_weight:g} costs {best.price:.4g} and scores"
         f" {best.quality:.3f} on held-out questions"
     )
-
-
-def show_map(tree: Config, name: str, plot: Path | None) -> None:
-    """Print a composition's map, and the best maps under other budgets; draw those to `plot`."""
-    made = fitted_router(tree, name)
-    settings = parsed(tree, name)
-    if settings.type != "composition":
-        raise ConfigError(f"routers.{name} is of type {settings.type}: it has no map.")
-    evidence = made.fitted.training_set
-    sizes = np.array([settings.sizes.get(expert, 1.0) for expert in evidence.experts])
-    found = mapping.utilities(evidence, settings.prior_weight)
-    solved = mapping.solve(found, sizes, settings.budget, settings.active_budget)
-    print_table(
-        ("category", "share %", "expert", "utility"),
-        [
-            (
-                category,
-                f"{100 * found.shares[row]:.1f}",
-                evidence.experts[expert],
-                f"{found.values[row, expert]:.3f}",
-            )
-            for row, (category, expert) in enumerate(
-                zip(found.categories, solved.experts, strict=True)
-            )
-        ],
-    )
-    typer.echo()
-    curve = mapping.curve(found, sizes)
-    print_table(
-        ("experts", "total", "active", "quality"),
-        [
-            (str(len(one.chosen)), f"{one.total:.3g}", f"{one.active:.3g}", f"{one.quality:.4f}")
-            for one in curve
-        ],
-    )
-    if plot is not None:
-        _draw(plot, curve)
-        typer.echo(f"wrote {plot}")
-
-
-def _draw(path: Path, curve: Sequence[mapping.Mapping]) -> None:
-    """Quality of the best map under each budget."""
-    mpl.use("Agg")
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.step([one.total for one in curve], [one.quality for one in curve], "o-", where="post")
-    axes.set_xlabel("total size of the experts that are kept")
-    axes.set_ylabel("expected quality of a request")
-    axes.grid(alpha=0.3)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
 
 
 def fittable(tree: Config) -> list[str]:

@@ -5,16 +5,17 @@ Composition of Experts (arXiv 2412.01868) in our reconstruction:
     max   sum_c share_c sum_e utility[c, e] x[c, e]
     s.t.  sum_e x[c, e] = 1,   x[c, e] <= y[e]
           sum_e size_e y[e] <= total
-          sum_c share_c sum_e size_e x[c, e] <= active      (optional)
+          sum_c share_c sum_e works_e x[c, e] <= active     (optional)
           y binary; x too where `active` is given, otherwise it is integral by itself
 
-solved by HiGHS.
+solved to optimality by HiGHS. `works` are the parameters that work on a token; in a mixture of
+experts they are fewer than those that are kept in memory, `size`.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack, kron
 from scipy.sparse import eye_array as eye
@@ -23,6 +24,10 @@ from experts.errors import ConfigError
 from routers.fitted.training_set import Floats, Indices, TrainingSet
 
 SLACK = 1e-9
+GAP = 1e-7
+"""Share of the best map's quality that may be missing: none that counts."""
+PERCENT = 100
+"""Quality is given to the solver in percent, since its tolerances are absolute."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +43,7 @@ class Mapping:
     total: float
     """Total size of the experts that are kept."""
     active: float
-    """Mean size of the expert that answers."""
+    """Mean active size of the expert that answers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +76,15 @@ def solve(
     total: float | None = None,
     active: float | None = None,
     kept: tuple[int, ...] = (),
+    active_sizes: Floats | None = None,
 ) -> Mapping:
     """The best mapping; the `kept` experts are among the chosen ones in any case.
 
-    Sizes and budgets are in the same unit, by convention billions of parameters. Raises ConfigError
-    where no set of experts fits.
+    `sizes` [M] count for the `total` budget, `active_sizes` [M] (by default the same) for the
+    `active` one; all in the same unit, by convention billions of parameters. Of equally good maps
+    it is the smaller one. Raises ConfigError where no set of experts fits.
     """
+    works = sizes if active_sizes is None else active_sizes
     count, width = found.values.shape
     pairs = count * width
     worth = (found.shares[:, None] * found.values).ravel()
@@ -90,25 +98,52 @@ def solve(
         row = np.concatenate([np.zeros(pairs), sizes])[None]
         rows.append(LinearConstraint(row, -np.inf, total * (1 + SLACK)))
     if active is not None:
-        row = np.concatenate([np.outer(found.shares, sizes).ravel(), np.zeros(width)])[None]
+        row = np.concatenate([np.outer(found.shares, works).ravel(), np.zeros(width)])[None]
         rows.append(LinearConstraint(row, -np.inf, active * (1 + SLACK)))
     lowest = np.zeros(pairs + width)
     lowest[[pairs + expert for expert in kept]] = 1
+    highest = np.ones(pairs + width)
+    if total is None:  # Then everybody may be kept, and each category decides for itself.
+        lowest[pairs:] = 1
+        highest[:pairs] = ~_dominated(found.values, works, sizes).ravel()
     # A tiny price on size: of equally good experts the smaller ones, and none for nothing.
     price = 1e-7 / max(float(sizes.sum()), SLACK)
-    cost = np.concatenate([-worth, price * sizes + SLACK])
+    cost = PERCENT * np.concatenate([-worth, price * sizes + SLACK])
     integral = np.concatenate([np.full(pairs, 0 if active is None else 1), np.ones(width)])
-    result = milp(cost, constraints=rows, integrality=integral, bounds=Bounds(lowest, 1))
+    result = milp(
+        cost,
+        constraints=rows,
+        integrality=integral,
+        bounds=Bounds(lowest, highest),
+        options={"mip_rel_gap": GAP},
+    )
     if result.x is None:
         raise ConfigError(
-            f"No set of experts fits: total {total}, active {active}, sizes {sizes.tolist()}"
-            f" ({result.message}).",
-            hint="Raise `budget` or `active_budget`.",
+            f"No set of experts fits: total budget {total}, active budget {active}; the smallest"
+            f" expert has {sizes.min():g} in all and {works.min():g} active ({result.message}).",
+            hint="Raise `budget` or `active_budget`; the general expert of `coverage` counts, too.",
         )
-    return _read(result.x, found, sizes, kept)
+    return _read(result.x, found, sizes, works, kept)
 
 
-def _read(solution: Floats, found: Utilities, sizes: Floats, kept: tuple[int, ...]) -> Mapping:
+def _dominated(values: Floats, works: Floats, sizes: Floats) -> NDArray[np.bool_]:
+    """[C, M] where another expert is as good and no larger: without a total budget, never needed.
+
+    Of experts that are equal in both the smaller one in memory stays, then the first.
+    """
+    rank = np.empty(len(sizes), dtype=np.intp)
+    rank[np.lexsort((np.arange(len(sizes)), sizes))] = np.arange(len(sizes))
+    better = values[:, :, None] > values[:, None, :]
+    equal = values[:, :, None] == values[:, None, :]
+    smaller, same = works[:, None] < works[None], works[:, None] == works[None]
+    first = rank[:, None] < rank[None]
+    found = (better & (smaller | same)) | (equal & (smaller | (same & first)))
+    return np.asarray(found.any(axis=1))
+
+
+def _read(
+    solution: Floats, found: Utilities, sizes: Floats, works: Floats, kept: tuple[int, ...]
+) -> Mapping:
     count, width = found.values.shape
     experts = solution[: count * width].reshape(count, width).argmax(axis=1)
     chosen = np.unique(np.concatenate([experts, np.array(kept, dtype=np.intp)]))
@@ -118,13 +153,5 @@ def _read(solution: Floats, found: Utilities, sizes: Floats, kept: tuple[int, ..
         chosen,
         quality,
         float(sizes[chosen].sum()),
-        float(found.shares @ sizes[experts]),
+        float(found.shares @ works[experts]),
     )
-
-
-def curve(found: Utilities, sizes: Floats, points: int = 12) -> list[Mapping]:
-    """The best mapping under growing total budgets, from the smallest expert to all of them."""
-    budgets = np.geomspace(sizes.min(), sizes.sum(), points)
-    solved = [solve(found, sizes, float(budget)) for budget in budgets]
-    changed = [True, *(not np.array_equal(a.experts, b.experts) for a, b in pairwise(solved))]
-    return [one for one, new in zip(solved, changed, strict=True) if new]

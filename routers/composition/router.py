@@ -1,15 +1,16 @@
 """The router of a Composition of Experts (arXiv 2412.01868): a category, then its expert."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from routers.composition.classifier import Classifier, Kind, fit, load
+from routers.composition.classifier import Classifier, fit, load
+from routers.composition.composition_config import CompositionConfig
 from routers.composition.mapping import Utilities, solve, utilities
-from routers.fitted.fitted_config import FittedConfig
+from routers.composition.unlabelled import check, labelled
+from routers.fitted.fitting import Fitted
 from routers.fitted.predictor import Prediction, Predictor
 from routers.fitted.router import FittedRouter
 from routers.fitted.training_set import Floats, TrainingSet
@@ -19,52 +20,6 @@ BEHIND = 1e-3
 even where predictions are trusted little."""
 
 SHOWN_CATEGORIES = 3
-
-
-class CompositionConfig(FittedConfig):
-    """The keys of a Composition of Experts."""
-
-    type: Literal["composition"]
-    classifier: Kind = Field("knn", description="The classifier of a request's category.")
-    neighbours: int = Field(
-        24, ge=1, le=1024, description="Number of nearest questions that vote, for `knn`."
-    )
-    strength: float = Field(
-        10.0, gt=0, description="Inverse regularisation strength, scikit-learn's C, for `logistic`."
-    )
-    prior_weight: float = Field(
-        20.0,
-        ge=0,
-        description="Weight of an expert's overall mean in each category, as a number of answers.",
-    )
-    sizes: dict[str, float] = Field(
-        default={},
-        description="Billions of parameters of each expert; 1 for an expert that is not named.",
-    )
-    budget: float | None = Field(
-        None,
-        gt=0,
-        description="Most parameters of all experts in the map together, in the same unit.",
-    )
-    active_budget: float | None = Field(
-        None,
-        gt=0,
-        description="Most parameters of the expert that answers, on average over requests.",
-    )
-
-    def problems(self, experts: Sequence[str]) -> tuple[str, ...]:
-        """Sizes must be positive and of experts of the pool."""
-        found = super().problems(experts)
-        known = ", ".join(experts)
-        unknown = tuple(
-            f"sizes.{name}: no expert is called `{name}` (known: {known})."
-            for name in self.sizes
-            if name not in experts
-        )
-        bad = tuple(
-            f"sizes.{name}: must be above 0." for name, size in self.sizes.items() if size <= 0
-        )
-        return (*found, *unknown, *bad)
 
 
 class Composition(Predictor):
@@ -88,11 +43,12 @@ class Composition(Predictor):
 
     @classmethod
     def fit(cls, training_set: TrainingSet, config: CompositionConfig) -> Self:
+        training_set = _labelled(training_set, config)
         found = utilities(training_set, config.prior_weight)
-        sizes = np.array([config.sizes.get(expert, 1.0) for expert in training_set.experts])
+        sizes, active = config.sizes_of(training_set.experts)
         general = config.coverage.general if config.coverage else None
         kept = (training_set.experts.index(general),) if general in training_set.experts else ()
-        mapping = solve(found, sizes, config.budget, config.active_budget, kept)
+        mapping = solve(found, sizes, config.budget, config.active_budget, kept, active)
         classify = fit(
             config.classifier, training_set, found.categories, config.neighbours, config.strength
         )
@@ -110,6 +66,7 @@ class Composition(Predictor):
         found = Utilities(names, arrays["utilities"], arrays["shares"])
         if found.values.shape != (len(names), len(training_set.experts)):
             raise ValueError("the map is not of these experts")
+        training_set = _labelled(training_set, config)
         classify = load(config.classifier, arrays, training_set, names, config.neighbours)
         return cls(classify, found, arrays["own"], arrays["kept"].astype(bool))
 
@@ -140,6 +97,10 @@ class Composition(Predictor):
         return Prediction(self._worth[probable.argmax(axis=1)], entropy, details=details)
 
 
+def _labelled(training_set: TrainingSet, config: CompositionConfig) -> TrainingSet:
+    return labelled(training_set, config.unlabelled, config.neighbours, config.label_confidence)
+
+
 class CompositionRouter(FittedRouter):
     """Routes in two steps: to the most probable category, and to the expert of that category.
 
@@ -149,3 +110,11 @@ class CompositionRouter(FittedRouter):
 
     Config = CompositionConfig
     predictor = Composition
+
+    @classmethod
+    def fit(cls, training_set: TrainingSet, config: Any) -> Fitted:
+        """As every fitted router. Raises ConfigError for keys that do not fit the outcomes."""
+        check(training_set, config.unlabelled)
+        if config.budget is not None or config.active_budget is not None:
+            config.check_sizes(training_set.experts)
+        return super().fit(training_set, config)

@@ -24,6 +24,7 @@ from evals.cli import (
     outcomes,
     profile,
     report,
+    router_map,
     runs,
 )
 from evals.cli import simulate as simulation
@@ -108,7 +109,7 @@ ARGUMENTS = {
     ("cascade", "fit"): ["pool/cascade"], ("compose",): ["run"],
 }  # fmt: skip
 MODULES = (bench, cascade, compose, demo, evaluate, expert, fuse, outcomes, profile, simulation,
-           service, report, router, runs)  # fmt: skip
+           service, report, router, router_map, runs)  # fmt: skip
 
 
 def test_role_tokens_without_a_folder_are_refused() -> None:

@@ -1,0 +1,1 @@
+"""Composition of Experts over budgets of parameters: what `coterie router map` measures."""
