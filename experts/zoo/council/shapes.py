@@ -1,0 +1,78 @@
+"""The architectures of the council: six families of about the same size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import (
+    GemmaConfig,
+    GPTNeoXConfig,
+    LlamaConfig,
+    PhiConfig,
+    PreTrainedConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
+
+MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
+    "ada": (
+        LlamaConfig,
+        {
+            "hidden_size": 128,
+            "intermediate_size": 256,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+        },
+    ),
+    "ben": (
+        Qwen2Config,
+        {
+            "hidden_size": 128,
+            "intermediate_size": 224,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 4,
+        },
+    ),
+    "cleo": (
+        Qwen3Config,
+        {
+            "hidden_size": 128,
+            "intermediate_size": 256,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 1,
+            "head_dim": 32,
+        },
+    ),
+    "dan": (
+        GemmaConfig,
+        {
+            "hidden_size": 128,
+            "intermediate_size": 256,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 3,
+            "num_key_value_heads": 1,
+            "head_dim": 64,
+        },
+    ),
+    "eva": (
+        GPTNeoXConfig,
+        {
+            "hidden_size": 128,
+            "intermediate_size": 384,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 2,
+        },
+    ),
+    "finn": (
+        PhiConfig,
+        {
+            "hidden_size": 128,
+            "intermediate_size": 320,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+        },
+    ),
+}
