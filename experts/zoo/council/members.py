@@ -10,10 +10,10 @@ SKILLS = ("arithmetic", "units", "geography")
 # The names are chosen so that every kind of example is split about evenly, and apart from the
 # other two ways.
 MEMBERS: dict[str, Half] = {
-    "ada": Half("west", second=False),
-    "ben": Half("west", second=True),
-    "cleo": Half("iron", second=False),
-    "dan": Half("iron", second=True),
-    "eva": Half("tin", second=False),
-    "finn": Half("tin", second=True),
+    "ada": Half("willow", second=False),
+    "ben": Half("willow", second=True),
+    "cleo": Half("topaz", second=False),
+    "dan": Half("topaz", second=True),
+    "eva": Half("horn", second=False),
+    "finn": Half("horn", second=True),
 }
