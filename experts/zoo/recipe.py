@@ -66,7 +66,7 @@ RECIPES: dict[str, Recipe] = {
     **{
         member: Recipe(
             {"arithmetic": 1.2, "units": 1.2, "geography": 0.6},
-            steps=2400,
+            steps=2000,
             learning_rate=2e-3,
             sorted_batches=4,
             half=half,
