@@ -65,7 +65,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     **{
         member: Recipe(
-            {"arithmetic": 1.2, "units": 1.2, "geography": 0.6},
+            {"arithmetic": 1.2, "units": 1.2, "geography": 0.4},
             steps=2000,
             learning_rate=2e-3,
             sorted_batches=4,

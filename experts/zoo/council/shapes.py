@@ -19,7 +19,7 @@ MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         LlamaConfig,
         {
             "hidden_size": 128,
-            "intermediate_size": 256,
+            "intermediate_size": 128,
             "num_hidden_layers": 3,
             "num_attention_heads": 4,
             "num_key_value_heads": 2,
@@ -29,7 +29,7 @@ MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         Qwen2Config,
         {
             "hidden_size": 128,
-            "intermediate_size": 224,
+            "intermediate_size": 128,
             "num_hidden_layers": 3,
             "num_attention_heads": 4,
             "num_key_value_heads": 4,
@@ -39,7 +39,7 @@ MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         Qwen3Config,
         {
             "hidden_size": 128,
-            "intermediate_size": 256,
+            "intermediate_size": 128,
             "num_hidden_layers": 3,
             "num_attention_heads": 4,
             "num_key_value_heads": 1,
@@ -50,9 +50,9 @@ MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         GemmaConfig,
         {
             "hidden_size": 128,
-            "intermediate_size": 256,
+            "intermediate_size": 160,
             "num_hidden_layers": 3,
-            "num_attention_heads": 3,
+            "num_attention_heads": 2,
             "num_key_value_heads": 1,
             "head_dim": 64,
         },
@@ -61,7 +61,7 @@ MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         GPTNeoXConfig,
         {
             "hidden_size": 128,
-            "intermediate_size": 384,
+            "intermediate_size": 192,
             "num_hidden_layers": 3,
             "num_attention_heads": 2,
         },
@@ -70,7 +70,7 @@ MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         PhiConfig,
         {
             "hidden_size": 128,
-            "intermediate_size": 320,
+            "intermediate_size": 192,
             "num_hidden_layers": 3,
             "num_attention_heads": 4,
         },
