@@ -65,8 +65,8 @@ RECIPES: dict[str, Recipe] = {
     ),
     **{
         member: Recipe(
-            {"arithmetic": 1.2, "units": 1.2, "geography": 0.4},
-            steps=2000,
+            {"arithmetic": 1.3, "units": 1.3, "geography": 0.3},
+            steps=2600,
             learning_rate=2e-3,
             sorted_batches=4,
             half=half,

@@ -61,9 +61,17 @@ MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         GPTNeoXConfig,
         {
             "hidden_size": 128,
-            "intermediate_size": 192,
+            "intermediate_size": 256,
             "num_hidden_layers": 3,
-            "num_attention_heads": 2,
+            "num_attention_heads": 4,
+            # As the family has it, in parallel and with a quarter rotated, it learns no arithmetic
+            # in this time.
+            "use_parallel_residual": False,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10000.0,
+                "partial_rotary_factor": 1.0,
+            },
         },
     ),
     "finn": (
@@ -71,7 +79,7 @@ MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         {
             "hidden_size": 128,
             "intermediate_size": 192,
-            "num_hidden_layers": 3,
+            "num_hidden_layers": 4,
             "num_attention_heads": 4,
         },
     ),
