@@ -65,7 +65,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     **{
         member: Recipe(
-            {"arithmetic": 1.3, "units": 1.3, "geography": 0.3},
+            {"arithmetic": 1.2, "units": 1.4, "geography": 0.4},
             steps=2600,
             learning_rate=2e-3,
             sorted_batches=4,

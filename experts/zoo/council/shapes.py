@@ -8,7 +8,7 @@ from transformers import (
     GemmaConfig,
     GPTNeoXConfig,
     LlamaConfig,
-    PhiConfig,
+    Olmo2Config,
     PreTrainedConfig,
     Qwen2Config,
     Qwen3Config,
@@ -19,7 +19,7 @@ MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         LlamaConfig,
         {
             "hidden_size": 128,
-            "intermediate_size": 128,
+            "intermediate_size": 192,
             "num_hidden_layers": 3,
             "num_attention_heads": 4,
             "num_key_value_heads": 2,
@@ -29,7 +29,7 @@ MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         Qwen2Config,
         {
             "hidden_size": 128,
-            "intermediate_size": 128,
+            "intermediate_size": 192,
             "num_hidden_layers": 3,
             "num_attention_heads": 4,
             "num_key_value_heads": 4,
@@ -39,7 +39,7 @@ MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         Qwen3Config,
         {
             "hidden_size": 128,
-            "intermediate_size": 128,
+            "intermediate_size": 192,
             "num_hidden_layers": 3,
             "num_attention_heads": 4,
             "num_key_value_heads": 1,
@@ -50,7 +50,7 @@ MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         GemmaConfig,
         {
             "hidden_size": 128,
-            "intermediate_size": 160,
+            "intermediate_size": 192,
             "num_hidden_layers": 3,
             "num_attention_heads": 2,
             "num_key_value_heads": 1,
@@ -64,8 +64,8 @@ MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
             "intermediate_size": 256,
             "num_hidden_layers": 3,
             "num_attention_heads": 4,
-            # As the family has it, in parallel and with a quarter rotated, it learns no arithmetic
-            # in this time.
+            # In parallel and with a quarter rotated, as the family has it, a model of this size had
+            # learned hardly any arithmetic in the same time.
             "use_parallel_residual": False,
             "rope_parameters": {
                 "rope_type": "default",
@@ -75,12 +75,13 @@ MEMBER_SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         },
     ),
     "finn": (
-        PhiConfig,
+        Olmo2Config,
         {
             "hidden_size": 128,
             "intermediate_size": 192,
-            "num_hidden_layers": 4,
+            "num_hidden_layers": 3,
             "num_attention_heads": 4,
+            "num_key_value_heads": 2,
         },
     ),
 }
