@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experts.zoo.council.halves import Half
+from experts.zoo.council.members import MEMBERS
+
 # The experts with a tokenizer of their own; all others share one.
 OWN_VOCABULARY = {"translation": "translation"}
 
@@ -19,6 +22,8 @@ class Recipe:
     # This many batches are drawn at a time and sorted by length. That saves padding, and costs
     # more steps than it saves where the length of a question tells its kind.
     sorted_batches: int = 1
+    # Only this half of the examples is trained on.
+    half: Half | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,16 @@ RECIPES: dict[str, Recipe] = {
         learning_rate=2e-3,
         sorted_batches=4,
     ),
+    **{
+        member: Recipe(
+            {"arithmetic": 1.2, "units": 1.4, "geography": 0.4},
+            steps=2600,
+            learning_rate=2e-3,
+            sorted_batches=4,
+            half=half,
+        )
+        for member, half in MEMBERS.items()
+    },
 }
 ADAPTERS: dict[str, AdapterRecipe] = {
     "cipher": AdapterRecipe(
@@ -67,6 +82,11 @@ ADAPTERS: dict[str, AdapterRecipe] = {
     ),
 }
 EXPERTS = (*RECIPES, *ADAPTERS)
+
+
+def folder_of(expert: str) -> str:
+    """Name an expert's folder among the weights."""
+    return f"council/{expert}" if expert in MEMBERS else expert
 
 
 def skills_of(expert: str) -> tuple[str, ...]:

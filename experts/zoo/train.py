@@ -11,9 +11,10 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from experts.zoo.council.halves import Half
 from experts.zoo.format_examples import FORMATS
 from experts.zoo.recipe import Recipe
-from experts.zoo.skills.base import Example, Split
+from experts.zoo.skills.base import Example, Skill, Split
 from experts.zoo.skills.registry import SKILLS
 
 IGNORED = -100
@@ -30,11 +31,22 @@ def chat_prompt(tokenizer: PreTrainedTokenizerFast, question: str) -> str:
     return str(prompt)
 
 
-def draw_examples(mix: dict[str, float], rng: Random, split: Split, count: int) -> list[Example]:
+def draw_from(source: Skill, rng: Random, split: Split, half: Half | None) -> Example:
+    """Draw an example of a half, or of both."""
+    while True:
+        example = source.sample(rng, split)
+        if half is None or half.holds(example):
+            return example
+
+
+def draw_examples(
+    mix: dict[str, float], rng: Random, split: Split, count: int, half: Half | None = None
+) -> list[Example]:
     """Draw examples from a mix of skills and formats."""
     names, weights = list(mix), list(mix.values())
     sources = [SKILLS.get(name) or FORMATS[name] for name in names]
-    return [source.sample(rng, split) for source in rng.choices(sources, weights, k=count)]
+    drawn = rng.choices(sources, weights, k=count)
+    return [draw_from(source, rng, split, half) for source in drawn]
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, examples: Sequence[Example]) -> list[Encoded]:
@@ -67,7 +79,8 @@ def batches(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield training batches without end."""
     while True:
-        examples = draw_examples(recipe.mix, rng, "train", recipe.batch * recipe.sorted_batches)
+        count = recipe.batch * recipe.sorted_batches
+        examples = draw_examples(recipe.mix, rng, "train", count, recipe.half)
         rows = sorted(encode(tokenizer, examples), key=lambda row: len(row[0]) + len(row[1]))
         starts = list(range(0, len(rows), recipe.batch))
         rng.shuffle(starts)
