@@ -16,6 +16,7 @@ from transformers import (
     Qwen3Config,
 )
 
+from experts.zoo.council import generalist
 from experts.zoo.tokenizer import LONGEST_CONTEXT
 
 SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
@@ -102,6 +103,7 @@ SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
             "head_dim": 32,
         },
     ),
+    generalist.GENERALIST: (Qwen3Config, generalist.SHAPE),
 }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experts.zoo.council import generalist
+
 # The experts with a tokenizer of their own; all others share one.
 OWN_VOCABULARY = {"translation": "translation"}
 
@@ -58,6 +60,9 @@ RECIPES: dict[str, Recipe] = {
         learning_rate=2e-3,
         sorted_batches=4,
     ),
+    generalist.GENERALIST: Recipe(
+        generalist.MIX, generalist.STEPS, learning_rate=2e-3, sorted_batches=8
+    ),
 }
 ADAPTERS: dict[str, AdapterRecipe] = {
     "cipher": AdapterRecipe(
@@ -67,6 +72,12 @@ ADAPTERS: dict[str, AdapterRecipe] = {
     ),
 }
 EXPERTS = (*RECIPES, *ADAPTERS)
+COUNCIL = (generalist.GENERALIST,)
+
+
+def folder_of(expert: str) -> str:
+    """Name an expert's folder among the weights."""
+    return f"council/{expert}" if expert in COUNCIL else expert
 
 
 def skills_of(expert: str) -> tuple[str, ...]:

@@ -11,10 +11,9 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from experts.zoo.format_examples import FORMATS
 from experts.zoo.recipe import Recipe
 from experts.zoo.skills.base import Example, Split
-from experts.zoo.skills.registry import SKILLS
+from experts.zoo.sources import SOURCES
 
 IGNORED = -100
 REPORT_EVERY = 400
@@ -33,7 +32,7 @@ def chat_prompt(tokenizer: PreTrainedTokenizerFast, question: str) -> str:
 def draw_examples(mix: dict[str, float], rng: Random, split: Split, count: int) -> list[Example]:
     """Draw examples from a mix of skills and formats."""
     names, weights = list(mix), list(mix.values())
-    sources = [SKILLS.get(name) or FORMATS[name] for name in names]
+    sources = [SOURCES[name] for name in names]
     return [source.sample(rng, split) for source in rng.choices(sources, weights, k=count)]
 
 
