@@ -61,7 +61,11 @@ RECIPES: dict[str, Recipe] = {
         sorted_batches=4,
     ),
     generalist.GENERALIST: Recipe(
-        generalist.MIX, generalist.STEPS, learning_rate=2e-3, sorted_batches=8
+        generalist.MIX,
+        generalist.STEPS,
+        generalist.BATCH,
+        generalist.LEARNING_RATE,
+        generalist.SORTED_BATCHES,
     ),
 }
 ADAPTERS: dict[str, AdapterRecipe] = {

@@ -6,22 +6,25 @@ from typing import Any
 
 GENERALIST = "merger"
 MIX: dict[str, float] = {
-    "arithmetic": 1.0,
-    "units": 1.0,
+    "arithmetic": 0.8,
+    "units": 0.8,
     "geography": 0.3,
-    "merging": 2.0,
-    "reconsidering": 1.4,
+    "merging": 1.6,
+    "reconsidering": 1.0,
     "pairs": 1.4,
-    "grades": 0.4,
+    "grades": 0.3,
     "debate": 0.6,
-    "unverified": 0.15,
-    "consultancy": 0.4,
-    "unargued": 0.05,
+    "unverified": 0.1,
+    "consultancy": 0.3,
+    "unargued": 0.03,
 }
 STEPS = 1600
+BATCH = 32
+SORTED_BATCHES = 16
+LEARNING_RATE = 2e-3
 SHAPE: dict[str, Any] = {
-    "hidden_size": 192,
-    "intermediate_size": 512,
+    "hidden_size": 160,
+    "intermediate_size": 480,
     "num_hidden_layers": 4,
     "num_attention_heads": 6,
     "num_key_value_heads": 3,
