@@ -45,9 +45,9 @@ CONFIG = JudgedDebateConfig(type="judged_debate", rounds=ROUNDS, judge="judge", 
 PASSAGE = sample_passage(Random(5), "test")
 
 
-def verified(case_text: str) -> int:
-    """How much speaks for a side: a verified sentence about what is asked, later ones more."""
-    return case_text.count("<verified_quote>Later") * 2 + case_text.count("<verified_quote>")
+def verified(case_text: str) -> bool:
+    """Whether what a side says first is verified: scripts begin with what matters."""
+    return "".join(case_text.splitlines()[1:2]).startswith("<verified_quote>")
 
 
 def rule(body: dict[str, Any]) -> str:
