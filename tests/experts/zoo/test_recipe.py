@@ -12,11 +12,11 @@ from transformers import AutoConfig, AutoTokenizer
 from experts.fused.roles import fused
 from experts.zoo import recipe
 from experts.zoo.architectures import SHAPES
-from experts.zoo.recipe import ADAPTERS, EXPERTS, OWN_VOCABULARY, RECIPES
+from experts.zoo.recipe import ADAPTERS, EXPERTS, OWN_VOCABULARY, RECIPES, folder_of
 from experts.zoo.tokenizer import LONGEST_CONTEXT, SHARED, build
 
 WEIGHTS = Path(recipe.__file__).parent / "weights"
-LARGEST_FILE, LARGEST_TOTAL = 10e6, 24e6
+LARGEST_FILE, LARGEST_TOTAL = 10e6, 28e6
 
 
 def dtypes(path: Path) -> set[str]:
@@ -25,9 +25,10 @@ def dtypes(path: Path) -> set[str]:
 
 
 def test_every_folder_is_an_expert() -> None:
-    folders = {path.name for path in WEIGHTS.iterdir() if path.is_dir()}
+    files = (*WEIGHTS.rglob("config.json"), *WEIGHTS.rglob("adapter_config.json"))
+    folders = {path.parent.relative_to(WEIGHTS).as_posix() for path in files}
     made_of_them = {name for name in folders if fused(str(WEIGHTS / name))}
-    assert folders - made_of_them == set(EXPERTS)
+    assert folders - made_of_them == {folder_of(expert) for expert in EXPERTS}
     assert made_of_them == {"fusion_route", "thoughts"}
 
 
@@ -39,19 +40,19 @@ def test_weights_are_small() -> None:
 
 @pytest.mark.parametrize("expert", RECIPES)
 def test_configuration_loads_and_matches_the_recipe(expert: str) -> None:
-    config = AutoConfig.from_pretrained(WEIGHTS / expert)
+    config = AutoConfig.from_pretrained(WEIGHTS / folder_of(expert))
     kind, shape = SHAPES[expert]
     assert isinstance(config, kind)
     assert {key: getattr(config, key) for key in shape} == shape
     assert config.max_position_embeddings == LONGEST_CONTEXT
-    assert dtypes(WEIGHTS / expert / "model.safetensors") == {"F16"}
+    assert dtypes(WEIGHTS / folder_of(expert) / "model.safetensors") == {"F16"}
 
 
 @pytest.mark.parametrize("expert", RECIPES)
 def test_tokenizer_is_the_recipe_s_and_fits(expert: str) -> None:
-    stored = AutoTokenizer.from_pretrained(WEIGHTS / expert)
+    stored = AutoTokenizer.from_pretrained(WEIGHTS / folder_of(expert))
     built = build(OWN_VOCABULARY.get(expert, SHARED))
-    config = AutoConfig.from_pretrained(WEIGHTS / expert)
+    config = AutoConfig.from_pretrained(WEIGHTS / folder_of(expert))
     text = 'Question: Write "tarin" backwards, 45 times.'
     assert stored.get_vocab() == built.get_vocab()
     assert stored(text)["input_ids"] == built(text)["input_ids"]
@@ -75,7 +76,7 @@ def test_adapter_has_low_rank_and_no_whole_modules(expert: str) -> None:
 def test_experts_have_different_shapes() -> None:
     shapes = set()
     for expert in RECIPES:
-        config = AutoConfig.from_pretrained(WEIGHTS / expert)
+        config = AutoConfig.from_pretrained(WEIGHTS / folder_of(expert))
         heads = config.num_attention_heads
         width = getattr(config, "head_dim", None) or config.hidden_size // heads
         shapes.add((getattr(config, "num_key_value_heads", heads) or heads, width))
