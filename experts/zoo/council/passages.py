@@ -101,11 +101,10 @@ def _other(draw_one: Callable[[Random], str], rng: Random, taken: str) -> str:
     return drawn
 
 
-def _new_topic(kind: Kind, rng: Random, taken: set[str]) -> Topic:
-    while (topic := kind.topic(rng)).question in taken:
+def _other_topic(kind: Kind, rng: Random, topic: Topic) -> Topic:
+    while (drawn := kind.topic(rng)).question == topic.question:
         pass
-    taken.add(topic.question)
-    return topic
+    return drawn
 
 
 def _mix(rng: Random, groups: list[list[str]]) -> tuple[str, ...]:
@@ -128,17 +127,18 @@ def sample_passage(rng: Random, split: Split) -> Passage:
     wrong = _other(kind.value, rng, right)
     revised = rng.random() < REVISED_SHARE
     decisive = topic.say(right, later=revised)
-    taken = {topic.question}
-    if revised:
-        misleading = topic.say(wrong, later=False)
-        groups = [[misleading, decisive]]
-    else:
-        misleading = _new_topic(kind, rng, taken).say(wrong, later=False)
-        groups = [[decisive], [misleading]]
+    # The wrong answer is what was so at first, or what is so of something else.
+    other = topic if revised else _other_topic(kind, rng, topic)
+    misleading = other.say(wrong, later=False)
+    groups = [[misleading, decisive]] if revised else [[decisive], [misleading]]
+    taken = {topic.question, other.question}
     length = rng.randint(FEWEST_SENTENCES, MOST_SENTENCES)
     while sum(map(len, groups)) < length:
         filler = rng.choice(KINDS)
-        about, value = _new_topic(filler, rng, taken), filler.value(rng)
+        about, value = filler.topic(rng), filler.value(rng)
+        if about.question in taken:  # Of one kind, there may be no other left.
+            continue
+        taken.add(about.question)
         told = [about.say(value, later=False)]
         if sum(map(len, groups)) + 1 < length and rng.random() < REVISED_SHARE:
             told.append(about.say(_other(filler.value, rng, value), later=True))
