@@ -132,3 +132,24 @@ def panels(
     targets = {"beside": beside, "at_most": at_most, "gain": share}
     arguments = (tuple(composition or ()), own.wanted(task, data_root), targets, json_out)
     launch("evals.benchmarks.panels.command:panels", config, *arguments)
+
+
+@evaluate.command()
+def debates(
+    config: options.Config = options.DEFAULT_CONFIG,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="The expert that judges. Default: that of the file's `judged_debate`."),
+    ] = None,
+    passages: Annotated[int, typer.Option(min=1, help="Passages that are debated.")] = 200,
+    seed: Annotated[int, typer.Option(help="Draws the passages.")] = 0,
+    in_flight: Annotated[int, typer.Option(min=1, help="Debates at a time.")] = 32,
+    json_out: own.JsonOut = None,
+) -> None:
+    """Let an expert judge debates about passages that it cannot see.
+
+    Both sides are scripted; shown beside one side, none, and quotes that nobody checks. The exit
+    code is 1 if the judge is not more often right with more to hear.
+    """
+    arguments = (judge, passages, seed, in_flight, json_out)
+    launch("evals.benchmarks.panels.debates:debates", config, *arguments)

@@ -16,6 +16,7 @@ from transformers import (
     Qwen3Config,
 )
 
+from experts.zoo.council import generalist
 from experts.zoo.council.shapes import MEMBER_SHAPES
 from experts.zoo.tokenizer import LONGEST_CONTEXT
 
@@ -104,6 +105,7 @@ SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         },
     ),
     **MEMBER_SHAPES,
+    generalist.GENERALIST: (Qwen3Config, generalist.SHAPE),
 }
 
 

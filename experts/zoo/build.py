@@ -18,10 +18,10 @@ from transformers import (
 
 from experts.zoo import data, lora
 from experts.zoo.architectures import configure
-from experts.zoo.format_examples import FORMATS
 from experts.zoo.recipe import ADAPTERS, OWN_VOCABULARY, RECIPES, folder_of, skills_of
 from experts.zoo.skills.base import Example
 from experts.zoo.skills.registry import SKILLS
+from experts.zoo.sources import SOURCES
 from experts.zoo.tokenizer import SHARED, save_unswapped
 from experts.zoo.tokenizer import build as build_tokenizer
 from experts.zoo.train import accuracy, train
@@ -34,7 +34,7 @@ FORMAT_QUESTIONS = 200
 def prepare(seed: int) -> None:
     """Make a run repeatable on one machine."""
     torch.manual_seed(seed)
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(min(THREADS, torch.get_num_threads()))
 
 
 def build_model(expert: str, out: Path, seed: int, steps_scale: float) -> float:
@@ -82,9 +82,9 @@ def load(expert: str, out: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFa
 
 def held_out_examples(name: str) -> list[Example]:
     """Take a skill's published test rows, or fresh held-out prompts of a format."""
-    if name in FORMATS:
+    if name not in SKILLS:
         rng = Random(f"{name} test")
-        return [FORMATS[name].sample(rng, "test") for _ in range(FORMAT_QUESTIONS)]
+        return [SOURCES[name].sample(rng, "test") for _ in range(FORMAT_QUESTIONS)]
     return [
         Example(row["question"], row["answer"], tuple(row["keywords"]))
         for row in data.rows(SKILLS[name])

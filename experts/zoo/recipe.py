@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experts.zoo.council import generalist
 from experts.zoo.council.halves import Half
 from experts.zoo.council.members import MEMBERS
 
@@ -73,6 +74,13 @@ RECIPES: dict[str, Recipe] = {
         )
         for member, half in MEMBERS.items()
     },
+    generalist.GENERALIST: Recipe(
+        generalist.MIX,
+        generalist.STEPS,
+        generalist.BATCH,
+        generalist.LEARNING_RATE,
+        generalist.SORTED_BATCHES,
+    ),
 }
 ADAPTERS: dict[str, AdapterRecipe] = {
     "cipher": AdapterRecipe(
@@ -82,11 +90,12 @@ ADAPTERS: dict[str, AdapterRecipe] = {
     ),
 }
 EXPERTS = (*RECIPES, *ADAPTERS)
+COUNCIL = (*MEMBERS, generalist.GENERALIST)
 
 
 def folder_of(expert: str) -> str:
     """Name an expert's folder among the weights."""
-    return f"council/{expert}" if expert in MEMBERS else expert
+    return f"council/{expert}" if expert in COUNCIL else expert
 
 
 def skills_of(expert: str) -> tuple[str, ...]:

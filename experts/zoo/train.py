@@ -12,10 +12,9 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from experts.zoo.council.halves import Half
-from experts.zoo.format_examples import FORMATS
 from experts.zoo.recipe import Recipe
 from experts.zoo.skills.base import Example, Skill, Split
-from experts.zoo.skills.registry import SKILLS
+from experts.zoo.sources import SOURCES
 
 IGNORED = -100
 REPORT_EVERY = 400
@@ -44,7 +43,7 @@ def draw_examples(
 ) -> list[Example]:
     """Draw examples from a mix of skills and formats."""
     names, weights = list(mix), list(mix.values())
-    sources = [SKILLS.get(name) or FORMATS[name] for name in names]
+    sources = [SOURCES[name] for name in names]
     drawn = rng.choices(sources, weights, k=count)
     return [draw_from(source, rng, split, half) for source in drawn]
 
