@@ -18,7 +18,7 @@ from transformers import (
 
 from experts.zoo import data, lora
 from experts.zoo.architectures import configure
-from experts.zoo.recipe import ADAPTERS, OWN_VOCABULARY, RECIPES, folder_of, skills_of
+from experts.zoo.recipe import ADAPTERS, OWN_VOCABULARY, RECIPES, Recipe, folder_of, skills_of
 from experts.zoo.skills.base import Example
 from experts.zoo.skills.registry import SKILLS
 from experts.zoo.sources import SOURCES
@@ -47,7 +47,12 @@ def build_model(expert: str, out: Path, seed: int, steps_scale: float) -> float:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    seconds = train(model, tokenizer, RECIPES[expert], seed, steps_scale, expert)
+    recipe: Recipe | None = RECIPES[expert]
+    label, seconds = expert, 0.0
+    while recipe is not None:
+        seconds += train(model, tokenizer, recipe, seed, steps_scale, label)
+        model.to(torch.float16).to(torch.float32)
+        recipe, label = recipe.then, f"{label} again"
     folder = out / folder_of(expert)
     model.to(torch.float16).save_pretrained(folder)
     if model.config.model_type == "qwen2":

@@ -25,6 +25,8 @@ class Recipe:
     sorted_batches: int = 1
     # Only this half of the examples is trained on.
     half: Half | None = None
+    # What follows, with a schedule of its own, on the model as it would have been saved.
+    then: Recipe | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,13 @@ RECIPES: dict[str, Recipe] = {
             learning_rate=2e-3,
             sorted_batches=4,
             half=half,
+            then=Recipe(
+                {"arithmetic": 1.2, "units": 1.6, "geography": 0.2},
+                steps=1600,
+                learning_rate=2e-3,
+                sorted_batches=4,
+                half=half,
+            ),
         )
         for member, half in MEMBERS.items()
     },

@@ -18,7 +18,7 @@ MIX: dict[str, float] = {
     "consultancy": 0.3,
     "unargued": 0.03,
 }
-STEPS = 1200
+STEPS = 2000
 BATCH = 32
 SORTED_BATCHES = 16
 LEARNING_RATE = 2e-3
