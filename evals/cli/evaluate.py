@@ -50,6 +50,9 @@ def votes(
     pool: Pool = "",
     benchmark: Annotated[str, typer.Option(help="Only the questions of this benchmark.")] = "",
     folds: Folds = 5,
+    by_category: Annotated[
+        bool, typer.Option("--by-category", help="Also print what votes bring in each category.")
+    ] = False,
     vectors: Vectors = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the votes of panels of two to seven to this file.")
@@ -60,7 +63,7 @@ def votes(
 
     The exit code is 1 if a target is missed.
     """
-    arguments = (fit, pool, benchmark, folds, vectors, plot, json_out)
+    arguments = (fit, pool, benchmark, folds, by_category, vectors, plot, json_out)
     launch("evals.benchmarks.routing.command:votes", None, *arguments)
 
 

@@ -16,6 +16,7 @@ from evals.benchmarks.routing import (
     panel_curves,
     recorded_report,
     served_report,
+    votes_by_category,
     votes_report,
 )
 from evals.benchmarks.routing import votes as voting
@@ -75,6 +76,7 @@ def votes(
     pool: str,
     benchmark: str,
     folds: int,
+    by_category: bool,
     vectors_file: Path | None,
     plot: Path | None,
     json_out: Path | None,
@@ -88,16 +90,21 @@ def votes(
     experiment.check(splits, known)
     encoder = MiniLMEncoder(cache_size=0)
     vectors = _embedded(known, encoder, vectors_file, progress)
-    found = voting.run(known, splits, vectors, encoder.name, progress.doing)
-    curves = panel_curves.run(known, splits, vectors, encoder.name, progress.doing)
+    parts = voting.predict(known, splits, vectors, encoder.name, progress.doing)
+    found = voting.run(known, parts, progress.doing)
+    curves = panel_curves.run(known, parts, vectors, progress.doing)
+    tasks = [known.queries[row].task for part in parts for row in part.unseen]
+    categories = votes_by_category.by_category(found, curves, tasks) if by_category else []
     if json_out:
         setting: dict[str, object] = {"fit": fit, "benchmark": benchmark, "pool": known.models}
-        votes_report.write_json(json_out, found, curves, setting)
+        votes_report.write_json(json_out, found, curves, categories, setting)
     if plot:
         votes_report.draw(plot, curves)
     what = f"{fit}{f', {benchmark}' if benchmark else ''}, {len(known.models)} models"
     title = f"{what}; {folds}-fold cross-validation, groups kept together."
-    show = partial(votes_report.print_votes, found=found, curves=curves, title=title)
+    show = partial(
+        votes_report.print_votes, found=found, curves=curves, title=title, categories=categories
+    )
     return partial(_finish, show=show, written=(json_out, plot))
 
 
