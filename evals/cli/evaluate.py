@@ -14,6 +14,7 @@ Recorded = Annotated[
     str, typer.Option(help="Path prefix of the recorded tables: PREFIX_queries.parquet and so on.")
 ]
 Pool = Annotated[str, typer.Option(help="Models, separated by commas. Default: all.")]
+Benchmark = Annotated[str, typer.Option(help="Only the questions of this benchmark.")]
 Folds = Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")]
 Vectors = Annotated[
     Path | None,
@@ -48,8 +49,11 @@ def routers(
 def votes(
     fit: Recorded,
     pool: Pool = "",
-    benchmark: Annotated[str, typer.Option(help="Only the questions of this benchmark.")] = "",
+    benchmark: Benchmark = "",
     folds: Folds = 5,
+    by_category: Annotated[
+        bool, typer.Option("--by-category", help="Also print what votes bring in each category.")
+    ] = False,
     vectors: Vectors = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the votes of panels of two to seven to this file.")
@@ -60,8 +64,35 @@ def votes(
 
     The exit code is 1 if a target is missed.
     """
-    arguments = (fit, pool, benchmark, folds, vectors, plot, json_out)
+    arguments = (fit, pool, benchmark, folds, by_category, vectors, plot, json_out)
     launch("evals.benchmarks.routing.command:votes", None, *arguments)
+
+
+@evaluate.command()
+def coverage(
+    fit: Recorded,
+    foreign: Annotated[
+        str | None,
+        typer.Option(
+            help="Prefix of other tables whose questions no expert should answer; their vectors are"
+            " kept beside those of --vectors, in a file that ends in -foreign."
+        ),
+    ] = None,
+    pool: Pool = "",
+    benchmark: Benchmark = "",
+    folds: Folds = 5,
+    vectors: Vectors = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw right answers against questions answered.")
+    ] = None,
+    json_out: own.JsonOut = None,
+) -> None:
+    """Let a router abstain where it is least sure.
+
+    Shows how right the rest is, by the coverage guard's distance and by predicted quality.
+    """
+    arguments = (fit, foreign, pool, benchmark, folds, vectors, plot, json_out)
+    launch("evals.benchmarks.routing.command:coverage", None, *arguments)
 
 
 @evaluate.command()

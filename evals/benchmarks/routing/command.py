@@ -10,12 +10,15 @@ from rich.console import Console
 from evals.benchmarks.routing import conversations as talks
 from evals.benchmarks.routing import (
     conversations_report,
+    coverage_curves,
+    coverage_report,
     experiment,
     latency,
     long_texts,
     panel_curves,
     recorded_report,
     served_report,
+    votes_by_category,
     votes_report,
 )
 from evals.benchmarks.routing import votes as voting
@@ -75,6 +78,7 @@ def votes(
     pool: str,
     benchmark: str,
     folds: int,
+    by_category: bool,
     vectors_file: Path | None,
     plot: Path | None,
     json_out: Path | None,
@@ -88,16 +92,63 @@ def votes(
     experiment.check(splits, known)
     encoder = MiniLMEncoder(cache_size=0)
     vectors = _embedded(known, encoder, vectors_file, progress)
-    found = voting.run(known, splits, vectors, encoder.name, progress.doing)
-    curves = panel_curves.run(known, splits, vectors, encoder.name, progress.doing)
+    parts = voting.predict(known, splits, vectors, encoder.name, progress.doing)
+    found = voting.run(known, parts, progress.doing)
+    curves = panel_curves.run(known, parts, vectors, progress.doing)
+    tasks = [known.queries[row].task for part in parts for row in part.unseen]
+    categories = votes_by_category.by_category(found, curves, tasks) if by_category else []
     if json_out:
         setting: dict[str, object] = {"fit": fit, "benchmark": benchmark, "pool": known.models}
-        votes_report.write_json(json_out, found, curves, setting)
+        votes_report.write_json(json_out, found, curves, categories, setting)
     if plot:
         votes_report.draw(plot, curves)
     what = f"{fit}{f', {benchmark}' if benchmark else ''}, {len(known.models)} models"
     title = f"{what}; {folds}-fold cross-validation, groups kept together."
-    show = partial(votes_report.print_votes, found=found, curves=curves, title=title)
+    show = partial(
+        votes_report.print_votes, found=found, curves=curves, title=title, categories=categories
+    )
+    return partial(_finish, show=show, written=(json_out, plot))
+
+
+def coverage(
+    progress: Progress,
+    fit: str,
+    foreign: str | None,
+    pool: str,
+    benchmark: str,
+    folds: int,
+    vectors_file: Path | None,
+    plot: Path | None,
+    json_out: Path | None,
+) -> Finish:
+    """`coterie eval coverage`. Raises ConfigError."""
+    progress.doing("reading the tables")
+    known = recorded.read_recorded(fit, _names(pool), benchmark)
+    splits = experiment.folds(known, folds)
+    experiment.check(splits, known)
+    encoder = MiniLMEncoder(cache_size=0)
+    vectors = _embedded(known, encoder, vectors_file, progress)
+    others = np.empty((0, vectors.shape[1]), np.float32)
+    if foreign:
+        strangers = recorded.read_recorded(foreign, [])
+        beside = vectors_file and vectors_file.with_stem(f"{vectors_file.stem}-foreign")
+        others = _embedded(strangers, encoder, beside, progress)
+        others = others[~np.isin(strangers.groups, known.groups)]
+    answered = coverage_curves.run(known, splits, vectors, encoder.name, others, progress.doing)
+    progress.doing("counting")
+    rows = coverage_report.rows_of(answered)
+    if json_out:
+        setting: dict[str, object] = {"fit": fit, "foreign": foreign, "pool": known.models}
+        coverage_report.write_json(json_out, answered, rows, setting)
+    if plot:
+        coverage_report.draw(plot, answered, rows)
+    what = f"{fit}{f', {benchmark}' if benchmark else ''}, {len(known.models)} models"
+    mixed = f" and {len(others)} of {foreign}, which count as wrong" if foreign else ""
+    title = (
+        f"{what}, {len(answered.scores) - len(others)} questions{mixed}; {folds}-fold"
+        f" cross-validation of {voting.ROUTER}, groups kept together."
+    )
+    show = partial(coverage_report.print_coverage, answered=answered, rows=rows, title=title)
     return partial(_finish, show=show, written=(json_out, plot))
 
 

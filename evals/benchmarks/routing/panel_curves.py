@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from evals.benchmarks.routing.experiment import Indices, Split, fit
-from evals.benchmarks.routing.votes import ROUTER
+from evals.benchmarks.routing.experiment import Indices
+from evals.benchmarks.routing.votes import ROUTER, Predicted
 from evals.runs.recorded import Recorded
-from routers.fitted.training_set import Floats, TrainingSet
+from routers.fitted.training_set import Floats
 from routers.symbolic_moe.router import Symbolic
 from routers.symbolic_moe.symbolic_config import SymbolicConfig
 
@@ -50,21 +50,21 @@ class Curve:
 
 def run(
     recorded: Recorded,
-    splits: Sequence[Split],
+    parts: Sequence[Predicted],
     vectors: Floats,
-    encoder: str,
     doing: Callable[[str, int, int], None],
 ) -> dict[str, Curve]:
     """Every way of choosing panels on the test rows of the splits, fitted on the others."""
     found: dict[str, Curve] = {}
     sizes = range(FEWEST, min(MOST, len(recorded.models)) + 1)
-    for number, (seen, unseen) in enumerate(splits):
-        doing(f"choosing panels, part {number + 1} of {len(splits)}", number, len(splits))
-        evidence = recorded.training_set(seen, vectors, encoder)
-        columns = np.array([recorded.models.index(name) for name in evidence.experts])
-        codes, scores = numbered(recorded.answers[np.ix_(unseen, columns)]), recorded.scores
-        scores = scores[np.ix_(unseen, columns)]
-        chooser = _Chooser(evidence, numbered(recorded.answers[np.ix_(seen, columns)]))
+    for number, part in enumerate(parts):
+        doing(f"choosing panels, part {number + 1} of {len(parts)}", number, len(parts))
+        unseen, columns = part.unseen, part.columns
+        codes = numbered(recorded.answers[np.ix_(unseen, columns)])
+        scores = recorded.scores[np.ix_(unseen, columns)]
+        row_of = {query.id: row for row, query in enumerate(recorded.queries)}
+        seen = np.array([row_of[query.id] for query in part.evidence.queries])
+        chooser = _Chooser(part, numbered(recorded.answers[np.ix_(seen, columns)]))
         questions = _Questions(
             [recorded.queries[row].task for row in unseen],
             [recorded.queries[row].id for row in unseen],
@@ -96,22 +96,21 @@ class _Questions:
 class _Chooser:
     """Chooses panels by the evidence of one split."""
 
-    def __init__(self, evidence: TrainingSet, codes: Indices) -> None:
+    def __init__(self, part: Predicted, codes: Indices) -> None:
         """`codes` [N, M] are the answers to the questions of the evidence."""
-        self._evidence = evidence
+        self._evidence = part.evidence
         self._codes = codes
-        self._router = fit(ROUTER, evidence, {})
+        self._ranked = np.argsort(-part.qualities, axis=1, kind="stable")
         self._pool: list[int] = []
 
     def panels(self, of: _Questions, size: int) -> Mapping[str, Chosen]:
         """The panels of every way."""
         count = len(of.ids)
-        ranked = np.argsort(-self._router.scores(of.vectors), axis=1, kind="stable")
         models = range(len(self._evidence.experts))
         return {
             FIXED: [list(range(size))] * count,
             AT_RANDOM: [Random(f"{size} {one}").sample(models, size) for one in of.ids],
-            ROUTED: ranked[:, :size].tolist(),
+            ROUTED: self._ranked[:, :size].tolist(),
             GREEDY: [self._greedy(size)] * count,
             CATEGORY: self._recruited(of, size),
             APART: self._recruited(of, size, agreement_weight=AGREEMENT_WEIGHT),

@@ -4,13 +4,22 @@ The counting is that of `aggregators.vote`: the same functions, over recorded an
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from aggregators.tally import lead_probability, log_odds_weight, tally
-from evals.benchmarks.routing.experiment import ORACLE, SINGLE, Experiment, Split, Way, fit
+from evals.benchmarks.routing.experiment import (
+    ORACLE,
+    SINGLE,
+    Experiment,
+    Indices,
+    Split,
+    Way,
+    fit,
+)
 from evals.runs.recorded import Recorded
-from routers.fitted.training_set import Floats
+from routers.fitted.training_set import Floats, TrainingSet
 
 ROUTER = "kernel"
 STOP_AT = 0.95
@@ -51,21 +60,49 @@ class Ballot:
         return float(self._scores[voters[0]]), float(self._prices[seen].sum()), asked
 
 
-def run(
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What the router, fitted on the rows of a split that it may see, says of the others."""
+
+    unseen: Indices
+    """[T] row numbers."""
+    evidence: TrainingSet
+    """What it was fitted on; its experts are in the order of the columns."""
+    columns: Indices
+    """[M] of the recording, for each expert."""
+    qualities: Floats
+    """[T, M] predicted scores."""
+
+
+def predict(
     recorded: Recorded,
     splits: Sequence[Split],
     vectors: Floats,
     encoder: str,
     doing: Callable[[str, int, int], None],
-) -> Experiment:
-    """Every way of voting on the test rows of the splits, the router fitted on the others."""
-    found: dict[str, list[tuple[float, float, int]]] = {}
+) -> list[Predicted]:
+    """Fit the router once for each split: votes and panels are both made of this."""
+    found = []
     for number, (seen, unseen) in enumerate(splits):
-        doing(f"voting, part {number + 1} of {len(splits)}", number, len(splits))
+        doing(f"fitting {ROUTER}, part {number + 1} of {len(splits)}", number, len(splits))
         evidence = recorded.training_set(seen, vectors, encoder)
         columns = np.array([recorded.models.index(name) for name in evidence.experts])
-        predicted = fit(ROUTER, evidence, {}).scores(vectors[unseen])
-        for row, quality in zip(unseen, predicted, strict=True):
+        qualities = fit(ROUTER, evidence, {}).scores(vectors[unseen])
+        found.append(Predicted(unseen, evidence, columns, qualities))
+    return found
+
+
+def run(
+    recorded: Recorded,
+    parts: Sequence[Predicted],
+    doing: Callable[[str, int, int], None],
+) -> Experiment:
+    """Every way of voting on the test rows of the splits."""
+    found: dict[str, list[tuple[float, float, int]]] = {}
+    for number, part in enumerate(parts):
+        doing(f"voting, part {number + 1} of {len(parts)}", number, len(parts))
+        columns = part.columns
+        for row, quality in zip(part.unseen, part.qualities, strict=True):
             ballot = Ballot(
                 [recorded.answers[row, column] for column in columns],
                 recorded.scores[row, columns],
@@ -73,9 +110,9 @@ def run(
             )
             for name, result in _ways(ballot, quality).items():
                 found.setdefault(name, []).append(result)
-    size = round(float(np.mean([len(seen) for seen, _ in splits])))
+    size = round(float(np.mean([len(part.evidence.queries) for part in parts])))
     ways = {name: _way(results) for name, results in found.items()}
-    return Experiment(ways, sum(len(t) for _, t in splits), size, recorded.unit, ())
+    return Experiment(ways, sum(len(part.unseen) for part in parts), size, recorded.unit, ())
 
 
 def _ways(ballot: Ballot, quality: Floats) -> dict[str, tuple[float, float, int]]:

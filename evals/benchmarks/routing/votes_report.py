@@ -1,6 +1,6 @@
 """What the votes of recorded models bring: a table, and verdicts against the targets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, pstdev
 
@@ -13,6 +13,7 @@ from evals.benchmarks.routing.experiment import SINGLE, Experiment
 from evals.benchmarks.routing.panel_curves import Curve
 from evals.benchmarks.routing.recorded_report import print_lines, write_lines
 from evals.benchmarks.routing.votes import ADAPTIVE, FULL, WEIGHTED
+from evals.benchmarks.routing.votes_by_category import CategoryRow, as_json, print_by_category
 from evals.reporting.intervals import Accuracy, paired_gain
 from evals.reporting.table import interval, print_table, say, tenths
 from evals.reporting.verdicts import Verdict, print_verdicts
@@ -21,6 +22,11 @@ LOSS_AT_MOST = 0.003
 FEWER_CALLS_AT_LEAST = 1.5
 THREE = 3
 """Members of the panels that the table is ordered by."""
+
+
+ONE_SAMPLE = (
+    "Self-consistency of the best is no row: one answer of each model is recorded, not several."
+)
 
 
 def gain(found: Experiment, way: str, over: str) -> Accuracy:
@@ -62,13 +68,21 @@ def _points(gained: Accuracy) -> str:
 
 
 def print_votes(
-    console: Console, found: Experiment, curves: Mapping[str, Curve], title: str
+    console: Console,
+    found: Experiment,
+    curves: Mapping[str, Curve],
+    title: str,
+    categories: Sequence[CategoryRow] = (),
 ) -> int:
-    """Print both tables and the verdicts; returns the exit code."""
+    """Print the tables and the verdicts; returns the exit code."""
     print_lines(console, found, title)
     say(console)
     print_curves(console, curves)
+    say(console, ONE_SAMPLE)
     say(console)
+    if categories:
+        print_by_category(console, categories)
+        say(console)
     say(console, f"      {weighted_line(found)}")
     return print_verdicts(console, verdicts(found))
 
@@ -118,7 +132,11 @@ def draw(path: Path, curves: Mapping[str, Curve]) -> None:
 
 
 def write_json(
-    path: Path, found: Experiment, curves: Mapping[str, Curve], setting: dict[str, object]
+    path: Path,
+    found: Experiment,
+    curves: Mapping[str, Curve],
+    categories: Sequence[CategoryRow],
+    setting: dict[str, object],
 ) -> None:
     """Everything in the tables, with the verdicts."""
     said = [{"met": verdict.met, "text": verdict.text} for verdict in verdicts(found)]
@@ -126,4 +144,5 @@ def write_json(
         name: {str(size): fmean(scores) for size, scores in curve.scores.items()}
         for name, curve in curves.items()
     }
-    write_lines(path, found, {**setting, "panels": panels, "verdicts": said})
+    more = {"panels": panels, "by_category": as_json(categories), "verdicts": said}
+    write_lines(path, found, {**setting, **more})

@@ -97,6 +97,7 @@ ARGUMENTS = {
     ("bench-fusion",): [], ("bench-slot",): ["near", "far"], ("simulate",): [],
     ("zoo", "report"): [],
     ("eval", "routers"): ["--fit", "x"], ("eval", "votes"): ["--fit", "x"],
+    ("eval", "coverage"): ["--fit", "x"],
     ("eval", "report"): ["run"], ("eval", "compare"): ["run-a", "run-b"],
     ("eval", "run"): ["logic", "-o", "out"], ("bench-eval",): [],
     ("eval", "conversations"): ["-t", "logic"],

@@ -13,9 +13,19 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from evals.benchmarks.routing import panel_curves
-from evals.benchmarks.routing.experiment import ORACLE, SINGLE, Experiment, Split
+from evals.benchmarks.routing.experiment import ORACLE, SINGLE, Experiment
 from evals.benchmarks.routing.panel_curves import Curve
-from evals.benchmarks.routing.votes import ADAPTIVE, FIXED, FULL, WEIGHTED, Ballot, run
+from evals.benchmarks.routing.votes import (
+    ADAPTIVE,
+    FIXED,
+    FULL,
+    WEIGHTED,
+    Ballot,
+    Predicted,
+    predict,
+    run,
+)
+from evals.benchmarks.routing.votes_by_category import by_category, print_by_category
 from evals.benchmarks.routing.votes_report import (
     draw,
     print_votes,
@@ -46,7 +56,7 @@ def recorded() -> Recorded:
     return Recorded(queries, groups, models, right.astype(float), answers, prices, "calls")
 
 
-Given = tuple[Recorded, list[Split], Floats, str]
+Given = tuple[Recorded, list[Predicted], Floats]
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +65,13 @@ def given_all(recorded: Recorded) -> Given:
     vectors = (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
     half = np.arange(COUNT)
     splits = [(half[: COUNT // 2], half[COUNT // 2 :]), (half[COUNT // 2 :], half[: COUNT // 2])]
-    return recorded, splits, vectors, "made"
+    return recorded, predict(recorded, splits, vectors, "made", lambda *words: None), vectors
 
 
 @pytest.fixture(scope="module")
 def votes(given_all: Given) -> Experiment:
-    return run(*given_all, lambda *words: None)
+    recorded, parts, _ = given_all
+    return run(recorded, parts, lambda *words: None)
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +154,34 @@ def test_what_is_printed_and_written(
     assert "best of the category" in said
     draw(tmp_path / "v.png", curves)
     assert (tmp_path / "v.png").read_bytes().startswith(b"\x89PNG")
-    write_json(tmp_path / "v.json", votes, curves, {"fit": "made"})
+    write_json(tmp_path / "v.json", votes, curves, [], {"fit": "made"})
     tree = json.loads((tmp_path / "v.json").read_text())
     assert tree["setting"]["fit"] == "made"
     assert len(tree["setting"]["verdicts"]) == 2
     assert set(tree["setting"]["panels"]) == set(curves)
+
+
+def test_every_category_has_its_row_and_they_add_up(
+    votes: Experiment, curves: dict[str, Curve]
+) -> None:
+    kinds = ["odd" if number % 3 else "even" for number in range(COUNT)]
+    rows = by_category(votes, curves, kinds)
+    assert [(row.name, row.questions) for row in rows] == [("even", 100), ("odd", 200)]
+    for way, scores in (
+        ("all", votes.ways[FULL].scores),
+        ("best single", votes.ways[SINGLE].scores),
+    ):
+        together = sum(row.questions * row.means[way] for row in rows) / COUNT
+        assert together == pytest.approx(scores.mean())
+    third = curves[panel_curves.CATEGORY].scores[3]
+    assert rows[0].means["three of the category"] == pytest.approx(np.mean(third[::3]))
+    console = Console(width=160, record=True, file=io.StringIO())
+    print_by_category(console, rows)
+    said = console.export_text()
+    assert "in 2 of 2 categories" in said
+
+
+def test_two_models_have_no_panel_of_three(votes: Experiment, curves: dict[str, Curve]) -> None:
+    two = {name: Curve({2: curve.scores.get(2, [])}) for name, curve in curves.items()}
+    (row,) = by_category(votes, two, ["one"] * COUNT)
+    assert set(row.means) == {"best single", "adaptive", "all"}
