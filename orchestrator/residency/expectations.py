@@ -37,12 +37,12 @@ class Expectations:
         """
         self._made, self._at_once, self._expected = Counter(), at_once, most_calls - at_once
         for expert in self._expected.elements():
-            self._pool.expect(expert)
+            self._pool.expect(expert, self._request_class)
         try:
             yield
         finally:
             for expert in self._expected.elements():
-                self._pool.expect_no_more(expert)
+                self._pool.expect_no_more(expert, self._request_class)
             self._at_once, self._expected = Counter(), Counter()
 
     def asks(self, expert: str) -> int:
@@ -53,7 +53,7 @@ class Expectations:
         made, at_once = self._made[expert], self._at_once[expert]
         if made > at_once and self._expected[expert]:
             self._expected[expert] -= 1
-            self._pool.expect_no_more(expert)
+            self._pool.expect_no_more(expert, self._request_class)
         if not self._at_once:
             return FIRST
         return FIRST + ((made - 1) // at_once if at_once else made)

@@ -167,21 +167,24 @@ class ExpertPool:
 
         Only of those without an age bound does anybody wait for others to gather.
         """
-        bounded = self._classes[request_class].max_wait_s is not None
-        return nullcontext() if bounded else self._scheduler.choosing()
+        unhurried = self._unhurried(request_class)
+        return self._scheduler.choosing() if unhurried else nullcontext()
 
-    def expect(self, expert: str) -> None:
-        """A running request will ask the expert later: it may be loaded ahead.
+    def expect(self, expert: str, request_class: str) -> None:
+        """A running request of the class will ask the expert later: it may be loaded ahead.
 
         To be taken back by `expect_no_more`, as soon as it asks, or when it is over.
         """
         if expert in self._engines:
-            self._scheduler.expect(expert)
+            self._scheduler.expect(expert, self._unhurried(request_class))
 
-    def expect_no_more(self, expert: str) -> None:
+    def expect_no_more(self, expert: str, request_class: str) -> None:
         """Of what was announced, one request has arrived, or never will."""
         if expert in self._engines:
-            self._scheduler.expect_no_more(expert)
+            self._scheduler.expect_no_more(expert, self._unhurried(request_class))
+
+    def _unhurried(self, request_class: str) -> bool:
+        return self._classes[request_class].max_wait_s is None
 
     async def suspect(self, lease: Lease) -> None:
         """A request failed below HTTP: find out whether a slot or an engine of ours is gone."""

@@ -169,14 +169,14 @@ class Scheduler:
         """A request is over."""
         self._apply(self._machine.finished(place.ticket, time.monotonic()))
 
-    def expect(self, expert: str) -> None:
-        """A running request will ask the expert later; `expect_no_more` takes it back."""
-        self._machine.expects(expert)
+    def expect(self, expert: str, unhurried: bool) -> None:
+        """A running request, with an age bound unless `unhurried`, will ask the expert later."""
+        self._machine.expects(expert, unhurried)
         self._arm()
 
-    def expect_no_more(self, expert: str) -> None:
+    def expect_no_more(self, expert: str, unhurried: bool) -> None:
         """One such request asks now, or never will."""
-        self._machine.expects_no_more(expert)
+        self._machine.expects_no_more(expert, unhurried)
         self._arm()
 
     @contextmanager

@@ -73,21 +73,27 @@ class Admission(ABC):
 
     # Requests that are known to come.
 
-    def expects(self, expert: str) -> None:
-        """A running request will ask the expert later; `expects_no_more` takes it back."""
+    def expects(self, expert: str, unhurried: bool) -> None:
+        """A running request, with an age bound unless `unhurried`, will ask the expert later.
+
+        `expects_no_more` takes it back.
+        """
         state = self._by_expert[expert].state
         state.expected += 1
+        state.unhurried += unhurried
         self._expected[state.name] = state
         if not state.resident:
             self.tick_at = AT_ONCE
 
-    def expects_no_more(self, expert: str) -> None:
+    def expects_no_more(self, expert: str, unhurried: bool) -> None:
         """One announced request has arrived, or never will."""
         state = self._by_expert[expert].state
         assert state.expected, f"nobody has announced a request for {expert}"
         state.expected -= 1
+        state.unhurried -= unhurried
         if not state.expected:
             del self._expected[state.name]
+        if unhurried and not state.unhurried:
             self.tick_at = AT_ONCE  # Those that wait wait for no more.
 
     def begins_choosing(self) -> None:

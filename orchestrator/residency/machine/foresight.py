@@ -25,7 +25,7 @@ def gathers(engine: EngineState) -> bool:
     if engine.outlook.undecided:
         return True
     # First answers are all asked for at once; what comes after them is expected.
-    return stage > FIRST and engine.expected > 0
+    return stage > FIRST and engine.unhurried > 0
 
 
 def quiet(slots: Iterable[SlotState]) -> bool:

@@ -131,7 +131,7 @@ class Placement:
     def _loss(self, replica: Replica) -> tuple[float, bool, float, str]:
         """What leaves first: few requests lost per GiB won, then the idle, then the long unused."""
         engine = replica.engine
-        lost = engine.waiting + engine.expected + self._value(replica, engine.costs.load_s)
+        lost = engine.waiting + engine.unhurried + self._value(replica, engine.costs.load_s)
         per_gb = lost / max(engine.memory_gb, 1e-9)
         return (per_gb, replica.in_use > 0, replica.last_used, engine.name)
 

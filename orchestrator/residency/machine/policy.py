@@ -37,6 +37,7 @@ from orchestrator.residency.machine.placement import (
     unwanted,
 )
 from orchestrator.residency.machine.state import (
+    FIRST,
     SILENCE,
     EngineState,
     Phase,
@@ -195,8 +196,8 @@ class _Decision:
     def _by_worth(self, contenders: list[EngineState]) -> list[tuple[EngineState, bool]]:
         """The impatient first, then those with the most work (they are the last to finish).
 
-        Before the work counts the stage: what comes later may still grow. Of one stage, those go
-        last that will be asked again.
+        Without an age bound, the stage counts before the work: what comes later may still grow. Of
+        one stage, those go last that will be asked again.
         """
 
         def order(contender: tuple[EngineState, bool]) -> tuple[float, int, bool, float, str]:
@@ -204,7 +205,9 @@ class _Decision:
             if impatient:
                 return (engine.oldest, 0, False, 0.0, engine.name)
             work = engine.waiting * engine.costs.service_s
-            return (math.inf, engine.stage, engine.expected > 0, -work, engine.name)
+            if engine.deadline < math.inf:
+                return (math.inf, FIRST, False, -work, engine.name)
+            return (math.inf, engine.stage, engine.unhurried > 0, -work, engine.name)
 
         return sorted(((e, self._impatient(e)) for e in contenders), key=order)
 

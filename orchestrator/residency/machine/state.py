@@ -57,6 +57,8 @@ class EngineState:
     """How many wait, by stage; without those of which none does."""
     expected: int = 0
     """Requests that running ones have announced: a lead's, while its panel answers."""
+    unhurried: int = 0
+    """Those of them that have no age bound."""
     ahead: bool = False
     """It was loaded for expected requests, and none has come since."""
     outlook: Outlook = field(default_factory=Outlook)

@@ -23,10 +23,12 @@ class Told:
     def __init__(self) -> None:
         self.expected: Counter[str] = Counter()
 
-    def expect(self, expert: str) -> None:
+    def expect(self, expert: str, request_class: str) -> None:
+        assert request_class == "batch"
         self.expected[expert] += 1
 
-    def expect_no_more(self, expert: str) -> None:
+    def expect_no_more(self, expert: str, request_class: str) -> None:
+        assert request_class == "batch"
         assert self.expected[expert]
         self.expected[expert] -= 1
 

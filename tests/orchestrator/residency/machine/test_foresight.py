@@ -19,7 +19,7 @@ LATER = FIRST + 1
 
 
 def expected(state: EngineState, count: int = 1) -> EngineState:
-    state.expected = count
+    state.expected = state.unhurried = count
     return state
 
 
@@ -198,9 +198,9 @@ def test_what_is_announced_and_withdrawn_again_and_again_costs_one_load_each(
 ) -> None:
     driver = Driver()
     for number, name in enumerate(names):
-        driver.machine.expects(name)
+        driver.machine.expects(name, False)
         driver.tick(float(number))
-        driver.machine.expects_no_more(name)
+        driver.machine.expects_no_more(name, False)
         driver.tick(number + 0.5)
     assert sorted(driver.loads) == sorted(set(names))
     assert set(driver.reasons) <= {AHEAD}
@@ -212,7 +212,7 @@ def test_memory_that_is_short_for_it_drives_nobody_out() -> None:
     slot = SlotState("slot", 2.0, load_blocks=False)
     machine = Machine([EngineQueue(state) for state in states], [slot], rules=RULES)
     running = resident(slot, states[0], in_use=1)
-    machine.expects("b")
+    machine.expects("b", True)
     [_, load] = machine.tick(NOW)
     assert isinstance(load, Load)
     machine.memory_short(load.replica, "it does not fit", NOW)

@@ -75,7 +75,7 @@ class Pool(RuleBasedStateMachine):
         self.waiting: list[Ticket] = []
         self.running: list[Ticket] = []
         self.over: list[Ticket] = []
-        self.announced: list[str] = []
+        self.announced: list[tuple[str, bool]] = []
         """Experts that running requests will ask."""
         self.undecided = 0
         self.answers: dict[Ticket, int] = {}
@@ -160,16 +160,16 @@ class Pool(RuleBasedStateMachine):
         self.waiting.append(ticket)
         self.told(self.machine.arrived(ticket, self.now))
 
-    @rule(number=NUMBER)
-    def announce(self, number: int) -> None:
-        self.announced.append(self.experts[number % len(self.experts)])
-        self.machine.expects(self.announced[-1])
+    @rule(number=NUMBER, unhurried=st.booleans())
+    def announce(self, number: int, unhurried: bool) -> None:
+        self.announced.append((self.experts[number % len(self.experts)], unhurried))
+        self.machine.expects(*self.announced[-1])
         self.told([])
 
     @precondition(lambda self: self.announced)
     @rule(number=NUMBER)
     def withdraw(self, number: int) -> None:
-        self.machine.expects_no_more(self.announced.pop(number % len(self.announced)))
+        self.machine.expects_no_more(*self.announced.pop(number % len(self.announced)))
         self.told([])
 
     @rule()
@@ -294,7 +294,8 @@ class Pool(RuleBasedStateMachine):
             assert state.waiting == len(waiting)
             assert state.oldest == min((t.arrived for t in waiting), default=math.inf)
             assert state.deadline == min((t.deadline for t in waiting), default=math.inf)
-            assert state.expected == sum(expert in queue.experts for expert in self.announced)
+            own = [unhurried for expert, unhurried in self.announced if expert in queue.experts]
+            assert (state.expected, state.unhurried) == (len(own), sum(own))
             assert state.outlook.undecided == self.undecided
             stages = [ticket.stage for ticket in waiting]
             assert state.stages == {stage: stages.count(stage) for stage in stages}

@@ -30,6 +30,7 @@ def states(draw: st.DrawFn) -> tuple[list[SlotState], list[EngineState]]:
         state.retry_at = draw(st.sampled_from([-math.inf, NOW + 1.0]))
         state.max_in_flight = 4
         state.expected = draw(st.sampled_from([0, 0, 1, 30]))
+        state.unhurried = draw(st.integers(0, state.expected))
         state.ahead = draw(st.booleans())
         engines.append(state)
     slots = []
