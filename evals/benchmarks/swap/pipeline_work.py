@@ -30,7 +30,6 @@ class Pipeline:
 
     config: Config
     experts: tuple[str, ...]
-    tagger: str
     questions: tuple[Question, ...]
     """For `PIPELINE`."""
 
@@ -74,7 +73,7 @@ def make_pipeline(
         question_of(tasks[task], PIPELINE, number) for number in range(requests) for task in panels
     ][:requests]
     random.Random(seed).shuffle(questions)
-    return Pipeline(config, aliases, taggers[0], tuple(questions))
+    return Pipeline(config, aliases, tuple(questions))
 
 
 def _symbolic(zoo: Config) -> tuple[dict[str, Any], dict[str, Any]]:
