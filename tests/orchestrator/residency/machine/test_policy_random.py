@@ -111,6 +111,23 @@ def test_loads_ahead_change_nothing_for_those_that_wait(
 
 
 @settings(max_examples=200, deadline=None)
+@given(states(), st.data())
+def test_without_loads_ahead_what_bounded_requests_announce_changes_nothing(
+    drawn: tuple[list[SlotState], list[EngineState]], data: st.DataObject
+) -> None:
+    slots, engines = drawn
+    for state in engines:
+        state.unhurried = 0
+        if state.deadline < math.inf:
+            state.stages = {data.draw(st.integers(0, 3)): state.waiting}
+    late = replace(RULES, prefetch=False)
+    announced = decide(slots, engines, NOW, late)
+    for state in engines:
+        state.expected, state.stages = 0, {}
+    assert decide(slots, engines, NOW, late) == announced
+
+
+@settings(max_examples=200, deadline=None)
 @given(states(), st.randoms(use_true_random=False))
 def test_the_order_of_the_state_changes_nothing(
     drawn: tuple[list[SlotState], list[EngineState]], shuffler: random.Random
