@@ -38,6 +38,16 @@ class PipelineBench:
         """All of them, ours first."""
         return (self.ours, self.in_time, self.single, self.debate, self.wide)
 
+    @property
+    def against_shared(self) -> float:
+        """Ours on one slot, as a multiple of the debate on several that share the compute."""
+        return 1 / self.times_ours(self.wide)
+
+    @property
+    def against_scaled(self) -> float:
+        """The same, had every slot the compute that one has, and the debate used all of it."""
+        return self.slots / self.times_ours(self.debate)
+
     def times_ours(self, run: PipelineRun) -> float:
         """How much longer a request took, on the average."""
         return run.seconds_each / self.ours.seconds_each
@@ -52,7 +62,7 @@ def verdicts(bench: PipelineBench) -> list[Verdict]:
         if count > 1
     ]
     stages = ", ".join(f"{sum(counts.values())} for the {s}" for s, counts in bench.loads.items())
-    single, wide = bench.times_ours(bench.single), bench.times_ours(bench.wide)
+    single = bench.times_ours(bench.single)
     failures = sum(run.failures for run in bench.runs)
     return [
         Verdict(
@@ -66,10 +76,9 @@ def verdicts(bench: PipelineBench) -> list[Verdict]:
             f" (target: at least {FASTER_THAN_PER_REQUEST:g})",
         ),
         Verdict(
-            1 / wide <= ABOUT_THE_TIME,
-            f"the pipeline on one slot takes {1 / wide:.2f} times as long as the debate on"
-            f" {bench.slots} (the paper's claim, about as long: at most {ABOUT_THE_TIME:g};"
-            f" {'reproduced' if 1 / wide <= ABOUT_THE_TIME else 'refuted'})",
+            bench.against_shared <= ABOUT_THE_TIME,
+            f"the pipeline on one slot takes {bench.against_shared:.2f} times as long as the debate"
+            f" on {bench.slots} that share its compute (target: at most {ABOUT_THE_TIME:g})",
         ),
         Verdict(failures == 0, f"{failures} requests failed (target: none)"),
     ]
@@ -96,6 +105,7 @@ def print_pipeline(console: Console, bench: PipelineBench) -> int:
         f" request. {bench.slots} slots share this machine's cores: they bring"
         f" {bench.slots} times the memory, not {bench.slots} times the compute.",
     )
+    say(console, _claim(bench))
     say(console)
     return print_verdicts(console, verdicts(bench))
 
@@ -104,6 +114,23 @@ def write_json(path: Path, bench: PipelineBench) -> None:
     """Every measurement, with the verdicts."""
     tree = {**asdict(bench), "verdicts": [asdict(verdict) for verdict in verdicts(bench)]}
     path.write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
+
+
+def _claim(bench: PipelineBench) -> str:
+    """What this says of the paper's claim, which is about slots with compute of their own."""
+    shared, scaled = bench.against_shared, bench.against_scaled
+    if scaled <= ABOUT_THE_TIME:
+        found = "reproduced, even if their compute were used to the full"
+    elif shared <= ABOUT_THE_TIME:
+        found = "reproduced for their memory, not shown for their compute"
+    else:
+        found = "refuted"
+    return (
+        f"Paper: {bench.experts} experts on one slot take about as long as a debate on"
+        f" {bench.slots}. Here: {shared:.2f} times as long with the memory of {bench.slots},"
+        f" {scaled:.2f} times as long if they had {bench.slots} times the compute, too, and lost"
+        f" none of it: {found}."
+    )
 
 
 def _row(run: PipelineRun, times: float) -> list[str]:
