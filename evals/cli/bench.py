@@ -42,12 +42,22 @@ def bench_swap(
         float, typer.Option(min=0.1, help="Age bound beside the hostile stream, in seconds.")
     ] = 5.0,
     seed: Annotated[int, typer.Option(help="Seed of the order of the requests.")] = 0,
+    pipeline: Annotated[
+        bool,
+        typer.Option(
+            "--pipeline",
+            help="Measure requests that take a tagger, a panel and a lead each, and debates.",
+        ),
+    ] = False,
     json_out: own.JsonOut = None,
 ) -> None:
     """Serve more experts than fit into memory, in three ways.
 
     The exit code is 1 if a target is missed.
     """
+    if pipeline:
+        staged = (experts, requests, seed, json_out)
+        launch("evals.benchmarks.swap.pipeline_command:pipeline", config, *staged)
     arguments = (experts, requests, age_bound, seed, json_out)
     launch("evals.benchmarks.swap.command:swap", config, *arguments)
 

@@ -12,7 +12,11 @@ Config = Annotated[
     Path, typer.Option("--config", "-c", help="The file with the policy's settings and age bounds.")
 ]
 Trace = Annotated[
-    str, typer.Option(help="`zipf`, or a file of JSON lines with at_s, expert, class.")
+    str,
+    typer.Option(
+        help="`zipf`, `panel` (three experts, then a lead), `tagged` (a tagger before them), or a"
+        " file of JSON lines with at_s, expert, class."
+    ),
 ]
 Slots = Annotated[int, typer.Option(min=1, help="Slots.")]
 Fits = Annotated[int, typer.Option(min=1, help="Experts that fit into a slot.")]

@@ -77,6 +77,11 @@ class SlotsConfig(Section):
         description="How long requests without an age bound may be passed over, as a multiple of"
         " their expert's load time.",
     )
+    prefetch: bool = Field(
+        True,
+        description="Load an expert before it is asked where a running request will ask it (a"
+        " panel's lead, a debate's next round) and nobody who waits could use the room.",
+    )
     rate_window_s: float = Field(
         120.0, gt=0, description="Seconds over which arrival rates are averaged."
     )

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 
-from aggregators.base import Ask
 from orchestrator.config.model import Config
 from orchestrator.request.availability import without_failed
 from orchestrator.request.compositions import Composition
 from orchestrator.request.context import RequestContext
+from orchestrator.request.expert_calls import ExpertCalls
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.plan import NOTHING, Plan, plan_decision, prices_of, tradeoff_of
 from orchestrator.request.routing_queue import RoutingQueue
@@ -45,7 +45,7 @@ class Decider:
         context: RequestContext,
         trace: Trace,
         composition: Composition,
-        calls: Callable[[], Ask],
+        calls: Callable[[], ExpertCalls],
     ) -> Plan:
         """The plan for a request; writes the decision, and how long it took, into the trace.
 
@@ -55,10 +55,13 @@ class Decider:
         router = composition.config.router
         started = time.perf_counter()
         request = context.request
-        tagging = self._tagging[router]
-        if tagging is not None:
-            request = await tagged(request, tagging, trace, calls())
-        decision, asked = await self._queues[router].route(request), None
+        tagging, asked = self._tagging[router], None
+        if tagging is None:
+            decision = await self._queues[router].route(request)
+        else:
+            with calls().expectations.choosing():
+                request = await tagged(request, tagging, trace, calls())
+                decision = await self._queues[router].route(request)
         if request.has_images:
             decision = with_images(decision, self._image_takers, context.model)
         failed = self._pool.out_of_reach

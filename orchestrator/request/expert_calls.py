@@ -19,6 +19,7 @@ from orchestrator.config.model import CompositionConfig
 from orchestrator.request.budget import Ledger
 from orchestrator.request.context import RequestContext
 from orchestrator.request.tracing.trace import Trace
+from orchestrator.residency.expectations import Expectations
 from orchestrator.residency.pool import ExpertPool, Lease
 from routers.base import Encoder
 
@@ -52,6 +53,7 @@ class ExpertCalls:
         self._fused = fused
         self._retries = retries
         self._waiting: Counter[str] = Counter()
+        self.expectations = Expectations(pool, context.request_class)
         self._words = "choosing an expert"
 
     async def __call__(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
@@ -173,7 +175,8 @@ class ExpertCalls:
         self._waiting[expert] += 1
         started = time.perf_counter()
         try:
-            taking = self._pool.lease(expert, self._request_class)
+            stage = self.expectations.asks(expert)
+            taking = self._pool.lease(expert, self._request_class, stage)
             lease: Lease = await self._within(expert, taking)
         except BaseException:
             # Whoever gives up has waited, too.

@@ -1,12 +1,13 @@
 """Sends the answer of a panel to the client, with its progress in a stream."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from typing import cast
 
-from aggregators.base import Aggregator, Panel
+from aggregators.base import Aggregator, Panel, most_calls
 from experts.openai_format import OpenAIFormat
 from experts.types import Chunk, Request
 from orchestrator.config.model import ServerConfig
@@ -47,8 +48,19 @@ class PanelAnswers:
         """
         refuse_what_one_expert_answers(context)
         answer = _PanelAnswer(context, trace, calls, self._interval_s, self._comments)
-        chunks = aggregator.aggregate(_without_ours(context.request), panel, calls)
-        return await answer.start(cast("AsyncGenerator[Chunk, None]", chunks))
+        return await answer.start(_announced(context.request, panel, aggregator, calls))
+
+
+async def _announced(
+    request: Request, panel: Panel, aggregator: Aggregator, calls: ExpertCalls
+) -> AsyncGenerator[Chunk, None]:
+    """The answer's pieces; meanwhile the pool knows whom the aggregator may ask later."""
+    most, at_once = most_calls(aggregator, panel), Counter(panel.experts)
+    with calls.expectations.answering(most, at_once):
+        chunks = aggregator.aggregate(_without_ours(request), panel, calls)
+        async with aclosing(cast("AsyncGenerator[Chunk, None]", chunks)):
+            async for chunk in chunks:
+                yield chunk
 
 
 class _PanelAnswer:

@@ -126,6 +126,7 @@ class HostedEngine:
             "memory_gb": round(state.memory_gb, 3),
             "experts": list(self.load.experts),
             "waiting": state.waiting,
+            "expected": state.expected,
             "oldest_s": round(now - state.oldest, 3) if state.waiting else 0.0,
             "load_s": round(costs.load_s, 3),
             "wake_s": round(costs.wake_s, 3),

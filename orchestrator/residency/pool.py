@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec
 from orchestrator.config.model import Config
 from orchestrator.residency.engines import HostedEngine
 from orchestrator.residency.machine.policy import Policy, decide
+from orchestrator.residency.machine.state import FIRST
 from orchestrator.residency.scheduler import Place, Scheduler
 from orchestrator.residency.slot import Slot
 from orchestrator.store import MemoryStore, Store
@@ -103,26 +105,31 @@ class ExpertPool:
         """End the slots' processes."""
         await self._scheduler.stop()
 
-    async def lease(self, expert: str, request_class: str = "interactive") -> Lease:
+    async def lease(
+        self, expert: str, request_class: str = "interactive", stage: int = FIRST
+    ) -> Lease:
         """Wait for a turn, load the expert if need be, and hold it until the lease is released.
+
+        `stage` counts what a client's question takes: first answers, then what is made of them.
 
         Raises ExpertOverloaded when its queue is full, ExpertUnavailable when it cannot load,
         ExpertTimeout when both together take longer than `server.lease_timeout_s`.
         """
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._take(expert, request_class)
+                return await self._take(expert, request_class, stage)
         except TimeoutError as error:
             raise ExpertTimeout(
                 f"Expert {expert} was not free and loaded within {self._timeout_s:g} s.",
                 expert=expert,
             ) from error
 
-    async def _take(self, expert: str, request_class: str) -> Lease:
+    async def _take(self, expert: str, request_class: str, stage: int) -> Lease:
         spec = self._experts[expert]
         if not spec.hosted:
             return await self._take_remote(expert)
-        place = await self._scheduler.acquire(expert, self._classes[request_class].max_wait_s)
+        max_wait_s = self._classes[request_class].max_wait_s
+        place = await self._scheduler.acquire(expert, max_wait_s, stage)
         engine = self._hosted_engine(expert, place)
         release = partial(self._scheduler.release, place)
         return Lease(engine, place.queue_ms, place.load_ms, place.slot, release)
@@ -154,6 +161,30 @@ class ExpertPool:
             gate.queued -= 1
         queue_ms = 1000 * (time.perf_counter() - started)
         return Lease(self._remote[expert], queue_ms, 0.0, None, gate.permits.release)
+
+    def choosing(self, request_class: str) -> AbstractContextManager[None]:
+        """While it is found out which experts a request of the class will ask.
+
+        Only of those without an age bound does anybody wait for others to gather.
+        """
+        unhurried = self._unhurried(request_class)
+        return self._scheduler.choosing() if unhurried else nullcontext()
+
+    def expect(self, expert: str, request_class: str) -> None:
+        """A running request of the class will ask the expert later: it may be loaded ahead.
+
+        To be taken back by `expect_no_more`, as soon as it asks, or when it is over.
+        """
+        if expert in self._engines:
+            self._scheduler.expect(expert, self._unhurried(request_class))
+
+    def expect_no_more(self, expert: str, request_class: str) -> None:
+        """Of what was announced, one request has arrived, or never will."""
+        if expert in self._engines:
+            self._scheduler.expect_no_more(expert, self._unhurried(request_class))
+
+    def _unhurried(self, request_class: str) -> bool:
+        return self._classes[request_class].max_wait_s is None
 
     async def suspect(self, lease: Lease) -> None:
         """A request failed below HTTP: find out whether a slot or an engine of ours is gone."""

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -20,7 +21,7 @@ from orchestrator.residency.lru_baseline import LruBaseline
 from orchestrator.residency.machine.effects import Abort, Begin, Effect, End, Grant, Refusal, Reject
 from orchestrator.residency.machine.machine import Bounds, Machine
 from orchestrator.residency.machine.policy import Policy, Rules, decide
-from orchestrator.residency.machine.state import SlotState, Ticket
+from orchestrator.residency.machine.state import FIRST, SlotState, Ticket
 from orchestrator.residency.pool_view import PoolView
 from orchestrator.residency.slot import Slot, authorization
 from orchestrator.residency.supervisor import Supervisor
@@ -73,7 +74,7 @@ class Scheduler:
             [engine.queue for engine in self._engines.values()],
             [slot.state for slot in self._slots.values()],
             policy,
-            Rules(config.stage_loads, config.rate_window_s),
+            Rules(config.stage_loads, config.rate_window_s, config.prefetch),
             Bounds(config.drain_timeout_s, config.retry_load_s, config.retry_load_max_s),
         )
         self._live = self._strict = False
@@ -136,17 +137,19 @@ class Scheduler:
         await asyncio.gather(*kept)
         await self._supervisor.stop()
 
-    async def acquire(self, expert: str, max_wait_s: float | None) -> Place:
+    async def acquire(self, expert: str, max_wait_s: float | None, stage: int = FIRST) -> Place:
         """Wait for a turn in a replica of the expert; the place must be released.
 
-        `max_wait_s` is the age bound of the request's class. Raises ExpertOverloaded when the
+        `max_wait_s` is the age bound of the request's class, `stage` that of what its client asked.
+        Raises ExpertOverloaded when the
         queue is full, ExpertUnavailable when the expert cannot be loaded.
         """
         state, now = self._states[expert], time.monotonic()
         self._arrivals.append((state.name, state.memory_gb))
         if len(self._arrivals) >= MOST_ARRIVALS:
             self._shadow.replay()
-        ticket = Ticket(expert, now, math.inf if max_wait_s is None else now + max_wait_s)
+        deadline = math.inf if max_wait_s is None else now + max_wait_s
+        ticket = Ticket(expert, now, deadline, stage=stage)
         for effect in self._machine.arrived(ticket, now):
             if isinstance(effect, Reject):
                 raise self._error(effect)
@@ -165,6 +168,26 @@ class Scheduler:
     def release(self, place: Place) -> None:
         """A request is over."""
         self._apply(self._machine.finished(place.ticket, time.monotonic()))
+
+    def expect(self, expert: str, unhurried: bool) -> None:
+        """A running request, with an age bound unless `unhurried`, will ask the expert later."""
+        self._machine.expects(expert, unhurried)
+        self._arm()
+
+    def expect_no_more(self, expert: str, unhurried: bool) -> None:
+        """One such request asks now, or never will."""
+        self._machine.expects_no_more(expert, unhurried)
+        self._arm()
+
+    @contextmanager
+    def choosing(self) -> Iterator[None]:
+        """While it is found out whom to ask for a request without an age bound."""
+        self._machine.begins_choosing()
+        try:
+            yield
+        finally:
+            self._machine.has_chosen()
+            self._arm()
 
     async def suspect(self, expert: str, slot_id: str) -> None:
         """A request failed below HTTP: find out whether the slot or the engine is gone."""

@@ -6,9 +6,10 @@ from pathlib import Path
 import typer
 
 from evals.benchmarks.simulation.service import Machine
-from evals.benchmarks.simulation.setting import DEFAULT_LOAD, Setting
+from evals.benchmarks.simulation.setting import DEFAULT_LOAD, STAGED, Setting, calls_of
 from evals.client.progress import Progress
 from evals.reporting.table import make_console, say
+from experts.errors import ConfigError
 from orchestrator.config.model import BATCH_CLASS, DEFAULT_CLASS, load_config
 from orchestrator.residency.machine.policy import Rules
 
@@ -42,17 +43,32 @@ def simulate(
     interactive_s, batch_s = (float("inf") if bound is None else bound for bound in bounds)
     setting = Setting(
         machine,
-        Rules(tree.slots.stage_loads, tree.slots.rate_window_s),
+        Rules(tree.slots.stage_loads, tree.slots.rate_window_s, tree.slots.prefetch),
         trace,
         experts,
         requests,
-        DEFAULT_LOAD * machine.capacity if rate is None else rate,
+        DEFAULT_LOAD * machine.capacity / calls_of(trace) if rate is None else rate,
         alpha,
         batch_share,
         (interactive_s if age_bound is None else age_bound, batch_s),
         seed,
     )
+    if trace in STAGED:
+        if plot is not None:
+            raise ConfigError("--plot draws traces of single requests: leave --trace out.")
+        raise typer.Exit(_simulate_stages(setting, json_out))
     raise typer.Exit(_simulate(setting, plot, json_out))
+
+
+def _simulate_stages(setting: Setting, json_out: Path | None) -> int:
+    console = make_console()
+    staged = import_module("evals.benchmarks.simulation.staged_report")
+    with Progress(console) as progress:
+        study = staged.study_stages(setting, progress)
+    if json_out is not None:
+        staged.write_stages(json_out, study)
+    code: int = staged.print_stages(console, study)
+    return code
 
 
 def _simulate(setting: Setting, plot: Path | None, json_out: Path | None) -> int:

@@ -85,7 +85,7 @@ class Simulation:
         limit = contestant.max_in_flight or machine.max_in_flight
         sizes = machine.engines_gb or (1.0,) * len(trace.experts)
         self.engines = [
-            EngineState(name, gb, limit, costs=_costs(machine))
+            EngineState(name, gb, limit, max_idle_s=machine.max_idle_s, costs=_costs(machine))
             for name, gb in zip(trace.experts, sizes, strict=True)
         ]
         self.slots = [
@@ -160,10 +160,10 @@ class Simulation:
         if server.blocked:
             return
         for _, ticket in server.take_done(now):
-            self._answers[ticket.holder] = now - ticket.arrived
             effects = self._machine.finished(ticket, now)
             if effects:
                 self._apply(effects, now)
+            self._answered(ticket, now)
         self._look_later(server)
 
     def _left(self, replica: Replica, now: float) -> None:
@@ -175,6 +175,12 @@ class Simulation:
             server.block(False, now)
             self._look_later(server)
         self._apply(self._machine.loaded(replica, now), now)
+
+    def _begun(self, ticket: Ticket, now: float) -> None:
+        self._waits[ticket.holder] = now - ticket.arrived
+
+    def _answered(self, ticket: Ticket, now: float) -> None:
+        self._answers[ticket.holder] = now - ticket.arrived
 
     # What the machine wants.
 
@@ -193,7 +199,7 @@ class Simulation:
     def _begin(self, ticket: Ticket, now: float) -> None:
         replica = ticket.replica
         assert replica is not None, "granted without a replica"
-        self._waits[ticket.holder] = now - ticket.arrived
+        self._begun(ticket, now)
         server = self._servers[replica.slot.id]
         server.begin(ticket, now)
         self._look_later(server)

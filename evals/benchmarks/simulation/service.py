@@ -30,6 +30,8 @@ class Machine:
     """A slot with many requests in use finishes one of them in this time."""
     max_in_flight: int = 256
     """Requests that one replica of an engine serves at once."""
+    max_idle_s: float = math.inf
+    """How long an engine stays that nobody asks."""
     load_blocks: bool = True
     """Whether a slot's residents stand still during a load."""
 

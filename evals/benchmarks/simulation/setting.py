@@ -6,10 +6,22 @@ from dataclasses import dataclass, field
 from evals.benchmarks.simulation.service import Machine
 from orchestrator.residency.machine.policy import Rules
 
-ZIPF = "zipf"
+ZIPF, PANEL, TAGGED = "zipf", "panel", "tagged"
+"""Traces that are drawn: single requests, a panel and its lead, and a tagger before both."""
+STAGED = (PANEL, TAGGED)
+SAMPLES = 5
+"""Calls of the tagger for one request."""
+EXPERTS_OF_A_PANEL = 3
 DEFAULT_LOAD = 0.3
 """The share of the slots' capacity that is asked for where no rate is given: more than what first
 come first served can serve, and about half of what can be served within an age bound of 10 s."""
+
+
+def calls_of(trace: str) -> int:
+    """Calls of one request of a trace."""
+    if trace not in STAGED:
+        return 1
+    return EXPERTS_OF_A_PANEL + 1 + (SAMPLES if trace == TAGGED else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +31,7 @@ class Setting:
     machine: Machine = field(default_factory=Machine)
     rules: Rules = field(default_factory=Rules)
     trace: str = ZIPF
-    """Drawn from a Zipf law, or a file."""
+    """One that is drawn from a Zipf law, or a file."""
     experts: int = 150
     requests: int = 200_000
     rate: float = DEFAULT_LOAD * 1000.0

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from evals.benchmarks.simulation.runs import Result, Study, Waits
+from evals.benchmarks.simulation.setting import Setting
 from evals.reporting.table import print_table, say
 
 FEWER_LOADS_AT_LEAST = 0.80
@@ -49,7 +50,7 @@ def figures(study: Study) -> list[Figure]:
 def print_study(console: Console, study: Study) -> int:
     """Print what was simulated, the table and the figures; returns the exit code."""
     say(console)
-    for line in _about(study):
+    for line in about(study.setting):
         say(console, line)
     say(console)
     columns = ["policy", "loads", "per 1000", "requests/s", "loading %", "answer s"]
@@ -74,11 +75,11 @@ def print_study(console: Console, study: Study) -> int:
 def write_json(path: Path, study: Study) -> None:
     """The setting, every result, the curves and the figures; infinite becomes null."""
     tree = {**asdict(study), "figures": [asdict(figure) for figure in figures(study)]}
-    path.write_text(json.dumps(_finite(tree), indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(finite(tree), indent=2) + "\n", encoding="utf-8")
 
 
-def _about(study: Study) -> list[str]:
-    setting = study.setting
+def about(setting: Setting) -> list[str]:
+    """What is simulated, for people."""
     machine, bound_s = setting.machine, setting.age_bounds_s[0]
     load = setting.rate / machine.capacity
     rate = (
@@ -113,10 +114,10 @@ def _seconds(value: float) -> str:
     return f"{value:.2f}" if value < 100 else f"{value:.0f}"
 
 
-def _finite(tree: object) -> object:
+def finite(tree: object) -> object:
     """JSON has no infinity."""
     if isinstance(tree, dict):
-        return {key: _finite(value) for key, value in tree.items()}
+        return {key: finite(value) for key, value in tree.items()}
     if isinstance(tree, list | tuple):
-        return [_finite(value) for value in tree]
+        return [finite(value) for value in tree]
     return None if tree in (math.inf, -math.inf) else tree

@@ -4,7 +4,7 @@ import asyncio
 import statistics
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -21,7 +21,7 @@ from experts.openai import ExpertClient
 from orchestrator.config.model import Config
 from orchestrator.residency import ray_cluster, ray_slot
 from orchestrator.residency.engines import planned_loads
-from orchestrator.residency.machine.policy import PolicyDecision, Rules, Transition, decide
+from orchestrator.residency.machine.policy import Policy, PolicyDecision, Rules, Transition, decide
 from orchestrator.residency.machine.state import EngineState, Replica, SlotState
 from orchestrator.service import Service
 
@@ -106,7 +106,7 @@ async def run_grouped(
     config: Config, questions: Sequence[Question], progress: Progress
 ) -> BatchRun:
     """All requests at once, of the batch class: the pool groups them."""
-    async with _serving(config, progress) as (service, client):
+    async with serving_copies(config, progress) as (service, client):
         done = progress.counting("ours", len(questions), "answers")
         started = time.perf_counter()
         answers = await ask_many(
@@ -125,7 +125,7 @@ async def run_first_come(
     config: Config, questions: Sequence[Question], progress: Progress
 ) -> BatchRun:
     """In the order of arrival; who is not resident waits for the least recently used to drain."""
-    async with _serving(config, progress, policy=load_at_once) as (service, client):
+    async with serving_copies(config, progress, policy=load_at_once) as (service, client):
         done = progress.counting("first come + LRU", len(questions), "answers")
         resident: OrderedDict[str, set[asyncio.Task[Answer]]] = OrderedDict()
         tasks: list[asyncio.Task[Answer]] = []
@@ -150,7 +150,7 @@ async def run_per_request(
     config: Config, questions: Sequence[Question], progress: Progress
 ) -> BatchRun:
     """One after the other, each with a load of its own; the expert leaves when it has answered."""
-    async with _serving(config, progress) as (service, client):
+    async with serving_copies(config, progress) as (service, client):
         done = progress.counting("a load per request", len(questions), "answers")
         answers: list[Answer] = []
         started = time.perf_counter()
@@ -168,7 +168,7 @@ async def run_hostile(
     victim = questions[0].model
     flood = [question for question in questions if question.model == victim]
     singles = list({q.model: q for q in questions if q.model != victim}.values())
-    async with _serving(config, progress) as (service, client):
+    async with serving_copies(config, progress) as (service, client):
         stop = asyncio.Event()
         streams = [
             asyncio.create_task(_flood(client, f"{service.base_url}/v1", flood, lane, stop))
@@ -203,7 +203,7 @@ def load_at_once(
     slots: Sequence[SlotState], waiting: Iterable[EngineState], now: float, rules: Rules
 ) -> PolicyDecision:
     """First come + LRU for a dispatcher that has drained whom it evicts: never wait."""
-    absent = sorted((e for e in waiting if not e.resident), key=lambda e: e.oldest)
+    absent = sorted((e for e in waiting if e.waiting and not e.resident), key=lambda e: e.oldest)
     [slot] = slots
     if not absent or slot.in_transition or not slot.up:
         return PolicyDecision(())
@@ -242,14 +242,21 @@ async def _first_token(url: str, expert: str, number: int) -> None:
 
 
 @asynccontextmanager
-async def _serving(
-    config: Config, progress: Progress, policy: Callable[..., PolicyDecision] = decide
+async def serving_copies(
+    config: Config, progress: Progress, policy: Policy = decide
 ) -> AsyncIterator[tuple[Service, httpx.AsyncClient]]:
+    """The service, which tells nothing of itself, and a client for it."""
     async with (
         serving(config, progress, policy=policy, tell=False) as service,
         ExpertClient() as client,
     ):
         yield service, client
+
+
+async def loads_of(client: httpx.AsyncClient, service: Service) -> int:
+    """How often it has loaded an expert."""
+    state = (await client.get(f"{service.base_url}/coterie/pool")).json()
+    return sum(entry["count"] for entry in state["loads"].values())
 
 
 async def _run(
@@ -259,8 +266,7 @@ async def _run(
     answers: Sequence[Answer],
     seconds: float,
 ) -> BatchRun:
-    state = (await client.get(f"{service.base_url}/coterie/pool")).json()
-    loads = sum(entry["count"] for entry in state["loads"].values())
+    loads = await loads_of(client, service)
     failures = sum(answer.error is not None for answer in answers)
     return BatchRun(name, len(answers), loads, seconds, failures)
 

@@ -45,8 +45,10 @@ def make_workload(
         for number in range(1, 1 + -(-experts // len(models)))
         for name in models
     ][:experts]
-    specs = {alias: _copy(models[name]) for name, alias in names}
-    questions = [_question(tasks[name], alias, i) for i in range(requests) for name, alias in names]
+    specs = {alias: as_copy(models[name]) for name, alias in names}
+    questions = [
+        question_of(tasks[name], alias, i) for i in range(requests) for name, alias in names
+    ]
     questions = questions[:requests]
     random.Random(seed).shuffle(questions)
     slots = zoo.slots.model_copy(update={"count": 1, "memory_gb": SLOT_GB, "preload": False})
@@ -74,11 +76,13 @@ def forgetful(config: Config, max_idle_s: float) -> Config:
     return config.model_copy(update={"experts": experts})
 
 
-def _copy(spec: VllmSpec) -> VllmSpec:
+def as_copy(spec: VllmSpec) -> VllmSpec:
+    """The model as it lies in the benchmark's slot."""
     return spec.model_copy(update={"memory_gb": EXPERT_GB, "preload": False, "pin": False})
 
 
-def _question(task: Task, expert: str, number: int) -> Question:
+def question_of(task: Task, model: str, number: int) -> Question:
+    """A held-out question of the task, counted round."""
     samples = task.samples("test")
     sample = samples[number % len(samples)]
-    return replace(Question.of(task, sample, expert), id=f"{sample.id}#{number}")
+    return replace(Question.of(task, sample, model), id=f"{sample.id}#{number}")

@@ -1,6 +1,6 @@
 """The pool's state machine, for the live pool and the simulator. Pure, the time an argument.
 
-From the ground up: `costs`, `state` (what is where), `placement` and `policy` (what to load, what
-leaves), `effects` (what a driver is told to do), `queues` (one engine's requests), `progress` (one
-slot's transition), `admission` and `machine` (all of them).
+From the ground up: `costs`, `state` (what is where), `placement`, `foresight` and `policy` (what to
+load, what leaves), `effects` (what a driver is told to do), `queues` (one engine's requests),
+`progress` (one slot's transition), `admission` and `machine` (all of them).
 """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator.residency.machine.effects import Effect, Grant, Refusal, Reject
 from orchestrator.residency.machine.queues import EngineQueue
-from orchestrator.residency.machine.state import EngineState, Phase, SlotState, Ticket
+from orchestrator.residency.machine.state import EngineState, Outlook, Phase, SlotState, Ticket
 
 AT_ONCE = -math.inf
 
@@ -25,6 +25,10 @@ class Admission(ABC):
         self._queues = {queue.state.name: queue for queue in queues}
         self._by_expert = {expert: queue for queue in queues for expert in queue.experts}
         self._waiting: dict[str, EngineState] = {}
+        self._expected: dict[str, EngineState] = {}
+        self._outlook = Outlook()
+        for queue in queues:
+            queue.state.outlook = self._outlook
         self._rate_window_s = rate_window_s
         self._stopped = False
         self._winding_down = False
@@ -34,6 +38,7 @@ class Admission(ABC):
         queue = self._by_expert[ticket.expert]
         state = queue.state
         state.arrived(now, self._rate_window_s)
+        state.ahead = False
         if not queue.queued[ticket.expert]:
             replica = queue.admitting(ticket.expert)
             if replica is not None:
@@ -66,6 +71,42 @@ class Admission(ABC):
         ticket.replica.engine.costs.served(now - ticket.began)
         return self._end(ticket, now)
 
+    # Requests that are known to come.
+
+    def expects(self, expert: str, unhurried: bool) -> None:
+        """A running request, with an age bound unless `unhurried`, will ask the expert later.
+
+        `expects_no_more` takes it back.
+        """
+        state = self._by_expert[expert].state
+        state.expected += 1
+        state.unhurried += unhurried
+        self._expected[state.name] = state
+        if not state.resident:
+            self.tick_at = AT_ONCE
+
+    def expects_no_more(self, expert: str, unhurried: bool) -> None:
+        """One announced request has arrived, or never will."""
+        state = self._by_expert[expert].state
+        assert state.expected, f"nobody has announced a request for {expert}"
+        state.expected -= 1
+        state.unhurried -= unhurried
+        if not state.expected:
+            del self._expected[state.name]
+        if unhurried and not state.unhurried:
+            self.tick_at = AT_ONCE  # Those that wait wait for no more.
+
+    def begins_choosing(self) -> None:
+        """For a request without an age bound, it is being found out whom to ask."""
+        self._outlook.undecided += 1
+
+    def has_chosen(self) -> None:
+        """It is known for one of them, or need not be known any more."""
+        assert self._outlook.undecided, "nobody is being chosen"
+        self._outlook.undecided -= 1
+        if not self._outlook.undecided:
+            self.tick_at = AT_ONCE
+
     def _end(self, ticket: Ticket, now: float) -> Effects:
         replica = ticket.replica
         assert replica is not None, "the request does not run"
@@ -76,7 +117,9 @@ class Admission(ABC):
             return effects
         if replica.phase is Phase.DRAINING:
             return effects + self._step(slot)
-        if not slot.in_transition and (self._waiting or replica.engine.max_idle_s < math.inf):
+        if not slot.in_transition and (
+            self._waiting or self._expected or replica.engine.max_idle_s < math.inf
+        ):
             self.tick_at = AT_ONCE  # It may leave now.
         return effects
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from orchestrator.residency.machine.admission import AT_ONCE, Admission, Effects
 from orchestrator.residency.machine.effects import Begin, End, MakeRoom, Refusal
-from orchestrator.residency.machine.policy import Policy, Rules, Transition, decide
+from orchestrator.residency.machine.policy import AHEAD, Policy, Rules, Transition, decide
 from orchestrator.residency.machine.progress import Progress, begin
 from orchestrator.residency.machine.queues import EngineQueue
 from orchestrator.residency.machine.state import (
@@ -64,7 +64,8 @@ class Machine(Admission):
             return []
         effects = self._end_long_drains(now) + self._load_planned(now)
         if not self.filling and self._something_to_decide():
-            decision = self._policy(self.slots, tuple(self._waiting.values()), now, self._rules)
+            concerned = tuple({**self._waiting, **self._expected}.values())
+            decision = self._policy(self.slots, concerned, now, self._rules)
             recheck_at = decision.recheck_at
             for transition in decision.transitions:
                 effects += self._begin(transition, now)
@@ -75,7 +76,7 @@ class Machine(Admission):
     def _something_to_decide(self) -> bool:
         if all(slot.in_transition or not slot.up for slot in self.slots):
             return False
-        if self._waiting or self._some_leave_idle:
+        if self._waiting or self._expected or self._some_leave_idle:
             return True
         return any(slot.free_gb < 0 for slot in self.slots)
 
@@ -217,6 +218,9 @@ class Machine(Admission):
         """A load found too little memory: once more, with everything gone that may leave."""
         if (progress := self._progress_of(replica)) is None:
             return []
+        if replica.engine.ahead and not replica.engine.waiting:
+            progress.give_up(gone=True)  # For a guess, nobody has to leave.
+            return self._step(replica.slot)
         if progress.make_room(now + self._bounds.drain_timeout_s):
             self.tick_at = AT_ONCE  # Other slots may serve those that wait for what leaves.
             return [MakeRoom(replica), *self._step(replica.slot)]
@@ -241,6 +245,8 @@ class Machine(Admission):
     def _begin(self, transition: Transition, now: float, may_sleep: bool = True) -> Effects:
         drain_by = now + self._bounds.drain_timeout_s
         slot = transition.slot
+        if transition.engine is not None:
+            transition.engine.ahead = transition.reason == AHEAD
         self._progress[slot.id] = begin(transition, drain_by, may_sleep, now)
         self.tick_at = min(self.tick_at, self._progress[slot.id].due_at)
         if any(replica.engine.waiting for replica in transition.leaving):

@@ -52,8 +52,11 @@ class Placement:
         self._ranked: dict[int, list[Replica]] = {}
         self._resting: dict[tuple[str, float, float], Option | None] = {}
 
-    def cheapest(self, engine: EngineState, may_leave: MayLeave) -> Option | None:
-        options = [o for slot in self.free if (o := self._option(engine, slot, may_leave))]
+    def cheapest(
+        self, engine: EngineState, may_leave: MayLeave, among: Sequence[SlotState] | None = None
+    ) -> Option | None:
+        slots = self.free if among is None else among
+        options = [o for slot in slots if (o := self._option(engine, slot, may_leave))]
         return min(options, key=_RANK, default=None)
 
     def cheapest_at_rest(self, engine: EngineState) -> Option | None:
@@ -128,7 +131,7 @@ class Placement:
     def _loss(self, replica: Replica) -> tuple[float, bool, float, str]:
         """What leaves first: few requests lost per GiB won, then the idle, then the long unused."""
         engine = replica.engine
-        lost = engine.waiting + self._value(replica, engine.costs.load_s)
+        lost = engine.waiting + engine.unhurried + self._value(replica, engine.costs.load_s)
         per_gb = lost / max(engine.memory_gb, 1e-9)
         return (per_gb, replica.in_use > 0, replica.last_used, engine.name)
 
@@ -149,6 +152,11 @@ def movable(replica: Replica) -> bool:
 def at_rest(replica: Replica) -> bool:
     """It has nothing left to begin, so it can drain at once."""
     return not replica.engine.waiting and movable(replica)
+
+
+def unwanted(replica: Replica) -> bool:
+    """Nobody uses it, waits for it or has announced a request."""
+    return replica.idle and not replica.engine.expected and movable(replica)
 
 
 def spare(slot: SlotState) -> MayLeave:

@@ -11,7 +11,9 @@ Requests queue by engine. A load must be worth it, or due:
 - Requests without an age bound have patience instead: `stage_loads` times what the load takes. An
   engine that has served all that waited when it came, and for as long, then makes room.
 
-Grouping follows: requests that wait meanwhile are served by one load. `decide` is called whenever
+Grouping follows: requests that wait meanwhile are served by one load. Where running requests have
+announced others, loads without an age bound wait for these, and what is expected is loaded ahead
+into room that nobody wants (`foresight.py`, ADR 0015). `decide` is called whenever
 something changed and at `PolicyDecision.recheck_at`; the state must not change during a call.
 """
 
@@ -19,6 +21,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from orchestrator.residency.machine.foresight import (
+    gathers,
+    has_room_to_spare,
+    quiet,
+    worth_loading_ahead,
+)
 from orchestrator.residency.machine.placement import (
     KeepValue,
     Option,
@@ -26,8 +34,10 @@ from orchestrator.residency.machine.placement import (
     at_rest,
     movable,
     spare,
+    unwanted,
 )
 from orchestrator.residency.machine.state import (
+    FIRST,
     SILENCE,
     EngineState,
     Phase,
@@ -37,6 +47,8 @@ from orchestrator.residency.machine.state import (
 
 WORTH_IT = "worth it"
 """The reason of a load that nothing but its worth has caused."""
+AHEAD = "expected soon"
+"""The reason of a load that nobody waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,8 @@ class Rules:
 
     stage_loads: float = 20.0
     rate_window_s: float = 120.0
+    prefetch: bool = True
+    """Whether engines are loaded ahead of expected requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +101,8 @@ def decide(
 ) -> PolicyDecision:
     """The next transitions; at most one per slot, and none for a slot that is in one.
 
-    `waiting` are the engines that requests wait for (others do no harm). `keep_value` replaces the
+    `waiting` are the engines that requests wait for, and those that are expected (others do no
+    harm). `keep_value` replaces the
     estimate from arrival rates, for comparisons with a policy that knows the future.
     """
     return _Decision(slots, now, rules, keep_value).run(tuple(waiting))
@@ -100,6 +115,7 @@ class _Decision:
         self, slots: Sequence[SlotState], now: float, rules: Rules, keep_value: KeepValue | None
     ) -> None:
         self._now = now
+        self._slots = slots
         self._rules = rules
         self._placement = Placement(slots, now, rules.rate_window_s, keep_value)
         self._parallel = max(1, sum(slot.up for slot in slots))
@@ -124,6 +140,8 @@ class _Decision:
                     self._place_if_worth(engine, impatient)
         for engine in (e for e in ready if e.resident):
             self._replicate(engine)
+        if self._rules.prefetch and self._placement.free:
+            self._load_ahead(waiting)
         return PolicyDecision(tuple(self._transitions), self._recheck)
 
     # What must leave in any case.
@@ -176,14 +194,20 @@ class _Decision:
     # Loads that are worth it.
 
     def _by_worth(self, contenders: list[EngineState]) -> list[tuple[EngineState, bool]]:
-        """The impatient first, then those with the most work (they are the last to finish)."""
+        """The impatient first, then those with the most work (they are the last to finish).
 
-        def order(contender: tuple[EngineState, bool]) -> tuple[float, float, str]:
+        Without an age bound, the stage counts before the work: what comes later may still grow. Of
+        one stage, those go last that will be asked again.
+        """
+
+        def order(contender: tuple[EngineState, bool]) -> tuple[float, int, bool, float, str]:
             engine, impatient = contender
+            if impatient:
+                return (engine.oldest, 0, False, 0.0, engine.name)
             work = engine.waiting * engine.costs.service_s
-            return (
-                (engine.oldest, 0.0, engine.name) if impatient else (math.inf, -work, engine.name)
-            )
+            if engine.deadline < math.inf:
+                return (math.inf, FIRST, False, -work, engine.name)
+            return (math.inf, engine.stage, engine.unhurried > 0, -work, engine.name)
 
         return sorted(((e, self._impatient(e)) for e in contenders), key=order)
 
@@ -197,18 +221,24 @@ class _Decision:
             if impatient
             else self._placement.cheapest_at_rest(engine)
         )
-        if option is None:
+        if option is None or (not impatient and self._should_gather(engine, option)):
             return
         if impatient:
             self._change(option.slot, option.leaving, engine, "waited long enough")
         elif option.held_up <= engine.waiting or self._waited_as_long(engine, option):
             self._change(option.slot, option.leaving, engine, WORTH_IT)
         else:
-            self._again_in_silence(engine, option)
+            self._again_in_silence(engine.waiting, option)
 
-    def _again_in_silence(self, engine: EngineState, option: Option) -> None:
+    def _should_gather(self, engine: EngineState, option: Option) -> bool:
+        """It would drive somebody out, and serves more if it waits; unless nothing else happens."""
+        if not option.leaving or not gathers(engine):
+            return False
+        return bool(self._transitions) or not quiet(self._slots)
+
+    def _again_in_silence(self, requests: int, option: Option) -> None:
         """If nothing more arrives, no event would say when the others are expected no more."""
-        room = max(engine.waiting - (option.held_up - option.coming), 1.0)
+        room = max(requests - (option.held_up - option.coming), 1.0)
         self._again_at(self._now + SILENCE * option.exposed_s / room)
 
     def _waited_as_long(self, engine: EngineState, option: Option) -> bool:
@@ -255,6 +285,22 @@ class _Decision:
         option = self._placement.cheapest(engine, at_rest)
         if option and option.held_up <= engine.waiting / (len(replicas) + 1):
             self._change(option.slot, option.leaving, engine, "another replica")
+
+    # Loads that nobody waits for yet.
+
+    def _load_ahead(self, engines: Sequence[EngineState]) -> None:
+        """Into room that nobody wants, where they hold up fewer than are expected."""
+        chosen = {id(transition.engine) for transition in self._transitions}
+        passed = [e for e in engines if e.waiting and not e.loading and id(e) not in chosen]
+        for engine in worth_loading_ahead(engines, self._now):
+            slots = [slot for slot in self._placement.free if has_room_to_spare(slot, passed)]
+            option = self._placement.cheapest(engine, unwanted, slots)
+            if option is None:
+                continue
+            if option.held_up <= engine.expected:
+                self._change(option.slot, option.leaving, engine, AHEAD)
+            else:
+                self._again_in_silence(engine.expected, option)
 
     def _cost_s(self, engine: EngineState) -> float:
         """Load, and what must drain and leave before."""

@@ -83,6 +83,7 @@ class EngineQueue:
         self.queued[ticket.expert] += 1
         state = self.state
         state.waiting += 1
+        state.stages[ticket.stage] = state.stages.get(ticket.stage, 0) + 1
         if len(queue) == 1:
             state.oldest = min(state.oldest, ticket.arrived)
             state.deadline = min(state.deadline, ticket.deadline)
@@ -116,6 +117,7 @@ class EngineQueue:
         self._queues.clear()
         self.queued = dict.fromkeys(self._limits, 0)
         self.state.waiting = 0
+        self.state.stages.clear()
         self._note_heads()
         return tickets
 
@@ -139,6 +141,10 @@ class EngineQueue:
     def _left(self, ticket: Ticket) -> None:
         self.queued[ticket.expert] -= 1
         self.state.waiting -= 1
+        stages = self.state.stages
+        stages[ticket.stage] -= 1
+        if not stages[ticket.stage]:
+            del stages[ticket.stage]
 
     def _note_heads(self) -> None:
         oldest = deadline = math.inf

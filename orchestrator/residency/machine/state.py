@@ -14,6 +14,9 @@ from orchestrator.residency.machine.costs import Costs
 SILENCE = 5.0
 """An engine that has been asked nothing for a while is no longer asked more than once in a fifth of
 it: at any higher rate, such a silence would have a chance below e to the power of -5."""
+CHOICE, FIRST = 0, 1
+"""Stages of what a client asked: the questions by which it is decided who answers, then the first
+answers. What is asked when these are there, a panel's lead or a round of a debate, counts on."""
 
 
 class Phase(Enum):
@@ -23,6 +26,14 @@ class Phase(Enum):
     READY = "ready"
     DRAINING = "draining"
     """Finishes what it has begun, takes nothing new, then leaves."""
+
+
+@dataclass(slots=True, eq=False)
+class Outlook:
+    """What is known of requests to come, but not yet for which engine. All engines share one."""
+
+    undecided: int = 0
+    """Requests without an age bound for which it is being found out whom to ask."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +53,15 @@ class EngineState:
     """When the request that has waited longest arrived."""
     deadline: float = math.inf
     """When the first waiting request reaches its class's age bound."""
+    stages: dict[int, int] = field(default_factory=dict)
+    """How many wait, by stage; without those of which none does."""
+    expected: int = 0
+    """Requests that running ones have announced: a lead's, while its panel answers."""
+    unhurried: int = 0
+    """Those of them that have no age bound."""
+    ahead: bool = False
+    """It was loaded for expected requests, and none has come since."""
+    outlook: Outlook = field(default_factory=Outlook)
     retry_at: float = -math.inf
     """After a failed load: no further load before this time."""
     failed: str | None = None
@@ -65,6 +85,11 @@ class EngineState:
         silent_s = now - self._counted_at
         rate = self._count * math.exp(-silent_s / window_s) / window_s
         return min(rate, SILENCE / silent_s) if silent_s > 0 else rate
+
+    @property
+    def stage(self) -> int:
+        """The earliest stage of those that wait; FIRST where nobody does."""
+        return min(self.stages, default=FIRST)
 
     @property
     def resident(self) -> bool:
@@ -188,6 +213,7 @@ class Ticket:
     replica: Replica | None = None
     """Where it runs."""
     began: float = 0.0
+    stage: int = FIRST
 
 
 def add_replica(engine: EngineState, slot: SlotState, now: float = 0.0) -> Replica:

@@ -50,9 +50,26 @@ def test_a_trace_from_a_file_all_at_once(
     assert "2 experts on 1 slots that fit 1 each; 3 requests, all at once." in printed
 
 
+def test_requests_of_several_stages(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "study.json"
+
+    assert _run(monkeypatch, *SMALL, "--trace", "tagged", "--json", str(out)) == 0
+
+    printed = capsys.readouterr().out
+    assert "Each request takes a tagger's five samples, a panel of three, then a lead." in printed
+    results = json.loads(out.read_text(encoding="utf-8"))["results"]
+    names = ["ours", "without prefetch", "nothing announced", "a load per request"]
+    assert [result["name"] for result in results] == names
+    assert results[0]["loads"] < results[3]["loads"]
+    assert all(f"\n{name} " in printed for name in names)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["--trace", "panel", "--plot", "picture.svg"], "error: --plot draws traces of single"),
         (["--trace", "missing.jsonl"], "error: missing.jsonl cannot be read"),
         (["--plot", "picture.gif"], "error: --plot picture.gif"),
     ],

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 from orchestrator.residency.machine.costs import FIELDS, Costs
 from orchestrator.residency.machine.effects import (
     Abort,
+    Begin,
     Effect,
     End,
     Forget,
@@ -25,9 +26,17 @@ from orchestrator.residency.machine.effects import (
     Unload,
 )
 from orchestrator.residency.machine.machine import Bounds, Machine
-from orchestrator.residency.machine.policy import Rules
+from orchestrator.residency.machine.policy import AHEAD, Rules, Transition
 from orchestrator.residency.machine.queues import EngineQueue
-from orchestrator.residency.machine.state import EngineState, Phase, Replica, SlotState, Ticket
+from orchestrator.residency.machine.state import (
+    CHOICE,
+    FIRST,
+    EngineState,
+    Phase,
+    Replica,
+    SlotState,
+    Ticket,
+)
 
 BUDGET_GB = 4.0
 KEPT = 0.3
@@ -66,6 +75,9 @@ class Pool(RuleBasedStateMachine):
         self.waiting: list[Ticket] = []
         self.running: list[Ticket] = []
         self.over: list[Ticket] = []
+        self.announced: list[tuple[str, bool]] = []
+        """Experts that running requests will ask."""
+        self.undecided = 0
         self.answers: dict[Ticket, int] = {}
         self.pending: dict[str, Load | Unload | Forget] = {}
         self.held: dict[str, set[EngineState]] = {slot.id: set() for slot in self.slots}
@@ -87,18 +99,37 @@ class Pool(RuleBasedStateMachine):
                     for ticket in tickets:
                         self.running.remove(ticket)
                         self.over.append(ticket)
-                case Unload(replica) | Load(replica):
-                    assert replica.slot.id not in self.pending, "one at a time"
-                    self.pending[replica.slot.id] = effect
-                    if isinstance(effect, Load):
-                        self.begin_load(replica)
-                case Forget(slot, name):
-                    assert slot.id not in self.pending, "one at a time"
-                    assert name in self.sleeping[slot.id]
-                    self.pending[slot.id] = effect
+                case Begin(transition) if transition.reason == AHEAD:
+                    self.check_ahead(transition)
+                case Unload() | Load() | Forget():
+                    self.begin_work(effect)
                 case End(slot):
                     assert slot.id not in self.pending
                     assert all(replica.phase is Phase.READY for replica in slot.replicas)
+
+    def begin_work(self, effect: Unload | Load | Forget) -> None:
+        slot = effect.slot if isinstance(effect, Forget) else effect.replica.slot
+        assert slot.id not in self.pending, "one at a time"
+        self.pending[slot.id] = effect
+        if isinstance(effect, Forget):
+            assert effect.engine in self.sleeping[slot.id]
+        elif isinstance(effect, Load):
+            self.begin_load(effect.replica)
+
+    def check_ahead(self, transition: Transition) -> None:
+        """What nobody waits for holds up nobody who does."""
+        engine, slot = transition.engine, transition.slot
+        assert engine is not None
+        assert engine.expected
+        assert not engine.waiting
+        for replica in transition.leaving:
+            assert replica.idle
+            assert not replica.engine.expected
+        moving = {replica.engine for slot in self.slots for replica in slot.replicas}
+        assert not any(
+            queue.state.waiting and queue.state not in moving and slot.could_hold(queue.state)
+            for queue in self.queues
+        )
 
     def begin_load(self, replica: Replica) -> None:
         held = self.held[replica.slot.id]
@@ -118,12 +149,41 @@ class Pool(RuleBasedStateMachine):
             self.apply(self.machine.tick(self.now))
         raise AssertionError("it never comes to rest")
 
-    @rule(number=NUMBER, bound_s=st.sampled_from([1.0, 5.0, math.inf]))
-    def arrive(self, number: int, bound_s: float) -> None:
+    @rule(
+        number=NUMBER,
+        bound_s=st.sampled_from([1.0, 5.0, math.inf]),
+        stage=st.sampled_from([CHOICE, FIRST, FIRST, FIRST + 1]),
+    )
+    def arrive(self, number: int, bound_s: float, stage: int) -> None:
         expert = self.experts[number % len(self.experts)]
-        ticket = Ticket(expert, self.now, self.now + bound_s)
+        ticket = Ticket(expert, self.now, self.now + bound_s, stage=stage)
         self.waiting.append(ticket)
         self.told(self.machine.arrived(ticket, self.now))
+
+    @rule(number=NUMBER, unhurried=st.booleans())
+    def announce(self, number: int, unhurried: bool) -> None:
+        self.announced.append((self.experts[number % len(self.experts)], unhurried))
+        self.machine.expects(*self.announced[-1])
+        self.told([])
+
+    @precondition(lambda self: self.announced)
+    @rule(number=NUMBER)
+    def withdraw(self, number: int) -> None:
+        self.machine.expects_no_more(*self.announced.pop(number % len(self.announced)))
+        self.told([])
+
+    @rule()
+    def begin_choosing(self) -> None:
+        self.undecided += 1
+        self.machine.begins_choosing()
+        self.told([])
+
+    @precondition(lambda self: self.undecided)
+    @rule()
+    def choose(self) -> None:
+        self.undecided -= 1
+        self.machine.has_chosen()
+        self.told([])
 
     @precondition(lambda self: self.running)
     @rule(number=NUMBER)
@@ -234,6 +294,11 @@ class Pool(RuleBasedStateMachine):
             assert state.waiting == len(waiting)
             assert state.oldest == min((t.arrived for t in waiting), default=math.inf)
             assert state.deadline == min((t.deadline for t in waiting), default=math.inf)
+            own = [unhurried for expert, unhurried in self.announced if expert in queue.experts]
+            assert (state.expected, state.unhurried) == (len(own), sum(own))
+            assert state.outlook.undecided == self.undecided
+            stages = [ticket.stage for ticket in waiting]
+            assert state.stages == {stage: stages.count(stage) for stage in stages}
             for expert in queue.experts:
                 assert queue.queued[expert] == sum(t.expert == expert for t in waiting)
                 assert queue.running[expert] == sum(t.expert == expert for t in self.running)
@@ -277,7 +342,10 @@ class Pool(RuleBasedStateMachine):
             assert not began or self.machine.tick_at <= self.now + DRAIN_TIMEOUT_S
 
     def teardown(self) -> None:
-        """Left alone in good luck, all requests are served or refused."""
+        """Left alone in good luck, all requests are served or refused.
+
+        Nothing that is announced and never comes keeps those that wait from it.
+        """
         if not hasattr(self, "machine"):
             return
         for number in range(len(self.slots)):

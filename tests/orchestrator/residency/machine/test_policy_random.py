@@ -4,12 +4,13 @@ import copy as copying
 import math
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_states import NOW, RULES, asked, engine, resident, said
 
-from orchestrator.residency.machine.policy import Transition, decide
+from orchestrator.residency.machine.policy import AHEAD, Transition, decide
 from orchestrator.residency.machine.state import EngineState, Phase, SlotState
 
 QUARTERS = st.integers(1, 16).map(lambda number: number / 4)
@@ -28,6 +29,9 @@ def states(draw: st.DrawFn) -> tuple[list[SlotState], list[EngineState]]:
         state.max_idle_s = draw(st.sampled_from([10.0, math.inf]))
         state.retry_at = draw(st.sampled_from([-math.inf, NOW + 1.0]))
         state.max_in_flight = 4
+        state.expected = draw(st.sampled_from([0, 0, 1, 30]))
+        state.unhurried = draw(st.integers(0, state.expected))
+        state.ahead = draw(st.booleans())
         engines.append(state)
     slots = []
     for number in range(draw(st.integers(0, 3))):
@@ -58,7 +62,7 @@ def _check_transition(transition: Transition) -> None:
         assert replica.phase is Phase.READY
         assert not replica.engine.pinned
     if transition.engine:
-        assert transition.engine.waiting
+        assert transition.engine.waiting or transition.reason == AHEAD
         assert transition.engine.retry_at <= NOW
         assert all(replica.slot is not slot for replica in transition.engine.replicas)
         freed_gb = sum(replica.engine.memory_gb for replica in transition.leaving)
@@ -85,6 +89,42 @@ def test_moves_are_possible_and_the_state_stay_as_they_are(
     assert decision.recheck_at > NOW
     for transition in decision.transitions:
         _check_transition(transition)
+
+
+@settings(max_examples=400, deadline=None)
+@given(states())
+def test_loads_ahead_change_nothing_for_those_that_wait(
+    drawn: tuple[list[SlotState], list[EngineState]],
+) -> None:
+    slots, engines = drawn
+    without = decide(slots, engines, NOW, replace(RULES, prefetch=False))
+    found = decide(slots, engines, NOW, RULES)
+    ahead = [move for move in found.transitions if move.reason == AHEAD]
+    assert [move for move in found.transitions if move not in ahead] == list(without.transitions)
+    assert found.recheck_at <= without.recheck_at
+    served = {move.engine for move in without.transitions}
+    for move in ahead:
+        assert all(replica.idle and not replica.engine.expected for replica in move.leaving)
+        for state in engines:
+            left_out = state.waiting and not state.loading and state not in served
+            assert not left_out or not move.slot.could_hold(state)
+
+
+@settings(max_examples=200, deadline=None)
+@given(states(), st.data())
+def test_without_loads_ahead_what_bounded_requests_announce_changes_nothing(
+    drawn: tuple[list[SlotState], list[EngineState]], data: st.DataObject
+) -> None:
+    slots, engines = drawn
+    for state in engines:
+        state.unhurried = 0
+        if state.deadline < math.inf:
+            state.stages = {data.draw(st.integers(0, 3)): state.waiting}
+    late = replace(RULES, prefetch=False)
+    announced = decide(slots, engines, NOW, late)
+    for state in engines:
+        state.expected, state.stages = 0, {}
+    assert decide(slots, engines, NOW, late) == announced
 
 
 @settings(max_examples=200, deadline=None)
