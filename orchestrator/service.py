@@ -36,7 +36,8 @@ from orchestrator.residency.slot import Slot
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
 from orchestrator.server.wire.protocol import LISTENER
-from orchestrator.store import Store, open_store
+from orchestrator.store.base import Store
+from orchestrator.store.opening import open_store
 from routers.base import Encoder, Router
 from routers.registry import build, shared_encoder
 

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from experts.errors import RequestError
 from experts.types import Request
 from orchestrator.config.model import Config
-from orchestrator.store import Store, StoreError
+from orchestrator.store.base import Store, StoreError
 from routers.base import Decision
 from routers.learning import Bandit, Draw, LearningConfig
 from routers.reading import reading

@@ -29,7 +29,7 @@ from orchestrator.request.terms.room import check_room
 from orchestrator.request.terms.tools import ToolReaders
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
-from orchestrator.store import MemoryStore
+from orchestrator.store.memory_store import MemoryStore
 from routers.base import Router, TokenEncoder
 
 

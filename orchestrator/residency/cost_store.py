@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchestrator.residency.machine.costs import Costs
-from orchestrator.store import Store, StoreError
+from orchestrator.store.base import Store, StoreError
 
 logger = logging.getLogger("coterie.residency")
 

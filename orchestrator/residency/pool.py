@@ -20,7 +20,8 @@ from orchestrator.residency.engines import HostedEngine
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.scheduler import Place, Scheduler
 from orchestrator.residency.slot import Slot
-from orchestrator.store import MemoryStore, Store
+from orchestrator.store.base import Store
+from orchestrator.store.memory_store import MemoryStore
 
 MOST_PLACES = 4096
 """Engines that are kept for their next request; slots that come back have new addresses."""

@@ -12,7 +12,7 @@ from scripted_slot import ScriptedSlot
 from served_gateway import Gateway, LengthEncoder
 
 from orchestrator.config.model import Config
-from orchestrator.store import Store
+from orchestrator.store.base import Store
 from routers.base import Router
 from routers.registry import build
 

@@ -6,7 +6,8 @@ import pytest
 
 from orchestrator.residency.cost_store import CostStore
 from orchestrator.residency.machine.costs import Costs
-from orchestrator.store import MemoryStore, Store, StoreError
+from orchestrator.store.base import Store, StoreError
+from orchestrator.store.memory_store import MemoryStore
 
 
 class DeafStore(MemoryStore):
