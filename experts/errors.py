@@ -4,6 +4,7 @@ CoterieError
 ├── ConfigError            a file or a name that was given is wrong; exit code 2
 ├── RequestError           the caller's fault
 │   ├── UnknownModel       no expert or composition has that name
+│   ├── UnknownObject      no file or batch of the caller's has that id
 │   ├── AdminOnly          the caller may not change the service
 │   ├── BodyTooLarge       more bytes than the configuration allows
 │   ├── UnknownEncoding    the body is packed in a way that is not known
@@ -66,6 +67,12 @@ class UnknownModel(RequestError):
     """No expert and no composition has the name that was asked for."""
 
     code = "model_not_found"
+
+
+class UnknownObject(RequestError):
+    """No file or batch of the caller's has that id."""
+
+    code = "not_found"
 
 
 class AdminOnly(RequestError):

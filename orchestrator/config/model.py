@@ -10,6 +10,7 @@ from experts.errors import ConfigError
 from experts.mistakes import explain
 from experts.spec import ExpertSpec, HostedSpec
 from orchestrator.config.anchoring import SQLITE, anchor_paths
+from orchestrator.config.batches_section import BatchesConfig
 from orchestrator.config.checks import between_keys, share_models, vectors_of
 from orchestrator.config.sections import (
     BATCH_CLASS,
@@ -89,6 +90,9 @@ class Config(Section):
     )
     server: ServerConfig = Field(
         ServerConfig(), description="Where the gateway listens, who may use it, and its bounds."
+    )
+    batches: BatchesConfig = Field(
+        BatchesConfig(), description="Bounds of files and batches, and how batches are run."
     )
     feedback: FeedbackConfig = Field(
         FeedbackConfig(),

@@ -23,6 +23,7 @@ from experts.errors import (
     TooManyRequests,
     UnknownEncoding,
     UnknownModel,
+    UnknownObject,
 )
 from experts.upstream.refusals import MAX_RETRY_AFTER_S
 from orchestrator.server.bodies.answers import Error, ErrorBody
@@ -32,6 +33,7 @@ from orchestrator.server.wire.inflating import ACCEPTED
 _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
     (AdminOnly, 403),
     (UnknownModel, 404),
+    (UnknownObject, 404),
     (BodyTooLarge, 413),
     (UnknownEncoding, 415),
     (TooManyRequests, 429),

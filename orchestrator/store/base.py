@@ -35,8 +35,8 @@ class Store(Protocol):
         """
         ...
 
-    async def keys(self, prefix: str) -> list[str]:
-        """The keys that begin so, sorted."""
+    async def items(self, prefix: str) -> list[tuple[str, Any]]:
+        """The keys that begin so, with their values, sorted by key."""
         ...
 
     async def add(self, log: str, records: Mapping[int, bytes]) -> int:

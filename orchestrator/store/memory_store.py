@@ -30,8 +30,9 @@ class MemoryStore:
             self._values[key] = written(value)
         return value
 
-    async def keys(self, prefix: str) -> list[str]:
-        return sorted(key for key in self._values if key.startswith(prefix))
+    async def items(self, prefix: str) -> list[tuple[str, Any]]:
+        found = sorted(pair for pair in self._values.items() if pair[0].startswith(prefix))
+        return [(key, json.loads(raw)) for key, raw in found]
 
     async def add(self, log: str, records: Mapping[int, bytes]) -> int:
         return await self._logs.add(log, records)

@@ -72,10 +72,16 @@ class RedisStore:
                 return value
         raise StoreError(f"{PREFIX}{key} was changed by others {MOST_TRIES} times meanwhile.")
 
-    async def keys(self, prefix: str) -> list[str]:
+    async def items(self, prefix: str) -> list[tuple[str, Any]]:
         low, high = f"[{prefix}".encode(), b"(" + prefix.encode() + b"\xff"
         found = await self._answer(self._redis.zrangebylex(KEYS, low, high))
-        return [key.decode() for key in found]
+        keys = [key.decode() for key in found]
+        values: list[tuple[str, Any]] = []
+        for start in range(0, len(keys), RECORDS_PER_CALL):
+            some = keys[start : start + RECORDS_PER_CALL]
+            raw = await self._answer(self._redis.mget([PREFIX + key for key in some]))
+            values += [(k, _parsed(k, r)) for k, r in zip(some, raw, strict=True) if r is not None]
+        return values
 
     async def add(self, log: str, records: Mapping[int, bytes]) -> int:
         pairs = [part for pair in records.items() for part in pair]

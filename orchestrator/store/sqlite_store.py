@@ -53,11 +53,11 @@ class SqliteStore:
     async def change(self, key: str, update: Update) -> Any:
         return await self._run(lambda: self._changed(key, update))
 
-    async def keys(self, prefix: str) -> list[str]:
+    async def items(self, prefix: str) -> list[tuple[str, Any]]:
         after = prefix + "\U0010ffff"
-        query = 'SELECT key FROM "values" WHERE key >= ? AND key < ? ORDER BY key'
+        query = 'SELECT key, value FROM "values" WHERE key >= ? AND key < ? ORDER BY key'
         rows = await self._run(lambda: self._open().execute(query, (prefix, after)).fetchall())
-        return [key for (key,) in rows]
+        return [(key, self._parsed(key, raw)) for key, raw in rows]
 
     async def add(self, log: str, records: Mapping[int, bytes]) -> int:
         rows = [(log, number, record) for number, record in records.items()]
