@@ -1,6 +1,6 @@
 """A batch: what was asked for, how far it is, and the changes that may happen to it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -119,8 +119,15 @@ def cancelled(batch: Batch, now: float) -> Batch:
     return moved(batch, "cancelling", now)
 
 
-def claimed(batch: Batch, gateway: str, now: float) -> Batch | None:
-    """Held by this gateway for a while; None where another one holds it, or it has ended."""
-    if batch.ended or (batch.holder not in (None, gateway) and batch.held_until > now):
+def claimed(
+    batch: Batch, gateway: str, now: float, is_gone: Callable[[str], bool] = lambda holder: False
+) -> Batch | None:
+    """Held by this gateway for a while; None where another one holds it, or it has ended.
+
+    `is_gone` knows of gateways that have died.
+    """
+    holder = batch.holder
+    free = holder in (None, gateway) or batch.held_until <= now or is_gone(str(holder))
+    if batch.ended or not free:
         return None
     return replace(batch, holder=gateway, held_until=now + HELD_S)

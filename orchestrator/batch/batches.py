@@ -9,6 +9,7 @@ from typing import Any
 from experts.errors import RequestError, UnknownObject
 from orchestrator.batch.batch import Batch, cancelled, claimed, restored, stored
 from orchestrator.batch.files import Files, new_file_id
+from orchestrator.batch.gateways import is_gone
 from orchestrator.batch.paging import Page, page
 from orchestrator.store.base import Store
 
@@ -95,7 +96,7 @@ class Batches:
         """The batches that this gateway runs from now on: those that nobody runs, oldest first."""
         every = [restored(value) for _, value in await self._store.items(_KEY)]
         for batch in sorted(every, key=lambda one: (one.created_at, one.id)):
-            if claimed(batch, gateway, self._clock()) is None:
+            if claimed(batch, gateway, self._clock(), is_gone) is None:
                 continue
             taken = await self.hold(batch.id, gateway)
             if taken is not None:
@@ -106,7 +107,7 @@ class Batches:
 
         def update(value: Any) -> Any:
             batch = restored(value)
-            return stored(claimed(batch, gateway, self._clock()) or batch)
+            return stored(claimed(batch, gateway, self._clock(), is_gone) or batch)
 
         batch = restored(await self._store.change(_KEY + identifier, update))
         return batch if batch.holder == gateway and not batch.ended else None

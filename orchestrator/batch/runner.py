@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from orchestrator.batch.batch import Batch
 from orchestrator.batch.batches import Batches
 from orchestrator.batch.desk import Desk
 from orchestrator.batch.files import Files
+from orchestrator.batch.gateways import new_gateway
 from orchestrator.batch.run import Lost, Run
 from orchestrator.config.batches_section import BatchesConfig
 from orchestrator.store.base import Store, StoreError
@@ -44,7 +44,7 @@ class BatchRunner:
         self._parts = (store, files, batches, desk, settings)
         self._batches = batches
         self._settings = settings
-        self._gateway = uuid.uuid4().hex
+        self._gateway = new_gateway()
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
