@@ -43,8 +43,6 @@ class Batch:
     tokens: Mapping[str, int] = field(default_factory=dict)
     errors: tuple[Mapping[str, Any], ...] = ()
     """Why the whole of it failed."""
-    pause: str = ""
-    """Why it does not go on just now."""
     holder: str | None = None
     """The gateway that runs it."""
     held_until: float = 0.0
@@ -93,7 +91,6 @@ class Batch:
                 "total_tokens": sum(self.tokens.values()),
             },
             "metadata": dict(self.metadata) if self.metadata is not None else None,
-            **({"coterie": {"paused": self.pause}} if self.pause else {}),
         }
 
 

@@ -258,7 +258,7 @@ class Run:
 
     def _with_counts(self, one: Batch) -> Batch:
         own = self.batch
-        return replace(one, completed=own.completed, failed=own.failed, tokens=own.tokens, pause="")
+        return replace(one, completed=own.completed, failed=own.failed, tokens=own.tokens)
 
     async def _finish(self) -> None:
         """Write the files, in the order of the lines, and end."""

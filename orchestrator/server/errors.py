@@ -28,6 +28,7 @@ from experts.errors import (
 from experts.upstream.refusals import MAX_RETRY_AFTER_S
 from orchestrator.server.bodies.answers import Error, ErrorBody
 from orchestrator.server.wire.inflating import ACCEPTED
+from orchestrator.store.base import StoreError
 
 # The most specific class first: the first match counts.
 _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
@@ -47,6 +48,7 @@ _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
     (ExpertError, 502),
     (RoutingError, 500),
     (ServiceStopping, 503),
+    (StoreError, 503),
 )
 _KINDS = {
     401: "authentication_error",

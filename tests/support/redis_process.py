@@ -12,18 +12,22 @@ READY = "Ready to accept connections"
 
 
 class RedisServer:
-    """A redis-server process of our own, which keeps nothing on disk."""
+    """A redis-server process of our own, which keeps nothing on disk, or everything (`keeps`)."""
 
-    def __init__(self, binary: str, folder: Path) -> None:
+    def __init__(self, binary: str, folder: Path, *, keeps: bool = False) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.url = f"redis://127.0.0.1:{port}/0"
-        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-        self._process = subprocess.Popen(
-            [*command, "--appendonly", "no", "--dir", str(folder)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        kept = ("yes", "--appendfsync", "always") if keeps else ("no",)
+        self._command = [
+            *(binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""),
+            *("--dir", str(folder), "--appendonly", *kept),
+        ]
+        self.start()
+
+    def start(self) -> None:
+        """Begin, or begin again with what was kept."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         words = ""
         while READY not in words:
@@ -35,6 +39,7 @@ class RedisServer:
         os.kill(self._process.pid, signal.SIGSTOP)
 
     def end(self) -> None:
+        """As if by kill -9."""
         self._process.kill()
         self._process.wait()
         assert self._process.stdout is not None
