@@ -23,6 +23,7 @@ CoterieError
 │   └── ExpertRefused      it answered with an error of its own, which is passed on
 ├── RoutingError           no router could decide
 ├── InternalError          a fault of ours; the log has its traceback
+├── StoreError             the store did not answer
 ├── ServiceStopping        the service stops, and cannot finish what is under way
 └── ServiceError           the service could not start (port, Ray, slot); exit code 1
 """
@@ -239,6 +240,12 @@ class ServiceStopping(CoterieError):
 
     code = "service_stopping"
     retryable = True
+
+
+class StoreError(CoterieError):
+    """The store did not answer; what it was to keep is lost, nothing else."""
+
+    code = "store_unavailable"
 
 
 class ServiceError(CoterieError):

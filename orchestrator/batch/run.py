@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-from experts.errors import RequestError, UnknownObject
+from experts.errors import RequestError, StoreError, UnknownObject
 from orchestrator.batch.batch import Batch, Status, moved
 from orchestrator.batch.batches import Batches
 from orchestrator.batch.checking import check, lines_log, results_log
@@ -18,7 +18,7 @@ from orchestrator.batch.files import Files
 from orchestrator.batch.line import ANSWER, Result, mistake, parse_line
 from orchestrator.config.batches_section import BatchesConfig
 from orchestrator.request.context import RequestContext
-from orchestrator.store.base import Store, StoreError
+from orchestrator.store.base import Store
 from routers.base import Decision
 
 LOGGER = logging.getLogger("coterie.batch")

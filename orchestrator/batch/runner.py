@@ -5,6 +5,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 
+from experts.errors import StoreError
 from orchestrator.batch.batch import Batch
 from orchestrator.batch.batches import Batches
 from orchestrator.batch.desk import Desk
@@ -12,7 +13,7 @@ from orchestrator.batch.files import Files
 from orchestrator.batch.gateways import new_gateway
 from orchestrator.batch.run import Lost, Run
 from orchestrator.config.batches_section import BatchesConfig
-from orchestrator.store.base import Store, StoreError
+from orchestrator.store.base import Store
 
 LOGGER = logging.getLogger("coterie.batch")
 LOOKS_EVERY_S = 2.0

@@ -11,10 +11,10 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from experts.errors import RequestError
+from experts.errors import RequestError, StoreError
 from experts.types import Request
 from orchestrator.config.model import Config
-from orchestrator.store.base import Store, StoreError
+from orchestrator.store.base import Store
 from routers.base import Decision
 from routers.learning import Bandit, Draw, LearningConfig
 from routers.reading import reading

@@ -20,6 +20,7 @@ from experts.errors import (
     RequestError,
     RoutingError,
     ServiceStopping,
+    StoreError,
     TooManyRequests,
     UnknownEncoding,
     UnknownModel,
@@ -28,7 +29,6 @@ from experts.errors import (
 from experts.upstream.refusals import MAX_RETRY_AFTER_S
 from orchestrator.server.bodies.answers import Error, ErrorBody
 from orchestrator.server.wire.inflating import ACCEPTED
-from orchestrator.store.base import StoreError
 
 # The most specific class first: the first match counts.
 _STATUS: tuple[tuple[type[CoterieError], int], ...] = (

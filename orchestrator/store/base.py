@@ -4,16 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from experts.errors import CoterieError
-
 Update = Callable[[Any], Any]
 """From a value to the one to keep, each None for none. Pure: it may be called twice."""
-
-
-class StoreError(CoterieError):
-    """The store did not answer; what it was to keep is lost, nothing else."""
-
-    code = "store_unavailable"
 
 
 class Store(Protocol):

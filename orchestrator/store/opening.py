@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from experts.errors import ServiceError
-from orchestrator.config.anchoring import SQLITE
-from orchestrator.store.base import Store, StoreError
+from experts.errors import ServiceError, StoreError
+from orchestrator.store.base import Store
 from orchestrator.store.memory_store import MemoryStore
 from orchestrator.store.redis_store import RedisStore
 from orchestrator.store.sqlite_store import SqliteStore
@@ -17,8 +16,9 @@ async def open_store(url: str) -> Store:
     """`memory`, `sqlite:PATH`, or `redis://...`, which must answer. Raises ServiceError."""
     if url == MEMORY:
         return MemoryStore()
-    if url.startswith(SQLITE):
-        return await _open_sqlite(Path(url.removeprefix(SQLITE)))
+    kind, _, path = url.partition(":")
+    if kind == "sqlite":
+        return await _open_sqlite(Path(path))
     hint = "Start Redis there, or leave `store` out."
     try:
         store = RedisStore(url)

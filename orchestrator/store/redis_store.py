@@ -4,7 +4,8 @@ import json
 from collections.abc import Awaitable, Mapping
 from typing import Any, cast
 
-from orchestrator.store.base import StoreError, Update, written
+from experts.errors import StoreError
+from orchestrator.store.base import Update, written
 from orchestrator.store.urls import HIDDEN, secrets_of
 
 PREFIX = "coterie:"

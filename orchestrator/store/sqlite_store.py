@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from orchestrator.store.base import StoreError, Update, written
+from experts.errors import StoreError
+from orchestrator.store.base import Update, written
 
 BUSY_TIMEOUT_S = 10.0
 """Longest wait for another process that writes to the same file."""

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from experts.errors import StoreError
 from orchestrator.residency.cost_store import CostStore
 from orchestrator.residency.machine.costs import Costs
-from orchestrator.store.base import Store, StoreError
+from orchestrator.store.base import Store
 from orchestrator.store.memory_store import MemoryStore
 
 

@@ -10,9 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from experts.errors import ServiceError
+from experts.errors import ServiceError, StoreError
 from orchestrator.config.model import Config
-from orchestrator.store.base import StoreError
 from orchestrator.store.opening import open_store
 from orchestrator.store.redis_store import RedisStore
 from orchestrator.store.urls import redacted

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from experts.errors import ServiceError
-from orchestrator.store.base import StoreError
+from experts.errors import ServiceError, StoreError
 from orchestrator.store.opening import open_store
 
 WRITER = """

@@ -9,8 +9,8 @@ import pytest
 import redis.asyncio as redis
 from redis_process import RedisServer
 
-from experts.errors import ServiceError
-from orchestrator.store.base import Store, StoreError
+from experts.errors import ServiceError, StoreError
+from orchestrator.store.base import Store
 from orchestrator.store.memory_store import MemoryStore
 from orchestrator.store.opening import open_store
 from orchestrator.store.redis_store import PREFIX
