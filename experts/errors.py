@@ -4,6 +4,7 @@ CoterieError
 ├── ConfigError            a file or a name that was given is wrong; exit code 2
 ├── RequestError           the caller's fault
 │   ├── UnknownModel       no expert or composition has that name
+│   ├── UnknownObject      no file or batch of the caller's has that id
 │   ├── AdminOnly          the caller may not change the service
 │   ├── BodyTooLarge       more bytes than the configuration allows
 │   ├── UnknownEncoding    the body is packed in a way that is not known
@@ -22,6 +23,7 @@ CoterieError
 │   └── ExpertRefused      it answered with an error of its own, which is passed on
 ├── RoutingError           no router could decide
 ├── InternalError          a fault of ours; the log has its traceback
+├── StoreError             the store did not answer
 ├── ServiceStopping        the service stops, and cannot finish what is under way
 └── ServiceError           the service could not start (port, Ray, slot); exit code 1
 """
@@ -66,6 +68,12 @@ class UnknownModel(RequestError):
     """No expert and no composition has the name that was asked for."""
 
     code = "model_not_found"
+
+
+class UnknownObject(RequestError):
+    """No file or batch of the caller's has that id."""
+
+    code = "not_found"
 
 
 class AdminOnly(RequestError):
@@ -232,6 +240,12 @@ class ServiceStopping(CoterieError):
 
     code = "service_stopping"
     retryable = True
+
+
+class StoreError(CoterieError):
+    """The store did not answer; what it was to keep is lost, nothing else."""
+
+    code = "store_unavailable"
 
 
 class ServiceError(CoterieError):

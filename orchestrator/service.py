@@ -22,6 +22,7 @@ from aggregators import equality
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from experts.vllm.versions import require_known_vllm
+from orchestrator.batch.runner import batching_of
 from orchestrator.config.checks import missing_files, strangers, unwritable_files
 from orchestrator.config.model import Config
 from orchestrator.request.context import RequestContext
@@ -34,9 +35,12 @@ from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.residency.slot import Slot
 from orchestrator.server.app import make_app
+from orchestrator.server.batch_desk import BatchDesk
 from orchestrator.server.context import Context
+from orchestrator.server.metrics import Metrics
 from orchestrator.server.wire.protocol import LISTENER
-from orchestrator.store import Store, open_store
+from orchestrator.store.base import Store
+from orchestrator.store.opening import open_store
 from routers.base import Encoder, Router
 from routers.registry import build, shared_encoder
 
@@ -169,7 +173,14 @@ async def start_service(
         pipeline = Pipeline(config, pool, made, feedback, encoder)
         equality.limit_children(config.server.max_answer_checks)
         make_router = partial(_make_router, config, encoder, embedder)
-        context = Context(config, pool, pipeline, make_router, sinks=sinks)
+        metrics = Metrics()
+        desk = BatchDesk(config, pool, pipeline, (metrics, *sinks))
+        batching = batching_of(store, desk, config.batches)
+        batching.runner.start()
+        undo.push_async_callback(batching.runner.stop)
+        context = Context(
+            config, pool, pipeline, make_router, metrics, sinks=sinks, batching=batching
+        )
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
         server, address = _make_server(context), _address(listener)

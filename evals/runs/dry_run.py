@@ -27,7 +27,7 @@ from orchestrator.request.plan import prices_of
 from orchestrator.residency.cost_store import CostStore
 from orchestrator.residency.forecast import forecast
 from orchestrator.residency.machine.costs import Costs
-from orchestrator.store import open_store
+from orchestrator.store.opening import open_store
 
 Known = Mapping[str, Mapping[str, Any]]
 """Engine -> what its loads and calls were measured to take."""

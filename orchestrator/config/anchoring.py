@@ -14,6 +14,8 @@ from experts.own_engines import engine_class
 from routers.registry import router_class
 
 Tree = dict[str, Any]
+SQLITE = "sqlite:"
+"""What a store in a file begins with."""
 _WEIGHTS = ("vllm", "torch")
 _FILES = ("chat_template", "tokenizer", "tool_parser_plugin", "reasoning_parser_plugin")
 """Engine arguments that may name a file or a folder, and may be something else."""
@@ -25,6 +27,9 @@ def anchor_paths(tree: Tree, folder: Path, model: type[BaseModel]) -> None:
     for name, expert in _mappings(tree.get("experts")):
         _anchor_expert(name, expert, folder)
         _anchor_arguments(expert.get("engine_args"), folder)
+    store = tree.get("store")
+    if isinstance(store, str) and store.startswith(SQLITE):
+        tree["store"] = SQLITE + _absolute(store.removeprefix(SQLITE), folder)
     slots = tree.get("slots")
     _anchor_arguments(slots.get("engine_args") if isinstance(slots, dict) else None, folder)
     for _, router in _mappings(tree.get("routers")):

@@ -9,7 +9,8 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 from experts.errors import ConfigError
 from experts.mistakes import explain
 from experts.spec import ExpertSpec, HostedSpec
-from orchestrator.config.anchoring import anchor_paths
+from orchestrator.config.anchoring import SQLITE, anchor_paths
+from orchestrator.config.batches_section import BatchesConfig
 from orchestrator.config.checks import between_keys, share_models, vectors_of
 from orchestrator.config.sections import (
     BATCH_CLASS,
@@ -82,12 +83,16 @@ class Config(Section):
     store: str = Field(
         "memory",
         repr=False,
-        json_schema_extra={"pattern": "^(memory|rediss?://.+)$"},
+        json_schema_extra={"pattern": "^(memory|sqlite:.+|rediss?://.+)$"},
         description="Where measured costs and what was learned are kept: `memory` forgets them with"
-        " the service, `redis://HOST:PORT/DB` (or rediss://) keeps them.",
+        " the service, `sqlite:FILE` (relative to this file) and `redis://HOST:PORT/DB` (or"
+        " rediss://) keep them.",
     )
     server: ServerConfig = Field(
         ServerConfig(), description="Where the gateway listens, who may use it, and its bounds."
+    )
+    batches: BatchesConfig = Field(
+        BatchesConfig(), description="Bounds of files and batches, and how batches are run."
     )
     feedback: FeedbackConfig = Field(
         FeedbackConfig(),
@@ -105,11 +110,11 @@ class Config(Section):
 
     @field_validator("store")
     @classmethod
-    def _memory_or_redis(cls, value: str) -> str:
-        if value != "memory" and not _is_redis(value):
+    def _of_a_known_kind(cls, value: str) -> str:
+        if value != "memory" and not value.startswith(SQLITE) and not _is_redis(value):
             raise ValueError(
-                "must be `memory` or redis://HOST:PORT/DB (rediss:// with TLS), with the characters"
-                " @ : / ? # of a password percent-encoded"
+                "must be `memory`, sqlite:FILE, or redis://HOST:PORT/DB (rediss:// with TLS), with"
+                " the characters @ : / ? # of a password percent-encoded"
             )
         return value
 

@@ -7,6 +7,7 @@ from typing import Literal
 from experts.types import Request
 from orchestrator.config.budget import BudgetConfig
 from orchestrator.config.model import DEFAULT_CLASS
+from routers.base import Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class RequestContext:
     """When it came in, on the clock of `time.perf_counter`."""
     as_sent: Request | None = None
     """The request with token ids, where `request` has the text that they say."""
+    decision: Decision | None = None
+    """What the router has decided about it beforehand, with many others."""
 
     @property
     def for_one(self) -> "RequestContext":

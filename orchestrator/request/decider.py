@@ -1,22 +1,42 @@
 """Decides for one request of a composition: tags, routes, learns, plans."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
+from aggregators.base import most_calls
 from orchestrator.config.model import Config
 from orchestrator.request.availability import without_failed
-from orchestrator.request.compositions import Composition
+from orchestrator.request.compositions import Composition, aggregator_of
 from orchestrator.request.context import RequestContext
 from orchestrator.request.expert_calls import ExpertCalls
 from orchestrator.request.feedback import Feedback
-from orchestrator.request.plan import NOTHING, Plan, plan_decision, prices_of, tradeoff_of
+from orchestrator.request.plan import (
+    NOTHING,
+    AskPanel,
+    AskSecondOpinion,
+    Plan,
+    plan_decision,
+    prices_of,
+    tradeoff_of,
+)
 from orchestrator.request.routing_queue import RoutingQueue
 from orchestrator.request.tagging import tagged, tagging_of
 from orchestrator.request.terms.images import image_takers, with_images
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
 from routers.base import Decision, Router, Tagging
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What is known of an answer before it is made."""
+
+    experts: frozenset[str]
+    """All that may be asked."""
+    decision: Decision | None = None
+    """Of the router, where it stays the same."""
 
 
 class Decider:
@@ -57,7 +77,7 @@ class Decider:
         request = context.request
         tagging, asked = self._tagging[router], None
         if tagging is None:
-            decision = await self._queues[router].route(request)
+            decision = context.decision or await self._queues[router].route(request)
         else:
             with calls().expectations.choosing():
                 request = await tagged(request, tagging, trace, calls())
@@ -77,6 +97,24 @@ class Decider:
                 context.model, request, plan.expert, asked, context.api_key_name
             )
         return plan
+
+    async def foresee(self, context: RequestContext, composition: Composition) -> Foreseen:
+        """Who will be asked, as far as it can be known before anybody is. Raises RoutingError.
+
+        Where a tagger is asked first, the decision may become another one, and is not told.
+        """
+        router = composition.config.router
+        decision = await self._queues[router].route(context.request)
+        if context.request.has_images:
+            decision = with_images(decision, self._image_takers, context.model)
+        plan = self._plan(decision, composition, self._pool.out_of_reach)
+        tagging = self._tagging[router]
+        taggers = () if tagging is None else (tagging.expert,)
+        asked: Iterable[str | None] = (plan.expert,)
+        if isinstance(plan.action, AskPanel | AskSecondOpinion):
+            asked = most_calls(aggregator_of(composition, plan.action), plan.action.panel)
+        experts = frozenset(filter(None, (*taggers, *asked)))
+        return Foreseen(experts, decision if tagging is None else None)
 
     def _plan(self, decision: Decision, composition: Composition, failed: AbstractSet[str]) -> Plan:
         tradeoff = tradeoff_of(composition.config)

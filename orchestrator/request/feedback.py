@@ -5,16 +5,16 @@ import json
 import logging
 import sys
 from collections import OrderedDict
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from typing_extensions import TypedDict
 
-from experts.errors import RequestError
+from experts.errors import RequestError, StoreError
 from experts.types import Request
 from orchestrator.config.model import Config
-from orchestrator.store import Store, StoreError
+from orchestrator.store.base import Store
 from routers.base import Decision
 from routers.learning import Bandit, Draw, LearningConfig
 from routers.reading import reading
@@ -74,7 +74,7 @@ class Feedback:
                 stored = await self._store.get(KEY + name)
             except StoreError:
                 continue
-            if isinstance(stored, dict) and stored.keys() == mixture.weights.keys():
+            if _fits(stored, mixture):
                 self._mixtures[name] = Bandit(stored)
 
     def choose(
@@ -144,11 +144,18 @@ class Feedback:
 
     async def _learn(self, answered: _Answered, score: float) -> bool:
         name = answered.composition
-        assert answered.asked is not None
-        mixture = self._mixtures[name].learn(answered.asked, score, self._learning[name])
-        self._mixtures[name] = mixture
-        with suppress(StoreError):  # It is known here; the next feedback tries again.
-            await self._store.put(KEY + name, dict(mixture.weights))
+        asked, own = answered.asked, self._mixtures[name]
+        assert asked is not None
+
+        def learned(stored: Any) -> dict[str, float]:
+            """From what all gateways together have learned so far."""
+            known = Bandit(stored) if _fits(stored, own) else own
+            return dict(known.learn(asked, score, self._learning[name]).weights)
+
+        try:
+            self._mixtures[name] = Bandit(await self._store.change(KEY + name, learned))
+        except StoreError:  # It is known here.
+            self._mixtures[name] = Bandit(learned(None))
         return True
 
     async def _record(self, file: Path, request_id: str, answered: _Answered, score: float) -> bool:
@@ -167,6 +174,11 @@ class Feedback:
                 LOGGER.exception("a score could not be written to %s", file)
                 return False
         return True
+
+
+def _fits(stored: Any, mixture: Bandit) -> bool:
+    """Whether these are the weights of the same policies."""
+    return isinstance(stored, dict) and stored.keys() == mixture.weights.keys()
 
 
 def _append(file: Path, line: str) -> None:

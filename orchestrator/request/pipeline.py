@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import cache, partial
 
 from experts.errors import RequestError
@@ -12,7 +13,7 @@ from orchestrator.config.model import Config
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.compositions import Composition, Compositions, aggregator_of
 from orchestrator.request.context import RequestContext
-from orchestrator.request.decider import Decider
+from orchestrator.request.decider import Decider, Foreseen
 from orchestrator.request.embedding.own import EMBEDDING_MODEL, OwnEmbeddings
 from orchestrator.request.expert_calls import ExpertCalls
 from orchestrator.request.feedback import Feedback
@@ -29,7 +30,7 @@ from orchestrator.request.terms.room import check_room
 from orchestrator.request.terms.tools import ToolReaders
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
-from orchestrator.store import MemoryStore
+from orchestrator.store.memory_store import MemoryStore
 from routers.base import Router, TokenEncoder
 
 
@@ -99,6 +100,21 @@ class Pipeline:
             return await one(context, trace)
         named = composition.rules.named if composition.rules is not None else ()
         return await self._several.start(context, trace, named, one)
+
+    async def foresee(self, context: RequestContext) -> Foreseen:
+        """Who will be asked. Raises what `answer` raises before it asks anybody."""
+        model = context.model
+        if context.request.operation == EMBEDDINGS or model in self._embedding:
+            return Foreseen(frozenset({model} - {EMBEDDING_MODEL}))
+        composition = self._compositions.find(model, context.options)
+        if composition is None:
+            return Foreseen(frozenset({model}))
+        if composition.rules is not None and (scoring := scoring_of(composition)) is not None:
+            return Foreseen(frozenset(scoring.members))
+        found = await self._decider.foresee(context, composition)
+        # Prompts of a list are decided one by one.
+        several = not isinstance(context.request.body.get("prompt"), str | None)
+        return replace(found, decision=None) if several else found
 
     async def _answer_composition(
         self, context: RequestContext, trace: Trace, composition: Composition

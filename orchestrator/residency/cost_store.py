@@ -4,8 +4,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from experts.errors import StoreError
 from orchestrator.residency.machine.costs import Costs
-from orchestrator.store import Store, StoreError
+from orchestrator.store.base import Store
 
 logger = logging.getLogger("coterie.residency")
 

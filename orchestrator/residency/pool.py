@@ -22,7 +22,8 @@ from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.machine.state import FIRST
 from orchestrator.residency.scheduler import Place, Scheduler
 from orchestrator.residency.slot import Slot
-from orchestrator.store import MemoryStore, Store
+from orchestrator.store.base import Store
+from orchestrator.store.memory_store import MemoryStore
 
 MOST_PLACES = 4096
 """Engines that are kept for their next request; slots that come back have new addresses."""

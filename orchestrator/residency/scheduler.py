@@ -26,7 +26,7 @@ from orchestrator.residency.pool_view import PoolView
 from orchestrator.residency.slot import Slot, authorization
 from orchestrator.residency.supervisor import Supervisor
 from orchestrator.residency.transitions import Transitions
-from orchestrator.store import Store
+from orchestrator.store.base import Store
 
 HEALTH_TIMEOUT_S = 5.0
 MOST_ARRIVALS = 4096

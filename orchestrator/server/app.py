@@ -12,7 +12,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from experts.errors import CoterieError
-from orchestrator.server import expert_routes, openai_routes, service_routes
+from orchestrator.server import batch_routes, expert_routes, openai_routes, service_routes
 from orchestrator.server.auth import KeyGate
 from orchestrator.server.classes import BATCH_PATH
 from orchestrator.server.context import Context, request_id_of
@@ -42,6 +42,8 @@ def make_app(context: Context) -> FastAPI:
         app.include_router(module.tokens_router)
     for module in (service_routes, openai_routes, expert_routes):
         app.include_router(module.router)
+    if context.batching is not None:
+        app.include_router(batch_routes.router)
     app.include_router(openai_routes.tokens_router, prefix=BATCH_PATH)
     app.include_router(openai_routes.router, prefix=BATCH_PATH)
     for route in app.routes:

@@ -9,6 +9,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.types import Scope
 
 from experts.errors import BodyTooLarge
+from orchestrator.batch.runner import Batching
 from orchestrator.config.model import Config
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.sinks import AccessLog, TraceSink
@@ -36,6 +37,8 @@ class Context:
     drain: Drain = field(default_factory=Drain)
     sinks: tuple[TraceSink, ...] = (AccessLog(),)
     """What gets the trace of every request, beside the metrics."""
+    batching: Batching | None = None
+    """Files and batches; None where the service has none."""
 
 
 def context_of(http: HttpRequest) -> Context:

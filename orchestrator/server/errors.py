@@ -20,9 +20,11 @@ from experts.errors import (
     RequestError,
     RoutingError,
     ServiceStopping,
+    StoreError,
     TooManyRequests,
     UnknownEncoding,
     UnknownModel,
+    UnknownObject,
 )
 from experts.upstream.refusals import MAX_RETRY_AFTER_S
 from orchestrator.server.bodies.answers import Error, ErrorBody
@@ -32,6 +34,7 @@ from orchestrator.server.wire.inflating import ACCEPTED
 _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
     (AdminOnly, 403),
     (UnknownModel, 404),
+    (UnknownObject, 404),
     (BodyTooLarge, 413),
     (UnknownEncoding, 415),
     (TooManyRequests, 429),
@@ -45,6 +48,7 @@ _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
     (ExpertError, 502),
     (RoutingError, 500),
     (ServiceStopping, 503),
+    (StoreError, 503),
 )
 _KINDS = {
     401: "authentication_error",

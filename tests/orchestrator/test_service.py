@@ -22,7 +22,7 @@ from orchestrator.service import (
     refuse_shadowing_folder,
     start_service,
 )
-from orchestrator.store import MemoryStore
+from orchestrator.store.memory_store import MemoryStore
 
 
 @pytest.fixture

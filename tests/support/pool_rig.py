@@ -10,7 +10,7 @@ from scripted_slot import PATIENCE_S, ScriptedSlot
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
 from orchestrator.residency.pool import ExpertPool, Lease
-from orchestrator.store import Store
+from orchestrator.store.base import Store
 
 
 class Rig:

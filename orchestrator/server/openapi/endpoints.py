@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, create_model
 from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.request.feedback import FeedbackTaken
 from orchestrator.server.bodies import answers as said
+from orchestrator.server.bodies.batches import BatchBody
 from orchestrator.server.bodies.embeddings import EmbeddingsBody
 from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.bodies.feedback import FeedbackBody
@@ -66,6 +67,7 @@ REQUESTS: tuple[type[Any], ...] = (
     ExpertCompletionRequest,
     EmbeddingsRequest,
     ExpertEmbeddingsRequest,
+    BatchBody,
     FeedbackBody,
     TokenizeBody,
     DetokenizeBody,
@@ -92,6 +94,15 @@ ANSWERS: tuple[type[Any], ...] = (
 _QUESTION = {"messages": [{"role": "user", "content": "What is 17 + 25?"}], "max_tokens": 64}
 _TEXT = {"prompt": "17 + 25 =", "max_tokens": 8, "temperature": 0}
 _ABOUT = "The answer; as events with `stream`."
+BYTES = "application/octet-stream"
+_UPLOADED = {
+    "type": "object",
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        "purpose": {"type": "string", "enum": ["batch"]},
+    },
+    "required": ["file", "purpose"],
+}
 _OBJECT = {JSON: {"schema": {"type": "object"}}}
 _ONE = ("x-coterie-expert",)
 
@@ -144,6 +155,28 @@ LEARNED = answers(
 METRICS = answers("The metrics.", {"text/plain": {"schema": {"type": "string"}}})
 DOCUMENT = answers("The document.", _OBJECT)
 PAGE = answers("A page to read.", {"text/html": {"schema": {"type": "string"}}})
+
+FILES = answers("The caller's files.", _OBJECT, (400, *READ))
+FILE = answers("The file.", _OBJECT, (404, *READ))
+FILE_CONTENT = answers("What is in it.", {BYTES: {"schema": {"type": "string"}}}, (404, *READ))
+FILE_DELETED = answers("It is gone.", _OBJECT, (404, *READ))
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": _UPLOADED}},
+    }
+} | answers("The file.", _OBJECT, POSTED)
+NEW_BATCH = takes(
+    BatchBody,
+    {
+        "input_file_id": "file-0",
+        "endpoint": "/v1/chat/completions",
+        "completion_window": "24h",
+    },
+) | answers("The batch.", _OBJECT, (404, *POSTED))
+BATCHES = answers("The caller's batches.", _OBJECT, (400, *READ))
+BATCH = answers("The batch.", _OBJECT, (404, *READ))
+BATCH_CANCELLED = answers("The batch, which ends now.", _OBJECT, (400, 404, *READ))
 
 TOKENIZE = takes(TokenizeBody, {"prompt": "a text"}) | answers(
     "The token ids.", json_of(said.Tokens), CALLED, _ONE

@@ -11,7 +11,7 @@ from experts.errors import RequestError
 from experts.types import Request
 from orchestrator.config.model import Config
 from orchestrator.request.feedback import Feedback
-from orchestrator.store import MemoryStore
+from orchestrator.store.memory_store import MemoryStore
 
 REMOTE = {"type": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m"}
 MIB = 1 << 20

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from experts.errors import StoreError
 from orchestrator.residency.cost_store import CostStore
 from orchestrator.residency.machine.costs import Costs
-from orchestrator.store import MemoryStore, Store, StoreError
+from orchestrator.store.base import Store
+from orchestrator.store.memory_store import MemoryStore
 
 
 class DeafStore(MemoryStore):

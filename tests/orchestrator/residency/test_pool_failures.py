@@ -8,7 +8,7 @@ import pytest
 
 from experts.errors import ExpertUnavailable, ServiceError
 from orchestrator.residency.slot import SlotLost
-from orchestrator.store import MemoryStore
+from orchestrator.store.memory_store import MemoryStore
 
 
 async def test_a_failed_load_passes_on_the_engines_words(make_rig: Any) -> None:

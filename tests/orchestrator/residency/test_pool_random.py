@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from experts.errors import ExpertError
 from orchestrator.residency.pool import Lease
-from orchestrator.store import MemoryStore
+from orchestrator.store.memory_store import MemoryStore
 
 PATIENCE_S = 5.0
 BUDGET_GB = 4.0

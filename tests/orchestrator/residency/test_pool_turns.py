@@ -8,7 +8,7 @@ import pytest
 
 from experts.errors import ExpertOverloaded
 from orchestrator.residency.pool import Lease
-from orchestrator.store import MemoryStore
+from orchestrator.store.memory_store import MemoryStore
 
 BOUND_S = 0.05
 AT_ONCE = {"interactive": {"max_wait_s": 1e-6}}

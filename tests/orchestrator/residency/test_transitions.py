@@ -7,7 +7,7 @@ import pytest
 
 from experts.errors import ExpertUnavailable
 from orchestrator.residency.slot import SlotLost
-from orchestrator.store import MemoryStore
+from orchestrator.store.memory_store import MemoryStore
 
 NO_MEMORY = RuntimeError("OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.")
 

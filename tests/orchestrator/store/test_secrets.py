@@ -10,9 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from experts.errors import ServiceError
+from experts.errors import ServiceError, StoreError
 from orchestrator.config.model import Config
-from orchestrator.store import RedisStore, StoreError, open_store, redacted
+from orchestrator.store.opening import open_store
+from orchestrator.store.redis_store import RedisStore
+from orchestrator.store.urls import redacted
 
 PASSWORD = "s3cret-w0rd"
 REMOTE = {"type": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m"}

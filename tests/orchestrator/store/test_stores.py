@@ -1,97 +1,19 @@
 """What outlives the service: a store in memory, and a real Redis, which may go away."""
 
 import asyncio
-import os
-import shutil
-import signal
 import socket
-import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 import redis.asyncio as redis
+from redis_process import RedisServer
 
-from experts.errors import ServiceError
-from orchestrator.store import PREFIX, MemoryStore, Store, StoreError, open_store
-
-READY = "Ready to accept connections"
-
-
-class RedisServer:
-    """A redis-server process of our own, which keeps nothing on disk."""
-
-    def __init__(self, binary: str, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{port}/0"
-        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-        self._process = subprocess.Popen(
-            [*command, "--appendonly", "no", "--dir", str(folder)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        words = ""
-        while READY not in words:
-            words = self._process.stdout.readline()
-            assert words, "redis-server ended before it was ready"
-
-    def silence(self) -> None:
-        """It accepts connections, and does not answer any more."""
-        os.kill(self._process.pid, signal.SIGSTOP)
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-
-
-@pytest.fixture(scope="session")
-def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], RedisServer]]:
-    binary = shutil.which("redis-server")
-    if binary is None:
-        installable = shutil.which("apt-get") is not None and os.getuid() == 0
-        # The same question that deploy/install-redis.sh asks.
-        (pytest.fail if installable else pytest.skip)("redis-server is missing: `make redis`")
-    with ExitStack() as stack:
-
-        def start() -> RedisServer:
-            assert binary is not None
-            server = RedisServer(binary, tmp_path_factory.mktemp("redis"))
-            stack.callback(server.end)
-            return server
-
-        yield start
-
-
-@pytest.fixture(scope="session")
-def redis_url(start_redis: Callable[[], RedisServer]) -> str:
-    """The server that most tests share; every test has its own keys in it."""
-    return start_redis().url
-
-
-@pytest.fixture
-async def stores() -> AsyncIterator[Callable[[str], Awaitable[Store]]]:
-    """Opens stores, and closes them after the test; ask for it before `make_rig`."""
-    async with AsyncExitStack() as stack:
-
-        async def open_one(url: str) -> Store:
-            store = await open_store(url)
-            stack.push_async_callback(store.close)
-            return store
-
-        yield open_one
-
-
-@pytest.fixture(params=["memory", "redis"])
-async def store(request: pytest.FixtureRequest, stores: Any) -> Store:
-    url = "memory" if request.param == "memory" else request.getfixturevalue("redis_url")
-    opened: Store = await stores(url)
-    return opened
+from experts.errors import ServiceError, StoreError
+from orchestrator.store.base import Store
+from orchestrator.store.memory_store import MemoryStore
+from orchestrator.store.opening import open_store
+from orchestrator.store.redis_store import PREFIX
 
 
 @pytest.fixture
@@ -172,7 +94,7 @@ async def test_a_redis_that_dies_is_told(
 async def test_a_redis_that_is_silent_is_told(
     stores: Any, start_redis: Callable[[], RedisServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.store.CALL_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("orchestrator.store.redis_store.CALL_TIMEOUT_S", 0.1)
     server = start_redis()
     store = await stores(server.url)
     server.silence()

@@ -1,0 +1,90 @@
+"""Reads the file of a batch, once: its lines are kept by number, and what is wrong is told."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from experts.errors import RequestError
+from orchestrator.batch.batch import Batch
+from orchestrator.batch.files import lines
+from orchestrator.batch.line import mistake, parse_line
+from orchestrator.store.base import Store
+
+LINES_AT_ONCE = 500
+"""Records that are stored in one step."""
+MOST_BYTES_AT_ONCE = 4 << 20
+
+
+@dataclass(slots=True)
+class Checked:
+    """What was found in a file."""
+
+    total: int = 0
+    mistakes: int = 0
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    """What makes all of it useless."""
+
+
+def lines_log(batch: str) -> str:
+    """The log of a batch's lines, by number."""
+    return f"batch:{batch}:lines"
+
+
+def results_log(batch: str) -> str:
+    """The log of what came of them."""
+    return f"batch:{batch}:results"
+
+
+async def check(
+    batch: Batch, content: AsyncIterator[bytes], store: Store, longest: int, most_lines: int
+) -> Checked:
+    """Keep every line, and an error as the result of those that are wrong.
+
+    A line may have `longest` bytes, a file `most_lines` lines. Raises StoreError.
+    """
+    found, first_seen = Checked(), dict[str, int]()
+    good: dict[int, bytes] = {}
+    bad: dict[int, bytes] = {}
+    size = 0
+    async for number, raw in lines(content, longest):
+        found.total += 1
+        if found.total > most_lines:
+            message = f"The file has more than {most_lines} lines (batches.max_lines)."
+            found.errors.append({"code": "too_many_lines", "message": message})
+            return found
+        try:
+            if len(raw) > longest:
+                most = f"{longest / (1 << 20):g} MB (batches.max_line_mb)"
+                raise RequestError(f"The line is longer than {most}.")
+            line = parse_line(raw, batch.endpoint)
+        except RequestError as error:
+            found.mistakes += 1
+            bad[number] = mistake(error, None, number).to_record(batch.id, number)
+        else:
+            if (earlier := first_seen.setdefault(line.custom_id, number)) != number:
+                found.errors.append(_twice(line.custom_id, number, earlier))
+            good[number] = raw
+            size += len(raw)
+        if len(good) + len(bad) >= LINES_AT_ONCE or size >= MOST_BYTES_AT_ONCE:
+            await _keep(batch, store, good, bad)
+            size = 0
+    await _keep(batch, store, good, bad)
+    if not found.total:
+        found.errors.append({"code": "empty_file", "message": "The file has no line in it."})
+    return found
+
+
+async def _keep(batch: Batch, store: Store, good: dict[int, bytes], bad: dict[int, bytes]) -> None:
+    await store.add(lines_log(batch.id), good)
+    await store.add(results_log(batch.id), bad)
+    good.clear()
+    bad.clear()
+
+
+def _twice(custom_id: str, number: int, earlier: int) -> dict[str, Any]:
+    return {
+        "code": "duplicate_custom_id",
+        "message": f"The custom_id `{custom_id}` is already used in line {earlier}.",
+        "param": "custom_id",
+        "line": number,
+    }

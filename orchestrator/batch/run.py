@@ -1,0 +1,312 @@
+"""One run of one batch: from its file to its output, going on where an earlier run ended."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
+
+from experts.errors import RequestError, StoreError, UnknownObject
+from orchestrator.batch.batch import Batch, Status, moved
+from orchestrator.batch.batches import Batches
+from orchestrator.batch.checking import check, lines_log, results_log
+from orchestrator.batch.desk import Answered, Desk
+from orchestrator.batch.feeding import Engines, Feeder
+from orchestrator.batch.files import Files
+from orchestrator.batch.line import ANSWER, Result, mistake, parse_line
+from orchestrator.config.batches_section import BatchesConfig
+from orchestrator.request.context import RequestContext
+from orchestrator.store.base import Store
+from routers.base import Decision
+
+LOGGER = logging.getLogger("coterie.batch")
+LINES_PER_ROUTING = 1000
+READ_AT_ONCE = 256
+MOST_DECISIONS = 50_000
+"""Lines whose decisions are remembered; further ones are decided again when they are asked."""
+COUNTED_EVERY_S = 1.0
+STORE_RETRY_S = 1.0
+LONGEST_WAIT_S = 30.0
+Kept = TypeVar("Kept")
+
+
+class Lost(Exception):
+    """Another gateway runs the batch now, or it has ended."""
+
+
+@dataclass(eq=False)
+class Run:
+    """Holds a batch, and answers its lines."""
+
+    batch: Batch
+    gateway: str
+    store: Store
+    files: Files
+    batches: Batches
+    desk: Desk
+    settings: BatchesConfig
+    clock: Callable[[], float] = time.time
+    _unkept: dict[int, bytes] = field(default_factory=dict)
+    _decisions: dict[int, Decision] = field(default_factory=dict)
+    """Of routers, by line, from the routing to the asking."""
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """To the end, or until it is cancelled or taken over. Raises Lost."""
+        if self.batch.status == "validating":
+            await self._validate()
+        if self.batch.status == "in_progress":
+            await self._answer_all()
+        if self.batch.status in ("finalizing", "cancelling"):
+            await self._finish()
+
+    async def _validate(self) -> None:
+        """Read the file; where all of it is useless, the batch has failed."""
+        try:
+            source = await self._kept(
+                lambda: self.files.get(self.batch.owner, self.batch.input_file_id)
+            )
+        except UnknownObject as error:
+            await self._fail([{"code": "file_not_found", "message": error.message}])
+            return
+        longest = int(self.settings.max_line_mb * (1 << 20))
+        found = await self._kept(
+            lambda: check(
+                self.batch,
+                self.files.content(source),
+                self.store,
+                longest,
+                self.settings.max_lines,
+            )
+        )
+        if found.errors:
+            await self._fail(found.errors)
+            return
+        total, failed = found.total, found.mistakes
+        await self._change(
+            lambda one: self._moved(replace(one, total=total, failed=failed), "in_progress")
+        )
+
+    async def _fail(self, errors: list[dict[str, object]]) -> None:
+        shown = tuple(errors[: self.settings.max_errors])
+        await self._change(lambda one: moved(replace(one, errors=shown), "failed", self.clock()))
+        await self._kept(self._clean_up)
+
+    async def _answer_all(self) -> None:
+        """Ask every line that has no result yet, and keep what comes as it comes."""
+        await self._count_anew()
+        done = await self._kept(lambda: self.store.numbers(results_log(self.batch.id)))
+        every = await self._kept(lambda: self.store.numbers(lines_log(self.batch.id)))
+        keeping = asyncio.create_task(self._keep_results())
+        answering = asyncio.create_task(self._feed(sorted(every - done)))
+        holding = asyncio.create_task(self._hold())
+        try:
+            await asyncio.wait((answering, holding, keeping), return_when=asyncio.FIRST_COMPLETED)
+            for task in (holding, keeping, answering):
+                if task.done():
+                    task.result()
+        finally:
+            for task in (answering, holding):
+                task.cancel()
+            await asyncio.wait((answering, holding))
+            await self._flush_and_end(keeping)
+        await self._change(self._after_answering)
+
+    def _after_answering(self, one: Batch) -> Batch:
+        return self._moved(self._with_counts(one), "finalizing")
+
+    async def _feed(self, numbers: list[int]) -> None:
+        """Ask lines in the order of the feeder until none is left."""
+        grouped = [pair async for pair in self._grouped(numbers)]
+        feeder = Feeder(grouped, self.desk.sizes(), self.desk.room(), self.settings.in_flight)
+        tasks: dict[asyncio.Task[None], int] = {}
+        try:
+            while feeder.left:
+                while (number := feeder.next()) is not None:
+                    tasks[asyncio.create_task(self._one(number))] = number
+                ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    task.result()
+                    feeder.done(tasks.pop(task))
+        finally:
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
+
+    async def _grouped(self, numbers: list[int]) -> AsyncIterator[tuple[int, Engines]]:
+        """The lines with the engines that they ask; those that are refused get their result."""
+        for start in range(0, len(numbers), LINES_PER_ROUTING):
+            some = numbers[start : start + LINES_PER_ROUTING]
+            contexts: dict[int, RequestContext] = {}
+            for number, raw in await self._lines(some):
+                context = self._context(number, raw)
+                if context is not None:
+                    contexts[number] = context
+            foreseen = await self.desk.foresee(list(contexts.values()))
+            for number, one in zip(contexts, foreseen, strict=True):
+                if isinstance(one, Answered):
+                    yield number, frozenset()  # Asked anew, it fails in the same way or does not.
+                    continue
+                if one.decision is not None and len(self._decisions) < MOST_DECISIONS:
+                    self._decisions[number] = one.decision
+                engines = (self.desk.engine(expert) for expert in one.experts)
+                yield number, frozenset(filter(None, engines))
+
+    async def _lines(self, numbers: list[int]) -> list[tuple[int, bytes]]:
+        """The records of lines, which have gaps where lines were wrong."""
+        log, wanted = lines_log(self.batch.id), set(numbers)
+        first, stop = numbers[0], numbers[-1] + 1
+        found: list[tuple[int, bytes]] = []
+        for start in range(first, stop, READ_AT_ONCE):
+            end = min(start + READ_AT_ONCE, stop)
+            found += await self._kept(partial(self.store.read, log, start, end))
+        return [pair for pair in found if pair[0] in wanted]
+
+    def _context(self, number: int, raw: bytes) -> RequestContext | None:
+        """The request of a line; where it is refused, that is its result, and there is none."""
+        line = parse_line(raw, self.batch.endpoint)
+        identifier = f"{self.batch.id}-{number}"
+        try:
+            return self.desk.read(line, self.batch.endpoint, identifier, self.batch.owner)
+        except RequestError as error:
+            self._keep(number, mistake(error, line.custom_id, number))
+            return None
+
+    async def _one(self, number: int) -> None:
+        """Ask one line, again where that may help, and keep what comes."""
+        ((_, raw),) = await self._lines([number])
+        line = parse_line(raw, self.batch.endpoint)
+        context = self._context(number, raw)
+        if context is None:
+            return
+        context = replace(context, decision=self._decisions.pop(number, None))
+        answered = await self.desk.answer(context)
+        for attempt in range(self.settings.retries):
+            if answered.retry_after_s is None:
+                break
+            await asyncio.sleep(min(max(answered.retry_after_s, 2.0**attempt), LONGEST_WAIT_S))
+            answered = await self.desk.answer(context)
+        self._keep(number, self._result(line.custom_id, answered))
+
+    def _result(self, custom_id: str, answered: Answered) -> Result:
+        tokens = dict(self.batch.tokens)
+        for name, count in answered.tokens.items():
+            tokens[name] = tokens.get(name, 0) + count
+        self.batch = replace(self.batch, tokens=tokens)
+        return Result(custom_id, answered.status, answered.request_id, answered.body)
+
+    def _keep(self, number: int, result: Result) -> None:
+        """It is in the store soon, with others."""
+        self._unkept[number] = result.to_record(self.batch.id, number)
+        self._news.set()
+
+    async def _keep_results(self) -> None:
+        """Write results as they come, all that came meanwhile in one step."""
+        while True:
+            await self._news.wait()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        self._news.clear()
+        records, self._unkept = self._unkept, {}
+        if not records:
+            return
+        try:
+            await self._kept(lambda: self.store.add(results_log(self.batch.id), records))
+        except asyncio.CancelledError:
+            self._unkept = records | self._unkept
+            raise
+        right = sum(record.startswith(ANSWER) for record in records.values())
+        self.batch = replace(
+            self.batch,
+            completed=self.batch.completed + right,
+            failed=self.batch.failed + len(records) - right,
+        )
+
+    async def _flush_and_end(self, keeping: "asyncio.Task[None]") -> None:
+        keeping.cancel()
+        await asyncio.wait((keeping,))
+        await self._flush()
+
+    async def _count_anew(self) -> None:
+        """What an earlier run has counted last may be older than its results."""
+        log = results_log(self.batch.id)
+        completed, failed = 0, 0
+        numbers = sorted(await self._kept(lambda: self.store.numbers(log)))
+        for start in range(0, len(numbers), READ_AT_ONCE):
+            first, stop = numbers[start], numbers[min(start + READ_AT_ONCE, len(numbers)) - 1] + 1
+            for _, record in await self._kept(partial(self.store.read, log, first, stop)):
+                completed += record.startswith(ANSWER)
+                failed += not record.startswith(ANSWER)
+        self.batch = replace(self.batch, completed=completed, failed=failed)
+
+    async def _hold(self) -> None:
+        """Say that it is run here, and how far it is; ends when somebody wants its end."""
+        while True:
+            await asyncio.sleep(COUNTED_EVERY_S)
+            held = await self._kept(lambda: self.batches.hold(self.batch.id, self.gateway))
+            if held is None:
+                raise Lost
+            changed = await self._kept(
+                lambda: self.batches.update(self.batch.id, self._with_counts)
+            )
+            if changed.status != "in_progress" or self.clock() >= changed.expires_at:
+                return
+
+    def _with_counts(self, one: Batch) -> Batch:
+        own = self.batch
+        return replace(one, completed=own.completed, failed=own.failed, tokens=own.tokens)
+
+    async def _finish(self) -> None:
+        """Write the files, in the order of the lines, and end."""
+        cancelled = self.batch.status == "cancelling"
+        await self._kept(lambda: self._write(self.batch.output_file_id, "output", answers=True))
+        await self._kept(lambda: self._write(self.batch.error_file_id, "errors", answers=False))
+        left = self.batch.completed + self.batch.failed < self.batch.total
+        status: Status = "cancelled" if cancelled else "expired" if left else "completed"
+        await self._change(lambda one: moved(self._with_counts(one), status, self.clock()))
+        await self._kept(self._clean_up)
+
+    async def _write(self, identifier: str, what: str, *, answers: bool) -> None:
+        name = f"{self.batch.id}_{what}.jsonl"
+        pieces = self._output(answers=answers)
+        await self.files.write(identifier, self.batch.owner, name, "batch_output", pieces)
+
+    async def _output(self, *, answers: bool) -> AsyncIterator[bytes]:
+        log = results_log(self.batch.id)
+        numbers = sorted(await self.store.numbers(log))
+        for start in range(0, len(numbers), READ_AT_ONCE):
+            stop = numbers[min(start + READ_AT_ONCE, len(numbers)) - 1] + 1
+            for _, record in await self.store.read(log, numbers[start], stop):
+                if record.startswith(ANSWER) == answers:
+                    yield record[1:] + b"\n"
+
+    async def _clean_up(self) -> None:
+        await self.store.drop(lines_log(self.batch.id))
+        await self.store.drop(results_log(self.batch.id))
+
+    def _moved(self, one: Batch, status: Status) -> Batch:
+        """In its next status, unless somebody has asked for its end meanwhile."""
+        return one if one.status == "cancelling" else moved(one, status, self.clock())
+
+    async def _change(self, change: Callable[[Batch], Batch]) -> None:
+        self.batch = await self._kept(lambda: self.batches.update(self.batch.id, change))
+
+    async def _kept(self, work: Callable[[], Awaitable[Kept]]) -> Kept:
+        """What the store gives, once it answers: until then the batch waits, and says so."""
+        told = False
+        while True:
+            try:
+                found = await work()
+            except StoreError as error:
+                if not told:
+                    LOGGER.warning("batch %s waits for the store: %s", self.batch.id, error)
+                told = True
+                await asyncio.sleep(STORE_RETRY_S)
+                continue
+            if told:
+                LOGGER.warning("batch %s goes on", self.batch.id)
+            return found

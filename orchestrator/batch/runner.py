@@ -1,0 +1,103 @@
+"""Runs the batches that nobody else runs, several at a time."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+
+from experts.errors import StoreError
+from orchestrator.batch.batch import Batch
+from orchestrator.batch.batches import Batches
+from orchestrator.batch.desk import Desk
+from orchestrator.batch.files import Files
+from orchestrator.batch.gateways import new_gateway
+from orchestrator.batch.run import Lost, Run
+from orchestrator.config.batches_section import BatchesConfig
+from orchestrator.store.base import Store
+
+LOGGER = logging.getLogger("coterie.batch")
+LOOKS_EVERY_S = 2.0
+"""Another gateway may have made a batch, or left one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """All that the endpoints of files and batches need."""
+
+    files: Files
+    batches: Batches
+    runner: "BatchRunner"
+
+
+def batching_of(store: Store, desk: Desk, settings: BatchesConfig) -> Batching:
+    """Files and batches in a store, and a runner that is not started."""
+    files = Files(store, settings.max_file_mb)
+    batches = Batches(store, files)
+    return Batching(files, batches, BatchRunner(store, files, batches, desk, settings))
+
+
+class BatchRunner:
+    """One for each gateway."""
+
+    def __init__(
+        self, store: Store, files: Files, batches: Batches, desk: Desk, settings: BatchesConfig
+    ) -> None:
+        self._parts = (store, files, batches, desk, settings)
+        self._batches = batches
+        self._settings = settings
+        self._gateway = new_gateway()
+        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._news = asyncio.Event()
+        self._looking: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look for batches."""
+        self._looking = asyncio.create_task(self._look())
+
+    def look(self) -> None:
+        """There may be something to do."""
+        self._news.set()
+
+    async def stop(self) -> None:
+        """Leave every batch as it is, for whoever goes on with it."""
+        tasks = [task for task in (self._looking, *self._runs.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for identifier in self._runs:
+            with suppress(StoreError):
+                await self._batches.release(identifier, self._gateway)
+
+    async def _look(self) -> None:
+        while True:
+            self._news.clear()
+            try:
+                await self._take()
+            except StoreError as error:
+                LOGGER.warning("batches wait for the store: %s", error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), LOOKS_EVERY_S)
+
+    async def _take(self) -> None:
+        self._runs = {name: task for name, task in self._runs.items() if not task.done()}
+        if len(self._runs) >= self._settings.at_once:
+            return
+        async for batch in self._batches.claim(self._gateway):
+            if batch.id not in self._runs:
+                self._runs[batch.id] = asyncio.create_task(self._run(batch))
+            if len(self._runs) >= self._settings.at_once:
+                return
+
+    async def _run(self, batch: Batch) -> None:
+        store, files, batches, desk, settings = self._parts
+        run = Run(batch, self._gateway, store, files, batches, desk, settings)
+        try:
+            await run.run()
+        except Lost:
+            LOGGER.info("batch %s is run by another gateway now", batch.id)
+        except Exception:
+            LOGGER.exception("batch %s broke off; it is taken up again", batch.id)
+            with suppress(StoreError):
+                await batches.release(batch.id, self._gateway)
+        self.look()

@@ -1,0 +1,64 @@
+"""The protocol of a store: small JSON values by key, and logs of numbered records."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+Update = Callable[[Any], Any]
+"""From a value to the one to keep, each None for none. Pure: it may be called twice."""
+
+
+class Store(Protocol):
+    """A place for values and records. Every method raises StoreError when it does not answer.
+
+    What several gateways share is changed with `change` alone; `put` is for what only its writer
+    reads again. A log takes the first record of every number and keeps it: who adds a record
+    again, not knowing whether it was stored before a crash, does no harm.
+    """
+
+    async def get(self, key: str) -> Any:
+        """The value, or None."""
+        ...
+
+    async def put(self, key: str, value: Any) -> None:
+        """Keep a value."""
+        ...
+
+    async def change(self, key: str, update: Update) -> Any:
+        """Replace a value by what `update` makes of it, in one step; returns the new value.
+
+        What `update` raises is raised, and nothing is changed.
+        """
+        ...
+
+    async def items(self, prefix: str) -> list[tuple[str, Any]]:
+        """The keys that begin so, with their values, sorted by key."""
+        ...
+
+    async def add(self, log: str, records: Mapping[int, bytes]) -> int:
+        """Keep records under numbers from 0 on that have none yet; returns how many were new.
+
+        All of them are kept, or none.
+        """
+        ...
+
+    async def read(self, log: str, start: int, stop: int) -> list[tuple[int, bytes]]:
+        """The records with numbers from `start` to `stop` - 1 that there are, in order."""
+        ...
+
+    async def numbers(self, log: str) -> frozenset[int]:
+        """The numbers of all records."""
+        ...
+
+    async def drop(self, log: str) -> None:
+        """Forget a log."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+def written(value: Any) -> str:
+    """A value as it is stored."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)

@@ -1,0 +1,165 @@
+"""A store in a file of SQLite, or in one that ends with the process."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from experts.errors import StoreError
+from orchestrator.store.base import Update, written
+
+BUSY_TIMEOUT_S = 10.0
+"""Longest wait for another process that writes to the same file."""
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS "values" (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS records (
+    log TEXT NOT NULL, number INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (log, number)
+);
+"""
+REPLACE = 'INSERT OR REPLACE INTO "values" VALUES (?, ?)'
+ADD = "INSERT OR IGNORE INTO records VALUES (?, ?, ?)"
+Found = TypeVar("Found")
+
+
+class SqliteStore:
+    """One connection in one thread, so that the event loop never waits for the disk.
+
+    A commit survives the end of the process, kill -9 included; when the machine loses its power,
+    the last commits may be lost, and the file stays sound (WAL, `synchronous=NORMAL`).
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """None for a store that is forgotten with the process. Opens nothing yet."""
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(1, "store")
+        self._closed = False
+
+    async def open(self) -> None:
+        """Create or open the file. Raises StoreError."""
+        await self._run(self._open)
+
+    async def get(self, key: str) -> Any:
+        raw = await self._run(lambda: self._value(key))
+        return self._parsed(key, raw)
+
+    async def put(self, key: str, value: Any) -> None:
+        text = written(value)
+        await self._run(lambda: self._keep(key, text))
+
+    async def change(self, key: str, update: Update) -> Any:
+        return await self._run(lambda: self._changed(key, update))
+
+    async def items(self, prefix: str) -> list[tuple[str, Any]]:
+        after = prefix + "\U0010ffff"
+        query = 'SELECT key, value FROM "values" WHERE key >= ? AND key < ? ORDER BY key'
+        rows = await self._run(lambda: self._open().execute(query, (prefix, after)).fetchall())
+        return [(key, self._parsed(key, raw)) for key, raw in rows]
+
+    async def add(self, log: str, records: Mapping[int, bytes]) -> int:
+        rows = [(log, number, record) for number, record in records.items()]
+        return await self._run(lambda: self._added(rows))
+
+    async def read(self, log: str, start: int, stop: int) -> list[tuple[int, bytes]]:
+        query = (
+            "SELECT number, record FROM records"
+            " WHERE log = ? AND number >= ? AND number < ? ORDER BY number"
+        )
+        return await self._run(lambda: self._open().execute(query, (log, start, stop)).fetchall())
+
+    async def numbers(self, log: str) -> frozenset[int]:
+        query = "SELECT number FROM records WHERE log = ?"
+        rows = await self._run(lambda: self._open().execute(query, (log,)).fetchall())
+        return frozenset(number for (number,) in rows)
+
+    async def drop(self, log: str) -> None:
+        await self._run(lambda: self._dropped(log))
+
+    async def close(self) -> None:
+        def close() -> None:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+        if not self._closed:
+            self._closed = True
+            await asyncio.get_running_loop().run_in_executor(self._thread, close)
+            self._thread.shutdown()
+
+    async def _run(self, work: Callable[[], Found]) -> Found:
+        if self._closed:
+            raise StoreError(f"{self._name} is closed.")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"{self._name} did not answer: {error}.") from error
+
+    @property
+    def _name(self) -> str:
+        return "The store in memory" if self._path is None else f"The store {self._path}"
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            if self._path is not None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+            # An empty name is a private database that is written to a disk where it grows.
+            name = "" if self._path is None else str(self._path)
+            opened = sqlite3.connect(name, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            try:
+                opened.execute("PRAGMA journal_mode = WAL" if self._path else "PRAGMA user_version")
+                opened.execute("PRAGMA synchronous = NORMAL")
+                opened.executescript(SCHEMA)
+            except BaseException:
+                opened.close()
+                raise
+            self._connection = opened
+        return self._connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """What others write meanwhile waits: no write is made from a value that is out of date."""
+        opened = self._open()
+        opened.execute("BEGIN IMMEDIATE")
+        try:
+            yield opened
+            opened.execute("COMMIT")
+        except BaseException:
+            if opened.in_transaction:
+                opened.execute("ROLLBACK")
+            raise
+
+    def _value(self, key: str) -> str | None:
+        query = 'SELECT value FROM "values" WHERE key = ?'
+        row = self._open().execute(query, (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def _keep(self, key: str, text: str) -> None:
+        with self._transaction() as opened:
+            opened.execute(REPLACE, (key, text))
+
+    def _changed(self, key: str, update: Update) -> Any:
+        with self._transaction() as opened:
+            value = update(self._parsed(key, self._value(key)))
+            if value is None:
+                opened.execute('DELETE FROM "values" WHERE key = ?', (key,))
+            else:
+                opened.execute(REPLACE, (key, written(value)))
+            return value
+
+    def _parsed(self, key: str, raw: str | None) -> Any:
+        try:
+            return None if raw is None else json.loads(raw)
+        except ValueError as error:
+            raise StoreError(f"{self._name} holds no JSON under {key}.") from error
+
+    def _added(self, rows: list[tuple[str, int, bytes]]) -> int:
+        with self._transaction() as opened:
+            return opened.executemany(ADD, rows).rowcount
+
+    def _dropped(self, log: str) -> None:
+        with self._transaction() as opened:
+            opened.execute("DELETE FROM records WHERE log = ?", (log,))

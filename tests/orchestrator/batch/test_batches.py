@@ -1,0 +1,193 @@
+"""Files and batches as the real client sees them, over recorded answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import openai
+import pytest
+from batch_lines import asked, client_of, written
+
+ENDED = ("completed", "failed", "expired", "cancelled")
+
+
+async def ended(client: Any, identifier: str) -> Any:
+    async with asyncio.timeout(20):
+        while (batch := await client.batches.retrieve(identifier)).status not in ENDED:
+            await asyncio.sleep(0.02)
+    return batch
+
+
+async def run(client: Any, content: bytes, endpoint: str = "/v1/chat/completions") -> Any:
+    file = await client.files.create(file=("lines.jsonl", content), purpose="batch")
+    batch = await client.batches.create(
+        input_file_id=file.id, endpoint=endpoint, completion_window="24h"
+    )
+    return await ended(client, batch.id)
+
+
+async def lines_of(client: Any, identifier: str | None) -> list[dict[str, Any]]:
+    if identifier is None:
+        return []
+    text = (await client.files.content(identifier)).text
+    return [json.loads(line) for line in text.splitlines()]
+
+
+async def test_models_of_every_kind_in_one_file(serve: Any) -> None:
+    async with client_of(await serve()) as client:
+        batch = await run(
+            client,
+            written(
+                asked("b", "sums", "2 + 3?"),
+                asked("a", "pool/fixed", "Capital of Peru?"),
+                asked("c", "cities", "9 - 4?"),
+            ),
+        )
+        assert batch.status == "completed"
+        assert batch.request_counts.model_dump() == {"total": 3, "completed": 3, "failed": 0}
+        assert batch.usage.total_tokens == 27
+        lines = await lines_of(client, batch.output_file_id)
+        assert [line["custom_id"] for line in lines] == ["b", "a", "c"]
+        assert [line["response"]["status_code"] for line in lines] == [200] * 3
+        bodies = [line["response"]["body"] for line in lines]
+        said = [body["choices"][0]["message"]["content"] for body in bodies]
+        assert said == ["Five.", "Lima.", "Rome?"]
+        assert bodies[1]["coterie"]["expert"] == "cities"
+        assert batch.error_file_id is None
+
+
+async def test_a_bad_line_is_an_error_and_the_others_go_on(serve: Any) -> None:
+    bad = [
+        b"{",
+        b"[]",
+        b'"\xff"',
+        {**asked("x", "sums", "2 + 3?"), "url": "/v1/completions"},
+        {**asked("x", "sums", "2 + 3?"), "method": "GET"},
+        {**asked("", "sums", "2 + 3?")},
+        {**asked("x", "sums", "2 + 3?"), "what": 1},
+        asked("stream", "sums", "2 + 3?", stream=True),
+        asked("nobody", "nobody", "2 + 3?"),
+        asked("odd", "sums", "2 + 3?", temperature=9),
+    ]
+    async with client_of(await serve()) as client:
+        batch = await run(client, written(*bad, asked("good", "sums", "2 + 3?")))
+        assert batch.status == "completed"
+        counts = {"total": len(bad) + 1, "completed": 1, "failed": len(bad)}
+        assert batch.request_counts.model_dump() == counts
+        (good,) = await lines_of(client, batch.output_file_id)
+        assert good["custom_id"] == "good"
+        errors = await lines_of(client, batch.error_file_id)
+        assert len(errors) == len(bad)
+        told = {line["custom_id"]: line for line in errors}
+        assert told["nobody"]["response"]["status_code"] == 404
+        assert told["odd"]["error"]["param"] == "temperature"
+        assert [line["error"]["line"] for line in errors if line["error"]][:3] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "empty_file"),
+        (b"\n \r\n", "empty_file"),
+        (
+            written(asked("a", "sums", "2 + 3?"), asked("a", "sums", "9 - 4?")),
+            "duplicate_custom_id",
+        ),
+    ],
+)
+async def test_a_file_that_is_useless(serve: Any, content: bytes, code: str) -> None:
+    async with client_of(await serve()) as client:
+        batch = await run(client, content)
+        assert batch.status == "failed"
+        assert batch.errors.data[0].code == code
+        assert batch.output_file_id is None
+
+
+async def test_line_ends_and_marks_of_other_systems(serve: Any) -> None:
+    raw = json.dumps(asked("\u2028", "sums", "2 + 3?"), ensure_ascii=False).encode()
+    content = b"\xef\xbb\xbf" + raw + b"\r\n\r\n" + written(asked("b", "sums", "9 - 4?")).strip()
+    async with client_of(await serve()) as client:
+        batch = await run(client, content)
+        lines = await lines_of(client, batch.output_file_id)
+    assert [line["custom_id"] for line in lines] == ["\u2028", "b"]
+
+
+async def test_files_are_listed_read_and_deleted(serve: Any) -> None:
+    async with client_of(await serve()) as client:
+        files = [
+            await client.files.create(file=(f"{n}.jsonl", bytes([65 + n]) * n), purpose="batch")
+            for n in range(3)
+        ]
+        listed = [file.id async for file in await client.files.list(limit=2)]
+        assert sorted(listed) == sorted(file.id for file in files)
+        assert (await client.files.content(files[2].id)).content == b"CC"
+        assert (await client.files.retrieve(files[1].id)).filename == "1.jsonl"
+        assert (await client.files.delete(files[0].id)).deleted
+        for call in (client.files.retrieve, client.files.content, client.files.delete):
+            with pytest.raises(openai.NotFoundError):
+                await call(files[0].id)
+        with pytest.raises(openai.BadRequestError, match="purpose"):
+            await client.files.create(file=b"x", purpose="fine-tune")
+
+
+async def test_batches_are_listed_in_pages(serve: Any) -> None:
+    async with client_of(await serve()) as client:
+        made = [(await run(client, written(asked("a", "sums", "2 + 3?")))).id for _ in range(3)]
+        assert sorted([b.id async for b in await client.batches.list(limit=1)]) == sorted(made)
+        with pytest.raises(openai.BadRequestError, match="after"):
+            await client.batches.list(after="batch_x")
+
+
+async def test_what_is_refused_at_once(serve: Any) -> None:
+    async with client_of(await serve()) as client:
+        file = await client.files.create(file=b"{}", purpose="batch")
+        good = {
+            "input_file_id": file.id,
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+        }
+        bad: list[dict[str, Any]] = [
+            {"endpoint": "/v1/responses"},
+            {"completion_window": "1h"},
+            {"metadata": {str(n): "x" for n in range(17)}},
+            {"metadata": {"x": "y" * 513}},
+        ]
+        for keys in bad:
+            with pytest.raises(openai.BadRequestError, match=next(iter(keys))):
+                await client.batches.create(**{**good, **keys})
+        with pytest.raises(openai.NotFoundError):
+            await client.batches.create(**{**good, "input_file_id": "file-0"})
+        with pytest.raises(openai.NotFoundError):
+            await client.batches.cancel("batch_0")
+
+
+async def test_another_keys_files_and_batches_do_not_exist(serve: Any) -> None:
+    keys = {name: {"key": f"key-{name}"} for name in ("ann", "bob")}
+    service = await serve(server={"api_keys": keys})
+    async with client_of(service, "key-ann") as ann, client_of(service, "key-bob") as bob:
+        batch = await run(ann, written(asked("a", "sums", "2 + 3?")))
+        for call in (bob.files.retrieve, bob.files.content, bob.files.delete):
+            with pytest.raises(openai.NotFoundError):
+                await call(batch.output_file_id)
+        for call in (bob.batches.retrieve, bob.batches.cancel):
+            with pytest.raises(openai.NotFoundError):
+                await call(batch.id)
+        assert [one async for one in await bob.files.list()] == []
+        assert [one async for one in await bob.batches.list()] == []
+
+
+async def test_a_file_over_the_limit(serve: Any) -> None:
+    async with client_of(await serve(batches={"max_file_mb": 0.01})) as client:
+        with pytest.raises(openai.APIStatusError) as caught:
+            await client.files.create(file=b"x" * 20_000, purpose="batch")
+        assert caught.value.status_code == 413
+        assert [one async for one in await client.files.list()] == []
+
+
+async def test_cancel_after_the_end_is_refused(serve: Any) -> None:
+    async with client_of(await serve()) as client:
+        batch = await run(client, written(asked("a", "sums", "2 + 3?")))
+        with pytest.raises(openai.BadRequestError, match="completed"):
+            await client.batches.cancel(batch.id)

@@ -1,0 +1,91 @@
+"""Batches that are cancelled, whose Redis goes away, and that several gateways could run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import openai
+import pytest
+from batch_lines import asked, client_of, written
+
+TEXTS = ("2 + 3?", "9 - 4?", "Capital of Peru?")
+ENDED = ("completed", "failed", "expired", "cancelled")
+COUNT = 1500
+LINES = [asked(f"q{n}", ("sums", "pool/fixed")[n % 2], TEXTS[n % 3]) for n in range(COUNT)]
+
+
+async def begun(client: Any) -> str:
+    """The id of a batch that has answered some lines."""
+    file = await client.files.create(file=("x.jsonl", written(*LINES)), purpose="batch")
+    batch = await client.batches.create(
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+    )
+    while not batch.request_counts.completed:
+        batch = await client.batches.retrieve(batch.id)
+    assert batch.request_counts.completed < COUNT
+    return str(batch.id)
+
+
+async def ended(client: Any, identifier: str) -> Any:
+    while True:
+        try:
+            batch = await client.batches.retrieve(identifier)
+        except openai.InternalServerError:  # Of a store that is away.
+            await asyncio.sleep(0.05)
+            continue
+        if batch.status in ENDED:
+            return batch
+
+
+async def ids_of(client: Any, file: str) -> list[str]:
+    text = (await client.files.content(file)).text
+    return [json.loads(line)["custom_id"] for line in text.splitlines()]
+
+
+async def test_what_was_answered_before_a_cancel_is_kept(serve: Any) -> None:
+    async with client_of(await serve(batches={"in_flight": 2})) as client:
+        identifier = await begun(client)
+        assert (await client.batches.cancel(identifier)).status == "cancelling"
+        batch = await ended(client, identifier)
+        assert batch.status == "cancelled"
+        counts = batch.request_counts
+        assert 0 < counts.completed < counts.total == COUNT
+        assert len(await ids_of(client, batch.output_file_id)) == counts.completed
+        assert (await client.batches.cancel(identifier)).status == "cancelled"
+
+
+@pytest.mark.slow
+async def test_a_batch_waits_for_its_redis_and_live_requests_do_not(
+    serve: Any, start_redis: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis = start_redis(keeps=True)
+    service = await serve(store=redis.url, batches={"in_flight": 2})
+    async with client_of(service) as client:
+        identifier = await begun(client)
+        redis.end()
+        answer = await client.chat.completions.create(
+            model="sums", messages=[{"role": "user", "content": "2 + 3?"}]
+        )
+        assert answer.choices[0].message.content == "Five."
+        with pytest.raises(openai.InternalServerError, match="Redis did not answer"):
+            await client.batches.retrieve(identifier)
+        while "waits for the store" not in caplog.text:
+            await asyncio.sleep(0.05)
+        redis.start()
+        batch = await ended(client, identifier)
+        assert batch.request_counts.completed == COUNT
+        assert await ids_of(client, batch.output_file_id) == [one["custom_id"] for one in LINES]
+
+
+@pytest.mark.slow
+async def test_another_gateway_goes_on_where_one_has_stopped(serve: Any, redis_url: str) -> None:
+    first = await serve(store=redis_url, batches={"in_flight": 2})
+    second = await serve(store=redis_url, batches={"in_flight": 2})
+    async with client_of(first) as one, client_of(second) as other:
+        identifier = await begun(one)
+        await first.stop()
+        batch = await ended(other, identifier)
+        assert batch.request_counts.completed == COUNT
+        assert await ids_of(other, batch.output_file_id) == [one["custom_id"] for one in LINES]
