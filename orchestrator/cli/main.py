@@ -1,4 +1,4 @@
-"""The command line of the service: serve, validate, models, route, plan, ps, schema, router."""
+"""The command line of the service: serve, validate, route, plan, batch, ps, router and more."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -116,6 +116,37 @@ def plan(
     Tells which experts are called how often, what is loaded when, and how long it all takes.
     """
     running.call("orchestrator.cli.plan.plan:plan_file", file, config, url, api_key, as_json)
+
+
+class Endpoint(StrEnum):
+    """What the requests of a file ask for."""
+
+    CHAT = "/v1/chat/completions"
+    COMPLETIONS = "/v1/completions"
+    EMBEDDINGS = "/v1/embeddings"
+
+
+@app.command()
+def batch(
+    file: Annotated[Path, typer.Argument(help="One request per line: OpenAI batch lines.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file for the answers.")],
+    config: options.Config = options.DEFAULT_CONFIG,
+    url: Annotated[
+        str | None, typer.Option(help="A running service. Default: one is started on CONFIG.")
+    ] = None,
+    api_key: options.ApiKey = None,
+    endpoint: Annotated[
+        Endpoint, typer.Option(help="The `url` of the file's lines.")
+    ] = Endpoint.CHAT,
+) -> None:
+    """Answer a file of requests, any mix of experts and compositions.
+
+    Answers come in the order of the file. Broken off, the same command goes on where it was. The
+    exit code is 1 if a line has no answer.
+    """
+    running.call(
+        "orchestrator.cli.batch.command:batch", file, output, config, url, api_key, endpoint.value
+    )
 
 
 @app.command()

@@ -8,7 +8,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from batch_lines import ANSWERS
 from pool_rig import Rig
 from redis_process import RedisServer
 from scripted_slot import ScriptedSlot
@@ -126,3 +129,24 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
 def redis_url(start_redis: Callable[..., RedisServer]) -> str:
     """The server that most tests share; every test has its own keys in it."""
     return start_redis().url
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Prefix of the recorded answers."""
+    prefix = str(tmp_path_factory.mktemp("recorded") / "quiz")
+    texts = list(ANSWERS["sums"])
+    queries = [{"query_id": text, "query": text} for text in texts]
+    said = [
+        {"query_id": text, "model": model, "response": answer}
+        for model, answers in ANSWERS.items()
+        for text, answer in answers.items()
+    ]
+    tokens = [
+        {**{key: row[key] for key in ("query_id", "model")}, "prompt_tokens": 7} for row in said
+    ]
+    for row in tokens:
+        row["completion_tokens"] = 2
+    for name, rows in (("queries", queries), ("responses", said), ("outcomes", tokens)):
+        pq.write_table(pa.Table.from_pylist(rows), f"{prefix}_{name}.parquet")
+    return prefix

@@ -1,0 +1,156 @@
+"""A batch of a service, over HTTP: made, followed to its end, fetched."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from experts.errors import ServiceError
+
+ENDED = ("completed", "failed", "expired", "cancelled")
+LOOKS_EVERY_S = 0.5
+PATIENCE_S = 60.0
+TIMEOUT_S = 120.0
+BOUNDARY_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a batch is."""
+
+    status: str
+    total: int
+    completed: int
+    failed: int
+    tokens: int
+    seconds: float
+    """Since it is followed."""
+    done_before: int
+    """Lines that were done by then."""
+    loads: int | None
+    """Of experts since then; None where the service tells nobody."""
+
+    def words(self) -> str:
+        """In a line."""
+        done = self.completed + self.failed
+        parts = [f"{done:,} of {self.total:,} lines" if self.total else self.status]
+        if self.failed:
+            parts.append(f"{self.failed:,} without an answer")
+        if self.loads is not None:
+            parts.append(f"{self.loads} loads")
+        fresh = done - self.done_before
+        if self.seconds > 0 and fresh > 0:
+            parts.append(f"{self.tokens / self.seconds:,.0f} tokens/s")
+            parts.append(f"{_duration((self.total - done) * self.seconds / fresh)} left")
+        return ", ".join(parts)
+
+
+class RemoteBatch:
+    """Calls of one service."""
+
+    def __init__(self, url: str, api_key: str | None) -> None:
+        base = url.rstrip("/").removesuffix("/v1")
+        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._base = base
+        self._http = httpx.AsyncClient(
+            base_url=base, headers=headers, timeout=TIMEOUT_S, trust_env=False
+        )
+
+    async def create(self, file: Path, endpoint: str) -> str:
+        """The id of a new batch. Raises ServiceError."""
+        with file.open("rb") as opened:
+            sent = {"file": (file.name, opened, "application/jsonl")}
+            uploaded = await self._call("POST", "/v1/files", data={"purpose": "batch"}, files=sent)
+        body = {"input_file_id": uploaded["id"], "endpoint": endpoint, "completion_window": "24h"}
+        return str((await self._call("POST", "/v1/batches", json=body))["id"])
+
+    async def followed(self, identifier: str, show: Callable[[Progress], None]) -> dict[str, Any]:
+        """The batch, once it has ended.
+
+        A service that is away is waited for, up to a minute. Raises ServiceError.
+        """
+        started, loads = time.monotonic(), await self._loads()
+        before: tuple[int, int] | None = None
+        while True:
+            found = await self._patiently(f"/v1/batches/{identifier}")
+            counts, tokens = found["request_counts"], found["usage"]["total_tokens"]
+            before = before or (counts["completed"] + counts["failed"], tokens)
+            now = await self._loads()
+            progress = Progress(
+                found["status"],
+                counts["total"],
+                counts["completed"],
+                counts["failed"],
+                tokens - before[1],
+                time.monotonic() - started,
+                before[0],
+                now - loads if now is not None and loads is not None else None,
+            )
+            show(progress)
+            if found["status"] in ENDED:
+                return found
+            await asyncio.sleep(LOOKS_EVERY_S)
+
+    async def fetch(self, identifier: str, path: Path) -> None:
+        """Write a file of the service, all of it or nothing. Raises ServiceError."""
+        unfinished = path.with_name(f".{path.name}.part")
+        with unfinished.open("wb") as opened:
+            async for piece in self._content(identifier):
+                opened.write(piece)
+        unfinished.replace(path)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._http.aclose()
+
+    async def _content(self, identifier: str) -> AsyncIterator[bytes]:
+        try:
+            async with self._http.stream("GET", f"/v1/files/{identifier}/content") as answer:
+                answer.raise_for_status()
+                async for piece in answer.aiter_bytes(BOUNDARY_BYTES):
+                    yield piece
+        except httpx.HTTPError as error:
+            raise ServiceError(f"{identifier} could not be fetched: {error}") from error
+
+    async def _patiently(self, path: str) -> dict[str, Any]:
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return await self._call("GET", path)
+            except ServiceError:
+                if time.monotonic() > until:
+                    raise
+            await asyncio.sleep(LOOKS_EVERY_S)
+
+    async def _loads(self) -> int | None:
+        try:
+            pool = await self._call("GET", "/coterie/pool")
+            return int(sum(entry["count"] for entry in pool["loads"].values()))
+        except (ServiceError, KeyError, TypeError):
+            return None  # A service that is not ours, or a key that may not see it.
+
+    async def _call(self, method: str, path: str, **parts: Any) -> dict[str, Any]:
+        try:
+            answer = await self._http.request(method, path, **parts)
+            tree = answer.json()
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise ServiceError(
+                f"No service answers at {self._base}: {str(error) or type(error).__name__}.",
+                hint="Start one with `coterie serve`, or leave --url out.",
+            ) from error
+        except ValueError as error:
+            raise ServiceError(f"{self._base}{path} does not answer with JSON.") from error
+        if answer.status_code >= 400:
+            said = tree.get("error") if isinstance(tree, dict) else None
+            words = said.get("message") if isinstance(said, dict) else ""
+            raise ServiceError(f"{self._base}{path} answered {answer.status_code}: {words}")
+        return dict(tree)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

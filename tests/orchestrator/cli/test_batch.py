@@ -1,0 +1,87 @@
+"""`coterie batch` over recorded answers: its own service, one that runs, and what is broken."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from batch_lines import asked, tree, written
+from service_process import started
+
+pytestmark = pytest.mark.slow
+MODELS = ("sums", "pool/fixed")
+LINES = [asked(f"q{n}", MODELS[n % 2], "2 + 3?") for n in range(600)]
+
+
+@pytest.fixture
+def folder(recording: str, tmp_path: Path) -> Path:
+    config = {"version": 1, **tree(recording), "batches": {"in_flight": 2}}
+    (tmp_path / "pool.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "in.jsonl").write_bytes(written(*LINES))
+    return tmp_path
+
+
+async def begun(folder: Path, *options: str, file: str = "in.jsonl") -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "orchestrator", "batch", file, "-o", "out.jsonl"), *options,
+        cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+
+
+async def run(folder: Path, *options: str, file: str = "in.jsonl") -> tuple[int | None, str]:
+    process = await begun(folder, *options, file=file)
+    said, _ = await process.communicate()
+    return process.returncode, said.decode()
+
+
+def ids(path: Path) -> list[str]:
+    return [json.loads(line)["custom_id"] for line in path.read_text().splitlines()]
+
+
+async def test_a_service_of_its_own_goes_on_where_it_was_broken_off(folder: Path) -> None:
+    process = await begun(folder, "-c", "pool.yaml")
+    assert process.stdout is not None
+    while b" of 600 lines" not in (line := await process.stdout.readline()):
+        assert line
+    process.send_signal(signal.SIGINT)
+    assert "goes on with it" in (await process.communicate())[0].decode()
+    assert process.returncode == 130
+    assert not (folder / "out.jsonl").exists()
+    code, said = await run(folder, "-c", "pool.yaml")
+    assert (code, said.splitlines()[-1]) == (0, f"600 answers in {folder / 'out.jsonl'}")
+    assert "sending" not in said
+    assert ids(folder / "out.jsonl") == [line["custom_id"] for line in LINES]
+    assert sorted(p.name for p in folder.iterdir()) == ["in.jsonl", "out.jsonl", "pool.yaml"]
+
+
+async def test_a_running_service_and_lines_without_an_answer(
+    folder: Path, recording: str, tmp_path_factory: Any
+) -> None:
+    bad = written(asked("good", "sums", "2 + 3?"), asked("bad", "nobody", "2 + 3?"))
+    (folder / "some.jsonl").write_bytes(bad)
+    config = {"version": 1, **tree(recording)}
+    async with started(tmp_path_factory.mktemp("served"), config) as served:
+        code, said = await run(folder, "--url", await served.url(), file="some.jsonl")
+    assert code == 1
+    assert "1 line without an answer, with the reasons, in" in said
+    assert ids(folder / "out.jsonl") == ["good"]
+    assert ids(folder / "out.errors.jsonl") == ["bad"]
+
+
+async def test_what_cannot_be_run(folder: Path) -> None:
+    (folder / "twice.jsonl").write_bytes(written(LINES[0], LINES[0]))
+    code, said = await run(folder, "-c", "pool.yaml", file="twice.jsonl")
+    assert code == 2
+    assert "line 2: The custom_id `q0` is already used in line 1." in said
+    code, said = await run(folder, "-c", "pool.yaml", file="missing.jsonl")
+    assert (code, "There is no file missing.jsonl." in said) == (2, True)
+    (folder / "out.jsonl").write_text("precious")
+    code, said = await run(folder, "-c", "pool.yaml")
+    assert (code, "out.jsonl is there already" in said) == (2, True)
+    assert (folder / "out.jsonl").read_text() == "precious"
