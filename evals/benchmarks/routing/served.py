@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from evals.client.ask import Answer, Question, ask_many
+from evals.client.ask import Answer, Question, ask_many, describe_failures
 from evals.client.progress import Progress
 from evals.client.service import serving
 from evals.tasks.judged import without_judges
@@ -17,6 +17,8 @@ from experts.openai import ExpertClient
 from orchestrator.config.model import Config
 
 IN_FLIGHT = 32
+MOST_FAILED = 0.05
+"""Larger shares of failed calls say that something else is wrong than the answers."""
 Scores = NDArray[np.float64]
 
 
@@ -87,7 +89,7 @@ async def measure(
 ) -> Pool:
     """Ask all of them everything; `experts` maps each to its price of a million tokens, in USD.
 
-    Raises ServiceError where a call fails.
+    A call that fails counts as wrong; raises ServiceError where more than a few do.
     """
     found: dict[str, Asked] = {}
     async with ExpertClient() as client:
@@ -102,13 +104,14 @@ async def measure(
                 stream=False,
                 on_answer=progress.counting(f"asking {model}", len(questions), "answers"),
             )
+            _tell_failures(model, answers, progress)
             by_task: dict[str, list[tuple[float, ...]]] = {task.name: [] for task in tasks}
             texts: dict[str, list[str]] = {task.name: [] for task in tasks}
             pairs = list(zip(samples, answers, strict=True))
             scores = score_many([(*question, answer.text) for question, answer in pairs])
             for ((task, _), answer), score in zip(pairs, scores, strict=True):
                 tokens = sum(answer.tokens.values())
-                numbers = (_alarm(answer), tokens, _price(answer, experts), answer.calls)
+                numbers = (bool(answer.fallback), tokens, _price(answer, experts), answer.calls)
                 by_task[task.name].append((score, *numbers))
                 texts[task.name].append(answer.text)
             columns = {name: np.array(rows, dtype=float).T for name, rows in by_task.items()}
@@ -134,8 +137,14 @@ def _price(answer: Answer, prices: Mapping[str, float]) -> float:
     return sum(count * prices.get(name, 0.0) for name, count in answer.tokens.items()) / 1e6
 
 
-def _alarm(answer: Answer) -> bool:
-    if answer.error is not None:
-        question = answer.question
-        raise ServiceError(f"{question.model} failed at {question.id}: {answer.error}")
-    return bool(answer.fallback)
+def _tell_failures(model: str, answers: Sequence[Answer], progress: Progress) -> None:
+    """A question without an answer counts as wrong. Raises ServiceError where many have none."""
+    failed = [one for one in answers if one.error is not None]
+    if len(failed) > MOST_FAILED * len(answers):
+        first = failed[0]
+        raise ServiceError(
+            f"{model} failed at {len(failed)} of {len(answers)} questions, first at"
+            f" {first.question.id}: {first.error}"
+        )
+    for line in describe_failures(failed):
+        progress.say(f"counted as wrong: {line.removeprefix('FAILED: ')}")
