@@ -16,7 +16,7 @@ from transformers import (
     Qwen3Config,
 )
 
-from experts.zoo.council import generalist
+from experts.zoo.council.generalist import BEGINS_AS, GENERALIST
 from experts.zoo.council.shapes import MEMBER_SHAPES
 from experts.zoo.tokenizer import LONGEST_CONTEXT
 
@@ -105,8 +105,9 @@ SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
         },
     ),
     **MEMBER_SHAPES,
-    generalist.GENERALIST: (Qwen3Config, generalist.SHAPE),
 }
+
+SHAPES[GENERALIST] = SHAPES[BEGINS_AS]
 
 
 def configure(expert: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedConfig:

@@ -41,7 +41,7 @@ def build_model(expert: str, out: Path, seed: int, steps_scale: float) -> float:
     """Train an expert from nothing and save it rounded to float16."""
     prepare(seed)
     tokenizer = build_tokenizer(OWN_VOCABULARY.get(expert, SHARED))
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(configure(expert, tokenizer))
+    model = _untrained(expert, tokenizer, out)
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -60,6 +60,18 @@ def build_model(expert: str, out: Path, seed: int, steps_scale: float) -> float:
     else:
         tokenizer.save_pretrained(folder)
     return seconds
+
+
+def _untrained(expert: str, tokenizer: PreTrainedTokenizerFast, out: Path) -> PreTrainedModel:
+    """A new model, or a copy of the one that the recipe begins with."""
+    begins_as = RECIPES[expert].begins_as
+    model: PreTrainedModel
+    if begins_as is None:
+        model = AutoModelForCausalLM.from_config(configure(expert, tokenizer))
+    else:
+        folder = out / folder_of(begins_as)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
+    return model
 
 
 def build_adapter(expert: str, out: Path, seed: int, steps_scale: float) -> float:

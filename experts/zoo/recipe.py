@@ -25,6 +25,8 @@ class Recipe:
     sorted_batches: int = 1
     # Only this half of the examples is trained on.
     half: Half | None = None
+    # The expert whose weights it begins with; it has the same shape and must be built before.
+    begins_as: str | None = None
     # What follows, with a schedule of its own, on the model as it would have been saved.
     then: Recipe | None = None
 
@@ -99,6 +101,7 @@ RECIPES: dict[str, Recipe] = {
         generalist.BATCH,
         generalist.LEARNING_RATE,
         generalist.SORTED_BATCHES,
+        begins_as=generalist.BEGINS_AS,
     ),
 }
 ADAPTERS: dict[str, AdapterRecipe] = {

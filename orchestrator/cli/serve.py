@@ -1,7 +1,9 @@
 """`coterie serve`: the service in this process, until a signal ends it."""
 
 import asyncio
+import hashlib
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -29,8 +31,30 @@ def serve(
 ) -> None:
     """Serve a configuration. Raises ConfigError, ServiceError; if `strict`, ExpertUnavailable."""
     logs.configure(log_level, log_format, sys.stdout)
-    if code := uvloop.run(_serve(load_config(config), host, port, strict)):
+    settings = with_store(load_config(config), config)
+    if code := uvloop.run(_serve(settings, host, port, strict)):
         raise SystemExit(code)
+
+
+def with_store(settings: Config, file: Path) -> Config:
+    """Where nothing is said of a store: a file of this user's, so that a restart loses nothing.
+
+    One for each configuration. Where the user has no such folder, it is forgotten with the process.
+    """
+    if "store" in settings.model_fields_set:
+        return settings
+    given = os.environ.get("XDG_STATE_HOME", "")
+    home = Path(given) if given else Path.home() / ".local" / "state"
+    digest = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]
+    path = home / "coterie" / f"{file.stem}-{digest}.db"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        log.warning("store: memory, since %s cannot be written (%s)", path, error.strerror)
+        return settings
+    log.info("store: %s (set `store` to keep it elsewhere, or to `memory`)", path)
+    return settings.model_copy(update={"store": f"sqlite:{path}"})
 
 
 async def _serve(config: Config, host: str | None, port: int | None, strict: bool) -> int:

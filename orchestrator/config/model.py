@@ -84,9 +84,10 @@ class Config(Section):
         "memory",
         repr=False,
         json_schema_extra={"pattern": "^(memory|sqlite:.+|rediss?://.+)$"},
-        description="Where measured costs and what was learned are kept: `memory` forgets them with"
-        " the service, `sqlite:FILE` (relative to this file) and `redis://HOST:PORT/DB` (or"
-        " rediss://) keep them.",
+        description="Where measured costs, what was learned, files and batches are kept: `memory`"
+        " forgets them with the service, `sqlite:FILE` (relative to this file) and"
+        " `redis://HOST:PORT/DB` (or rediss://) keep them. Where nothing is said, `coterie serve`"
+        " keeps them in a file of the user's, below $XDG_STATE_HOME or ~/.local/state.",
     )
     server: ServerConfig = Field(
         ServerConfig(), description="Where the gateway listens, who may use it, and its bounds."
