@@ -21,7 +21,7 @@ from orchestrator.server.gates.access import AccessGate
 from orchestrator.server.gates.in_flight import InFlightGate
 from orchestrator.server.openapi.document import Documents
 
-_METHODS = ["GET", "POST"]
+_METHODS = ["GET", "POST", "DELETE"]
 """What pages in a browser may send; HEAD and simple calls need no permission."""
 
 
