@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from aggregators import equality
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from experts.vllm.versions import require_known_vllm
-from orchestrator.batch.runner import batching_of
+from orchestrator.batch.runner import Batching, batching_of
 from orchestrator.config.checks import missing_files, strangers, unwritable_files
 from orchestrator.config.model import Config
 from orchestrator.request.context import RequestContext
@@ -35,7 +36,7 @@ from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.residency.slot import Slot
 from orchestrator.server.app import make_app
-from orchestrator.server.batch_desk import BatchDesk
+from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
 from orchestrator.server.metrics import Metrics
 from orchestrator.server.wire.protocol import LISTENER
@@ -173,14 +174,8 @@ async def start_service(
         pipeline = Pipeline(config, pool, made, feedback, encoder)
         equality.limit_children(config.server.max_answer_checks)
         make_router = partial(_make_router, config, encoder, embedder)
-        metrics = Metrics()
-        desk = BatchDesk(config, pool, pipeline, (metrics, *sinks))
-        batching = batching_of(store, desk, config.batches)
-        batching.runner.start()
-        undo.push_async_callback(batching.runner.stop)
-        context = Context(
-            config, pool, pipeline, make_router, metrics, sinks=sinks, batching=batching
-        )
+        context = Context(config, pool, pipeline, make_router, Metrics(), sinks=sinks)
+        context = replace(context, batching=_begin_batching(context, store, undo))
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
         server, address = _make_server(context), _address(listener)
@@ -188,6 +183,16 @@ async def start_service(
         service = Service(context, server, address, undo.pop_all())
         service.listen(listener)
     return service
+
+
+def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Batching:
+    """Files and batches; those that an earlier service has left go on."""
+    sinks = (context.metrics, *context.sinks)
+    desk = BatchDesk(context.config, context.pool, context.pipeline, sinks)
+    batching = batching_of(store, desk, context.config.batches)
+    batching.runner.start()
+    undo.push_async_callback(batching.runner.stop)
+    return batching
 
 
 def _check_files(config: Config) -> None:

@@ -37,7 +37,7 @@ def routers(
         Path | None, typer.Option(help="Also draw quality against price: .svg or .png.")
     ] = None,
 ) -> None:
-    """Fit every router on recorded outcomes and test it on others.
+    """Fit routers on recorded outcomes, and test them.
 
     The exit code is 1 if a router is worse than the best single model.
     """
@@ -177,10 +177,10 @@ def debates(
     in_flight: Annotated[int, typer.Option(min=1, help="Debates at a time.")] = 32,
     json_out: own.JsonOut = None,
 ) -> None:
-    """Let an expert judge debates about passages that it cannot see.
+    """Let an expert judge debates of scripted sides.
 
-    Both sides are scripted; shown beside one side, none, and quotes that nobody checks. The exit
-    code is 1 if the judge is not more often right with more to hear.
+    It cannot see the passages that they quote; shown beside one side, none, and quotes that nobody
+    checks. The exit code is 1 if the judge is not more often right with more to hear.
     """
     arguments = (judge, passages, seed, in_flight, json_out)
     launch("evals.benchmarks.panels.debates:debates", config, *arguments)

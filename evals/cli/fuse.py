@@ -77,7 +77,7 @@ def fusion_route(
         own.wanted(task, data_root),
         json_out,
     )
-    launch("evals.cli.fusing:fusion_route", None, *arguments)
+    launch("evals.benchmarks.fusion.training:fusion_route", None, *arguments)
 
 
 @fuse.command("mixture-of-thoughts")
@@ -101,7 +101,7 @@ def mixture_of_thoughts(
     """
     _need(config is not None or (evaluate and not ablate))
     arguments = (out, config, data, run, evaluate, ablate, own.wanted(task, data_root), json_out)
-    launch("evals.cli.fusing:mixture_of_thoughts", None, *arguments)
+    launch("evals.benchmarks.fusion.training:mixture_of_thoughts", None, *arguments)
 
 
 @fuse.command("self-contrast")

@@ -13,53 +13,62 @@ from orchestrator.cli import options
 ROOM = "evals.benchmarks.composition.command"
 
 
+Name = Annotated[
+    str | None,
+    typer.Argument(help="A router of the configuration, of type `composition`; or give --fit."),
+]
+Fit = Annotated[
+    str | None,
+    typer.Option(
+        help="Path prefix of recorded tables instead of a router: PREFIX_queries.parquet and so"
+        " on, with models.csv beside them."
+    ),
+]
+Pool = Annotated[
+    str,
+    typer.Option(
+        help="With --fit: models, separated by commas. Default: all that have a size and were asked"
+        " every question."
+    ),
+]
+Classifier = Annotated[
+    str, typer.Option(help="With --fit: what finds a category, knn, logistic or kernel.")
+]
+Vectors = Annotated[
+    Path | None, typer.Option(help="With --fit: a file (.npz) that keeps the questions' vectors.")
+]
+Folds = Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")]
+Points = Annotated[
+    int, typer.Option(min=2, help="Budgets beside the sizes of the experts themselves.")
+]
+At = Annotated[
+    float | None,
+    typer.Option(
+        min=0, help="The budget of active parameters for --labels and --fallback. Default: none."
+    ),
+]
+Labels = Annotated[
+    bool, typer.Option("--labels", help="Also hide categories, and let neighbours give them.")
+]
+Fallback = Annotated[
+    bool, typer.Option("--fallback", help="Also measure the fallback to a general expert.")
+]
+Plot = Annotated[Path | None, typer.Option(help="Also draw accuracy over budgets: .svg or .png.")]
+
+
 def show_map(
-    name: Annotated[
-        str | None,
-        typer.Argument(help="A router of the configuration, of type `composition`; or give --fit."),
-    ] = None,
+    name: Name = None,
     config: options.Config = options.DEFAULT_CONFIG,
-    fit: Annotated[
-        str | None,
-        typer.Option(
-            help="Path prefix of recorded tables instead of a router: PREFIX_queries.parquet and so"
-            " on, with models.csv beside them."
-        ),
-    ] = None,
-    pool: Annotated[
-        str,
-        typer.Option(
-            help="With --fit: models, separated by commas. Default: all that have a size and were"
-            " asked every question."
-        ),
-    ] = "",
-    classifier: Annotated[
-        str, typer.Option(help="With --fit: what finds a category, knn, logistic or kernel.")
-    ] = "knn",
-    vectors: Annotated[
-        Path | None,
-        typer.Option(help="With --fit: a file (.npz) that keeps the questions' vectors."),
-    ] = None,
-    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
-    points: Annotated[
-        int, typer.Option(min=2, help="Budgets beside the sizes of the experts themselves.")
-    ] = 24,
-    at: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="The budget of active parameters for --labels and --fallback. Default: none.",
-        ),
-    ] = None,
-    labels: Annotated[
-        bool, typer.Option("--labels", help="Also hide categories, and let neighbours give them.")
-    ] = False,
-    fallback: Annotated[
-        bool, typer.Option("--fallback", help="Also measure the fallback to a general expert.")
-    ] = False,
-    plot: Annotated[
-        Path | None, typer.Option(help="Also draw accuracy over budgets: .svg or .png.")
-    ] = None,
+    fit: Fit = None,
+    pool: Pool = "",
+    classifier: Classifier = "knn",
+    vectors: Vectors = None,
+    folds: Folds = 5,
+    points: Points = 24,
+    at: At = None,
+    labels: Labels = False,
+    fallback: Fallback = False,
+    plot: Plot = None,
     json_out: own.JsonOut = None,
 ) -> None:
     """Print a composition's map, and measure other budgets.

@@ -139,10 +139,10 @@ def batch(
         Endpoint, typer.Option(help="The `url` of the file's lines.")
     ] = Endpoint.CHAT,
 ) -> None:
-    """Answer a file of requests, any mix of experts and compositions.
+    """Answer a file of requests.
 
-    Answers come in the order of the file. Broken off, the same command goes on where it was. The
-    exit code is 1 if a line has no answer.
+    Any mix of experts and compositions. Answers come in the order of the file. Broken off, the same
+    command goes on where it was. The exit code is 1 if a line has no answer.
     """
     running.call(
         "orchestrator.cli.batch.command:batch", file, output, config, url, api_key, endpoint.value

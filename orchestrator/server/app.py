@@ -12,8 +12,9 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from experts.errors import CoterieError
-from orchestrator.server import batch_routes, expert_routes, openai_routes, service_routes
+from orchestrator.server import expert_routes, openai_routes, service_routes
 from orchestrator.server.auth import KeyGate
+from orchestrator.server.batch import routes as batch_routes
 from orchestrator.server.classes import BATCH_PATH
 from orchestrator.server.context import Context, request_id_of
 from orchestrator.server.errors import body_of, envelope, headers_of, status_of

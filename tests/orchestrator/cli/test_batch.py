@@ -16,7 +16,8 @@ from service_process import started
 
 pytestmark = pytest.mark.slow
 MODELS = ("sums", "pool/fixed")
-LINES = [asked(f"q{n}", MODELS[n % 2], "2 + 3?") for n in range(600)]
+COUNT = 6000
+LINES = [asked(f"q{n}", MODELS[n % 2], "2 + 3?") for n in range(COUNT)]
 
 
 @pytest.fixture
@@ -47,14 +48,14 @@ def ids(path: Path) -> list[str]:
 async def test_a_service_of_its_own_goes_on_where_it_was_broken_off(folder: Path) -> None:
     process = await begun(folder, "-c", "pool.yaml")
     assert process.stdout is not None
-    while b" of 600 lines" not in (line := await process.stdout.readline()):
+    while b" of 6,000 lines" not in (line := await process.stdout.readline()):
         assert line
     process.send_signal(signal.SIGINT)
     assert "goes on with it" in (await process.communicate())[0].decode()
     assert process.returncode == 130
     assert not (folder / "out.jsonl").exists()
     code, said = await run(folder, "-c", "pool.yaml")
-    assert (code, said.splitlines()[-1]) == (0, f"600 answers in {folder / 'out.jsonl'}")
+    assert (code, said.splitlines()[-1]) == (0, f"{COUNT} answers in {folder / 'out.jsonl'}")
     assert "sending" not in said
     assert ids(folder / "out.jsonl") == [line["custom_id"] for line in LINES]
     assert sorted(p.name for p in folder.iterdir()) == ["in.jsonl", "out.jsonl", "pool.yaml"]

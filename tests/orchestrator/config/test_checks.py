@@ -23,7 +23,7 @@ MISTAKES = {
     ),
     "unknown key of the file": (
         {"experts": {"a": REMOTE}, "xyz": 1},
-        "xyz: unknown key. Known keys: aggregators, classes, compositions, experts, feedback, ray",
+        "xyz: unknown key. Known keys: aggregators, batches, classes, compositions, experts",
     ),
     "unknown key, called like a kind": (
         {"experts": {"a": {**REMOTE, "openai": {}}}},

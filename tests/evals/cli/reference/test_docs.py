@@ -8,7 +8,7 @@ import pytest
 
 from aggregators.registry import AGGREGATORS
 from evals.cli.reference import docs
-from evals.cli.reference.command_reference import command_page, group_page
+from evals.cli.reference.command_reference import command_page, eval_page, group_page
 from evals.cli.reference.config_reference import config_page, kinds_page
 from evals.cli.reference.schema_words import anchor
 from orchestrator.config.model import Config
@@ -50,7 +50,7 @@ def test_links_within_a_page_lead_somewhere(page: Callable[[], str]) -> None:
 
 
 def test_every_command_has_a_section() -> None:
-    text = command_page() + group_page()
+    text = command_page() + group_page() + eval_page()
     for command in ("serve", "validate", "router fit", "fuse contrast", "eval pool", "expert add"):
         assert f"\n## coterie {command}\n" in text
     assert "--config" in text
