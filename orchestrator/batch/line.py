@@ -55,7 +55,7 @@ def parse_line(raw: bytes, endpoint: str) -> Line:
     """Raises RequestError, whose `param` is the key that is wrong."""
     try:
         entry = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RequestError("This line is not parseable as valid JSON.", param=None) from None
     if not isinstance(entry, dict):
         raise RequestError("A line must be a JSON object.", param=None)

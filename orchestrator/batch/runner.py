@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import time
+from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from experts.errors import StoreError
-from orchestrator.batch.batch import Batch
+from orchestrator.batch.batch import Batch, moved
 from orchestrator.batch.batches import Batches
 from orchestrator.batch.desk import Desk
 from orchestrator.batch.files import Files
@@ -16,6 +18,8 @@ from orchestrator.config.batches_section import BatchesConfig
 from orchestrator.store.base import Store
 
 LOGGER = logging.getLogger("coterie.batch")
+MOST_BREAKS = 3
+"""How often a batch is taken up again after a fault of ours."""
 LOOKS_EVERY_S = 2.0
 """Another gateway may have made a batch, or left one."""
 
@@ -46,6 +50,7 @@ class BatchRunner:
         self._batches = batches
         self._settings = settings
         self._gateway = new_gateway()
+        self._broken: Counter[str] = Counter()
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
@@ -89,6 +94,12 @@ class BatchRunner:
             if len(self._runs) >= self._settings.at_once:
                 return
 
+    def _given_up(self, batch: Batch) -> Batch:
+        """A fault of ours that would come again and again."""
+        message = "The server failed to run this batch; its log says why."
+        error = {"code": "internal_error", "message": message}
+        return moved(replace(batch, errors=(error,)), "failed", time.time())
+
     async def _run(self, batch: Batch) -> None:
         store, files, batches, desk, settings = self._parts
         run = Run(batch, self._gateway, store, files, batches, desk, settings)
@@ -97,7 +108,10 @@ class BatchRunner:
         except Lost:
             LOGGER.info("batch %s is run by another gateway now", batch.id)
         except Exception:
-            LOGGER.exception("batch %s broke off; it is taken up again", batch.id)
+            self._broken[batch.id] += 1
+            LOGGER.exception("batch %s broke off", batch.id)
             with suppress(StoreError):
+                if self._broken[batch.id] >= MOST_BREAKS:
+                    await batches.update(batch.id, self._given_up)
                 await batches.release(batch.id, self._gateway)
         self.look()

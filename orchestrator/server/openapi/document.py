@@ -92,7 +92,7 @@ class Documents:
             found["security"] = [{"key": []}]
             found["responses"]["401"] = {"$ref": "#/components/responses/401"}
         for content in found.get("requestBody", {}).get("content", {}).values():
-            if content["example"].get("model") == MODEL:
+            if content.get("example", {}).get("model") == MODEL:
                 content["example"]["model"] = self._some_model()
         return {
             "tags": list(route.tags),
@@ -131,7 +131,7 @@ class Documents:
             "model": [*self._models, EMBEDDING_MODEL] if named else (),
         }
         return [
-            {"name": name, "in": "path", "required": True, "schema": _one_of(known[name])}
+            {"name": name, "in": "path", "required": True, "schema": _one_of(known.get(name, ()))}
             for name in _PARAMETER.findall(path)
         ]
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from batch_lines import asked, client_of, written
@@ -58,11 +59,22 @@ async def test_models_of_every_kind_in_one_file(serve: Any) -> None:
         assert batch.error_file_id is None
 
 
+def nested(depth: int) -> Any:
+    found: Any = "x"
+    for _ in range(depth):
+        found = {"x": found}
+    return found
+
+
 async def test_a_bad_line_is_an_error_and_the_others_go_on(serve: Any) -> None:
     bad = [
         b"{",
         b"[]",
         b'"\xff"',
+        b"[" * 100_000,
+        b'{"custom_id": "deep", "body": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+        asked("nested", "sums", "2 + 3?", metadata=nested(400)),
+        asked("half", "sums", "\ud800"),
         {**asked("x", "sums", "2 + 3?"), "url": "/v1/completions"},
         {**asked("x", "sums", "2 + 3?"), "method": "GET"},
         {**asked("", "sums", "2 + 3?")},
@@ -103,6 +115,22 @@ async def test_a_file_that_is_useless(serve: Any, content: bytes, code: str) -> 
         assert batch.status == "failed"
         assert batch.errors.data[0].code == code
         assert batch.output_file_id is None
+
+
+async def test_a_fault_of_ours_ends_a_batch_and_no_other(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    service = await serve()
+    async with client_of(service) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr("orchestrator.batch.run.Feeder", broken)
+            batch = await run(client, written(asked("a", "sums", "2 + 3?")))
+        assert batch.status == "failed"
+        assert batch.errors.data[0].code == "internal_error"
+        assert (await run(client, written(asked("a", "sums", "2 + 3?")))).status == "completed"
 
 
 async def test_line_ends_and_marks_of_other_systems(serve: Any) -> None:
@@ -191,3 +219,14 @@ async def test_cancel_after_the_end_is_refused(serve: Any) -> None:
         batch = await run(client, written(asked("a", "sums", "2 + 3?")))
         with pytest.raises(openai.BadRequestError, match="completed"):
             await client.batches.cancel(batch.id)
+
+
+async def test_the_document_describes_files_and_batches(serve: Any) -> None:
+    service = await serve()
+    async with httpx.AsyncClient() as http:
+        answer = await http.get(f"{service.base_url}/openapi.json")
+    assert answer.status_code == 200
+    paths = answer.json()["paths"]
+    assert paths["/v1/files"].keys() >= {"get", "post"}
+    (parameter,) = paths["/v1/batches/{batch_id}"]["get"]["parameters"]
+    assert parameter["name"] == "batch_id"
