@@ -7,7 +7,7 @@ from typing import Any
 from experts.errors import RequestError
 from orchestrator.batch.batch import Batch
 from orchestrator.batch.files import lines
-from orchestrator.batch.line import mistake, parse_line
+from orchestrator.batch.line import custom_id_of, mistake, parse_line
 from orchestrator.store.base import Store
 
 LINES_AT_ONCE = 500
@@ -59,7 +59,9 @@ async def check(
             line = parse_line(raw, batch.endpoint)
         except RequestError as error:
             found.mistakes += 1
-            bad[number] = mistake(error, None, number).to_record(batch.id, number)
+            bad[number] = mistake(error, custom_id_of(raw[:longest]), number).to_record(
+                batch.id, number
+            )
         else:
             if (earlier := first_seen.setdefault(line.custom_id, number)) != number:
                 found.errors.append(_twice(line.custom_id, number, earlier))

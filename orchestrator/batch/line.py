@@ -51,6 +51,16 @@ class Result:
 ANSWER, MISTAKE = b"+", b"-"
 
 
+def custom_id_of(raw: bytes) -> str | None:
+    """The id of a line that is wrong elsewhere; None where it has none that can be read."""
+    try:
+        entry = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    found = entry.get("custom_id") if isinstance(entry, dict) else None
+    return found if isinstance(found, str) and found else None
+
+
 def parse_line(raw: bytes, endpoint: str) -> Line:
     """Raises RequestError, whose `param` is the key that is wrong."""
     try:

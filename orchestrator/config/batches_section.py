@@ -12,7 +12,10 @@ class BatchesConfig(Section):
         4, ge=1, description="Batches that a gateway runs at the same time; others wait."
     )
     in_flight: int = Field(
-        512, ge=1, description="Lines of a batch that are asked at the same time."
+        128,
+        ge=1,
+        description="Lines of a batch that are asked at the same time. More fill larger GPUs; live"
+        " requests wait for those of their expert that are under way.",
     )
     retries: int = Field(
         5,

@@ -93,6 +93,7 @@ async def test_a_bad_line_is_an_error_and_the_others_go_on(serve: Any) -> None:
         errors = await lines_of(client, batch.error_file_id)
         assert len(errors) == len(bad)
         told = {line["custom_id"]: line for line in errors}
+        assert told["stream"]["error"]["param"] == "body.stream"
         assert told["nobody"]["response"]["status_code"] == 404
         assert told["odd"]["error"]["param"] == "temperature"
         assert [line["error"]["line"] for line in errors if line["error"]][:3] == [1, 2, 3]
