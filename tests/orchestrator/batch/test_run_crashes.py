@@ -14,7 +14,7 @@ from service_process import ServedProcess, started
 TEXTS = ("2 + 3?", "9 - 4?", "Capital of Peru?")
 MODELS = ("sums", "cities", "pool/fixed")
 ENDED = ("completed", "failed", "expired", "cancelled")
-COUNT = 3000
+COUNT = 8000
 LINES = [asked(f"q{n}", MODELS[n % 3], TEXTS[n % 2]) for n in range(COUNT)]
 
 
