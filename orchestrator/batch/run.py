@@ -55,6 +55,8 @@ class Run:
 
     async def run(self) -> None:
         """To the end, or until it is cancelled or taken over. Raises Lost."""
+        if self.batch.status in ("finalizing", "cancelling"):
+            await self._count_anew()  # Who ran it before may have died between two counts.
         if self.batch.status == "validating":
             await self._validate()
         if self.batch.status == "in_progress":
