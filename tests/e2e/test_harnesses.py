@@ -121,38 +121,30 @@ async def test_a_generation_task_over_the_routed_pool(service: Service, tmp_path
     assert accuracy(samples, "exact_match") >= 0.85
 
 
-async def test_inspect_runs_over_the_routed_pool(service: Service, tmp_path: Path) -> None:
+async def inspect(place: Path, service: Service, model: str, *options: str) -> None:
+    """One run of inspect_ai, which answers and scores all questions."""
     await run(
-        tmp_path,
+        place,
         "inspect",
-        *("eval", "inspect_zoo.py", "--model", "openai-api/coterie/pool/auto"),
+        *("eval", "inspect_zoo.py", "--model", model, *options),
         *("--model-base-url", f"{service.base_url}/v1", "-M", "api_key=none"),
         *("--temperature", "0", "--max-tokens", "32", "--display", "plain"),
-        *("--log-format", "json", "--log-dir", str(tmp_path / "logs")),
+        *("--log-format", "json", "--log-dir", str(place / "logs")),
     )
-    (file,) = (tmp_path / "logs").glob("*.json")
+    (file,) = (place / "logs").glob("*.json")
     log = json.loads(file.read_text(encoding="utf-8"))
     assert log["status"] == "success"
     assert log["results"]["completed_samples"] == 48
     (score,) = log["results"]["scores"]
     assert score["metrics"]["mean"]["value"] >= 0.85
+
+
+async def test_inspect_runs_over_the_routed_pool(service: Service, tmp_path: Path) -> None:
+    await inspect(tmp_path, service, "openai-api/coterie/pool/auto")
 
 
 async def test_inspect_sends_batches(service: Service, tmp_path: Path) -> None:
     settings = tmp_path / "batch.json"
     settings.write_text(json.dumps({"size": 48, "send_delay": 1, "tick": 1}))
-    await run(
-        tmp_path,
-        "inspect",
-        *("eval", "inspect_zoo.py", "--model", "openai/pool/auto"),
-        *("--model-base-url", f"{service.base_url}/v1", "-M", "api_key=none"),
-        *("-M", "responses_api=false", "--batch", str(settings)),
-        *("--temperature", "0", "--max-tokens", "32", "--display", "plain"),
-        *("--log-format", "json", "--log-dir", str(tmp_path / "logs")),
-    )
-    (file,) = (tmp_path / "logs").glob("*.json")
-    log = json.loads(file.read_text(encoding="utf-8"))
-    assert log["status"] == "success"
-    assert log["results"]["completed_samples"] == 48
-    (score,) = log["results"]["scores"]
-    assert score["metrics"]["mean"]["value"] >= 0.85
+    options = ("-M", "responses_api=false", "--batch", str(settings))
+    await inspect(tmp_path, service, "openai/pool/auto", *options)
