@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from routers.fitted.fitted_config import FittedConfig
-from routers.fitted.neighbours import find_neighbours
+from routers.fitted.neighbours import closeness, find_neighbours, near_means
 from routers.fitted.predictor import Prediction, Predictor
 from routers.fitted.router import FittedRouter
-from routers.fitted.training_set import Floats, Indices, TrainingSet, blocks
+from routers.fitted.training_set import Floats, TrainingSet, blocks
 
 
 class KnnConfig(FittedConfig):
@@ -66,24 +66,11 @@ class Knn(Predictor):
     def predict_detailed(self, vectors: Floats) -> Prediction:
         """Scores [B, M], and the neighbours that they were computed from."""
         near = find_neighbours(self._training_set.vectors, vectors, self._config.neighbours)
-        closeness = self._closeness(near.similarities.astype(np.float64))
-        parts = zip(blocks(near.rows), blocks(closeness), strict=True)
-        found = [self._means(*part) for part in parts]
-        return Prediction(np.concatenate(found), neighbours=near, weights=closeness)
-
-    def _closeness(self, similarities: Floats) -> Floats:
-        """[B, k] the weights of neighbours that are so similar, the nearest first."""
-        fading = np.exp((similarities - similarities[:, :1]) / self._config.temperature)
-        # A negative similarity says no more about an expert than a question far away.
-        return np.asarray(np.clip(similarities, 0.0, None) * fading)
-
-    def _means(self, rows: Indices, closeness: Floats) -> Floats:
-        scores = self._training_set.scores[rows]  # [texts, neighbours, experts]
-        weights = np.where(np.isnan(scores), 0.0, closeness[:, :, None])
-        gained = (weights * np.nan_to_num(scores)).sum(axis=1)
-        prior = self._config.prior_weight
-        means: Floats = (gained + prior * self.means) / (weights.sum(axis=1) + prior)
-        return means
+        weights = closeness(near.similarities, self._config.temperature)
+        prior, scores = self._config.prior_weight, self._training_set.scores
+        parts = zip(blocks(near.rows), blocks(weights), strict=True)
+        found = [near_means(scores[rows], part, self.means, prior) for rows, part in parts]
+        return Prediction(np.concatenate(found), neighbours=near, weights=weights)
 
 
 class KnnRouter(FittedRouter):

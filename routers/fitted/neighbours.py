@@ -31,6 +31,28 @@ def find_neighbours(questions: Floats, vectors: Floats, count: int) -> Neighbour
     return Neighbours(rows, similarities)
 
 
+def closeness(similarities: Floats, temperature: float) -> Floats:
+    """[B, k] the weights of neighbours that are so similar, the nearest first.
+
+    A neighbour weighs its similarity times exp(-(similarity of the nearest - its own) /
+    `temperature`).
+    """
+    found = similarities.astype(np.float64)
+    fading = np.exp((found - found[:, :1]) / temperature)
+    # A negative similarity says no more about an expert than a question far away.
+    return np.asarray(np.clip(found, 0.0, None) * fading)
+
+
+def near_means(scores: Floats, weights: Floats, prior: Floats, prior_weight: float) -> Floats:
+    """[B, M] means of neighbours' scores [B, k, M], NaN for gaps, shrunk to `prior` [M] or [B, M].
+
+    The prior counts as much as a neighbour of the weight `prior_weight`.
+    """
+    known = np.where(np.isnan(scores), 0.0, weights[:, :, None])
+    gained = (known * np.nan_to_num(scores)).sum(axis=1)
+    return np.asarray((gained + prior_weight * prior) / (known.sum(axis=1) + prior_weight))
+
+
 def _find(questions: Floats, vectors: Floats, count: int) -> Neighbours:
     similarities = np.round(vectors @ questions.T, DIGITS)
     found = np.argpartition(-similarities, count - 1, axis=1)

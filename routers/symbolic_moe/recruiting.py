@@ -68,15 +68,16 @@ def draw(probabilities: Floats, count: int, distinct: bool, random: Random) -> l
 def best(quality: Floats, count: int, agreement: Floats, weight: float) -> list[int]:
     """The `count` experts of highest quality [M], which is -inf for those that are out of question.
 
-    Each is chosen after those before it: its quality less `weight` times its largest agreement
-    [M, M] with one of them. Ties go to the lower number.
+    Each is chosen after those before it: its quality less `weight` times its mean agreement [M, M]
+    with them, because a vote's error grows with the mean of the correlations of its voters'
+    errors. Ties go to the lower number.
     """
     chosen: list[int] = []
     worth = quality.astype(float).copy()
     alike = np.zeros_like(worth)
-    for _ in range(min(count, int(np.isfinite(quality).sum()))):
-        chosen.append(int(np.argmax(worth - weight * alike)))
-        alike = np.maximum(alike, agreement[:, chosen[-1]])
+    for others in range(min(count, int(np.isfinite(quality).sum()))):
+        chosen.append(int(np.argmax(worth - weight * alike / max(others, 1))))
+        alike += agreement[:, chosen[-1]]
         worth[chosen[-1]] = -np.inf
     return chosen
 

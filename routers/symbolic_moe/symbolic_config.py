@@ -71,6 +71,20 @@ class SymbolicConfig(FittedConfig):
         description="In mode `best`, what an expert's accuracy is reduced by for erring on the same"
         " questions as another one of the panel: this times their errors' correlation.",
     )
+    neighbours: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="In mode `best`, how many of the most similar profiled questions are looked at,"
+        " too: how an expert did on them counts beside its accuracy in the skills, which cannot"
+        " tell experts apart that know different parts of a skill; 0: skills alone.",
+    )
+    skill_weight: float = Field(
+        1.0,
+        gt=0,
+        description="Weight of the accuracy in the skills beside those `neighbours`, of which one"
+        " with the same words weighs 1.",
+    )
     distinct: bool = Field(
         True,
         description="Whether an expert is recruited only once. In the paper it may be drawn again;"
@@ -94,9 +108,11 @@ class SymbolicConfig(FittedConfig):
     )
 
     @model_validator(mode="after")
-    def _best_are_distinct(self) -> Self:
+    def _fits_the_mode(self) -> Self:
         if self.mode == "best" and not self.distinct:
             raise ValueError("distinct: false needs a draw: set mode to `paper` or `code`.")
+        if self.mode != "best" and self.neighbours:
+            raise ValueError("neighbours needs mode `best`: a draw goes by skills alone.")
         return self
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:

@@ -1,8 +1,7 @@
 """Panels and experts over several tasks, each counted alike: scores, calls, tokens and prices."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -54,15 +53,21 @@ def best_vote(pool: Pool, tokens: float) -> str | None:
     return max(cheap, key=lambda name: found[name].score, default=None)
 
 
-def same_answers(pool: Pool) -> Iterator[tuple[str, str]]:
-    """Pairs of compositions that cannot be told apart by their answers and calls.
+def same_answers(pool: Pool) -> list[list[str]]:
+    """Groups of compositions that cannot be told apart by their answers and calls.
 
-    Equal rows look like a finding, and are more often one panel under two names.
+    Equal rows look like a finding, and are more often one panel under several names.
     """
-    for first, second in combinations(pool.compositions, 2):
-        one, other = pool.compositions[first], pool.compositions[second]
-        if one.texts and one.texts == other.texts and _calls(one) == _calls(other):
-            yield first, second
+    groups: list[list[str]] = []
+    for name, one in pool.compositions.items():
+        for group in groups:
+            other = pool.compositions[group[0]]
+            if one.texts and one.texts == other.texts and _calls(one) == _calls(other):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return [group for group in groups if len(group) > 1]
 
 
 def _calls(one: Asked) -> dict[str, list[float]]:

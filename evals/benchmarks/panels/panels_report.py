@@ -103,8 +103,9 @@ def print_pool(console: Console, pool: Pool, targets: Targets) -> int:
         [_row(pool, name) for name in ways],
     )
     say(console)
-    for first, second in same_answers(pool):
-        say(console, f"note  {first} and {second} gave the same answers in the same calls.")
+    for *others, last in same_answers(pool):
+        named = f"{', '.join(others)} and {last}"
+        say(console, f"note  {named} gave the same answers in the same calls.")
     return print_verdicts(console, verdicts(pool, targets))
 
 

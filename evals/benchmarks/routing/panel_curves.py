@@ -17,7 +17,7 @@ from evals.benchmarks.routing.experiment import Indices
 from evals.benchmarks.routing.votes import ROUTER, Predicted
 from evals.runs.recorded import Recorded
 from routers.fitted.training_set import Floats
-from routers.symbolic_moe.router import Symbolic
+from routers.symbolic_moe.expectations import Symbolic
 from routers.symbolic_moe.symbolic_config import SymbolicConfig
 
 MOST = 7
@@ -27,6 +27,7 @@ PAPER, CODE = "drawn as in the paper", "drawn as in its code"
 AGAIN = "drawn as in the paper, with replacement"
 CATEGORY, NEAREST = "best of the category", "best of the nearest questions' categories"
 APART = "best of the category, errors apart"
+BESIDE = "best of the category and near questions"
 FIXED, ROUTED, GREEDY = "the best of all", f"best by router ({ROUTER})", "the pool that votes best"
 AT_RANDOM, ALL = "at random", "all"
 AGREEMENT_WEIGHT = 0.1
@@ -115,6 +116,7 @@ class _Chooser:
             CATEGORY: self._recruited(of, size),
             APART: self._recruited(of, size, agreement_weight=AGREEMENT_WEIGHT),
             NEAREST: self._recruited(of, size, nearest=True),
+            BESIDE: self._recruited(of, size, neighbours=64, skill_weight=10),
             PAPER: self._recruited(of, size, mode="paper"),
             AGAIN: self._recruited(of, size, mode="paper", distinct=False),
             CODE: self._recruited(of, size, mode="code"),
@@ -136,9 +138,10 @@ class _Chooser:
                 np.array([numbers[one]] if one in numbers else [], dtype=np.intp)
                 for one in of.categories
             ]
+        expected = symbolic.expected(skills, of.vectors)
         return [
-            symbolic.recruit(own, everybody, Random(one))
-            for own, one in zip(skills, of.ids, strict=True)
+            symbolic.recruit(row, own, everybody, Random(one))
+            for row, own, one in zip(expected, skills, of.ids, strict=True)
         ]
 
     def _greedy(self, size: int) -> list[int]:

@@ -117,4 +117,4 @@ def test_what_a_vote_brings_for_no_more_tokens() -> None:
 def test_one_panel_under_two_names_is_noticed() -> None:
     same = asked(1, calls=3, text="42", sums=0.9, cities=0.8)
     found = pool(vote=same, debate=same, alone=asked(1, text="42", sums=0.9, cities=0.8))
-    assert list(same_answers(found)) == [("pool/vote", "pool/debate")]
+    assert same_answers(found) == [["pool/vote", "pool/debate"]]
