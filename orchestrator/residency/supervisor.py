@@ -82,7 +82,8 @@ class Supervisor:
                 logger.exception("%s did not start", slot.slot.id)
             raise _did_not_start(slot, error) from error
         self._up(slot, slot.memory_gb)
-        self._say(f"{slot.slot.id}: engine process ready in {time.perf_counter() - started:.1f} s")
+        seconds = time.perf_counter() - started
+        self._say(f"{slot.slot.id}: engine process ready in {seconds:.1f} s{slot.whereabouts}")
 
     async def _watch(self, slot: HostedSlot) -> None:
         """Whenever the slot's process dies, restart it."""
@@ -99,7 +100,7 @@ class Supervisor:
                 continue
             self._lost(slot, slot.restarts)
             slot.restarts += 1
-            logger.warning("%s: process lost, restarting", slot.slot.id)
+            logger.warning("%s: process%s lost, restarting", slot.slot.id, slot.whereabouts)
             await self._bring_back(slot)
 
     async def _bring_back(self, slot: HostedSlot) -> None:
