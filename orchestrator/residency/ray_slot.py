@@ -6,6 +6,7 @@ import importlib
 import inspect
 import logging
 import os
+import re
 import secrets
 import signal
 import time
@@ -83,6 +84,12 @@ class SlotActor:
         if life != self._life:
             raise Restarted
         await self._ended.wait()
+
+
+def _why_not_made(told: str) -> str:
+    """The last line of Ray's words about an actor that could not be made, and on which node."""
+    node = re.search(r"\bip=([\w.:]+)", told)
+    return told.strip().splitlines()[-1] + (f" (on {node[1]})" if node else "")
 
 
 def _die_with_parent() -> None:
@@ -260,7 +267,7 @@ class RaySlot:
             raise RuntimeError(str(error.cause)) from None
         except ray.exceptions.ActorDiedError as error:
             if error.actor_init_failed:
-                raise RuntimeError(str(error).strip().splitlines()[-1]) from error
+                raise RuntimeError(_why_not_made(str(error))) from error
             raise SlotLost(f"Slot {self.id} lost its process.") from error
         except DEAD as error:
             raise SlotLost(f"Slot {self.id} lost its process.") from error

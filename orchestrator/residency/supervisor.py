@@ -120,6 +120,8 @@ def _did_not_start(slot: HostedSlot, error: Exception) -> ServiceError:
     """What to say, and to do; a slot that ran before had the CPUs and GPUs that it needs."""
     reason = str(error) or "it took too long"
     hint = "Does Ray have the CPUs and GPUs that `slots` asks for?"
+    if "No module named" in reason:
+        hint = "Is the same version of Coterie installed on every node of the Ray cluster?"
     if isinstance(error, SlotLost):
         reason = "Ray does not bring its process up"
     if slot.restarts and isinstance(error, SlotLost | TimeoutError):

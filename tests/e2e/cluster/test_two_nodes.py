@@ -130,3 +130,13 @@ async def test_a_node_that_dies_in_the_middle_costs_no_line(
             pass
     answers = await client.answers("again", await client.batch("again", 20))
     assert _slots_of(answers) == {slot["id"] for slot in before.values()}
+
+
+async def test_a_service_with_another_token_is_refused(nodes: TwoNodes, tmp_path: Path) -> None:
+    other = {**nodes.environment, "RAY_AUTH_TOKEN": "0" * 64}
+    async with started(tmp_path, CONFIG, inside=nodes.inside, **other) as service:
+        said = await service.says(f"error: Ray is not reachable at {ADDRESS}: ")
+        assert await service.ended() == 1
+    assert "RAY_AUTH_TOKEN" in said
+    assert "InvalidAuthToken" in service.printed
+    assert "Traceback" not in service.printed

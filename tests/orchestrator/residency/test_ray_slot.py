@@ -145,6 +145,21 @@ async def test_a_death_after_a_blip_is_a_loss(actor: ScriptedActor) -> None:
     await asyncio.wait_for(_slot().lost(), 5)
 
 
+async def test_a_node_that_cannot_make_a_slot_is_named(actor: ScriptedActor) -> None:
+    class Told(ray.exceptions.ActorDiedError):
+        actor_init_failed = True
+
+        def __str__(self) -> str:
+            return (
+                "ray::SlotActor.__init__() (pid=7, ip=10.0.0.2, actor_id=ab)\nNo module named 'x'"
+            )
+
+    actor.start.answers = [Told()]
+    with pytest.raises(RuntimeError) as caught:
+        await _slot().start()
+    assert str(caught.value) == "No module named 'x' (on 10.0.0.2)"
+
+
 async def test_an_engines_error_passes_on_its_words(actor: ScriptedActor) -> None:
     actor.call.answers = [
         ray.exceptions.RayTaskError("wake", "trace", RuntimeError("it overslept"))
