@@ -15,7 +15,8 @@ from two_nodes import ADDRESS, HEAD, WORKER, TwoNodes, two_nodes
 
 from evals.tasks.task import load_tasks
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+# The bound is for a machine that is busy with other things; alone, it takes a minute or two.
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
 EXPERTS = ("arithmetic", "geography", "logic", "units")
 CONFIG: dict[str, Any] = {
