@@ -25,6 +25,7 @@ from experts.errors import (
 )
 from experts.types import Request
 from experts.upstream.answers import EVENT_STREAM, JSON, read_body
+from experts.upstream.connection import watched_socket
 from experts.upstream.refusals import CLIENTS, Asked, refused_by
 
 LOGGER = logging.getLogger("coterie.experts")
@@ -83,7 +84,9 @@ class ExpertClient(httpx.AsyncClient):
 
 
 def _session(max_connections: int) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=KEEP_ALIVE_S)
+    connector = aiohttp.TCPConnector(
+        limit=max_connections, keepalive_timeout=KEEP_ALIVE_S, socket_factory=watched_socket
+    )
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 

@@ -50,6 +50,8 @@ def _slots(snapshot: Snapshot) -> Table:
     rows: list[Sequence[str]] = []
     for slot in snapshot["slots"]:
         state = "up" if slot["up"] else "down"
+        if slot["node"]:
+            state += f" on {slot['node']}"
         if slot["restarts"]:
             state += f", {slot['restarts']} restarts"
         memory = f"{slot['memory_gb']:.2f} of {slot['budget_gb']:g}"

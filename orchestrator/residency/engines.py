@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from experts.errors import ExpertUnavailable
 from experts.footprint.device import Device
@@ -160,6 +161,16 @@ class HostedSlot:
     doing: str | None = None
     doing_since: float = 0.0
 
+    @property
+    def node(self) -> str | None:
+        """The address of the cluster's node that it runs, or ran last, on; None on this machine."""
+        return None if self.slot.token is None else urlsplit(self.url).hostname
+
+    @property
+    def whereabouts(self) -> str:
+        """Words about the node; none on this machine."""
+        return "" if self.node is None else f" on {self.node}"
+
     def does(self, what: str | None, now: float) -> None:
         """Note what it does, for people."""
         self.doing, self.doing_since = what, now
@@ -171,6 +182,7 @@ class HostedSlot:
         resident = {r.engine.name for r in replicas}
         return {
             "id": self.slot.id,
+            "node": self.node,
             "up": self.state.up,
             "memory_gb": round(self.memory_gb, 3),
             "budget_gb": self.state.budget_gb,

@@ -41,13 +41,14 @@ def connect(ray_config: RayConfig, slots: SlotsConfig) -> None:
             else:
                 _reachable(ray_config.address)
                 ray.init(address=ray_config.address, **_QUIET)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.AuthenticationError) as error:
         why = " ".join(str(error).split()).rstrip(".")
         if ray_config.address is None:
             raise ServiceError(f"Ray did not start on this machine: {why}.") from error
         raise ServiceError(
             f"Ray is not reachable at {ray_config.address}: {why}.",
-            hint="Correct `ray.address`; without it, Ray is started on this machine.",
+            hint="Correct `ray.address`, and set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN if it wants"
+            " a token; without `ray.address`, Ray is started on this machine.",
         ) from error
 
 

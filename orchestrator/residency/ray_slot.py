@@ -6,6 +6,7 @@ import importlib
 import inspect
 import logging
 import os
+import re
 import secrets
 import signal
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 import ray
 from ray.actor import ActorHandle
+from ray.core.generated.gcs_pb2 import ActorTableData
 
 from experts.errors import ServiceError
 from experts.footprint.device import on_gpus, this_cpu
@@ -31,6 +33,8 @@ CALL_TIMEOUT_S = 10.0
 MAX_ERROR_CHARACTERS = 400
 UNREACHABLE = ray.exceptions.ActorUnavailableError
 """How Ray says that it does not know whether the process lives, or has done what it was told."""
+GIVEN_UP = (ActorTableData.ActorState.RESTARTING, ActorTableData.ActorState.DEAD)
+"""States of an actor whose process has ended, though none may follow before a node has room."""
 DEAD = (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError)
 """How Ray says that an actor died; the second one when its memory monitor has killed it."""
 
@@ -82,6 +86,12 @@ class SlotActor:
         await self._ended.wait()
 
 
+def _why_not_made(told: str) -> str:
+    """The last line of Ray's words about an actor that could not be made, and on which node."""
+    node = re.search(r"\bip=([\w.:]+)", told)
+    return told.strip().splitlines()[-1] + (f" (on {node[1]})" if node else "")
+
+
 def _die_with_parent() -> None:
     """End this process when Ray's raylet ends, even if it is too busy to notice."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
@@ -123,25 +133,45 @@ class RaySlot:
         self.device = on_gpus(gpus) if gpus else this_cpu()
         self._actor = _make_actor(config, gpus, self.sleeps, token, models, temporary)
         self._life = ""
-        self._reached = True
+        self._reached = self._placed = True
+        self._wanted = f"{config.cpus} CPUs and {gpus:g} GPUs"
         self._start_timeout_s = config.start_timeout_s
         self._load_timeout_s = config.load_timeout_s
 
     async def start(self) -> str:
+        telling = asyncio.create_task(self._tell_that_it_waits())
+        try:
+            started = await self._started()
+        finally:
+            telling.cancel()
+        self._placed = True
+        url, self._life = started
+        return url
+
+    async def _started(self) -> tuple[str, str]:
         deadline = time.monotonic() + self._start_timeout_s
         while True:
             try:
-                started = await self._repeat(
+                started: tuple[str, str] = await self._repeat(
                     lambda: self._actor.start.remote(), self._start_timeout_s
                 )
+                return started
             except SlotLost:
                 # Ray needs a moment to restart a dead actor and refuses calls until then.
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(RETRY_S)
-            else:
-                url, self._life = started
-                return str(url)
+
+    async def _tell_that_it_waits(self) -> None:
+        """Once, where Ray has no process for it: it may be hours until a node has room."""
+        await asyncio.sleep(CALL_TIMEOUT_S)
+        if self._placed and self._actor._get_local_state() != ActorTableData.ActorState.ALIVE:
+            self._placed = False
+            logger.warning(
+                "%s waits for Ray to start its process: does a node have %s free?",
+                self.id,
+                self._wanted,
+            )
 
     async def load(self, load: EngineLoad) -> LoadReport:
         report: LoadReport = await self._call("load", (load,), self._load_timeout_s)
@@ -172,6 +202,8 @@ class RaySlot:
             except Restarted:
                 return
             except UNREACHABLE as error:
+                if self._given_up():
+                    return
                 # A blip of the network: whether the process lives, only a later call can tell.
                 if time.monotonic() - began > CALL_TIMEOUT_S:  # It was within reach until now.
                     self._reached = True
@@ -199,11 +231,20 @@ class RaySlot:
                 try:
                     answer = await self._once(call)
                 except UNREACHABLE as error:
+                    if self._given_up():
+                        raise SlotLost(f"Slot {self.id} lost its process.") from error
                     self._out_of_reach(error)
                 else:
                     self._reached = True
                     return answer
                 await asyncio.sleep(RETRY_S)
+
+    def _given_up(self) -> bool:
+        """Whether Ray knows that the process has ended, though it says "unavailable" of it.
+
+        So it does of one whose node has died, until another node has room for it.
+        """
+        return self._actor._get_local_state() in GIVEN_UP
 
     def _out_of_reach(self, error: Exception) -> None:
         """Log an outage once, however many calls meet it."""
@@ -226,7 +267,7 @@ class RaySlot:
             raise RuntimeError(str(error.cause)) from None
         except ray.exceptions.ActorDiedError as error:
             if error.actor_init_failed:
-                raise RuntimeError(str(error).strip().splitlines()[-1]) from error
+                raise RuntimeError(_why_not_made(str(error))) from error
             raise SlotLost(f"Slot {self.id} lost its process.") from error
         except DEAD as error:
             raise SlotLost(f"Slot {self.id} lost its process.") from error
@@ -246,6 +287,7 @@ def _make_actor(
         max_restarts=-1,
         max_task_retries=0,
         max_concurrency=64,
+        scheduling_strategy="SPREAD",  # A node that dies should take as few of them as possible.
     )(SlotActor)
     settings = WorkerSettings(
         config.cpus,

@@ -82,7 +82,8 @@ class Supervisor:
                 logger.exception("%s did not start", slot.slot.id)
             raise _did_not_start(slot, error) from error
         self._up(slot, slot.memory_gb)
-        self._say(f"{slot.slot.id}: engine process ready in {time.perf_counter() - started:.1f} s")
+        seconds = time.perf_counter() - started
+        self._say(f"{slot.slot.id}: engine process ready in {seconds:.1f} s{slot.whereabouts}")
 
     async def _watch(self, slot: HostedSlot) -> None:
         """Whenever the slot's process dies, restart it."""
@@ -99,7 +100,7 @@ class Supervisor:
                 continue
             self._lost(slot, slot.restarts)
             slot.restarts += 1
-            logger.warning("%s: process lost, restarting", slot.slot.id)
+            logger.warning("%s: process%s lost, restarting", slot.slot.id, slot.whereabouts)
             await self._bring_back(slot)
 
     async def _bring_back(self, slot: HostedSlot) -> None:
@@ -119,6 +120,8 @@ def _did_not_start(slot: HostedSlot, error: Exception) -> ServiceError:
     """What to say, and to do; a slot that ran before had the CPUs and GPUs that it needs."""
     reason = str(error) or "it took too long"
     hint = "Does Ray have the CPUs and GPUs that `slots` asks for?"
+    if "No module named" in reason:
+        hint = "Is the same version of Coterie installed on every node of the Ray cluster?"
     if isinstance(error, SlotLost):
         reason = "Ray does not bring its process up"
     if slot.restarts and isinstance(error, SlotLost | TimeoutError):

@@ -283,7 +283,8 @@ class Transitions:
         """Only after an error of the engine's own is it known that nothing of it is left."""
         name = replica.engine.name
         raw = _words(error, f"{name} could not be loaded")
-        reason = in_our_words(raw, name) or raw
+        node = self._slots[replica.slot.id].node
+        reason = (f"on {node}: " if node else "") + (in_our_words(raw, name) or raw)
         gone = isinstance(error, RuntimeError)
         self._say(f"{name} could not be loaded: {reason}")
         logger.warning("loading %s failed: %s", name, raw)

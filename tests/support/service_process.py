@@ -57,14 +57,21 @@ class ServedProcess:
 
 @asynccontextmanager
 async def started(
-    folder: Path, config: dict[str, Any], *options: str, **environment: str
+    folder: Path,
+    config: dict[str, Any],
+    *options: str,
+    inside: tuple[str, ...] = (),
+    **environment: str,
 ) -> AsyncIterator[ServedProcess]:
-    """Run `coterie serve` on a configuration in `folder`; it is stopped at the end, if need be."""
+    """Run `coterie serve` on a configuration in `folder`; it is stopped at the end, if need be.
+
+    `inside` is a command that runs it elsewhere, in the same process.
+    """
     file = folder / "pool.yaml"
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "orchestrator", "serve", "-c", str(file), "--port", "0", *options,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=folder,
+        *inside, sys.executable, "-m", "orchestrator", "serve", "-c", str(file), "--port", "0",
+        *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=folder,
         env={**os.environ, **environment},
     )  # fmt: skip
     served = ServedProcess(process)

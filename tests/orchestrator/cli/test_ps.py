@@ -41,6 +41,7 @@ POOL: dict[str, Any] = {
     "slots": [
         {
             "id": "slot-0",
+            "node": None,
             "up": True,
             "memory_gb": 1.5,
             "budget_gb": 4.0,
@@ -56,6 +57,7 @@ POOL: dict[str, Any] = {
         },
         {
             "id": "slot-1",
+            "node": "10.0.0.7",
             "up": False,
             "memory_gb": 0.0,
             "budget_gb": 4.0,
@@ -115,7 +117,7 @@ def test_slots_show_what_they_hold(shown: Any) -> None:
     assert _line(lines, "slot-0", "up") == "slot-0 up 1.50 of 4 math ready 3"
     assert _line(lines, "words", "loading") == "words loading 0"
     assert _line(lines, "law", "asleep") == "law asleep"
-    assert _line(lines, "slot-1") == "slot-1 down, 7 restarts 0.00 of 4"
+    assert _line(lines, "slot-1") == "slot-1 down on 10.0.0.7, 7 restarts 0.00 of 4"
     assert _line(lines, "slot-0", "is") == "slot-0 is loading words 2.1 s"
 
 

@@ -124,6 +124,7 @@ async def test_the_snapshot_tells_slots_loads_and_queues(make_rig: Any) -> None:
     assert shown["slots"] == [
         {
             "id": "slot-0",
+            "node": None,
             "up": True,
             "memory_gb": 1.5,
             "budget_gb": 4.0,

@@ -56,6 +56,23 @@ async def test_a_slot_that_does_not_start_is_named(make_rig: Any) -> None:
         await rig.pool.start()
 
 
+async def test_a_node_without_coterie_is_told_apart_from_one_without_room(make_rig: Any) -> None:
+    rig = await make_rig({"a": 1})
+    rig.slot.start_errors = [RuntimeError("No module named 'experts' (on 10.0.0.2)")]
+    with pytest.raises(ServiceError) as caught:
+        await rig.pool.start()
+    assert "(on 10.0.0.2). Is the same version of Coterie installed on every" in str(caught.value)
+
+
+async def test_a_load_that_fails_in_a_cluster_names_the_node(make_rig: Any) -> None:
+    rig = await make_rig({"a": 1})
+    rig.slot.token, rig.slot.url = "secret", "http://10.0.0.2:7000"
+    await rig.pool.start()
+    rig.slot.load_errors["a"] = [RuntimeError("no such folder")]
+    with pytest.raises(ExpertUnavailable, match=r"a could not be loaded: on 10\.0\.0\.2: no such"):
+        await rig.use("a")
+
+
 async def test_a_slot_that_ray_does_not_bring_back_says_so_once(
     make_rig: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

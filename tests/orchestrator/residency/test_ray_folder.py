@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import ray
 
 from experts.errors import ServiceError
 from orchestrator.config.slots_section import RayConfig, SlotsConfig
@@ -156,6 +157,15 @@ def test_an_orderly_end_waits_for_it(folder: Path, start: Start) -> None:
         watchdog.end()
     assert not folder.exists()
     assert writer.wait(10) == -9
+
+
+def test_a_token_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_token(**_: object) -> None:
+        raise ray.exceptions.AuthenticationError("no authentication token was found")
+
+    monkeypatch.setattr(ray, "init", without_token)
+    with pytest.raises(ServiceError, match=r"no authentication token was found.*RAY_AUTH_TOKEN"):
+        connect(RayConfig(address="auto"), SlotsConfig())
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "no.such.invalid:1", "x"])

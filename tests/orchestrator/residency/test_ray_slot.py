@@ -15,6 +15,8 @@ from orchestrator.residency.slot import SlotLost
 
 BLIP = ray.exceptions.ActorUnavailableError("the network", None)
 DEATH = ray.exceptions.ActorDiedError()
+ALIVE, RESTARTING = 2, 3
+"""States in Ray's table of actors."""
 
 
 class ScriptedMethod:
@@ -35,10 +37,14 @@ class ScriptedMethod:
 
 
 class ScriptedActor(defaultdict[str, ScriptedMethod]):
-    """A handle: every attribute is a method of the actor."""
+    """A handle: every attribute is a method of the actor, but for what Ray knows of its state."""
 
     def __init__(self) -> None:
         super().__init__(ScriptedMethod)
+        self.states: list[int | None] = [None]
+
+    def _get_local_state(self) -> int | None:
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
 
     def __getattr__(self, name: str) -> ScriptedMethod:
         return self[name]
@@ -95,6 +101,34 @@ async def test_an_actor_that_was_restarted_after_a_blip_is_a_lost_slot(
     await asyncio.wait_for(_slot().lost(), 5)
 
 
+async def test_an_actor_whose_node_has_died_is_a_lost_slot(actor: ScriptedActor) -> None:
+    actor.call.answers = actor.lifetime.answers = [BLIP]
+    actor.states = [ALIVE, RESTARTING]
+    with pytest.raises(SlotLost, match="slot-0 lost its process"):
+        await _slot().memory_gb()
+    assert actor.call.calls == 2
+    await asyncio.wait_for(_slot().lost(), 5)
+    assert actor.lifetime.calls == 1
+
+
+async def test_a_slot_that_no_node_has_room_for_says_so_and_waits(
+    actor: ScriptedActor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ray_slot, "CALL_TIMEOUT_S", 0.0)
+    waits = "slot-0 waits for Ray to start its process: does a node have 3 CPUs and 0 GPUs free?"
+    actor.states = [RESTARTING]
+    slot = _slot(cpus=3)
+    for times_told in (1, 2):
+        actor.start.answers = [BLIP]
+        starting = asyncio.create_task(slot.start())
+        while caplog.text.count(waits) < times_told or actor.start.calls < 9:
+            await asyncio.sleep(0)
+        actor.start.answers = [("http://127.0.0.1:1", "life")]
+        assert await starting == "http://127.0.0.1:1"
+        assert caplog.text.count(waits) == times_told
+        actor.start.calls = 0
+
+
 async def test_an_actor_answers_only_those_who_mean_its_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -109,6 +143,21 @@ async def test_an_actor_answers_only_those_who_mean_its_process(
 async def test_a_death_after_a_blip_is_a_loss(actor: ScriptedActor) -> None:
     actor.lifetime.answers = [BLIP, DEATH]
     await asyncio.wait_for(_slot().lost(), 5)
+
+
+async def test_a_node_that_cannot_make_a_slot_is_named(actor: ScriptedActor) -> None:
+    class Told(ray.exceptions.ActorDiedError):
+        actor_init_failed = True
+
+        def __str__(self) -> str:
+            return (
+                "ray::SlotActor.__init__() (pid=7, ip=10.0.0.2, actor_id=ab)\nNo module named 'x'"
+            )
+
+    actor.start.answers = [Told()]
+    with pytest.raises(RuntimeError) as caught:
+        await _slot().start()
+    assert str(caught.value) == "No module named 'x' (on 10.0.0.2)"
 
 
 async def test_an_engines_error_passes_on_its_words(actor: ScriptedActor) -> None:
