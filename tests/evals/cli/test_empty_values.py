@@ -22,7 +22,7 @@ from orchestrator.cli.empty_values import PREFIX
         ("eval votes --fit x --vectors", "--vectors", "A file (.npz)"),
         ("compose --recorded", "--recorded", "path prefix"),
         ("serve --config", "--config", "The YAML file"),
-        ("validate", "FILE", "The YAML file"),
+        ("validate", "file", "The YAML file"),
     ],
 )
 def test_the_option_is_named_with_what_it_wants(
