@@ -26,6 +26,7 @@ from experts.vllm.versions import require_known_vllm
 from orchestrator.batch.runner import Batching, batching_of
 from orchestrator.config.checks import missing_files, strangers, unwritable_files
 from orchestrator.config.model import Config
+from orchestrator.config.store_checks import unusable_store
 from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.encoder import embedder_of
 from orchestrator.request.feedback import Feedback
@@ -202,7 +203,7 @@ def _check_files(config: Config) -> None:
     problems = problems or list(
         strangers(config.routers, tuple(config.answering), config.embedders)
     )
-    if problems := problems or unwritable_files(written):
+    if problems := problems or unwritable_files(written) or unusable_store(config.store):
         raise ConfigError(" ".join(problems))
 
 

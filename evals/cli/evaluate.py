@@ -83,7 +83,7 @@ def coverage(
         typer.Option(
             metavar=PREFIX,
             help="Prefix of other tables whose questions no expert should answer; their vectors are"
-            " kept beside those of --vectors, in a file that ends in -foreign."
+            " kept beside those of --vectors, in a file that ends in -foreign.",
         ),
     ] = None,
     pool: Pool = "",

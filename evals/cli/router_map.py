@@ -23,7 +23,7 @@ Fit = Annotated[
     typer.Option(
         metavar=PREFIX,
         help="Path prefix of recorded tables instead of a router: PREFIX_queries.parquet and so"
-        " on, with models.csv beside them."
+        " on, with models.csv beside them.",
     ),
 ]
 Pool = Annotated[

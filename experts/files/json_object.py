@@ -43,7 +43,9 @@ def read_object(raw: bytes, what: str, depth: int = MOST_DEPTH) -> dict[str, Any
     try:
         body = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=made)
     except UnicodeDecodeError as error:
-        raise RequestError(f"{what} is not valid UTF-8: {error.reason} at byte {error.start}.") from error
+        raise RequestError(
+            f"{what} is not valid UTF-8: {error.reason} at byte {error.start}."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise RequestError(f"{what} is not valid JSON: {error}.") from error
     if not isinstance(body, dict):

@@ -95,11 +95,14 @@ class CompositionConfig(FittedConfig):
     def _beside_the_general(self, experts: Sequence[str]) -> tuple[str, ...]:
         """The general expert is kept in any case; who has room beside it must be active enough."""
         general = self.coverage.general if self.coverage else None
-        if general not in experts or self.budget is None:
+        if general is None or general not in experts or self.budget is None:
             return ()
         total, active = self.sizes_of(experts)
         kept = total[experts.index(general)]
-        beside = [size if name == general else size + kept for name, size in zip(experts, total, strict=True)]
+        beside = [
+            size if name == general else size + kept
+            for name, size in zip(experts, total, strict=True)
+        ]
         room = np.array(beside) <= self.budget
         if kept > self.budget:
             return (

@@ -19,7 +19,13 @@ COUNT = 40
 def prefix(tmp_path: Path) -> str:
     """Two models on questions of two groups."""
     queries = [
-        {"query_id": f"q{n}", "category": "c", "query": f"{n}", "options": None, "group": f"g{n % 2}"}
+        {
+            "query_id": f"q{n}",
+            "category": "c",
+            "query": f"{n}",
+            "options": None,
+            "group": f"g{n % 2}",
+        }
         for n in range(COUNT)
     ]
     outcomes = [
