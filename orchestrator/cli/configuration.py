@@ -17,7 +17,7 @@ from orchestrator.config.checks import missing_files
 from orchestrator.config.memory_checks import describe, footprints
 from orchestrator.config.model import Config, load_config
 from orchestrator.config.slot_checks import this_machine, warnings
-from orchestrator.config.store_checks import unusable_store
+from orchestrator.store.sqlite_file import unusable_store
 
 
 def validate(file: Path) -> None:

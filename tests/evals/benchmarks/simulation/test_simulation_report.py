@@ -106,6 +106,7 @@ def test_json_has_everything_and_no_infinity(tmp_path: Path) -> None:
     assert [figure["met"] for figure in tree["figures"]] == [True, True]
 
 
+@pytest.mark.slow
 def test_a_small_study_with_its_curves(console: Console, tmp_path: Path) -> None:
     machine = Machine(slots=1, slot_gb=2.0, work_s=0.1, solo_s=0.2)
     setting = Setting(machine, experts=4, requests=600, rate=3.0, batch_share=0.2)
