@@ -5,6 +5,7 @@ CoterieError
 ├── RequestError           the caller's fault
 │   ├── UnknownModel       no expert or composition has that name
 │   ├── UnknownObject      no file or batch of the caller's has that id
+│   ├── InUse              what would be deleted is still needed
 │   ├── AdminOnly          the caller may not change the service
 │   ├── BodyTooLarge       more bytes than the configuration allows
 │   ├── UnknownEncoding    the body is packed in a way that is not known
@@ -74,6 +75,12 @@ class UnknownObject(RequestError):
     """No file or batch of the caller's has that id."""
 
     code = "not_found"
+
+
+class InUse(RequestError):
+    """What would be deleted is still needed."""
+
+    code = "in_use"
 
 
 class AdminOnly(RequestError):

@@ -42,6 +42,7 @@ from orchestrator.server.metrics import Metrics
 from orchestrator.server.wire.protocol import LISTENER
 from orchestrator.store.base import Store
 from orchestrator.store.opening import open_store
+from orchestrator.store.sqlite_file import unusable_store
 from routers.base import Encoder, Router
 from routers.registry import build, shared_encoder
 
@@ -202,7 +203,7 @@ def _check_files(config: Config) -> None:
     problems = problems or list(
         strangers(config.routers, tuple(config.answering), config.embedders)
     )
-    if problems := problems or unwritable_files(written):
+    if problems := problems or unwritable_files(written) or unusable_store(config.store):
         raise ConfigError(" ".join(problems))
 
 

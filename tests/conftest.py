@@ -246,7 +246,8 @@ async def upstream() -> AsyncIterator[Upstream]:
 
 
 # The same examples on every machine and in every run; `--hypothesis-profile=quick` takes fewer.
-settings.register_profile("fixed", derandomize=True, database=None)
+# Without a deadline: how long an example takes is a matter of who else uses the machine.
+settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
 settings.register_profile("quick", settings.get_profile("fixed"), max_examples=20)
 settings.load_profile("fixed")
 

@@ -8,6 +8,7 @@ import typer
 
 from evals.cli import options as own
 from evals.cli.launch import launch
+from orchestrator.cli.empty_values import PREFIX
 
 
 class Against(StrEnum):
@@ -26,7 +27,8 @@ Run = Annotated[
 Recorded = Annotated[
     str | None,
     typer.Option(
-        help="Instead of a run: path prefix of recorded tables, PREFIX_queries.parquet and so on."
+        metavar=PREFIX,
+        help="Instead of a run: path prefix of recorded tables, PREFIX_queries.parquet and so on.",
     ),
 ]
 Benchmark = Annotated[str, typer.Option(help="Only the recorded questions of this benchmark.")]

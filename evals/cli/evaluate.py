@@ -8,10 +8,15 @@ import typer
 from evals.cli import options as own
 from evals.cli.launch import launch
 from orchestrator.cli import options
+from orchestrator.cli.empty_values import PREFIX
 
 evaluate = typer.Typer(no_args_is_help=True, help="Measure routers, panels and the pool.")
 Recorded = Annotated[
-    str, typer.Option(help="Path prefix of the recorded tables: PREFIX_queries.parquet and so on.")
+    str,
+    typer.Option(
+        metavar=PREFIX,
+        help="Path prefix of the recorded tables: PREFIX_queries.parquet and so on.",
+    ),
 ]
 Pool = Annotated[str, typer.Option(help="Models, separated by commas. Default: all.")]
 Benchmark = Annotated[str, typer.Option(help="Only the questions of this benchmark.")]
@@ -27,7 +32,9 @@ def routers(
     fit: Recorded,
     test: Annotated[
         str | None,
-        typer.Option(help="Prefix of the tables to test on. Default: cross-validation."),
+        typer.Option(
+            metavar=PREFIX, help="Prefix of the tables to test on. Default: cross-validation."
+        ),
     ] = None,
     pool: Pool = "",
     folds: Folds = 5,
@@ -74,8 +81,9 @@ def coverage(
     foreign: Annotated[
         str | None,
         typer.Option(
+            metavar=PREFIX,
             help="Prefix of other tables whose questions no expert should answer; their vectors are"
-            " kept beside those of --vectors, in a file that ends in -foreign."
+            " kept beside those of --vectors, in a file that ends in -foreign.",
         ),
     ] = None,
     pool: Pool = "",

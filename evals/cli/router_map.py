@@ -9,6 +9,7 @@ import typer
 from evals.cli import options as own
 from evals.cli.launch import launch
 from orchestrator.cli import options
+from orchestrator.cli.empty_values import PREFIX
 
 ROOM = "evals.benchmarks.composition.command"
 
@@ -20,8 +21,9 @@ Name = Annotated[
 Fit = Annotated[
     str | None,
     typer.Option(
+        metavar=PREFIX,
         help="Path prefix of recorded tables instead of a router: PREFIX_queries.parquet and so"
-        " on, with models.csv beside them."
+        " on, with models.csv beside them.",
     ),
 ]
 Pool = Annotated[

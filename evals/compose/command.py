@@ -16,10 +16,11 @@ from evals.compose.bounds import Bounds, Tried
 from evals.compose.predictions import Embedded
 from evals.compose.report.numbers import write_json
 from evals.compose.report.paste import check_name, outcome_table, sections
-from evals.compose.report.picture import check_picture, draw
+from evals.compose.report.picture import draw
 from evals.compose.report.tables import Printed, print_all
 from evals.compose.search import Costs
 from evals.compose.steps import Steps
+from evals.reporting.outputs import check_outputs
 from evals.reporting.table import Finish
 from evals.runs.recorded import read_recorded
 from experts.errors import ConfigError
@@ -81,7 +82,7 @@ async def compose(
     """
     limits, how, out = Bounds(*bounds), Search(*search), Outputs(*outputs)
     check_name(out.name)
-    check_picture(out.plot)
+    check_outputs(out.plot, json=out.json, outcomes=out.outcomes, vectors=out.vectors)
     encoder = MiniLMEncoder(cache_size=0)
     matrix, told = await _read(progress, Source(*source), encoder)
     check(matrix)

@@ -2,11 +2,11 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from experts.errors import RequestError, UnknownObject
+from experts.errors import InUse, RequestError, UnknownObject
 from orchestrator.batch.batch import Batch, cancelled, claimed, restored, stored
 from orchestrator.batch.files import Files, new_file_id
 from orchestrator.batch.gateways import is_gone
@@ -69,10 +69,31 @@ class Batches:
         """Raises UnknownObject where there is none of this owner."""
         return _own(await self._store.get(_KEY + identifier), owner, identifier)
 
-    async def list(self, owner: str | None, after: str | None, limit: int) -> Page[Batch]:
-        """One page of an owner's batches, newest first."""
+    async def list(
+        self, owner: str | None, after: str | None, limit: int, newest: bool
+    ) -> Page[Batch]:
+        """One page of an owner's batches. Raises RequestError for a wrong `after`."""
+        return page(await self._of(owner), after, limit, newest=newest)
+
+    async def delete_file(self, owner: str | None, identifier: str) -> None:
+        """Forget a file. Raises UnknownObject, and InUse where a batch needs it that is not over.
+
+        A batch reads its file once, at its start, and may have to begin again after a crash.
+        """
+        await self._files.get(owner, identifier)
+        for batch in await self._of(owner):
+            if batch.input_file_id == identifier and not batch.ended:
+                raise InUse(
+                    f"The file `{identifier}` is the input of `{batch.id}`, which is"
+                    f" {batch.status}.",
+                    hint="Cancel the batch, or wait for its end.",
+                    param="file_id",
+                )
+        await self._files.delete(owner, identifier)
+
+    async def _of(self, owner: str | None) -> Sequence[Batch]:
         every = [restored(value) for _, value in await self._store.items(_KEY)]
-        return page([one for one in every if one.owner == owner], after, limit, newest=True)
+        return [one for one in every if one.owner == owner]
 
     async def cancel(self, owner: str | None, identifier: str) -> Batch:
         """Ask for its end. Raises UnknownObject, and RequestError for one that has ended."""

@@ -118,9 +118,12 @@ class Files:
         await self._store.drop(_log(identifier))
 
     async def content(self, info: FileInfo) -> AsyncIterator[bytes]:
-        """The file, in pieces."""
+        """The file, in pieces. Raises UnknownObject where it is deleted meanwhile."""
         for number in range(info.chunks):
-            for _, chunk in await self._store.read(_log(info.id), number, number + 1):
+            found = await self._store.read(_log(info.id), number, number + 1)
+            if not found:
+                raise UnknownObject(f"The file `{info.id}` is deleted.", param="id")
+            for _, chunk in found:
                 yield chunk
 
 

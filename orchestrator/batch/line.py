@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from experts.errors import RequestError
+from experts.files.json_object import MOST_DEPTH, read_object
 
 KEYS = ("custom_id", "method", "url", "body")
 
@@ -63,12 +64,8 @@ def custom_id_of(raw: bytes) -> str | None:
 
 def parse_line(raw: bytes, endpoint: str) -> Line:
     """Raises RequestError, whose `param` is the key that is wrong."""
-    try:
-        entry = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise RequestError("This line is not parseable as valid JSON.", param=None) from None
-    if not isinstance(entry, dict):
-        raise RequestError("A line must be a JSON object.", param=None)
+    # The body in it may be as deep as that of a request.
+    entry = read_object(raw, "This line", MOST_DEPTH + 1)
     if unknown := [key for key in entry if key not in KEYS]:
         raise RequestError(f"Unknown key `{unknown[0]}` (known: {', '.join(KEYS)}).", param=None)
     custom_id, body = entry.get("custom_id"), entry.get("body")

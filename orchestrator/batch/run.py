@@ -11,7 +11,7 @@ from typing import TypeVar
 from experts.errors import RequestError, StoreError, UnknownObject
 from orchestrator.batch.batch import Batch, Status, moved
 from orchestrator.batch.batches import Batches
-from orchestrator.batch.checking import check, lines_log, results_log
+from orchestrator.batch.checking import Checked, check, lines_log, results_log
 from orchestrator.batch.desk import Answered, Desk
 from orchestrator.batch.feeding import Engines, Feeder
 from orchestrator.batch.files import Files
@@ -67,28 +67,26 @@ class Run:
     async def _validate(self) -> None:
         """Read the file; where all of it is useless, the batch has failed."""
         try:
-            source = await self._kept(
-                lambda: self.files.get(self.batch.owner, self.batch.input_file_id)
-            )
-        except UnknownObject as error:
+            found = await self._checked()
+        except UnknownObject as error:  # It may be deleted while it is read.
             await self._fail([{"code": "file_not_found", "message": error.message}])
             return
-        longest = int(self.settings.max_line_mb * (1 << 20))
-        found = await self._kept(
-            lambda: check(
-                self.batch,
-                self.files.content(source),
-                self.store,
-                longest,
-                self.settings.max_lines,
-            )
-        )
         if found.errors:
             await self._fail(found.errors)
             return
         total, failed = found.total, found.mistakes
         await self._change(
             lambda one: self._moved(replace(one, total=total, failed=failed), "in_progress")
+        )
+
+    async def _checked(self) -> Checked:
+        """What the file holds. Raises UnknownObject where it is not there, or not any more."""
+        source = await self._kept(
+            lambda: self.files.get(self.batch.owner, self.batch.input_file_id)
+        )
+        longest, most = int(self.settings.max_line_mb * (1 << 20)), self.settings.max_lines
+        return await self._kept(
+            lambda: check(self.batch, self.files.content(source), self.store, longest, most)
         )
 
     async def _fail(self, errors: list[dict[str, object]]) -> None:

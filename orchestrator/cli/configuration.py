@@ -17,6 +17,7 @@ from orchestrator.config.checks import missing_files
 from orchestrator.config.memory_checks import describe, footprints
 from orchestrator.config.model import Config, load_config
 from orchestrator.config.slot_checks import this_machine, warnings
+from orchestrator.store.sqlite_file import unusable_store
 
 
 def validate(file: Path) -> None:
@@ -24,7 +25,7 @@ def validate(file: Path) -> None:
     config = load_config(file)
     if problems := missing_files(config.routers):
         raise ConfigError(f"{file} names files that do not exist.", problems=tuple(problems))
-    if problems := unreadable_files(config):
+    if problems := [*unreadable_files(config), *unusable_store(config.store)]:
         raise ConfigError(f"{file} names files that cannot be used.", problems=tuple(problems))
     parts = [_count(config.experts, "expert"), _count(config.compositions, "composition")]
     typer.echo(f"{file} is valid: {', '.join(parts)}")

@@ -108,9 +108,7 @@ def fittable(tree: Config) -> list[str]:
 
 def fitted_router(tree: Config, name: str) -> FittedRouter:
     """Fit a router of the configuration from its outcome table. Raises ConfigError."""
-    if name not in tree.routers:
-        known = ", ".join(tree.routers) or "none"
-        raise ConfigError(f"There is no router `{name}` (known: {known}).")
+    _check_known(tree, name)
     keys = {key: value for key, value in tree.routers[name].items() if key != "artifact"}
     made: Any = _class(str(keys["type"]))
     if not issubclass(made, FittedRouter):
@@ -125,9 +123,16 @@ def fitted_router(tree: Config, name: str) -> FittedRouter:
 
 
 def parsed(tree: Config, name: str) -> Any:
-    """The keys of a router as its own `Config`."""
+    """The keys of a router as its own `Config`. Raises ConfigError."""
+    _check_known(tree, name)
     keys = tree.routers[name]
     return parse_keys(f"routers.{name}", keys, router_class(str(keys["type"])))
+
+
+def _check_known(tree: Config, name: str) -> None:
+    if name not in tree.routers:
+        known = ", ".join(tree.routers) or "none"
+        raise ConfigError(f"There is no router `{name}` (known: {known}).")
 
 
 def describe(made: FittedRouter) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from experts.errors import ConfigError, CoterieError
+from orchestrator.cli.empty_values import refuse_empty
 
 
 def call(target: str, *arguments: Any, **keywords: Any) -> Any:
@@ -19,8 +20,10 @@ def call(target: str, *arguments: Any, **keywords: Any) -> Any:
 
 def run(application: typer.Typer) -> None:
     """Run a command line: an error of ours is one clear message and an exit code."""
+    command = typer.main.get_command(application)
+    refuse_empty(command)
     try:
-        application()
+        command()
     except ConfigError as error:
         typer.echo(f"error: {error}", err=True)
         for problem in error.problems:

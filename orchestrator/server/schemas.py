@@ -6,11 +6,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from experts.errors import RequestError
+from experts.files.json_object import path_of
 from experts.mistakes import explain, locate
 from experts.types import EMBEDDINGS, Operation, Request
 from orchestrator.server.bodies.extension import AskedBudget, Extension
 from orchestrator.server.bodies.numbers import with_whole_numbers
-from orchestrator.server.bodies.objects import parse_object, path_of, said
+from orchestrator.server.bodies.objects import parse_object, said
 from orchestrator.server.bodies.operations import BODIES
 from orchestrator.server.bodies.together import check_together
 from orchestrator.server.fields import FIELDS

@@ -104,8 +104,6 @@ class SqliteStore:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            if self._path is not None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
             # An empty name is a private database that is written to a disk where it grows.
             name = "" if self._path is None else str(self._path)
             opened = sqlite3.connect(name, timeout=BUSY_TIMEOUT_S, isolation_level=None)

@@ -84,12 +84,37 @@ class CompositionConfig(FittedConfig):
     def _too_small(self, experts: Sequence[str]) -> tuple[str, ...]:
         total, active = self.sizes_of(experts)
         given = (("budget", self.budget, total), ("active_budget", self.active_budget, active))
-        return tuple(
+        found = tuple(
             f"{key}: {budget:g} is below the smallest expert, {experts[int(sizes.argmin())]}, which"
             f" has {sizes.min():g}."
             for key, budget, sizes in given
             if budget is not None and len(sizes) and budget < sizes.min()
         )
+        return found or self._beside_the_general(experts)
+
+    def _beside_the_general(self, experts: Sequence[str]) -> tuple[str, ...]:
+        """The general expert is kept in any case; who has room beside it must be active enough."""
+        general = self.coverage.general if self.coverage else None
+        if general is None or general not in experts or self.budget is None:
+            return ()
+        total, active = self.sizes_of(experts)
+        kept = total[experts.index(general)]
+        beside = [
+            size if name == general else size + kept
+            for name, size in zip(experts, total, strict=True)
+        ]
+        room = np.array(beside) <= self.budget
+        if kept > self.budget:
+            return (
+                f"budget: {self.budget:g} is below the general expert of `coverage`, {general},"
+                f" which has {kept:g}.",
+            )
+        if self.active_budget is not None and active[room].min() > self.active_budget:
+            return (
+                f"active_budget: {self.active_budget:g} is below every expert that has room beside"
+                f" the general one, {general}, in a budget of {self.budget:g}.",
+            )
+        return ()
 
     def check_sizes(self, experts: Sequence[str]) -> None:
         """Raise ConfigError where some experts have a size and others have none."""

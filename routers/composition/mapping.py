@@ -21,6 +21,7 @@ from scipy.sparse import csr_array, hstack, kron
 from scipy.sparse import eye_array as eye
 
 from experts.errors import ConfigError
+from routers.composition.native_output import native_output_to_stderr
 from routers.fitted.training_set import Floats, Indices, TrainingSet
 
 SLACK = 1e-9
@@ -110,13 +111,14 @@ def solve(
     price = 1e-7 / max(float(sizes.sum()), SLACK)
     cost = PERCENT * np.concatenate([-worth, price * sizes + SLACK])
     integral = np.concatenate([np.full(pairs, 0 if active is None else 1), np.ones(width)])
-    result = milp(
-        cost,
-        constraints=rows,
-        integrality=integral,
-        bounds=Bounds(lowest, highest),
-        options={"mip_rel_gap": GAP},
-    )
+    with native_output_to_stderr():  # HiGHS says a word on some of its detours.
+        result = milp(
+            cost,
+            constraints=rows,
+            integrality=integral,
+            bounds=Bounds(lowest, highest),
+            options={"mip_rel_gap": GAP},
+        )
     if result.x is None:
         raise ConfigError(
             f"No set of experts fits: total budget {total}, active budget {active}; the smallest"

@@ -60,6 +60,8 @@ class Support:
     def of(cls, vectors: Floats, scores: Floats) -> Self:
         """From questions [N, dimension] and scores [N, M], NaN where an expert was not asked."""
         known = ~np.isnan(scores)
+        if known.all():  # What usually is the case needs no sorting of columns.
+            return cls(scores.shape[1], ())
         kinds, kind_of = np.unique(known, axis=1, return_inverse=True)
         if kinds.shape[1] < 2:
             return cls(scores.shape[1], ())

@@ -44,11 +44,13 @@ class TrainingSet:
         """[M] each expert's mean score (`overall`)."""
         return overall(self.vectors, self.scores)
 
-    @property
+    @cached_property
     def groups(self) -> Indices:
         """[N] the group of each question; equal texts are in one group."""
         texts = [" ".join(query.text.casefold().split()) for query in self.queries]
-        return np.unique(texts, return_inverse=True)[1]
+        # Not by numpy, which compares texts at the length of the longest one.
+        number = {text: group for group, text in enumerate(sorted(set(texts)))}
+        return np.array([number[text] for text in texts], dtype=np.intp)
 
     @property
     def filled(self) -> NDArray[np.float64]:

@@ -104,7 +104,8 @@ class SymbolicConfig(FittedConfig):
     )
     seed: int = Field(
         0,
-        description="Seed of the draws: another one recruits other experts for the same requests.",
+        description="In the modes that draw, the seed of the draws: another one recruits other"
+        " experts for the same requests.",
     )
 
     @model_validator(mode="after")
@@ -113,6 +114,17 @@ class SymbolicConfig(FittedConfig):
             raise ValueError("distinct: false needs a draw: set mode to `paper` or `code`.")
         if self.mode != "best" and self.neighbours:
             raise ValueError("neighbours needs mode `best`: a draw goes by skills alone.")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_are_of_the_mode(self) -> Self:
+        """A key that the mode does not read would promise what does not happen."""
+        unread = ("seed",) if self.mode == "best" else ("least_share", "agreement_weight")
+        if given := [key for key in unread if key in self.model_fields_set]:
+            raise ValueError(
+                f"mode `{self.mode}` does not read {' and '.join(given)}: leave"
+                f" {'it' if len(given) == 1 else 'them'} out, or set another mode."
+            )
         return self
 
     def problems(self, experts: Sequence[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from evals.benchmarks.composition.parts import learn
 from evals.benchmarks.composition.report import Measured, print_measured, write_json
 from evals.client.progress import Progress
 from evals.compose.answers.embedding import embedded
+from evals.reporting.outputs import check_outputs
 from evals.reporting.table import Finish, print_table, say
 from evals.runs.recorded import read_recorded
 from experts.errors import ConfigError
@@ -49,31 +50,41 @@ def recorded_map(
     options: Sequence[Any],
 ) -> Finish:
     """`coterie router map --fit`. Raises ConfigError."""
-    progress.doing("reading the tables")
+    wanted = Wanted(*options)
     names = [name.strip() for name in pool.split(",") if name.strip()]
+    if len(names) == 1:
+        raise ConfigError("A pool of one model leaves nothing to map.")
+    settings = evidence.recorded_settings(classifier)
+    check_outputs(wanted.plot, json=wanted.json_out, vectors=vectors_file)
+    progress.doing("reading the tables")
     known, left_out = evidence.sized(read_recorded(fit, names), names)
+    evidence.check_budget(wanted.at, known.models, evidence.active_of(known, known.models))
+    evidence.split(known.scores, evidence.numbered(known), wanted.folds)
     encoder = MiniLMEncoder(cache_size=0)
     texts = [query.text for query in known.queries]
     vectors = embedded(texts, encoder, vectors_file, progress.doing)
-    settings = evidence.recorded_settings(classifier)
     found = evidence.of_recorded(known, vectors, encoder.name, settings, left_out)
     title = f"{fit}, {len(found.training_set.experts)} models with sizes in billions"
-    return _measure(progress, found, title, " (billions)", Wanted(*options))
+    return _measure(progress, found, title, " (billions)", wanted)
 
 
 def configured_map(
     progress: Progress, settings: Config, name: str, options: Sequence[Any]
 ) -> Finish:
     """`coterie router map NAME`. Raises ConfigError."""
-    progress.doing("fitting the router")
-    made = fitted_router(settings, name)
+    wanted = Wanted(*options)
+    check_outputs(wanted.plot, json=wanted.json_out)
     keys = parsed(settings, name)
     if not isinstance(keys, CompositionConfig):
         raise ConfigError(f"routers.{name} is of type {keys.type}: it has no map.")
+    experts = tuple(settings.answering)
+    evidence.check_budget(wanted.at, experts, keys.sizes_of(experts)[1])
+    progress.doing("fitting the router")
+    made = fitted_router(settings, name)
     found = evidence.of_table(made.fitted.training_set, keys)
     title = f"routers.{name}, {len(found.training_set.experts)} experts"
     unit = " (as in `sizes`)" if keys.sizes else " (each expert: 1)"
-    finish = _measure(progress, found, title, unit, Wanted(*options))
+    finish = _measure(progress, found, title, unit, wanted)
     return partial(_with_map, found=found, finish=finish)
 
 

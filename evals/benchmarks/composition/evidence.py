@@ -40,22 +40,38 @@ class Evidence:
 
         Raises ConfigError where that leaves too few.
         """
-        missing = np.asarray(np.isnan(self.training_set.scores).any(axis=1))
-        if len(np.unique(self.groups)) < count:
-            raise ConfigError(f"There are fewer than {count} different questions to hold out.")
-        found = [
-            (seen, unseen[~missing[unseen]])
-            for seen, unseen in GroupKFold(count, shuffle=True, random_state=0).split(
-                self.groups, groups=self.groups
-            )
-        ]
-        if any(len(seen) < FEWEST or not len(unseen) for seen, unseen in found):
-            raise ConfigError(
-                f"Fewer than {FEWEST} questions are left to fit on, or none to test on that every"
-                " expert was asked.",
-                hint="`coterie profile` asks more; --folds 2 needs fewer.",
-            )
-        return found
+        return split(self.training_set.scores, self.groups, count)
+
+
+def split(scores: Floats, groups: Indices, count: int) -> list[Split]:
+    """`Evidence.splits` of scores [N, M], which need no vectors."""
+    missing = np.asarray(np.isnan(scores).any(axis=1))
+    if len(np.unique(groups)) < count:
+        raise ConfigError(f"There are fewer than {count} different questions to hold out.")
+    found = [
+        (seen, unseen[~missing[unseen]])
+        for seen, unseen in GroupKFold(count, shuffle=True, random_state=0).split(
+            groups, groups=groups
+        )
+    ]
+    if any(len(seen) < FEWEST or not len(unseen) for seen, unseen in found):
+        raise ConfigError(
+            f"Fewer than {FEWEST} questions are left to fit on, or none to test on that every"
+            " expert was asked.",
+            hint="`coterie profile` asks more; --folds 2 needs fewer.",
+        )
+    return found
+
+
+def check_budget(at: float | None, experts: Sequence[str], active: Floats) -> None:
+    """Raise ConfigError for a budget that is too small for each of M experts."""
+    smallest = int(active.argmin())
+    if at is not None and at < active[smallest]:
+        raise ConfigError(
+            f"--at {at:g} is below every expert: the smallest, {experts[smallest]}, has"
+            f" {active[smallest]:g} active.",
+            hint="Raise it; it counts in the unit of the sizes.",
+        )
 
 
 def sized(recorded: Recorded, pool: Sequence[str]) -> tuple[Recorded, tuple[str, ...]]:
@@ -104,12 +120,22 @@ def of_recorded(
     experts = training_set.experts
     return Evidence(
         training_set,
-        np.unique(recorded.groups, return_inverse=True)[1],
+        numbered(recorded),
         np.array([recorded.sizes[expert] for expert in experts]),
-        np.array([recorded.active_sizes.get(e, recorded.sizes[e]) for e in experts]),
+        active_of(recorded, experts),
         settings,
         left_out,
     )
+
+
+def numbered(recorded: Recorded) -> Indices:
+    """[N] the groups, as numbers."""
+    return np.asarray(np.unique(recorded.groups, return_inverse=True)[1])
+
+
+def active_of(recorded: Recorded, experts: Sequence[str]) -> Floats:
+    """[M] parameters that work on a token, of models that all have a size."""
+    return np.array([recorded.active_sizes.get(e, recorded.sizes[e]) for e in experts])
 
 
 def of_table(training_set: TrainingSet, settings: CompositionConfig) -> Evidence:

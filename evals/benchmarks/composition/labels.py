@@ -10,7 +10,7 @@ from evals.benchmarks.composition.evidence import Evidence, Split
 from evals.benchmarks.composition.parts import Doing, Part, part
 from evals.reporting.intervals import Accuracy, accuracy_of
 from routers.composition.mapping import solve
-from routers.composition.unlabelled import labelled
+from routers.composition.unlabelled import Votes, joined, votes_of
 from routers.fitted.training_set import Floats, TrainingSet
 
 HIDDEN = (0.5, 0.8, 0.95, 0.99)
@@ -52,8 +52,9 @@ def hide_and_find(
         alone = _scores(evidence, few, splits, active)
         way = f"{100 * share:.0f} % hidden"
         lines.append(LabelsLine(f"{way}: left out", None, None, accuracy_of(alone), None))
+        voted = [_voted(evidence, *pair) for pair in pairs]
         for confidence in CONFIDENCE:
-            given = [_given_back(evidence, *pair, confidence) for pair in pairs]
+            given = [joined(*one, confidence) for one in voted]
             both = zip(pairs, given, strict=True)
             counts = np.sum([_counted(*pair, new) for pair, new in both], axis=0)
             scores = _scores(evidence, given, splits, active)
@@ -77,15 +78,16 @@ def _drawn(count: int, share: float, seed: int) -> NDArray[np.bool_]:
     return hidden
 
 
-def _given_back(
-    evidence: Evidence, known: TrainingSet, hidden: NDArray[np.bool_], confidence: float
-) -> TrainingSet:
+def _voted(
+    evidence: Evidence, known: TrainingSet, hidden: NDArray[np.bool_]
+) -> tuple[TrainingSet, Votes]:
+    """The questions with the hidden categories away, and what the others say of them."""
     queries = tuple(
         replace(query, task=NO_CATEGORY) if lost else query
         for query, lost in zip(known.queries, hidden, strict=True)
     )
     without = replace(known, queries=queries)
-    return labelled(without, (NO_CATEGORY,), evidence.settings.neighbours, confidence)
+    return without, votes_of(without, (NO_CATEGORY,), evidence.settings.neighbours)
 
 
 def _counted(known: TrainingSet, hidden: NDArray[np.bool_], given: TrainingSet) -> Floats:

@@ -9,6 +9,7 @@ from evals.benchmarks.panels import panel_bench, panels_report
 from evals.benchmarks.routing.served import ask_pool
 from evals.client.progress import Progress
 from evals.client.service import serving
+from evals.reporting.outputs import check_outputs
 from evals.reporting.table import Finish
 from evals.tasks.task import load_tasks
 from experts.errors import ConfigError, ServiceError
@@ -25,11 +26,17 @@ async def panels(
 ) -> Finish:
     """`coterie eval panels`; `wanted` are the keys of `Targets`."""
     targets = panels_report.Targets(**wanted)
+    check_outputs(json=json_out)
     every, beside = settings.compositions, targets.beside
     if beside is not None and beside not in (*settings.experts, *every):
         known = ", ".join((*settings.experts, *every))
         raise ConfigError(f"Nothing to compare with is called {beside} (known: {known}).")
     asked = compositions or tuple(name for name in every if every[name].aggregator)
+    if not asked:
+        raise ConfigError(
+            "No composition of the configuration has an aggregator: there is no panel to compare.",
+            hint="Name some with --composition.",
+        )
     if beside in every and beside not in asked:
         asked = (*asked, beside)
     found = await ask_pool(progress, settings, asked, names)

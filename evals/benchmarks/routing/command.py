@@ -25,6 +25,7 @@ from evals.benchmarks.routing import votes as voting
 from evals.benchmarks.routing.served import ask_pool
 from evals.client.progress import Progress
 from evals.compose.answers.embedding import embedded
+from evals.reporting.outputs import check_outputs
 from evals.reporting.table import Finish, say
 from evals.runs import recorded
 from experts.errors import ConfigError
@@ -47,6 +48,7 @@ def routers(
     names = _names(pool)
     if len(names) == 1:
         raise ConfigError("A pool of one model leaves nothing to route.")
+    check_outputs(plot, json=json_out, vectors=vectors_file)
     same = test is None or test == fit
     progress.doing("reading the tables")
     fit_on = recorded.read_recorded(fit, names)
@@ -84,9 +86,11 @@ def votes(
     json_out: Path | None,
 ) -> Finish:
     """`coterie eval votes`. Raises ConfigError."""
-    progress.doing("reading the tables")
-    known = recorded.read_recorded(fit, _names(pool), benchmark)
-    if len(known.models) < 2:
+    names = _names(pool)
+    check_outputs(plot, json=json_out, vectors=vectors_file)
+    # Who is named is known at once; without names, who is in the tables.
+    known = None if len(names) == 1 else _read(progress, fit, names, benchmark)
+    if known is None or len(known.models) < 2:
         raise ConfigError("One model alone cannot vote: a pool of two or more is needed.")
     splits = experiment.folds(known, folds)
     experiment.check(splits, known)
@@ -122,15 +126,15 @@ def coverage(
     json_out: Path | None,
 ) -> Finish:
     """`coterie eval coverage`. Raises ConfigError."""
-    progress.doing("reading the tables")
-    known = recorded.read_recorded(fit, _names(pool), benchmark)
+    check_outputs(plot, json=json_out, vectors=vectors_file)
+    known = _read(progress, fit, _names(pool), benchmark)
     splits = experiment.folds(known, folds)
     experiment.check(splits, known)
+    strangers = recorded.read_recorded(foreign, []) if foreign else None
     encoder = MiniLMEncoder(cache_size=0)
     vectors = _embedded(known, encoder, vectors_file, progress)
     others = np.empty((0, vectors.shape[1]), np.float32)
-    if foreign:
-        strangers = recorded.read_recorded(foreign, [])
+    if strangers is not None:
         beside = vectors_file and vectors_file.with_stem(f"{vectors_file.stem}-foreign")
         others = _embedded(strangers, encoder, beside, progress)
         others = others[~np.isin(strangers.groups, known.groups)]
@@ -161,6 +165,7 @@ def conversations(
     progress: Progress, settings: Config, names: tuple[str, ...], json_out: Path | None
 ) -> Finish:
     """`coterie eval conversations`. Raises ConfigError."""
+    check_outputs(json=json_out)
     found = talks.measure(settings, names, progress)
     long = long_texts.measure(settings, names, progress)
     if json_out:
@@ -177,11 +182,17 @@ async def pool(
     json_out: Path | None,
 ) -> Finish:
     """`coterie eval pool`. Raises ConfigError, ServiceError."""
+    check_outputs(json=json_out)
     asked = compositions or tuple(settings.compositions)
     found = await ask_pool(progress, settings, asked, names)
     if json_out:
         served_report.write_json(json_out, found)
     return partial(served_report.print_pool, pool=found)
+
+
+def _read(progress: Progress, fit: str, names: list[str], benchmark: str) -> recorded.Recorded:
+    progress.doing("reading the tables")
+    return recorded.read_recorded(fit, names, benchmark)
 
 
 def _names(pool: str) -> list[str]:

@@ -70,7 +70,12 @@ Split = tuple[Indices, Indices]
 
 
 def folds(recorded: Recorded, count: int = FOLDS) -> list[Split]:
-    """Grouped cross-validation: rows to fit on, complete rows to test on."""
+    """Grouped cross-validation: rows to fit on, complete rows to test on.
+
+    Raises ConfigError where there are too few different questions.
+    """
+    if len(np.unique(recorded.groups)) < count:
+        raise ConfigError(f"--folds {count}: there are fewer different questions to hold out.")
     complete = set(recorded.complete.tolist())
     splits = GroupKFold(count, shuffle=True, random_state=0).split(
         recorded.scores, groups=recorded.groups

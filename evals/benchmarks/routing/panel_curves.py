@@ -126,7 +126,9 @@ class _Chooser:
         self, of: _Questions, size: int, *, nearest: bool = False, **keys: Any
     ) -> Chosen:
         """By the router's own recruiting; nobody is left out but by chance."""
-        given = {"experts": size, "least_share": 0, "type": "symbolic_moe", "outcomes": "recorded"}
+        given = {"experts": size, "type": "symbolic_moe", "outcomes": "recorded"}
+        if "mode" not in keys:  # The draws of the others leave nobody out.
+            given["least_share"] = 0
         symbolic = Symbolic.fit(self._evidence, SymbolicConfig.model_validate({**given, **keys}))
         everybody = np.arange(len(self._evidence.experts))
         if nearest:

@@ -93,4 +93,5 @@ def write_json(path: Path, pool: Pool) -> None:
         "oracle": {task: pool.oracle(task) for task in pool.tasks},
         "verdicts": [{"met": verdict.met, "text": verdict.text} for verdict in verdicts(pool)],
     }
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")

@@ -8,6 +8,7 @@ import typer
 from evals.benchmarks.simulation.service import Machine
 from evals.benchmarks.simulation.setting import DEFAULT_LOAD, STAGED, Setting, calls_of
 from evals.client.progress import Progress
+from evals.reporting.outputs import check_outputs
 from evals.reporting.table import make_console, say
 from experts.errors import ConfigError
 from orchestrator.config.model import BATCH_CLASS, DEFAULT_CLASS, load_config
@@ -73,12 +74,11 @@ def _simulate_stages(setting: Setting, json_out: Path | None) -> int:
 
 def _simulate(setting: Setting, plot: Path | None, json_out: Path | None) -> int:
     console = make_console()
+    check_outputs(plot, json=json_out)
     with Progress(console) as progress:
         # Imported late: `coterie --help` must not wait for numpy.
         runs = import_module("evals.benchmarks.simulation.runs")
         picture = import_module("evals.benchmarks.simulation.picture") if plot else None
-        if picture:
-            picture.check_path(plot)
         study = runs.compare(setting, progress, with_curves=plot is not None)
         if picture:
             picture.draw(plot, study.setting, study.curves)

@@ -10,23 +10,15 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from evals.benchmarks.simulation.setting import Setting
 from evals.benchmarks.simulation.sweep import Curve, Point
-from experts.errors import ConfigError
 
 INK, QUIET, GRID = "#1f2933", "#67727f", "#e6eaef"
 OTHERS = ("#c2410c", "#7c5cbf")
 OURS = ("#9fd8d2", "#4fb3ad", "#12807f", "#0a4a4f")
 """By age bound: the longer, the darker."""
-SUFFIXES = (".svg", ".png")
 WAITS_S = (0.3, 120.0)
 """What the panels of waits show; an overloaded policy leaves them at the top."""
 
 Measure = Callable[[Point], float]
-
-
-def check_path(path: Path) -> None:
-    """Raise ConfigError unless a picture can be written there."""
-    if path.suffix not in SUFFIXES:
-        raise ConfigError(f"--plot {path}: its name must end with {' or '.join(SUFFIXES)}.")
 
 
 def draw(path: Path, setting: Setting, curves: Sequence[Curve]) -> None:
@@ -44,6 +36,7 @@ def draw(path: Path, setting: Setting, curves: Sequence[Curve]) -> None:
     figure.legend(
         handles, labels, loc="outside lower center", ncols=6, frameon=False, labelcolor=INK
     )
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=160)
 
 

@@ -9,17 +9,9 @@ from matplotlib.ticker import FuncFormatter
 
 from evals.compose.experiment import Judged, Result
 from evals.compose.search import Costs
-from experts.errors import ConfigError
 
-KINDS = (".svg", ".png")
 FAR = 10.0
 """Costs that are so many times apart are drawn on a logarithmic axis."""
-
-
-def check_picture(path: Path | None) -> None:
-    """Raise ConfigError for a picture that is none of `KINDS`."""
-    if path is not None and path.suffix.lower() not in KINDS:
-        raise ConfigError(f"--plot {path}: a picture is one of {', '.join(KINDS)}.")
 
 
 def draw(path: Path, result: Result, cost: Costs, label: str) -> None:

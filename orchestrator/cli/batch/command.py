@@ -40,6 +40,10 @@ def batch(
         raise ConfigError(f"There is no file {file}.")
     if output.exists():
         raise ConfigError(f"{output} is there already.", hint="Move it, or name another output.")
+    if not output.absolute().parent.is_dir():
+        raise ConfigError(
+            f"--output {output}: there is no folder {output.parent}.", hint="Make it first."
+        )
     settings = load_config(config) if url is None else None
     config, output = config.resolve(), output.resolve()
     if code := uvloop.run(_run(file, output, config, settings, url, api_key, endpoint)):

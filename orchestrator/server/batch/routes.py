@@ -41,7 +41,7 @@ async def upload(http: HttpRequest) -> Response:
     try:
         file, purpose = form.get("file"), form.get("purpose")
         if not isinstance(file, UploadFile):
-            raise RequestError("`file` is required.", param="file")
+            raise _no_file(file)
         if not isinstance(purpose, str):
             raise RequestError("`purpose` is required.", param="purpose")
         name = file.filename or "upload.jsonl"
@@ -53,15 +53,12 @@ async def upload(http: HttpRequest) -> Response:
 
 @router.get("/v1/files", openapi_extra=endpoints.FILES)
 async def files(http: HttpRequest) -> Response:
-    """The files of the caller, newest first."""
+    """The files of the caller, newest first unless `order` is `asc`."""
     purpose = http.query_params.get("purpose")
     if purpose is not None and purpose not in PURPOSES:
         raise RequestError(f"`purpose` must be one of {', '.join(PURPOSES)}.", param="purpose")
-    order = http.query_params.get("order", "desc")
-    if order not in ("asc", "desc"):
-        raise RequestError("`order` must be asc or desc.", param="order")
-    after, limit = _paging(http, "files")
-    found = await _batching(http).files.list(_owner(http), purpose, after, limit, order == "desc")
+    after, limit, newest = _paging(http, "files")
+    found = await _batching(http).files.list(_owner(http), purpose, after, limit, newest)
     return _json(found.to_json())
 
 
@@ -83,8 +80,8 @@ async def content(http: HttpRequest, file_id: str) -> Response:
 
 @router.delete("/v1/files/{file_id}", openapi_extra=endpoints.FILE_DELETED)
 async def delete_file(http: HttpRequest, file_id: str) -> Response:
-    """Forget a file."""
-    await _batching(http).files.delete(_owner(http), file_id)
+    """Forget a file, unless a batch that has not ended is made of it."""
+    await _batching(http).batches.delete_file(_owner(http), file_id)
     return _json({"id": file_id, "object": "file", "deleted": True})
 
 
@@ -103,9 +100,10 @@ async def create_batch(http: HttpRequest) -> Response:
 
 @router.get("/v1/batches", openapi_extra=endpoints.BATCHES)
 async def batches(http: HttpRequest) -> Response:
-    """The batches of the caller, newest first."""
-    after, limit = _paging(http, "batches")
-    return _json((await _batching(http).batches.list(_owner(http), after, limit)).to_json())
+    """The batches of the caller, newest first unless `order` is `asc`."""
+    after, limit, newest = _paging(http, "batches")
+    found = await _batching(http).batches.list(_owner(http), after, limit, newest)
+    return _json(found.to_json())
 
 
 @router.get("/v1/batches/{batch_id}", openapi_extra=endpoints.BATCH)
@@ -134,12 +132,23 @@ def _owner(http: HttpRequest) -> str | None:
     return caller.name if caller is not None else None
 
 
-def _paging(http: HttpRequest, what: str) -> tuple[str | None, int]:
-    """`after` and `limit`. Raises RequestError."""
+def _no_file(given: str | None) -> RequestError:
+    """About a form without a file; a field without a file's name is a text."""
+    if given is None:
+        return RequestError("`file` is required.", param="file")
+    hint = "With curl: -F file=@PATH; the @ sends the file's content."
+    return RequestError("`file` is a text, not a file.", hint=hint, param="file")
+
+
+def _paging(http: HttpRequest, what: str) -> tuple[str | None, int, bool]:
+    """`after`, `limit`, and whether the newest come first. Raises RequestError."""
+    order = http.query_params.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise RequestError("`order` must be asc or desc.", param="order")
     given = http.query_params.get("limit", str(USUALLY_LISTED[what]))
     if not given.isdecimal() or not 1 <= int(given) <= MOST_LISTED[what]:
         raise RequestError(f"`limit` must be from 1 to {MOST_LISTED[what]}.", param="limit")
-    return http.query_params.get("after"), int(given)
+    return http.query_params.get("after"), int(given), order == "desc"
 
 
 def _json(tree: Any) -> Response:

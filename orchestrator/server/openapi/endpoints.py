@@ -159,7 +159,7 @@ PAGE = answers("A page to read.", {"text/html": {"schema": {"type": "string"}}})
 FILES = answers("The caller's files.", _OBJECT, (400, *READ))
 FILE = answers("The file.", _OBJECT, (404, *READ))
 FILE_CONTENT = answers("What is in it.", {BYTES: {"schema": {"type": "string"}}}, (404, *READ))
-FILE_DELETED = answers("It is gone.", _OBJECT, (404, *READ))
+FILE_DELETED = answers("It is gone.", _OBJECT, (404, 409, *READ))
 UPLOAD = {
     "requestBody": {
         "required": True,

@@ -168,7 +168,7 @@ async def test_what_is_wrong_is_told_before_anything_is_embedded(
         await run(progress, prefix, search=(None, 2, 500, 0, 1.0))
     with pytest.raises(ConfigError, match="--parts 50"):
         await run(progress, prefix, search=(None, 50, 5, 0, 1.0))
-    with pytest.raises(ConfigError, match=r"--plot c\.txt: a picture is one of"):
+    with pytest.raises(ConfigError, match=r"--plot c\.txt: its name must end with"):
         await run(progress, prefix, written=(None, None, None, Path("c.txt")))
     outputs = ("composed", *(None,) * 4)
     with pytest.raises(ConfigError, match="--name composed"):

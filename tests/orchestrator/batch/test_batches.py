@@ -11,6 +11,9 @@ import openai
 import pytest
 from batch_lines import asked, client_of, written
 
+from orchestrator.batch.files import CHUNK_BYTES, FileInfo, Files
+from orchestrator.server.batch.desk import BatchDesk
+
 ENDED = ("completed", "failed", "expired", "cancelled")
 
 
@@ -75,6 +78,9 @@ async def test_a_bad_line_is_an_error_and_the_others_go_on(serve: Any) -> None:
         b'{"custom_id": "deep", "body": ' + b"[" * 5000 + b"]" * 5000 + b"}",
         asked("nested", "sums", "2 + 3?", metadata=nested(400)),
         asked("half", "sums", "\ud800"),
+        asked("\ud800", "sums", "2 + 3?"),
+        b'{"custom_id": "twice", "method": "POST", "url": "/v1/chat/completions", "body":'
+        b' {"model": "sums", "messages": [{"role": "user", "content": "a", "content": "b"}]}}',
         {**asked("x", "sums", "2 + 3?"), "url": "/v1/completions"},
         {**asked("x", "sums", "2 + 3?"), "method": "GET"},
         {**asked("", "sums", "2 + 3?")},
@@ -96,6 +102,9 @@ async def test_a_bad_line_is_an_error_and_the_others_go_on(serve: Any) -> None:
         assert told["stream"]["error"]["param"] == "body.stream"
         assert told["nobody"]["response"]["status_code"] == 404
         assert told["odd"]["error"]["param"] == "temperature"
+        assert told["half"]["error"]["param"] == "body.messages[0].content"
+        assert told["\ud800"]["error"]["param"] == "custom_id"
+        assert told["twice"]["error"]["param"] == "body.messages[0].content"
         assert [line["error"]["line"] for line in errors if line["error"]][:3] == [1, 2, 3]
 
 
@@ -159,6 +168,79 @@ async def test_files_are_listed_read_and_deleted(serve: Any) -> None:
                 await call(files[0].id)
         with pytest.raises(openai.BadRequestError, match="purpose"):
             await client.files.create(file=b"x", purpose="fine-tune")
+
+
+async def test_the_input_of_a_batch_stays_until_its_end(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, answer = asyncio.Event(), BatchDesk.answer
+
+    async def late(desk: BatchDesk, context: Any) -> Any:
+        await refused.wait()
+        return await answer(desk, context)
+
+    monkeypatch.setattr(BatchDesk, "answer", late)
+    service = await serve()
+    async with client_of(service) as client:
+        content = written(asked("a", "sums", "2 + 3?"))
+        file = await client.files.create(file=("lines.jsonl", content), purpose="batch")
+        batch = await client.batches.create(
+            input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+        )
+        with pytest.raises(openai.ConflictError, match=batch.id):
+            await client.files.delete(file.id)
+        refused.set()
+        assert (await ended(client, batch.id)).status == "completed"
+        assert (await client.files.delete(file.id)).deleted
+
+
+async def test_a_file_that_goes_while_it_is_read_fails_its_batch(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = Files.content
+
+    async def going(files: Files, info: FileInfo) -> Any:
+        gone = False
+        async for piece in content(files, info):
+            yield piece
+            if not gone:
+                await files.delete(info.owner, info.id)
+            gone = True
+
+    monkeypatch.setattr(Files, "content", going)
+    long = "x" * CHUNK_BYTES
+    async with client_of(await serve()) as client:
+        batch = await run(client, written(asked("a", "sums", long), asked("b", "sums", long)))
+    assert batch.status == "failed"
+    assert batch.errors.data[0].code == "file_not_found"
+
+
+@pytest.mark.parametrize("what", ["files", "batches"])
+async def test_lists_come_in_either_order(serve: Any, what: str) -> None:
+    service = await serve()
+    async with client_of(service) as client:
+        for _ in range(2):
+            await run(client, b"")
+    async with httpx.AsyncClient(base_url=service.base_url) as http:
+        newest, oldest = [
+            [one["id"] for one in (await http.get(f"/v1/{what}", params=order)).json()["data"]]
+            for order in ({}, {"order": "asc"})
+        ]
+        refused = await http.get(f"/v1/{what}", params={"order": "up"})
+    assert len(newest) == 2
+    assert newest == oldest[::-1]
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "order")
+
+
+async def test_a_text_in_place_of_a_file_is_told_how_to_send_one(serve: Any) -> None:
+    service = await serve()
+    async with httpx.AsyncClient(base_url=service.base_url) as http:
+        form = {"purpose": (None, b"batch"), "file": (None, b"lines.jsonl")}
+        answer = await http.post("/v1/files", files=form)
+        nothing = await http.post("/v1/files", files={"purpose": (None, b"batch")})
+    assert answer.status_code == nothing.status_code == 400
+    assert "-F file=@PATH" in answer.json()["error"]["message"]
+    assert nothing.json()["error"]["message"] == "`file` is required."
 
 
 async def test_batches_are_listed_in_pages(serve: Any) -> None:

@@ -28,15 +28,17 @@ def folder(recording: str, tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def begun(folder: Path, *options: str, file: str = "in.jsonl") -> asyncio.subprocess.Process:
+async def begun(
+    folder: Path, *options: str, file: str = "in.jsonl", output: str = "out.jsonl"
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "orchestrator", "batch", file, "-o", "out.jsonl"), *options,
+        *(sys.executable, "-m", "orchestrator", "batch", file, "-o", output), *options,
         cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
 
 
-async def run(folder: Path, *options: str, file: str = "in.jsonl") -> tuple[int | None, str]:
-    process = await begun(folder, *options, file=file)
+async def run(folder: Path, *options: str, **names: str) -> tuple[int | None, str]:
+    process = await begun(folder, *options, **names)
     said, _ = await process.communicate()
     return process.returncode, said.decode()
 
@@ -82,6 +84,8 @@ async def test_what_cannot_be_run(folder: Path) -> None:
     assert "line 2: The custom_id `q0` is already used in line 1." in said
     code, said = await run(folder, "-c", "pool.yaml", file="missing.jsonl")
     assert (code, "There is no file missing.jsonl." in said) == (2, True)
+    code, said = await run(folder, "-c", "pool.yaml", output="nowhere/out.jsonl")
+    assert (code, "there is no folder nowhere" in said) == (2, True)
     (folder / "out.jsonl").write_text("precious")
     code, said = await run(folder, "-c", "pool.yaml")
     assert (code, "out.jsonl is there already" in said) == (2, True)

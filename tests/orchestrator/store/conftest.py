@@ -32,7 +32,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "redis":
         url: str = request.getfixturevalue("redis_url")
         return url
-    return "memory" if request.param == "memory" else f"sqlite:{tmp_path / 'deep' / 'store.db'}"
+    return "memory" if request.param == "memory" else f"sqlite:{tmp_path / 'store.db'}"
 
 
 @pytest.fixture

@@ -187,5 +187,22 @@ def test_a_budget_needs_the_size_of_everybody() -> None:
     assert CompositionRouter.fit(training_set, config(sizes={"a": 1})).training_set is training_set
 
 
+@pytest.mark.parametrize(
+    ("budgets", "said"),
+    [
+        ({"budget": 5}, "budget: 5 is below the general expert of `coverage`, big, which has 6."),
+        ({"budget": 7, "active_budget": 3}, "active_budget: 3 is below every expert that has room"),
+        ({"budget": 8, "active_budget": 3}, ""),
+        ({"budget": 7, "active_budget": 6}, ""),
+        ({"budget": 7}, ""),
+    ],
+)
+def test_the_general_expert_counts_in_a_budget(budgets: dict[str, Any], said: str) -> None:
+    sizes = {"a": 2, "b": 3, "big": 6}
+    keys = {"sizes": sizes, "coverage": {"action": "general", "general": "big"}, **budgets}
+    problems = config(**keys).problems(["a", "b", "big"])
+    assert [problem.startswith(said) for problem in problems] == [True] * bool(said)
+
+
 def test_a_budget_that_fits_one_expert_is_no_problem() -> None:
     assert config(sizes={"a": 3, "b": 2}, budget=2).problems(["a", "b"]) == ()

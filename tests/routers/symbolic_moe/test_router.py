@@ -200,6 +200,20 @@ class TestRouter:
         with pytest.raises(ConfigError, match="distinct: false needs a draw"):
             make(distinct=False)
 
+    @pytest.mark.parametrize(
+        ("keys", "unread"),
+        [
+            ({"mode": "paper", "least_share": 0.2}, "least_share"),
+            ({"mode": "code", "least_share": 0, "agreement_weight": 1}, "least_share and agree"),
+            ({"mode": "best", "seed": 1}, "seed"),
+        ],
+    )
+    def test_a_key_that_the_mode_does_not_read_is_named(
+        self, make: Any, keys: dict[str, Any], unread: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=f"does not read {unread}"):
+            make(**keys)
+
     def test_who_is_rare_in_the_profile_run_is_not_recruited(self, make: Any) -> None:
         keys = {"least_share": 0, "experts": 1}
         assert make(**keys).route([self.ask("add one four")])[0].panel == ("adder",)
@@ -208,7 +222,8 @@ class TestRouter:
 
     @pytest.mark.parametrize("mode", ["best", "paper", "code"])
     def test_a_panel_does_not_depend_on_its_neighbours(self, make: Any, mode: str) -> None:
-        router = make(mode=mode, least_share=0, trim_below=0.3)
+        keys = {"least_share": 0} if mode == "best" else {}
+        router = make(mode=mode, **keys, trim_below=0.3)
         asked = [
             replace(self.ask(text), id=f"{text} {n}") for n in range(20) for text in self.TEXTS
         ]

@@ -29,7 +29,9 @@ def make(tmp_path: Path, encoder: Any) -> Any:
                 for expert, score in own.items()
             ]
         ).write(path)
-        settings = {"type": "symbolic_moe", "outcomes": str(path), "least_share": 0, **keys}
+        settings = {"type": "symbolic_moe", "outcomes": str(path), **keys}
+        if keys.get("mode", "best") == "best":
+            settings["least_share"] = 0
         return build_router("s", settings, EXPERTS, lambda: encoder)
 
     return make

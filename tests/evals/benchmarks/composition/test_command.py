@@ -72,6 +72,33 @@ def test_recordings_are_mapped_drawn_and_written(
     assert tree["sweeps"]["total"][-1]["comparison"]["rival"] == "large"
 
 
+@pytest.mark.parametrize(
+    ("pool", "classifier", "changes", "words"),
+    [
+        ("sums", "knn", {}, "A pool of one model"),
+        ("sums,cities", "oracle", {}, "There is no classifier oracle"),
+        ("sums,odd", "knn", {}, "odd: models.csv has no size"),
+        ("sums,cities", "knn", {"at": 2.5}, "--at 2.5 is below every expert: the smallest, cities"),
+        ("sums,cities", "knn", {"folds": 500}, "fewer than 500 different questions"),
+        ("sums,cities", "knn", {"plot": Path("map.gif")}, "--plot map.gif"),
+    ],
+)
+def test_what_is_refused_is_refused_before_questions_are_embedded(
+    prefix: str,
+    pool: str,
+    classifier: str,
+    changes: dict[str, Any],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def embedded(*_: Any) -> Any:
+        raise AssertionError("refused only after some work")
+
+    monkeypatch.setattr(command, "embedded", embedded)
+    with pytest.raises(ConfigError, match=words):
+        command.recorded_map(Shown(), prefix, pool, classifier, None, wanted(**changes))  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def settings(prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A pool whose outcome table is the recording, with a composition and another router."""
@@ -116,9 +143,23 @@ def test_a_router_is_mapped_within_its_own_budget(settings: Any) -> None:
     assert "routers.coe, 3 experts; 240 questions" in text
 
 
-def test_another_router_has_no_map(settings: Any) -> None:
-    with pytest.raises(ConfigError, match="of type knn: it has no map"):
-        command.configured_map(Shown(), settings, "near", wanted())  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        ("near", {}, "of type knn: it has no map"),
+        ("far", {}, "no router `far`"),
+        ("coe", {"at": 1.0}, "--at 1 is below every expert: the smallest, sums, has 4 active"),
+    ],
+)
+def test_what_is_refused_is_refused_before_a_router_is_fitted(
+    settings: Any, name: str, changes: Any, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fitted_router(*_: Any) -> Any:
+        raise AssertionError("refused only after some work")
+
+    monkeypatch.setattr(command, "fitted_router", fitted_router)
+    with pytest.raises(ConfigError, match=words):
+        command.configured_map(Shown(), settings, name, wanted(**changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("words", [[], ["coe", "--fit", "x"]], ids=["neither", "both"])

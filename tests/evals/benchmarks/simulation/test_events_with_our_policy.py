@@ -3,12 +3,13 @@
 import math
 from dataclasses import dataclass
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.benchmarks.simulation.events import Contestant, Outcome, Simulation
 from evals.benchmarks.simulation.service import Machine
 from evals.benchmarks.simulation.traces import BATCH, INTERACTIVE, Trace
+from examples import examples
 from orchestrator.residency.machine.policy import Rules, decide
 from orchestrator.residency.machine.state import Phase
 
@@ -81,7 +82,7 @@ def _check(simulation: Simulation, now: float) -> None:
         assert not (engine.waiting and any(replica.admits for replica in engine.replicas))
 
 
-@settings(max_examples=250, deadline=None)
+@examples(250)
 @given(cases())
 def test_memory_is_never_exceeded_and_everybody_is_answered(case: Case) -> None:
     outcome = _run(case, watched=True)
@@ -89,7 +90,7 @@ def test_memory_is_never_exceeded_and_everybody_is_answered(case: Case) -> None:
     assert all(w < a for w, a in zip(outcome.waits_s, outcome.answers_s, strict=True))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(cases())
 def test_the_same_trace_has_the_same_outcome(case: Case) -> None:
     first, second = _run(case), _run(case)
@@ -97,7 +98,7 @@ def test_the_same_trace_has_the_same_outcome(case: Case) -> None:
     assert first.loads == second.loads
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(cases())
 def test_an_engine_is_loaded_for_somebody(case: Case) -> None:
     outcome = _run(case)
@@ -136,7 +137,7 @@ def hostile_streams(draw: st.DrawFn) -> Case:
     return Case(machine, trace, 10.0, Rules())
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(hostile_streams())
 def test_nobody_waits_for_longer_than_the_bound_a_load_and_a_drain(case: Case) -> None:
     machine = case.machine
@@ -151,7 +152,7 @@ def test_nobody_waits_for_longer_than_the_bound_a_load_and_a_drain(case: Case) -
     assert max(interactive) <= limit_s
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(1, 4), st.integers(1, 3), st.lists(st.integers(0, 7), min_size=1, max_size=200))
 def test_a_batch_loads_every_expert_once(slots: int, fits: int, asked: list[int]) -> None:
     trace = Trace(

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.benchmarks.simulation.events import Outcome
@@ -14,6 +14,7 @@ from evals.benchmarks.simulation.setting import PANEL, SAMPLES, STAGED, TAGGED, 
 from evals.benchmarks.simulation.staged_events import StagedSimulation, Way
 from evals.benchmarks.simulation.staged_traces import StagedTrace, Stages, staged_trace
 from evals.benchmarks.simulation.traces import BATCH, INTERACTIVE, Trace
+from examples import examples
 from experts.errors import ConfigError
 from orchestrator.residency.machine.policy import Rules
 
@@ -72,7 +73,7 @@ def batches(draw: st.DrawFn) -> tuple[StagedTrace, Machine]:
     return trace(*drawn, experts=experts), machine
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(batches(), st.sampled_from([OURS, LATE, SILENT, ALONE]))
 def test_everybody_is_answered_and_nothing_remains_announced(
     drawn: tuple[StagedTrace, Machine], way: Way
@@ -82,7 +83,7 @@ def test_everybody_is_answered_and_nothing_remains_announced(
     assert all(0 < seconds < math.inf for seconds in outcome.answers_s)
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(batches())
 def test_a_batch_loads_an_expert_at_most_once_for_each_of_its_stages(
     drawn: tuple[StagedTrace, Machine],
@@ -100,7 +101,7 @@ def test_a_batch_loads_an_expert_at_most_once_for_each_of_its_stages(
     assert not Counter(load.engine for load in outcome.loads) - most
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 9), st.sampled_from(STAGED), st.sampled_from([0.25, 1.0]))
 def test_with_loads_ahead_nobody_waits_for_longer_than_the_bound_a_load_and_a_drain(
     seed: int, name: str, load_s: float
