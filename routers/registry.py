@@ -17,6 +17,7 @@ ROUTERS = {
     "logistic": "routers.logistic:LogisticRouter",
     "factors": "routers.factors:FactorsRouter",
     "kernel": "routers.kernel:KernelRouter",
+    "ensemble": "routers.ensemble.router:EnsembleRouter",
     "composition": "routers.composition.router:CompositionRouter",
     "symbolic_moe": "routers.symbolic_moe.router:SymbolicRouter",
     "mixture_of_thoughts": "routers.mixture_of_thoughts:ThoughtsRouter",

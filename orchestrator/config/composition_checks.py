@@ -15,7 +15,8 @@ RESERVED = "coterie/"
 _EACH_ANSWERS = ("vote", "synthesize", "rank", "debate")
 """Aggregators for which every expert of the panel answers, several times where they sample."""
 _RECRUIT_NOBODY = (
-    "static", "random", "knn", "clusters", "logistic", "factors", "kernel", "mixture_of_thoughts",
+    "static", "random", "knn", "clusters", "logistic", "factors", "kernel", "ensemble",
+    "mixture_of_thoughts",
 )  # fmt: skip
 """Routers that leave the size of a panel to the composition."""
 

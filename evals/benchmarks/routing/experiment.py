@@ -21,7 +21,9 @@ FEWEST = 20
 """Questions to fit on."""
 NAMED = 5
 """Models that a message names."""
-ROUTERS = ("knn", "clusters", "logistic", "factors", "kernel", "composition", "symbolic_moe")
+ROUTERS = (
+    "knn", "clusters", "logistic", "factors", "kernel", "ensemble", "composition", "symbolic_moe",
+)  # fmt: skip
 SINGLE, RANDOM, VOTE = "best single", "random", "plurality vote of all"
 CATEGORY, ORACLE = "best per category (knows the test)", "per-query oracle"
 WEIGHTS = (0.0, *np.geomspace(1e-3, 10, 25).tolist())

@@ -18,7 +18,9 @@ from routers.fitted.training_set import BLOCK
 from routers.outcomes import Outcome, OutcomeTable
 from routers.registry import build
 
-FITTED = ("knn", "clusters", "logistic", "factors", "kernel", "composition", "symbolic_moe")
+FITTED = (
+    "knn", "clusters", "logistic", "factors", "kernel", "ensemble", "composition", "symbolic_moe",
+)  # fmt: skip
 POOL = ("adder", "atlas")
 ALERT = {"action": "abstain", "false_alarms": 0.25}
 WORDS = ("one", "two", "three", "four", "five", "six", "seven", "nine")
@@ -144,8 +146,9 @@ def test_an_expert_that_was_asked_mostly_what_it_knows_is_not_the_best(
     # A third one was asked a few questions, most of them sums.
     own = [replace(row, expert="newton") for row in outcomes if row.expert == "adder"]
     new = [*own[:6], *own[-2:]]
-    few = {"clusters": 8} if kind == "clusters" else {}  # Not one for each question.
-    router = make([*outcomes, *new], kind, (*POOL, "newton"), **few)
+    # Not one for each question.
+    few: dict[str, Any] = {"clusters": {"clusters": 8}, "ensemble": {"clusters": [4, 8]}}
+    router = make([*outcomes, *new], kind, (*POOL, "newton"), **few.get(kind, {}))
     training_set = router.fitted.training_set
     # It would get 24 of 40 right; questions unlike those that it was asked count for little.
     assert 0.35 < training_set.means[training_set.experts.index("newton")] < 0.7
