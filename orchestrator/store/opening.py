@@ -30,7 +30,7 @@ async def open_store(url: str) -> Store:
         await store.close()
         if not isinstance(error, StoreError):
             raise
-        hint = error.hint or "Start Redis there, or leave `store` out."
+        hint = error.hint or "Start Redis there (rediss:// where it has TLS), or leave `store` out."
         raise ServiceError(
             f"The store {redacted(url)} is not reachable: {error.message}", hint=hint
         ) from None

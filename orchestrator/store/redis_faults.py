@@ -2,16 +2,14 @@
 
 from redis import exceptions
 
+_RIGHTS = "The user needs `~coterie:* +@read +@write +@scripting +@connection` (ACL SETUSER)."
 _BY_KIND: tuple[tuple[type[Exception], str], ...] = (
     (
         exceptions.AuthenticationError,
         "Check the user and the password in `store` (redis://USER:PASSWORD@HOST:PORT/DB,"
         " percent-encoded).",
     ),
-    (
-        exceptions.NoPermissionError,
-        "The user needs `~coterie:* +@read +@write +@scripting +@connection` (ACL SETUSER).",
-    ),
+    (exceptions.NoPermissionError, _RIGHTS),
     (
         exceptions.ReadOnlyError,
         "It is a replica: name the primary in `store`, or all servers (redis://HOST,HOST/DB), or"
@@ -24,13 +22,18 @@ _BY_KIND: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.BusyLoadingError, "It reads its data; it will answer when it has."),
 )
 _BY_WORDS = (
+    ("The user executing the script can't", _RIGHTS),
     ("MISCONF", "It cannot write to its disk: make room there; its log says more."),
     (
         "CERTIFICATE_VERIFY_FAILED",
         "Name the CA that signed its certificate (rediss://HOST/DB?ssl_ca_certs=FILE), and the"
         " host as the certificate does.",
     ),
-    ("WRONG_VERSION_NUMBER", "It may have no TLS on this port: redis:// without the second s."),
+    (
+        "Timeout connecting",
+        "Nobody answers there in time: check host and port, and whether it has TLS (rediss://) or"
+        " none (redis://).",
+    ),
 )
 
 

@@ -19,6 +19,8 @@ class Hosts:
     def __init__(self, addresses: tuple[Address, ...]) -> None:
         """In the order in which they are asked at first."""
         self._addresses = addresses
+        self.tls: Any = None
+        """What connections with TLS share: to read all the system's CAs takes long."""
 
     def __iter__(self) -> Iterator[Address]:
         return iter(self._addresses)
@@ -46,7 +48,7 @@ class PrimaryConnection(Connection):
         for host, port in self._hosts:
             self.host, self.port = host, port
             try:
-                await super().connect()
+                await super().connect()  # type: ignore[no-untyped-call]
                 if len(self._hosts) == 1 or await self._is_primary():
                     self._hosts.found((host, port))
                     return
@@ -77,3 +79,8 @@ class PrimaryConnection(Connection):
 
 class PrimarySSLConnection(PrimaryConnection, SSLConnection):
     """The same with TLS."""
+
+    def __init__(self, *, hosts: Hosts, **keys: Any) -> None:
+        super().__init__(hosts=hosts, **keys)
+        hosts.tls = hosts.tls or self.ssl_context
+        self.ssl_context = hosts.tls

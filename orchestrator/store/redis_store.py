@@ -18,6 +18,9 @@ LOGS = f"{PREFIX}log:"
 COUNTS = f"{PREFIX}writes:"
 CONNECT_TIMEOUT_S = 5.0
 CALL_TIMEOUT_S = 2.0
+MOST_CONNECTIONS = 16
+"""Further calls wait for one of them."""
+QUEUE_TIMEOUT_S = 20.0
 RECORDS_PER_CALL = 256
 """Bounds what one call asks of Redis, which answers nobody else meanwhile."""
 MOST_TRIES = 64
@@ -34,10 +37,13 @@ class RedisStore:
         from orchestrator.store import redis_faults, redis_hosts  # noqa: PLC0415
 
         self._error: type[Exception] = redis.RedisError
+        self._gone = redis.ConnectionError, redis.TimeoutError
         self._hint_for = redis_faults.hint_for
         tls = url.startswith("rediss:")
-        pool = redis.ConnectionPool.from_url(
+        pool = redis.BlockingConnectionPool.from_url(
             with_one_host(url),
+            max_connections=MOST_CONNECTIONS,
+            timeout=QUEUE_TIMEOUT_S,
             socket_timeout=CALL_TIMEOUT_S,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
         )
@@ -45,7 +51,8 @@ class RedisStore:
             redis_hosts.PrimarySSLConnection if tls else redis_hosts.PrimaryConnection
         )
         pool.connection_kwargs["hosts"] = redis_hosts.Hosts(addresses_of(url))
-        pool.make_connection()  # What the URL's parameters are not, is found here.
+        # What the URL's parameters are not, is found here.
+        pool.make_connection()  # type: ignore[no-untyped-call]
         self._redis = redis.Redis.from_pool(pool)
         self._put = self._redis.register_script(redis_scripts.PUT)
         self._change = self._redis.register_script(redis_scripts.CHANGE)
@@ -152,6 +159,9 @@ class RedisStore:
             return await call
         except (self._error, OSError) as error:
             words, hint = str(error), self._hint_for(error)
+            if isinstance(error, self._gone):
+                # It has restarted, or another one has taken over: so others are of no use either.
+                await self._redis.connection_pool.disconnect(inuse_connections=False)
         for secret in self._secrets:
             words = words.replace(secret, HIDDEN)
         # Not its cause, whose words may hold the password.

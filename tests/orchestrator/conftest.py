@@ -116,9 +116,9 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
         (pytest.fail if installable else pytest.skip)("redis-server is missing: `make redis`")
     with ExitStack() as stack:
 
-        def start(*, keeps: bool = False) -> RedisServer:
+        def start(**keys: Any) -> RedisServer:
             assert binary is not None
-            server = RedisServer(binary, tmp_path_factory.mktemp("redis"), keeps=keeps)
+            server = RedisServer(binary, tmp_path_factory.mktemp("redis"), **keys)
             stack.callback(server.end)
             return server
 
