@@ -29,7 +29,7 @@ from evals.tasks.task import load_tasks
 
 KILL_POINTS = int(os.environ.get("KILL_POINTS", "3"))
 SEED = int(os.environ.get("KILL_SEED", "7"))
-LINES_PER_KILL = 100
+LINES_PER_KILL = 60
 """So many are answered between two kills, on average."""
 PATIENCE_S = 120 + 60 * KILL_POINTS
 MODELS = {
