@@ -72,7 +72,7 @@ async def lines_of(gateway: MortalGateway, identifier: str | None) -> list[dict[
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=200)
 @given(st.lists(MODELS, min_size=1, max_size=6), st.integers(0, 60), st.booleans())
 async def test_a_gateway_that_dies_at_any_moment_leaves_nothing_and_loses_no_line(
     models: list[str], calls: int, last_is_done: bool

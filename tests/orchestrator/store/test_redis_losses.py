@@ -8,25 +8,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from redis_process import RedisServer
+from redis_process import RedisServer, replicated
 
 from experts.errors import ServiceError, StoreError
 from orchestrator.store.opening import open_store
 
 Start = Callable[..., RedisServer]
-
-
-def pair(start_redis: Start, user: str = "") -> tuple[RedisServer, RedisServer, str]:
-    """A primary, its replica that has all it has, and a URL that names both."""
-    options = ("--requirepass", "w", "--masterauth", "w") if user else ()
-    options = (*options, "--repl-diskless-sync-delay", "0")
-    primary = start_redis(options=options, user=user)
-    replica = start_redis(
-        options=(*options, "--replicaof", "127.0.0.1", str(primary.port)), user=user
-    )
-    while replica.says("replication", "master_link_status") != "up":
-        pass
-    return primary, replica, f"redis://{user}{'@' * bool(user)}{primary.host},{replica.host}/0"
 
 
 async def answered(call: Callable[[], Awaitable[Any]]) -> Any:
@@ -41,7 +28,7 @@ async def answered(call: Callable[[], Awaitable[Any]]) -> Any:
 
 @pytest.mark.parametrize("user", ["", ":w"])
 async def test_the_new_primary_is_found(start_redis: Start, stores: Any, user: str) -> None:
-    primary, replica, url = pair(start_redis, user)
+    primary, replica, url = replicated(start_redis, user)
     store = await stores(url)
     await store.put("x", 1)
     assert primary.tell("WAIT", 1, 5000) == 1
@@ -56,7 +43,7 @@ async def test_the_new_primary_is_found(start_redis: Start, stores: Any, user: s
 
 
 async def test_a_primary_that_becomes_a_replica_is_left(start_redis: Start, stores: Any) -> None:
-    primary, replica, url = pair(start_redis)
+    primary, replica, url = replicated(start_redis)
     store = await stores(url)
     replica.tell("REPLICAOF", "NO", "ONE")
     primary.tell("REPLICAOF", "127.0.0.1", replica.port)
@@ -67,7 +54,7 @@ async def test_a_primary_that_becomes_a_replica_is_left(start_redis: Start, stor
 
 
 async def test_an_old_primary_that_comes_back_is_not_taken(start_redis: Start, stores: Any) -> None:
-    primary, replica, url = pair(start_redis)
+    primary, replica, url = replicated(start_redis)
     store = await stores(url)
     replica.tell("REPLICAOF", "NO", "ONE")
     primary.end()
@@ -79,14 +66,14 @@ async def test_an_old_primary_that_comes_back_is_not_taken(start_redis: Start, s
 
 
 async def test_no_server_of_several(start_redis: Start) -> None:
-    primary, replica, url = pair(start_redis)
+    primary, replica, url = replicated(start_redis)
     primary.end()
     with pytest.raises(ServiceError, match=f"none .* is a primary.*{replica.host} is a replica"):
         await open_store(url)
 
 
 async def test_what_a_replica_had_not_got_is_missed(start_redis: Start, stores: Any) -> None:
-    primary, replica, url = pair(start_redis)
+    primary, replica, url = replicated(start_redis)
     store = await stores(url)
     await store.add("log", {0: b"kept"})
     primary.tell("WAIT", 1, 5000)

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +100,18 @@ def certificate_in(folder: Path) -> tuple[Path, Path]:
         capture_output=True,
     )
     return made
+
+
+def replicated(
+    start: Callable[..., RedisServer], user: str = ""
+) -> tuple[RedisServer, RedisServer, str]:
+    """A primary, its replica that has all it has, and a URL that names both."""
+    password = user.removeprefix(":")
+    options = ("--requirepass", password, "--masterauth", password) if user else ()
+    options = (*options, "--repl-diskless-sync-delay", "0")
+    primary = start(options=options, user=user)
+    options = (*options, "--replicaof", "127.0.0.1", str(primary.port))
+    replica = start(options=options, user=user)
+    while replica.says("replication", "master_link_status") != "up":
+        pass
+    return primary, replica, f"redis://{user}{'@' * bool(user)}{primary.host},{replica.host}/0"
