@@ -1,6 +1,7 @@
 """A store in Redis, which several gateways can share."""
 
 import json
+import logging
 import uuid
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
@@ -11,6 +12,7 @@ from orchestrator.store import redis_scripts
 from orchestrator.store.base import Update, written
 from orchestrator.store.urls import HIDDEN, addresses_of, secrets_of, with_one_host
 
+LOGGER = logging.getLogger("coterie.store")
 PREFIX = "coterie:"
 KEYS = f"{PREFIX}keys"
 """A sorted set of all keys that have values: asking Redis for keys by prefix reads all it has."""
@@ -145,11 +147,13 @@ class RedisStore:
             if forgotten == self._forgotten:
                 self._acknowledged = max(self._acknowledged, count)
             return result[0]
+        words = f"Redis has lost the last {acknowledged - count} things that it had kept."
         if forgotten == self._forgotten:
             self._acknowledged = count
             self._forgotten += 1
+            LOGGER.warning(words)
         raise StoreError(
-            f"Redis has lost the last {acknowledged - count} things that it had kept.",
+            words,
             hint="They are done again where that can be; its settings say what it may lose"
             " (appendfsync, replicas).",
         )

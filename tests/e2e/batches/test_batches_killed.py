@@ -1,6 +1,6 @@
 """One batch over the real zoo while gateway, slot and Redis are killed in turn: each line once.
 
-`KILL_POINTS=20 pytest tests/e2e/batches/test_batches_killed.py` for more of it; `KILL_SEED` for others.
+`KILL_POINTS=20 pytest tests/e2e/batches/test_batches_killed.py` for more; `KILL_SEED` for others.
 """
 
 from __future__ import annotations
