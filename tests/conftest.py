@@ -4,14 +4,17 @@ import asyncio
 import gzip
 import json
 import os
+import shutil
 import socket
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from aiohttp import web
 from hypothesis import settings
+from redis_process import RedisServer
 
 LOOPBACK = ("127.", "localhost", "::1", "::ffff:127.")
 PATIENCE_S = 10.0
@@ -40,6 +43,30 @@ def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session")
+def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RedisServer]]:
+    binary = shutil.which("redis-server")
+    if binary is None:
+        installable = shutil.which("apt-get") is not None and os.getuid() == 0
+        # The same question that deploy/install-redis.sh asks.
+        (pytest.fail if installable else pytest.skip)("redis-server is missing: `make redis`")
+    with ExitStack() as stack:
+
+        def start(**keys: Any) -> RedisServer:
+            assert binary is not None
+            server = RedisServer(binary, tmp_path_factory.mktemp("redis"), **keys)
+            stack.callback(server.end)
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def redis_url(start_redis: Callable[..., RedisServer]) -> str:
+    """The server that most tests share; every test has its own keys in it."""
+    return start_redis().url
 
 
 class Upstream:

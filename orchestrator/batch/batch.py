@@ -27,13 +27,13 @@ class Batch:
     owner: str | None
     endpoint: str
     input_file_id: str
-    output_file_id: str
-    """Made beforehand, so that a finishing that broke off is done again in the same place."""
-    error_file_id: str
     created_at: int
     expires_at: int
     completion_window: str
     metadata: Mapping[str, str] | None = None
+    own_files: Mapping[str, str] = field(default_factory=dict)
+    """`output_file_id` and `error_file_id`, once it is being finished: kept before the files are
+    written, so that a finishing that broke off is done again in the same place."""
     status: Status = "validating"
     times: Mapping[str, int] = field(default_factory=dict)
     """When it came into a status, by the status' name."""
@@ -56,6 +56,7 @@ class Batch:
         """OpenAI's batch object."""
         wrong = [{"param": None, "line": None, **error} for error in self.errors]
         done = self.status in ENDED and self.status != "failed"
+        own = self.own_files if done else {}
         return {
             "id": self.id,
             "object": "batch",
@@ -64,8 +65,8 @@ class Batch:
             "input_file_id": self.input_file_id,
             "completion_window": self.completion_window,
             "status": self.status,
-            "output_file_id": self.output_file_id if done and self.completed else None,
-            "error_file_id": self.error_file_id if done and self.failed else None,
+            "output_file_id": own.get("output_file_id") if self.completed else None,
+            "error_file_id": own.get("error_file_id") if self.failed else None,
             "created_at": self.created_at,
             "expires_at": self.expires_at,
             **{

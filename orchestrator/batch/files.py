@@ -1,12 +1,13 @@
 """Files of clients: what they uploaded, and what batches made for them."""
 
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from experts.errors import BodyTooLarge, RequestError, UnknownObject
+from orchestrator.batch.gateways import is_gone
+from orchestrator.batch.keys import made_at, new_id, owned, under
 from orchestrator.batch.paging import Page, page
 from orchestrator.store.base import Store
 
@@ -15,7 +16,11 @@ PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 CHUNK_BYTES = 1 << 18
 LINE_END = b"\n"
 BOM = b"\xef\xbb\xbf"
-_KEY = "file:"
+LONGEST_UPLOAD_S = 24 * 3600
+"""An upload that is older, or whose gateway is gone, has broken off."""
+_KIND = "file"
+_UPLOADS = "upload:"
+"""What is being uploaded, so that nothing stays of what breaks off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +49,21 @@ class FileInfo:
         }
 
 
-def new_file_id() -> str:
+def new_file_id(now: float) -> str:
     """An id that nobody can guess."""
-    return f"file-{secrets.token_hex(16)}"
+    return new_id("file-", now)
 
 
 class Files:
     """The files in a store, each of one owner; to others it does not exist."""
 
-    def __init__(self, store: Store, max_mb: float, clock: Callable[[], float] = time.time) -> None:
-        """`max_mb` bounds a file that is uploaded."""
+    def __init__(
+        self, store: Store, max_mb: float, gateway: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`max_mb` bounds a file that is uploaded; `gateway` is the one that takes it."""
         self._store = store
         self._max_mb = max_mb
+        self._gateway = gateway
         self._clock = clock
 
     async def upload(
@@ -68,13 +76,17 @@ class Files:
         if purpose != "batch":
             raise RequestError("`purpose` must be `batch`.", param="purpose")
         limit = int(self._max_mb * (1 << 20))
-        identifier = new_file_id()
+        now = self._clock()
+        identifier = new_file_id(now)
+        await self._store.put(_UPLOADS + identifier, {"gateway": self._gateway, "at": now})
         try:
-            return await self.write(identifier, owner, filename, "batch", _bounded(pieces, limit))
+            info = await self.write(identifier, owner, filename, "batch", _bounded(pieces, limit))
         except BaseException:
             # A file is there once its content is: what came so far is nobody's.
-            await self._store.drop(_log(identifier))
+            await self._discard(identifier)
             raise
+        await self._store.change(_UPLOADS + identifier, lambda _: None)
+        return info
 
     async def write(
         self,
@@ -90,15 +102,15 @@ class Files:
         async for chunk in chunked(pieces, CHUNK_BYTES):
             await self._store.add(_log(identifier), {number: chunk})
             size, number = size + len(chunk), number + 1
-        created = int(self._clock())
+        created = made_at(identifier)
         info = FileInfo(identifier, owner, filename, purpose, size, number, created)
-        await self._store.put(_KEY + identifier, asdict(info))
+        await self._store.put(owned(_KIND, owner, identifier), asdict(info))
         return info
 
     async def get(self, owner: str | None, identifier: str) -> FileInfo:
         """Raises UnknownObject where there is none of this owner."""
-        found = await self._store.get(_KEY + identifier)
-        if found is None or found["owner"] != owner:
+        found = await self._store.get(owned(_KIND, owner, identifier))
+        if found is None:
             raise UnknownObject(f"No file is called `{identifier}`.", param="id")
         return FileInfo(**found)
 
@@ -106,16 +118,36 @@ class Files:
         self, owner: str | None, purpose: str | None, after: str | None, limit: int, newest: bool
     ) -> Page[FileInfo]:
         """One page of an owner's files. Raises RequestError for an `after` that is none of them."""
-        every = [FileInfo(**value) for _, value in await self._store.items(_KEY)]
-        own = [one for one in every if one.owner == owner]
-        chosen = [one for one in own if purpose in (None, one.purpose)]
-        return page(chosen, after, limit, newest=newest)
+        return await page(
+            self._store,
+            under(_KIND, owner),
+            after,
+            limit,
+            newest=newest,
+            read=lambda value: FileInfo(**value),
+            wanted=lambda one: purpose in (None, one.purpose),
+        )
 
     async def delete(self, owner: str | None, identifier: str) -> None:
         """Raises UnknownObject. What a batch has read of it stays with the batch."""
         await self.get(owner, identifier)
-        await self._store.change(_KEY + identifier, lambda _: None)
+        await self.remove(owner, identifier)
+
+    async def remove(self, owner: str | None, identifier: str) -> None:
+        """Delete what there is of a file."""
+        await self._store.change(owned(_KIND, owner, identifier), lambda _: None)
         await self._store.drop(_log(identifier))
+
+    async def clear(self) -> None:
+        """Delete what is left of uploads that have broken off."""
+        for key, upload in await self._store.items(_UPLOADS):
+            late = upload["at"] + LONGEST_UPLOAD_S < self._clock()
+            if late or is_gone(upload["gateway"]):
+                await self._discard(key.removeprefix(_UPLOADS))
+
+    async def _discard(self, identifier: str) -> None:
+        await self._store.drop(_log(identifier))
+        await self._store.change(_UPLOADS + identifier, lambda _: None)
 
     async def content(self, info: FileInfo) -> AsyncIterator[bytes]:
         """The file, in pieces. Raises UnknownObject where it is deleted meanwhile."""

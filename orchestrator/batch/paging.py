@@ -1,10 +1,14 @@
 """Lists in pages, as OpenAI has them: `after` an id, `limit`, oldest or newest first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from experts.errors import RequestError
+from orchestrator.store.base import Store
+
+READ_AT_ONCE = 256
+"""Items that are read in one step."""
 
 
 class Listed(Protocol):
@@ -40,13 +44,28 @@ class Page(Generic[Item]):
         }
 
 
-def page(items: Sequence[Item], after: str | None, limit: int, *, newest: bool) -> Page[Item]:
-    """The `limit` items that follow the one whose id is `after`. Raises RequestError."""
-    ordered = sorted(items, key=lambda item: (item.created_at, item.id), reverse=newest)
-    start = 0
-    if after is not None:
-        places = [place for place, item in enumerate(ordered) if item.id == after]
-        if not places:
-            raise RequestError(f"`after`: nothing in the list is called `{after}`.", param="after")
-        start = places[0] + 1
-    return Page(ordered[start : start + limit], start + limit < len(ordered))
+async def page(
+    store: Store,
+    prefix: str,
+    after: str | None,
+    limit: int,
+    *,
+    newest: bool,
+    read: Callable[[Any], Item],
+    wanted: Callable[[Item], bool] = lambda item: True,
+) -> Page[Item]:
+    """The `limit` items that follow the one whose id is `after`, of those whose keys begin so.
+
+    No more of them are read than it takes. Raises RequestError where no item is called `after`.
+    """
+    last = None if after is None else prefix + after
+    if last is not None and await store.get(last) is None:
+        raise RequestError(f"`after`: nothing in the list is called `{after}`.", param="after")
+    found: list[Item] = []
+    while len(found) <= limit:
+        some = await store.items(prefix, last, READ_AT_ONCE, newest)
+        found += [item for item in (read(value) for _, value in some) if wanted(item)]
+        if len(some) < READ_AT_ONCE:
+            break
+        last = some[-1][0]
+    return Page(found[:limit], len(found) > limit)

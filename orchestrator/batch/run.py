@@ -14,7 +14,7 @@ from orchestrator.batch.batches import Batches
 from orchestrator.batch.checking import Checked, check, lines_log, results_log
 from orchestrator.batch.desk import Answered, Desk
 from orchestrator.batch.feeding import Engines, Feeder
-from orchestrator.batch.files import Files
+from orchestrator.batch.files import Files, new_file_id
 from orchestrator.batch.line import ANSWER, Result, mistake, parse_line
 from orchestrator.config.batches_section import BatchesConfig
 from orchestrator.request.context import RequestContext
@@ -36,6 +36,10 @@ class Lost(Exception):
     """Another gateway runs the batch now, or it has ended."""
 
 
+class Forgotten(Exception):
+    """The store has lost what was kept last: the batch begins again from what there is."""
+
+
 @dataclass(eq=False)
 class Run:
     """Holds a batch, and answers its lines."""
@@ -47,6 +51,8 @@ class Run:
     batches: Batches
     desk: Desk
     settings: BatchesConfig
+    forgotten: int
+    """What the store had forgotten when the batch was read."""
     clock: Callable[[], float] = time.time
     _unkept: dict[int, bytes] = field(default_factory=dict)
     _decisions: dict[int, Decision] = field(default_factory=dict)
@@ -54,7 +60,10 @@ class Run:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """To the end, or until it is cancelled or taken over. Raises Lost."""
+        """To the end, or until it is cancelled or taken over. Raises Lost, and Forgotten.
+
+        UnknownObject where the store has lost the batch itself.
+        """
         if self.batch.status in ("finalizing", "cancelling"):
             await self._count_anew()  # Who ran it before may have died between two counts.
         if self.batch.status == "validating":
@@ -92,7 +101,7 @@ class Run:
     async def _fail(self, errors: list[dict[str, object]]) -> None:
         shown = tuple(errors[: self.settings.max_errors])
         await self._change(lambda one: moved(replace(one, errors=shown), "failed", self.clock()))
-        await self._kept(self._clean_up)
+        await self._clean_up()
 
     async def _answer_all(self) -> None:
         """Ask every line that has no result yet, and keep what comes as it comes."""
@@ -108,10 +117,9 @@ class Run:
                 if task.done():
                     task.result()
         finally:
-            for task in (answering, holding):
-                task.cancel()
-            await asyncio.wait((answering, holding))
-            await self._flush_and_end(keeping)
+            await _ended(answering, holding)
+            await _ended(keeping)
+            await self._flush()
         await self._change(self._after_answering)
 
     def _after_answering(self, one: Batch) -> Batch:
@@ -131,10 +139,7 @@ class Run:
                     task.result()
                     feeder.done(tasks.pop(task))
         finally:
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                await asyncio.wait(tasks)
+            await _ended(*tasks)
 
     async def _grouped(self, numbers: list[int]) -> AsyncIterator[tuple[int, Engines]]:
         """The lines with the engines that they ask; those that are refused get their result."""
@@ -226,11 +231,6 @@ class Run:
             failed=self.batch.failed + len(records) - right,
         )
 
-    async def _flush_and_end(self, keeping: "asyncio.Task[None]") -> None:
-        keeping.cancel()
-        await asyncio.wait((keeping,))
-        await self._flush()
-
     async def _count_anew(self) -> None:
         """What an earlier run has counted last may be older than its results."""
         log = results_log(self.batch.id)
@@ -247,12 +247,10 @@ class Run:
         """Say that it is run here, and how far it is; ends when somebody wants its end."""
         while True:
             await asyncio.sleep(COUNTED_EVERY_S)
-            held = await self._kept(lambda: self.batches.hold(self.batch.id, self.gateway))
+            held = await self._kept(lambda: self.batches.hold(self.batch, self.gateway))
             if held is None:
                 raise Lost
-            changed = await self._kept(
-                lambda: self.batches.update(self.batch.id, self._with_counts)
-            )
+            changed = await self._kept(lambda: self.batches.update(self.batch, self._with_counts))
             if changed.status != "in_progress" or self.clock() >= changed.expires_at:
                 return
 
@@ -263,17 +261,28 @@ class Run:
     async def _finish(self) -> None:
         """Write the files, in the order of the lines, and end."""
         cancelled = self.batch.status == "cancelling"
-        await self._kept(lambda: self._write(self.batch.output_file_id, "output", answers=True))
-        await self._kept(lambda: self._write(self.batch.error_file_id, "errors", answers=False))
+        await self._change(self._with_files)
+        await self._write("output_file_id", "output", answers=True)
+        await self._write("error_file_id", "errors", answers=False)
         left = self.batch.completed + self.batch.failed < self.batch.total
         status: Status = "cancelled" if cancelled else "expired" if left else "completed"
         await self._change(lambda one: moved(self._with_counts(one), status, self.clock()))
-        await self._kept(self._clean_up)
+        await self._clean_up()
 
-    async def _write(self, identifier: str, what: str, *, answers: bool) -> None:
-        name = f"{self.batch.id}_{what}.jsonl"
-        pieces = self._output(answers=answers)
-        await self.files.write(identifier, self.batch.owner, name, "batch_output", pieces)
+    def _with_files(self, one: Batch) -> Batch:
+        """It has ids for its files, and keeps those that it has."""
+        own = {name: new_file_id(self.clock()) for name in ("output_file_id", "error_file_id")}
+        return replace(self._with_counts(one), own_files=one.own_files or own)
+
+    async def _write(self, which: str, what: str, *, answers: bool) -> None:
+        identifier, name = self.batch.own_files[which], f"{self.batch.id}_{what}.jsonl"
+        owner = self.batch.owner
+
+        async def write() -> None:
+            pieces = self._output(answers=answers)
+            await self.files.write(identifier, owner, name, "batch_output", pieces)
+
+        await self._kept(write)
 
     async def _output(self, *, answers: bool) -> AsyncIterator[bytes]:
         log = results_log(self.batch.id)
@@ -285,28 +294,44 @@ class Run:
                     yield record[1:] + b"\n"
 
     async def _clean_up(self) -> None:
-        await self.store.drop(lines_log(self.batch.id))
-        await self.store.drop(results_log(self.batch.id))
+        await self._kept(lambda: self.batches.clean_up(self.batch))
 
     def _moved(self, one: Batch, status: Status) -> Batch:
         """In its next status, unless somebody has asked for its end meanwhile."""
         return one if one.status == "cancelling" else moved(one, status, self.clock())
 
     async def _change(self, change: Callable[[Batch], Batch]) -> None:
-        self.batch = await self._kept(lambda: self.batches.update(self.batch.id, change))
+        self.batch = await self._kept(lambda: self.batches.update(self.batch, change))
 
     async def _kept(self, work: Callable[[], Awaitable[Kept]]) -> Kept:
-        """What the store gives, once it answers: until then the batch waits, and says so."""
+        """What the store gives, once it answers: until then the batch waits, and says so.
+
+        Raises Forgotten where the store has lost something: nothing is concluded from what was.
+        """
         told = False
         while True:
+            self._check_memory()
             try:
                 found = await work()
             except StoreError as error:
+                self._check_memory()
                 if not told:
                     LOGGER.warning("batch %s waits for the store: %s", self.batch.id, error)
                 told = True
                 await asyncio.sleep(STORE_RETRY_S)
                 continue
+            self._check_memory()
             if told:
                 LOGGER.warning("batch %s goes on", self.batch.id)
             return found
+
+    def _check_memory(self) -> None:
+        if self.store.forgotten != self.forgotten:
+            raise Forgotten
+
+
+async def _ended(*tasks: "asyncio.Task[None]") -> None:
+    """Cancel tasks, and wait for their end, whatever it is."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

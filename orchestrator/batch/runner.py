@@ -7,13 +7,13 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from experts.errors import StoreError
+from experts.errors import StoreError, UnknownObject
 from orchestrator.batch.batch import Batch, moved
 from orchestrator.batch.batches import Batches
 from orchestrator.batch.desk import Desk
 from orchestrator.batch.files import Files
 from orchestrator.batch.gateways import new_gateway
-from orchestrator.batch.run import Lost, Run
+from orchestrator.batch.run import Forgotten, Lost, Run
 from orchestrator.config.batches_section import BatchesConfig
 from orchestrator.store.base import Store
 
@@ -35,23 +35,32 @@ class Batching:
 
 def batching_of(store: Store, desk: Desk, settings: BatchesConfig) -> Batching:
     """Files and batches in a store, and a runner that is not started."""
-    files = Files(store, settings.max_file_mb)
+    gateway = new_gateway()
+    files = Files(store, settings.max_file_mb, gateway)
     batches = Batches(store, files)
-    return Batching(files, batches, BatchRunner(store, files, batches, desk, settings))
+    return Batching(files, batches, BatchRunner(gateway, store, files, batches, desk, settings))
 
 
 class BatchRunner:
     """One for each gateway."""
 
     def __init__(
-        self, store: Store, files: Files, batches: Batches, desk: Desk, settings: BatchesConfig
+        self,
+        gateway: str,
+        store: Store,
+        files: Files,
+        batches: Batches,
+        desk: Desk,
+        settings: BatchesConfig,
     ) -> None:
         self._parts = (store, files, batches, desk, settings)
         self._batches = batches
         self._settings = settings
-        self._gateway = new_gateway()
+        self._files = files
+        self._store = store
+        self._gateway = gateway
         self._broken: Counter[str] = Counter()
-        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._runs: dict[str, tuple[Batch, asyncio.Task[None]]] = {}
         self._news = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
 
@@ -65,32 +74,42 @@ class BatchRunner:
 
     async def stop(self) -> None:
         """Leave every batch as it is, for whoever goes on with it."""
-        tasks = [task for task in (self._looking, *self._runs.values()) if task is not None]
+        runs = [task for _, task in self._runs.values()]
+        tasks = [task for task in (self._looking, *runs) if task is not None]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        for identifier in self._runs:
-            with suppress(StoreError):
-                await self._batches.release(identifier, self._gateway)
+        for batch, _ in self._runs.values():
+            with suppress(StoreError, UnknownObject):
+                await self._batches.release(batch, self._gateway)
 
     async def _look(self) -> None:
+        waits = False
         while True:
             self._news.clear()
             try:
                 await self._take()
             except StoreError as error:
-                LOGGER.warning("batches wait for the store: %s", error)
+                if not waits:
+                    LOGGER.warning("batches wait for the store: %s", error)
+                waits = True
+            else:
+                if waits:
+                    LOGGER.warning("the store answers again: batches go on")
+                waits = False
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), LOOKS_EVERY_S)
 
     async def _take(self) -> None:
-        self._runs = {name: task for name, task in self._runs.items() if not task.done()}
+        self._runs = {name: pair for name, pair in self._runs.items() if not pair[1].done()}
         if len(self._runs) >= self._settings.at_once:
             return
+        await self._files.clear()
+        known = self._store.forgotten
         async for batch in self._batches.claim(self._gateway):
             if batch.id not in self._runs:
-                self._runs[batch.id] = asyncio.create_task(self._run(batch))
+                self._runs[batch.id] = batch, asyncio.create_task(self._run(batch, known))
             if len(self._runs) >= self._settings.at_once:
                 return
 
@@ -100,18 +119,36 @@ class BatchRunner:
         error = {"code": "internal_error", "message": message}
         return moved(replace(batch, errors=(error,)), "failed", time.time())
 
-    async def _run(self, batch: Batch) -> None:
+    async def _run(self, batch: Batch, known: int) -> None:
         store, files, batches, desk, settings = self._parts
-        run = Run(batch, self._gateway, store, files, batches, desk, settings)
+        run = Run(batch, self._gateway, store, files, batches, desk, settings, known)
         try:
             await run.run()
         except Lost:
             LOGGER.info("batch %s is run by another gateway now", batch.id)
+            await self._clean_up(batch)
+        except Forgotten:
+            LOGGER.warning("batch %s goes on from what the store has not lost", batch.id)
+        except UnknownObject:
+            LOGGER.warning("batch %s is not in the store any more", batch.id)
         except Exception:
             self._broken[batch.id] += 1
             LOGGER.exception("batch %s broke off", batch.id)
-            with suppress(StoreError):
-                if self._broken[batch.id] >= MOST_BREAKS:
-                    await batches.update(batch.id, self._given_up)
-                await batches.release(batch.id, self._gateway)
+            await self._leave(batch)
         self.look()
+
+    async def _clean_up(self, batch: Batch) -> None:
+        """What this gateway has written since another one has ended a batch."""
+        with suppress(StoreError, UnknownObject):
+            now = await self._batches.get(batch.owner, batch.id)
+            if now.ended:
+                await self._batches.clean_up(now)
+
+    async def _leave(self, batch: Batch) -> None:
+        """To be taken up again, or not, if it has broken off too often."""
+        with suppress(StoreError, UnknownObject):
+            if self._broken[batch.id] < MOST_BREAKS:
+                await self._batches.release(batch, self._gateway)
+                return
+            failed = await self._batches.update(batch, self._given_up)
+            await self._batches.clean_up(failed)

@@ -11,6 +11,7 @@ from experts.annotations import is_path, plain
 from experts.components import is_own_class
 from experts.errors import ConfigError
 from experts.own_engines import engine_class
+from orchestrator.store.urls import ca_of, with_ca
 from routers.registry import router_class
 
 Tree = dict[str, Any]
@@ -30,6 +31,8 @@ def anchor_paths(tree: Tree, folder: Path, model: type[BaseModel]) -> None:
     store = tree.get("store")
     if isinstance(store, str) and store.startswith(SQLITE):
         tree["store"] = SQLITE + _absolute(store.removeprefix(SQLITE), folder)
+    elif isinstance(store, str):
+        tree["store"] = _with_anchored_ca(store, folder)
     slots = tree.get("slots")
     _anchor_arguments(slots.get("engine_args") if isinstance(slots, dict) else None, folder)
     for _, router in _mappings(tree.get("routers")):
@@ -39,6 +42,15 @@ def anchor_paths(tree: Tree, folder: Path, model: type[BaseModel]) -> None:
         _anchor_aggregator(aggregator, folder)
     for _, composition in _mappings(tree.get("compositions")):
         _anchor_aggregator(composition.get("aggregator"), folder)
+
+
+def _with_anchored_ca(url: str, folder: Path) -> str:
+    """The URL of a Redis, whose file of a CA is a path as well."""
+    try:
+        ca = ca_of(url)
+    except ValueError:  # The checks report it.
+        return url
+    return url if ca is None else with_ca(url, _absolute(ca, folder))
 
 
 def _anchor_section(section: Tree, model: type[BaseModel] | None, folder: Path) -> None:

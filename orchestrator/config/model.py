@@ -32,6 +32,7 @@ from orchestrator.config.yaml_tree import (
     variables_of,
     with_its_variable,
 )
+from orchestrator.store.urls import addresses_of
 
 __all__ = [
     "BATCH_CLASS",
@@ -86,8 +87,9 @@ class Config(Section):
         json_schema_extra={"pattern": "^(memory|sqlite:.+|rediss?://.+)$"},
         description="Where measured costs, what was learned, files and batches are kept: `memory`"
         " forgets them with the service, `sqlite:FILE` (relative to this file) and"
-        " `redis://HOST:PORT/DB` (or rediss://) keep them. Where nothing is said, `coterie serve`"
-        " keeps them in a file of the user's, below $XDG_STATE_HOME or ~/.local/state.",
+        " `redis://HOST:PORT/DB` (or rediss://; several HOST:PORT with commas are the servers among"
+        " which the primary is looked for) keep them. Where nothing is said, `coterie serve` keeps"
+        " them in a file of the user's, below $XDG_STATE_HOME or ~/.local/state.",
     )
     server: ServerConfig = Field(
         ServerConfig(), description="Where the gateway listens, who may use it, and its bounds."
@@ -178,7 +180,7 @@ def _is_redis(url: str) -> bool:
     """Whether a URL names a host, and no part of a password is taken for something else."""
     try:
         parts: SplitResult = urlsplit(url)
-        named = parts.scheme in ("redis", "rediss") and bool(parts.hostname)
-        return named and parts.port != 0 and "@" not in parts.path + parts.query + parts.fragment
+        named = parts.scheme in ("redis", "rediss") and bool(addresses_of(url))
+        return named and "@" not in parts.path + parts.query + parts.fragment
     except ValueError:
         return False

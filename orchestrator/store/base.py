@@ -14,7 +14,16 @@ class Store(Protocol):
     What several gateways share is changed with `change` alone; `put` is for what only its writer
     reads again. A log takes the first record of every number and keeps it: who adds a record
     again, not knowing whether it was stored before a crash, does no harm.
+
+    A store may lose what it has kept last, as a replica that takes over does. The next writing
+    then does nothing and raises StoreError, and `forgotten` has grown: whoever goes on from what
+    he has written reads anew what there is.
     """
+
+    @property
+    def forgotten(self) -> int:
+        """How often it was found that what had been written is not there any more."""
+        ...
 
     async def get(self, key: str) -> Any:
         """The value, or None."""
@@ -24,6 +33,10 @@ class Store(Protocol):
         """Keep a value."""
         ...
 
+    async def put_all(self, values: Mapping[str, Any]) -> None:
+        """Keep values by their keys, all of them or none."""
+        ...
+
     async def change(self, key: str, update: Update) -> Any:
         """Replace a value by what `update` makes of it, in one step; returns the new value.
 
@@ -31,8 +44,14 @@ class Store(Protocol):
         """
         ...
 
-    async def items(self, prefix: str) -> list[tuple[str, Any]]:
-        """The keys that begin so, with their values, sorted by key."""
+    async def items(
+        self, prefix: str, after: str | None = None, limit: int | None = None, newest: bool = False
+    ) -> list[tuple[str, Any]]:
+        """The keys that begin so, with their values, sorted by key; with `newest`, backwards.
+
+        At most `limit` of them, and only those that come after the key `after`, which begins so
+        and need not be there. Nothing else is read.
+        """
         ...
 
     async def add(self, log: str, records: Mapping[int, bytes]) -> int:

@@ -1,6 +1,7 @@
 """A store that forgets with the process."""
 
 import json
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,12 +16,19 @@ class MemoryStore:
         self._values: dict[str, str] = {}
         self._logs = SqliteStore(None)
 
+    @property
+    def forgotten(self) -> int:
+        return 0
+
     async def get(self, key: str) -> Any:
         raw = self._values.get(key)
         return None if raw is None else json.loads(raw)
 
     async def put(self, key: str, value: Any) -> None:
         self._values[key] = written(value)
+
+    async def put_all(self, values: Mapping[str, Any]) -> None:
+        self._values.update({key: written(value) for key, value in values.items()})
 
     async def change(self, key: str, update: Update) -> Any:
         value = update(await self.get(key))
@@ -30,9 +38,14 @@ class MemoryStore:
             self._values[key] = written(value)
         return value
 
-    async def items(self, prefix: str) -> list[tuple[str, Any]]:
-        found = sorted(pair for pair in self._values.items() if pair[0].startswith(prefix))
-        return [(key, json.loads(raw)) for key, raw in found]
+    async def items(
+        self, prefix: str, after: str | None = None, limit: int | None = None, newest: bool = False
+    ) -> list[tuple[str, Any]]:
+        keys = (key for key in self._values if key.startswith(prefix))
+        follows = operator.lt if newest else operator.gt
+        left = keys if after is None else (key for key in keys if follows(key, after))
+        found = sorted(left, reverse=newest)[:limit]
+        return [(key, json.loads(self._values[key])) for key in found]
 
     async def add(self, log: str, records: Mapping[int, bytes]) -> int:
         return await self._logs.add(log, records)

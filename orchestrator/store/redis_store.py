@@ -1,82 +1,105 @@
 """A store in Redis, which several gateways can share."""
 
 import json
+import logging
+import uuid
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 from experts.errors import StoreError
+from orchestrator.store import redis_scripts
 from orchestrator.store.base import Update, written
-from orchestrator.store.urls import HIDDEN, secrets_of
+from orchestrator.store.urls import HIDDEN, addresses_of, secrets_of, with_one_host
 
+LOGGER = logging.getLogger("coterie.store")
 PREFIX = "coterie:"
 KEYS = f"{PREFIX}keys"
 """A sorted set of all keys that have values: asking Redis for keys by prefix reads all it has."""
 LOGS = f"{PREFIX}log:"
+COUNTS = f"{PREFIX}writes:"
 CONNECT_TIMEOUT_S = 5.0
 CALL_TIMEOUT_S = 2.0
+MOST_CONNECTIONS = 16
+"""Further calls wait for one of them."""
+QUEUE_TIMEOUT_S = 20.0
 RECORDS_PER_CALL = 256
 """Bounds what one call asks of Redis, which answers nobody else meanwhile."""
 MOST_TRIES = 64
-
-# KEYS: the value, the sorted set of keys. ARGV: the key, the value that is expected and the new
-# one, each empty for none.
-CHANGE = """
-local known = redis.call('GET', KEYS[1])
-if (known or '') ~= ARGV[2] then return 0 end
-if ARGV[3] == '' then
-  redis.call('DEL', KEYS[1])
-  redis.call('ZREM', KEYS[2], ARGV[1])
-else
-  redis.call('SET', KEYS[1], ARGV[3])
-  redis.call('ZADD', KEYS[2], 0, ARGV[1])
-end
-return 1
-"""
-ADD = """
-local added = 0
-for i = 1, #ARGV, 2 do added = added + redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) end
-return added
-"""
 
 
 class RedisStore:
     """A Redis database, under keys that begin with `coterie:`."""
 
     def __init__(self, url: str) -> None:
+        """Raises ValueError or TypeError for a URL that it cannot use."""
         # Imported here: a service without Redis starts a sixth of a second sooner.
         from redis import asyncio as redis  # noqa: PLC0415
 
+        from orchestrator.store import redis_faults, redis_hosts  # noqa: PLC0415
+
         self._error: type[Exception] = redis.RedisError
-        self._redis = redis.from_url(
-            url, socket_timeout=CALL_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S
+        self._gone = redis.ConnectionError, redis.TimeoutError
+        self._hint_for = redis_faults.hint_for
+        tls = url.startswith("rediss:")
+        pool = redis.BlockingConnectionPool.from_url(
+            with_one_host(url),
+            max_connections=MOST_CONNECTIONS,
+            timeout=QUEUE_TIMEOUT_S,
+            socket_timeout=CALL_TIMEOUT_S,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
         )
-        self._change = self._redis.register_script(CHANGE)
-        self._add = self._redis.register_script(ADD)
+        pool.connection_class = (
+            redis_hosts.PrimarySSLConnection if tls else redis_hosts.PrimaryConnection
+        )
+        pool.connection_kwargs["hosts"] = redis_hosts.Hosts(addresses_of(url))
+        # What the URL's parameters are not, is found here.
+        pool.make_connection()  # type: ignore[no-untyped-call]
+        self._redis = redis.Redis.from_pool(pool)
+        self._put = self._redis.register_script(redis_scripts.PUT)
+        self._change = self._redis.register_script(redis_scripts.CHANGE)
+        self._add = self._redis.register_script(redis_scripts.ADD)
         self._secrets = secrets_of(url)
+        self._count_key = COUNTS + uuid.uuid4().hex
+        self._acknowledged = 0
+        self._forgotten = 0
+
+    @property
+    def forgotten(self) -> int:
+        return self._forgotten
 
     async def get(self, key: str) -> Any:
         return _parsed(key, await self._raw(key))
 
     async def put(self, key: str, value: Any) -> None:
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.set(PREFIX + key, written(value))
-        pipeline.zadd(KEYS, {key: 0})
-        await self._answer(pipeline.execute())
+        await self.put_all({key: value})
+
+    async def put_all(self, values: Mapping[str, Any]) -> None:
+        pairs = [part for key, value in values.items() for part in (key, written(value))]
+        await self._write(self._put, [KEYS, *(PREFIX + key for key in values)], pairs)
 
     async def change(self, key: str, update: Update) -> Any:
+        known = self._acknowledged, self._forgotten
         for _ in range(MOST_TRIES):
             raw = await self._raw(key)
             value = update(_parsed(key, raw))
             text = "" if value is None else written(value)
-            changed = self._change(keys=[PREFIX + key, KEYS], args=[key, raw or b"", text])
-            if await self._answer(changed):
+            args = [key, raw or b"", text]
+            if await self._write(self._change, [KEYS, PREFIX + key], args, known):
                 return value
         raise StoreError(f"{PREFIX}{key} was changed by others {MOST_TRIES} times meanwhile.")
 
-    async def items(self, prefix: str) -> list[tuple[str, Any]]:
-        low, high = f"[{prefix}".encode(), b"(" + prefix.encode() + b"\xff"
-        found = await self._answer(self._redis.zrangebylex(KEYS, low, high))
-        keys = [key.decode() for key in found]
+    async def items(
+        self, prefix: str, after: str | None = None, limit: int | None = None, newest: bool = False
+    ) -> list[tuple[str, Any]]:
+        low, high = b"[" + prefix.encode(), b"(" + prefix.encode() + b"\xff"
+        bound = None if after is None else b"(" + after.encode()
+        page = {} if limit is None else {"start": 0, "num": limit}
+        if newest:
+            asked = self._redis.zrevrangebylex(KEYS, bound or high, low, **page)
+        else:
+            asked = self._redis.zrangebylex(KEYS, bound or low, high, **page)
+        keys = [key.decode() for key in await self._answer(asked)]
         values: list[tuple[str, Any]] = []
         for start in range(0, len(keys), RECORDS_PER_CALL):
             some = keys[start : start + RECORDS_PER_CALL]
@@ -86,7 +109,7 @@ class RedisStore:
 
     async def add(self, log: str, records: Mapping[int, bytes]) -> int:
         pairs = [part for pair in records.items() for part in pair]
-        return int(await self._answer(self._add(keys=[LOGS + log], args=pairs))) if pairs else 0
+        return int(await self._write(self._add, [LOGS + log], pairs)) if pairs else 0
 
     async def read(self, log: str, start: int, stop: int) -> list[tuple[int, bytes]]:
         found: list[tuple[int, bytes]] = []
@@ -105,21 +128,48 @@ class RedisStore:
         await self._answer(self._redis.unlink(LOGS + log))
 
     async def close(self) -> None:
+        with suppress(StoreError):
+            await self._answer(self._redis.unlink(self._count_key))
         await self._redis.aclose()
 
     async def _raw(self, key: str) -> bytes | None:
         raw: bytes | None = await self._answer(self._redis.get(PREFIX + key))
         return raw
 
+    async def _write(
+        self, script: Any, keys: list[str], args: list[Any], known: tuple[int, int] | None = None
+    ) -> Any:
+        """What a script makes; `known` is what was acknowledged when the caller began."""
+        acknowledged, forgotten = known or (self._acknowledged, self._forgotten)
+        made = script(keys=[self._count_key, *keys], args=[acknowledged, *args])
+        count, *result = await self._answer(made)
+        if result:
+            if forgotten == self._forgotten:
+                self._acknowledged = max(self._acknowledged, count)
+            return result[0]
+        words = f"Redis has lost the last {acknowledged - count} things that it had kept."
+        if forgotten == self._forgotten:
+            self._acknowledged = count
+            self._forgotten += 1
+            LOGGER.warning(words)
+        raise StoreError(
+            words,
+            hint="They are done again where that can be; its settings say what it may lose"
+            " (appendfsync, replicas).",
+        )
+
     async def _answer(self, call: Awaitable[Any]) -> Any:
         try:
             return await call
         except (self._error, OSError) as error:
-            words = str(error)
+            words, hint = str(error), self._hint_for(error)
+            if isinstance(error, self._gone):
+                # It has restarted, or another one has taken over: so others are of no use either.
+                await self._redis.connection_pool.disconnect(inuse_connections=False)
         for secret in self._secrets:
             words = words.replace(secret, HIDDEN)
         # Not its cause, whose words may hold the password.
-        raise StoreError(f"Redis did not answer: {words}")
+        raise StoreError(f"Redis did not answer: {words}", hint=hint)
 
 
 def _parsed(key: str, raw: bytes | None) -> Any:

@@ -22,7 +22,25 @@ CREATE TABLE IF NOT EXISTS records (
 """
 REPLACE = 'INSERT OR REPLACE INTO "values" VALUES (?, ?)'
 ADD = "INSERT OR IGNORE INTO records VALUES (?, ?, ?)"
+ITEMS = 'SELECT key, value FROM "values" WHERE key >= ? AND key < ? AND key IS NOT ? ORDER BY key '
 Found = TypeVar("Found")
+
+
+HINTS = (
+    ("SQLITE_FULL", "Make room on its disk."),
+    ("SQLITE_IOERR", "Its disk refuses; the system's log says more."),
+    ("SQLITE_READONLY", "Let this user write to the file and its folder."),
+    ("SQLITE_CANTOPEN", "Let this user write to the file and its folder."),
+    ("SQLITE_BUSY", "Another process keeps it locked: end that one, or give each its own file."),
+    ("SQLITE_CORRUPT", "Put back a copy, or move the file away."),
+)
+"""What a user can do, by how SQLite's name of an error begins."""
+
+
+def hint_for(error: Exception) -> str:
+    """What to do about an error of SQLite."""
+    name = str(getattr(error, "sqlite_errorname", ""))
+    return next((hint for start, hint in HINTS if name.startswith(start)), "")
 
 
 class SqliteStore:
@@ -39,25 +57,37 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(1, "store")
         self._closed = False
 
+    @property
+    def forgotten(self) -> int:
+        return 0
+
     async def open(self) -> None:
-        """Create or open the file. Raises StoreError."""
-        await self._run(self._open)
+        """Create or open the file, which must let us write. Raises StoreError."""
+        await self._run(self._tried)
 
     async def get(self, key: str) -> Any:
         raw = await self._run(lambda: self._value(key))
         return self._parsed(key, raw)
 
     async def put(self, key: str, value: Any) -> None:
-        text = written(value)
-        await self._run(lambda: self._keep(key, text))
+        await self.put_all({key: value})
+
+    async def put_all(self, values: Mapping[str, Any]) -> None:
+        rows = [(key, written(value)) for key, value in values.items()]
+        await self._run(lambda: self._keep(rows))
 
     async def change(self, key: str, update: Update) -> Any:
         return await self._run(lambda: self._changed(key, update))
 
-    async def items(self, prefix: str) -> list[tuple[str, Any]]:
-        after = prefix + "\U0010ffff"
-        query = 'SELECT key, value FROM "values" WHERE key >= ? AND key < ? ORDER BY key'
-        rows = await self._run(lambda: self._open().execute(query, (prefix, after)).fetchall())
+    async def items(
+        self, prefix: str, after: str | None = None, limit: int | None = None, newest: bool = False
+    ) -> list[tuple[str, Any]]:
+        low, high = prefix, prefix + "\U0010ffff"
+        if after is not None:
+            low, high = (low, after) if newest else (after, high)
+        known = (low, high, after, -1 if limit is None else limit)
+        query = ITEMS + ("DESC LIMIT ?" if newest else "LIMIT ?")
+        rows = await self._run(lambda: self._open().execute(query, known).fetchall())
         return [(key, self._parsed(key, raw)) for key, raw in rows]
 
     async def add(self, log: str, records: Mapping[int, bytes]) -> int:
@@ -96,7 +126,8 @@ class SqliteStore:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"{self._name} did not answer: {error}.") from error
+            hint = hint_for(error)
+            raise StoreError(f"{self._name} did not answer: {error}.", hint=hint) from error
 
     @property
     def _name(self) -> str:
@@ -117,6 +148,10 @@ class SqliteStore:
             self._connection = opened
         return self._connection
 
+    def _tried(self) -> None:
+        with self._transaction():
+            pass
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """What others write meanwhile waits: no write is made from a value that is out of date."""
@@ -135,9 +170,9 @@ class SqliteStore:
         row = self._open().execute(query, (key,)).fetchone()
         return None if row is None else row[0]
 
-    def _keep(self, key: str, text: str) -> None:
+    def _keep(self, rows: list[tuple[str, str]]) -> None:
         with self._transaction() as opened:
-            opened.execute(REPLACE, (key, text))
+            opened.executemany(REPLACE, rows)
 
     def _changed(self, key: str, update: Update) -> Any:
         with self._transaction() as opened:

@@ -1,11 +1,9 @@
 """Pools over slots without processes, configurations made in memory, and gateways over them."""
 
 import asyncio
-import os
-import shutil
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 from batch_lines import ANSWERS
 from pool_rig import Rig
-from redis_process import RedisServer
 from scripted_slot import ScriptedSlot
 from served_gateway import Gateway, LengthEncoder
 
@@ -105,30 +102,6 @@ async def serve(upstream: Any) -> AsyncIterator[Callable[..., Any]]:
 async def gateway(serve: Callable[..., Any]) -> Any:
     """The gateway that most tests share."""
     return await serve()
-
-
-@pytest.fixture(scope="session")
-def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RedisServer]]:
-    binary = shutil.which("redis-server")
-    if binary is None:
-        installable = shutil.which("apt-get") is not None and os.getuid() == 0
-        # The same question that deploy/install-redis.sh asks.
-        (pytest.fail if installable else pytest.skip)("redis-server is missing: `make redis`")
-    with ExitStack() as stack:
-
-        def start(*, keeps: bool = False) -> RedisServer:
-            assert binary is not None
-            server = RedisServer(binary, tmp_path_factory.mktemp("redis"), keeps=keeps)
-            stack.callback(server.end)
-            return server
-
-        yield start
-
-
-@pytest.fixture(scope="session")
-def redis_url(start_redis: Callable[..., RedisServer]) -> str:
-    """The server that most tests share; every test has its own keys in it."""
-    return start_redis().url
 
 
 @pytest.fixture(scope="session")

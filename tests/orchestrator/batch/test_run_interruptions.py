@@ -1,4 +1,4 @@
-"""Batches that are cancelled, whose Redis goes away, and that several gateways could run."""
+"""Batches that are cancelled, whose Redis goes away or forgets, and of several gateways."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import asyncio
 import json
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from batch_lines import asked, client_of, written
+from redis_process import replicated
 
 TEXTS = ("2 + 3?", "9 - 4?", "Capital of Peru?")
 ENDED = ("completed", "failed", "expired", "cancelled")
@@ -90,3 +92,82 @@ async def test_another_gateway_goes_on_where_one_has_stopped(serve: Any, redis_u
         batch = await ended(other, identifier)
         assert batch.request_counts.completed == COUNT
         assert await ids_of(other, batch.output_file_id) == [one["custom_id"] for one in LINES]
+
+
+@pytest.mark.slow
+async def test_of_two_gateways_one_runs_a_batch(serve: Any, redis_url: str) -> None:
+    first = await serve(store=redis_url, batches={"in_flight": 2})
+    second = await serve(store=redis_url, batches={"in_flight": 2})
+    async with client_of(first) as one, client_of(second) as other:
+        identifier = await begun(one)
+        batch = await ended(other, identifier)
+        assert batch.request_counts.completed == COUNT
+        assert await ids_of(other, batch.output_file_id) == [line["custom_id"] for line in LINES]
+        answered = [await answered_by(service) for service in (first, second)]
+    assert sorted(answered) == [0, COUNT]
+
+
+async def answered_by(service: Any) -> int:
+    """How many requests a gateway has answered."""
+    async with httpx.AsyncClient() as http:
+        text = (await http.get(f"{service.base_url}/metrics")).text
+    counts = [line for line in text.splitlines() if line.startswith("coterie_requests_total{")]
+    return sum(int(float(line.rpartition(" ")[2])) for line in counts)
+
+
+@pytest.mark.slow
+async def test_what_a_new_primary_lacks_is_answered_again(
+    serve: Any, start_redis: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    primary, replica, url = replicated(start_redis)
+    async with client_of(await serve(store=url, batches={"in_flight": 2})) as client:
+        identifier = await begun(client)
+        replica.tell("REPLICAOF", "NO", "ONE")  # From now on it gets nothing more.
+        log = f"coterie:log:batch:{identifier}:results"
+        while primary.tell("HLEN", log) < replica.tell("HLEN", log) + 20:
+            await asyncio.sleep(0.01)
+        primary.end()
+        batch = await ended(client, identifier)
+        assert batch.request_counts.completed == COUNT
+        assert await ids_of(client, batch.output_file_id) == [one["custom_id"] for one in LINES]
+    assert f"{identifier} goes on from what the store has not lost" in caplog.text
+    assert "Redis has lost the last" in caplog.text
+
+
+@pytest.mark.slow
+async def test_a_batch_that_redis_has_forgotten_ends_and_others_begin(
+    serve: Any, start_redis: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis = start_redis()  # It keeps nothing.
+    async with client_of(await serve(store=redis.url, batches={"in_flight": 2})) as client:
+        identifier = await begun(client)
+        redis.end()
+        redis.start()
+        while f"{identifier} goes on from" not in caplog.text:
+            await asyncio.sleep(0.05)
+        with pytest.raises(openai.NotFoundError):
+            await client.batches.retrieve(identifier)
+        other = await ended(client, await begun(client))
+        assert other.request_counts.completed == COUNT
+
+
+@pytest.mark.slow
+async def test_a_redis_that_is_full_lets_a_batch_wait(
+    serve: Any, start_redis: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis = start_redis()
+    async with client_of(await serve(store=redis.url, batches={"in_flight": 2})) as client:
+        identifier = await begun(client)
+        redis.tell("CONFIG", "SET", "maxmemory", "1")
+        while f"{identifier} waits for the store" not in caplog.text:
+            await asyncio.sleep(0.05)
+        assert "Raise its `maxmemory`" in caplog.text
+        with pytest.raises(openai.InternalServerError, match="maxmemory"):
+            await client.files.create(file=b"{}", purpose="batch")
+        answer = await client.chat.completions.create(
+            model="sums", messages=[{"role": "user", "content": "2 + 3?"}]
+        )
+        assert answer.choices[0].message.content == "Five."
+        redis.tell("CONFIG", "SET", "maxmemory", "0")
+        batch = await ended(client, identifier)
+        assert batch.request_counts.completed == COUNT

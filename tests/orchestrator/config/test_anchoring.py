@@ -2,12 +2,15 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from config_files import HUB, REMOTE
+from config_files import HUB, REMOTE, problems_of
 
 from orchestrator.config.checks import missing_files
 from orchestrator.config.model import load_config
+
+FAR = {"experts": {"far": REMOTE}}
 
 
 @pytest.mark.parametrize("model", ["./weights", "weights", "../{folder}/weights", "{path}"])
@@ -50,3 +53,26 @@ def test_a_routers_encoder_starts_at_the_file(write: Any, weights: Path, model: 
     found = load_config(write({"experts": {"far": REMOTE}, "routers": {"k": keys}})).routers["k"]
     expected = "org/model" if "/model" in model else str(weights.resolve())
     assert found["encoder"] == {"model": expected}
+
+
+@pytest.mark.parametrize("given", ["tls/ca.pem", "{path}/ca.pem"])
+def test_the_ca_of_a_store_starts_at_the_file(write: Any, tmp_path: Path, given: str) -> None:
+    ca = given.format(path=tmp_path / "tls")
+    store = f"rediss://me:p%40ss@a:1,b:2/0?ssl_ca_certs={ca}&protocol=2"
+    found = parse_qs(urlsplit(load_config(write({"store": store, **FAR})).store).query)
+    assert found == {"ssl_ca_certs": [str(tmp_path / "tls" / "ca.pem")], "protocol": ["2"]}
+
+
+@pytest.mark.parametrize(
+    "store", ["memory", "redis://me:p%40ss@a:1,b:2/0", "rediss://a/0?protocol=2"]
+)
+def test_a_store_without_a_ca_stays_as_it_is(write: Any, store: str) -> None:
+    assert load_config(write({"store": store, **FAR})).store == store
+
+
+@pytest.mark.parametrize(
+    "store", ["redis://a,/0", "redis://a:x,b/0", "redis://,b/0", "redis://a:0/0"]
+)
+def test_a_store_of_which_a_server_cannot_be_read(write: Any, store: str) -> None:
+    (problem,) = problems_of(write({"store": store, **FAR}))
+    assert "store" in problem

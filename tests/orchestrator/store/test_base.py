@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from orchestrator.store.base import Store
 from orchestrator.store.memory_store import MemoryStore
+from orchestrator.store.sqlite_store import SqliteStore
 
 
 def counted(value: Any) -> Any:
@@ -52,6 +53,30 @@ async def test_keys_are_found_by_how_they_begin(store: Store) -> None:
     found = await store.items("found:")
     assert found == [("found:a", 1), ("found:c", 1), ("found:ä/\u2028", 1)]
     assert await store.items("nothing") == []
+
+
+async def test_all_values_are_kept_together(store: Store) -> None:
+    await store.put("all:a", 1)
+    await store.put_all({"all:a": 2, "all:b": [3]})
+    assert await store.items("all:") == [("all:a", 2), ("all:b", [3])]
+
+
+async def test_a_list_is_read_in_pages(store: Store) -> None:
+    for name in ("paged/", "paged:a/", "paged:ab/"):
+        await store.put_all({f"{name}{number:03}": number for number in range(600)})
+    keys = [f"paged:a/{number:03}" for number in range(600)]
+
+    async def page(*given: Any) -> list[str]:
+        return [key for key, _ in await store.items("paged:a/", *given)]
+
+    assert await page() == keys
+    assert await page(None, None, True) == keys[::-1]
+    assert await page(keys[3], 4) == keys[4:8]
+    assert await page(keys[3], 9, True) == [keys[2], keys[1], keys[0]]
+    assert await page("paged:a/0035", 1) == [keys[4]]  # Nothing is there any more.
+    assert await page("paged:a/0035", 1, True) == [keys[3]]
+    assert await page(keys[-1], 5) == []
+    assert await page(None, 0) == []
 
 
 async def test_the_first_record_of_a_number_stays(store: Store) -> None:
@@ -106,3 +131,27 @@ async def test_any_records_are_those_of_a_dictionary(
     wanted = sorted(pair for pair in known.items() if start <= pair[0] < stop)
     assert await store.read("any", start, stop) == wanted
     await store.close()
+
+
+KEYS = st.text("ab/", max_size=3)
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(KEYS, st.integers()),
+    KEYS,
+    st.none() | KEYS,
+    st.none() | st.integers(0, 4),
+    st.booleans(),
+)
+async def test_any_page_is_that_of_a_sorted_list(
+    values: Mapping[str, int], prefix: str, after: str | None, limit: int | None, newest: bool
+) -> None:
+    after = None if after is None else prefix + after
+    wanted = [pair for pair in sorted(values.items(), reverse=newest) if pair[0].startswith(prefix)]
+    if after is not None:
+        wanted = [pair for pair in wanted if (pair[0] < after if newest else pair[0] > after)]
+    for store in (MemoryStore(), SqliteStore(None)):
+        await store.put_all(values)
+        assert await store.items(prefix, after, limit, newest) == wanted[:limit]
+        await store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -48,11 +49,50 @@ async def test_a_disk_that_is_full_is_told_and_nothing_is_lost(tmp_path: Path, s
     store = await stores(f"sqlite:{tmp_path / 'store.db'}")
     await store.add("log", {0: b"x"})
     await store._run(lambda: store._open().execute("PRAGMA max_page_count = 8"))
-    with pytest.raises(StoreError, match="full"):
+    with pytest.raises(StoreError, match=r"full.* Make room"):
         await store.add("log", {1: b"y", 2: bytes(1 << 20)})
     assert await store.numbers("log") == {0}
     await store.add("log", {1: b"y"})
     assert await store.numbers("log") == {0, 1}
+
+
+async def test_a_file_that_another_process_keeps_locked(
+    tmp_path: Path, stores: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.store.sqlite_store.BUSY_TIMEOUT_S", 0.05)
+    url = f"sqlite:{tmp_path / 'store.db'}"
+    store = await stores(url)
+    other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match=r"locked.* end that one"):
+        await store.change("x", lambda _: 1)
+    assert await store.get("x") is None
+    with pytest.raises(ServiceError, match="locked") as caught:
+        await open_store(url)
+    assert "end that one" in caught.value.hint
+    other.execute("ROLLBACK")
+    other.close()
+    assert await store.change("x", lambda _: 1) == 1
+
+
+async def test_a_file_that_cannot_be_written(tmp_path: Path, stores: Any) -> None:
+    store = await stores(f"sqlite:{tmp_path / 'store.db'}")
+    # What SQLite says of such a file, root or not.
+    await store._run(lambda: store._open().execute("PRAGMA query_only = ON"))
+    with pytest.raises(StoreError, match=r"readonly.* Let this user write"):
+        await store.put("x", 1)
+    await store._run(lambda: store._open().execute("PRAGMA query_only = OFF"))
+    await store.put("x", 1)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+async def test_a_file_that_cannot_be_written_is_an_error_of_the_start(tmp_path: Path) -> None:
+    url = f"sqlite:{tmp_path / 'store.db'}"
+    await (await open_store(url)).close()
+    (tmp_path / "store.db").chmod(0o400)
+    with pytest.raises(ServiceError, match="readonly") as caught:
+        await open_store(url)
+    assert "Let this user write" in caught.value.hint
 
 
 @pytest.mark.slow

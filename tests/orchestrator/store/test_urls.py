@@ -14,7 +14,7 @@ from experts.errors import ServiceError, StoreError
 from orchestrator.config.model import Config
 from orchestrator.store.opening import open_store
 from orchestrator.store.redis_store import RedisStore
-from orchestrator.store.urls import redacted
+from orchestrator.store.urls import addresses_of, redacted, secrets_of, with_one_host
 
 PASSWORD = "s3cret-w0rd"
 REMOTE = {"type": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m"}
@@ -39,6 +39,7 @@ def _printed(error: BaseException) -> str:
         "redis://me:{password}@127.0.0.1:{port}/0",
         "rediss://me:{password}@127.0.0.1:{port}/0",
         "redis://127.0.0.1:{port}/0?password={password}",
+        "redis://me:{password}@127.0.0.1:{port},127.0.0.1:{port}/0",
     ],
 )
 async def test_a_redis_that_is_not_there_is_named_without_it(
@@ -47,6 +48,7 @@ async def test_a_redis_that_is_not_there_is_named_without_it(
     with caplog.at_level(logging.DEBUG), pytest.raises(ServiceError) as caught:
         await open_store(url.format(password=PASSWORD, port=closed_port))
     assert f"127.0.0.1:{closed_port}/0 is not reachable" in str(caught.value)
+    assert "me:" not in str(caught.value)
     assert PASSWORD not in _printed(caught.value) + caplog.text
 
 
@@ -97,3 +99,16 @@ def test_a_redacted_url_shows_no_password_that_the_configuration_accepts(passwor
         said = str(error)
     assert secret not in said
     assert said or redacted(url) == "redis://host.test:6379/0"
+
+
+def test_a_url_names_one_server_or_several() -> None:
+    url = "rediss://me:p,w@a.test:1,[::1],B:3/2?protocol=2"
+    assert addresses_of(url) == (("a.test", 1), ("::1", 6379), ("b", 3))
+    assert with_one_host(url) == "rediss://me:p,w@a.test:1/2?protocol=2"
+    assert redacted(url) == "rediss://a.test:1,[::1],b:3/2"
+    assert secrets_of(url) == ("p,w",)
+    assert with_one_host("redis://a/0") == "redis://a/0"
+
+
+def test_what_is_no_secret_is_not_hidden() -> None:
+    assert secrets_of("redis://a/0?db=0&ssl_ca_certs=ca.pem") == ()

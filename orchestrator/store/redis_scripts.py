@@ -1,0 +1,55 @@
+"""What Redis runs in one step. Every writing tells whether what was written before is still there.
+
+A store counts its writings in a key of its own, in Redis. Each script gets the count that Redis has
+acknowledged last, first of ARGV; where Redis knows a smaller one, it has lost writings (a replica
+that was behind took over, or a restart with `appendfsync everysec`): nothing is done then, and the
+smaller count alone is returned. Otherwise the new count is returned, and what came of it.
+"""
+
+COUNT_KEPT_S = 90 * 24 * 3600
+"""The count of a store that was killed goes then; one that is closed takes it away itself."""
+
+_HEAD = """
+local count = tonumber(redis.call('GET', KEYS[1]) or '0')
+if count < tonumber(ARGV[1]) then return {count} end
+"""
+_COUNTED = f"""
+count = count + 1
+redis.call('SET', KEYS[1], count, 'EX', {COUNT_KEPT_S})
+"""
+
+# KEYS: the count, the sorted set of keys, the values. ARGV: the count, then key and value in turns.
+PUT = f"""
+{_HEAD}{_COUNTED}
+for i = 3, #KEYS do
+  redis.call('SET', KEYS[i], ARGV[2 * i - 3])
+  redis.call('ZADD', KEYS[2], 0, ARGV[2 * i - 4])
+end
+return {{count, 1}}
+"""
+
+# KEYS: the count, the sorted set of keys, the value. ARGV: the count, the key, the value that is
+# expected and the new one, each empty for none. Without a new one nothing is counted: a Redis that
+# is full refuses whatever may grow, and must let things go.
+CHANGE = f"""
+{_HEAD}
+local known = redis.call('GET', KEYS[3])
+if (known or '') ~= ARGV[3] then return {{count, 0}} end
+if ARGV[4] == '' then
+  redis.call('DEL', KEYS[3])
+  redis.call('ZREM', KEYS[2], ARGV[2])
+  return {{count, 1}}
+end
+{_COUNTED}
+redis.call('SET', KEYS[3], ARGV[4])
+redis.call('ZADD', KEYS[2], 0, ARGV[2])
+return {{count, 1}}
+"""
+
+# KEYS: the count, the log. ARGV: the count, then number and record in turns.
+ADD = f"""
+{_HEAD}{_COUNTED}
+local added = 0
+for i = 2, #ARGV, 2 do added = added + redis.call('HSETNX', KEYS[2], ARGV[i], ARGV[i + 1]) end
+return {{count, added}}
+"""

@@ -1,0 +1,100 @@
+"""A gateway that runs batches over a store, without models, and dies when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+from experts.errors import RequestError
+from experts.types import Request
+from orchestrator.batch.batches import Batches
+from orchestrator.batch.desk import Answered
+from orchestrator.batch.files import Files
+from orchestrator.batch.line import Line
+from orchestrator.batch.runner import BatchRunner
+from orchestrator.config.batches_section import BatchesConfig
+from orchestrator.request.context import RequestContext
+from orchestrator.request.decider import Foreseen
+from orchestrator.store.base import Store
+
+
+class MortalStore:
+    """A store that answers so many calls; in the next one, done or not, its gateway is killed."""
+
+    def __init__(self, store: Store, calls: float, *, last_is_done: bool = False) -> None:
+        self._store = store
+        self._left = calls
+        self._last_is_done = last_is_done
+        self.died = asyncio.Event()
+
+    @property
+    def forgotten(self) -> int:
+        return self._store.forgotten
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        async def call(*args: Any, **keys: Any) -> Any:
+            self._left -= 1
+            if self._left >= 0 or (self._last_is_done and not self.died.is_set()):
+                done = await getattr(self._store, name)(*args, **keys)
+            if self._left < 0:
+                self.died.set()
+                await asyncio.Event().wait()
+            return done
+
+        return call
+
+
+class PlainDesk:
+    """Answers a line with its own question; it refuses `wrong`, and breaks off at `broken`."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def read(self, line: Line, endpoint: str, request_id: str, owner: str | None) -> RequestContext:
+        if line.body["model"] == "wrong":
+            raise RequestError("It is wrong.")
+        if line.body["model"] == "broken":
+            raise ZeroDivisionError
+        return RequestContext(Request(request_id, "chat/completions", line.body), "any")
+
+    async def foresee(self, contexts: Sequence[RequestContext]) -> Sequence[Foreseen | Answered]:
+        return [Foreseen(frozenset({one.request.body["model"]})) for one in contexts]
+
+    async def answer(self, context: RequestContext) -> Answered:
+        self.asked.append(context.id)
+        if context.request.body["model"] == "silent":
+            await asyncio.Event().wait()
+        status = 400 if context.request.body["model"] == "refused" else 200
+        return Answered(status, context.id, dict(context.request.body), {"prompt_tokens": 1})
+
+    def engine(self, expert: str) -> str | None:
+        return None
+
+    def sizes(self) -> Mapping[str, float]:
+        return {}
+
+    def room(self) -> float:
+        return 0.0
+
+
+class MortalGateway:
+    """Files, batches and their runner, of one gateway."""
+
+    def __init__(self, name: str, store: Any, clock: Callable[[], float]) -> None:
+        self.desk = PlainDesk()
+        self.files = Files(store, 1.0, name, clock)
+        self.batches = Batches(store, self.files, clock)
+        self.runner = BatchRunner(name, store, self.files, self.batches, self.desk, BatchesConfig())
+        self._others = asyncio.all_tasks()
+        self.runner.start()
+
+    def kill(self) -> None:
+        """As by kill -9: what it has begun has no end."""
+        for task in asyncio.all_tasks() - self._others:
+            task.cancel()
+
+
+async def pieces(content: bytes) -> AsyncIterator[bytes]:
+    """What is uploaded."""
+    yield content
