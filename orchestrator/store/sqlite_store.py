@@ -30,7 +30,7 @@ HINTS = (
     ("SQLITE_FULL", "Make room on its disk."),
     ("SQLITE_IOERR", "Its disk refuses; the system's log says more."),
     ("SQLITE_READONLY", "Let this user write to the file and its folder."),
-    ("SQLITE_CANTOPEN", "Let this user write to the file and its folder."),
+    ("SQLITE_CANTOPEN", "Set `store` (sqlite:PATH) to a file in a folder that is there."),
     ("SQLITE_BUSY", "Another process keeps it locked: end that one, or give each its own file."),
     ("SQLITE_CORRUPT", "Put back a copy, or move the file away."),
 )
