@@ -24,7 +24,12 @@ from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from experts.vllm.versions import require_known_vllm
 from orchestrator.batch.runner import Batching, batching_of
-from orchestrator.config.checks import missing_files, strangers, unwritable_files
+from orchestrator.config.checks import (
+    missing_files,
+    strangers,
+    unusable_store,
+    unwritable_files,
+)
 from orchestrator.config.model import Config
 from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.encoder import embedder_of
@@ -42,7 +47,6 @@ from orchestrator.server.metrics import Metrics
 from orchestrator.server.wire.protocol import LISTENER
 from orchestrator.store.base import Store
 from orchestrator.store.opening import open_store
-from orchestrator.store.sqlite_file import unusable_store
 from routers.base import Encoder, Router
 from routers.registry import build, shared_encoder
 

@@ -13,11 +13,10 @@ from experts.footprint.specs import arguments
 from experts.spec import TorchSpec, VllmSpec
 from orchestrator.cli.tables import print_table
 from orchestrator.cli.unreadable import unreadable_files
-from orchestrator.config.checks import missing_files
+from orchestrator.config.checks import missing_files, unusable_store
 from orchestrator.config.memory_checks import describe, footprints
 from orchestrator.config.model import Config, load_config
 from orchestrator.config.slot_checks import this_machine, warnings
-from orchestrator.store.sqlite_file import unusable_store
 
 
 def validate(file: Path) -> None:

@@ -1,5 +1,6 @@
 """Checks of a configuration that look at several keys, or at files, at once."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -210,6 +211,25 @@ def unwritable_files(files: Mapping[str, Path | None]) -> list[str]:
         except OSError as error:
             problems.append(f"{key}: {file} cannot be written ({error.strerror or error}).")
     return problems
+
+
+def unusable_store(store: str) -> list[str]:
+    """Why the file of a store cannot be used; its folder is not made, for it may be misspelt."""
+    kind, _, path = store.partition(":")
+    if kind != "sqlite":
+        return []
+    file = Path(path)
+    if file.is_dir():
+        why = "it is a folder"
+    elif not file.parent.is_dir():
+        why = f"there is no folder {file.parent}; make it first"
+    elif not os.access(file.parent, os.W_OK | os.X_OK):
+        why = f"the folder {file.parent} cannot be written, where SQLite keeps files of its own"
+    elif file.exists() and not os.access(file, os.W_OK):
+        why = "the file is read-only"
+    else:
+        return []
+    return [f"store: {file} cannot be used: {why}."]
 
 
 def _writer(name: str, settings: Mapping[str, Any], key: str) -> str:

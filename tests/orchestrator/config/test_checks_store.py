@@ -9,8 +9,8 @@ import yaml
 
 from experts.errors import ConfigError
 from orchestrator.cli.configuration import validate
-from orchestrator.store import sqlite_file
-from orchestrator.store.sqlite_file import unusable_store
+from orchestrator.config import checks
+from orchestrator.config.checks import unusable_store
 
 REMOTE = {"type": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
 
@@ -50,5 +50,5 @@ def test_what_may_not_be_written(
     file.parent.mkdir()
     file.touch()
     # Not by permissions: whoever runs this may be root, whom they do not hold back.
-    monkeypatch.setattr(sqlite_file.os, "access", lambda path, _: Path(path).name != closed)
+    monkeypatch.setattr(checks.os, "access", lambda path, _: Path(path).name != closed)
     assert words in unusable_store(f"sqlite:{file}")[0]
