@@ -10,10 +10,10 @@ from experts.errors import RequestError, UnknownObject
 from orchestrator.batch.batch import Batch, cancelled, claimed, restored, stored
 from orchestrator.batch.files import Files, new_file_id
 from orchestrator.batch.gateways import is_gone
+from orchestrator.batch.line import ENDPOINTS
 from orchestrator.batch.paging import Page, page
 from orchestrator.store.base import Store
 
-ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 WINDOW, WINDOW_S = "24h", 24 * 3600
 MOST_METADATA, LONGEST_NAME, LONGEST_VALUE = 16, 64, 512
 _KEY = "batch:"

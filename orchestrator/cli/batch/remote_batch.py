@@ -73,13 +73,13 @@ class RemoteBatch:
 
         A service that is away is waited for, up to a minute. Raises ServiceError.
         """
-        started, loads = time.monotonic(), await self._loads()
+        started, loads = time.monotonic(), await self._loaded()
         before: tuple[int, int] | None = None
         while True:
             found = await self._patiently(f"/v1/batches/{identifier}")
             counts, tokens = found["request_counts"], found["usage"]["total_tokens"]
             before = before or (counts["completed"] + counts["failed"], tokens)
-            now = await self._loads()
+            now = await self._loaded()
             progress = Progress(
                 found["status"],
                 counts["total"],
@@ -126,10 +126,14 @@ class RemoteBatch:
                     raise
             await asyncio.sleep(LOOKS_EVERY_S)
 
-    async def _loads(self) -> int | None:
+    async def loads(self) -> dict[str, int]:
+        """Engine -> its loads so far. Raises ServiceError."""
+        pool = await self._call("GET", "/coterie/pool")
+        return {name: int(entry["count"]) for name, entry in pool["loads"].items()}
+
+    async def _loaded(self) -> int | None:
         try:
-            pool = await self._call("GET", "/coterie/pool")
-            return int(sum(entry["count"] for entry in pool["loads"].values()))
+            return sum((await self.loads()).values())
         except (ServiceError, KeyError, TypeError):
             return None  # A service that is not ours, or a key that may not see it.
 

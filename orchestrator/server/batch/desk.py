@@ -22,7 +22,7 @@ from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.bodies.embeddings import check_inputs
 from orchestrator.server.classes import check_class
 from orchestrator.server.errors import body_of, headers_of, status_of
-from orchestrator.server.schemas import parse
+from orchestrator.server.schemas import parse_inner
 
 LOGGER = logging.getLogger("coterie.server")
 OPERATIONS: Mapping[str, Operation] = {
@@ -49,12 +49,7 @@ class BatchDesk:
     def read(self, line: Line, endpoint: str, request_id: str, owner: str | None) -> RequestContext:
         """Raises RequestError."""
         config, operation = self._config, OPERATIONS[endpoint]
-        try:
-            raw = json.dumps(line.body).encode()
-        except RecursionError as error:
-            raise RequestError("`body` is nested too deeply.", param="body") from error
-        # Read again, and so held to what every request is held to: depth, numbers, characters.
-        request, model, extension = parse(raw, operation, request_id)
+        request, model, extension = parse_inner(line.body, operation, request_id)
         if operation == EMBEDDINGS:
             check_inputs(request.body.get("input"), config.server.max_embedding_inputs)
         if extension.request_class is not None:
