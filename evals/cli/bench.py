@@ -66,14 +66,15 @@ def bench_batch(
     config: options.Config = options.DEFAULT_CONFIG,
     lines: Annotated[int, typer.Option(min=1, help="Lines of the file.")] = 10_000,
     rate: Annotated[
-        float, typer.Option(min=0.01, help="Live requests a second, to every expert in turn.")
+        float, typer.Option(min=0.01, help="Live requests a second, to four experts in turn.")
     ] = 2.0,
     seed: Annotated[int, typer.Option(help="Seed of the order of the lines.")] = 0,
     json_out: own.JsonOut = None,
 ) -> None:
-    """Measure a batch beside the bare engines and beside live requests.
+    """Measure a batch beside the bare engines.
 
-    A file for every expert, a router and a panel, in a slot that fits three experts. The exit code
+    A file for every expert, a router and a panel, in a slot that fits three experts; and again
+    beside live requests. The exit code
     is 1 if a target is missed.
     """
     launch("evals.benchmarks.batches.command:batches", config, lines, rate, seed, json_out)

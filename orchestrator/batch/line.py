@@ -83,7 +83,7 @@ def line_of(entry: Mapping[str, Any], urls: Sequence[str] = ENDPOINTS) -> Line:
         raise RequestError("`custom_id` must be a non-empty string.", param="custom_id")
     if entry.get("method") != "POST":
         raise RequestError("`method` must be POST.", param="method")
-    if url not in urls:
+    if not isinstance(url, str) or url not in urls:
         one = f"that of the batch, {urls[0]}" if len(urls) == 1 else f"one of {', '.join(urls)}"
         raise RequestError(f"`url` must be {one}.", param="url")
     if not isinstance(body, dict):

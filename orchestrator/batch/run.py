@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from orchestrator.batch.batch import Batch, Status, moved
 from orchestrator.batch.batches import Batches
 from orchestrator.batch.checking import check, lines_log, results_log
 from orchestrator.batch.desk import Answered, Desk
-from orchestrator.batch.feeding import Engines, Feeder
+from orchestrator.batch.feeding import Engines, Feeder, repeated_loads
 from orchestrator.batch.files import Files
 from orchestrator.batch.line import ANSWER, Result, mistake, parse_line
 from orchestrator.config.batches_section import BatchesConfig
@@ -121,25 +122,43 @@ class Run:
 
     async def _feed(self, numbers: list[int]) -> None:
         """Ask lines in the order of the feeder until none is left."""
-        grouped = [pair async for pair in self._grouped(numbers)]
-        feeder = Feeder(grouped, self.desk.sizes(), self.desk.room(), self.settings.in_flight)
+        calls: Counter[str] = Counter()
+        grouped = [pair async for pair in self._grouped(numbers, calls)]
+        room, settings, kept = self.desk.room(), self.settings, Engines()
+        feeder = Feeder(
+            grouped, room, settings.in_flight, settings.panels_in_flight, self.desk.resident
+        )
+        lines = Counter(engines for _, engines in grouped)
+        again = repeated_loads(lines, room, settings.panels_in_flight)
+        self.batch = replace(self.batch, predicted=asdict(self.desk.predict(calls, again)))
+        started, loads = time.monotonic(), self.desk.loads()
         tasks: dict[asyncio.Task[None], int] = {}
         try:
             while feeder.left:
                 while (number := feeder.next()) is not None:
                     tasks[asyncio.create_task(self._one(number))] = number
+                self.desk.follow(kept, kept := feeder.kept)
                 ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended:
                     task.result()
                     feeder.done(tasks.pop(task))
         finally:
+            self.desk.follow(kept, Engines())
             for task in tasks:
                 task.cancel()
             if tasks:
                 await asyncio.wait(tasks)
+        seconds = round(time.monotonic() - started, 3)
+        real = {"loads": self.desk.loads() - loads, "seconds": seconds}
+        self.batch = replace(self.batch, real=real)
 
-    async def _grouped(self, numbers: list[int]) -> AsyncIterator[tuple[int, Engines]]:
-        """The lines with the engines that they ask; those that are refused get their result."""
+    async def _grouped(
+        self, numbers: list[int], calls: Counter[str]
+    ) -> AsyncIterator[tuple[int, Engines]]:
+        """The lines with the engines that they ask; those that are refused get their result.
+
+        `calls` are counted, of each expert, as many as there may be.
+        """
         for start in range(0, len(numbers), LINES_PER_ROUTING):
             some = numbers[start : start + LINES_PER_ROUTING]
             contexts: dict[int, RequestContext] = {}
@@ -154,7 +173,8 @@ class Run:
                     continue
                 if one.decision is not None and len(self._decisions) < MOST_DECISIONS:
                     self._decisions[number] = one.decision
-                engines = (self.desk.engine(expert) for expert in one.experts)
+                calls += one.calls
+                engines = (self.desk.engine(expert) for expert in one.calls)
                 yield number, frozenset(filter(None, engines))
 
     async def _lines(self, numbers: list[int]) -> list[tuple[int, bytes]]:
@@ -260,7 +280,14 @@ class Run:
 
     def _with_counts(self, one: Batch) -> Batch:
         own = self.batch
-        return replace(one, completed=own.completed, failed=own.failed, tokens=own.tokens)
+        return replace(
+            one,
+            completed=own.completed,
+            failed=own.failed,
+            tokens=own.tokens,
+            predicted=own.predicted,
+            real=own.real,
+        )
 
     async def _finish(self) -> None:
         """Write the files, in the order of the lines, and end."""

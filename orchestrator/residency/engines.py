@@ -132,6 +132,7 @@ class HostedEngine:
             "wake_s": round(costs.wake_s, 3),
             "leave_s": round(costs.leave_s, 3),
             "service_s": round(costs.service_s, 3),
+            "share_s": round(costs.share_s, 6),
             "evictions": self.evictions,
             "failures": state.failures,
             "failed": state.failed,
@@ -174,6 +175,7 @@ class HostedSlot:
             "up": self.state.up,
             "memory_gb": round(self.memory_gb, 3),
             "budget_gb": self.state.budget_gb,
+            "room_gb": round(self.state.budget_gb - self.state.base_gb, 3),
             "restarts": self.restarts,
             "running": self.running,
             "residents": [

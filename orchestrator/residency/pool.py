@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -183,6 +184,21 @@ class ExpertPool:
         """Of what was announced, one request has arrived, or never will."""
         if expert in self._engines:
             self._scheduler.expect_no_more(expert, self._unhurried(request_class))
+
+    def follow(self, before: AbstractSet[str], now: AbstractSet[str]) -> None:
+        """The engines of which a batch asks more as soon as they have answered, and used to.
+
+        They stay while they have work for it, unless requests with an age bound need their room.
+        """
+        for engine in now - before:
+            self._scheduler.follow(engine, 1)
+        for engine in before - now:
+            self._scheduler.follow(engine, -1)
+
+    def resident(self) -> frozenset[str]:
+        """The engines that are loaded, or on their way in."""
+        states = (engine.state for engine in self._engines.values())
+        return frozenset(state.name for state in states if state.resident)
 
     def _unhurried(self, request_class: str) -> bool:
         return self._classes[request_class].max_wait_s is None

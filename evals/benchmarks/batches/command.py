@@ -8,7 +8,7 @@ from evals.benchmarks.batches.bare import ask_engines
 from evals.benchmarks.batches.batch_report import BatchBench, Live, print_batches, write_json
 from evals.benchmarks.batches.live import live_requests
 from evals.benchmarks.batches.served import Served, read_answers, serve_file
-from evals.benchmarks.batches.work import AUTO, Work, calls_of, make_work
+from evals.benchmarks.batches.work import ROOM, Work, calls_of, make_work
 from evals.client.ask import Question
 from evals.client.gateway_process import gateway
 from evals.client.progress import Progress
@@ -55,7 +55,7 @@ async def _through_gateway(
             served, idle_mb, file, folder / "alone.jsonl", "the batch", progress
         )
         progress.say(f"the batch: {alone.seconds:.1f} s, {sum(alone.loads.values())} loads")
-        async with live_requests(served.url, _one_each(work), rate) as stream:
+        async with live_requests(served.url, _live(work), rate) as stream:
             beside = await serve_file(
                 served, idle_mb, file, folder / "beside.jsonl", "beside live requests", progress
             )
@@ -67,8 +67,7 @@ async def _through_gateway(
     return alone, beside, Live(len(waits_s), failed, bound_s, waits_s)
 
 
-def _one_each(work: Work) -> list[Question]:
-    """A question for each expert, and for the router."""
-    single = (*work.config.experts, AUTO)
+def _live(work: Work) -> list[Question]:
+    """A question for each of several experts, of which the slot does not hold all."""
     first = {question.model: question for question in reversed(work.questions)}
-    return [first[name] for name in single if name in first]
+    return [first[name] for name in work.engines if name in first][: ROOM + 1]

@@ -4,12 +4,15 @@ import asyncio
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from experts.errors import CoterieError, InternalError, RequestError
 from experts.types import EMBEDDINGS, Operation
-from orchestrator.batch.desk import Answered
+from orchestrator.batch.desk import Answered, Prediction
+from orchestrator.batch.feeding import Room
 from orchestrator.batch.line import Line
 from orchestrator.config.model import BATCH_CLASS, Config
 from orchestrator.request.context import RequestContext
@@ -18,6 +21,7 @@ from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.presentation import extension
 from orchestrator.request.tracing.sinks import TraceSink
 from orchestrator.request.tracing.trace import Trace
+from orchestrator.residency.forecast import Entry, forecast, is_measured, work_of
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.bodies.embeddings import check_inputs
 from orchestrator.server.classes import check_class
@@ -101,15 +105,49 @@ class BatchDesk:
         spec = self._config.hosted().get(expert)
         return None if spec is None else spec.base or expert
 
-    def sizes(self) -> Mapping[str, float]:
-        """As the pool knows them now."""
-        loads = self._pool.snapshot()["loads"]
-        return {name: float(entry["memory_gb"] or 0.0) for name, entry in loads.items()}
+    def room(self) -> Room:
+        """As the pool knows it now."""
+        snapshot = self._pool.snapshot()
+        sizes = {name: float(entry["memory_gb"]) for name, entry in snapshot["loads"].items()}
+        return Room(sizes, [float(slot["room_gb"]) for slot in snapshot["slots"]])
 
-    def room(self) -> float:
-        """Of all slots."""
-        slots = self._config.slots
-        return slots.count * slots.memory_gb
+    def resident(self) -> AbstractSet[str]:
+        """As the pool knows them now."""
+        return self._pool.resident()
+
+    def follow(self, before: AbstractSet[str], now: AbstractSet[str]) -> None:
+        """Engines with more work for a batch are not unloaded for the work of others."""
+        if before != now:
+            self._pool.follow(before, now)
+
+    def loads(self) -> int:
+        """As the pool counts them."""
+        return sum(entry["count"] for entry in self._pool.snapshot()["loads"].values())
+
+    def predict(self, calls: Mapping[str, int], again: int) -> Prediction:
+        """By what the pool has measured, from what is resident now."""
+        snapshot = self._pool.snapshot()
+        by_engine: Counter[str] = Counter()
+        for expert, count in calls.items():
+            by_engine[self.engine(expert) or ""] += count
+        del by_engine[""]  # Of other servers.
+        entries = snapshot["loads"]
+        in_flight = self._config.batches.in_flight
+        works = [
+            work_of(name, count, in_flight, entries[name]["memory_gb"], entries[name])
+            for name, count in by_engine.items()
+        ]
+        slots = snapshot["slots"]
+        resident = [[copy["engine"] for copy in slot["replicas"]] for slot in slots]
+        found = forecast(works, [slot["room_gb"] for slot in slots], resident)
+        unknown = sorted(expert for expert in calls if not self._is_known(expert, entries))
+        each_s = sum(work.load_s for work in works) / max(1, len(works))
+        seconds = round(found.total_s + again * each_s, 3)
+        return Prediction(found.loads + again, seconds, tuple(unknown))
+
+    def _is_known(self, expert: str, entries: Mapping[str, Entry]) -> bool:
+        engine = self.engine(expert)
+        return engine is not None and is_measured(entries[engine])
 
     def _ours(self, context: RequestContext, error: Exception) -> CoterieError:
         if isinstance(error, CoterieError):

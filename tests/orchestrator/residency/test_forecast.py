@@ -16,7 +16,7 @@ def _works(**seconds: float) -> list[Work]:
 
 
 def test_nothing_to_do_takes_no_time() -> None:
-    assert forecast([], [4.0]) == Forecast(())
+    assert forecast([], [4.0]) == Forecast((), 0.0)
     assert forecast([], [4.0]).total_s == 0.0
 
 

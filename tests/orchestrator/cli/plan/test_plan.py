@@ -216,7 +216,7 @@ async def test_a_running_service_tells_what_loads_cost(plan: Any, write: Any, se
     )
     base, other = (next(r for r in _rows(out) if r.startswith(n)) for n in ("base 1", "other 1"))
     assert base.split()[5] == f"{load_s:.2f}"
-    assert base.endswith("measured")
+    assert base.endswith("partly measured")
     assert other.endswith("assumed")
 
 
