@@ -77,8 +77,9 @@ class Feeder:
     ) -> None:
         """`lines` are numbers with the engines that they ask.
 
-        At most `window` lines are under way, and beside them `panels` of those panels whose engines
-        take turns. `resident` tells which engines are loaded, or on their way in.
+        At most `window` lines are under way, one more of each engine that has just come, and beside
+        them `panels` of those panels whose engines take turns. `resident` tells which engines are
+        loaded, or on their way in.
         """
         groups: dict[Engines, Group] = {}
         for number, engines in lines:
@@ -102,8 +103,8 @@ class Feeder:
 
     @property
     def kept(self) -> Engines:
-        """The engines that should stay: more is asked of them as soon as they have answered."""
-        busy = (one.engines for one in self._others if one.waiting and one.in_flight)
+        """The engines that should stay until they have answered, and been asked all the rest."""
+        busy = (one.engines for one in self._others if one.in_flight)
         return frozenset[str]().union(*busy)
 
     def next(self) -> int | None:
@@ -132,10 +133,11 @@ class Feeder:
         return next((group for group in self._panels if group.waiting), None)
 
     def _next_other(self) -> Group | None:
-        if sum(group.in_flight for group in self._others) >= self._window:
-            return None
         resident = self._resident()
         asking = [one for one in self._others if one.waiting and self._may_ask(one, resident)]
+        if sum(group.in_flight for group in self._others) >= self._window:
+            # What has just come would leave again if nobody asked it.
+            asking = [one for one in asking if one.engines <= resident and not one.in_flight]
         if not asking:
             return None
         self._turn = (self._turn + 1) % len(asking)

@@ -53,6 +53,21 @@ class Run:
     _decisions: dict[int, Decision] = field(default_factory=dict)
     """Of routers, by line, from the routing to the asking."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _kept_order: list[int] = field(default_factory=list)
+    """The lines with a result, in the order in which these came; those of earlier runs first."""
+
+    async def answers(self, start: int, most: int) -> tuple[list[bytes], int]:
+        """Lines of the output as they came, from the `start`th result on, and where to go on.
+
+        Of `most` results at most, of which those without an answer are left out. Raises StoreError.
+        """
+        log, numbers = results_log(self.batch.id), self._kept_order[start : start + most]
+        found: list[bytes] = []
+        for number in numbers:
+            for _, record in await self.store.read(log, number, number + 1):
+                if record.startswith(ANSWER):
+                    found.append(record[1:] + b"\n")
+        return found, start + len(numbers)
 
     async def run(self) -> None:
         """To the end, or until it is cancelled or taken over. Raises Lost."""
@@ -102,6 +117,7 @@ class Run:
         await self._count_anew()
         done = await self._kept(lambda: self.store.numbers(results_log(self.batch.id)))
         every = await self._kept(lambda: self.store.numbers(lines_log(self.batch.id)))
+        self._kept_order = sorted(done)
         keeping = asyncio.create_task(self._keep_results())
         answering = asyncio.create_task(self._feed(sorted(every - done)))
         holding = asyncio.create_task(self._hold())
@@ -241,6 +257,7 @@ class Run:
         except asyncio.CancelledError:
             self._unkept = records | self._unkept
             raise
+        self._kept_order += records
         right = sum(record.startswith(ANSWER) for record in records.values())
         self.batch = replace(
             self.batch,

@@ -52,6 +52,7 @@ class BatchRunner:
         self._gateway = new_gateway()
         self._broken: Counter[str] = Counter()
         self._runs: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, Run] = {}
         self._news = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
 
@@ -62,6 +63,14 @@ class BatchRunner:
     def look(self) -> None:
         """There may be something to do."""
         self._news.set()
+
+    async def answers(self, identifier: str, start: int, most: int) -> tuple[list[bytes], int]:
+        """What a batch that this gateway runs has answered; nothing of others. Raises StoreError.
+
+        As `Run.answers` gives it.
+        """
+        run = self._running.get(identifier)
+        return await run.answers(start, most) if run is not None else ([], start)
 
     async def stop(self) -> None:
         """Leave every batch as it is, for whoever goes on with it."""
@@ -103,6 +112,7 @@ class BatchRunner:
     async def _run(self, batch: Batch) -> None:
         store, files, batches, desk, settings = self._parts
         run = Run(batch, self._gateway, store, files, batches, desk, settings)
+        self._running[batch.id] = run
         try:
             await run.run()
         except Lost:
@@ -114,4 +124,6 @@ class BatchRunner:
                 if self._broken[batch.id] >= MOST_BREAKS:
                     await batches.update(batch.id, self._given_up)
                 await batches.release(batch.id, self._gateway)
+        finally:
+            del self._running[batch.id]
         self.look()

@@ -61,6 +61,13 @@ async def known_costs(
     return found
 
 
+async def carry_costs(source: Store, target: Store, engines: Iterable[str]) -> None:
+    """What one store knows of engines is known to another one, too. Raises StoreError."""
+    for name in engines:
+        if (known := await source.get(_key(name))) is not None:
+            await target.put(_key(name), known)
+
+
 def _key(engine: str) -> str:
     return f"costs:{engine}"
 

@@ -60,7 +60,7 @@ class EngineState:
     unhurried: int = 0
     """Those of them that have no age bound."""
     followed: int = 0
-    """Batches that ask more of it as soon as they have an answer: it has work while it stays."""
+    """Batches that wait for it, or ask more of it as soon as it has answered: it has work."""
     ahead: bool = False
     """It was loaded for expected requests, and none has come since."""
     outlook: Outlook = field(default_factory=Outlook)
