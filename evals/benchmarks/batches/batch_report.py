@@ -55,7 +55,8 @@ class BatchBench:
 
 def verdicts(bench: BatchBench) -> list[Verdict]:
     """Every target with its measurement."""
-    most = max(bench.alone.loads.values())
+    loads, most = sum(bench.alone.loads.values()), max(bench.alone.loads.values())
+    predicted = bench.alone.forecast["predicted"]["loads"]
     live = bench.live
     failed = bench.alone.failed + bench.beside.failed + live.failed
     return [
@@ -69,6 +70,10 @@ def verdicts(bench: BatchBench) -> list[Verdict]:
             most <= bench.stages,
             f"no engine was loaded more than {_times(most)} (target: once for each of"
             f" {bench.stages} stages)",
+        ),
+        Verdict(
+            predicted == loads,
+            f"{loads} loads, of which {predicted} were predicted (target: all, and no more)",
         ),
         Verdict(
             live.p99_s <= live.bound_s,
@@ -112,13 +117,19 @@ def print_batches(console: Console, bench: BatchBench) -> int:
             "bare engines",
             f"{bare.seconds:.1f}",
             f"{alone.lines / bare.seconds:.0f}",
-            "",
-            "",
-            "",
-            "",
+            *[""] * 5,
         ),
     ]
-    columns = ("", "seconds", "lines/s", "loads", "idle MB", "first third", "last third")
+    columns = (
+        "",
+        "seconds",
+        "lines/s",
+        "predicted s",
+        "loads",
+        "idle MB",
+        "first third",
+        "last third",
+    )
     print_table(console, columns, rows, bold=0)
     say(console)
     return print_verdicts(console, verdicts(bench))
@@ -136,6 +147,7 @@ def _row(name: str, served: Served) -> Sequence[str]:
         name,
         f"{served.seconds:.1f}",
         f"{served.lines_per_s:.0f}",
+        f"{served.forecast['predicted']['seconds']:.1f}",
         str(sum(served.loads.values())),
         f"{memory.idle:.0f}",
         f"{memory.first_third:.0f}",
