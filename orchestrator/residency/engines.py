@@ -25,6 +25,9 @@ from orchestrator.residency.machine.queues import EngineQueue
 from orchestrator.residency.machine.state import EngineState, Phase, SlotState
 from orchestrator.residency.slot import Slot
 
+IN_ORDER = {"scheduling_policy": "priority"}
+"""VLLM lets those begin first, and stay where its cache is full, whose `priority` is lowest."""
+
 
 @dataclass(slots=True, eq=False)
 class HostedEngine:
@@ -236,7 +239,7 @@ def planned_loads(
             bound = {"max_num_seqs": spec.max_num_seqs}
             load = EngineLoad(name, spec.model, bound, memory_gb=memory_gb, kind="torch")
         elif isinstance(spec, VllmSpec):
-            args = completed(arguments(spec, slots.engine_args), found, device)
+            args = IN_ORDER | completed(arguments(spec, slots.engine_args), found, device)
             adapters, aliases = adapters_of(name, specs), aliases_of(name, specs)
             load = EngineLoad(name, spec.model, args, adapters, aliases, memory_gb)
         else:

@@ -16,7 +16,7 @@ from experts.files.versions import told_versions
 from experts.guarded import GuardedEngine
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.persona import with_persona
-from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec
+from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec, VllmSpec
 from orchestrator.config.model import Config
 from orchestrator.residency.engines import HostedEngine
 from orchestrator.residency.machine.policy import Policy, decide
@@ -26,6 +26,8 @@ from orchestrator.residency.slot import Slot
 from orchestrator.store.base import Store
 from orchestrator.store.memory_store import MemoryStore
 
+LATER = 1
+"""The `priority` of requests without an age bound; that of others is 0."""
 MOST_PLACES = 4096
 """Engines that are kept for their next request; slots that come back have new addresses."""
 
@@ -81,11 +83,11 @@ class ExpertPool:
         )
         self._engines = {name: self._scheduler.view.engine_of(name) for name in config.hosted()}
         self._remote = {
-            name: with_persona(_remote_engine(name, spec, client), spec.system, spec.defaults)
+            name: with_persona(_remote_engine(name, spec, client), spec.system, spec.defaults.given)
             for name, spec in config.experts.items()
             if not spec.hosted
         }
-        self._hosted: dict[tuple[str, str], tuple[str | None, Engine]] = {}
+        self._hosted: dict[tuple[str, str, bool], tuple[str | None, Engine]] = {}
         self._gates = {
             name: _Gate(asyncio.Semaphore(spec.max_in_flight), spec.max_queued)
             for name, spec in config.experts.items()
@@ -132,19 +134,26 @@ class ExpertPool:
             return await self._take_remote(expert)
         max_wait_s = self._classes[request_class].max_wait_s
         place = await self._scheduler.acquire(expert, max_wait_s, stage)
-        engine = self._hosted_engine(expert, place)
+        engine = self._hosted_engine(expert, place, later=max_wait_s is None)
         release = partial(self._scheduler.release, place)
         return Lease(engine, place.queue_ms, place.load_ms, place.slot, release)
 
-    def _hosted_engine(self, expert: str, place: Place) -> Engine:
-        """The engine of an expert where it lies now; made once for each place."""
-        token, engine = self._hosted.get((expert, place.url), (None, None))
+    def _hosted_engine(self, expert: str, place: Place, *, later: bool) -> Engine:
+        """The engine of an expert where it lies now; made once for each place.
+
+        In it, requests that may come `later` wait for those that may not.
+        """
+        key = (expert, place.url, later)
+        token, engine = self._hosted.get(key, (None, None))
         if engine is None or token != place.token:
             spec = self._experts[expert]
             endpoint = Endpoint(expert, f"{place.url}/v1", expert, place.token)
             served = OpenAIEngine(endpoint, self._client)
-            engine = with_persona(served, spec.system, spec.defaults)
-            self._hosted[expert, place.url] = place.token, engine
+            defaults = spec.defaults.given
+            if later and isinstance(spec, VllmSpec):
+                defaults = {"priority": LATER, **defaults}
+            engine = with_persona(served, spec.system, defaults)
+            self._hosted[key] = place.token, engine
             if len(self._hosted) > MOST_PLACES:
                 self._hosted.pop(next(iter(self._hosted)))
         return engine
