@@ -59,8 +59,8 @@ class Desk(Protocol):
         """What the slots can hold."""
         ...
 
-    def resident(self) -> AbstractSet[str]:
-        """The engines that are loaded, or on their way in."""
+    def resident(self) -> Mapping[str, str]:
+        """The engines that are loaded, or on their way in, each with its slot."""
         ...
 
     def follow(self, before: AbstractSet[str], now: AbstractSet[str]) -> None:

@@ -8,9 +8,8 @@ meanwhile the other lines of an engine are asked while it is there.
 """
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 Engines = frozenset[str]
@@ -73,13 +72,13 @@ class Feeder:
         room: Room,
         window: int,
         panels: int,
-        resident: Callable[[], AbstractSet[str]],
+        resident: Callable[[], Mapping[str, str]],
     ) -> None:
         """`lines` are numbers with the engines that they ask.
 
         At most `window` lines are under way, one more of each engine that has just come, and beside
         them `panels` of those panels whose engines take turns. `resident` tells which engines are
-        loaded, or on their way in.
+        loaded, or on their way in, and in which slot.
         """
         groups: dict[Engines, Group] = {}
         for number, engines in lines:
@@ -88,7 +87,6 @@ class Feeder:
         taking_turns = panels_in_turns(groups, room)
         self._panels = [one for one in longest_first if one.engines in taking_turns]
         self._others = [one for one in longest_first if one.engines not in taking_turns]
-        self._turn = 0
         self._room = room
         self._window = window
         self._most_panels = panels
@@ -110,8 +108,7 @@ class Feeder:
     def next(self) -> int | None:
         """The line to ask now; None while enough are under way, or none is left.
 
-        Panels come first. Groups whose engines are there go before others, and take turns, so that
-        no slot is without work.
+        Panels come first.
         """
         group = self._next_panel() or self._next_other()
         if group is None:
@@ -137,18 +134,29 @@ class Feeder:
         asking = [one for one in self._others if one.waiting and self._may_ask(one, resident)]
         if sum(group.in_flight for group in self._others) >= self._window:
             # What has just come would leave again if nobody asked it.
-            asking = [one for one in asking if one.engines <= resident and not one.in_flight]
+            asking = [one for one in asking if one.engines <= resident.keys() and not one.in_flight]
         if not asking:
             return None
-        self._turn = (self._turn + 1) % len(asking)
-        return min(
-            (asking[(self._turn + step) % len(asking)] for step in range(len(asking))),
-            key=lambda one: (not one.engines <= resident, one.in_flight),
-        )
+        busy: Counter[str] = Counter()
+        for one in self._others:
+            for slot in {resident.get(name, "") for name in one.engines}:
+                busy[slot] += one.in_flight
 
-    def _may_ask(self, group: Group, resident: AbstractSet[str]) -> bool:
+        def rank(group: Group) -> tuple[bool, bool, int, int]:
+            """A line of each group first, so that its engines come; then what is there.
+
+            Of that, the slot with the least to do, and in it the group that is under way: engines
+            answer faster one after the other than side by side.
+            """
+            there = group.engines <= resident.keys()
+            least = min((busy[resident.get(name, "")] for name in group.engines), default=0)
+            return group.in_flight > 0, not there, least, -group.in_flight
+
+        return min(asking, key=rank)
+
+    def _may_ask(self, group: Group, resident: Mapping[str, str]) -> bool:
         """While panels take turns, one line of each group waits for its engine to come."""
-        if group.opened or group.engines <= resident:
+        if group.opened or group.engines <= resident.keys():
             return True
         return bool(self._panels) and not group.in_flight
 
@@ -162,7 +170,7 @@ class Feeder:
         if self._panels or not closed:
             return
         resident = self._resident()
-        closed.sort(key=lambda one: not one.engines <= resident)
+        closed.sort(key=lambda one: not one.engines <= resident.keys())
         for group in closed:
             busy = [one.engines for one in self._others if one.opened and one.waiting]
             group.opened = not busy or self._room.holds(group.engines.union(*busy))

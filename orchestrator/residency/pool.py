@@ -20,7 +20,7 @@ from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec, VllmSp
 from orchestrator.config.model import Config
 from orchestrator.residency.engines import HostedEngine
 from orchestrator.residency.machine.policy import Policy, decide
-from orchestrator.residency.machine.state import FIRST
+from orchestrator.residency.machine.state import FIRST, Phase
 from orchestrator.residency.scheduler import Place, Scheduler
 from orchestrator.residency.slot import Slot
 from orchestrator.store.base import Store
@@ -204,10 +204,10 @@ class ExpertPool:
         for engine in before - now:
             self._scheduler.follow(engine, -1)
 
-    def resident(self) -> frozenset[str]:
-        """The engines that are loaded, or on their way in."""
-        states = (engine.state for engine in self._engines.values())
-        return frozenset(state.name for state in states if state.resident)
+    def resident(self) -> dict[str, str]:
+        """The engines that are loaded, or on their way in, each with a slot of it."""
+        replicas = (r for e in self._engines.values() for r in e.state.replicas)
+        return {r.engine.name: r.slot.id for r in replicas if r.phase is not Phase.DRAINING}
 
     def _unhurried(self, request_class: str) -> bool:
         return self._classes[request_class].max_wait_s is None

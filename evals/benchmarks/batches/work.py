@@ -18,6 +18,8 @@ ROOM = 3
 """Experts that the slot fits: a panel, and none beside it."""
 PROCESS_GB = 1.6
 """What the slot's process takes at most, so that a fourth expert never fits."""
+RUNS = 128
+"""Requests that an engine of the zoo runs at once: more would wait in it, and so for its end."""
 PATIENCE_S = 3600.0
 """A line may wait: neither a lease nor a budget ends before."""
 AUTO, PANEL = "pool/auto", "pool/panel"
@@ -69,9 +71,14 @@ def _question(tasks: Mapping[str, Task], model: str, number: int) -> Question:
     return replace(Question.of(task, sample, model), id=f"{model}-{number}")
 
 
+def _alone(spec: VllmSpec) -> VllmSpec:
+    """In a slot of which it takes its part; no more is under way than its engine runs at once."""
+    return as_copy(spec).model_copy(update={"max_in_flight": RUNS})
+
+
 def _config(zoo: Config, router: str) -> Config:
     experts = {
-        name: as_copy(spec) if isinstance(spec, VllmSpec) and spec.base is None else spec
+        name: _alone(spec) if isinstance(spec, VllmSpec) and spec.base is None else spec
         for name, spec in zoo.hosted().items()
     }
     room = {"count": 1, "memory_gb": ROOM * EXPERT_GB + PROCESS_GB, "preload": False}

@@ -111,7 +111,7 @@ class BatchDesk:
         sizes = {name: float(entry["memory_gb"]) for name, entry in snapshot["loads"].items()}
         return Room(sizes, [float(slot["room_gb"]) for slot in snapshot["slots"]])
 
-    def resident(self) -> AbstractSet[str]:
+    def resident(self) -> Mapping[str, str]:
         """As the pool knows them now."""
         return self._pool.resident()
 

@@ -19,7 +19,7 @@ def feeder(
     groups: list[Engines], budgets: list[float], window: int = 4, panels: int = 5, there: str = ""
 ) -> Feeder:
     room = Room(ONE_GB, budgets)
-    return Feeder(enumerate(groups), room, window, panels, lambda: frozenset(there))
+    return Feeder(enumerate(groups), room, window, panels, lambda: dict.fromkeys(there, "s"))
 
 
 @given(GROUPS, BUDGETS, st.integers(1, 8), st.integers(1, 8), st.data())
@@ -29,7 +29,7 @@ def test_every_line_is_asked_once_within_the_bounds(
     there: set[str] = set()
     room = Room(ONE_GB, budgets)
     turns = panels_in_turns(groups, room)
-    one = Feeder(enumerate(groups), room, window, panels, lambda: there)
+    one = Feeder(enumerate(groups), room, window, panels, lambda: dict.fromkeys(there, "s"))
     asked: list[int] = []
     running: list[int] = []
     while one.left:
@@ -55,6 +55,14 @@ def drained(one: Feeder, groups: list[Engines]) -> list[Engines]:
             order.append(groups[number])
         one.done(number)
     return order
+
+
+def test_a_slot_answers_one_group_after_the_other_and_no_slot_is_without_work() -> None:
+    a, b, c = frozenset("a"), frozenset("b"), frozenset("c")
+    groups = [a] * 20 + [b] * 19 + [c] * 18
+    slots = {"a": "one", "b": "one", "c": "two"}
+    one = Feeder(enumerate(groups), Room(ONE_GB, [2.0, 1.0]), 11, 5, lambda: slots)
+    assert Counter(groups[number] for number in asked_by(one)) == {a: 4, b: 1, c: 6}
 
 
 def test_what_is_there_goes_first_then_the_longest() -> None:
@@ -83,7 +91,7 @@ def test_beside_panels_a_line_waits_for_its_engine_and_the_others_follow() -> No
     panel, single = frozenset("ab"), frozenset("a")
     groups = [panel, single, single, single, frozenset("c")]
     there: set[str] = set()
-    one = Feeder(enumerate(groups), Room(ONE_GB, [1.0]), 4, 5, lambda: there)
+    one = Feeder(enumerate(groups), Room(ONE_GB, [1.0]), 4, 5, lambda: dict.fromkeys(there, "s"))
     assert sorted(asked_by(one)) == [0, 1, 4]
     there.add("a")
     one.done(1)
