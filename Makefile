@@ -12,7 +12,7 @@ ENGINE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 LOCK := deploy/locks/$(ENGINE).txt
 REAL_TASKS := -t geography -t translation -t examples/real/tasks
 
-.PHONY: help setup redis demo serve eval harness real demo-real bench bench-swap bench-slot bench-fusion bench-panel gpu-check zoo profile test test-fast test-real check fmt lock clean
+.PHONY: help setup redis demo serve eval harness real demo-real bench bench-swap bench-batch bench-slot bench-fusion bench-panel gpu-check zoo profile test test-fast test-real check fmt lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -50,6 +50,9 @@ bench: $(READY) ## the gateway beside the expert's own endpoint, side by side
 
 bench-swap: $(READY) ## more experts than memory: ours, first come + LRU, a load per request
 	@$(BIN)/coterie bench-swap --config $(CONFIG)
+
+bench-batch: $(READY) ## a file of 10,000 lines, beside the bare engines and beside live requests
+	@$(BIN)/coterie bench-batch --config $(CONFIG)
 
 bench-fusion: $(READY) ## composite models beside their members, self-contrast beside greedy
 	@$(BIN)/coterie bench-fusion --config $(CONFIG)

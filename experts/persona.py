@@ -92,9 +92,12 @@ class _ServedPersona(Persona):
         return await self._engine.call(method, path, body and self._with_system(dict(body)))
 
 
-def with_persona(engine: Engine, system: str | None, sampling: Sampling) -> Engine:
-    """The engine, asked as its expert is configured; itself where there is nothing to add."""
-    if system is None and not sampling.given:
+def with_persona(engine: Engine, system: str | None, defaults: Mapping[str, Any]) -> Engine:
+    """The engine, asked as its expert is configured; itself where there is nothing to add.
+
+    `defaults` are fields of requests that have none of their own.
+    """
+    if system is None and not defaults:
         return engine
     kind = _ServedPersona if isinstance(engine, HasEndpoints) else Persona
-    return kind(engine, system, sampling.given)
+    return kind(engine, system, defaults)

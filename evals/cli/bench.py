@@ -62,6 +62,24 @@ def bench_swap(
     launch("evals.benchmarks.swap.command:swap", config, *arguments)
 
 
+def bench_batch(
+    config: options.Config = options.DEFAULT_CONFIG,
+    lines: Annotated[int, typer.Option(min=1, help="Lines of the file.")] = 10_000,
+    rate: Annotated[
+        float, typer.Option(min=0.01, help="Live requests a second, to four experts in turn.")
+    ] = 2.0,
+    seed: Annotated[int, typer.Option(help="Seed of the order of the lines.")] = 0,
+    json_out: own.JsonOut = None,
+) -> None:
+    """Measure a batch beside the bare engines.
+
+    A file for every expert, a router and a panel, in a slot that fits three experts; and again
+    beside live requests. The exit code
+    is 1 if a target is missed.
+    """
+    launch("evals.benchmarks.batches.command:batches", config, lines, rate, seed, json_out)
+
+
 def bench_slot(
     resident: Annotated[str, typer.Argument(help="The expert that is asked all the time.")],
     busy: Annotated[str, typer.Argument(help="The expert that loads, reads and writes beside it.")],

@@ -24,9 +24,8 @@ from orchestrator.cli.plan.tokens import LETTERS_PER_TOKEN
 from orchestrator.cli.ps import fetch
 from orchestrator.config.model import Config
 from orchestrator.request.plan import prices_of
-from orchestrator.residency.cost_store import CostStore
+from orchestrator.residency.cost_store import known_costs
 from orchestrator.residency.forecast import forecast
-from orchestrator.residency.machine.costs import Costs
 from orchestrator.store.opening import open_store
 
 Known = Mapping[str, Mapping[str, Any]]
@@ -75,8 +74,11 @@ async def dry_run(
     for share in shares:
         if share.hosted:
             work = add_costs(share, settings, known)
-            # Not in waves of what the engine could take: this many are under way at once.
-            share.work_s = share.calls.total() * share.service_s / options.in_flight
+            measured = known.get(share.engine, {}).get("measured", ())
+            share.measured = {"load_s", "service_s"} <= set(measured)
+            if "share_s" not in measured:
+                # Not in waves of what the engine could take: this many are under way at once.
+                share.work_s = share.calls.total() * share.service_s / options.in_flight
             works.append(replace(work, work_s=share.work_s))
     found = forecast(works, [settings.slots.memory_gb] * settings.slots.count)
     hosted = [share for share in shares if share.hosted]
@@ -123,20 +125,14 @@ async def _stored(settings: Config, progress: Progress) -> dict[str, dict[str, A
     if settings.store == "memory":
         return {}
     store = await open_store(settings.store)
-    found = {}
     try:
-        for name in settings.hosted():
-            costs = Costs()
-            await CostStore(store, progress.say).recall(name, costs)
-            if costs.known:
-                found[name] = _entry(costs.measurements())
+        return await known_costs(store, settings.hosted(), progress.say)
     finally:
         await store.close()
-    return found
 
 
 def _entry(costs: Mapping[str, float]) -> dict[str, Any]:
-    return {**costs, "count": int({"load_s", "service_s"} <= costs.keys())}
+    return {**costs, "measured": sorted(costs)}
 
 
 def print_dry_run(console: Console, dry: DryRun) -> int:

@@ -41,6 +41,10 @@ class Batch:
     completed: int = 0
     failed: int = 0
     tokens: Mapping[str, int] = field(default_factory=dict)
+    predicted: Mapping[str, Any] | None = None
+    """What its last run was expected to take: `loads`, `seconds`, and whose costs are `unknown`."""
+    real: Mapping[str, Any] | None = None
+    """What that took: `loads` of the pool, for whomever, and `seconds`."""
     errors: tuple[Mapping[str, Any], ...] = ()
     """Why the whole of it failed."""
     holder: str | None = None
@@ -92,6 +96,7 @@ class Batch:
                 "total_tokens": sum(self.tokens.values()),
             },
             "metadata": dict(self.metadata) if self.metadata is not None else None,
+            "coterie": {"predicted": self.predicted, "real": self.real},
         }
 
 

@@ -12,10 +12,10 @@ from orchestrator.batch.checking import lines_log, results_log
 from orchestrator.batch.files import Files
 from orchestrator.batch.gateways import is_gone
 from orchestrator.batch.keys import made_at, new_id, owned, under
+from orchestrator.batch.line import ENDPOINTS
 from orchestrator.batch.paging import Page, page
 from orchestrator.store.base import Store
 
-ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 WINDOW, WINDOW_S = "24h", 24 * 3600
 MOST_METADATA, LONGEST_NAME, LONGEST_VALUE = 16, 64, 512
 _KIND = "batch"

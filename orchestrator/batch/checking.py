@@ -7,7 +7,7 @@ from typing import Any
 from experts.errors import RequestError
 from orchestrator.batch.batch import Batch
 from orchestrator.batch.files import lines
-from orchestrator.batch.line import custom_id_of, mistake, parse_line
+from orchestrator.batch.line import custom_id_of, mistake, parse_line, too_long
 from orchestrator.store.base import Store
 
 LINES_AT_ONCE = 500
@@ -54,8 +54,7 @@ async def check(
             return found
         try:
             if len(raw) > longest:
-                most = f"{longest / (1 << 20):g} MB (batches.max_line_mb)"
-                raise RequestError(f"The line is longer than {most}.")
+                raise too_long(longest / (1 << 20))
             line = parse_line(raw, batch.endpoint)
         except RequestError as error:
             found.mistakes += 1

@@ -1,12 +1,24 @@
 """What a batch needs of the service: somebody who reads a line's body, routes it and answers it."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from orchestrator.batch.feeding import Room
 from orchestrator.batch.line import Line
 from orchestrator.request.context import RequestContext
 from orchestrator.request.decider import Foreseen
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What is expected of a run."""
+
+    loads: int
+    seconds: float
+    unknown: tuple[str, ...] = ()
+    """Who is called whose costs have not been measured, or never are: those of other servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +55,25 @@ class Desk(Protocol):
         """What has to be loaded for an expert; None where it is remote."""
         ...
 
-    def sizes(self) -> Mapping[str, float]:
-        """GB of each engine that has to be loaded."""
+    def room(self) -> Room:
+        """What the slots can hold."""
         ...
 
-    def room(self) -> float:
-        """GB of all slots together."""
+    def resident(self) -> Mapping[str, str]:
+        """The engines that are loaded, or on their way in, each with its slot."""
+        ...
+
+    def follow(self, before: AbstractSet[str], now: AbstractSet[str]) -> None:
+        """More is asked of the engines `now` as soon as they have answered, and was of `before`."""
+        ...
+
+    def loads(self) -> int:
+        """Loads of engines so far, for whomever."""
+        ...
+
+    def predict(self, calls: Mapping[str, int], again: int) -> Prediction:
+        """What so many calls of experts will take from now on.
+
+        Each engine is loaded once, and `again` times one or another of them.
+        """
         ...

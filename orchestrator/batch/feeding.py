@@ -1,14 +1,55 @@
 """In which order the lines of a batch are asked. Pure.
 
-Lines that ask the same engines are a group. Groups are opened longest first, as many as fit into
-the slots together: what is open stays loaded, and every engine is loaded once for all its lines.
+Lines that ask the same engines are a group. Where everything fits into the slots, or a group asks
+one engine, groups are opened longest first, as many as fit together: what is open stays loaded, and
+every engine is loaded once for all its lines. Panels whose engines cannot all be loaded together
+come first, many of them at once, so that each engine is loaded once for what all of them ask it;
+meanwhile the other lines of an engine are asked while it is there.
 """
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+import math
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Engines = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the slots can hold."""
+
+    sizes: Mapping[str, float]
+    """GB of each engine."""
+    budgets: Sequence[float]
+    """GB of each slot."""
+
+    def holds(self, engines: Iterable[str]) -> bool:
+        """Whether all of them can be loaded at once, each in one slot: the largest come first."""
+        left = sorted(self.budgets, reverse=True)
+        for size in sorted((self.sizes.get(name, 0.0) for name in engines), reverse=True):
+            found = next((n for n, budget in enumerate(left) if size <= budget), None)
+            if found is None:
+                return False
+            left[found] -= size
+        return True
+
+
+def panels_in_turns(groups: Iterable[Engines], room: Room) -> frozenset[Engines]:
+    """Those that ask several engines, unless all engines of the batch can be loaded together."""
+    every = frozenset(groups)
+    together = room.holds(frozenset[str]().union(*every))
+    return frozenset(one for one in every if len(one) > 1 and not together)
+
+
+def repeated_loads(groups: Mapping[Engines, int], room: Room, panels: int) -> int:
+    """Loads beside one of each engine, where more panels take turns than are asked at once.
+
+    `groups` have so many lines, of which `panels` panels are asked at once.
+    """
+    taking_turns = panels_in_turns(groups, room)
+    turns = math.ceil(sum(groups[one] for one in taking_turns) / panels)
+    return max(0, turns - 1) * len(frozenset[str]().union(*taking_turns))
 
 
 @dataclass(slots=True)
@@ -18,29 +59,38 @@ class Group:
     engines: Engines
     waiting: deque[int] = field(default_factory=deque)
     in_flight: int = 0
+    opened: bool = False
+    """Whether there is room for its engines beside those of others that are open."""
 
 
 class Feeder:
-    """Says which line is asked next, while at most `window` are under way."""
+    """Says which line is asked next."""
 
     def __init__(
         self,
         lines: Iterable[tuple[int, Engines]],
-        sizes: Mapping[str, float],
-        room: float,
+        room: Room,
         window: int,
+        panels: int,
+        resident: Callable[[], Mapping[str, str]],
     ) -> None:
-        """`lines` are numbers with the engines that they ask; `sizes` and `room` are GB."""
+        """`lines` are numbers with the engines that they ask.
+
+        At most `window` lines are under way, one more of each engine that has just come, and beside
+        them `panels` of those panels whose engines take turns. `resident` tells which engines are
+        loaded, or on their way in, and in which slot.
+        """
         groups: dict[Engines, Group] = {}
         for number, engines in lines:
             groups.setdefault(engines, Group(engines)).waiting.append(number)
         longest_first = sorted(groups.values(), key=lambda group: -len(group.waiting))
-        self._closed = deque(longest_first)
-        self._open: list[Group] = []
-        self._turn = 0
-        self._sizes = sizes
+        taking_turns = panels_in_turns(groups, room)
+        self._panels = [one for one in longest_first if one.engines in taking_turns]
+        self._others = [one for one in longest_first if one.engines not in taking_turns]
         self._room = room
         self._window = window
+        self._most_panels = panels
+        self._resident = resident
         self._groups = {number: group for group in longest_first for number in group.waiting}
         self._open_more()
 
@@ -49,20 +99,20 @@ class Feeder:
         """Lines that are not done."""
         return len(self._groups)
 
+    @property
+    def kept(self) -> Engines:
+        """The engines that should stay until they have answered, and been asked all the rest."""
+        busy = (one.engines for one in self._others if one.in_flight)
+        return frozenset[str]().union(*busy)
+
     def next(self) -> int | None:
         """The line to ask now; None while enough are under way, or none is left.
 
-        Open groups take turns, so that no slot is without work.
+        Panels come first.
         """
-        in_flight = sum(group.in_flight for group in self._open)
-        waiting = [group for group in self._open if group.waiting]
-        if in_flight >= self._window or not waiting:
+        group = self._next_panel() or self._next_other()
+        if group is None:
             return None
-        self._turn = (self._turn + 1) % len(waiting)
-        group = min(
-            (waiting[(self._turn + step) % len(waiting)] for step in range(len(waiting))),
-            key=lambda one: one.in_flight,
-        )
         group.in_flight += 1
         return group.waiting.popleft()
 
@@ -71,24 +121,56 @@ class Feeder:
         group = self._groups.pop(number)
         group.in_flight -= 1
         if not group.waiting and not group.in_flight:
-            self._open.remove(group)
+            (self._others if group in self._others else self._panels).remove(group)
         self._open_more()
 
+    def _next_panel(self) -> Group | None:
+        if sum(group.in_flight for group in self._panels) >= self._most_panels:
+            return None
+        return next((group for group in self._panels if group.waiting), None)
+
+    def _next_other(self) -> Group | None:
+        resident = self._resident()
+        asking = [one for one in self._others if one.waiting and self._may_ask(one, resident)]
+        if sum(group.in_flight for group in self._others) >= self._window:
+            # What has just come would leave again if nobody asked it.
+            asking = [one for one in asking if one.engines <= resident.keys() and not one.in_flight]
+        if not asking:
+            return None
+        busy: Counter[str] = Counter()
+        for one in self._others:
+            for slot in {resident.get(name, "") for name in one.engines}:
+                busy[slot] += one.in_flight
+
+        def rank(group: Group) -> tuple[bool, bool, int, int]:
+            """A line of each group first, so that its engines come; then what is there.
+
+            Of that, the slot with the least to do, and in it the group that is under way: engines
+            answer faster one after the other than side by side.
+            """
+            there = group.engines <= resident.keys()
+            least = min((busy[resident.get(name, "")] for name in group.engines), default=0)
+            return group.in_flight > 0, not there, least, -group.in_flight
+
+        return min(asking, key=rank)
+
+    def _may_ask(self, group: Group, resident: Mapping[str, str]) -> bool:
+        """While panels take turns, one line of each group waits for its engine to come."""
+        if group.opened or group.engines <= resident.keys():
+            return True
+        return bool(self._panels) and not group.in_flight
+
     def _open_more(self) -> None:
-        """Open groups while there is room, and the first one that is left where none is open.
+        """Open groups while there is room, those first whose engines are there; none beside panels.
 
         A group whose last lines are under way makes room: the next one's engines are loaded
-        meanwhile.
+        meanwhile. Where none is open, the first one that is left is opened.
         """
-        while self._closed:
-            fitting = next((g for g in self._closed if self._fits(g)), None)
-            if fitting is None and any(group.waiting for group in self._open):
-                return
-            chosen = fitting or self._closed[0]
-            self._closed.remove(chosen)
-            self._open.append(chosen)
-
-    def _fits(self, group: Group) -> bool:
-        busy = [one.engines for one in self._open if one.waiting]
-        engines = group.engines.union(*busy)
-        return sum(self._sizes.get(name, 0.0) for name in engines) <= self._room
+        closed = [one for one in self._others if one.waiting and not one.opened]
+        if self._panels or not closed:
+            return
+        resident = self._resident()
+        closed.sort(key=lambda one: not one.engines <= resident.keys())
+        for group in closed:
+            busy = [one.engines for one in self._others if one.opened and one.waiting]
+            group.opened = not busy or self._room.holds(group.engines.union(*busy))

@@ -1,7 +1,7 @@
 """A line of a batch: what is asked, and what came of it, as OpenAI writes both."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -10,6 +10,7 @@ from experts.errors import RequestError
 from experts.files.json_object import MOST_DEPTH, read_object
 
 KEYS = ("custom_id", "method", "url", "body")
+ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Line:
     """What a line asks for."""
 
     custom_id: str
+    url: str
     body: dict[str, Any]
 
 
@@ -62,24 +64,39 @@ def custom_id_of(raw: bytes) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-def parse_line(raw: bytes, endpoint: str) -> Line:
-    """Raises RequestError, whose `param` is the key that is wrong."""
+def parse_entry(raw: bytes) -> dict[str, Any]:
+    """The object of a line, whatever is in it. Raises RequestError."""
     # The body in it may be as deep as that of a request.
-    entry = read_object(raw, "This line", MOST_DEPTH + 1)
+    return read_object(raw, "This line", MOST_DEPTH + 1)
+
+
+def line_of(entry: Mapping[str, Any], urls: Sequence[str] = ENDPOINTS) -> Line:
+    """Raises RequestError, whose `param` is the key that is wrong."""
     if unknown := [key for key in entry if key not in KEYS]:
         raise RequestError(f"Unknown key `{unknown[0]}` (known: {', '.join(KEYS)}).", param=None)
-    custom_id, body = entry.get("custom_id"), entry.get("body")
+    custom_id, url, body = entry.get("custom_id"), entry.get("url"), entry.get("body")
     if not isinstance(custom_id, str) or not custom_id:
         raise RequestError("`custom_id` must be a non-empty string.", param="custom_id")
     if entry.get("method") != "POST":
         raise RequestError("`method` must be POST.", param="method")
-    if entry.get("url") != endpoint:
-        raise RequestError(f"`url` must be that of the batch, {endpoint}.", param="url")
+    if not isinstance(url, str) or url not in urls:
+        one = f"that of the batch, {urls[0]}" if len(urls) == 1 else f"one of {', '.join(urls)}"
+        raise RequestError(f"`url` must be {one}.", param="url")
     if not isinstance(body, dict):
         raise RequestError("`body` must be a JSON object.", param="body")
     if body.get("stream"):
         raise RequestError("A line of a batch cannot be streamed.", param="body.stream")
-    return Line(custom_id, body)
+    return Line(custom_id, url, body)
+
+
+def parse_line(raw: bytes, endpoint: str) -> Line:
+    """A line of a batch for one endpoint. Raises RequestError."""
+    return line_of(parse_entry(raw), (endpoint,))
+
+
+def too_long(most_mb: float) -> RequestError:
+    """The error of a line that is longer than `batches.max_line_mb`."""
+    return RequestError(f"The line is longer than {most_mb:g} MB (batches.max_line_mb).")
 
 
 def mistake(error: RequestError, custom_id: str | None, number: int) -> Result:

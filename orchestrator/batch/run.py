@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from orchestrator.batch.batch import Batch, Status, moved
 from orchestrator.batch.batches import Batches
 from orchestrator.batch.checking import Checked, check, lines_log, results_log
 from orchestrator.batch.desk import Answered, Desk
-from orchestrator.batch.feeding import Engines, Feeder
+from orchestrator.batch.feeding import Engines, Feeder, repeated_loads
 from orchestrator.batch.files import Files, new_file_id
 from orchestrator.batch.line import ANSWER, Result, mistake, parse_line
 from orchestrator.config.batches_section import BatchesConfig
@@ -58,6 +59,21 @@ class Run:
     _decisions: dict[int, Decision] = field(default_factory=dict)
     """Of routers, by line, from the routing to the asking."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _kept_order: list[int] = field(default_factory=list)
+    """The lines with a result, in the order in which these came; those of earlier runs first."""
+
+    async def answers(self, start: int, most: int) -> tuple[list[bytes], int]:
+        """Lines of the output as they came, from the `start`th result on, and where to go on.
+
+        Of `most` results at most, of which those without an answer are left out. Raises StoreError.
+        """
+        log, numbers = results_log(self.batch.id), self._kept_order[start : start + most]
+        found: list[bytes] = []
+        for number in numbers:
+            for _, record in await self.store.read(log, number, number + 1):
+                if record.startswith(ANSWER):
+                    found.append(record[1:] + b"\n")
+        return found, start + len(numbers)
 
     async def run(self) -> None:
         """To the end, or until it is cancelled or taken over. Raises Lost, and Forgotten.
@@ -108,6 +124,7 @@ class Run:
         await self._count_anew()
         done = await self._kept(lambda: self.store.numbers(results_log(self.batch.id)))
         every = await self._kept(lambda: self.store.numbers(lines_log(self.batch.id)))
+        self._kept_order = sorted(done)
         keeping = asyncio.create_task(self._keep_results())
         answering = asyncio.create_task(self._feed(sorted(every - done)))
         holding = asyncio.create_task(self._hold())
@@ -127,22 +144,40 @@ class Run:
 
     async def _feed(self, numbers: list[int]) -> None:
         """Ask lines in the order of the feeder until none is left."""
-        grouped = [pair async for pair in self._grouped(numbers)]
-        feeder = Feeder(grouped, self.desk.sizes(), self.desk.room(), self.settings.in_flight)
+        calls: Counter[str] = Counter()
+        grouped = [pair async for pair in self._grouped(numbers, calls)]
+        room, settings, kept = self.desk.room(), self.settings, Engines()
+        feeder = Feeder(
+            grouped, room, settings.in_flight, settings.panels_in_flight, self.desk.resident
+        )
+        lines = Counter(engines for _, engines in grouped)
+        again = repeated_loads(lines, room, settings.panels_in_flight)
+        self.batch = replace(self.batch, predicted=asdict(self.desk.predict(calls, again)))
+        started, loads = time.monotonic(), self.desk.loads()
         tasks: dict[asyncio.Task[None], int] = {}
         try:
             while feeder.left:
                 while (number := feeder.next()) is not None:
                     tasks[asyncio.create_task(self._one(number))] = number
+                self.desk.follow(kept, kept := feeder.kept)
                 ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended:
                     task.result()
                     feeder.done(tasks.pop(task))
         finally:
+            self.desk.follow(kept, Engines())
             await _ended(*tasks)
+        seconds = round(time.monotonic() - started, 3)
+        real = {"loads": self.desk.loads() - loads, "seconds": seconds}
+        self.batch = replace(self.batch, real=real)
 
-    async def _grouped(self, numbers: list[int]) -> AsyncIterator[tuple[int, Engines]]:
-        """The lines with the engines that they ask; those that are refused get their result."""
+    async def _grouped(
+        self, numbers: list[int], calls: Counter[str]
+    ) -> AsyncIterator[tuple[int, Engines]]:
+        """The lines with the engines that they ask; those that are refused get their result.
+
+        `calls` are counted, of each expert, as many as there may be.
+        """
         for start in range(0, len(numbers), LINES_PER_ROUTING):
             some = numbers[start : start + LINES_PER_ROUTING]
             contexts: dict[int, RequestContext] = {}
@@ -157,7 +192,8 @@ class Run:
                     continue
                 if one.decision is not None and len(self._decisions) < MOST_DECISIONS:
                     self._decisions[number] = one.decision
-                engines = (self.desk.engine(expert) for expert in one.experts)
+                calls += one.calls
+                engines = (self.desk.engine(expert) for expert in one.calls)
                 yield number, frozenset(filter(None, engines))
 
     async def _lines(self, numbers: list[int]) -> list[tuple[int, bytes]]:
@@ -224,6 +260,7 @@ class Run:
         except asyncio.CancelledError:
             self._unkept = records | self._unkept
             raise
+        self._kept_order += records
         right = sum(record.startswith(ANSWER) for record in records.values())
         self.batch = replace(
             self.batch,
@@ -256,7 +293,14 @@ class Run:
 
     def _with_counts(self, one: Batch) -> Batch:
         own = self.batch
-        return replace(one, completed=own.completed, failed=own.failed, tokens=own.tokens)
+        return replace(
+            one,
+            completed=own.completed,
+            failed=own.failed,
+            tokens=own.tokens,
+            predicted=own.predicted,
+            real=own.real,
+        )
 
     async def _finish(self) -> None:
         """Write the files, in the order of the lines, and end."""

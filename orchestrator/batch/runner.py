@@ -61,6 +61,7 @@ class BatchRunner:
         self._gateway = gateway
         self._broken: Counter[str] = Counter()
         self._runs: dict[str, tuple[Batch, asyncio.Task[None]]] = {}
+        self._running: dict[str, Run] = {}
         self._news = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
 
@@ -71,6 +72,14 @@ class BatchRunner:
     def look(self) -> None:
         """There may be something to do."""
         self._news.set()
+
+    async def answers(self, identifier: str, start: int, most: int) -> tuple[list[bytes], int]:
+        """What a batch that this gateway runs has answered; nothing of others. Raises StoreError.
+
+        As `Run.answers` gives it.
+        """
+        run = self._running.get(identifier)
+        return await run.answers(start, most) if run is not None else ([], start)
 
     async def stop(self) -> None:
         """Leave every batch as it is, for whoever goes on with it."""
@@ -122,6 +131,7 @@ class BatchRunner:
     async def _run(self, batch: Batch, known: int) -> None:
         store, files, batches, desk, settings = self._parts
         run = Run(batch, self._gateway, store, files, batches, desk, settings, known)
+        self._running[batch.id] = run
         try:
             await run.run()
         except Lost:
@@ -135,6 +145,8 @@ class BatchRunner:
             self._broken[batch.id] += 1
             LOGGER.exception("batch %s broke off", batch.id)
             await self._leave(batch)
+        finally:
+            del self._running[batch.id]
         self.look()
 
     async def _clean_up(self, batch: Batch) -> None:

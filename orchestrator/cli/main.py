@@ -138,15 +138,20 @@ def batch(
     endpoint: Annotated[
         Endpoint, typer.Option(help="The `url` of the file's lines.")
     ] = Endpoint.CHAT,
+    as_they_come: Annotated[
+        bool,
+        typer.Option(
+            "--as-they-come", help="Write each answer when it is there, in no other order."
+        ),
+    ] = False,
 ) -> None:
     """Answer a file of requests.
 
     Any mix of experts and compositions. Answers come in the order of the file. Broken off, the same
     command goes on where it was. The exit code is 1 if a line has no answer.
     """
-    running.call(
-        "orchestrator.cli.batch.command:batch", file, output, config, url, api_key, endpoint.value
-    )
+    target = "orchestrator.cli.batch.command:batch"
+    running.call(target, file, output, config, url, api_key, endpoint.value, as_they_come)
 
 
 @app.command()

@@ -43,10 +43,7 @@ def with_store(settings: Config, file: Path) -> Config:
     """
     if "store" in settings.model_fields_set:
         return settings
-    given = os.environ.get("XDG_STATE_HOME", "")
-    home = Path(given) if given else Path.home() / ".local" / "state"
-    digest = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]
-    path = home / "coterie" / f"{file.stem}-{digest}.db"
+    path = usual_store(file)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -55,6 +52,14 @@ def with_store(settings: Config, file: Path) -> Config:
         return settings
     log.info("store: %s (set `store` to keep it elsewhere, or to `memory`)", path)
     return settings.model_copy(update={"store": f"sqlite:{path}"})
+
+
+def usual_store(file: Path) -> Path:
+    """Where a service keeps what outlives it, if its configuration does not say."""
+    given = os.environ.get("XDG_STATE_HOME", "")
+    home = Path(given) if given else Path.home() / ".local" / "state"
+    digest = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]
+    return home / "coterie" / f"{file.stem}-{digest}.db"
 
 
 async def _serve(config: Config, host: str | None, port: int | None, strict: bool) -> int:

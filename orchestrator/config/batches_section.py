@@ -17,6 +17,12 @@ class BatchesConfig(Section):
         description="Lines of a batch that are asked at the same time. More fill larger GPUs; live"
         " requests wait for those of their expert that are under way.",
     )
+    panels_in_flight: int = Field(
+        1000,
+        ge=1,
+        description="Lines for panels that are asked at the same time, where the slots cannot hold"
+        " all experts of a batch together: each such wave loads each of its experts once.",
+    )
     retries: int = Field(
         5,
         ge=0,

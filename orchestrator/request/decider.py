@@ -1,7 +1,8 @@
 """Decides for one request of a composition: tags, routes, learns, plans."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -33,10 +34,19 @@ from routers.base import Decision, Router, Tagging
 class Foreseen:
     """What is known of an answer before it is made."""
 
-    experts: frozenset[str]
-    """All that may be asked."""
+    calls: Counter[str]
+    """All that may be asked, each how often at most."""
     decision: Decision | None = None
     """Of the router, where it stays the same."""
+
+
+def calls_of(plan: Plan, composition: Composition) -> Counter[str]:
+    """How often a plan asks each expert at most; nobody where the router abstains."""
+    if not isinstance(plan.action, AskPanel | AskSecondOpinion):
+        return Counter([plan.expert] if plan.expert else [])
+    bound = composition.config.budget.calls
+    asked = most_calls(aggregator_of(composition, plan.action), plan.action.panel)
+    return Counter({expert: min(count, bound) for expert, count in asked.items()})
 
 
 class Decider:
@@ -109,12 +119,9 @@ class Decider:
             decision = with_images(decision, self._image_takers, context.model)
         plan = self._plan(decision, composition, self._pool.out_of_reach)
         tagging = self._tagging[router]
-        taggers = () if tagging is None else (tagging.expert,)
-        asked: Iterable[str | None] = (plan.expert,)
-        if isinstance(plan.action, AskPanel | AskSecondOpinion):
-            asked = most_calls(aggregator_of(composition, plan.action), plan.action.panel)
-        experts = frozenset(filter(None, (*taggers, *asked)))
-        return Foreseen(experts, decision if tagging is None else None)
+        calls = Counter({tagging.expert: tagging.samples} if tagging is not None else {})
+        calls += calls_of(plan, composition)
+        return Foreseen(calls, decision if tagging is None else None)
 
     def _plan(self, decision: Decision, composition: Composition, failed: AbstractSet[str]) -> Plan:
         tradeoff = tradeoff_of(composition.config)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experts.engine import Answer, stream
-from experts.errors import ExpertLost, ExpertRefused
+from experts.errors import ExpertError, ExpertLost, ExpertOverloaded, ExpertRefused
 from experts.fused.roles import Fused, refuse_role_tokens, without_role_tokens
 from experts.types import Chunk, Request, Usage
 from experts.upstream.answers import choices_of, read_whole, usage_in
@@ -73,8 +73,9 @@ class ExpertCalls:
                         begun = True
                         yield chunk
                 return
-            except (ExpertLost, ExpertRefused) as error:
-                if begun or not left or not error.retryable:
+            except ExpertError as error:
+                if begun or not self._worth_a_try(error, left):
+                    self._missed(error)
                     raise
                 left -= 1
                 self._trace.retried.append(error.message)
@@ -89,11 +90,21 @@ class ExpertCalls:
         while True:
             try:
                 return await self._whole_once(expert, request)
-            except (ExpertLost, ExpertRefused) as error:
-                if not left or not error.retryable:
+            except ExpertError as error:
+                if not self._worth_a_try(error, left):
+                    self._missed(error)
                     raise
                 left -= 1
                 self._trace.retried.append(error.message)
+
+    @staticmethod
+    def _worth_a_try(error: ExpertError, left: int) -> bool:
+        return left > 0 and error.retryable and isinstance(error, ExpertLost | ExpertRefused)
+
+    def _missed(self, error: ExpertError) -> None:
+        # What cannot be loaded will not be there in a moment, and waiting for it holds others up.
+        if error.retryable and isinstance(error, ExpertLost | ExpertRefused | ExpertOverloaded):
+            self._trace.missed.append(error.message)
 
     def _counted(self, expert: str, request: Request) -> Request:
         """The request as it may be sent: within the budget, and without role tokens."""

@@ -1,5 +1,6 @@
 """One request, top to bottom: what its model's name means, who decides, who answers."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -105,12 +106,12 @@ class Pipeline:
         """Who will be asked. Raises what `answer` raises before it asks anybody."""
         model = context.model
         if context.request.operation == EMBEDDINGS or model in self._embedding:
-            return Foreseen(frozenset({model} - {EMBEDDING_MODEL}))
+            return Foreseen(Counter({model} - {EMBEDDING_MODEL}))
         composition = self._compositions.find(model, context.options)
         if composition is None:
-            return Foreseen(frozenset({model}))
+            return Foreseen(Counter([model]))
         if composition.rules is not None and (scoring := scoring_of(composition)) is not None:
-            return Foreseen(frozenset(scoring.members))
+            return Foreseen(Counter(scoring.members))
         found = await self._decider.foresee(context, composition)
         # Prompts of a list are decided one by one.
         several = not isinstance(context.request.body.get("prompt"), str | None)

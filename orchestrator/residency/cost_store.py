@@ -1,7 +1,7 @@
 """Keeps the measured costs of engines in the store, so that a restart does not forget them."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from experts.errors import StoreError
@@ -46,6 +46,26 @@ class CostStore:
     def _complain(self, words: str) -> None:
         logger.warning(words)
         self._say(words)
+
+
+async def known_costs(
+    store: Store, engines: Iterable[str], say: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    """Engine -> what earlier runs have measured, as a pool tells of it; without the unknown."""
+    found = {}
+    for name in engines:
+        costs = Costs()
+        await CostStore(store, say).recall(name, costs)
+        if costs.known:
+            found[name] = {**costs.measurements(), "measured": sorted(costs.known)}
+    return found
+
+
+async def carry_costs(source: Store, target: Store, engines: Iterable[str]) -> None:
+    """What one store knows of engines is known to another one, too. Raises StoreError."""
+    for name in engines:
+        if (known := await source.get(_key(name))) is not None:
+            await target.put(_key(name), known)
 
 
 def _key(engine: str) -> str:

@@ -26,6 +26,9 @@ from orchestrator.residency.machine.queues import EngineQueue
 from orchestrator.residency.machine.state import EngineState, Phase, SlotState
 from orchestrator.residency.slot import Slot
 
+IN_ORDER = {"scheduling_policy": "priority"}
+"""VLLM lets those begin first, and stay where its cache is full, whose `priority` is lowest."""
+
 
 @dataclass(slots=True, eq=False)
 class HostedEngine:
@@ -133,6 +136,7 @@ class HostedEngine:
             "wake_s": round(costs.wake_s, 3),
             "leave_s": round(costs.leave_s, 3),
             "service_s": round(costs.service_s, 3),
+            "share_s": round(costs.share_s, 6),
             "evictions": self.evictions,
             "failures": state.failures,
             "failed": state.failed,
@@ -186,6 +190,7 @@ class HostedSlot:
             "up": self.state.up,
             "memory_gb": round(self.memory_gb, 3),
             "budget_gb": self.state.budget_gb,
+            "room_gb": round(self.state.budget_gb - self.state.base_gb, 3),
             "restarts": self.restarts,
             "running": self.running,
             "residents": [
@@ -246,7 +251,7 @@ def planned_loads(
             bound = {"max_num_seqs": spec.max_num_seqs}
             load = EngineLoad(name, spec.model, bound, memory_gb=memory_gb, kind="torch")
         elif isinstance(spec, VllmSpec):
-            args = completed(arguments(spec, slots.engine_args), found, device)
+            args = IN_ORDER | completed(arguments(spec, slots.engine_args), found, device)
             adapters, aliases = adapters_of(name, specs), aliases_of(name, specs)
             load = EngineLoad(name, spec.model, args, adapters, aliases, memory_gb)
         else:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -15,16 +16,18 @@ from experts.files.versions import told_versions
 from experts.guarded import GuardedEngine
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.persona import with_persona
-from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec
+from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec, VllmSpec
 from orchestrator.config.model import Config
 from orchestrator.residency.engines import HostedEngine
 from orchestrator.residency.machine.policy import Policy, decide
-from orchestrator.residency.machine.state import FIRST
+from orchestrator.residency.machine.state import FIRST, Phase
 from orchestrator.residency.scheduler import Place, Scheduler
 from orchestrator.residency.slot import Slot
 from orchestrator.store.base import Store
 from orchestrator.store.memory_store import MemoryStore
 
+LATER = 1
+"""The `priority` of requests without an age bound; that of others is 0."""
 MOST_PLACES = 4096
 """Engines that are kept for their next request; slots that come back have new addresses."""
 
@@ -80,11 +83,11 @@ class ExpertPool:
         )
         self._engines = {name: self._scheduler.view.engine_of(name) for name in config.hosted()}
         self._remote = {
-            name: with_persona(_remote_engine(name, spec, client), spec.system, spec.defaults)
+            name: with_persona(_remote_engine(name, spec, client), spec.system, spec.defaults.given)
             for name, spec in config.experts.items()
             if not spec.hosted
         }
-        self._hosted: dict[tuple[str, str], tuple[str | None, Engine]] = {}
+        self._hosted: dict[tuple[str, str, bool], tuple[str | None, Engine]] = {}
         self._gates = {
             name: _Gate(asyncio.Semaphore(spec.max_in_flight), spec.max_queued)
             for name, spec in config.experts.items()
@@ -131,19 +134,26 @@ class ExpertPool:
             return await self._take_remote(expert)
         max_wait_s = self._classes[request_class].max_wait_s
         place = await self._scheduler.acquire(expert, max_wait_s, stage)
-        engine = self._hosted_engine(expert, place)
+        engine = self._hosted_engine(expert, place, later=max_wait_s is None)
         release = partial(self._scheduler.release, place)
         return Lease(engine, place.queue_ms, place.load_ms, place.slot, release)
 
-    def _hosted_engine(self, expert: str, place: Place) -> Engine:
-        """The engine of an expert where it lies now; made once for each place."""
-        token, engine = self._hosted.get((expert, place.url), (None, None))
+    def _hosted_engine(self, expert: str, place: Place, *, later: bool) -> Engine:
+        """The engine of an expert where it lies now; made once for each place.
+
+        In it, requests that may come `later` wait for those that may not.
+        """
+        key = (expert, place.url, later)
+        token, engine = self._hosted.get(key, (None, None))
         if engine is None or token != place.token:
             spec = self._experts[expert]
             endpoint = Endpoint(expert, f"{place.url}/v1", expert, place.token)
             served = OpenAIEngine(endpoint, self._client)
-            engine = with_persona(served, spec.system, spec.defaults)
-            self._hosted[expert, place.url] = place.token, engine
+            defaults = spec.defaults.given
+            if later and isinstance(spec, VllmSpec):
+                defaults = {"priority": LATER, **defaults}
+            engine = with_persona(served, spec.system, defaults)
+            self._hosted[key] = place.token, engine
             if len(self._hosted) > MOST_PLACES:
                 self._hosted.pop(next(iter(self._hosted)))
         return engine
@@ -183,6 +193,21 @@ class ExpertPool:
         """Of what was announced, one request has arrived, or never will."""
         if expert in self._engines:
             self._scheduler.expect_no_more(expert, self._unhurried(request_class))
+
+    def follow(self, before: AbstractSet[str], now: AbstractSet[str]) -> None:
+        """The engines of which a batch asks more as soon as they have answered, and used to.
+
+        They stay while they have work for it, unless requests with an age bound need their room.
+        """
+        for engine in now - before:
+            self._scheduler.follow(engine, 1)
+        for engine in before - now:
+            self._scheduler.follow(engine, -1)
+
+    def resident(self) -> dict[str, str]:
+        """The engines that are loaded, or on their way in, each with a slot of it."""
+        replicas = (r for e in self._engines.values() for r in e.state.replicas)
+        return {r.engine.name: r.slot.id for r in replicas if r.phase is not Phase.DRAINING}
 
     def _unhurried(self, request_class: str) -> bool:
         return self._classes[request_class].max_wait_s is None

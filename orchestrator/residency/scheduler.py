@@ -179,6 +179,11 @@ class Scheduler:
         self._machine.expects_no_more(expert, unhurried)
         self._arm()
 
+    def follow(self, expert: str, batches: int) -> None:
+        """One batch more, or one less (-1), asks the expert as soon as it has answered."""
+        self._machine.follows(expert, batches)
+        self._arm()
+
     @contextmanager
     def choosing(self) -> Iterator[None]:
         """While it is found out whom to ask for a request without an age bound."""

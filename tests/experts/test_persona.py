@@ -43,7 +43,7 @@ async def _nothing() -> AsyncGenerator[bytes, None]:
 
 async def heard(body: Mapping[str, Any], system: str | None = None, **sampling: Any) -> Any:
     engine, chat = Heard(), "prompt" not in body
-    made = with_persona(engine, system, Sampling(**sampling))
+    made = with_persona(engine, system, Sampling(**sampling).given)
     await made.open(Request("r", "chat/completions" if chat else "completions", body), "m")
     return engine.bodies[0]
 
@@ -86,7 +86,7 @@ async def test_either_bound_of_tokens_is_the_clients() -> None:
 
 async def test_what_a_server_counts_has_the_system_prompt_too() -> None:
     engine = Served()
-    made = with_persona(engine, "Be short.", Sampling())
+    made = with_persona(engine, "Be short.", Sampling().given)
     assert isinstance(made, HasEndpoints)
     await made.call("POST", "tokenize", {"messages": [USER]})
     await made.call("GET", "version", None)
@@ -94,6 +94,6 @@ async def test_what_a_server_counts_has_the_system_prompt_too() -> None:
 
 
 def test_an_engine_that_offers_no_more_is_not_said_to() -> None:
-    assert not isinstance(with_persona(Heard(), "Be short.", Sampling()), HasEndpoints)
+    assert not isinstance(with_persona(Heard(), "Be short.", Sampling().given), HasEndpoints)
     engine = Heard()
-    assert with_persona(engine, None, Sampling()) is engine
+    assert with_persona(engine, None, Sampling().given) is engine

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from evals.benchmarks.swap.runs import loads_of, serving_copies
-from evals.client.ask import Answer, Question, ask, ask_many
+from evals.benchmarks.swap.runs import ask_all, loads_of, serving_copies
+from evals.client.ask import Answer, Question, ask
 from evals.client.progress import Progress
 from orchestrator.config.model import Config
 from orchestrator.residency.machine.policy import (
@@ -82,20 +82,8 @@ async def run_batch(
     policy: Policy = decide,
 ) -> PipelineRun:
     """All requests at once, of the batch class."""
-    async with serving_copies(config, progress, policy) as (service, client):
-        done = progress.counting(name, len(questions), "answers")
-        started = time.perf_counter()
-        answers = await ask_many(
-            client,
-            f"{service.base_url}/batch/v1",
-            questions,
-            in_flight=len(questions),
-            stream=False,
-            on_answer=done,
-        )
-        seconds = time.perf_counter() - started
-        loads = await loads_of(client, service)
-    return _run(name, answers, loads, seconds)
+    asked = await ask_all(name, config, questions, progress, policy)
+    return _run(name, asked.answers, asked.loads, asked.seconds)
 
 
 async def run_one_by_one(

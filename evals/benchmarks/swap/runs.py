@@ -102,12 +102,25 @@ async def measure_starts(config: Config, rounds: int, progress: Progress) -> Sta
     return Starts(tuple(cold), tuple(warm))
 
 
-async def run_grouped(
-    config: Config, questions: Sequence[Question], progress: Progress
-) -> BatchRun:
-    """All requests at once, of the batch class: the pool groups them."""
-    async with serving_copies(config, progress) as (service, client):
-        done = progress.counting("ours", len(questions), "answers")
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a pool made of requests that all came at once."""
+
+    answers: tuple[Answer, ...]
+    loads: int
+    seconds: float
+
+
+async def ask_all(
+    name: str,
+    config: Config,
+    questions: Sequence[Question],
+    progress: Progress,
+    policy: Policy = decide,
+) -> Asked:
+    """All requests at once, of the batch class."""
+    async with serving_copies(config, progress, policy) as (service, client):
+        done = progress.counting(name, len(questions), "answers")
         started = time.perf_counter()
         answers = await ask_many(
             client,
@@ -118,7 +131,16 @@ async def run_grouped(
             on_answer=done,
         )
         seconds = time.perf_counter() - started
-        return await _run("ours, all in flight", client, service, answers, seconds)
+        return Asked(tuple(answers), await loads_of(client, service), seconds)
+
+
+async def run_grouped(
+    config: Config, questions: Sequence[Question], progress: Progress
+) -> BatchRun:
+    """All requests at once, of the batch class: the pool groups them."""
+    asked = await ask_all("ours", config, questions, progress)
+    failures = sum(answer.error is not None for answer in asked.answers)
+    return BatchRun("ours, all in flight", len(asked.answers), asked.loads, asked.seconds, failures)
 
 
 async def run_first_come(

@@ -13,6 +13,9 @@ import uvloop
 
 from experts.errors import ConfigError
 from orchestrator.cli import logs
+from orchestrator.cli.batch.arrivals import Arrivals
+from orchestrator.cli.batch.costs import forecast_words, tell_costs
+from orchestrator.cli.batch.own_service import remove, started
 from orchestrator.cli.batch.remote_batch import Progress, RemoteBatch
 from orchestrator.cli.signals import Interrupted, StopSignals
 from orchestrator.config.model import Config, load_config
@@ -31,81 +34,81 @@ class State:
     batch: str
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a run is to do."""
+
+    file: Path
+    output: Path
+    endpoint: str
+    as_they_come: bool
+
+
 def batch(
-    file: Path, output: Path, config: Path, url: str | None, api_key: str | None, endpoint: str
+    file: Path,
+    output: Path,
+    config: Path,
+    url: str | None,
+    api_key: str | None,
+    endpoint: str,
+    as_they_come: bool,
 ) -> None:
     """Raises ConfigError, ServiceError."""
     logs.configure_quietly()
     if not file.is_file():
         raise ConfigError(f"There is no file {file}.")
-    if output.exists():
+    if output.exists() and not state_of(output).exists():
         raise ConfigError(f"{output} is there already.", hint="Move it, or name another output.")
     if not output.absolute().parent.is_dir():
         raise ConfigError(
             f"--output {output}: there is no folder {output.parent}.", hint="Make it first."
         )
     settings = load_config(config) if url is None else None
-    config, output = config.resolve(), output.resolve()
-    if code := uvloop.run(_run(file, output, config, settings, url, api_key, endpoint)):
+    wanted = Wanted(file, output.resolve(), endpoint, as_they_come)
+    if code := uvloop.run(_run(wanted, config.resolve(), settings, url, api_key)):
         raise typer.Exit(code)
 
 
 async def _run(
-    file: Path,
-    output: Path,
-    config: Path,
-    settings: Config | None,
-    url: str | None,
-    api_key: str | None,
-    endpoint: str,
+    wanted: Wanted, config: Path, settings: Config | None, url: str | None, api_key: str | None
 ) -> int:
     with StopSignals() as signals:
         async with AsyncExitStack() as stack:
             try:
                 if settings is not None:
-                    own = await signals.unless_asked(_started(settings, store_of(output), stack))
-                    url, api_key = own, None
+                    own = started(settings, config, store_of(wanted.output), stack)
+                    url, api_key = await signals.unless_asked(own), None
                 assert url is not None
                 remote = RemoteBatch(url, api_key)
                 stack.push_async_callback(remote.close)
                 where = str(config) if settings is not None else url
-                work = _answered(remote, file, output, where, endpoint)
-                return await signals.unless_asked(work)
+                code = await signals.unless_asked(_answered(remote, wanted, where))
             except Interrupted:
                 again = "the same command goes on with it" if settings is not None else "it goes on"
                 typer.echo(f"\nbroken off; {again}", err=True)
                 return signals.exit_code
+        remove(store_of(wanted.output))
+        return code
 
 
-async def _started(settings: Config, store: Path, stack: AsyncExitStack) -> str:
-    """The URL of a service of our own, which keeps what it does beside the output."""
-    # Imported only now: a mistake in the configuration does not wait for the rest.
-    from orchestrator.service import start_service  # noqa: PLC0415
-
-    server = settings.server.model_copy(update={"api_keys": {}, "host": "127.0.0.1"})
-    own = settings.model_copy(update={"server": server, "store": f"sqlite:{store}"})
-    typer.echo("starting", err=True)
-    service = await start_service(own, on_event=lambda words: typer.echo(words, err=True), port=0)
-    stack.push_async_callback(service.stop)
-    return service.base_url
-
-
-async def _answered(
-    remote: RemoteBatch, file: Path, output: Path, where: str, endpoint: str
-) -> int:
+async def _answered(remote: RemoteBatch, wanted: Wanted, where: str) -> int:
     """Upload, follow, and fetch; the exit code is 1 where a line has no answer."""
+    file, output = wanted.file, wanted.output
     digest = await asyncio.to_thread(_digest, file)
     known = _known(output, digest, where)
     identifier = known.batch if known is not None else ""
     if not identifier:
         typer.echo(f"sending {file}", err=True)
-        identifier = await remote.create(file, endpoint)
+        identifier = await remote.create(file, wanted.endpoint)
         state_of(output).write_text(json.dumps(asdict(State(digest, where, identifier))))
     shown = Shown()
-    found = await remote.followed(identifier, shown.show)
+    arrivals = Arrivals(output) if wanted.as_they_come else None
+    found = await remote.followed(
+        identifier, shown.show, arrivals.take if arrivals is not None else None
+    )
     shown.end()
     if found["status"] == "failed":
-        _clean_up(output)
+        state_of(output).unlink()
         problems = tuple(_told(error) for error in found["errors"]["data"])
         raise ConfigError(f"{file} cannot be run as a batch.", problems=problems)
     counts = found["request_counts"]
@@ -114,13 +117,26 @@ async def _answered(
     if errors:
         await remote.fetch(errors, wrong)
     if answers:
-        await remote.fetch(answers, output)
-    _clean_up(output)
+        await _fetch(remote, answers, output, arrivals)
+    state_of(output).unlink()
     done, failed = _count(counts["completed"], "answer"), _count(counts["failed"], "line")
+    tell_costs(found.get("coterie") or {})
     typer.echo(f"{done} in {output}" if answers else "no line has an answer")
     if errors:
         typer.echo(f"{failed} without an answer, with the reasons, in {wrong}")
     return 1 if errors or found["status"] != "completed" else 0
+
+
+async def _fetch(
+    remote: RemoteBatch, identifier: str, output: Path, arrivals: Arrivals | None
+) -> None:
+    """The answers in the order of the file; or, as they came, those that are not there yet."""
+    if arrivals is None:
+        await remote.fetch(identifier, output)
+        return
+    whole = output.with_name(f".{output.name}.whole")
+    await remote.fetch(identifier, whole)
+    arrivals.take_file(whole)
 
 
 class Shown:
@@ -130,9 +146,13 @@ class Shown:
         self._on_terminal = typer.get_text_stream("stderr").isatty()
         self._last = ""
         self._next_s = 0.0
+        self._forecast = False
 
     def show(self, progress: Progress) -> None:
-        """Say how far it is."""
+        """Say how far it is, and, once it is known, what the run is expected to take."""
+        if progress.predicted is not None and not self._forecast:
+            self._forecast = True
+            self._say(forecast_words(progress.predicted))
         words = progress.words()
         if words == self._last:
             return
@@ -143,6 +163,9 @@ class Shown:
             typer.echo(words, err=True)
             self._next_s = progress.seconds * 1.5 + 1
         self._last = words
+
+    def _say(self, words: str) -> None:
+        typer.echo(f"\r\x1b[K{words}" if self._on_terminal else words, err=True)
 
     def end(self) -> None:
         """Leave the last line where it is."""
@@ -175,12 +198,6 @@ def _known(output: Path, digest: str, where: str) -> State | None:
             hint=f"Name another output, or remove {path} to begin anew.",
         )
     return state
-
-
-def _clean_up(output: Path) -> None:
-    store = store_of(output)
-    for path in (state_of(output), store, *(Path(f"{store}{end}") for end in ("-wal", "-shm"))):
-        path.unlink(missing_ok=True)
 
 
 def _digest(file: Path) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import httpx
 
 from experts.errors import ServiceError
 
+NEXT_HEADER = "x-coterie-next"
 ENDED = ("completed", "failed", "expired", "cancelled")
 LOOKS_EVERY_S = 0.5
 PATIENCE_S = 60.0
@@ -33,6 +34,8 @@ class Progress:
     """Lines that were done by then."""
     loads: int | None
     """Of experts since then; None where the service tells nobody."""
+    predicted: Mapping[str, Any] | None = None
+    """What the service expects of the run; None until it knows, or where it is not ours."""
 
     def words(self) -> str:
         """In a line."""
@@ -68,18 +71,24 @@ class RemoteBatch:
         body = {"input_file_id": uploaded["id"], "endpoint": endpoint, "completion_window": "24h"}
         return str((await self._call("POST", "/v1/batches", json=body))["id"])
 
-    async def followed(self, identifier: str, show: Callable[[Progress], None]) -> dict[str, Any]:
-        """The batch, once it has ended.
+    async def followed(
+        self,
+        identifier: str,
+        show: Callable[[Progress], None],
+        take: Callable[[bytes], None] | None = None,
+    ) -> dict[str, Any]:
+        """The batch, once it has ended; `take` gets lines of its answers as they come.
 
         A service that is away is waited for, up to a minute. Raises ServiceError.
         """
-        started, loads = time.monotonic(), await self._loads()
+        started, loads = time.monotonic(), await self._loaded()
         before: tuple[int, int] | None = None
+        taken = 0
         while True:
             found = await self._patiently(f"/v1/batches/{identifier}")
             counts, tokens = found["request_counts"], found["usage"]["total_tokens"]
             before = before or (counts["completed"] + counts["failed"], tokens)
-            now = await self._loads()
+            now = await self._loaded()
             progress = Progress(
                 found["status"],
                 counts["total"],
@@ -89,11 +98,29 @@ class RemoteBatch:
                 time.monotonic() - started,
                 before[0],
                 now - loads if now is not None and loads is not None else None,
+                (found.get("coterie") or {}).get("predicted"),
             )
             show(progress)
+            if take is not None:
+                taken = await self._taken(identifier, taken, take)
             if found["status"] in ENDED:
                 return found
             await asyncio.sleep(LOOKS_EVERY_S)
+
+    async def _taken(self, identifier: str, start: int, take: Callable[[bytes], None]) -> int:
+        """Hand over what has come since, and say where to go on."""
+        while True:
+            try:
+                answer = await self._http.get(
+                    f"/v1/batches/{identifier}/answers", params={"after": start}
+                )
+            except httpx.HTTPError:
+                return start  # The batch is looked at next, and patiently.
+            following = int(answer.headers.get(NEXT_HEADER, start))
+            if answer.status_code != 200 or following == start:
+                return start
+            take(answer.content)
+            start = following
 
     async def fetch(self, identifier: str, path: Path) -> None:
         """Write a file of the service, all of it or nothing. Raises ServiceError."""
@@ -126,10 +153,14 @@ class RemoteBatch:
                     raise
             await asyncio.sleep(LOOKS_EVERY_S)
 
-    async def _loads(self) -> int | None:
+    async def loads(self) -> dict[str, int]:
+        """Engine -> its loads so far. Raises ServiceError."""
+        pool = await self._call("GET", "/coterie/pool")
+        return {name: int(entry["count"]) for name, entry in pool["loads"].items()}
+
+    async def _loaded(self) -> int | None:
         try:
-            pool = await self._call("GET", "/coterie/pool")
-            return int(sum(entry["count"] for entry in pool["loads"].values()))
+            return sum((await self.loads()).values())
         except (ServiceError, KeyError, TypeError):
             return None  # A service that is not ours, or a key that may not see it.
 

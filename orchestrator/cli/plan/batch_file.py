@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from experts.errors import ConfigError, RequestError
 from experts.files.jsonl import lines_of, read_text
 from experts.types import EMBEDDINGS, Operation, Request
+from orchestrator.batch.line import line_of, parse_entry, too_long
 from orchestrator.cli.plan.terms import check_terms
 from orchestrator.config.model import Config
 from orchestrator.request.compositions import Composition, Compositions
@@ -15,10 +16,9 @@ from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.request.likelihood_answer import scoring_of
 from orchestrator.server.classes import check_class
-from orchestrator.server.schemas import parse_body, parse_object
+from orchestrator.server.schemas import parse_inner
 
-LINE_KEYS = ("custom_id", "method", "url", "body")
-URLS = {f"/v1/{name}": name for name in get_args(Operation)}
+OPERATIONS: Mapping[str, Operation] = {f"/v1/{name}": name for name in get_args(Operation)}
 _BY_FIELD: Mapping[str, Operation] = {
     "messages": "chat/completions",
     "prompt": "completions",
@@ -89,19 +89,20 @@ def _parts(line: BatchLine) -> list[BatchLine]:
 
 def _parse_line(raw: bytes, number: int, config: Config, compositions: Compositions) -> BatchLine:
     """Raises RequestError."""
-    limit_mb = config.server.max_body_mb
+    limit_mb = config.batches.max_line_mb
     if len(raw) > limit_mb * (1 << 20):
-        raise RequestError(f"The line is larger than {limit_mb:g} MB (server.max_body_mb).")
-    entry = parse_object(raw)
+        raise too_long(limit_mb)
+    entry = parse_entry(raw)
     if any(key in entry for key in ("custom_id", "url", "body")):
-        request_id, operation, body = _unwrap(entry)
+        line = line_of(entry)
+        request_id, operation, body = line.custom_id, OPERATIONS[line.url], line.body
     else:
         request_id, body = f"line-{number}", entry
         found = next((one for field, one in _BY_FIELD.items() if field in entry), None)
         if found is None:
             raise RequestError("`messages` (chat), `prompt` or `input` (embeddings) is required.")
         operation = found
-    request, model, extension = parse_body(dict(body), operation, request_id)
+    request, model, extension = parse_inner(body, operation, request_id)
     # Models that give embeddings are no compositions.
     embeds = operation == EMBEDDINGS or model == EMBEDDING_MODEL
     composition = None if embeds else compositions.find(model, extension.options)
@@ -109,20 +110,3 @@ def _parse_line(raw: bytes, number: int, config: Config, compositions: Compositi
     if extension.request_class is not None:
         check_class(config, extension.request_class)
     return BatchLine(request, model, composition)
-
-
-def _unwrap(entry: dict[str, Any]) -> tuple[str, Operation, dict[str, Any]]:
-    """The parts of an OpenAI batch line."""
-    for key in entry:
-        if key not in LINE_KEYS:
-            raise RequestError(f"Unknown key `{key}` (known: {', '.join(LINE_KEYS)}).")
-    request_id, url, body = (entry.get(key) for key in ("custom_id", "url", "body"))
-    if not isinstance(request_id, str) or not request_id:
-        raise RequestError("`custom_id` must be a non-empty string.")
-    if entry.get("method", "POST") != "POST":
-        raise RequestError("`method` must be POST.")
-    if not isinstance(url, str) or url not in URLS:
-        raise RequestError(f"`url` must be one of {', '.join(URLS)}.")
-    if not isinstance(body, dict):
-        raise RequestError("`body` must be a JSON object.")
-    return request_id, URLS[url], body

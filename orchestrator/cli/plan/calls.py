@@ -4,21 +4,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from aggregators.base import most_calls
 from experts.types import Request
 from orchestrator.cli.plan.batch_file import BatchLine
 from orchestrator.cli.route import make_router
 from orchestrator.config.model import Config
-from orchestrator.request.compositions import Composition, aggregator_of
+from orchestrator.request.compositions import Composition
+from orchestrator.request.decider import calls_of
 from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.request.likelihood_answer import scoring_of
-from orchestrator.request.plan import (
-    AskPanel,
-    AskSecondOpinion,
-    plan_decision,
-    prices_of,
-    tradeoff_of,
-)
+from orchestrator.request.plan import plan_decision, prices_of, tradeoff_of
 from orchestrator.request.routing_queue import MAX_BATCH
 from orchestrator.request.tagging import tagging_of
 from orchestrator.request.terms.images import image_takers, with_images
@@ -49,7 +43,7 @@ def forecast_calls(lines: Sequence[BatchLine], config: Config) -> list[Calls]:
             line, decision = lines[number], routed_to
             if line.request.has_images:
                 decision = with_images(decision, takers, line.model)
-            found[number] = tags + calls_of(decision, composition, prices)
+            found[number] = tags + planned_calls(decision, composition, prices)
     return found
 
 
@@ -61,16 +55,14 @@ def _unrouted(line: BatchLine) -> Calls:
     return Counter([line.model] if scoring is None else scoring.members)
 
 
-def calls_of(decision: Decision, composition: Composition, prices: Mapping[str, float]) -> Calls:
+def planned_calls(
+    decision: Decision, composition: Composition, prices: Mapping[str, float]
+) -> Calls:
     """What follows from a decision; nobody is called where the router abstains."""
     # Nothing is loaded here: what waiting costs is not known.
     tradeoff = replace(tradeoff_of(composition.config), load_price=0.0)
     plan = plan_decision(decision, tradeoff, prices=prices, rules=composition.rules)
-    if not isinstance(plan.action, AskPanel | AskSecondOpinion):
-        return Counter([plan.expert] if plan.expert else [])  # Nobody where the router abstains.
-    bound = composition.config.budget.calls
-    asked = most_calls(aggregator_of(composition, plan.action), plan.action.panel)
-    return Counter({expert: min(count, bound) for expert, count in asked.items()})
+    return calls_of(plan, composition)
 
 
 def tagger_calls(router: Router) -> Calls:

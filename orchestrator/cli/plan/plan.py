@@ -10,6 +10,7 @@ from orchestrator.cli.plan.batch_file import read_batch, single_prompts
 from orchestrator.cli.plan.calls import forecast_calls
 from orchestrator.cli.plan.report import as_json, print_plan
 from orchestrator.cli.plan.share import add_costs, share_out
+from orchestrator.cli.plan.stored import stored_costs
 from orchestrator.cli.ps import fetch
 from orchestrator.config.model import load_config
 from orchestrator.residency.forecast import forecast
@@ -21,12 +22,14 @@ def plan_file(
     """Print the forecast for a file. Raises ConfigError, and ServiceError where `url` is silent."""
     config = load_config(config_file)
     lines = read_batch(path, config)
-    known = fetch(url, api_key).get("loads", {}) if url else {}
+    pool = fetch(url, api_key) if url else {}
+    known = pool.get("loads") or stored_costs(config, config_file)
+    resident = [[copy["engine"] for copy in slot["replicas"]] for slot in pool.get("slots", ())]
     asked = single_prompts(lines)
     shares = share_out(asked, forecast_calls(asked, config), config)
     works = [add_costs(share, config, known) for share in shares if share.hosted]
     budgets_gb = [config.slots.memory_gb] * config.slots.count
-    found = forecast(works, budgets_gb)
+    found = forecast(works, budgets_gb, resident)
     if found.too_large:
         size = {work.engine: work.memory_gb for work in works}
         raise ConfigError(

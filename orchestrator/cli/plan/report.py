@@ -16,9 +16,10 @@ NOTES = f"""
 Calls         at most: a panel's samples, rounds, judges and tagger included, retries left out.
 Prompt tokens estimated from the request alone, {LETTERS_PER_TOKEN} letters each.
 New tokens    at most, as each request limits every call.
-Work          the service time of one call for each wave of max_in_flight calls.
-Costs         measured by the service at --url, else assumed. Remote experts need no load, and
-              their time is not predicted."""
+Work          what each call was measured to take of its slot's time; not measured, the time of
+              one call for each wave of those that a batch asks at once.
+Costs         measured by the service at --url or by earlier ones of this configuration, else
+              assumed. Remote experts need no load, and their time is not predicted."""
 
 
 def print_plan(path: Path, count: int, shares: Sequence[Share], found: Forecast) -> None:
@@ -36,7 +37,7 @@ def print_plan(path: Path, count: int, shares: Sequence[Share], found: Forecast)
                 str(share.new_tokens) if not share.unlimited else f"over {share.new_tokens}",
                 *([f"{share.memory_gb:.2f}", f"{share.load_s:.2f}"] if share.hosted else ["", ""]),
                 f"{share.work_s:.2f}" if share.hosted else "",
-                ("measured" if share.measured else "assumed") if share.hosted else "remote",
+                _costs(share),
                 asked if len(share.calls) > 1 else "",
             )
         )
@@ -56,6 +57,14 @@ def print_plan(path: Path, count: int, shares: Sequence[Share], found: Forecast)
     loads = _count(found.loads, "load")
     typer.echo(f"\n{loads}, {found.total_s:.2f} s in all, starting with empty slots")
     typer.echo(NOTES)
+
+
+def _costs(share: Share) -> str:
+    if not share.hosted:
+        return "remote"
+    if share.measured:
+        return "measured"
+    return "partly measured" if share.load_measured else "assumed"
 
 
 def as_json(shares: Sequence[Share], found: Forecast) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What each engine gets of a batch, and what that costs it."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from orchestrator.cli.plan.calls import Calls
 from orchestrator.cli.plan.tokens import count_tokens
 from orchestrator.config.model import Config
 from orchestrator.residency.engines import planned_loads
-from orchestrator.residency.forecast import Work
+from orchestrator.residency.forecast import Work, is_measured, work_of
 from orchestrator.residency.machine.costs import Costs
 
 
@@ -34,6 +33,7 @@ class Share:
     service_s: float = 0.0
     work_s: float = 0.0
     measured: bool = False
+    load_measured: bool = False
 
 
 def share_out(lines: Sequence[BatchLine], calls: Sequence[Calls], config: Config) -> list[Share]:
@@ -64,14 +64,15 @@ def add_costs(share: Share, config: Config, known: Mapping[str, Any]) -> Work:
     """Fill in what a running service has measured, or else what is assumed."""
     loads = planned_loads(config.hosted(), config.slots, expected(config.slots.gpus))
     entry, assumed = known.get(share.engine, {}), Costs()
-    share.measured = entry.get("count", 0) > 0
-    share.load_s = entry.get("load_s", assumed.load_s)
+    share.measured = is_measured(entry)
+    share.load_measured = "load_s" in entry.get("measured", ())
     share.service_s = entry.get("service_s", assumed.service_s)
     share.memory_gb = entry.get("memory_gb") or loads[share.engine][0].memory_gb
-    waves = (
-        math.ceil(count / config.experts[expert].max_in_flight)
-        for expert, count in share.calls.items()
+    in_flight = min(
+        config.batches.in_flight,
+        *(config.experts[expert].max_in_flight for expert in share.calls),
     )
-    share.work_s = max(waves) * share.service_s
-    leave_s = entry.get("leave_s", assumed.leave_s)
-    return Work(share.engine, share.memory_gb, share.load_s, share.work_s, leave_s)
+    calls = share.calls.total()
+    work = work_of(share.engine, calls, in_flight, share.memory_gb, entry)
+    share.load_s, share.work_s = work.load_s, work.work_s
+    return work

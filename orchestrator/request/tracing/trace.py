@@ -26,6 +26,9 @@ class Trace:
     attempts: int = 0
     retried: list[str] = field(default_factory=list)
     """Why each failed attempt failed."""
+    missed: list[str] = field(default_factory=list)
+    """Why calls failed, after all their attempts, that may succeed in a moment: an answer that came
+    all the same may be another one then."""
     slot: str | None = None
     route_ms: float = 0.0
     queue_ms: float = 0.0

@@ -68,7 +68,8 @@ class Admission(ABC):
         """A request is over. Does nothing where its replica has gone before it."""
         if ticket.replica is None:
             return []
-        ticket.replica.engine.costs.served(now - ticket.began)
+        share_s = ticket.replica.slot.share_s(now) - ticket.began_share_s
+        ticket.replica.engine.costs.served(now - ticket.began, share_s)
         return self._end(ticket, now)
 
     # Requests that are known to come.
@@ -95,6 +96,13 @@ class Admission(ABC):
             del self._expected[state.name]
         if unhurried and not state.unhurried:
             self.tick_at = AT_ONCE  # Those that wait wait for no more.
+
+    def follows(self, expert: str, batches: int) -> None:
+        """One batch more, or one less (-1), asks the expert as soon as it has answered."""
+        state = self._by_expert[expert].state
+        state.followed += batches
+        if not state.followed:
+            self.tick_at = AT_ONCE  # It may leave now.
 
     def begins_choosing(self) -> None:
         """For a request without an age bound, it is being found out whom to ask."""

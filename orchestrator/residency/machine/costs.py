@@ -6,8 +6,10 @@ NEWEST_SHARE = 0.3
 """Weight of the newest measurement of a load, a wake or a departure."""
 SERVICE_SHARE = 0.05
 """The same for one request, of which there are many."""
+MOST_WEIGHT = 20_000.0
+"""Of what is known of shares: a hundred and fifty requests among as many, or many more alone."""
 
-FIELDS = ("load_s", "wake_s", "leave_s", "service_s")
+FIELDS = ("load_s", "wake_s", "leave_s", "service_s", "share_s")
 
 
 @dataclass(slots=True, eq=False)
@@ -24,6 +26,10 @@ class Costs:
     """One request from its admission to its last token, beside others: what a drain waits for."""
     known: set[str] = field(default_factory=set)
     """The fields that have been measured; the others are guesses."""
+    share_s: float = 0.1
+    """The slot's time that one request takes where many run, divided equally among them."""
+    weight: float = 0.0
+    """Of what is behind `share_s`: requests count by how many ran beside them."""
 
     def measured(self, what: str, seconds: float) -> None:
         """Mix a measurement into the estimate `what`; the first one replaces the guess."""
@@ -33,8 +39,13 @@ class Costs:
         setattr(self, what, before + share * (seconds - before))
         self._follow()
 
-    def served(self, seconds: float) -> None:
-        """A request has taken so long."""
+    def served(self, seconds: float, share_s: float) -> None:
+        """A request has taken so long, and so much of its slot's time."""
+        if share_s > 0:
+            together = seconds / share_s
+            self.known.add("share_s")
+            self.weight = min(self.weight + together, MOST_WEIGHT)
+            self.share_s += (share_s - self.share_s) * min(1.0, together / self.weight)
         if "service_s" in self.known:
             self.service_s += SERVICE_SHARE * (seconds - self.service_s)
         else:
@@ -47,6 +58,7 @@ class Costs:
             if what in known:
                 setattr(self, what, float(known[what]))
                 self.known.add(what)
+        self.weight = MOST_WEIGHT if "share_s" in self.known else 0.0
         self._follow()
 
     def measurements(self) -> dict[str, float]:

@@ -151,7 +151,8 @@ def movable(replica: Replica) -> bool:
 
 def at_rest(replica: Replica) -> bool:
     """It has nothing left to begin, so it can drain at once."""
-    return not replica.engine.waiting and movable(replica)
+    engine = replica.engine
+    return not engine.waiting and not engine.followed and movable(replica)
 
 
 def unwanted(replica: Replica) -> bool:

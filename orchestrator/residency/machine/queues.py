@@ -60,7 +60,7 @@ class EngineQueue:
     def begin(self, ticket: Ticket, replica: Replica, now: float) -> None:
         """A request begins in `replica`."""
         ticket.replica = replica
-        ticket.began = now
+        ticket.began, ticket.began_share_s = now, replica.slot.share_s(now)
         replica.running.add(ticket)
         replica.in_use += 1
         replica.last_used = now
@@ -70,6 +70,7 @@ class EngineQueue:
         """A request that runs is over."""
         replica = ticket.replica
         assert replica is not None, "the request does not run"
+        replica.slot.share_s(now)
         ticket.replica = None
         replica.running.discard(ticket)
         replica.in_use -= 1

@@ -59,6 +59,8 @@ class EngineState:
     """Requests that running ones have announced: a lead's, while its panel answers."""
     unhurried: int = 0
     """Those of them that have no age bound."""
+    followed: int = 0
+    """Batches that wait for it, or ask more of it as soon as it has answered: it has work."""
     ahead: bool = False
     """It was loaded for expected requests, and none has come since."""
     outlook: Outlook = field(default_factory=Outlook)
@@ -135,6 +137,8 @@ class SlotState:
     whose files are warm. With the memory that each still holds here, which none need keep."""
     planned: "list[tuple[EngineState, str]]" = field(default_factory=list)
     """Engines to load here before the policy is asked, each with the reason."""
+    _share_s: float = 0.0
+    _shared_at: float = 0.0
 
     @property
     def free_gb(self) -> float:
@@ -155,6 +159,18 @@ class SlotState:
         pinned = (r.engine for r in self.replicas if r.engine.pinned and r.engine is not engine)
         pinned_gb = sum(other.memory_gb for other in pinned)
         return self.budget_gb - self.base_gb - pinned_gb >= engine.memory_gb
+
+    def share_s(self, now: float) -> float:
+        """Seconds that one request would have had for itself, had it run here all the time.
+
+        The slot's time is divided equally among those that run. To be called before their number
+        changes; only differences mean anything.
+        """
+        running = sum(replica.in_use for replica in self.replicas)
+        if running:
+            self._share_s += (now - self._shared_at) / running
+        self._shared_at = now
+        return self._share_s
 
     def recount(self) -> None:
         """Bring the memory up to date with the replicas.
@@ -213,6 +229,8 @@ class Ticket:
     replica: Replica | None = None
     """Where it runs."""
     began: float = 0.0
+    began_share_s: float = 0.0
+    """What a request had had of its slot by then."""
     stage: int = FIRST
 
 

@@ -4,12 +4,15 @@ import asyncio
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from experts.errors import CoterieError, InternalError, RequestError
 from experts.types import EMBEDDINGS, Operation
-from orchestrator.batch.desk import Answered
+from orchestrator.batch.desk import Answered, Prediction
+from orchestrator.batch.feeding import Room
 from orchestrator.batch.line import Line
 from orchestrator.config.model import BATCH_CLASS, Config
 from orchestrator.request.context import RequestContext
@@ -18,11 +21,12 @@ from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.presentation import extension
 from orchestrator.request.tracing.sinks import TraceSink
 from orchestrator.request.tracing.trace import Trace
+from orchestrator.residency.forecast import Entry, forecast, is_measured, work_of
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.bodies.embeddings import check_inputs
 from orchestrator.server.classes import check_class
 from orchestrator.server.errors import body_of, headers_of, status_of
-from orchestrator.server.schemas import parse
+from orchestrator.server.schemas import parse_inner
 
 LOGGER = logging.getLogger("coterie.server")
 OPERATIONS: Mapping[str, Operation] = {
@@ -49,12 +53,7 @@ class BatchDesk:
     def read(self, line: Line, endpoint: str, request_id: str, owner: str | None) -> RequestContext:
         """Raises RequestError."""
         config, operation = self._config, OPERATIONS[endpoint]
-        try:
-            raw = json.dumps(line.body).encode()
-        except RecursionError as error:
-            raise RequestError("`body` is nested too deeply.", param="body") from error
-        # Read again, and so held to what every request is held to: depth, numbers, characters.
-        request, model, extension = parse(raw, operation, request_id)
+        request, model, extension = parse_inner(line.body, operation, request_id)
         if operation == EMBEDDINGS:
             check_inputs(request.body.get("input"), config.server.max_embedding_inputs)
         if extension.request_class is not None:
@@ -99,22 +98,58 @@ class BatchDesk:
             for name in ("prompt_tokens", "completion_tokens")
             if isinstance(count := usage.get(name), int)
         }
-        return Answered(200, context.id, body, tokens)
+        # Without one of its members a panel may answer otherwise than it will when that is back.
+        again_s = 0.0 if trace.missed else None
+        return Answered(200, context.id, body, tokens, again_s)
 
     def engine(self, expert: str) -> str | None:
         """A base expert's engine serves its adapters and aliases."""
         spec = self._config.hosted().get(expert)
         return None if spec is None else spec.base or expert
 
-    def sizes(self) -> Mapping[str, float]:
-        """As the pool knows them now."""
-        loads = self._pool.snapshot()["loads"]
-        return {name: float(entry["memory_gb"] or 0.0) for name, entry in loads.items()}
+    def room(self) -> Room:
+        """As the pool knows it now."""
+        snapshot = self._pool.snapshot()
+        sizes = {name: float(entry["memory_gb"]) for name, entry in snapshot["loads"].items()}
+        return Room(sizes, [float(slot["room_gb"]) for slot in snapshot["slots"]])
 
-    def room(self) -> float:
-        """Of all slots."""
-        slots = self._config.slots
-        return slots.count * slots.memory_gb
+    def resident(self) -> Mapping[str, str]:
+        """As the pool knows them now."""
+        return self._pool.resident()
+
+    def follow(self, before: AbstractSet[str], now: AbstractSet[str]) -> None:
+        """Engines with more work for a batch are not unloaded for the work of others."""
+        if before != now:
+            self._pool.follow(before, now)
+
+    def loads(self) -> int:
+        """As the pool counts them."""
+        return sum(entry["count"] for entry in self._pool.snapshot()["loads"].values())
+
+    def predict(self, calls: Mapping[str, int], again: int) -> Prediction:
+        """By what the pool has measured, from what is resident now."""
+        snapshot = self._pool.snapshot()
+        by_engine: Counter[str] = Counter()
+        for expert, count in calls.items():
+            by_engine[self.engine(expert) or ""] += count
+        del by_engine[""]  # Of other servers.
+        entries = snapshot["loads"]
+        in_flight = self._config.batches.in_flight
+        works = [
+            work_of(name, count, in_flight, entries[name]["memory_gb"], entries[name])
+            for name, count in by_engine.items()
+        ]
+        slots = snapshot["slots"]
+        resident = [[copy["engine"] for copy in slot["replicas"]] for slot in slots]
+        found = forecast(works, [slot["room_gb"] for slot in slots], resident)
+        unknown = sorted(expert for expert in calls if not self._is_known(expert, entries))
+        each_s = sum(work.load_s for work in works) / max(1, len(works))
+        seconds = round(found.total_s + again * each_s, 3)
+        return Prediction(found.loads + again, seconds, tuple(unknown))
+
+    def _is_known(self, expert: str, entries: Mapping[str, Entry]) -> bool:
+        engine = self.engine(expert)
+        return engine is not None and is_measured(entries[engine])
 
     def _ours(self, context: RequestContext, error: Exception) -> CoterieError:
         if isinstance(error, CoterieError):

@@ -22,6 +22,8 @@ from orchestrator.server.schemas import parse_object, validated
 router = APIRouter(tags=["batches"])
 MOST_LISTED = {"files": 10_000, "batches": 100}
 USUALLY_LISTED = {"files": 10_000, "batches": 20}
+MOST_ANSWERS, LONGEST_COUNT = 500, 12
+NEXT_HEADER = "x-coterie-next"
 FRAME_BYTES = 1 << 20
 """What a multipart body has beside its file, at most."""
 
@@ -110,6 +112,21 @@ async def batches(http: HttpRequest) -> Response:
 async def batch(http: HttpRequest, batch_id: str) -> Response:
     """How far a batch is."""
     return _json((await _batching(http).batches.get(_owner(http), batch_id)).to_json())
+
+
+@router.get("/v1/batches/{batch_id}/answers", openapi_extra=endpoints.BATCH_ANSWERS)
+async def answers(http: HttpRequest, batch_id: str) -> Response:
+    """What has been answered so far, in that order, from the `after`th result on.
+
+    The header `x-coterie-next` tells the next `after`. All is in the output file in the end.
+    """
+    after = http.query_params.get("after", "0")
+    if not after.isdecimal() or len(after) > LONGEST_COUNT:
+        raise RequestError("`after` must be a whole number.", param="after")
+    found = await _batching(http).batches.get(_owner(http), batch_id)
+    some, following = await _batching(http).runner.answers(found.id, int(after), MOST_ANSWERS)
+    headers = {NEXT_HEADER: str(following)}
+    return Response(b"".join(some), media_type="application/jsonl", headers=headers)
 
 
 @router.post("/v1/batches/{batch_id}/cancel", openapi_extra=endpoints.BATCH_CANCELLED)

@@ -176,6 +176,11 @@ NEW_BATCH = takes(
 ) | answers("The batch.", _OBJECT, (404, *POSTED))
 BATCHES = answers("The caller's batches.", _OBJECT, (400, *READ))
 BATCH = answers("The batch.", _OBJECT, (404, *READ))
+BATCH_ANSWERS = answers(
+    "Lines of the output, as they came.",
+    {"application/jsonl": {"schema": {"type": "string"}}},
+    (400, 404, *READ),
+)
 BATCH_CANCELLED = answers("The batch, which ends now.", _OBJECT, (400, 404, *READ))
 
 TOKENIZE = takes(TokenizeBody, {"prompt": "a text"}) | answers(

@@ -73,3 +73,6 @@ async def test_a_mixed_file_is_answered_as_its_requests_would_be(client: AsyncOp
     assert right / len(asked) > 0.9
     assert batch.usage is not None
     assert batch.usage.total_tokens > 0
+    # All experts fit, and this pool has loaded them.
+    told = batch.coterie  # type: ignore[attr-defined]
+    assert told["predicted"]["loads"] == told["real"]["loads"] == 0

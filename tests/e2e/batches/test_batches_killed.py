@@ -76,14 +76,14 @@ def lines() -> list[bytes]:
 def comparable(output: bytes) -> list[bytes]:
     """The lines of an output, without ids and times.
 
-    A panel goes on without a member whose slot died: of its lines, only that they are answered.
+    Nor how many tokens a panel took: calls are aborted once its winner is clear, sooner or later.
     """
     found = []
     for raw in output.splitlines():
         line = json.loads(raw)
         line["id"] = line["response"]["request_id"] = None
         if "panel" in line["response"]["body"]["coterie"]:
-            line["response"]["body"] = {}
+            del line["response"]["body"]["usage"]
         for name in WHAT_VARIES:
             line["response"]["body"].pop(name, None)
         found.append(json.dumps(line, sort_keys=True).encode())
@@ -219,5 +219,6 @@ async def test_every_line_is_answered_once_whatever_is_killed(site: Site) -> Non
     print(f"{time.monotonic() - began:6.1f} s  {batch.status}, {batch.request_counts}", flush=True)
     ids = [json.loads(line)["custom_id"] for line in output.splitlines()]
     assert ids == [json.loads(line)["custom_id"] for line in lines()]
-    assert comparable(output) == wanted
+    found = comparable(output)
+    assert [pair for pair in zip(found, wanted, strict=True) if pair[0] != pair[1]] == []
     assert len(killed) == KILL_POINTS

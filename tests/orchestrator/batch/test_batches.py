@@ -60,6 +60,13 @@ async def test_models_of_every_kind_in_one_file(serve: Any) -> None:
         assert said == ["Five.", "Lima.", "Rome?"]
         assert bodies[1]["coterie"]["expert"] == "cities"
         assert batch.error_file_id is None
+        # Nothing of this pool is loaded, and what its experts take is not predicted.
+        assert batch.coterie["predicted"] == {
+            "loads": 0,
+            "seconds": 0.0,
+            "unknown": ["cities", "sums"],
+        }
+        assert batch.coterie["real"]["loads"] == 0
 
 
 def nested(depth: int) -> Any:

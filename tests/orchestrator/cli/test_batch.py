@@ -63,6 +63,23 @@ async def test_a_service_of_its_own_goes_on_where_it_was_broken_off(folder: Path
     assert sorted(p.name for p in folder.iterdir()) == ["in.jsonl", "out.jsonl", "pool.yaml"]
 
 
+async def test_answers_as_they_come_are_there_before_the_end_and_each_once(folder: Path) -> None:
+    process = await begun(folder, "-c", "pool.yaml", "--as-they-come")
+    assert process.stdout is not None
+    while b" of 6,000 lines" not in (line := await process.stdout.readline()):
+        assert line
+    process.send_signal(signal.SIGKILL)
+    await process.communicate()
+    before = ids(folder / "out.jsonl")
+    assert 0 < len(before) < COUNT
+    code, said = await run(folder, "-c", "pool.yaml", "--as-they-come")
+    assert code == 0
+    assert "0 real" in said
+    after = ids(folder / "out.jsonl")
+    assert after[: len(before)] == before
+    assert sorted(after) == sorted(line["custom_id"] for line in LINES)
+
+
 async def test_a_running_service_and_lines_without_an_answer(
     folder: Path, recording: str, tmp_path_factory: Any
 ) -> None:

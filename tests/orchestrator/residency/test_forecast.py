@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.residency.forecast import Forecast, Stay, Work, forecast
+from orchestrator.residency.forecast import Forecast, Stay, Work, forecast, is_measured, work_of
 
 SIZES = st.floats(0.1, 6.0)
 SECONDS = st.floats(0.0, 100.0)
@@ -16,7 +16,7 @@ def _works(**seconds: float) -> list[Work]:
 
 
 def test_nothing_to_do_takes_no_time() -> None:
-    assert forecast([], [4.0]) == Forecast(())
+    assert forecast([], [4.0]) == Forecast((), 0.0)
     assert forecast([], [4.0]).total_s == 0.0
 
 
@@ -88,3 +88,20 @@ def test_every_engine_is_loaded_once_where_it_fits(
             done_s = stay.ends_s
     moves_s = sum(works[s.engine].load_s + works[s.engine].work_s for s in found.stays)
     assert found.total_s >= moves_s / len(budgets_gb) - 1e-6
+
+
+def test_what_is_there_is_not_loaded_and_its_work_counts() -> None:
+    works = [Work("a", 1.0, 5.0, 2.0), Work("b", 1.0, 5.0, 3.0)]
+    found = forecast(works, [1.0, 1.0], [["a"], []])
+    assert [stay.engine for stay in found.stays] == ["b"]
+    assert found.total_s == 8.0
+
+
+def test_a_call_takes_its_share_once_that_is_measured_and_waves_before() -> None:
+    entry = {"load_s": 2.0, "service_s": 0.5, "share_s": 0.01, "leave_s": 0.1}
+    before = work_of("a", 300, 128, 1.0, {**entry, "measured": ["load_s"]})
+    after = work_of("a", 300, 128, 1.0, {**entry, "measured": ["load_s", "share_s"]})
+    assert (before.work_s, after.work_s) == (3 * 0.5, 300 * 0.01)
+    assert (after.load_s, after.leave_s) == (2.0, 0.1)
+    assert not is_measured({"measured": ["load_s"]})
+    assert is_measured({"measured": ["load_s", "share_s"]})

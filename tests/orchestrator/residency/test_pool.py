@@ -128,6 +128,7 @@ async def test_the_snapshot_tells_slots_loads_and_queues(make_rig: Any) -> None:
             "up": True,
             "memory_gb": 1.5,
             "budget_gb": 4.0,
+            "room_gb": 4.0,
             "restarts": 0,
             "running": {"a": 0},
             "residents": ["a"],

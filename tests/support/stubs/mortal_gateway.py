@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from experts.errors import RequestError
 from experts.types import Request
 from orchestrator.batch.batches import Batches
-from orchestrator.batch.desk import Answered
+from orchestrator.batch.desk import Answered, Prediction
+from orchestrator.batch.feeding import Room
 from orchestrator.batch.files import Files
 from orchestrator.batch.line import Line
 from orchestrator.batch.runner import BatchRunner
@@ -59,7 +62,7 @@ class PlainDesk:
         return RequestContext(Request(request_id, "chat/completions", line.body), "any")
 
     async def foresee(self, contexts: Sequence[RequestContext]) -> Sequence[Foreseen | Answered]:
-        return [Foreseen(frozenset({one.request.body["model"]})) for one in contexts]
+        return [Foreseen(Counter({one.request.body["model"]: 1})) for one in contexts]
 
     async def answer(self, context: RequestContext) -> Answered:
         self.asked.append(context.id)
@@ -71,11 +74,20 @@ class PlainDesk:
     def engine(self, expert: str) -> str | None:
         return None
 
-    def sizes(self) -> Mapping[str, float]:
+    def room(self) -> Room:
+        return Room({}, ())
+
+    def resident(self) -> Mapping[str, str]:
         return {}
 
-    def room(self) -> float:
-        return 0.0
+    def follow(self, before: AbstractSet[str], now: AbstractSet[str]) -> None:
+        pass
+
+    def loads(self) -> int:
+        return 0
+
+    def predict(self, calls: Mapping[str, int], again: int) -> Prediction:
+        return Prediction(0, 0.0)
 
 
 class MortalGateway:

@@ -216,7 +216,7 @@ async def test_a_running_service_tells_what_loads_cost(plan: Any, write: Any, se
     )
     base, other = (next(r for r in _rows(out) if r.startswith(n)) for n in ("base 1", "other 1"))
     assert base.split()[5] == f"{load_s:.2f}"
-    assert base.endswith("measured")
+    assert base.endswith("partly measured")
     assert other.endswith("assumed")
 
 
@@ -248,8 +248,8 @@ def test_a_routers_missing_file_is_named(plan: Any, write: Any) -> None:
 
 BODY = {"model": "base", "messages": HI}
 MISTAKES = [
-    ("{", "The body is not valid JSON"),
-    ("[]", "The body must be a JSON object."),
+    ("{", "This line is not parseable as valid JSON."),
+    ("[]", "A line must be a JSON object."),
     ({"model": "base"}, "`messages` (chat), `prompt` or `input` (embeddings) is required."),
     ({"messages": HI}, "`model` must be a non-empty string."),
     ({"model": "bass", "messages": HI}, "The model `bass` does not exist. Known models: pool/auto"),
@@ -263,8 +263,8 @@ MISTAKES = [
     ),
     ({**BODY, "model": "pool/auto", "coterie": {"router": "two"}}, "No router is called `two`"),
     ({**BODY, "coterie": {"clas": "fast"}}, "coterie.clas: unknown key. Did you mean `class`?"),
-    ({"custom_id": "a", "url": "/v1/chat/completions"}, "`body` must be a JSON object."),
-    ({"url": "/v1/chat/completions", "body": BODY}, "`custom_id` must be a non-empty string."),
+    ({**_line("a", **BODY), "body": []}, "`body` must be a JSON object."),
+    ({**_line("a", **BODY), "custom_id": ""}, "`custom_id` must be a non-empty string."),
     ({**_line("a", **BODY), "url": "/v1/images"}, "`url` must be one of /v1/chat/completions"),
     ({**_line("a", **BODY), "url": "/v1/embeddings"}, "Unrecognized request argument supplied"),
     ({"model": "base", "input": "x"}, "The model `base` gives no embeddings."),
@@ -279,6 +279,7 @@ MISTAKES = [
         "No expert of `pool/auto` takes images.",
     ),
     ({**_line("a", **BODY), "method": "GET"}, "`method` must be POST."),
+    ({**_line("a", **BODY, stream=True)}, "A line of a batch cannot be streamed."),
     ({**_line("a", **BODY), "metod": "POST"}, "Unknown key `metod` (known: custom_id, method"),
 ]
 
@@ -303,9 +304,9 @@ def test_every_mistake_is_named(plan: Any, write: Any) -> None:
 
 
 def test_a_line_over_the_bound_is_named(plan: Any, write: Any) -> None:
-    pool = {**POOL, "server": {"max_body_mb": 0.001}}
+    pool = {**POOL, "batches": {"max_line_mb": 0.001}}
     _, _, err = plan(write({"model": "base", "prompt": "x" * 2000}), pool=pool)
-    assert "batch.jsonl:1: The line is larger than 0.001 MB (server.max_body_mb)." in err
+    assert "batch.jsonl:1: The line is longer than 0.001 MB (batches.max_line_mb)." in err
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,19 @@ def test_later_ones_are_mixed_in(what: str) -> None:
 
 def test_requests_of_which_there_are_many_count_for_less() -> None:
     costs = Costs()
-    costs.served(10.0)
+    costs.served(10.0, 1.0)
     assert costs.service_s == 10.0
-    costs.served(20.0)
+    costs.served(20.0, 1.0)
     assert costs.service_s == pytest.approx(10 + 10 * SERVICE_SHARE)
+
+
+def test_requests_among_many_tell_what_one_among_many_takes() -> None:
+    costs = Costs()
+    for _ in range(100):
+        costs.served(0.4, 0.004)
+    for _ in range(100):  # Alone, each has the slot for itself.
+        costs.served(0.06, 0.06)
+    assert costs.share_s == pytest.approx(0.004, rel=0.2)
 
 
 def test_a_wake_is_taken_to_cost_what_a_load_does_until_it_is_measured() -> None:
@@ -42,8 +51,8 @@ def test_a_wake_is_taken_to_cost_what_a_load_does_until_it_is_measured() -> None
 def test_what_was_measured_before_is_mixed_with_what_is_measured_now() -> None:
     before, after = Costs(), Costs()
     before.measured("load_s", 4.0)
-    before.served(0.5)
-    assert before.measurements() == {"load_s": 4.0, "service_s": 0.5}
+    before.served(0.5, 0.25)
+    assert before.measurements() == {"load_s": 4.0, "service_s": 0.5, "share_s": 0.25}
     after.recall(before.measurements())
     assert (after.load_s, after.wake_s, after.service_s) == (4.0, 4.0, 0.5)
     assert after.leave_s == Costs().leave_s

@@ -227,3 +227,28 @@ def test_the_pure_half_knows_no_clock_and_no_event_loop(path: Path) -> None:
     }
     impure = {"asyncio", "time", "datetime", "random", "threading", "httpx", "ray", "logging"}
     assert {name.split(".")[0] for name in imported} & impure == set()
+
+
+def test_what_a_batch_follows_stays_until_it_does_so_no_more() -> None:
+    pool = Pool("a", "b")
+    pool.machine.finished(pool.load("a", 0.0), 1.0)
+    pool.machine.follows("a", 1)
+    pool.arrive("b", 60.0)
+    assert pool.machine.tick(60.0) == []
+    pool.machine.follows("a", -1)
+    assert pool.machine.tick_at == AT_ONCE
+    assert kinds(pool.machine.tick(60.0)) == [Begin, Unload]
+
+
+def test_those_that_run_together_share_the_time_of_their_slot() -> None:
+    pool = Pool("a")
+    costs = pool.engines["a"].costs
+    costs.weight = 0.0
+    first = pool.load("a", 0.0)
+    second, _ = pool.arrive("a", 2.0)
+    pool.machine.finished(first, 6.0)
+    # Two seconds alone, and half of four.
+    assert costs.share_s == pytest.approx(4.0)
+    pool.machine.finished(second, 6.0)
+    # Half of four; who had others beside it counts for more.
+    assert costs.share_s == pytest.approx((4.0 * 6 / 4 + 2.0 * 2) / (6 / 4 + 2))

@@ -1,0 +1,58 @@
+"""The verdicts on a batch beside the bare engines and beside live requests."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from evals.benchmarks.batches.bare import Bare
+from evals.benchmarks.batches.batch_report import (
+    BatchBench,
+    Live,
+    print_batches,
+    verdicts,
+    write_json,
+)
+from evals.benchmarks.batches.served import Memory, Served
+
+MEMORY = Memory(idle=500.0, most=560.0, first_third=540.0, last_third=550.0)
+TOLD = {
+    "predicted": {"loads": 2, "seconds": 9.0, "unknown": []},
+    "real": {"loads": 2, "seconds": 10.0},
+}
+SERVED = Served(100, 0, 10.0, {"a": 1, "b": 1}, MEMORY, TOLD)
+LIVE = Live(asked=100, failed=0, bound_s=10.0, waits_s=(0.0,) * 98 + (9.0, 30.0))
+GOOD = BatchBench(3, 1, SERVED, SERVED, Bare(120, 9.0), LIVE)
+
+
+def test_all_targets_are_met(tmp_path: Path) -> None:
+    assert all(one.met for one in verdicts(GOOD))
+    out = io.StringIO()
+    assert print_batches(Console(file=out, width=120), GOOD) == 0
+    assert "99 % waited at most 9.0 s" in out.getvalue()
+    assert "0.90 of the engines' own throughput" in out.getvalue()
+    write_json(tmp_path / "all.json", GOOD)
+    assert len(json.loads((tmp_path / "all.json").read_text())["verdicts"]) == len(verdicts(GOOD))
+
+
+@pytest.mark.parametrize(
+    ("changes", "missed"),
+    [
+        ({"alone": replace(SERVED, memory=replace(MEMORY, most=801.0))}, 0),
+        ({"beside": replace(SERVED, memory=replace(MEMORY, last_third=581.0))}, 1),
+        ({"bare": Bare(120, 8.9)}, 2),
+        ({"alone": replace(SERVED, loads={"a": 2, "b": 0})}, 3),
+        ({"alone": replace(SERVED, loads={"a": 1, "b": 0})}, 4),
+        ({"live": replace(LIVE, waits_s=(0.0,) * 98 + (10.1, 30.0))}, 5),
+        ({"beside": replace(SERVED, failed=1)}, 6),
+    ],
+)
+def test_each_target_can_be_missed(changes: dict[str, Any], missed: int) -> None:
+    found = verdicts(replace(GOOD, **changes))
+    assert [number for number, one in enumerate(found) if not one.met] == [missed]
