@@ -47,10 +47,13 @@ def best_expert(pool: Pool) -> str:
 
 
 def best_vote(pool: Pool, tokens: float) -> str | None:
-    """The vote that scores most of those that need no more tokens; None where all need more."""
+    """The vote that scores most of those that need no more tokens; None where all need more.
+
+    Of equal ones the cheapest.
+    """
     found = {name: means(pool, name) for name in pool.votes}
     cheap = [name for name, own in found.items() if own.tokens <= tokens]
-    return max(cheap, key=lambda name: found[name].score, default=None)
+    return max(cheap, key=lambda n: (round(found[n].score, 9), -found[n].tokens), default=None)
 
 
 def same_answers(pool: Pool) -> list[list[str]]:
