@@ -26,7 +26,6 @@ from orchestrator.config.model import Config
 from orchestrator.request.plan import prices_of
 from orchestrator.residency.cost_store import known_costs
 from orchestrator.residency.forecast import forecast
-from orchestrator.store.opening import open_store
 
 Known = Mapping[str, Mapping[str, Any]]
 """Engine -> what its loads and calls were measured to take."""
@@ -124,11 +123,7 @@ async def _stored(settings: Config, progress: Progress) -> dict[str, dict[str, A
     """What earlier services have measured, where the configuration has a store that lasts."""
     if settings.store == "memory":
         return {}
-    store = await open_store(settings.store)
-    try:
-        return await known_costs(store, settings.hosted(), progress.say)
-    finally:
-        await store.close()
+    return await known_costs(settings.store, settings.hosted(), progress.say)
 
 
 def _entry(costs: Mapping[str, float]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Keeps the measured costs of engines in the store, so that a restart does not forget them."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from experts.errors import StoreError
 from orchestrator.residency.machine.costs import Costs
 from orchestrator.store.base import Store
+from orchestrator.store.opening import MEMORY, open_store
 
 logger = logging.getLogger("coterie.residency")
 
@@ -49,23 +51,42 @@ class CostStore:
 
 
 async def known_costs(
-    store: Store, engines: Iterable[str], say: Callable[[str], None]
+    url: str, engines: Iterable[str], say: Callable[[str], None]
 ) -> dict[str, dict[str, Any]]:
-    """Engine -> what earlier runs have measured, as a pool tells of it; without the unknown."""
+    """Engine -> what earlier runs have measured, as a pool tells of it; without the unknown.
+
+    Raises ServiceError where the store cannot be opened.
+    """
     found = {}
-    for name in engines:
-        costs = Costs()
-        await CostStore(store, say).recall(name, costs)
-        if costs.known:
-            found[name] = {**costs.measurements(), "measured": sorted(costs.known)}
+    async with _opened(url) as store:
+        for name in engines:
+            costs = Costs()
+            await CostStore(store, say).recall(name, costs)
+            if costs.known:
+                found[name] = {**costs.measurements(), "measured": sorted(costs.known)}
     return found
 
 
-async def carry_costs(source: Store, target: Store, engines: Iterable[str]) -> None:
-    """What one store knows of engines is known to another one, too. Raises StoreError."""
-    for name in engines:
-        if (known := await source.get(_key(name))) is not None:
-            await target.put(_key(name), known)
+async def carry_costs(source: str, target: str, engines: Iterable[str]) -> None:
+    """What one store knows of engines is known to another one, too; memory knows nothing.
+
+    Raises ServiceError, StoreError.
+    """
+    if MEMORY in (source, target):
+        return
+    async with _opened(source) as known, _opened(target) as kept:
+        for name in engines:
+            if (costs := await known.get(_key(name))) is not None:
+                await kept.put(_key(name), costs)
+
+
+@asynccontextmanager
+async def _opened(url: str) -> AsyncIterator[Store]:
+    store = await open_store(url)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def _key(engine: str) -> str:

@@ -10,7 +10,6 @@ from experts.errors import ServiceError, StoreError
 from orchestrator.cli.serve import with_store
 from orchestrator.config.model import Config
 from orchestrator.residency.cost_store import carry_costs
-from orchestrator.store.opening import MEMORY, open_store
 
 tell = partial(typer.echo, err=True)
 
@@ -44,15 +43,7 @@ def remove(store: Path) -> None:
 
 async def _carry(source: str, target: str, engines: tuple[str, ...]) -> None:
     """Costs are worth a word where they cannot be kept, and no more."""
-    if MEMORY in (source, target) or not engines:
-        return
     try:
-        async with AsyncExitStack() as stack:
-            stores = []
-            for url in (source, target):
-                store = await open_store(url)
-                stack.push_async_callback(store.close)
-                stores.append(store)
-            await carry_costs(stores[0], stores[1], engines)
+        await carry_costs(source, target, engines)
     except (ServiceError, StoreError) as error:
         tell(f"costs are not carried over: {error}")

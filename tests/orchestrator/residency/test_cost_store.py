@@ -1,14 +1,16 @@
 """Costs in the store: kept, found again, and garbage that is told and left alone."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from experts.errors import StoreError
-from orchestrator.residency.cost_store import CostStore
+from orchestrator.residency.cost_store import CostStore, carry_costs, known_costs
 from orchestrator.residency.machine.costs import Costs
 from orchestrator.store.base import Store
 from orchestrator.store.memory_store import MemoryStore
+from orchestrator.store.opening import open_store
 
 
 class DeafStore(MemoryStore):
@@ -71,3 +73,18 @@ async def test_a_store_that_does_not_answer_is_told_and_nothing_else() -> None:
     await kept.keep("a", costs)
     assert costs.load_s == 4.0
     assert ["nobody is at home" in event for event in events] == [True, True]
+
+
+async def test_costs_are_carried_from_one_store_to_another(tmp_path: Path) -> None:
+    source, target = (f"sqlite:{tmp_path / name}.db" for name in ("source", "target"))
+    store = await open_store(source)
+    costs = Costs()
+    costs.measured("load_s", 4.0)
+    costs.served(0.5, 0.25)
+    await CostStore(store, print).keep("a", costs)
+    await store.close()
+    await carry_costs(source, target, ("a", "b"))
+    await carry_costs("memory", target, ("a",))
+    found = await known_costs(target, ("a", "b"), print)
+    measured = ["load_s", "service_s", "share_s"]
+    assert found == {"a": {"load_s": 4.0, "service_s": 0.5, "share_s": 0.25, "measured": measured}}

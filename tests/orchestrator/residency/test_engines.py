@@ -147,3 +147,10 @@ def test_texts_must_be_equal_and_vectors_point_the_same_way(
     first: Any, again: Any, same: bool
 ) -> None:
     assert alike(first, again) is same
+
+
+def test_an_engine_orders_its_requests_unless_the_configuration_says_otherwise() -> None:
+    own = {"scheduling_policy": "fcfs"}
+    loads = _loads({"a": _spec(), "b": _spec(engine_args=own)})
+    assert loads["a"].engine_args["scheduling_policy"] == "priority"
+    assert loads["b"].engine_args["scheduling_policy"] == "fcfs"

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from experts.errors import ExpertOverloaded
+from experts.persona import Persona
+from experts.types import Request
 
 
 async def test_many_waiters_share_one_load(make_rig: Any) -> None:
@@ -141,6 +143,16 @@ async def test_the_snapshot_tells_slots_loads_and_queues(make_rig: Any) -> None:
     told = shown["loads"]["a"]
     assert (told["count"], told["seconds"], told["memory_gb"]) == (1, 0.5, 1.5)
     assert (told["waiting"], told["evictions"], told["failed"]) == (0, 0, None)
+
+
+async def test_in_an_engine_those_without_an_age_bound_come_later(make_rig: Any) -> None:
+    rig = await make_rig({"a": 1.5})
+    request = Request("r", "completions", {"prompt": "x"})
+    with await rig.pool.lease("a", "batch") as later, await rig.pool.lease("a") as soon:
+        assert later.engine.asked(request).body == {"prompt": "x", "priority": 1}
+        assert not isinstance(soon.engine, Persona)
+        chosen = Request("r", "completions", {"prompt": "x", "priority": -3})
+        assert later.engine.asked(chosen).body["priority"] == -3
 
 
 async def test_loads_are_told(make_rig: Any) -> None:
