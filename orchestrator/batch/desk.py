@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orchestrator.batch.feeding import Room
@@ -30,8 +30,6 @@ class Answered:
     request_id: str
     body: Any
     """The answer, or an error in OpenAI's shape."""
-    tokens: Mapping[str, int] = field(default_factory=dict)
-    """`prompt_tokens` and `completion_tokens`."""
     retry_after_s: float | None = None
     """When it may be asked again; None where that would change nothing."""
 

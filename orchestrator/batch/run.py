@@ -13,6 +13,7 @@ from experts.errors import RequestError, StoreError, UnknownObject
 from orchestrator.batch.batch import Batch, Status, moved
 from orchestrator.batch.batches import Batches
 from orchestrator.batch.checking import Checked, check, lines_log, results_log
+from orchestrator.batch.counts import with_more, without_any
 from orchestrator.batch.desk import Answered, Desk
 from orchestrator.batch.feeding import Engines, Feeder, repeated_loads
 from orchestrator.batch.files import Files, new_file_id
@@ -233,10 +234,6 @@ class Run:
         self._keep(number, self._result(line.custom_id, answered))
 
     def _result(self, custom_id: str, answered: Answered) -> Result:
-        tokens = dict(self.batch.tokens)
-        for name, count in answered.tokens.items():
-            tokens[name] = tokens.get(name, 0) + count
-        self.batch = replace(self.batch, tokens=tokens)
         return Result(custom_id, answered.status, answered.request_id, answered.body)
 
     def _keep(self, number: int, result: Result) -> None:
@@ -261,24 +258,18 @@ class Run:
             self._unkept = records | self._unkept
             raise
         self._kept_order += records
-        right = sum(record.startswith(ANSWER) for record in records.values())
-        self.batch = replace(
-            self.batch,
-            completed=self.batch.completed + right,
-            failed=self.batch.failed + len(records) - right,
-        )
+        self.batch = with_more(self.batch, records.values())
 
     async def _count_anew(self) -> None:
         """What an earlier run has counted last may be older than its results."""
         log = results_log(self.batch.id)
-        completed, failed = 0, 0
+        counted = without_any(self.batch)
         numbers = sorted(await self._kept(lambda: self.store.numbers(log)))
         for start in range(0, len(numbers), READ_AT_ONCE):
             first, stop = numbers[start], numbers[min(start + READ_AT_ONCE, len(numbers)) - 1] + 1
-            for _, record in await self._kept(partial(self.store.read, log, first, stop)):
-                completed += record.startswith(ANSWER)
-                failed += not record.startswith(ANSWER)
-        self.batch = replace(self.batch, completed=completed, failed=failed)
+            some = await self._kept(partial(self.store.read, log, first, stop))
+            counted = with_more(counted, (record for _, record in some))
+        self.batch = counted
 
     async def _hold(self) -> None:
         """Say that it is run here, and how far it is; ends when somebody wants its end."""

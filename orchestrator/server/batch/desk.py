@@ -92,15 +92,9 @@ class BatchDesk:
             for sink in self._sinks:
                 sink.write(context, trace)
         body["coterie"] = extension(context, trace)
-        usage = body.get("usage") or {}
-        tokens = {
-            name: count
-            for name in ("prompt_tokens", "completion_tokens")
-            if isinstance(count := usage.get(name), int)
-        }
         # Without one of its members a panel may answer otherwise than it will when that is back.
         again_s = 0.0 if trace.missed else None
-        return Answered(200, context.id, body, tokens, again_s)
+        return Answered(200, context.id, body, again_s)
 
     def engine(self, expert: str) -> str | None:
         """A base expert's engine serves its adapters and aliases."""

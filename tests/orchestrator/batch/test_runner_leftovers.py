@@ -95,6 +95,7 @@ async def test_a_gateway_that_dies_at_any_moment_leaves_nothing_and_loses_no_lin
     assert batch.status == "completed"
     assert batch.completed == models.count("fine")
     assert batch.completed + batch.failed == batch.total == len(models)
+    assert batch.tokens.get("prompt_tokens", 0) == batch.completed
     told = batch.to_json()
     answers = await lines_of(second, told["output_file_id"])
     errors = await lines_of(second, told["error_file_id"])

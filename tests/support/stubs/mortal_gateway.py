@@ -69,7 +69,8 @@ class PlainDesk:
         if context.request.body["model"] == "silent":
             await asyncio.Event().wait()
         status = 400 if context.request.body["model"] == "refused" else 200
-        return Answered(status, context.id, dict(context.request.body), {"prompt_tokens": 1})
+        body = {**context.request.body, "usage": {"prompt_tokens": 1}}
+        return Answered(status, context.id, body)
 
     def engine(self, expert: str) -> str | None:
         return None
