@@ -16,5 +16,6 @@ class BudgetConfig(Keys):
         300.0,
         gt=0,
         allow_inf_nan=False,
-        description="Most seconds from the request to the end of its answer.",
+        description="Most seconds from the request to the end of its answer; not for lines of"
+        " batches, which wait for their experts.",
     )

@@ -54,6 +54,8 @@ class RequestContext:
     """The request with token ids, where `request` has the text that they say."""
     decision: Decision | None = None
     """What the router has decided about it beforehand, with many others."""
+    patient: bool = False
+    """Nobody waits for it: it may take whatever time its experts need to be there."""
 
     @property
     def for_one(self) -> "RequestContext":

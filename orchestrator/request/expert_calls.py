@@ -1,6 +1,7 @@
 """What aggregators and taggers call experts with: through the pool, within the budget."""
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -43,10 +44,13 @@ class ExpertCalls:
         deadline_s = composition.deadline_s
         patience_s = ledger.budget.seconds if deadline_s is None else deadline_s
         self.quorum = composition.quorum
+        if context.patient:  # That an expert is loaded later is no reason to go on without it.
+            ledger.ends = patience_s = math.inf
         self.deadline = min(ledger.started + patience_s, ledger.ends)
         self.on_progress: Callable[[str], None] = lambda words: None
         self._pool = pool
         self._request_class = context.request_class
+        self._patient = context.patient
         self._trace = trace
         self._asked = context.request
         self._ledger = ledger
@@ -187,7 +191,7 @@ class ExpertCalls:
         started = time.perf_counter()
         try:
             stage = self.expectations.asks(expert)
-            taking = self._pool.lease(expert, self._request_class, stage)
+            taking = self._pool.lease(expert, self._request_class, stage, patient=self._patient)
             lease: Lease = await self._within(expert, taking)
         except BaseException:
             # Whoever gives up has waited, too.

@@ -99,7 +99,7 @@ class SingleAnswers:
         trace.doing = lambda: self._pool.doing(expert)
         started = time.perf_counter()
         try:
-            lease = await self._pool.lease(expert, context.request_class)
+            lease = await self._pool.lease(expert, context.request_class, patient=context.patient)
         except BaseException:
             # Whoever gives up has waited, too.
             trace.queue_ms += 1000 * (time.perf_counter() - started)

@@ -110,17 +110,23 @@ class ExpertPool:
         await self._scheduler.stop()
 
     async def lease(
-        self, expert: str, request_class: str = "interactive", stage: int = FIRST
+        self,
+        expert: str,
+        request_class: str = "interactive",
+        stage: int = FIRST,
+        *,
+        patient: bool = False,
     ) -> Lease:
         """Wait for a turn, load the expert if need be, and hold it until the lease is released.
 
         `stage` counts what a client's question takes: first answers, then what is made of them.
 
         Raises ExpertOverloaded when its queue is full, ExpertUnavailable when it cannot load,
-        ExpertTimeout when both together take longer than `server.lease_timeout_s`.
+        ExpertTimeout when both together take longer than `server.lease_timeout_s`, but for who is
+        `patient`.
         """
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(None if patient else self._timeout_s):
                 return await self._take(expert, request_class, stage)
         except TimeoutError as error:
             raise ExpertTimeout(

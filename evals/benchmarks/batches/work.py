@@ -20,8 +20,6 @@ PROCESS_GB = 1.6
 """What the slot's process takes at most, so that a fourth expert never fits."""
 RUNS = 128
 """Requests that an engine of the zoo runs at once: more would wait in it, and so for its end."""
-PATIENCE_S = 3600.0
-"""A line may wait: neither a lease nor a budget ends before."""
 AUTO, PANEL = "pool/auto", "pool/panel"
 URL = "/v1/chat/completions"
 
@@ -83,17 +81,15 @@ def _config(zoo: Config, router: str) -> Config:
     }
     room = {"count": 1, "memory_gb": ROOM * EXPERT_GB + PROCESS_GB, "preload": False}
     vote = {"type": "vote", "stop_at": None}
-    budget = {"seconds": PATIENCE_S}
     update: dict[str, Any] = {
         "experts": experts,
         "routers": {router: zoo.routers[router]},
         "aggregators": {},
         "compositions": {
             AUTO: CompositionConfig(router=router),
-            PANEL: CompositionConfig(router=router, aggregator=vote, budget=budget),
+            PANEL: CompositionConfig(router=router, aggregator=vote),
         },
         "slots": zoo.slots.model_copy(update=room),
-        "server": zoo.server.model_copy(update={"lease_timeout_s": PATIENCE_S}),
     }
     return without_keys(zoo.model_copy(update=update))
 

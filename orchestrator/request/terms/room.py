@@ -25,7 +25,7 @@ async def check_room(context: RequestContext, expert: str, pool: ExpertPool) -> 
     body = {name: request.body[name] for name in _FIELDS if name in request.body}
     try:
         async with asyncio.timeout(PATIENCE_S):
-            with await pool.lease(expert, context.request_class) as lease:
+            with await pool.lease(expert, context.request_class, patient=context.patient) as lease:
                 if not isinstance(lease.engine, HasEndpoints):
                     return
                 told = json.loads((await lease.engine.call("POST", "tokenize", body)).content)

@@ -59,7 +59,7 @@ class BatchDesk:
         if extension.request_class is not None:
             check_class(config, extension.request_class)
         asked = extension.request_class or BATCH_CLASS
-        return RequestContext(request, model, asked, extension.options, owner)
+        return RequestContext(request, model, asked, extension.options, owner, patient=True)
 
     async def foresee(self, contexts: Sequence[RequestContext]) -> Sequence[Foreseen | Answered]:
         """Routes them together: the routers' queues put them into batches."""

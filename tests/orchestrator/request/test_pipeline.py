@@ -215,6 +215,37 @@ async def test_an_expert_that_is_not_loaded_in_time_is_a_timeout(serve: Any) -> 
             pass
 
 
+@pytest.mark.parametrize("model", ["hosted", "pool/vote"])
+async def test_who_is_patient_waits_for_an_expert_as_long_as_it_takes(
+    serve: Any, model: str
+) -> None:
+    class ToHosted:
+        name = "one"
+
+        def route(self, requests: Any) -> list[Decision]:
+            return [Decision("one", (("hosted", 1.0),), "") for _ in requests]
+
+    vote = {"router": "one", "aggregator": {"type": "vote"}, "budget": {"seconds": 0.01}}
+    gateway = await serve(
+        {"hosted": HOSTED},
+        slots={"preload": False, **UNCHECKED},
+        server={"lease_timeout_s": 0.05},
+        routers={"one": ToHosted()},
+        compositions={"pool/vote": {**vote, "experts": 1, "deadline_s": 0.01}},
+    )
+    gateway.slots[0].hold("hosted")
+    context = RequestContext(_request("x"), model, "batch", patient=True)
+    asking = asyncio.create_task(gateway.pipeline.answer(context, Trace()))
+    await gateway.slots[0].saw("load hosted")
+    with pytest.raises(ExpertTimeout):
+        async with _answer(gateway, "x", "hosted"):
+            pass
+    assert not asking.done()
+    gateway.slots[0].release("hosted")
+    async with await asking as answer:
+        assert b"chat.completion" in answer.first
+
+
 async def test_a_trace_tells_slot_and_load(serve: Any) -> None:
     gateway = await serve({"hosted": HOSTED}, slots={"preload": False, **UNCHECKED})
     trace = Trace()

@@ -30,7 +30,7 @@ class Pool:
     def expert_url(self, expert: str) -> str | None:
         return self.url
 
-    async def lease(self, expert: str, request_class: str) -> Any:
+    async def lease(self, expert: str, request_class: str, *, patient: bool) -> Any:
         if isinstance(self.told, ExpertOverloaded):
             raise self.told
         return self._held()
