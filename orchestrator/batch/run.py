@@ -60,6 +60,8 @@ class Run:
     _decisions: dict[int, Decision] = field(default_factory=dict)
     """Of routers, by line, from the routing to the asking."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _waits: bool = False
+    """Whether the store does not answer, and that was said."""
     _kept_order: list[int] = field(default_factory=list)
     """The lines with a result, in the order in which these came; those of earlier runs first."""
 
@@ -343,21 +345,21 @@ class Run:
 
         Raises Forgotten where the store has lost something: nothing is concluded from what was.
         """
-        told = False
         while True:
             self._check_memory()
             try:
                 found = await work()
             except StoreError as error:
                 self._check_memory()
-                if not told:
+                if not self._waits:
                     LOGGER.warning("batch %s waits for the store: %s", self.batch.id, error)
-                told = True
+                self._waits = True
                 await asyncio.sleep(STORE_RETRY_S)
                 continue
             self._check_memory()
-            if told:
+            if self._waits:
                 LOGGER.warning("batch %s goes on", self.batch.id)
+            self._waits = False
             return found
 
     def _check_memory(self) -> None:

@@ -86,8 +86,8 @@ class ServerConfig(Section):
     lease_timeout_s: float = Field(
         300.0,
         gt=0,
-        description="Longest wait for an expert's turn and its load, in seconds; then HTTP 504. Lines"
-        " of batches wait as long as it takes.",
+        description="Longest wait for an expert's turn and its load, in seconds; then HTTP 504."
+        " Lines of batches wait as long as it takes.",
     )
     retries: int = Field(
         1,
