@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -46,8 +47,13 @@ def read_object(raw: bytes, what: str, depth: int = MOST_DEPTH) -> dict[str, Any
         raise RequestError(
             f"{what} is not valid UTF-8: {error.reason} at byte {error.start}."
         ) from error
-    except (ValueError, RecursionError) as error:
+    except json.JSONDecodeError as error:
         raise RequestError(f"{what} is not valid JSON: {error}.") from error
+    except RecursionError as error:
+        raise RequestError(f"{what} nests more than {depth} deep.") from error
+    except ValueError as error:  # Python's own bound on what it reads as a whole number.
+        most = sys.get_int_max_str_digits()
+        raise RequestError(f"{what} has a number of more than {most} digits.") from error
     if not isinstance(body, dict):
         raise RequestError(f"{what} must be a JSON object.")
     # Only brackets can nest.

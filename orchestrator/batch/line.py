@@ -1,6 +1,7 @@
 """A line of a batch: what is asked, and what came of it, as OpenAI writes both."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -52,14 +53,16 @@ class Result:
 
 
 ANSWER, MISTAKE = b"+", b"-"
+_BEGINS = re.compile(rb'\s*\{\s*"custom_id"\s*:\s*"(?P<id>[ !#-\[\]-~]+)"')
 
 
 def custom_id_of(raw: bytes) -> str | None:
     """The id of a line that is wrong elsewhere; None where it has none that can be read."""
     try:
         entry = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
+    except (ValueError, RecursionError):  # Most lines begin with it, whatever comes then.
+        begins = _BEGINS.match(raw)
+        entry = {"custom_id": begins["id"].decode()} if begins is not None else None
     found = entry.get("custom_id") if isinstance(entry, dict) else None
     return found if isinstance(found, str) and found else None
 

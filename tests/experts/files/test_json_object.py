@@ -81,3 +81,11 @@ def test_depth_is_bounded_and_the_bound_is_the_callers() -> None:
 @pytest.mark.parametrize("raw", ["", "{", "[]", "3", "[" * 100_000])
 def test_what_is_no_object_is_called_by_its_name(raw: str) -> None:
     assert refused(raw).message.startswith("The body ")
+
+
+def test_what_python_cannot_read_is_told_in_our_words() -> None:
+    assert (
+        "has a number of more than 4300 digits" in refused(b'{"n": ' + b"1" * 5000 + b"}").message
+    )
+    deep = b'{"n": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    assert "nests more than 128 deep" in refused(deep).message
