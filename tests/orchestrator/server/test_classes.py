@@ -17,9 +17,9 @@ class Leases:
         self._lease = pool.lease
         monkeypatch.setattr(pool, "lease", self.lease)
 
-    async def lease(self, expert: str, request_class: str) -> Any:
+    async def lease(self, expert: str, request_class: str, **more: Any) -> Any:
         self.classes.append(request_class)
-        return await self._lease(expert, request_class)
+        return await self._lease(expert, request_class, **more)
 
 
 @pytest.fixture(scope="session")

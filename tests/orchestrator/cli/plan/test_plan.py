@@ -248,8 +248,8 @@ def test_a_routers_missing_file_is_named(plan: Any, write: Any) -> None:
 
 BODY = {"model": "base", "messages": HI}
 MISTAKES = [
-    ("{", "This line is not parseable as valid JSON."),
-    ("[]", "A line must be a JSON object."),
+    ("{", "This line is not valid JSON: "),
+    ("[]", "This line must be a JSON object."),
     ({"model": "base"}, "`messages` (chat), `prompt` or `input` (embeddings) is required."),
     ({"messages": HI}, "`model` must be a non-empty string."),
     ({"model": "bass", "messages": HI}, "The model `bass` does not exist. Known models: pool/auto"),
