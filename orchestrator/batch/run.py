@@ -232,7 +232,9 @@ class Run:
             if answered.retry_after_s is None:
                 break
             await asyncio.sleep(min(max(answered.retry_after_s, 2.0**attempt), LONGEST_WAIT_S))
-            answered = await self.desk.answer(context)
+            again = await self.desk.answer(context)
+            # A panel's answer without a member is better than none.
+            answered = answered if answered.status == 200 != again.status else again
         self._keep(number, self._result(line.custom_id, answered))
 
     def _result(self, custom_id: str, answered: Answered) -> Result:

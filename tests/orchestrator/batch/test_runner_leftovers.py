@@ -165,3 +165,15 @@ async def test_an_upload_whose_gateway_dies_leaves_nothing(why: str) -> None:
     for gateway in (soon, later):
         await gateway.runner.stop()
     await store.close()
+
+
+async def test_an_answer_that_may_be_bettered_is_not_given_up_for_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orchestrator.batch.run.LONGEST_WAIT_S", 0.0)
+    store = MemoryStore()
+    gateway = MortalGateway(new_gateway(), store, lambda: 0.0)
+    batch = await settled(gateway, store, (await created(gateway, content_of(["frail"]))).id)
+    gateway.kill()
+    assert (batch.completed, batch.failed) == (1, 0)
+    assert len(gateway.desk.asked) > 1

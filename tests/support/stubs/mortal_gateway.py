@@ -68,9 +68,12 @@ class PlainDesk:
         self.asked.append(context.id)
         if context.request.body["model"] == "silent":
             await asyncio.Event().wait()
-        status = 400 if context.request.body["model"] == "refused" else 200
+        model = context.request.body["model"]
         body = {**context.request.body, "usage": {"prompt_tokens": 1}}
-        return Answered(status, context.id, body)
+        if model == "frail":  # Its first answer may be bettered, but never is.
+            first = self.asked.count(context.id) == 1
+            return Answered(200 if first else 502, context.id, body, 0.0)
+        return Answered(400 if model == "refused" else 200, context.id, body)
 
     def engine(self, expert: str) -> str | None:
         return None
