@@ -172,17 +172,24 @@ class _Decision:
         bounded = sorted(
             (e for e in contenders if e.deadline < math.inf), key=lambda e: (e.deadline, e.name)
         )
-        work_s, due = 0.0, 0
+        work_s, due, drain_s = 0.0, 0, self._drain_s()
         for position, engine in enumerate(bounded, start=1):
-            work_s += self._cost_s(engine)
+            takes_s = max(self._cost_s(engine), self._moves_s(engine) + drain_s)
+            work_s += takes_s
             # The last round of parallel loads takes a whole load, however many slots there are.
-            ahead_s = max(work_s / self._parallel, self._cost_s(engine))
+            ahead_s = max(work_s / self._parallel, takes_s)
             begin_at = engine.deadline - ahead_s
             if begin_at <= self._now:
                 due = position
             else:
                 self._again_at(begin_at)
         return bounded[:due]
+
+    def _drain_s(self) -> float:
+        """The longest that something may have to finish before it can leave for what is due."""
+        replicas = (replica for slot in self._placement.free for replica in slot.replicas)
+        busy = (r.engine.costs.service_s for r in replicas if r.in_use and movable(r))
+        return max(busy, default=0.0)
 
     def _place_due(self, engine: EngineState) -> None:
         def must_yield(replica: Replica) -> bool:
@@ -304,7 +311,10 @@ class _Decision:
 
     def _cost_s(self, engine: EngineState) -> float:
         """Load, and what must drain and leave before."""
-        return engine.costs.load_s + engine.costs.leave_s + engine.costs.service_s
+        return self._moves_s(engine) + engine.costs.service_s
+
+    def _moves_s(self, engine: EngineState) -> float:
+        return engine.costs.load_s + engine.costs.leave_s
 
     def _change(
         self, slot: SlotState, leaving: tuple[Replica, ...], engine: EngineState | None, reason: str

@@ -187,6 +187,15 @@ def test_a_load_begins_in_time_for_the_age_bound() -> None:
     assert said(ask([slot], bounded("new", NOW + 1.5))) == [("slot", ["busy"], "new")]
 
 
+def test_a_load_begins_earlier_where_what_must_leave_takes_long_to_end() -> None:
+    slot = SlotState("slot", 1.0)
+    busy = resident(slot, asked(engine("busy"), 10.0), in_use=5)
+    busy.engine.costs.service_s = 6.5
+    # The load takes 1 s.
+    assert ask([slot], bounded("new", NOW + 8.0)) == PolicyDecision((), NOW + 0.5)
+    assert said(ask([slot], bounded("new", NOW + 7.5))) == [("slot", ["busy"], "new")]
+
+
 def test_loads_that_take_turns_begin_earlier() -> None:
     slot = SlotState("slot", 1.0)
     resident(slot, asked(engine("busy"), 10.0), in_use=5)
