@@ -7,10 +7,12 @@ from pydantic import BaseModel, Field, create_model
 from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.request.feedback import FeedbackTaken
 from orchestrator.server.bodies import answers as said
+from orchestrator.server.bodies import message_answers as anthropic
 from orchestrator.server.bodies.batches import BatchBody
 from orchestrator.server.bodies.embeddings import EmbeddingsBody
 from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.bodies.feedback import FeedbackBody
+from orchestrator.server.bodies.messages import CountTokensBody, MessagesBody
 from orchestrator.server.bodies.operations import ChatBody, CompletionBody
 from orchestrator.server.bodies.sampling import Strict
 from orchestrator.server.bodies.tokenizer import DetokenizeBody, TokenizeBody
@@ -23,8 +25,10 @@ from orchestrator.server.openapi.operations import (
     POSTED,
     READ,
     answers,
+    as_anthropic,
     events_of,
     json_of,
+    named_events_of,
     response,
     takes,
 )
@@ -53,16 +57,20 @@ _ANY = (Annotated[Any, Field(description="Not looked at: the path names the expe
 
 ChatRequest = _request("ChatRequest", ChatBody, _NAMED)
 CompletionRequest = _request("CompletionRequest", CompletionBody, _NAMED)
+MessagesRequest = _request("MessagesRequest", MessagesBody, _NAMED)
+CountTokensRequest = _request("CountTokensRequest", CountTokensBody, _NAMED)
 ExpertChatRequest = _request("ExpertChatRequest", ChatBody, _ANY)
 ExpertCompletionRequest = _request("ExpertCompletionRequest", CompletionBody, _ANY)
 EmbeddingsRequest = _request("EmbeddingsRequest", EmbeddingsBody, _EMBEDDER)
 ExpertEmbeddingsRequest = _request("ExpertEmbeddingsRequest", EmbeddingsBody, _ANY)
 
-ASKING = (ChatRequest, CompletionRequest)
+ASKING = (ChatRequest, CompletionRequest, MessagesRequest, CountTokensRequest)
 """The bodies that name a model of the pool."""
 REQUESTS: tuple[type[Any], ...] = (
     ChatRequest,
     CompletionRequest,
+    MessagesRequest,
+    CountTokensRequest,
     ExpertChatRequest,
     ExpertCompletionRequest,
     EmbeddingsRequest,
@@ -87,6 +95,10 @@ ANSWERS: tuple[type[Any], ...] = (
     said.TextCompletion,
     said.TextCompletionChunk,
     said.EmbeddingList,
+    anthropic.AnthropicErrorBody,
+    anthropic.AnthropicAnswer,
+    anthropic.AnthropicEvent,
+    anthropic.TokenCount,
     said.Tokens,
     said.Detokenized,
 )
@@ -130,6 +142,22 @@ EMBEDDINGS = takes(EmbeddingsRequest, {"model": EMBEDDING_MODEL, "input": "a tex
 )
 EXPERT_EMBEDDINGS = takes(ExpertEmbeddingsRequest, {"input": "a text"}) | answers(
     "The embeddings.", json_of(said.EmbeddingList), ASKED, OURS
+)
+_MESSAGE = {"model": MODEL, **_QUESTION}
+MESSAGES = as_anthropic(
+    takes(MessagesRequest, _MESSAGE)
+    | answers(
+        _ABOUT,
+        json_of(anthropic.AnthropicAnswer) | named_events_of(anthropic.AnthropicEvent),
+        ASKED,
+        OURS,
+    ),
+    anthropic.AnthropicErrorBody,
+)
+COUNT_TOKENS = as_anthropic(
+    takes(CountTokensRequest, {key: _MESSAGE[key] for key in ("model", "messages")})
+    | answers("The number.", json_of(anthropic.TokenCount), CALLED, _ONE),
+    anthropic.AnthropicErrorBody,
 )
 MODELS = answers("The models.", json_of(said.ModelList))
 ONE_MODEL = answers("The model.", json_of(said.ModelCard), (404, *READ))
