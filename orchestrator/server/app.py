@@ -23,11 +23,12 @@ from orchestrator.server.gates.anthropic import AnthropicGate
 from orchestrator.server.gates.in_flight import InFlightGate
 from orchestrator.server.messages import routes as messages_routes
 from orchestrator.server.openapi.document import Documents
+from orchestrator.server.responses import routes as responses_routes
 
 _METHODS = ["GET", "POST", "DELETE"]
 """What pages in a browser may send; HEAD and simple calls need no permission."""
 
-_MODELS = (openai_routes, messages_routes)
+_MODELS = (openai_routes, responses_routes, messages_routes)
 """The endpoints over all models, which there are once more below /batch."""
 
 

@@ -80,6 +80,8 @@ def validated(kind: type[Body], value: Any, *place: str) -> Body:
         # A mapping is what YAML calls it, and YAML is what it talks about.
         what = what.replace("a mapping", "an object")
         what = _OWN_CLASS.sub("", _INSTANCE.sub(r"\1.", _YAML.sub(".", what)))
+        if what.startswith(".type: "):  # Of one that does not exist, the key is the place.
+            inner, what = (*inner, "type"), what.removeprefix(".type")
         path = path_of([*place, *inner])
         # A mistake of the whole has no path.
         raise RequestError(f"{path}{what}".removeprefix(": "), param=path or None) from error

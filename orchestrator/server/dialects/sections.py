@@ -1,8 +1,8 @@
 """An answer as a row of sections, reasoning, texts and calls, which begin, grow and end. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 from uuid import uuid4
 
 from orchestrator.server.dialects.chat_pieces import CallPiece, ChatPiece, TokenCounts
@@ -23,6 +23,8 @@ class Section:
     name: str = ""
     """Of a call: the tool's."""
     pieces: list[str] = field(default_factory=list)
+    logprobs: list[Mapping[str, Any]] = field(default_factory=list)
+    """Of a text: what is told of its tokens."""
     ended: bool = False
 
     @property
@@ -38,6 +40,7 @@ class Event:
     change: Change
     section: Section
     text: str = ""
+    logprobs: tuple[Mapping[str, Any], ...] = ()
 
 
 class Sections:
@@ -63,7 +66,7 @@ class Sections:
         if piece.reasoning:
             yield from self._grow("reasoning", piece.reasoning)
         if piece.text:
-            yield from self._grow("text", piece.text)
+            yield from self._grow("text", piece.text, piece.logprobs)
         for call in piece.calls:
             yield from self._call(call)
 
@@ -73,13 +76,16 @@ class Sections:
             if not section.ended:
                 yield self._ended(section)
 
-    def _grow(self, kind: Kind, text: str) -> Iterator[Event]:
+    def _grow(
+        self, kind: Kind, text: str, logprobs: tuple[Mapping[str, Any], ...] = ()
+    ) -> Iterator[Event]:
         last = self.all[-1] if self.all else None
         if last is None or last.kind != kind or last.ended:
             yield from self._end_text()
             last = self._begun(Section(kind, len(self.all)))
             yield Event("begin", last)
-        yield _grown(last, text)
+        last.logprobs += logprobs
+        yield _grown(last, text, logprobs)
 
     def _call(self, piece: CallPiece) -> Iterator[Event]:
         key = self._key(piece)
@@ -114,6 +120,6 @@ class Sections:
         return Event("end", section)
 
 
-def _grown(section: Section, text: str) -> Event:
+def _grown(section: Section, text: str, logprobs: tuple[Mapping[str, Any], ...] = ()) -> Event:
     section.pieces.append(text)
-    return Event("grow", section, text)
+    return Event("grow", section, text, logprobs)

@@ -8,12 +8,14 @@ from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.request.feedback import FeedbackTaken
 from orchestrator.server.bodies import answers as said
 from orchestrator.server.bodies import message_answers as anthropic
+from orchestrator.server.bodies import response_answers as responses
 from orchestrator.server.bodies.batches import BatchBody
 from orchestrator.server.bodies.embeddings import EmbeddingsBody
 from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.bodies.feedback import FeedbackBody
 from orchestrator.server.bodies.messages import CountTokensBody, MessagesBody
 from orchestrator.server.bodies.operations import ChatBody, CompletionBody
+from orchestrator.server.bodies.responses import ResponsesBody
 from orchestrator.server.bodies.sampling import Strict
 from orchestrator.server.bodies.tokenizer import DetokenizeBody, TokenizeBody
 from orchestrator.server.openapi.operations import (
@@ -57,6 +59,7 @@ _ANY = (Annotated[Any, Field(description="Not looked at: the path names the expe
 
 ChatRequest = _request("ChatRequest", ChatBody, _NAMED)
 CompletionRequest = _request("CompletionRequest", CompletionBody, _NAMED)
+ResponsesRequest = _request("ResponsesRequest", ResponsesBody, _NAMED)
 MessagesRequest = _request("MessagesRequest", MessagesBody, _NAMED)
 CountTokensRequest = _request("CountTokensRequest", CountTokensBody, _NAMED)
 ExpertChatRequest = _request("ExpertChatRequest", ChatBody, _ANY)
@@ -64,11 +67,18 @@ ExpertCompletionRequest = _request("ExpertCompletionRequest", CompletionBody, _A
 EmbeddingsRequest = _request("EmbeddingsRequest", EmbeddingsBody, _EMBEDDER)
 ExpertEmbeddingsRequest = _request("ExpertEmbeddingsRequest", EmbeddingsBody, _ANY)
 
-ASKING = (ChatRequest, CompletionRequest, MessagesRequest, CountTokensRequest)
+ASKING = (
+    ChatRequest,
+    CompletionRequest,
+    ResponsesRequest,
+    MessagesRequest,
+    CountTokensRequest,
+)
 """The bodies that name a model of the pool."""
 REQUESTS: tuple[type[Any], ...] = (
     ChatRequest,
     CompletionRequest,
+    ResponsesRequest,
     MessagesRequest,
     CountTokensRequest,
     ExpertChatRequest,
@@ -95,6 +105,8 @@ ANSWERS: tuple[type[Any], ...] = (
     said.TextCompletion,
     said.TextCompletionChunk,
     said.EmbeddingList,
+    responses.ResponseObject,
+    responses.ResponseEvent,
     anthropic.AnthropicErrorBody,
     anthropic.AnthropicAnswer,
     anthropic.AnthropicEvent,
@@ -142,6 +154,14 @@ EMBEDDINGS = takes(EmbeddingsRequest, {"model": EMBEDDING_MODEL, "input": "a tex
 )
 EXPERT_EMBEDDINGS = takes(ExpertEmbeddingsRequest, {"input": "a text"}) | answers(
     "The embeddings.", json_of(said.EmbeddingList), ASKED, OURS
+)
+RESPONSES = takes(
+    ResponsesRequest, {"model": MODEL, "input": "What is 17 + 25?", "max_output_tokens": 64}
+) | answers(
+    _ABOUT,
+    json_of(responses.ResponseObject) | named_events_of(responses.ResponseEvent),
+    ASKED,
+    OURS,
 )
 _MESSAGE = {"model": MODEL, **_QUESTION}
 MESSAGES = as_anthropic(

@@ -45,7 +45,7 @@ def deltas(message: Mapping[str, Any], size: int) -> list[dict[str, Any]]:
 def events(said: Mapping[str, Any], size: int, usage: Mapping[str, Any] = USAGE) -> list[Any]:
     """The chunks of a stream: `said` is a choice, with its `message` whole."""
     head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-    chunks = [
+    chunks: list[dict[str, Any]] = [
         {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
         for delta in deltas(said["message"], size)
     ]
