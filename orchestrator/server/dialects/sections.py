@@ -52,6 +52,7 @@ class Sections:
 
     def __init__(self) -> None:
         self.all: list[Section] = []
+        self.over = False
         self.finish: str | None = None
         self.stop: str | None = None
         self.counts = TokenCounts()
@@ -72,6 +73,7 @@ class Sections:
 
     def end(self) -> Iterator[Event]:
         """The answer is over: what is open ends."""
+        self.over = True
         for section in self.all:
             if not section.ended:
                 yield self._ended(section)

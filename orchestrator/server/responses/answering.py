@@ -42,6 +42,7 @@ class ResponsesDialect:
     def whole(self, content: bytes, told: TellTold) -> bytes:
         if (piece := read_piece(content)) is not None:
             list(self._sections.take(piece))
+        list(self._sections.end())
         return json.dumps(self._response(self._status, coterie=told())).encode()
 
     def opening(self, told: TellTold) -> bytes:
@@ -113,8 +114,7 @@ class ResponsesDialect:
         return self._event("response.function_call_arguments.delta", **place, delta=event.text)
 
     def _ended(self, section: Section, place: Tree) -> bytes:
-        status = "completed" if self._status == "completed" else "incomplete"
-        item = self._items.item(section, status)
+        item = self._item(section)
         if section.kind == "call":
             done = self._called(item, place)
         else:
@@ -137,6 +137,13 @@ class ResponsesDialect:
         delta = self._event(f"{name}.delta", **place, delta=item["input"])
         return delta + self._event(f"{name}.done", **place, input=item["input"])
 
+    def _item(self, section: Section) -> Tree:
+        """The item as it has ended: of an answer that was cut off, the last one is not whole."""
+        sections = self._sections
+        cut = sections.over and sections.finish in _CUT and section is sections.all[-1]
+        whole = section.ended and not cut
+        return self._items.item(section, "completed" if whole else "incomplete")
+
     def _event(self, name: str, /, **more: Any) -> bytes:
         self._number += 1
         return named_event({"type": name, "sequence_number": self._number, **more})
@@ -145,7 +152,6 @@ class ResponsesDialect:
         over = status in ("completed", "incomplete")
         reason = _CUT.get(self._sections.finish or "")
         cut = {"reason": reason} if over and reason is not None else None
-        item_status = "completed" if status == "completed" else "incomplete"
         return {
             **self._repeated,
             "id": self._id,
@@ -154,7 +160,7 @@ class ResponsesDialect:
             "completed_at": int(time.time()) if status == "completed" else None,
             "status": status,
             "model": self._asked.model,
-            "output": [self._items.item(one, item_status) for one in self._sections.all],
+            "output": [self._item(one) for one in self._sections.all],
             "usage": _usage(self._sections.counts) if over else None,
             "incomplete_details": cut,
             "error": None,
