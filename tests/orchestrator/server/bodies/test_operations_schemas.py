@@ -13,8 +13,10 @@ from pydantic import BaseModel
 from experts.errors import RequestError
 from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.bodies.feedback import FeedbackBody
+from orchestrator.server.bodies.messages import CountTokensBody, MessagesBody
 from orchestrator.server.bodies.objects import said
 from orchestrator.server.bodies.operations import ChatBody, CompletionBody
+from orchestrator.server.bodies.responses import ResponsesBody
 from orchestrator.server.bodies.tokenizer import DetokenizeBody, TokenizeBody
 from orchestrator.server.schemas import parse_body, validated
 
@@ -26,6 +28,9 @@ SOUND: dict[type[BaseModel], dict[str, Any]] = {
     FeedbackBody: {"request_id": "r", "score": 1},
     TokenizeBody: {"prompt": "x"},
     DetokenizeBody: {"tokens": [1]},
+    CountTokensBody: {"messages": [MESSAGE]},
+    MessagesBody: {"messages": [MESSAGE], "max_tokens": 8},
+    ResponsesBody: {"input": "x"},
 }
 NUMBERS = (
     st.integers(-3, 70)
