@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from experts.errors import RequestError
-from orchestrator.server.bodies.messages import (
+from orchestrator.server.bodies.agents.messages import (
     AnthropicMessage,
     Base64Image,
     CountTokensBody,

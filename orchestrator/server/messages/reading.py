@@ -3,7 +3,7 @@
 from typing import Any
 
 from experts.errors import RequestError
-from orchestrator.server.bodies.messages import (
+from orchestrator.server.bodies.agents.messages import (
     AnthropicTool,
     AnthropicToolChoice,
     CountTokensBody,

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from orchestrator.server.bodies.messages import CountTokensBody, MessagesBody
+from orchestrator.server.bodies.agents.messages import CountTokensBody, MessagesBody
 from orchestrator.server.bodies.objects import parse_object
 from orchestrator.server.context import context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute

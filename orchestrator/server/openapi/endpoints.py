@@ -7,15 +7,15 @@ from pydantic import BaseModel, Field, create_model
 from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.request.feedback import FeedbackTaken
 from orchestrator.server.bodies import answers as said
-from orchestrator.server.bodies import message_answers as anthropic
-from orchestrator.server.bodies import response_answers as responses
+from orchestrator.server.bodies.agents import message_answers as anthropic
+from orchestrator.server.bodies.agents import response_answers as responses
+from orchestrator.server.bodies.agents.messages import CountTokensBody, MessagesBody
+from orchestrator.server.bodies.agents.responses import ResponsesBody
 from orchestrator.server.bodies.batches import BatchBody
 from orchestrator.server.bodies.embeddings import EmbeddingsBody
 from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.bodies.feedback import FeedbackBody
-from orchestrator.server.bodies.messages import CountTokensBody, MessagesBody
 from orchestrator.server.bodies.operations import ChatBody, CompletionBody
-from orchestrator.server.bodies.responses import ResponsesBody
 from orchestrator.server.bodies.sampling import Strict
 from orchestrator.server.bodies.tokenizer import DetokenizeBody, TokenizeBody
 from orchestrator.server.openapi.operations import (

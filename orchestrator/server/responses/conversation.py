@@ -3,7 +3,7 @@
 from typing import Any
 
 from experts.errors import RequestError
-from orchestrator.server.bodies.response_items import (
+from orchestrator.server.bodies.agents.response_items import (
     CallOutputItem,
     CustomCallItem,
     FunctionCallItem,
@@ -13,7 +13,7 @@ from orchestrator.server.bodies.response_items import (
     RefusalPart,
     TextPart,
 )
-from orchestrator.server.bodies.responses import ResponsesBody
+from orchestrator.server.bodies.agents.responses import ResponsesBody
 from orchestrator.server.responses.tools import call_of
 
 _BETWEEN = "\n\n"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from experts.errors import RequestError
-from orchestrator.server.bodies.responses import ResponsesBody
+from orchestrator.server.bodies.agents.responses import ResponsesBody
 from orchestrator.server.responses.conversation import chat_messages
 from orchestrator.server.responses.tools import Tool, choice_of, tools_of
 

@@ -7,9 +7,9 @@ from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from orchestrator.server.bodies.agents.response_items import HOSTED
+from orchestrator.server.bodies.agents.responses import ResponsesBody
 from orchestrator.server.bodies.objects import parse_object
-from orchestrator.server.bodies.response_items import HOSTED
-from orchestrator.server.bodies.responses import ResponsesBody
 from orchestrator.server.context import context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.openai_routes import asked_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experts.errors import RequestError
-from orchestrator.server.bodies.response_items import (
+from orchestrator.server.bodies.agents.response_items import (
     AllowedTools,
     CustomCallItem,
     CustomTool,
@@ -16,7 +16,7 @@ from orchestrator.server.bodies.response_items import (
     NamedTool,
     NamespaceTool,
 )
-from orchestrator.server.bodies.responses import ResponsesBody
+from orchestrator.server.bodies.agents.responses import ResponsesBody
 
 _TEXT = {
     "type": "object",

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from experts.errors import RequestError
+from orchestrator.server.bodies.agents.messages import CountTokensBody, MessagesBody
+from orchestrator.server.bodies.agents.responses import ResponsesBody
 from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.bodies.feedback import FeedbackBody
-from orchestrator.server.bodies.messages import CountTokensBody, MessagesBody
 from orchestrator.server.bodies.objects import said
 from orchestrator.server.bodies.operations import ChatBody, CompletionBody
-from orchestrator.server.bodies.responses import ResponsesBody
 from orchestrator.server.bodies.tokenizer import DetokenizeBody, TokenizeBody
 from orchestrator.server.schemas import parse_body, validated
 

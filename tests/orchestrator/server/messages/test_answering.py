@@ -15,12 +15,12 @@ from pydantic import TypeAdapter
 from experts.errors import ExpertLost
 from experts.types import Request
 from orchestrator.request.context import RequestContext
-from orchestrator.server.bodies.message_answers import (
+from orchestrator.server.bodies.agents.message_answers import (
     AnthropicAnswer,
     AnthropicErrorBody,
     AnthropicEvent,
 )
-from orchestrator.server.bodies.messages import MessagesBody
+from orchestrator.server.bodies.agents.messages import MessagesBody
 from orchestrator.server.messages.answering import MessagesDialect
 from orchestrator.server.messages.reading import chat_of
 from orchestrator.server.schemas import parse_body, validated

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experts.errors import RequestError
-from orchestrator.server.bodies.messages import MessagesBody
+from orchestrator.server.bodies.agents.messages import MessagesBody
 from orchestrator.server.messages.reading import chat_of
 from orchestrator.server.schemas import parse_body, validated
 

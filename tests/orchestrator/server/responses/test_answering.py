@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 from experts.errors import ExpertLost
 from experts.types import Request
 from orchestrator.request.context import RequestContext
-from orchestrator.server.bodies.response_answers import ResponseEvent, ResponseObject
-from orchestrator.server.bodies.responses import ResponsesBody
+from orchestrator.server.bodies.agents.response_answers import ResponseEvent, ResponseObject
+from orchestrator.server.bodies.agents.responses import ResponsesBody
 from orchestrator.server.responses.answering import ResponsesDialect
 from orchestrator.server.responses.reading import chat_of
 from orchestrator.server.responses.routes import repeated

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experts.errors import RequestError
-from orchestrator.server.bodies.responses import ResponsesBody
+from orchestrator.server.bodies.agents.responses import ResponsesBody
 from orchestrator.server.responses.reading import chat_of
 from orchestrator.server.responses.routes import repeated
 from orchestrator.server.schemas import parse_body, validated

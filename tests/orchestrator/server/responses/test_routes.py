@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
 import pytest
 from pydantic import BaseModel
-from scripted_chat import ScriptedChat, call, scripted_chat
-from scripted_slot import PATIENCE_S
+from scripted_chat import ScriptedChat, call
 
 WEATHER = {
     "type": "function",
@@ -20,38 +18,6 @@ WEATHER = {
     "strict": False,
 }
 ASKED = {"model": "pool/auto", "input": "hi"}
-
-
-@pytest.fixture(scope="module")
-async def chat() -> AsyncIterator[ScriptedChat]:
-    async with scripted_chat() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-async def served(serve: Any, chat: ScriptedChat) -> Any:
-    """A gateway over one scripted expert, and a vote of it."""
-    return await serve(
-        {"tiny": {"type": "openai", "base_url": chat.base_url, "model": "m"}},
-        compositions={
-            "pool/auto": {"router": "one"},
-            "pool/vote": {
-                "router": "one",
-                "aggregator": {"type": "vote", "samples": 2, "stop_at": None},
-            },
-        },
-    )
-
-
-@pytest.fixture
-async def client(served: Any, chat: ScriptedChat) -> AsyncIterator[openai.AsyncOpenAI]:
-    chat.bodies.clear()
-    chat.lined_up.clear()
-    chat.breaks = False
-    async with openai.AsyncOpenAI(
-        base_url=f"{served.base_url}/v1", api_key="none", max_retries=0, timeout=PATIENCE_S
-    ) as made:
-        yield made
 
 
 async def ask(client: Any, stream: bool, **asked: Any) -> Any:
@@ -306,91 +272,6 @@ async def test_an_explanation_comes_with_the_first_event(client: Any, chat: Scri
     asked = {**ASKED, "stream": True, "extra_body": {"coterie": {"explain": True}}}
     events = [event async for event in await client.responses.create(**asked)]
     assert events[0].response.model_extra["coterie"]["scores"] == {"tiny": 1.0}
-
-
-PDF = {"type": "input_file", "file_data": "x"}
-
-
-@pytest.mark.parametrize(
-    ("wrong", "param"),
-    [
-        ({"model": None}, "model"),
-        ({"input": None}, "input"),
-        ({"input": []}, "input"),
-        ({"input": [{"type": "item_reference", "id": "x"}]}, "input[0].type"),
-        ({"input": [{"role": "user", "content": [PDF]}]}, "input[0].content[0].type"),
-        ({"input": [{"role": "tool", "content": "x"}]}, "input[0].role"),
-        (
-            {"input": [{"type": "function_call_output", "output": "x"}]},
-            "input[0].call_id",
-        ),
-        (
-            {
-                "input": [
-                    {
-                        "role": "assistant",
-                        "content": [{"type": "input_image", "image_url": "x"}],
-                    }
-                ]
-            },
-            "input[0].content[0].type",
-        ),
-        ({"tools": [WEATHER, {"type": "file_search"}]}, "tools[1].type"),
-        ({"tools": [WEATHER, {"type": "mcp", "server_url": "x"}]}, "tools[1].type"),
-        ({"tools": [WEATHER, WEATHER]}, "tools[1]"),
-        ({"tools": [WEATHER], "tool_choice": {"type": "web_search"}}, "tool_choice.type"),
-        (
-            {"tools": [WEATHER], "tool_choice": {"type": "function", "name": "b"}},
-            "tool_choice.name",
-        ),
-        ({"tool_choice": "required"}, "tool_choice"),
-        ({"previous_response_id": "resp_1"}, "previous_response_id"),
-        ({"conversation": "conv_1"}, "conversation"),
-        ({"background": True}, "background"),
-        ({"text": {"format": {"type": "json_schema", "name": "x"}}}, "text.format.schema"),
-        ({"top_logprobs": 3}, "top_logprobs"),
-        ({"temperature": "hot"}, "temperature"),
-        ({"max_output_tokens": 0}, "max_output_tokens"),
-        ({"no_such_field": 1}, "no_such_field"),
-        ({"messages": []}, "messages"),
-        ({"coterie": {"class": "no-such"}}, "coterie.class"),
-    ],
-)
-async def test_what_is_wrong_is_told_with_its_place(
-    served: Any, wrong: dict[str, Any], param: str
-) -> None:
-    answer = await served.http.post("/v1/responses", json={**ASKED, **wrong})
-    error = answer.json()["error"]
-    assert answer.status_code == 400, error
-    assert error["param"] == param
-    assert "module:Class" not in error["message"]
-
-
-@pytest.mark.parametrize(
-    "harmless",
-    [
-        {"store": True},
-        {"background": False},
-        {"previous_response_id": None},
-        {"tools": [], "tool_choice": "auto", "parallel_tool_calls": True},
-        {"service_tier": "auto", "prompt_cache_key": "x", "client_metadata": {"a": "b"}},
-        {"text": {"format": {"type": "text"}, "verbosity": None}},
-        {"stream_options": {"include_obfuscation": False}},
-    ],
-)
-async def test_harmless_fields_are_taken(served: Any, chat: ScriptedChat, harmless: Any) -> None:
-    chat.lined_up.clear()
-    chat.says({"content": "x"})
-    answer = await served.http.post("/v1/responses", json={**ASKED, **harmless})
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["store"] is False
-
-
-async def test_a_panels_refusal_names_the_clients_own_field(served: Any) -> None:
-    asked = {**ASKED, "model": "pool/vote", "text": {"format": {"type": "json_object"}}}
-    error = (await served.http.post("/v1/responses", json=asked)).json()["error"]
-    assert error["param"] == "text.format"
-    assert "response_format" not in error["message"]
 
 
 async def test_allowed_tools_are_the_only_ones(client: Any, chat: ScriptedChat) -> None:

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
+from orchestrator.server.bodies.agents.tagged import LIST, TEXT, text_or_list, type_of
 from orchestrator.server.bodies.sampling import Flag, Object, Strict, Text
-from orchestrator.server.bodies.tagged import LIST, TEXT, text_or_list, type_of
 
 _Name = Annotated[str, Field(min_length=1)]
 HOSTED = ("image_generation", "tool_search", "web_search")

@@ -4,16 +4,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from orchestrator.server.bodies.operations import Records
-from orchestrator.server.bodies.response_items import (
+from orchestrator.server.bodies.agents.response_items import (
     AllowedTools,
     Input,
     Lenient,
     NamedTool,
     ToolUnion,
 )
+from orchestrator.server.bodies.agents.tagged import type_of
+from orchestrator.server.bodies.operations import Records
 from orchestrator.server.bodies.sampling import Count, Flag, Object, Positive, Strict, Text
-from orchestrator.server.bodies.tagged import type_of
 
 
 class TextFormat(Lenient):

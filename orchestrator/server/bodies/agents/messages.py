@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from orchestrator.server.bodies.agents.tagged import LIST, TEXT, text_or_list, type_of
 from orchestrator.server.bodies.sampling import (
     Count,
     Flag,
@@ -13,7 +14,6 @@ from orchestrator.server.bodies.sampling import (
     Strict,
     Text,
 )
-from orchestrator.server.bodies.tagged import LIST, TEXT, text_or_list, type_of
 
 _Name = Annotated[str, Field(min_length=1)]
 
