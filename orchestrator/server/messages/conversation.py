@@ -43,6 +43,8 @@ def chat_messages(body: CountTokensBody) -> list[_Message]:
         found.append({"role": "system", "content": _BETWEEN.join(told)})
     for message in messages:
         found += _MADE[message.role](message)
+    if found and found[-1] == {"role": "assistant", "content": ""}:
+        found.pop()  # It has only thought, and there is nothing to go on with.
     # Nothing but notes on billing is an empty question, which an expert may refuse.
     return found or [{"role": "user", "content": ""}]
 

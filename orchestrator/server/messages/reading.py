@@ -51,7 +51,8 @@ def prompt_of(body: CountTokensBody) -> dict[str, Any]:
         found["reasoning_effort"] = "none"
     if body.output_config is not None:
         found |= _output(body)
-    if messages[-1]["role"] == "assistant" and "tool_calls" not in messages[-1]:
+    last = messages[-1]
+    if last["role"] == "assistant" and last["content"] and "tool_calls" not in last:
         # The answer goes on where the last message ends.
         found |= {"continue_final_message": True, "add_generation_prompt": False}
     return found

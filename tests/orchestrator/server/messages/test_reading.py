@@ -160,3 +160,14 @@ def test_thinking_is_an_effort(thinking: Any, effort: str | None, expected: str 
     body = {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": "q"}]}
     told = {**body, "thinking": thinking, "output_config": {"effort": effort}}
     assert chat_of(validated(MessagesBody, told)).get("reasoning_effort") == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "goes_on"),
+    [("The answer is", True), ([{"type": "thinking", "thinking": "t"}], False)],
+)
+def test_only_a_text_can_be_gone_on_with(content: Any, goes_on: bool) -> None:
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": content}]
+    chat = chat_of(validated(MessagesBody, {"model": "m", "max_tokens": 8, "messages": turns}))
+    assert len(chat["messages"]) == 1 + goes_on
+    assert chat.get("continue_final_message", False) is goes_on
