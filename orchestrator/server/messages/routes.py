@@ -15,11 +15,12 @@ from orchestrator.server.messages.counting import count_tokens
 from orchestrator.server.messages.reading import chat_of, prompt_of
 from orchestrator.server.openai_routes import asked_of
 from orchestrator.server.openapi import endpoints
+from orchestrator.server.openapi.operations import ANTHROPIC
 from orchestrator.server.relay import Relay
 from orchestrator.server.schemas import parse_body, validated
 
-tokens_router = APIRouter(tags=["anthropic"], route_class=DirectRoute)
-router = APIRouter(tags=["anthropic"])
+tokens_router = APIRouter(tags=[ANTHROPIC], route_class=DirectRoute)
+router = APIRouter(tags=[ANTHROPIC])
 
 
 @tokens_router.post("/v1/messages", openapi_extra=endpoints.MESSAGES)

@@ -8,6 +8,8 @@ from orchestrator.request.tracing.presentation import HEADERS
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 SCHEMAS = "#/components/schemas/"
+ANTHROPIC = "anthropic"
+"""The tag of endpoints whose errors have Anthropic's shape."""
 MODEL = "pool/auto"
 """The model of examples; the document names one of the configuration instead."""
 

@@ -8,7 +8,6 @@ from uuid import uuid4
 from orchestrator.server.dialects.sections import Section
 from orchestrator.server.responses.tools import Tool
 
-Status = str
 _PREFIX = {"reasoning": "rs", "text": "msg", "call": "fc"}
 PART = {"reasoning": "reasoning_text", "text": "output_text"}
 
@@ -23,14 +22,15 @@ class Items:
 
     def id_of(self, section: Section) -> str:
         """The item's id."""
-        made = f"{_PREFIX[section.kind]}_{uuid4().hex}"
-        return self._ids.setdefault(section.place, made)
+        if section.place not in self._ids:
+            self._ids[section.place] = f"{_PREFIX[section.kind]}_{uuid4().hex}"
+        return self._ids[section.place]
 
     def tool_of(self, section: Section) -> Tool:
         """The tool that is called, as the client knows it."""
         return self._tools.get(section.name) or Tool(section.name)
 
-    def item(self, section: Section, status: Status, *, empty: bool = False) -> dict[str, Any]:
+    def item(self, section: Section, status: str, *, empty: bool = False) -> dict[str, Any]:
         """The item as it is now; `empty`: as it was when it began."""
         head = {"id": self.id_of(section), "status": status}
         text = "" if empty else section.text
