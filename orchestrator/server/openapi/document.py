@@ -139,7 +139,8 @@ class Documents:
 
 def _unauthorized(route: APIRoute) -> Tree:
     if ANTHROPIC in route.tags:
-        return all_errors(AnthropicErrorBody)["401"]
+        refused: Tree = all_errors(AnthropicErrorBody)["401"]
+        return refused
     return {"$ref": "#/components/responses/401"}
 
 
