@@ -16,6 +16,7 @@ from orchestrator.server.bodies.embeddings import check_inputs
 from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
+from orchestrator.server.dialects.base import Dialect
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.openapi import endpoints
 from orchestrator.server.relay import Relay
@@ -51,7 +52,14 @@ async def relay(http: HttpRequest, operation: Operation, expert: str | None = No
     request, model, extension = parse(raw, operation, request_id_of(http), expert)
     if operation == EMBEDDINGS:
         check_inputs(request.body.get("input"), context.config.server.max_embedding_inputs)
-    return Relay(context, asked_of(http, request, model, extension))
+    return await relayed(http, asked_of(http, request, model, extension))
+
+
+async def relayed(
+    http: HttpRequest, asked: RequestContext, dialect: Dialect | None = None
+) -> Relay:
+    """Hand a request over to the pipeline; `dialect` words the answer, by default as OpenAI."""
+    return Relay(context_of(http), asked, dialect)
 
 
 def asked_of(

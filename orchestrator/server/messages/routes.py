@@ -13,10 +13,9 @@ from orchestrator.server.direct import DirectRoute
 from orchestrator.server.messages.answering import MessagesDialect
 from orchestrator.server.messages.counting import count_tokens
 from orchestrator.server.messages.reading import chat_of, prompt_of
-from orchestrator.server.openai_routes import asked_of
+from orchestrator.server.openai_routes import asked_of, relayed
 from orchestrator.server.openapi import endpoints
 from orchestrator.server.openapi.operations import ANTHROPIC
-from orchestrator.server.relay import Relay
 from orchestrator.server.schemas import parse_body, validated
 
 tokens_router = APIRouter(tags=[ANTHROPIC], route_class=DirectRoute)
@@ -30,7 +29,7 @@ async def messages(http: HttpRequest) -> Response:
     chat = chat_of(read := validated(MessagesBody, body))
     whole = {**chat, "model": read.model, "coterie": extension}
     asked = asked_of(http, *parse_body(whole, "chat/completions", request_id_of(http)))
-    return Relay(context_of(http), asked, MessagesDialect(asked))
+    return await relayed(http, asked, MessagesDialect(asked))
 
 
 @router.post("/v1/messages/count_tokens", openapi_extra=endpoints.COUNT_TOKENS)

@@ -12,9 +12,8 @@ from orchestrator.server.bodies.agents.responses import ResponsesBody
 from orchestrator.server.bodies.objects import parse_object
 from orchestrator.server.context import context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
-from orchestrator.server.openai_routes import asked_of
+from orchestrator.server.openai_routes import asked_of, relayed
 from orchestrator.server.openapi import endpoints
-from orchestrator.server.relay import Relay
 from orchestrator.server.responses.answering import ResponsesDialect
 from orchestrator.server.responses.reading import chat_of
 from orchestrator.server.schemas import parse_body, validated
@@ -48,7 +47,7 @@ async def responses(http: HttpRequest) -> Response:
     chat, tools = chat_of(read := validated(ResponsesBody, body))
     whole = {**chat, "model": read.model, "coterie": extension}
     asked = asked_of(http, *parse_body(whole, "chat/completions", request_id_of(http)))
-    return Relay(context_of(http), asked, ResponsesDialect(asked, repeated(body), tools))
+    return await relayed(http, asked, ResponsesDialect(asked, repeated(body), tools))
 
 
 def repeated(body: Mapping[str, Any]) -> dict[str, Any]:
