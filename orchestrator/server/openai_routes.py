@@ -7,14 +7,16 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from experts.errors import UnknownModel
-from experts.types import EMBEDDINGS, Operation
+from experts.types import EMBEDDINGS, Operation, Request
 from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.server.auth import caller_of
 from orchestrator.server.bodies.answers import ModelCard, ModelList, ModelMetadata
 from orchestrator.server.bodies.embeddings import check_inputs
+from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
+from orchestrator.server.dialects.base import Dialect
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.openapi import endpoints
 from orchestrator.server.relay import Relay
@@ -50,11 +52,25 @@ async def relay(http: HttpRequest, operation: Operation, expert: str | None = No
     request, model, extension = parse(raw, operation, request_id_of(http), expert)
     if operation == EMBEDDINGS:
         check_inputs(request.body.get("input"), context.config.server.max_embedding_inputs)
-    request_class = class_of(context.config, http.scope, extension.request_class, model)
+    return await relayed(http, asked_of(http, request, model, extension))
+
+
+async def relayed(
+    http: HttpRequest, asked: RequestContext, dialect: Dialect | None = None
+) -> Relay:
+    """Hand a request over to the pipeline; `dialect` words the answer, by default as OpenAI."""
+    return Relay(context_of(http), asked, dialect)
+
+
+def asked_of(
+    http: HttpRequest, request: Request, model: str, extension: Extension
+) -> RequestContext:
+    """The request with what is known of it beside its body: its class, and whose it is."""
+    config = context_of(http).config
+    request_class = class_of(config, http.scope, extension.request_class, model)
     caller = caller_of(http.scope)
     key_name = caller.name if caller is not None else None
-    options = extension.options
-    return Relay(context, RequestContext(request, model, request_class, options, key_name))
+    return RequestContext(request, model, request_class, extension.options, key_name)
 
 
 @router.get("/v1/models", openapi_extra=endpoints.MODELS)
