@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 from threadpoolctl import threadpool_limits
 
 import orchestrator
@@ -31,6 +32,8 @@ from orchestrator.config.checks import (
     unwritable_files,
 )
 from orchestrator.config.model import Config
+from orchestrator.keys.limiter import Counters
+from orchestrator.keys.ring import KeyRing
 from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.encoder import embedder_of
 from orchestrator.request.feedback import Feedback
@@ -43,6 +46,7 @@ from orchestrator.residency.slot import Slot
 from orchestrator.server.app import make_app
 from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
+from orchestrator.server.gates.admin import admin_door
 from orchestrator.server.metrics import Metrics
 from orchestrator.server.wire.protocol import LISTENER
 from orchestrator.store.base import Store
@@ -62,8 +66,12 @@ class Service:
         server: uvicorn.Server,
         base_url: str,
         held: AsyncExitStack,
+        door: "tuple[uvicorn.Server, str] | None" = None,
     ) -> None:
-        """`held` ends whatever was started, in the right order."""
+        """`held` ends whatever was started, in the right order.
+
+        `door` is the listener of administrators with its address, where they have one.
+        """
         self.config = context.config
         self.base_url = base_url
         self._context = context
@@ -71,13 +79,18 @@ class Service:
         self._server = server
         self._held = held
         self._serving: asyncio.Task[None] | None = None
+        self._door = door[0] if door is not None else None
+        self.admin_url = door[1] if door is not None else None
+        self._administered: asyncio.Task[None] | None = None
         # A router's products of matrices are small. A second thread of BLAS saves nothing there,
         # and then spins for milliseconds on the core that the engine needs.
         self._blas = threadpool_limits(limits=1, user_api="blas")
 
-    def listen(self, listener: socket.socket) -> None:
+    def listen(self, listener: socket.socket, admin: socket.socket | None = None) -> None:
         """Begin to accept connections."""
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+        if self._door is not None and admin is not None:
+            self._administered = asyncio.create_task(self._door.serve(sockets=[admin]))
 
     def expert_base_url(self, expert: str) -> str | None:
         """The expert's own endpoint in its slot (ends with /v1); None when it is not resident."""
@@ -127,6 +140,9 @@ class Service:
         """Finish what is under way within seconds, then end every process that was started."""
         self._server.should_exit = True
         await self.wait()
+        if self._door is not None and self._administered is not None:
+            self._door.should_exit = True
+            await self._administered
         await self._held.aclose()
         self._blas.restore_original_limits()
 
@@ -155,8 +171,14 @@ async def start_service(
     async with AsyncExitStack() as undo:
         # The port first: it is what most often fails, and nothing else is open yet.
         listener = undo.enter_context(_listening(config, host, port))
+        admin = config.server.admin
+        back = undo.enter_context(_bind(admin.host, admin.port)) if admin is not None else None
         store = await open_store(config.store)
         undo.push_async_callback(store.close)
+        keys = KeyRing(config.server, Counters(store, config.server.limits))
+        await keys.load()
+        keys.start()
+        undo.push_async_callback(keys.stop)
         client = ExpertClient(config.server.max_connections)
         undo.push_async_callback(client.aclose)
         sinks = _make_sinks(config, undo)
@@ -179,21 +201,23 @@ async def start_service(
         pipeline = Pipeline(config, pool, made, feedback, encoder)
         equality.limit_children(config.server.max_answer_checks)
         make_router = partial(_make_router, config, encoder, embedder)
-        context = Context(config, pool, pipeline, make_router, Metrics(), sinks=sinks)
+        context = Context(config, pool, pipeline, make_router, keys, Metrics(), sinks=sinks)
         context = replace(context, batching=_begin_batching(context, store, undo))
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
-        server, address = _make_server(context), _address(listener)
+        app = make_app(context)
+        server, address = _make_server(app), _address(listener)
+        door = (_make_server(admin_door(app)), _address(back)) if back is not None else None
         # From now on, it is `stop` that ends what was started.
-        service = Service(context, server, address, undo.pop_all())
-        service.listen(listener)
+        service = Service(context, server, address, undo.pop_all(), door)
+        service.listen(listener, back)
     return service
 
 
 def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Batching:
     """Files and batches; those that an earlier service has left go on."""
     sinks = (context.metrics, *context.sinks)
-    desk = BatchDesk(context.config, context.pool, context.pipeline, sinks)
+    desk = BatchDesk(context.config, context.pool, context.pipeline, sinks, context.keys)
     batching = batching_of(store, desk, context.config.batches)
     batching.runner.start()
     undo.push_async_callback(batching.runner.stop)
@@ -318,8 +342,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _make_server(context: Context) -> uvicorn.Server:
-    return _Server(uvicorn.Config(make_app(context), **LISTENER))
+def _make_server(app: ASGIApp) -> uvicorn.Server:
+    return _Server(uvicorn.Config(app, **LISTENER))
 
 
 def _listening(config: Config, host: str | None, port: int | None) -> socket.socket:

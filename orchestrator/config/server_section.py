@@ -117,9 +117,7 @@ class ServerConfig(Section):
         " create` has put into the store; where there are any, every request needs one. Without"
         " any, only clients on this machine may change the service.",
     )
-    limits: LimitsConfig = Field(
-        LimitsConfig(), description="How the limits of API keys are kept."
-    )
+    limits: LimitsConfig = Field(LimitsConfig(), description="How the limits of API keys are kept.")
     admin: AdminConfig | None = Field(
         None,
         description="A listener of its own for what changes the service (reloading routers, keys);"

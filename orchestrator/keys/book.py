@@ -12,11 +12,11 @@ from orchestrator.config.keys.section import KeyTerms, hash_of
 from orchestrator.store.base import Store
 
 PREFIX = "apikey:"
-SECRET_PREFIX = "sk-coterie-"
+SECRET_PREFIX = "sk-coterie-"  # noqa: S105 - what every key begins with
 SECRET_BYTES = 32
 """Of randomness: what nobody can guess needs no slow hash."""
 CHANGED = "apikeys"
-"""The store's word on how often a key was made or revoked: whoever reads it sees whether to look."""
+"""Under it stands how often a key was made or revoked: whoever reads it sees whether to look."""
 
 
 class StoredKey(KeyTerms):
@@ -38,8 +38,7 @@ class KeyBook:
     async def create(self, name: str, terms: KeyTerms, at: datetime | None = None) -> str:
         """Make a key and return it; it is shown this once. Raises NameTaken and StoreError."""
         secret = SECRET_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-        told = terms.model_dump(by_alias=True, exclude_defaults=True)
-        entry = {**told, "hash": hash_of(secret.encode()), "created": _written(at)}
+        entry = {**terms_of(terms), "hash": hash_of(secret.encode()), "created": _written(at)}
 
         def add(known: Any) -> Any:
             if known is not None and known.get("revoked") is None:
@@ -78,6 +77,12 @@ class KeyBook:
 
     async def _tell(self) -> None:
         await self._store.change(CHANGED, lambda count: (count or 0) + 1)
+
+
+def terms_of(key: KeyTerms) -> dict[str, Any]:
+    """What of a key's terms is not as usual, as plain JSON."""
+    names = set(KeyTerms.model_fields)
+    return key.model_dump(by_alias=True, include=names, exclude_defaults=True)
 
 
 def _written(at: datetime | None) -> str:

@@ -23,23 +23,26 @@ class Charge:
     """None for a call that costs no tokens."""
     price: float
     """Of its model, in dollars per million tokens, where nobody tells who was asked."""
-    events: int = field(default=0, init=False)
-    """Of its stream, as far as they were sent."""
+    pieces: int = field(default=0, init=False)
+    """Events of its stream, as far as they were sent; of another answer, its size in tokens."""
 
-    def end(self, usage: Mapping[str, Usage], prices: Mapping[str, float], asked: bool) -> None:
-        """`usage` is by expert, as far as it is known; `asked`: whether any expert was.
+    def end(
+        self, usage: Mapping[str, Usage], prices: Mapping[str, float], *, is_guessed: bool
+    ) -> None:
+        """`usage` is by expert, as far as it is known; `prices` in dollars per million tokens.
 
-        Where nothing is known (a stream without usage, a client that left), each event sent counts
-        as a token, as a panel's budget counts its pieces, and the prompt as it was guessed.
+        `is_guessed`: it may have come to more (a stream that broke or tells no usage, a client that
+        left). Each event that was sent then counts as a token, as a panel's budget counts its
+        pieces, and the prompt as it was guessed.
         """
         tokens = sum(one.prompt_tokens + one.completion_tokens for one in usage.values())
         billionths = sum(
             (one.prompt_tokens + one.completion_tokens) * prices.get(name, 0.0) * PER_TOKEN
             for name, one in usage.items()
         )
-        if not tokens and asked and self.guess is not None:
-            tokens = self.guess.prompt + self.events
-            billionths = tokens * self.price * PER_TOKEN
+        if is_guessed and self.guess is not None:
+            tokens = max(tokens, self.guess.prompt + self.pieces)
+            billionths = max(billionths, tokens * self.price * PER_TOKEN)
         real: dict[Kind, int] = {"requests": 1, "tokens": tokens, "price": math.ceil(billionths)}
         self.limiter.settle(self.reserved, real)
 
@@ -53,7 +56,7 @@ async def charged(
 
 
 def _amounts(limiter: KeyLimiter, guess: Estimate | None, price: float) -> Amounts:
-    """A guess of ours makes no request too large; what a client has stated itself may."""
+    """Where the client has not bounded its answer, our guess of that makes no request too large."""
     if guess is None:
         return {"requests": 1}
     tokens, bounds = guess.tokens, [m.limit for m in limiter.meters if m.kind == "tokens"]

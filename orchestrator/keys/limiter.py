@@ -32,7 +32,7 @@ class Counters:
     _is_away: bool = field(default=False, init=False)
 
     async def draw(self, key: str, needs: Mapping[int, tuple[Meter, int]]) -> bool:
-        """Draw for some meters at once; False where the store does not answer."""
+        """Draw for some meters at once, no others meanwhile; False where no store answers."""
         if self.monotonic() < self._away_until:
             return False
         asked = [(meter, meter.draw(key, need), meter.window) for meter, need in needs.values()]
@@ -41,6 +41,9 @@ class Counters:
                 got = await self.store.draw([draw for _, draw, _ in asked])
         except (StoreError, TimeoutError) as error:
             self._gone(error)
+            for meter, draw, window in asked:
+                if meter.window == window:
+                    meter.failed(draw)
             return False
         if self._is_away:
             LOGGER.warning("the store answers again: limits are those of all gateways together")
@@ -85,7 +88,7 @@ class KeyLimiter:
         self._most_in_flight = terms.max_in_flight
         self._counters = counters
         self._drawing = asyncio.Lock()
-        self._settling: set[asyncio.Task[bool]] = set()
+        self._settling: set[asyncio.Task[None]] = set()
 
     @property
     def has_limits(self) -> bool:
@@ -146,10 +149,9 @@ class KeyLimiter:
 
     async def close(self) -> None:
         """Give back what was drawn and not spent, and pay what is owed."""
-        self._turn()
         for meter in self.meters:
             meter.grain = 0
-        await self._counters.draw(self.key, self._unsettled())
+        await self._pay()
 
     def headers(self) -> dict[str, str]:
         """`x-ratelimit-*`, as OpenAI has them: of a minute's limits, of tokens else of a day's."""
@@ -210,10 +212,16 @@ class KeyLimiter:
 
     def _settle_with_others(self) -> None:
         """In a task of its own: no request waits for it."""
-        if not self._settling and (unsettled := self._unsettled()):
-            task = asyncio.create_task(self._counters.draw(self.key, unsettled))
+        if not self._settling and self._unsettled():
+            task = asyncio.create_task(self._pay())
             self._settling.add(task)
             task.add_done_callback(self._settling.discard)
+
+    async def _pay(self) -> None:
+        async with self._drawing:
+            self._turn()
+            if unsettled := self._unsettled():
+                await self._counters.draw(self.key, unsettled)
 
     def _check_size(self, needs: Mapping[int, tuple[Meter, int]]) -> None:
         for meter, need in needs.values():

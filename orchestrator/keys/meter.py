@@ -73,25 +73,31 @@ class Meter:
         self.used = max(0, self.used + amount)
 
     def draw(self, key: str, need: int) -> Draw:
-        """What to ask of the counter, so that `need` can be spent; 0 settles alone.
+        """What to ask of the counter, so that `need` can be spent; `drew` or `failed` must follow.
 
-        With 0, what is free beyond two grains is given back.
+        With 0, what is owed is paid, and what is free beyond two grains is given back: it cannot be
+        spent any more from now on.
         """
         free = self.free
         owed = -free if free < 0 else 0
         least = max(0, need - max(0, free))
         if not need and free > 2 * self.grain:
             owed = self.grain - free
+            self.held += owed
         counter = f"{key}/{self.kind}/{self.period_s}/{self.window}"
         most = max(least, self.grain) if least else 0
         return Draw(counter, self.limit, owed, least, most, 2 * self.period_s)
 
     def drew(self, asked: Draw, got: Drawn, now: float, ask_again_s: float) -> None:
         """Note what came of a draw of this window."""
-        self.held += asked.owed + got.granted
+        self.held += max(0, asked.owed) + got.granted
         self.total = got.total
         if asked.least and not got.granted:
             self._dry_until = now + ask_again_s
+
+    def failed(self, asked: Draw) -> None:
+        """The counter was not reached: what was to be given back is here still."""
+        self.held -= min(0, asked.owed)
 
     def is_dry(self, need: int, now: float) -> bool:
         """Whether the counter has told a moment ago that there is not as much."""

@@ -151,7 +151,9 @@ class KeyRing:
         }
         # The configuration goes first: who can write to the store cannot take its names.
         for name in set(self._doubled()) - self._told:
-            LOGGER.warning("the store's key `%s` opens nothing: server.api_keys has that name", name)
+            LOGGER.warning(
+                "the store's key `%s` opens nothing: server.api_keys has that name", name
+            )
             self._told.add(name)
         terms |= {name: (key.digest, key) for name, key in self._server.api_keys.items()}
         self._entries = {name: self._entry(name, kept) for name, (_, kept) in terms.items()}

@@ -16,6 +16,8 @@ from orchestrator.server.bodies.embeddings import check_inputs
 from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
+from orchestrator.server.keys.access import entry_of, require_model, unknown, visible
+from orchestrator.server.keys.admission import admit
 from orchestrator.server.openapi import endpoints
 from orchestrator.server.relay import Relay
 from orchestrator.server.schemas import parse
@@ -51,25 +53,34 @@ async def relay(http: HttpRequest, operation: Operation, expert: str | None = No
     if operation == EMBEDDINGS:
         check_inputs(request.body.get("input"), context.config.server.max_embedding_inputs)
     request_class = class_of(context.config, http.scope, extension.request_class, model)
-    caller = caller_of(http.scope)
+    caller, options = caller_of(http.scope), extension.options
     key_name = caller.name if caller is not None else None
-    options = extension.options
+    require_model(entry_of(http.scope), context.pipeline, model, options)
+    await admit(http.scope, context.config, model, request)
     return Relay(context, RequestContext(request, model, request_class, options, key_name))
 
 
 @router.get("/v1/models", openapi_extra=endpoints.MODELS)
 async def models(http: HttpRequest) -> ModelList:
     """Every expert, every composition, and the embedding model."""
-    return {"object": "list", "data": model_cards(context_of(http))}
+    return {"object": "list", "data": _cards(http)}
 
 
 @router.get("/v1/models/{model:path}", openapi_extra=endpoints.ONE_MODEL)
 async def model(http: HttpRequest, model: str) -> ModelCard:
     """One of them."""
-    for card in model_cards(context_of(http)):
+    for card in _cards(http):
         if card["id"] == model:
             return card
+    if (entry := entry_of(http.scope)) is not None and entry.terms.models is not None:
+        raise unknown(model)
     raise UnknownModel(f"The model `{model}` does not exist.", param="model")
+
+
+def _cards(http: HttpRequest) -> list[ModelCard]:
+    """Those that exist for the caller."""
+    cards = {card["id"]: card for card in model_cards(context_of(http))}
+    return [cards[name] for name in visible(entry_of(http.scope), cards)]
 
 
 def model_cards(context: Context) -> list[ModelCard]:
