@@ -88,14 +88,14 @@ class ApiKey(KeyTerms):
     @field_validator("key")
     @classmethod
     def _fits_a_header(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[!-~]+", value):
+        if value is None or not re.fullmatch(r"[!-~]+", value):
             raise ValueError("must be one or more visible ASCII characters without spaces")
         return value
 
     @field_validator("hash")
     @classmethod
     def _is_a_hash(cls, value: str | None) -> str | None:
-        if value is not None and not _HASH.fullmatch(value):
+        if value is None or not _HASH.fullmatch(value):
             raise ValueError("must be `sha256:` and 64 hexadecimal digits in lower case")
         return value
 

@@ -1,7 +1,6 @@
 """Lets a request, or a line of a batch, begin once its key has room for it."""
 
 import asyncio
-from collections.abc import Mapping
 
 from starlette.types import Scope
 
@@ -24,11 +23,24 @@ TURN_S = 0.01
 """Clocks of windows and of waiting may differ by that."""
 
 
+class Prices:
+    """What models cost, in dollars per million tokens."""
+
+    def __init__(self, config: Config) -> None:
+        self.by_expert = prices_of(config)
+        self._dearest = max((self.by_expert[name] for name in config.answering), default=0.0)
+
+    def of(self, model: str) -> float:
+        """An expert's own; of a composition, that of the dearest expert, whom it may ask."""
+        return self.by_expert.get(model, self._dearest)
+
+
 class Metered:
     """What one request holds of its key's limits."""
 
-    def __init__(self, limiter: KeyLimiter) -> None:
+    def __init__(self, limiter: KeyLimiter, prices: Prices) -> None:
         self.limiter = limiter
+        self.prices = prices
         self.charge: Charge | None = None
         self._entered = False
 
@@ -53,18 +65,18 @@ async def admit(scope: Scope, config: Config, model: str, request: Request | Non
         return
     metered.enter()
     guess = None if request is None else estimate(request, config.server.limits.unstated_tokens)
-    metered.charge = await charged(metered.limiter, guess, _price(config, model))
+    metered.charge = await charged(metered.limiter, guess, metered.prices.of(model))
 
 
-def settle(charge: Charge, trace: Trace | None, prices: Mapping[str, float]) -> None:
+def settle(charge: Charge, trace: Trace | None, prices: Prices) -> None:
     """Correct a charge when its request is over; `trace` is None where it was not answered."""
     if trace is None:
-        charge.end({}, prices, is_guessed=False)
+        charge.end({}, prices.by_expert, is_guessed=False)
         return
     asked = bool(trace.attempts or trace.calls)
     whole = trace.status == ANSWERED and trace.usage
     begun = charge.pieces > 0 or trace.status in (ANSWERED, CLIENT_LEFT)
-    charge.end(trace.usage, prices, is_guessed=asked and begun and not whole)
+    charge.end(trace.usage, prices.by_expert, is_guessed=asked and begun and not whole)
 
 
 class LineCharges:
@@ -73,7 +85,7 @@ class LineCharges:
     def __init__(self, config: Config, keys: KeyRing) -> None:
         self._config = config
         self._keys = keys
-        self._prices = prices_of(config)
+        self._prices = Prices(config)
 
     async def begin(self, context: RequestContext) -> Charge | None:
         """Wait for the limits of a minute. Raises LimitReached where the day's are reached."""
@@ -82,7 +94,7 @@ class LineCharges:
             return None
         limits = self._config.server.limits
         guess = estimate(context.request, limits.unstated_tokens)
-        price = _price(self._config, context.model)
+        price = self._prices.of(context.model)
         while True:
             try:
                 return await charged(entry.limiter, guess, price, limits.batch_share)
@@ -95,11 +107,3 @@ class LineCharges:
         """It is over."""
         if charge is not None:
             settle(charge, trace, self._prices)
-
-
-def _price(config: Config, model: str) -> float:
-    """Dollars per million tokens: an expert's own; of a composition, the dearest it may ask."""
-    prices = prices_of(config)
-    if model in prices:
-        return prices[model]
-    return max((prices[name] for name in config.answering), default=0.0)

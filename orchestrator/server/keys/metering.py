@@ -4,10 +4,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator.config.model import Config
 from orchestrator.keys.estimate import LETTERS_PER_TOKEN
-from orchestrator.request.plan import prices_of
 from orchestrator.server.auth import caller_of
 from orchestrator.server.context import trace_of
-from orchestrator.server.keys.admission import METERED, Metered, settle
+from orchestrator.server.keys.admission import METERED, Metered, Prices, settle
 
 EVENT = b"data:"
 EVENT_STREAM = b"text/event-stream"
@@ -18,14 +17,14 @@ class MeterGate:
 
     def __init__(self, app: ASGIApp, config: Config) -> None:
         self._app = app
-        self._prices = prices_of(config)
+        self._prices = Prices(config)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         caller = caller_of(scope) if scope["type"] == "http" else None
         if caller is None or not caller.entry.limiter.has_limits:
             await self._app(scope, receive, send)
             return
-        scope[METERED] = metered = Metered(caller.entry.limiter)
+        scope[METERED] = metered = Metered(caller.entry.limiter, self._prices)
         streams = False
 
         async def counting(message: Message) -> None:

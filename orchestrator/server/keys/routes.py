@@ -53,8 +53,8 @@ def _shown(name: str, key: KeyTerms) -> KeyShown:
     return {
         "name": name,
         "source": "store" if stored else "configuration",
-        "created": stored and stored.created,
-        "revoked": stored and stored.revoked,
+        "created": stored.created if stored else None,
+        "revoked": stored.revoked if stored else None,
         "terms": terms_of(key),
     }
 
