@@ -1,12 +1,13 @@
 """What administrators send to make a key, and what they are told of keys."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from orchestrator.config.keys.section import KeyTerms
 from orchestrator.config.sections import Name
+from orchestrator.keys.listing import KeyShown
 
 
 class KeyBody(KeyTerms):
@@ -20,18 +21,6 @@ class KeyMade(TypedDict):
 
     name: str
     key: Annotated[str, Field(description="The key itself, which is told this once.")]
-
-
-class KeyShown(TypedDict):
-    """A key, less the key itself."""
-
-    name: str
-    source: Annotated[
-        Literal["configuration", "store"], Field(description="Where it stands, and is taken away.")
-    ]
-    created: Annotated[str | None, Field(description="When, in UTC; null: not known.")]
-    revoked: Annotated[str | None, Field(description="When, in UTC; null: it is valid.")]
-    terms: Annotated[dict[str, Any], Field(description="What is not as usual of what it may ask.")]
 
 
 class KeyList(TypedDict):

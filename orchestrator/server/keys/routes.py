@@ -6,9 +6,10 @@ from starlette.requests import Request as HttpRequest
 from experts.errors import RequestError
 from orchestrator.config.keys.checks import unknown_models
 from orchestrator.config.keys.section import KeyTerms
-from orchestrator.keys.book import StoredKey, terms_of
+from orchestrator.keys.book import terms_of
+from orchestrator.keys.listing import listed
 from orchestrator.server.auth import require_admin
-from orchestrator.server.bodies.keys import KeyBody, KeyList, KeyMade, KeyRevoked, KeyShown
+from orchestrator.server.bodies.keys import KeyBody, KeyList, KeyMade, KeyRevoked
 from orchestrator.server.classes import check_class
 from orchestrator.server.context import Context, context_of, read_body
 from orchestrator.server.openapi import endpoints
@@ -35,9 +36,7 @@ async def create(http: HttpRequest) -> KeyMade:
 async def keys(http: HttpRequest) -> KeyList:
     """Every key, revoked ones too; none of them itself, nor its hash."""
     context = _administered(http)
-    own = [_shown(name, key) for name, key in context.config.server.api_keys.items()]
-    stored = [_shown(name, key) for name, key in (await context.keys.stored()).items()]
-    return {"keys": own + stored}
+    return {"keys": listed(context.config.server.api_keys, await context.keys.stored())}
 
 
 @router.delete("/{name}", openapi_extra=endpoints.KEY_REVOKED)
@@ -46,17 +45,6 @@ async def revoke(http: HttpRequest, name: str) -> KeyRevoked:
     context = _administered(http)
     await context.keys.revoke(name)
     return {"name": name, "revoked": True}
-
-
-def _shown(name: str, key: KeyTerms) -> KeyShown:
-    stored = key if isinstance(key, StoredKey) else None
-    return {
-        "name": name,
-        "source": "store" if stored else "configuration",
-        "created": stored.created if stored else None,
-        "revoked": stored.revoked if stored else None,
-        "terms": terms_of(key),
-    }
 
 
 def _administered(http: HttpRequest) -> Context:
