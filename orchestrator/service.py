@@ -32,7 +32,7 @@ from orchestrator.config.checks import (
     unwritable_files,
 )
 from orchestrator.config.model import Config
-from orchestrator.keys.limiter import Counters
+from orchestrator.keys.counters import Counters
 from orchestrator.keys.ring import KeyRing
 from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.encoder import embedder_of

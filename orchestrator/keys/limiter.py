@@ -1,65 +1,19 @@
-"""What one API key may still ask: its meters here, and the counters that gateways share."""
+"""What one API key may still ask: it passes requests while its meters have something left."""
 
 import asyncio
-import logging
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
-from experts.errors import LimitReached, StoreError
+from experts.errors import LimitReached
 from orchestrator.config.keys.limits_section import LimitsConfig
 from orchestrator.config.keys.section import KeyTerms
+from orchestrator.keys.counters import Counters
 from orchestrator.keys.meter import DAY_S, MINUTE_S, NANO, Kind, Meter
-from orchestrator.store.base import Store
 
-LOGGER = logging.getLogger("coterie.keys")
 Amounts = Mapping[Kind, int]
 """How much of each kind; prices in billionths of a dollar."""
 MOST_DRAWS = 16
 """Tries of one request that others of its key overtake."""
 MINUTES_IN_A_DAYS_SHARE = 24
-
-
-@dataclass(slots=True)
-class Counters:
-    """The counters in the store, and what this gateway knows of how it is."""
-
-    store: Store
-    settings: LimitsConfig
-    clock: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
-    _away_until: float = field(default=float("-inf"), init=False)
-    _is_away: bool = field(default=False, init=False)
-
-    async def draw(self, key: str, needs: Mapping[int, tuple[Meter, int]]) -> bool:
-        """Draw for some meters at once, no others meanwhile; False where no store answers."""
-        if self.monotonic() < self._away_until:
-            return False
-        asked = [(meter, meter.draw(key, need), meter.window) for meter, need in needs.values()]
-        try:
-            async with asyncio.timeout(self.settings.store_timeout_s):
-                got = await self.store.draw([draw for _, draw, _ in asked])
-        except (StoreError, TimeoutError) as error:
-            self._gone(error)
-            for meter, draw, window in asked:
-                if meter.window == window:
-                    meter.failed(draw)
-            return False
-        if self._is_away:
-            LOGGER.warning("the store answers again: limits are those of all gateways together")
-            self._is_away = False
-        now = self.clock()
-        for (meter, draw, window), result in zip(asked, got, strict=True):
-            if meter.window == window:  # What was drawn in an earlier one is of no use.
-                meter.drew(draw, result, now, self.settings.ask_again_s)
-        return True
-
-    def _gone(self, error: Exception) -> None:
-        self._away_until = self.monotonic() + self.settings.store_retry_s
-        if not self._is_away:
-            why = str(error) or f"no answer within {self.settings.store_timeout_s:g} s"
-            LOGGER.warning("limits of keys count on this gateway alone until it answers: %s", why)
-        self._is_away = True
 
 
 def meters_of(terms: KeyTerms, settings: LimitsConfig) -> tuple[Meter, ...]:
@@ -129,10 +83,13 @@ class KeyLimiter:
                     return self._spent(needs)
                 now = self._counters.clock()
                 if dry := [m for m, need in lacking.values() if m.is_dry(need, now)]:
-                    raise self._refusal(dry, now)
-                if not await self._counters.draw(self.key, lacking):
-                    return self._spent_alone(needs, lacking)
-        raise self._refusal([m for m, _ in needs.values()], self._counters.clock())
+                    raise self._refusal(dry)
+                refused = await self._counters.draw(self.key, lacking)
+                if refused is None:
+                    return self._spent_alone(needs)
+                if refused:
+                    raise self._refusal(refused)
+        raise self._refusal([meter for meter, _ in lacking.values()])
 
     def settle(self, reserved: Mapping[int, tuple[int, int]], real: Amounts) -> None:
         """Correct what was reserved to what it came to.
@@ -180,7 +137,7 @@ class KeyLimiter:
         self._turn()
         over = [m for m, need in needs.values() if self._is_over_share(m, need, share)]
         if over:
-            raise self._refusal(over, self._counters.clock())
+            raise self._refusal(over)
         return {n: (meter, need) for n, (meter, need) in needs.items() if meter.free < need}
 
     @staticmethod
@@ -194,12 +151,11 @@ class KeyLimiter:
             meter.spend(need)
         return {n: (meter.window, need) for n, (meter, need) in needs.items()}
 
-    def _spent_alone(
-        self, needs: Mapping[int, tuple[Meter, int]], lacking: Mapping[int, tuple[Meter, int]]
-    ) -> dict[int, tuple[int, int]]:
+    def _spent_alone(self, needs: Mapping[int, tuple[Meter, int]]) -> dict[int, tuple[int, int]]:
         """Without the store: up to the limit by what is known here. Raises LimitReached."""
-        if dry := [meter for meter, need in lacking.values() if meter.remaining < need]:
-            raise self._refusal(dry, self._counters.clock())
+        self._turn()
+        if dry := [meter for meter, need in needs.values() if meter.remaining < need]:
+            raise self._refusal(dry)
         return self._spent(needs)
 
     def _unsettled(self) -> dict[int, tuple[Meter, int]]:
@@ -236,8 +192,9 @@ class KeyLimiter:
                     retryable=False,
                 )
 
-    def _refusal(self, dry: list[Meter], now: float) -> LimitReached:
+    def _refusal(self, dry: list[Meter]) -> LimitReached:
         """The one that lasts longest counts."""
+        now = self._counters.clock()
         meter = max(dry, key=lambda one: one.reset_s(now))
         wait_s = meter.reset_s(now)
         what = "The quota is spent" if meter.is_quota else "Rate limit reached"

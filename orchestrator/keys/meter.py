@@ -88,12 +88,12 @@ class Meter:
         most = max(least, self.grain) if least else 0
         return Draw(counter, self.limit, owed, least, most, 2 * self.period_s)
 
-    def drew(self, asked: Draw, got: Drawn, now: float, ask_again_s: float) -> None:
-        """Note what came of a draw of this window."""
+    def drew(self, asked: Draw, got: Drawn, dry_until: float) -> None:
+        """Note what came of a draw of this window; one that got nothing is true for a moment."""
         self.held += max(0, asked.owed) + got.granted
         self.total = got.total
         if asked.least and not got.granted:
-            self._dry_until = now + ask_again_s
+            self._dry_until = dry_until
 
     def failed(self, asked: Draw) -> None:
         """The counter was not reached: what was to be given back is here still."""

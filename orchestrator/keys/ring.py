@@ -9,7 +9,8 @@ from experts.errors import ConfigError, NameTaken, StoreError
 from orchestrator.config.keys.section import KeyTerms, hash_of, matches
 from orchestrator.config.server_section import ServerConfig
 from orchestrator.keys.book import KeyBook, StoredKey
-from orchestrator.keys.limiter import Counters, KeyLimiter
+from orchestrator.keys.counters import Counters
+from orchestrator.keys.limiter import KeyLimiter
 
 LOGGER = logging.getLogger("coterie.keys")
 

@@ -14,7 +14,7 @@ from scripted_slot import PATIENCE_S, ScriptedSlot
 
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
-from orchestrator.keys.limiter import Counters
+from orchestrator.keys.counters import Counters
 from orchestrator.keys.ring import KeyRing
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.residency.pool import ExpertPool

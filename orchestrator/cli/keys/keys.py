@@ -19,7 +19,7 @@ from orchestrator.config.keys.checks import unknown_models
 from orchestrator.config.keys.section import KeyTerms
 from orchestrator.config.model import Config, load_config
 from orchestrator.config.sections import Name
-from orchestrator.keys.limiter import Counters
+from orchestrator.keys.counters import Counters
 from orchestrator.keys.listing import listed
 from orchestrator.keys.ring import KeyRing
 from orchestrator.store.opening import MEMORY, open_store

@@ -6,7 +6,7 @@ import pytest
 
 from experts.errors import AdminOnly
 from orchestrator.config.server_section import ServerConfig
-from orchestrator.keys.limiter import Counters
+from orchestrator.keys.counters import Counters
 from orchestrator.keys.ring import KeyRing
 from orchestrator.server.auth import CALLER, Caller, require_admin
 from orchestrator.store.memory_store import MemoryStore
