@@ -56,8 +56,9 @@ class Gateway:
         self.pool = ExpertPool(config, list(slots), self.client, lambda event: None)
         self.pipeline = Pipeline(config, self.pool, routers, encoder=LengthEncoder)
         make_router = routers.__getitem__
-        self.keys = KeyRing(config.server, Counters(MemoryStore(), config.server.limits))
-        self.context = Context(config, self.pool, self.pipeline, make_router, self.keys)
+        self.counters = Counters(MemoryStore(), config.server.limits)
+        keys = KeyRing(config.server, self.counters)
+        self.context = Context(config, self.pool, self.pipeline, make_router, keys)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = "http://{}:{}".format(*self._listener.getsockname())
         # Tests read the logs.

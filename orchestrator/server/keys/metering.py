@@ -6,7 +6,7 @@ from orchestrator.config.model import Config
 from orchestrator.keys.estimate import LETTERS_PER_TOKEN
 from orchestrator.server.auth import caller_of
 from orchestrator.server.context import trace_of
-from orchestrator.server.keys.admission import METERED, Metered, Prices, settle
+from orchestrator.server.keys.admission import ANSWERED, METERED, Metered, Prices, settle
 
 EVENT = b"data:"
 EVENT_STREAM = b"text/event-stream"
@@ -25,14 +25,14 @@ class MeterGate:
             await self._app(scope, receive, send)
             return
         scope[METERED] = metered = Metered(caller.entry.limiter, self._prices)
-        streams = False
+        streams = counts = False
 
         async def counting(message: Message) -> None:
-            nonlocal streams
+            nonlocal streams, counts
             if message["type"] == "http.response.start":
-                streams = _is_stream(message)
+                streams, counts = _is_stream(message), message["status"] == ANSWERED
                 message = _with_limits(message, metered)
-            elif metered.charge is not None:
+            elif counts and metered.charge is not None:
                 body = message.get("body", b"")
                 sent = body.count(EVENT) if streams else len(body) // LETTERS_PER_TOKEN
                 metered.charge.pieces += sent
