@@ -155,10 +155,12 @@ async def start_service(
     port: int | None = None,
     policy: Policy = decide,
     strict: bool = False,
+    stored_keys: bool = True,
 ) -> Service:
     """Start everything; `on_event` gets a short sentence for each step.
 
-    `policy` decides what the slots load; another one than ours is for comparisons.
+    `policy` decides what the slots load; another one than ours is for comparisons. Without
+    `stored_keys`, keys of the store are not looked at: for a process that asks itself.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
     (among others for a file that a router lacks, or that cannot be written), and, if `strict`,
@@ -176,9 +178,10 @@ async def start_service(
         store = await open_store(config.store)
         undo.push_async_callback(store.close)
         keys = KeyRing(config.server, Counters(store, config.server.limits))
-        await keys.load()
-        keys.start()
         undo.push_async_callback(keys.stop)
+        if stored_keys:
+            await keys.load()
+            keys.start()
         client = ExpertClient(config.server.max_connections)
         undo.push_async_callback(client.aclose)
         sinks = _make_sinks(config, undo)
