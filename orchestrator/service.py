@@ -173,15 +173,10 @@ async def start_service(
     async with AsyncExitStack() as undo:
         # The port first: it is what most often fails, and nothing else is open yet.
         listener = undo.enter_context(_listening(config, host, port))
-        admin = config.server.admin
-        back = undo.enter_context(_bind(admin.host, admin.port)) if admin is not None else None
+        back = _listening_for_admins(config, undo)
         store = await open_store(config.store)
         undo.push_async_callback(store.close)
-        keys = KeyRing(config.server, Counters(store, config.server.limits))
-        undo.push_async_callback(keys.stop)
-        if stored_keys:
-            await keys.load()
-            keys.start()
+        keys = await _begin_keys(config, store, stored_keys, undo)
         client = ExpertClient(config.server.max_connections)
         undo.push_async_callback(client.aclose)
         sinks = _make_sinks(config, undo)
@@ -209,12 +204,24 @@ async def start_service(
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
         app = make_app(context)
-        server, address = _make_server(app), _address(listener)
         door = (_make_server(admin_door(app)), _address(back)) if back is not None else None
+        server, address = _make_server(app), _address(listener)
         # From now on, it is `stop` that ends what was started.
         service = Service(context, server, address, undo.pop_all(), door)
         service.listen(listener, back)
     return service
+
+
+async def _begin_keys(
+    config: Config, store: Store, stored_keys: bool, undo: AsyncExitStack
+) -> KeyRing:
+    """The keys that open this service. Raises ConfigError for a name with two of them."""
+    keys = KeyRing(config.server, Counters(store, config.server.limits))
+    undo.push_async_callback(keys.stop)
+    if stored_keys:
+        await keys.load()
+        keys.start()
+    return keys
 
 
 def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Batching:
@@ -354,7 +361,14 @@ def _listening(config: Config, host: str | None, port: int | None) -> socket.soc
     return _bind(server.host if host is None else host, server.port if port is None else port)
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _listening_for_admins(config: Config, undo: AsyncExitStack) -> socket.socket | None:
+    admin = config.server.admin
+    if admin is None:
+        return None
+    return undo.enter_context(_bind(admin.host, admin.port, "server.admin.port"))
+
+
+def _bind(host: str, port: int, key: str = "--port or server.port") -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol, or asyncio would not send small packets at once (TCP_NODELAY).
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -368,7 +382,7 @@ def _bind(host: str, port: int) -> socket.socket:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise ServiceError(
             f"Cannot listen on {host}:{port}: {reason}.",
-            hint="Choose another one with --port or server.port.",
+            hint=f"Choose another one with {key}.",
         ) from error
     return listener
 

@@ -89,5 +89,5 @@ def list_keys(
     api_key: options.ApiKey = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show every key of the configuration and of the store, and what it may ask."""
+    """List all keys, and what they may ask."""
     running.call("orchestrator.cli.keys.keys:show", config, url, api_key, as_json)
