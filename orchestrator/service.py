@@ -6,16 +6,14 @@ it: a gateway to remote servers starts in a second.
 
 import asyncio
 import gc
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.types import ASGIApp
 from threadpoolctl import threadpool_limits
 
@@ -47,14 +45,11 @@ from orchestrator.server.app import make_app
 from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
-from orchestrator.server.metrics import Metrics
-from orchestrator.server.wire.protocol import LISTENER
+from orchestrator.server.wire.listening import Listener
 from orchestrator.store.base import Store
 from orchestrator.store.opening import open_store
 from routers.base import Encoder, Router
 from routers.registry import build, shared_encoder
-
-BACKLOG = 2048
 
 
 class Service:
@@ -63,34 +58,31 @@ class Service:
     def __init__(
         self,
         context: Context,
-        server: uvicorn.Server,
-        base_url: str,
+        listener: Listener,
+        back: Listener | None,
         held: AsyncExitStack,
-        door: "tuple[uvicorn.Server, str] | None" = None,
     ) -> None:
-        """`held` ends whatever was started, in the right order.
+        """`back` is the listener of administrators, where they have one.
 
-        `door` is the listener of administrators with its address, where they have one.
+        `held` ends whatever was started, in the right order.
         """
         self.config = context.config
-        self.base_url = base_url
+        self.base_url = listener.url
+        self.admin_url = back.url if back is not None else None
         self._context = context
         self._pool = context.pool
-        self._server = server
+        self._listener = listener
+        self._back = back
         self._held = held
-        self._serving: asyncio.Task[None] | None = None
-        self._door = door[0] if door is not None else None
-        self.admin_url = door[1] if door is not None else None
-        self._administered: asyncio.Task[None] | None = None
         # A router's products of matrices are small. A second thread of BLAS saves nothing there,
         # and then spins for milliseconds on the core that the engine needs.
         self._blas = threadpool_limits(limits=1, user_api="blas")
 
-    def listen(self, listener: socket.socket, admin: socket.socket | None = None) -> None:
+    def listen(self, app: ASGIApp) -> None:
         """Begin to accept connections."""
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
-        if self._door is not None and admin is not None:
-            self._administered = asyncio.create_task(self._door.serve(sockets=[admin]))
+        self._listener.serve(app)
+        if self._back is not None:
+            self._back.serve(admin_door(app))
 
     def expert_base_url(self, expert: str) -> str | None:
         """The expert's own endpoint in its slot (ends with /v1); None when it is not resident."""
@@ -116,8 +108,7 @@ class Service:
 
     async def wait(self) -> None:
         """Return when the listener has ended."""
-        if self._serving is not None:
-            await self._serving
+        await self._listener.wait()
 
     async def drain(self) -> int:
         """Stop being ready, then take no requests, load nothing, and wait for answers in flight.
@@ -132,17 +123,14 @@ class Service:
         if await drain.idle(settings.drain_timeout_s):
             return 0
         late = self.in_flight
-        for task in tuple(self._server.server_state.tasks):
-            task.cancel()
+        self._listener.cancel_requests()
         return late
 
     async def stop(self) -> None:
         """Finish what is under way within seconds, then end every process that was started."""
-        self._server.should_exit = True
-        await self.wait()
-        if self._door is not None and self._administered is not None:
-            self._door.should_exit = True
-            await self._administered
+        await self._listener.stop()
+        if self._back is not None:
+            await self._back.stop()
         await self._held.aclose()
         self._blas.restore_original_limits()
 
@@ -189,26 +177,23 @@ async def start_service(
         undo.push_async_callback(_stop_pool, config, pool)
         embedder = embedder_of(config, pool)
         made = await routers
+        make_router = partial(_make_router, config, encoder, embedder)
         for name in asking:
-            make = partial(_make_router, config, encoder, embedder)
-            made[name] = await asyncio.to_thread(make, name)
+            made[name] = await asyncio.to_thread(make_router, name)
         for name, router in made.items():
             _warn(name, getattr(router, "warnings", ()), on_event)
         feedback = Feedback(config, store)
         await feedback.start()
         pipeline = Pipeline(config, pool, made, feedback, encoder)
         equality.limit_children(config.server.max_answer_checks)
-        make_router = partial(_make_router, config, encoder, embedder)
-        context = Context(config, pool, pipeline, make_router, keys, Metrics(), sinks=sinks)
+        context = Context(config, pool, pipeline, make_router, keys, sinks=sinks)
         context = replace(context, batching=_begin_batching(context, store, undo))
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
         app = make_app(context)
-        door = (_make_server(admin_door(app)), _address(back)) if back is not None else None
-        server, address = _make_server(app), _address(listener)
         # From now on, it is `stop` that ends what was started.
-        service = Service(context, server, address, undo.pop_all(), door)
-        service.listen(listener, back)
+        service = Service(context, listener, back, undo.pop_all())
+        service.listen(app)
     return service
 
 
@@ -258,11 +243,6 @@ def _make_sinks(config: Config, undo: AsyncExitStack) -> tuple[TraceSink, ...]:
     traces = TraceFile(config.traces.file, config.traces.sample)
     undo.push_async_callback(asyncio.to_thread, traces.close)
     return (AccessLog(), traces)
-
-
-def _address(listener: socket.socket) -> str:
-    name, number = listener.getsockname()[:2]
-    return f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
 
 
 async def _ended(routers: "asyncio.Task[dict[str, Router]]") -> None:
@@ -344,47 +324,17 @@ def _make_routers(
     return routers
 
 
-class _Server(uvicorn.Server):
-    """A listener that leaves the signals to whatever runs the service."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _make_server(app: ASGIApp) -> uvicorn.Server:
-    return _Server(uvicorn.Config(app, **LISTENER))
-
-
-def _listening(config: Config, host: str | None, port: int | None) -> socket.socket:
+def _listening(config: Config, host: str | None, port: int | None) -> Listener:
     server = config.server
-    return _bind(server.host if host is None else host, server.port if port is None else port)
+    host = server.host if host is None else host
+    return Listener(host, server.port if port is None else port, "--port or server.port")
 
 
-def _listening_for_admins(config: Config, undo: AsyncExitStack) -> socket.socket | None:
+def _listening_for_admins(config: Config, undo: AsyncExitStack) -> Listener | None:
     admin = config.server.admin
     if admin is None:
         return None
-    return undo.enter_context(_bind(admin.host, admin.port, "server.admin.port"))
-
-
-def _bind(host: str, port: int, key: str = "--port or server.port") -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol, or asyncio would not send small packets at once (TCP_NODELAY).
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        # At once: a second service that starts meanwhile must find the port taken.
-        listener.listen(BACKLOG)
-    except (OSError, OverflowError, UnicodeError, TypeError) as error:
-        listener.close()
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise ServiceError(
-            f"Cannot listen on {host}:{port}: {reason}.",
-            hint=f"Choose another one with {key}.",
-        ) from error
-    return listener
+    return undo.enter_context(Listener(admin.host, admin.port, "server.admin.port"))
 
 
 def refuse_shadowing_folder(folder: Path) -> None:

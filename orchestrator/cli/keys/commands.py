@@ -8,8 +8,8 @@ from orchestrator.cli import options, running
 
 key = typer.Typer(
     no_args_is_help=True,
-    help="Make, list and revoke API keys. They are kept in the store of CONFIG, as hashes; gateways"
-    " that run on it follow within seconds. With --url, a running service is asked instead.",
+    help="Make, list and revoke API keys.\n\nThey are kept in the store of CONFIG, as hashes;"
+    " gateways that run on it follow within seconds. With --url, a running service is asked.",
 )
 Name = Annotated[str, typer.Argument(help="The key's owner, for logs, files and batches.")]
 Url = Annotated[
