@@ -66,9 +66,9 @@ class KeyBook:
         await self._store.change(PREFIX + name, end)
         await self._tell()
 
-    async def changes(self) -> int:
-        """How often a key was made or revoked, so that all need not be read. Raises StoreError."""
-        return int(await self._store.get(CHANGED) or 0)
+    async def changes(self) -> Any:
+        """What is another value when a key was made or revoked meanwhile. Raises StoreError."""
+        return await self._store.get(CHANGED)
 
     async def all(self) -> Mapping[str, StoredKey]:
         """Every key that was ever made, by its name. Raises StoreError."""
@@ -76,7 +76,7 @@ class KeyBook:
         return {key.removeprefix(PREFIX): _read(key, value) for key, value in found}
 
     async def _tell(self) -> None:
-        await self._store.change(CHANGED, lambda count: (count or 0) + 1)
+        await self._store.change(CHANGED, lambda count: count + 1 if type(count) is int else 1)
 
 
 def terms_of(key: KeyTerms) -> dict[str, Any]:

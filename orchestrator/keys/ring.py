@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from experts.errors import ConfigError, NameTaken, StoreError
 from orchestrator.config.keys.section import KeyTerms, hash_of, matches
@@ -37,7 +38,7 @@ class KeyRing:
         self._counters = counters
         self._book = KeyBook(counters.store)
         self._stored: Mapping[str, StoredKey] = {}
-        self._seen: int | None = None
+        self._seen: Any = None
         self._entries: dict[str, KeyEntry] = {}
         self._by_digest: dict[str, KeyEntry] = {}
         self._looking: asyncio.Task[None] | None = None

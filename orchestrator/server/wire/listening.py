@@ -27,6 +27,10 @@ class Listener:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the port."""
         self._socket.close()
 
     @property
