@@ -11,8 +11,10 @@ from starlette.types import Scope
 from experts.errors import BodyTooLarge
 from orchestrator.batch.runner import Batching
 from orchestrator.config.model import Config
+from orchestrator.keys.ring import KeyRing
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.sinks import AccessLog, TraceSink
+from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.bodies.feedback import MAX_REQUEST_ID
 from orchestrator.server.drain import Drain
@@ -33,6 +35,7 @@ class Context:
     pipeline: Pipeline
     make_router: Callable[[str], Router]
     """Builds a router of the configuration anew; blocks for seconds. Raises ConfigError."""
+    keys: KeyRing
     metrics: Metrics = field(default_factory=Metrics)
     drain: Drain = field(default_factory=Drain)
     sinks: tuple[TraceSink, ...] = (AccessLog(),)
@@ -58,9 +61,15 @@ def request_id_of(http: HttpRequest) -> str:
     return made
 
 
-def mark_traced(scope: Scope) -> None:
+def mark_traced(scope: Scope, trace: Trace) -> None:
     """Note that the sinks get the trace of this request, which has its access line from them."""
-    scope[_TRACED] = True
+    scope[_TRACED] = trace
+
+
+def trace_of(scope: Scope) -> Trace | None:
+    """The trace of this request, if the sinks get one."""
+    trace: Trace | None = scope.get(_TRACED)
+    return trace
 
 
 def is_traced(scope: Scope) -> bool:

@@ -14,11 +14,14 @@ from scripted_slot import PATIENCE_S, ScriptedSlot
 
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
+from orchestrator.keys.counters import Counters
+from orchestrator.keys.ring import KeyRing
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
 from orchestrator.server.wire.protocol import LISTENER
+from orchestrator.store.memory_store import MemoryStore
 from routers.base import Router
 
 
@@ -53,7 +56,9 @@ class Gateway:
         self.pool = ExpertPool(config, list(slots), self.client, lambda event: None)
         self.pipeline = Pipeline(config, self.pool, routers, encoder=LengthEncoder)
         make_router = routers.__getitem__
-        self.context = Context(config, self.pool, self.pipeline, make_router)
+        self.counters = Counters(MemoryStore(), config.server.limits)
+        keys = KeyRing(config.server, self.counters)
+        self.context = Context(config, self.pool, self.pipeline, make_router, keys)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = "http://{}:{}".format(*self._listener.getsockname())
         # Tests read the logs.
