@@ -6,6 +6,7 @@ it: a gateway to remote servers starts in a second.
 
 import asyncio
 import gc
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,6 +36,8 @@ from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.encoder import embedder_of
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
+from orchestrator.request.tracing.otlp_settings import Otlp, settle
+from orchestrator.request.tracing.recent import RecentRequests
 from orchestrator.request.tracing.sinks import AccessLog, TraceFile, TraceSink
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.machine.policy import Policy, decide
@@ -159,7 +162,10 @@ async def start_service(
         undo.push_async_callback(store.close)
         client = ExpertClient(config.server.max_connections)
         undo.push_async_callback(client.aclose)
-        sinks = _make_sinks(config, undo)
+        otlp = settle(config.traces.otlp, os.environ)
+        recent = RecentRequests(config.traces.recent)
+        metrics = Metrics()
+        sinks = (recent, *_make_sinks(config, otlp, metrics, undo))
         encoder = shared_encoder()
         asking = [name for name, keys in config.routers.items() if _asks_expert(keys)]
         others = [name for name in config.routers if name not in asking]
@@ -179,7 +185,16 @@ async def start_service(
         pipeline = Pipeline(config, pool, made, feedback, encoder)
         equality.limit_children(config.server.max_answer_checks)
         make_router = partial(_make_router, config, encoder, embedder)
-        context = Context(config, pool, pipeline, make_router, Metrics(), sinks=sinks)
+        context = Context(
+            config,
+            pool,
+            pipeline,
+            make_router,
+            metrics,
+            sinks=sinks,
+            recent=recent,
+            sample=otlp and otlp.sample,
+        )
         context = replace(context, batching=_begin_batching(context, store, undo))
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
@@ -193,7 +208,7 @@ async def start_service(
 def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Batching:
     """Files and batches; those that an earlier service has left go on."""
     sinks = (context.metrics, *context.sinks)
-    desk = BatchDesk(context.config, context.pool, context.pipeline, sinks)
+    desk = BatchDesk(context.config, context.pool, context.pipeline, sinks, context.sample)
     batching = batching_of(store, desk, context.config.batches)
     batching.runner.start()
     undo.push_async_callback(batching.runner.stop)
@@ -218,12 +233,21 @@ def _warn(name: str, warnings: Sequence[str], on_event: Callable[[str], None]) -
         on_event(prefix + " ".join(warning.removeprefix(prefix) for warning in warnings))
 
 
-def _make_sinks(config: Config, undo: AsyncExitStack) -> tuple[TraceSink, ...]:
-    if config.traces.file is None:
-        return (AccessLog(),)
-    traces = TraceFile(config.traces.file, config.traces.sample)
-    undo.push_async_callback(asyncio.to_thread, traces.close)
-    return (AccessLog(), traces)
+def _make_sinks(
+    config: Config, otlp: Otlp | None, metrics: Metrics, undo: AsyncExitStack
+) -> Iterator[TraceSink]:
+    yield AccessLog()
+    if config.traces.file is not None:
+        traces = TraceFile(config.traces.file, config.traces.sample)
+        undo.push_async_callback(asyncio.to_thread, traces.close)
+        yield traces
+    if otlp is not None:
+        from orchestrator.request.tracing.otlp import SpanSink  # noqa: PLC0415
+
+        spans = SpanSink(otlp, config.traces.otlp)
+        undo.push_async_callback(asyncio.to_thread, spans.close)
+        metrics.watch_spans(spans.counts)
+        yield spans
 
 
 def _address(listener: socket.socket) -> str:

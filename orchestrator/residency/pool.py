@@ -302,5 +302,6 @@ def _remote_engine(name: str, spec: ExpertSpecBase, client: ExpertClient) -> Eng
     if isinstance(spec, OwnSpec):
         return GuardedEngine(own_engines.build(name, spec))
     assert isinstance(spec, OpenAISpec)
-    endpoint = Endpoint(name, spec.base_url, spec.model, spec.api_key, spec.timeout_s)
+    where = (spec.base_url, spec.model, spec.api_key, spec.timeout_s, spec.traced)
+    endpoint = Endpoint(name, *where)
     return OpenAIEngine(endpoint, client)

@@ -12,6 +12,8 @@ from experts.errors import BodyTooLarge
 from orchestrator.batch.runner import Batching
 from orchestrator.config.model import Config
 from orchestrator.request.pipeline import Pipeline
+from orchestrator.request.tracing.identity import Identity, read_identity, with_span
+from orchestrator.request.tracing.recent import RecentRequests
 from orchestrator.request.tracing.sinks import AccessLog, TraceSink
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.bodies.feedback import MAX_REQUEST_ID
@@ -37,6 +39,10 @@ class Context:
     drain: Drain = field(default_factory=Drain)
     sinks: tuple[TraceSink, ...] = (AccessLog(),)
     """What gets the trace of every request, beside the metrics."""
+    recent: RecentRequests | None = None
+    """What is remembered of the last requests; one of the sinks."""
+    sample: float | None = None
+    """Share of the requests that get spans; None where there are no spans."""
     batching: Batching | None = None
     """Files and batches; None where the service has none."""
 
@@ -56,6 +62,16 @@ def request_id_of(http: HttpRequest) -> str:
     given = "".join(letter for letter in given if letter.isascii() and letter.isprintable())
     http.scope[_REQUEST_ID] = made = given[:MAX_REQUEST_ID] or f"req-{uuid.uuid4().hex}"
     return made
+
+
+def identity_of(http: HttpRequest, sample: float | None) -> Identity | None:
+    """The trace that the client says its request belongs to, or one of ours if spans are made."""
+    parent = http.headers.get("traceparent")
+    told = None
+    if parent is not None:
+        # A header in several lines is one list.
+        told = read_identity(parent, ",".join(http.headers.getlist("tracestate")))
+    return told if sample is None else with_span(told, sample)
 
 
 def mark_traced(scope: Scope) -> None:

@@ -10,11 +10,18 @@ from experts.errors import UnknownModel
 from experts.types import EMBEDDINGS, Operation
 from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.own import EMBEDDING_MODEL
+from orchestrator.request.tracing.current import CURRENT, Current
 from orchestrator.server.auth import caller_of
 from orchestrator.server.bodies.answers import ModelCard, ModelList, ModelMetadata
 from orchestrator.server.bodies.embeddings import check_inputs
 from orchestrator.server.classes import class_of
-from orchestrator.server.context import Context, context_of, read_body, request_id_of
+from orchestrator.server.context import (
+    Context,
+    context_of,
+    identity_of,
+    read_body,
+    request_id_of,
+)
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.openapi import endpoints
 from orchestrator.server.relay import Relay
@@ -53,8 +60,13 @@ async def relay(http: HttpRequest, operation: Operation, expert: str | None = No
     request_class = class_of(context.config, http.scope, extension.request_class, model)
     caller = caller_of(http.scope)
     key_name = caller.name if caller is not None else None
-    options = extension.options
-    return Relay(context, RequestContext(request, model, request_class, options, key_name))
+    identity = identity_of(http, context.sample)
+    if identity is not None:
+        CURRENT.set(Current(request.id, identity.trace_id))
+    asked = RequestContext(
+        request, model, request_class, extension.options, key_name, identity=identity
+    )
+    return Relay(context, asked)
 
 
 @router.get("/v1/models", openapi_extra=endpoints.MODELS)

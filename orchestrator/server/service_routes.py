@@ -67,6 +67,16 @@ async def feedback(http: HttpRequest) -> FeedbackTaken:
     return await context.pipeline.feedback.give(body.request_id, body.score, name)
 
 
+@router.get("/coterie/requests/{request_id}", openapi_extra=endpoints.REQUEST)
+async def request(http: HttpRequest, request_id: str) -> Response:
+    """What happened to a request that has ended, by its x-request-id, for the key that asked."""
+    context = context_of(http)
+    caller = caller_of(http.scope)
+    assert context.recent is not None, "a service remembers requests"
+    record = context.recent.find(request_id, caller.name if caller is not None else None)
+    return Response(record, media_type="application/json")
+
+
 @router.post("/coterie/routers/{name}/reload", openapi_extra=endpoints.RELOAD)
 async def reload(http: HttpRequest, name: str) -> Reloaded:
     """Build a router anew, from its artifact or its outcome table, and let it decide at once."""

@@ -18,6 +18,8 @@ from orchestrator.config.model import BATCH_CLASS, Config
 from orchestrator.request.context import RequestContext
 from orchestrator.request.decider import Foreseen
 from orchestrator.request.pipeline import Pipeline
+from orchestrator.request.tracing.current import CURRENT, Current
+from orchestrator.request.tracing.identity import with_span
 from orchestrator.request.tracing.presentation import extension
 from orchestrator.request.tracing.sinks import TraceSink
 from orchestrator.request.tracing.trace import Trace
@@ -42,9 +44,18 @@ class BatchDesk:
     """The `Desk` of this gateway."""
 
     def __init__(
-        self, config: Config, pool: ExpertPool, pipeline: Pipeline, sinks: Sequence[TraceSink]
+        self,
+        config: Config,
+        pool: ExpertPool,
+        pipeline: Pipeline,
+        sinks: Sequence[TraceSink],
+        sample: float | None = None,
     ) -> None:
-        """`sinks` get the traces of lines, as they get those of requests."""
+        """`sinks` get the traces of lines, as they get those of requests.
+
+        `sample` is the share of the lines that get spans; None where there are none.
+        """
+        self._sample = sample
         self._config = config
         self._pool = pool
         self._pipeline = pipeline
@@ -77,7 +88,9 @@ class BatchDesk:
     async def answer(self, context: RequestContext) -> Answered:
         """The whole answer with our own field in it, or the error as a client would get it."""
         trace = Trace()
-        context = replace(context, started=time.perf_counter())
+        identity = None if self._sample is None else with_span(None, self._sample)
+        CURRENT.set(Current(context.id, identity and identity.trace_id))
+        context = replace(context, started=time.perf_counter(), identity=identity)
         try:
             async with await self._pipeline.answer(context, trace) as answer:
                 raw = answer.first + b"".join([piece async for piece in answer.rest])
