@@ -6,7 +6,6 @@ it: a gateway to remote servers starts in a second.
 
 import asyncio
 import gc
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,9 +35,6 @@ from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.encoder import embedder_of
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
-from orchestrator.request.tracing.otlp_settings import Otlp, settle
-from orchestrator.request.tracing.recent import RecentRequests
-from orchestrator.request.tracing.sinks import AccessLog, TraceFile, TraceSink
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.pool import ExpertPool
@@ -46,7 +42,7 @@ from orchestrator.residency.slot import Slot
 from orchestrator.server.app import make_app
 from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
-from orchestrator.server.metrics import Metrics
+from orchestrator.server.telemetry.telemetry import start_telemetry
 from orchestrator.server.wire.protocol import LISTENER
 from orchestrator.store.base import Store
 from orchestrator.store.opening import open_store
@@ -162,10 +158,7 @@ async def start_service(
         undo.push_async_callback(store.close)
         client = ExpertClient(config.server.max_connections)
         undo.push_async_callback(client.aclose)
-        otlp = settle(config.traces.otlp, os.environ)
-        recent = RecentRequests(config.traces.recent)
-        metrics = Metrics()
-        sinks = (recent, *_make_sinks(config, otlp, metrics, undo))
+        telemetry = start_telemetry(config, undo)
         encoder = shared_encoder()
         asking = [name for name, keys in config.routers.items() if _asks_expert(keys)]
         others = [name for name in config.routers if name not in asking]
@@ -185,16 +178,8 @@ async def start_service(
         pipeline = Pipeline(config, pool, made, feedback, encoder)
         equality.limit_children(config.server.max_answer_checks)
         make_router = partial(_make_router, config, encoder, embedder)
-        context = Context(
-            config,
-            pool,
-            pipeline,
-            make_router,
-            metrics,
-            sinks=sinks,
-            recent=recent,
-            sample=otlp and otlp.sample,
-        )
+        context = Context(config, pool, pipeline, make_router, telemetry)
+        telemetry.watch_slots(config, pool.slot_addresses, client)
         context = replace(context, batching=_begin_batching(context, store, undo))
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
@@ -207,10 +192,12 @@ async def start_service(
 
 def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Batching:
     """Files and batches; those that an earlier service has left go on."""
-    sinks = (context.metrics, *context.sinks)
-    desk = BatchDesk(context.config, context.pool, context.pipeline, sinks, context.sample)
+    telemetry = context.telemetry
+    sinks, sample = (telemetry,), telemetry.sample
+    desk = BatchDesk(context.config, context.pool, context.pipeline, sinks, sample)
     batching = batching_of(store, desk, context.config.batches)
     batching.runner.start()
+    telemetry.watch_batches(batching.runner.progress)
     undo.push_async_callback(batching.runner.stop)
     return batching
 
@@ -231,23 +218,6 @@ def _warn(name: str, warnings: Sequence[str], on_event: Callable[[str], None]) -
     prefix = f"routers.{name}: "
     if warnings:
         on_event(prefix + " ".join(warning.removeprefix(prefix) for warning in warnings))
-
-
-def _make_sinks(
-    config: Config, otlp: Otlp | None, metrics: Metrics, undo: AsyncExitStack
-) -> Iterator[TraceSink]:
-    yield AccessLog()
-    if config.traces.file is not None:
-        traces = TraceFile(config.traces.file, config.traces.sample)
-        undo.push_async_callback(asyncio.to_thread, traces.close)
-        yield traces
-    if otlp is not None:
-        from orchestrator.request.tracing.otlp import SpanSink  # noqa: PLC0415
-
-        spans = SpanSink(otlp, config.traces.otlp)
-        undo.push_async_callback(asyncio.to_thread, spans.close)
-        metrics.watch_spans(spans.counts)
-        yield spans
 
 
 def _address(listener: socket.socket) -> str:
@@ -292,7 +262,9 @@ def _connect(config: Config, on_event: Callable[[str], None]) -> list[Slot]:
     on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
     models = (spec.model for spec in config.hosted().values())
     folder = ray_cluster.own_folder()
-    return list(ray_slot.make_slots(config.ray, config.slots, models, folder))
+    return list(
+        ray_slot.make_slots(config.ray, config.slots, models, folder, counts=config.metrics.engines)
+    )
 
 
 async def _stop_pool(config: Config, pool: ExpertPool) -> None:

@@ -49,8 +49,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         if (current := CURRENT.get()) is not None and not record.name.startswith(NOBODYS):
-            told = current._asdict().items()
-            entry |= {key: value for key, value in told if value is not None}
+            fields = current._asdict().items()
+            entry |= {key: value for key, value in fields if value is not None}
         for key, value in extras(record):
             entry.setdefault(key, value)
         if told := "\n".join(_exceptions(self, record)):

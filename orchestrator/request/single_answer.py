@@ -101,9 +101,7 @@ class SingleAnswers:
             )
         return TokenAttribution(expert, model, request)
 
-    async def _lease(
-        self, expert: str, context: RequestContext, trace: Trace, call: Call
-    ) -> Lease:
+    async def _lease(self, expert: str, context: RequestContext, trace: Trace, call: Call) -> Lease:
         trace.doing = lambda: self._pool.doing(expert)
         started = time.perf_counter()
         try:

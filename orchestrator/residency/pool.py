@@ -233,6 +233,10 @@ class ExpertPool:
         endpoint = self._scheduler.view.endpoint(expert)
         return None if endpoint is None else f"{endpoint[0]}/v1"
 
+    def slot_addresses(self) -> dict[str, tuple[str, str | None]]:
+        """Slot -> the URL of its HTTP API, and the token that it wants, where it is up."""
+        return self._scheduler.view.slot_addresses()
+
     def has_endpoints(self, expert: str) -> bool:
         """Whether the expert's engine is a server that offers more than answers."""
         return expert in self._engines or isinstance(self._remote[expert], HasEndpoints)

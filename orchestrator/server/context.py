@@ -13,12 +13,11 @@ from orchestrator.batch.runner import Batching
 from orchestrator.config.model import Config
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.identity import Identity, read_identity, with_span
-from orchestrator.request.tracing.recent import RecentRequests
-from orchestrator.request.tracing.sinks import AccessLog, TraceSink
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.bodies.feedback import MAX_REQUEST_ID
 from orchestrator.server.drain import Drain
-from orchestrator.server.metrics import Metrics
+from orchestrator.server.telemetry.metrics import Metrics
+from orchestrator.server.telemetry.telemetry import Telemetry
 from orchestrator.server.wire.inflating import encodings_of, inflate
 from routers.base import Router
 
@@ -35,16 +34,16 @@ class Context:
     pipeline: Pipeline
     make_router: Callable[[str], Router]
     """Builds a router of the configuration anew; blocks for seconds. Raises ConfigError."""
-    metrics: Metrics = field(default_factory=Metrics)
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    """Among other things, what gets the trace of every request."""
     drain: Drain = field(default_factory=Drain)
-    sinks: tuple[TraceSink, ...] = (AccessLog(),)
-    """What gets the trace of every request, beside the metrics."""
-    recent: RecentRequests | None = None
-    """What is remembered of the last requests; one of the sinks."""
-    sample: float | None = None
-    """Share of the requests that get spans; None where there are no spans."""
     batching: Batching | None = None
     """Files and batches; None where the service has none."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """What Prometheus can scrape of requests."""
+        return self.telemetry.metrics
 
 
 def context_of(http: HttpRequest) -> Context:

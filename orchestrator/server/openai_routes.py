@@ -60,7 +60,7 @@ async def relay(http: HttpRequest, operation: Operation, expert: str | None = No
     request_class = class_of(context.config, http.scope, extension.request_class, model)
     caller = caller_of(http.scope)
     key_name = caller.name if caller is not None else None
-    identity = identity_of(http, context.sample)
+    identity = identity_of(http, context.telemetry.sample)
     if identity is not None:
         CURRENT.set(Current(request.id, identity.trace_id))
     asked = RequestContext(

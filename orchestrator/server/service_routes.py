@@ -72,8 +72,8 @@ async def request(http: HttpRequest, request_id: str) -> Response:
     """What happened to a request that has ended, by its x-request-id, for the key that asked."""
     context = context_of(http)
     caller = caller_of(http.scope)
-    assert context.recent is not None, "a service remembers requests"
-    record = context.recent.find(request_id, caller.name if caller is not None else None)
+    name = caller.name if caller is not None else None
+    record = context.telemetry.recent.find(request_id, name)
     return Response(record, media_type="application/json")
 
 
@@ -102,8 +102,9 @@ async def learned(http: HttpRequest) -> dict[str, Any]:
 
 @router.get("/metrics", openapi_extra=endpoints.METRICS)
 async def metrics(http: HttpRequest) -> Response:
-    """Prometheus' exposition format."""
-    return Response(context_of(http).metrics.text(), media_type="text/plain; version=0.0.4")
+    """Prometheus' exposition format: the gateway's numbers, then those of the slots' engines."""
+    page = await context_of(http).telemetry.page()
+    return Response(page, media_type="text/plain; version=0.0.4")
 
 
 @router.get("/openapi.json", openapi_extra=endpoints.DOCUMENT)

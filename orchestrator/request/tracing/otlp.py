@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -55,8 +55,7 @@ class SpanSink:
         self._news = threading.Event()
         self._ends = False
         self._away = False
-        self.counts: Counter[str] = Counter(sent=0, failed=0, dropped=0)
-        """Requests, by what became of their spans."""
+        self._counts: Counter[str] = Counter(sent=0, failed=0, dropped=0)
         self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
         self._thread.start()
 
@@ -66,12 +65,16 @@ class SpanSink:
         if identity is None or not identity.sampled or identity.span_id is None:
             return
         if len(self._waiting) >= self._config.max_queued:
-            self.counts["dropped"] += 1
+            self._counts["dropped"] += 1
             return
         offset_ns = time.time_ns() - time.perf_counter_ns()
         self._waiting.append((without_texts(context), trace, offset_ns))
         if len(self._waiting) in (1, MOST_AT_ONCE):
             self._news.set()
+
+    def counted(self) -> Mapping[str, float]:
+        """Requests, by what became of their spans: `sent`, `failed`, `dropped`."""
+        return self._counts
 
     def close(self) -> None:
         """Send what is left, and end; blocks for `timeout_s` at most."""
@@ -80,7 +83,7 @@ class SpanSink:
         self._thread.join(self._settings.timeout_s)
         self._exporter.shutdown()
         self._reasons.remove()
-        if lost := self.counts["failed"] + self.counts["dropped"] + len(self._waiting):
+        if lost := self._counts["failed"] + self._counts["dropped"] + len(self._waiting):
             LOGGER.warning("requests whose spans did not reach the collector: %d", lost)
 
     def _run(self) -> None:
@@ -104,7 +107,7 @@ class SpanSink:
             sent = found is SpanExportResult.SUCCESS
         except Exception as error:
             self._reasons.last, sent = f"{type(error).__name__}: {error}", False
-        self.counts["sent" if sent else "failed"] += len(batch)
+        self._counts["sent" if sent else "failed"] += len(batch)
         if sent == self._away:
             self._away = not sent
             self._tell()
@@ -115,10 +118,12 @@ class SpanSink:
             why = self._reasons.last or "it did not take them"
             LOGGER.warning("spans cannot be sent to %s: %s", self._settings.shown, why)
         else:
-            lost = self.counts["failed"] + self.counts["dropped"]
+            lost = self._counts["failed"] + self._counts["dropped"]
             LOGGER.warning("%s takes spans again; lost: %d requests", self._settings.shown, lost)
 
-    def _spans(self, context: RequestContext, trace: Trace, offset_ns: int) -> Iterable[ReadableSpan]:
+    def _spans(
+        self, context: RequestContext, trace: Trace, offset_ns: int
+    ) -> Iterable[ReadableSpan]:
         assert context.identity is not None
         for span in spans_of(context, trace, offset_ns):
             yield self._readable(span, context.identity)
@@ -180,7 +185,7 @@ def _exporter(settings: Otlp, config: OtlpConfig) -> SpanExporter:
 
         # Beside those that are given it would not read the variables.
         told = os.environ.get(_OWN_HEADERS) or os.environ.get(_HEADERS, "")
-        headers = parse_env_headers(told, liberal=True) | headers
+        headers = {**parse_env_headers(told, liberal=True), **headers}
         return trace_exporter.OTLPSpanExporter(
             settings.endpoint, headers=headers, timeout=settings.timeout_s
         )

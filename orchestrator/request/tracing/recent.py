@@ -19,17 +19,16 @@ Asker = tuple[str | None, str]
 RECORD_BYTES = 500
 """What a record takes beside its JSON, roughly."""
 
-Times = TypedDict(
-    "Times",
-    {
-        "route_ms": float,
-        "queue_ms": float,
-        "load_ms": float,
-        "slot_wait_ms": float,
-        "first_token_ms": float | None,
-        "total_ms": float | None,
-    },
-)
+
+class Times(TypedDict):
+    route_ms: float
+    queue_ms: float
+    load_ms: float
+    slot_wait_ms: float
+    first_token_ms: float | None
+    total_ms: float | None
+
+
 """Milliseconds: what the answer waited for, and when it came, counted from the request."""
 
 
@@ -132,7 +131,7 @@ def record_of(context: RequestContext, trace: Trace, *, contents: bool) -> Reque
         "status": trace.status,
         "error": trace.error,
         "expert": trace.expert,
-        "trace_id": context.identity and context.identity.trace_id,
+        "trace_id": context.identity.trace_id if context.identity is not None else None,
         "router": decision.router if decision else None,
         "scores": dict(decision.scores) if decision else None,
         "guard": decision.fallback if decision else None,

@@ -1,7 +1,7 @@
 """The spans of one request, made of its trace when it is over. Pure.
 
-One for the request, and below it one for the decision, each wait in a queue, each load, each call to
-an expert, and the work of an aggregator. Attributes are those of OpenTelemetry's semantic
+One for the request, and below it one for the decision, each wait in a queue, each load, each call
+to an expert, and the work of an aggregator. Attributes are those of OpenTelemetry's semantic
 conventions for generative AI (https://opentelemetry.io/docs/specs/semconv/gen-ai/), and our own
 under `coterie.`; no text of a request or an answer is among them. A turn is shown as its queue and
 then its load, though a load may begin while others still wait in the queue.
@@ -71,7 +71,8 @@ def without_texts(context: RequestContext) -> RequestContext:
 
 class _Spans:
     def __init__(self, context: RequestContext, trace: Trace, offset_ns: int) -> None:
-        assert context.identity is not None and context.identity.span_id is not None
+        assert context.identity is not None
+        assert context.identity.span_id is not None
         self._context = context
         self._trace = trace
         self._identity = context.identity
@@ -134,9 +135,7 @@ class _Spans:
         name = f"POST {route}" if over_http else f"batch {self._operation}"
         ids = self._root_id, self._identity.parent_id
         kind: Kind = "server" if over_http else "internal"
-        return self._span(
-            name, kind, ids, (context.started, self._ended), attributes, trace.error
-        )
+        return self._span(name, kind, ids, (context.started, self._ended), attributes, trace.error)
 
     def _route(self, start: float, end: float) -> Span:
         decision, plan = self._trace.decision, self._trace.plan

@@ -89,7 +89,7 @@ class BatchDesk:
         """The whole answer with our own field in it, or the error as a client would get it."""
         trace = Trace()
         identity = None if self._sample is None else with_span(None, self._sample)
-        CURRENT.set(Current(context.id, identity and identity.trace_id))
+        CURRENT.set(Current(context.id, None if identity is None else identity.trace_id))
         context = replace(context, started=time.perf_counter(), identity=identity)
         try:
             async with await self._pipeline.answer(context, trace) as answer:

@@ -21,7 +21,7 @@ from orchestrator.server.errors import (
     service_stopping,
     status_of,
 )
-from orchestrator.server.metrics import Metrics
+from orchestrator.server.telemetry.metrics import Metrics
 
 LOGGER = logging.getLogger("coterie.server")
 _PROBES = ("/health", "/health/liveness", "/health/readiness", "/metrics")
