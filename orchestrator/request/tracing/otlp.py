@@ -30,6 +30,8 @@ from orchestrator.request.tracing.trace import Trace
 LOGGER = logging.getLogger("coterie.traces")
 GATHER_S = 0.5
 """Spans that come within this time leave together."""
+AT_THE_END_S = 1.0
+"""Longest wait for an export that was told to end."""
 MOST_AT_ONCE = 128
 """Requests whose spans are in one export."""
 _OWN_HEADERS = "OTEL_EXPORTER_OTLP_TRACES_HEADERS"
@@ -80,9 +82,12 @@ class SpanSink:
         """Send what is left, and end; blocks for `timeout_s` at most."""
         self._ends = True
         self._news.set()
-        self._thread.join(self._settings.timeout_s)
-        self._exporter.shutdown()
-        self._reasons.remove()
+        if not self._away:
+            self._thread.join(self._settings.timeout_s)
+        self._exporter.shutdown()  # Which ends an export that waits for its next try.
+        self._thread.join(AT_THE_END_S)
+        if not self._thread.is_alive():
+            self._reasons.remove()
         if lost := self._counts["failed"] + self._counts["dropped"] + len(self._waiting):
             LOGGER.warning("requests whose spans did not reach the collector: %d", lost)
 

@@ -21,15 +21,14 @@ RECORD_BYTES = 500
 
 
 class Times(TypedDict):
+    """Milliseconds: what the answer waited for, and when it came, counted from the request."""
+
     route_ms: float
     queue_ms: float
     load_ms: float
     slot_wait_ms: float
     first_token_ms: float | None
     total_ms: float | None
-
-
-"""Milliseconds: what the answer waited for, and when it came, counted from the request."""
 
 
 class CallRecord(TypedDict):
