@@ -41,7 +41,7 @@ def with_label(sample: str, pair: str) -> str:
 def _families(page: str, prefix: str) -> Iterable[tuple[str, list[str]]]:
     """The metrics of a page, each with its lines; other comments are left out."""
     family, lines = "", list[str]()
-    for line in page.splitlines():
+    for line in page.split("\n"):
         about, sample = _ABOUT.match(line), _NAME.match(line)
         name = about.group(1) if about else sample.group(0) if sample else ""
         if not name:
