@@ -1,6 +1,6 @@
 """What Prometheus gets after requests of every kind, with labels from the configuration alone."""
 
-import asyncio
+import socket
 from typing import Any
 
 import pytest
@@ -83,17 +83,14 @@ async def test_engines_metrics_are_passed_on_with_the_slot(serve: Any) -> None:
 async def test_a_slot_that_does_not_answer_is_left_out_and_said_once(
     gateway: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def silent(*_: Any) -> None:
-        await asyncio.Event().wait()
-
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()
+    silent = socket.create_server(("127.0.0.1", 0))  # It takes connections, and says nothing.
+    host, port = silent.getsockname()
     addresses = {"slot-0": (f"http://{host}:{port}", "token")}
     scraper = EngineScraper(lambda: addresses, gateway.client, 0.05)
     assert [await scraper.page() for _ in range(3)] == ["", "", ""]
     assert scraper.failed() == {"slot-0": 3}
     assert sum("slot-0 does not tell" in r.getMessage() for r in caplog.records) == 1
-    server.close()
+    silent.close()
 
 
 class _Prefers:
