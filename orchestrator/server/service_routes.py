@@ -1,6 +1,7 @@
 """What operators ask: is it alive, is it ready, what is loaded, what does it count."""
 
 import asyncio
+import json
 from importlib.metadata import version as package_version
 from typing import Any
 
@@ -74,7 +75,8 @@ async def request(http: HttpRequest, request_id: str) -> Response:
     caller = caller_of(http.scope)
     name = caller.name if caller is not None else None
     record = context.telemetry.recent.find(request_id, name)
-    return Response(record, media_type="application/json")
+    # Not JSONResponse: it cannot encode half a surrogate, which a client may have sent.
+    return Response(json.dumps(record), media_type="application/json")
 
 
 @router.post("/coterie/routers/{name}/reload", openapi_extra=endpoints.RELOAD)

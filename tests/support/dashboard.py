@@ -50,7 +50,7 @@ def uses(expression: promql_parser.Expr, grouped: frozenset[str] = frozenset()) 
     match expression:
         case promql_parser.VectorSelector():
             matched = {matcher.name for matcher in expression.matchers.matchers}
-            yield Use(expression.name, grouped | matched)
+            yield Use(expression.name or "", grouped | matched)
         case promql_parser.MatrixSelector():
             yield from uses(expression.vector_selector, grouped)
         case promql_parser.AggregateExpr():

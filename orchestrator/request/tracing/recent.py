@@ -1,23 +1,29 @@
 """What happened to the last requests, for those who asked them: a bounded memory of records."""
 
 import json
+import time
 from collections import OrderedDict
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from typing_extensions import TypedDict
 
 from experts.errors import UnknownObject
+from experts.types import Request, Usage
 from orchestrator.config.telemetry.section import RecentConfig
 from orchestrator.request.context import RequestContext
+from orchestrator.request.plan import Plan
 from orchestrator.request.tracing.call import Call
 from orchestrator.request.tracing.trace import Trace
 
 Asker = tuple[str | None, str]
 """The name of the API key, None where there are none, and the request's id."""
-RECORD_BYTES = 500
-"""What a record takes beside its JSON, roughly."""
+RECORD_BYTES, CALL_BYTES, NAME_BYTES = 1500, 700, 250
+"""What a record, each of its calls, and each name in it takes in memory, roughly."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Times(TypedDict):
@@ -75,30 +81,62 @@ RequestRecord = TypedDict(
 """What happened to a request; `guard` is what the router's coverage guard made of it."""
 
 
+@dataclass(slots=True)
+class _Kept:
+    """What a record is made of when somebody asks for it: no evidence, no texts.
+
+    It is kept for every request, and asked for of hardly any.
+    """
+
+    asked: RequestContext
+    ended_at: float
+    trace_id: str | None
+    status: int | None
+    error: str | None
+    expert: str | None
+    router: str | None
+    scores: tuple[tuple[str, float], ...]
+    guard: str | None
+    plan: Plan | None
+    times_ms: tuple[float | None, ...]
+    made: list[Call]
+    retried: list[str]
+    budget_spent: Mapping[str, int]
+    usage: Mapping[str, Usage]
+    body: str | None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in memory, roughly."""
+        texts = sum(map(len, self.retried)) + len(self.plan.reason if self.plan else "")
+        texts += len(self.body or "")
+        names = len(self.scores) + len(self.usage)
+        return RECORD_BYTES + CALL_BYTES * len(self.made) + NAME_BYTES * names + 2 * texts
+
+
 class RecentRequests:
     """A sink of traces that remembers the last of them; the oldest are forgotten."""
 
     def __init__(self, config: RecentConfig) -> None:
         self._config = config
         self._room = int(config.remember_mb * (1 << 20))
-        self._records: OrderedDict[Asker, bytes] = OrderedDict()
+        self._records: OrderedDict[Asker, _Kept] = OrderedDict()
         self._size = 0
 
     def write(self, context: RequestContext, trace: Trace) -> None:
         """Remember what happened to a request that is over."""
         if not self._config.remember:
             return
-        record = record_of(context, trace, contents=self._config.contents)
-        line = json.dumps(record, default=str).encode()
+        kept = _kept(context, trace, contents=self._config.contents)
         asker = (context.api_key_name, context.id)
         self._forget(asker)
-        self._records[asker] = line
-        self._size += RECORD_BYTES + len(line)
+        self._records[asker] = kept
+        self._size += kept.size
         while len(self._records) > self._config.remember or self._size > self._room:
             self._forget(next(iter(self._records)))
 
-    def find(self, request_id: str, api_key_name: str | None) -> bytes:
-        """The record of a request of this key, as JSON. Raises UnknownObject."""
+    def find(self, request_id: str, api_key_name: str | None) -> RequestRecord:
+        """The record of a request of this key. Raises UnknownObject."""
         found = self._records.get((api_key_name, request_id))
         if found is None:
             raise UnknownObject(
@@ -106,7 +144,7 @@ class RecentRequests:
                 " (traces.recent), or was answered by another gateway.",
                 param="request_id",
             )
-        return found
+        return _record(found)
 
     @property
     def size(self) -> int:
@@ -114,43 +152,68 @@ class RecentRequests:
         return self._size
 
     def _forget(self, asker: Asker) -> None:
-        if (line := self._records.pop(asker, None)) is not None:
-            self._size -= RECORD_BYTES + len(line)
+        if (kept := self._records.pop(asker, None)) is not None:
+            self._size -= kept.size
 
 
-def record_of(context: RequestContext, trace: Trace, *, contents: bool) -> RequestRecord:
-    """What happened to a request; with `contents`, its body as well."""
-    decision, plan = trace.decision, trace.plan
+def _kept(context: RequestContext, trace: Trace, *, contents: bool) -> _Kept:
+    decision = trace.decision
+    asked = Request(context.id, context.request.operation, NOTHING)
+    body = json.dumps(context.request.body, default=str) if contents else None
+    return _Kept(
+        RequestContext(asked, context.model, context.request_class, started=context.started),
+        time.time(),
+        context.identity.trace_id if context.identity is not None else None,
+        trace.status,
+        trace.error,
+        trace.expert,
+        decision.router if decision is not None else None,
+        decision.scores if decision is not None else (),
+        decision.fallback if decision is not None else None,
+        trace.plan,
+        (
+            trace.route_ms,
+            trace.queue_ms,
+            trace.load_ms,
+            trace.slot_wait_ms,
+            trace.first_byte_ms,
+            trace.total_ms,
+        ),
+        trace.made,
+        trace.retried,
+        trace.budget_spent,
+        trace.usage,
+        body,
+    )
+
+
+def _record(kept: _Kept) -> RequestRecord:
+    asked, plan = kept.asked, kept.plan
+    ended_at = datetime.fromtimestamp(kept.ended_at, UTC)
+    times: Any = dict(zip(Times.__annotations__, map(_rounded, kept.times_ms), strict=True))
     return {
-        "id": context.id,
-        "ended_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "model": context.model,
-        "operation": context.request.operation,
-        "class": context.request_class,
-        "status": trace.status,
-        "error": trace.error,
-        "expert": trace.expert,
-        "trace_id": context.identity.trace_id if context.identity is not None else None,
-        "router": decision.router if decision else None,
-        "scores": dict(decision.scores) if decision else None,
-        "guard": decision.fallback if decision else None,
-        "reason": plan.reason if plan else None,
-        "preferred": plan.preferred if plan else None,
-        "panel": list(plan.panel.experts) if plan and plan.panel else None,
-        "aggregator": plan.aggregator if plan else None,
-        "times": {
-            "route_ms": round(trace.route_ms, 2),
-            "queue_ms": round(trace.queue_ms, 2),
-            "load_ms": round(trace.load_ms, 2),
-            "slot_wait_ms": round(trace.slot_wait_ms, 2),
-            "first_token_ms": _rounded(trace.first_byte_ms),
-            "total_ms": _rounded(trace.total_ms),
-        },
-        "calls": [_call(call, context.started) for call in trace.made],
-        "retried": trace.retried,
-        "budget_spent": dict(trace.budget_spent),
-        "usage": {expert: asdict(usage) for expert, usage in trace.usage.items()},
-        "request": dict(context.request.body) if contents else None,
+        "id": asked.id,
+        "ended_at": ended_at.isoformat(timespec="milliseconds"),
+        "model": asked.model,
+        "operation": asked.request.operation,
+        "class": asked.request_class,
+        "status": kept.status,
+        "error": kept.error,
+        "expert": kept.expert,
+        "trace_id": kept.trace_id,
+        "router": kept.router,
+        "scores": dict(kept.scores) if kept.router is not None else None,
+        "guard": kept.guard,
+        "reason": plan.reason if plan is not None else None,
+        "preferred": plan.preferred if plan is not None else None,
+        "panel": list(plan.panel.experts) if plan is not None and plan.panel else None,
+        "aggregator": plan.aggregator if plan is not None else None,
+        "times": times,
+        "calls": [_call(call, asked.started) for call in kept.made],
+        "retried": kept.retried,
+        "budget_spent": dict(kept.budget_spent),
+        "usage": {expert: asdict(usage) for expert, usage in kept.usage.items()},
+        "request": json.loads(kept.body) if kept.body is not None else None,
     }
 
 
