@@ -27,7 +27,7 @@ from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import AskExpert
 from orchestrator.request.terms.tools import ToolReaders
 from orchestrator.request.token_attribution import TokenAttribution
-from orchestrator.request.tracing.call import Call, code_of
+from orchestrator.request.tracing.call import CANCELLED, Call, code_of
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool, Lease
 
@@ -130,7 +130,7 @@ class SingleAnswers:
         held = AsyncExitStack()
         held.enter_context(lease)
         name = lease.engine.name
-        held.callback(call.end)
+        held.callback(call.end, CANCELLED)  # Unless it has ended before.
         count = _counter(trace, call, name)
         try:
             asked = context.told(attribution.request if attribution else request, call.span_id)
@@ -141,6 +141,7 @@ class SingleAnswers:
                 whole = await _whole(name, answer, request)
                 call.started()
                 count(whole)
+                call.end()
                 whole = attribution.whole(whole) if attribution else whole
                 return StartedAnswer(answer.content_type, whole, no_bytes(), held)
             blocks = await _blocks(name, answer, attribution, request)
@@ -184,10 +185,13 @@ class SingleAnswers:
                     yield part
                 if failure is not None:
                     raise failure
-            if missing := _missing(name, b"".join(last)):
+            missing = _missing(name, b"".join(last))
+            call.end()
+            if missing:
                 yield missing
         except ExpertError as error:
             if check.done:
+                call.end()
                 return  # Whoever asked has the whole answer.
             call.end(error.code)
             suspicion = asyncio.create_task(self._pool.suspect(lease))

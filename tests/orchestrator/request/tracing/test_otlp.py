@@ -10,6 +10,10 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from otlp_collector import attributes_of, collector, free_ports, spans_store
 
+from experts.types import Request
+from orchestrator.request.context import RequestContext
+from orchestrator.server.batch.desk import BatchDesk
+
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE_ID = bytes.fromhex("0af7651916cd43dd8448eb211c80319c")
 VOTE = {"type": "vote", "answer": "text"}
@@ -114,6 +118,19 @@ async def test_without_a_collector_a_traced_expert_gets_the_callers_own(
     gateway = await serve({"other": remote})
     await _ask(gateway, "w-1", "other", "x", traceparent=PARENT)
     assert upstream.headers[-1]["traceparent"] == PARENT
+
+
+async def test_a_line_of_a_batch_has_spans_of_its_own(serve: Any, upstream: Any) -> None:
+    async with spans_store() as (spans, port):
+        gateway = await _gateway(serve, upstream, f"http://127.0.0.1:{port}")
+        config, sinks = gateway.context.config, (gateway.context.telemetry,)
+        desk = BatchDesk(config, gateway.pool, gateway.pipeline, sinks, sample=1.0)
+        body = {"messages": [{"role": "user", "content": "x"}]}
+        request = Request("line-1", "chat/completions", body)
+        answered = await desk.answer(RequestContext(request, "tiny", "batch", patient=True))
+        got = _of(await spans.until(_has("line-1")), "line-1")
+    assert answered.status == 200
+    assert {span.name for span in got} == {"batch chat", "queue tiny", "chat tiny"}
 
 
 async def test_what_is_not_sampled_has_no_spans(serve: Any, upstream: Any) -> None:

@@ -45,6 +45,17 @@ async def test_decisions_calls_and_tokens_are_counted(serve: Any) -> None:
     assert _of(found, "coterie_request_seconds_count", **by) == 3
 
 
+async def test_a_call_whose_client_has_left_is_cancelled(serve: Any, upstream: Any) -> None:
+    gateway = await serve()
+    asked = [{"role": "user", "content": "hold metrics-left"}]
+    body = {"model": "tiny", "messages": asked, "stream": True}
+    async with gateway.http.stream("POST", "/v1/chat/completions", json=body) as answer:
+        await anext(answer.aiter_bytes())
+    await upstream.saw("aborted metrics-left")
+    found = await _numbers(gateway)
+    assert _of(found, "coterie_calls_total", expert="tiny", outcome="cancelled") == 1
+
+
 async def test_a_budget_that_stops_calls_is_counted(serve: Any, upstream: Any) -> None:
     tiny = {"type": "openai", "base_url": upstream.base_url, "model": "tiny-model"}
     vote = {"router": "one", "aggregator": VOTE, "budget": {"calls": 1}}
