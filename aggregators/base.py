@@ -25,7 +25,14 @@ class Ask(Protocol):
     quorum: int
     """Number of answers that are enough once the deadline has passed."""
 
-    def __call__(self, expert: str, request: Request) -> AsyncIterator[Chunk]: ...
+    def __call__(
+        self, expert: str, request: Request, *, whole: bool = False
+    ) -> AsyncIterator[Chunk]:
+        """The answer, as it comes; `whole`: nobody reads it before its end.
+
+        It may then come as one chunk, which costs the expert's server much less.
+        """
+        ...
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
         """Vectors [len(texts), dimension] of length one; None where there is no encoder."""

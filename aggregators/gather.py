@@ -116,7 +116,7 @@ def _silence(answer: Answer) -> ExpertError:
 
 
 async def _one(number: int, call: Call, ask: Ask) -> Answer:
-    stream = cast("AsyncGenerator[Chunk, None]", ask(call.expert, call.request))
+    stream = cast("AsyncGenerator[Chunk, None]", ask(call.expert, call.request, whole=True))
     async with aclosing(stream):
         completion = await collect(call.expert, stream)
     return Answer(number, without_thoughts(completion.text), completion)

@@ -16,7 +16,7 @@ from experts.types import Chunk, Completion, Request
 
 async def complete(expert: str, request: Request, ask: Ask) -> Completion:
     """One expert's complete answer. Raises ExpertError for an answer without text."""
-    stream = cast("AsyncGenerator[Chunk, None]", ask(expert, request))
+    stream = cast("AsyncGenerator[Chunk, None]", ask(expert, request, whole=True))
     async with aclosing(stream):
         completion = await collect(expert, stream)
     if not without_thoughts(completion.text):

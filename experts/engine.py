@@ -103,6 +103,22 @@ async def stream(
         raise ExpertLost(f"Expert {engine.name} broke off its answer.", expert=engine.name)
 
 
+async def whole(
+    engine: Engine, request: Request, opened: Callable[[Answer], None] = _unnoticed
+) -> AsyncGenerator[Chunk, None]:
+    """The same answer as one chunk: its server sends it once, and not every token by itself.
+
+    `opened` and errors are as those of `stream`.
+    """
+    body = {k: v for k, v in request.body.items() if k not in ("stream", "stream_options")}
+    async with aclosing(await engine.open(replace(request, body=body), engine.name)) as answer:
+        opened(answer)
+        count = choices_of(body)
+        sent = (answer.content_type, answer.pieces, answer.secrets, count)
+        content = await read_whole(engine.name, *sent)
+    yield parse_chunk(engine.name, content, answer.secrets, count)
+
+
 async def complete(engine: Engine, request: Request) -> Completion:
     """One whole answer."""
     return await collect(engine.name, stream(engine, request))

@@ -114,13 +114,15 @@ class _CachedAsk:
         self._ask = ask
         self._known: dict[tuple[str, str], Completion] = {}
 
-    async def __call__(self, expert: str, request: Request) -> AsyncIterator[Chunk]:
+    async def __call__(
+        self, expert: str, request: Request, *, whole: bool = False
+    ) -> AsyncIterator[Chunk]:
         key = (expert, _body(request.body))
         if (known := self._known.get(key)) is not None:
             yield Chunk(known.text, known.finish_reason or "stop", logprobs=known.logprobs)
             return
         text, logprobs, finish = "", (), None
-        async with aclosing(cast(Any, self._ask(expert, request))) as stream:
+        async with aclosing(cast(Any, self._ask(expert, request, whole=whole))) as stream:
             async for chunk in stream:
                 text, logprobs = text + chunk.text, logprobs + chunk.logprobs
                 finish = chunk.finish_reason or finish

@@ -87,7 +87,9 @@ class _Ask:
         self._prices = prices
         self.price = 0.0
 
-    async def __call__(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
+    async def __call__(
+        self, expert: str, request: Request, *, whole: bool = False
+    ) -> AsyncGenerator[Chunk, None]:
         endpoint = Endpoint(expert, f"{self._base_url}/v1", expert)
         async with aclosing(stream(OpenAIEngine(endpoint, self._client), request)) as chunks:
             async for chunk in chunks:

@@ -41,7 +41,9 @@ class _Silent:
     def __init__(self) -> None:
         self.calls: list[tuple[str, Request]] = []
 
-    async def __call__(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
+    async def __call__(
+        self, expert: str, request: Request, *, whole: bool = False
+    ) -> AsyncGenerator[Chunk, None]:
         self.calls.append((expert, request))
         raise ExpertLost(f"{expert} is not asked.", expert=expert)
         yield Chunk("")

@@ -69,9 +69,11 @@ class Desk(Protocol):
         """Loads of engines so far, for whomever."""
         ...
 
-    def predict(self, calls: Mapping[str, int], again: int) -> Prediction:
-        """What so many calls of experts will take from now on.
+    def predict(
+        self, calls: Mapping[str, int], again: int, resident: Mapping[str, str]
+    ) -> Prediction:
+        """What so many calls of experts take from the moment when `resident` were there.
 
-        Each engine is loaded once, and `again` times one or another of them.
+        Each other engine is loaded once, and `again` times one or another of all.
         """
         ...

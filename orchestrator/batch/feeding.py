@@ -1,6 +1,7 @@
 """In which order the lines of a batch are asked. Pure.
 
-Lines that ask the same engines are a group. Where everything fits into the slots, or a group asks
+Lines that ask the same engines are a group. They come as they are routed; until all have come,
+engines that are there stay. Where everything fits into the slots, or a group asks
 one engine, groups are opened longest first, as many as fit together: what is open stays loaded, and
 every engine is loaded once for all its lines. Panels whose engines cannot all be loaded together
 come first, many of them at once, so that each engine is loaded once for what all of them ask it;
@@ -67,32 +68,39 @@ class Feeder:
     """Says which line is asked next."""
 
     def __init__(
-        self,
-        lines: Iterable[tuple[int, Engines]],
-        room: Room,
-        window: int,
-        panels: int,
-        resident: Callable[[], Mapping[str, str]],
+        self, room: Room, window: int, panels: int, resident: Callable[[], Mapping[str, str]]
     ) -> None:
-        """`lines` are numbers with the engines that they ask.
+        """At most `window` lines are under way, and beside them `panels` panels that take turns.
 
-        At most `window` lines are under way, one more of each engine that has just come, and beside
-        them `panels` of those panels whose engines take turns. `resident` tells which engines are
-        loaded, or on their way in, and in which slot.
+        Those are the panels whose engines cannot all be loaded together. `resident` tells which
+        engines are loaded, or on their way in, and in which slot.
         """
-        groups: dict[Engines, Group] = {}
-        for number, engines in lines:
-            groups.setdefault(engines, Group(engines)).waiting.append(number)
-        longest_first = sorted(groups.values(), key=lambda group: -len(group.waiting))
-        taking_turns = panels_in_turns(groups, room)
-        self._panels = [one for one in longest_first if one.engines in taking_turns]
-        self._others = [one for one in longest_first if one.engines not in taking_turns]
         self._room = room
         self._window = window
         self._most_panels = panels
         self._resident = resident
-        self._groups = {number: group for group in longest_first for number in group.waiting}
+        self._complete = False
+        self._by_engines: dict[Engines, Group] = {}
+        self._groups: dict[int, Group] = {}
+        self._panels: list[Group] = []
+        self._others: list[Group] = []
+
+    def add(self, lines: Iterable[tuple[int, Engines]]) -> None:
+        """Lines, which are numbers with the engines that they ask."""
+        for number, engines in lines:
+            group = self._by_engines.setdefault(engines, Group(engines))
+            group.waiting.append(number)
+            self._groups[number] = group
+        taking_turns = panels_in_turns(self._by_engines, self._room)
+        left = [group for group in self._by_engines.values() if group.waiting or group.in_flight]
+        left.sort(key=lambda group: -len(group.waiting))
+        self._panels = [one for one in left if one.engines in taking_turns]
+        self._others = [one for one in left if one.engines not in taking_turns]
         self._open_more()
+
+    def complete(self) -> None:
+        """All lines have been added."""
+        self._complete = True
 
     @property
     def left(self) -> int:
@@ -101,8 +109,14 @@ class Feeder:
 
     @property
     def kept(self) -> Engines:
-        """The engines that should stay until they have answered, and been asked all the rest."""
-        busy = (one.engines for one in self._others if one.in_flight)
+        """The engines that should stay: until they have answered all that is known to ask them.
+
+        And as long as lines may come that nobody has routed yet.
+        """
+        if not self._complete:
+            return frozenset[str]().union(*self._by_engines)
+        there = self._resident().keys()
+        busy = (one.engines for one in self._others if one.in_flight or one.engines <= there)
         return frozenset[str]().union(*busy)
 
     def next(self) -> int | None:
@@ -130,29 +144,26 @@ class Feeder:
         return next((group for group in self._panels if group.waiting), None)
 
     def _next_other(self) -> Group | None:
+        if sum(group.in_flight for group in self._others) >= self._window:
+            return None
         resident = self._resident()
         asking = [one for one in self._others if one.waiting and self._may_ask(one, resident)]
-        if sum(group.in_flight for group in self._others) >= self._window:
-            # What has just come would leave again if nobody asked it.
-            asking = [one for one in asking if one.engines <= resident.keys() and not one.in_flight]
-        if not asking:
-            return None
         busy: Counter[str] = Counter()
         for one in self._others:
             for slot in {resident.get(name, "") for name in one.engines}:
                 busy[slot] += one.in_flight
 
         def rank(group: Group) -> tuple[bool, bool, int, int]:
-            """A line of each group first, so that its engines come; then what is there.
+            """A line of each group whose engines are not there, so that they come; then what is.
 
             Of that, the slot with the least to do, and in it the group that is under way: engines
             answer faster one after the other than side by side.
             """
             there = group.engines <= resident.keys()
             least = min((busy[resident.get(name, "")] for name in group.engines), default=0)
-            return group.in_flight > 0, not there, least, -group.in_flight
+            return there or group.in_flight > 0, not there, least, -group.in_flight
 
-        return min(asking, key=rank)
+        return min(asking, key=rank, default=None)
 
     def _may_ask(self, group: Group, resident: Mapping[str, str]) -> bool:
         """While panels take turns, one line of each group waits for its engine to come."""

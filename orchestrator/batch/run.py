@@ -9,26 +9,24 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-from experts.errors import RequestError, StoreError, UnknownObject
+from experts.errors import StoreError, UnknownObject
 from orchestrator.batch.batch import Batch, Status, moved
 from orchestrator.batch.batches import Batches
 from orchestrator.batch.checking import Checked, check, lines_log, results_log
 from orchestrator.batch.counts import with_more, without_any
-from orchestrator.batch.desk import Answered, Desk
+from orchestrator.batch.desk import Desk
 from orchestrator.batch.feeding import Engines, Feeder, repeated_loads
 from orchestrator.batch.files import Files, new_file_id
-from orchestrator.batch.line import ANSWER, Result, mistake, parse_line
+from orchestrator.batch.line import ANSWER, Result
+from orchestrator.batch.reading import READ_AT_ONCE, LineReader
 from orchestrator.config.batches_section import BatchesConfig
-from orchestrator.request.context import RequestContext
 from orchestrator.store.base import Store
-from routers.base import Decision
 
 LOGGER = logging.getLogger("coterie.batch")
 LINES_PER_ROUTING = 1000
-READ_AT_ONCE = 256
-MOST_DECISIONS = 50_000
-"""Lines whose decisions are remembered; further ones are decided again when they are asked."""
 COUNTED_EVERY_S = 1.0
+GATHERED_S = 0.05
+"""Results that come within it are written together; what dies meanwhile is asked again."""
 STORE_RETRY_S = 1.0
 LONGEST_WAIT_S = 30.0
 Kept = TypeVar("Kept")
@@ -57,8 +55,6 @@ class Run:
     """What the store had forgotten when the batch was read."""
     clock: Callable[[], float] = time.time
     _unkept: dict[int, bytes] = field(default_factory=dict)
-    _decisions: dict[int, Decision] = field(default_factory=dict)
-    """Of routers, by line, from the routing to the asking."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _waits: bool = False
     """Whether the store does not answer, and that was said."""
@@ -146,87 +142,71 @@ class Run:
         return self._moved(self._with_counts(one), "finalizing")
 
     async def _feed(self, numbers: list[int]) -> None:
-        """Ask lines in the order of the feeder until none is left."""
-        calls: Counter[str] = Counter()
-        grouped = [pair async for pair in self._grouped(numbers, calls)]
-        room, settings, kept = self.desk.room(), self.settings, Engines()
-        feeder = Feeder(
-            grouped, room, settings.in_flight, settings.panels_in_flight, self.desk.resident
-        )
-        lines = Counter(engines for _, engines in grouped)
-        again = repeated_loads(lines, room, settings.panels_in_flight)
-        self.batch = replace(self.batch, predicted=asdict(self.desk.predict(calls, again)))
+        """Ask lines, as soon as they are routed, in the order of the feeder until none is left."""
+        settings, kept = self.settings, Engines()
+        reader = LineReader(self.batch, self.desk, self._lines, self._keep)
+        room = self.desk.room()
+        feeder = Feeder(room, settings.in_flight, settings.panels_in_flight, self.desk.resident)
         started, loads = time.monotonic(), self.desk.loads()
-        tasks: dict[asyncio.Task[None], int] = {}
+        ended, wake = list[asyncio.Task[None]](), asyncio.Event()
+        asked: dict[asyncio.Task[None], int] = {}
+
+        def note(task: asyncio.Task[None]) -> None:
+            ended.append(task)
+            wake.set()
+
+        routing = asyncio.create_task(self._route(numbers, reader, feeder, wake))
+        routing.add_done_callback(lambda _: wake.set())
         try:
-            while feeder.left:
+            while feeder.left or not routing.done():
                 while (number := feeder.next()) is not None:
-                    tasks[asyncio.create_task(self._one(number))] = number
+                    task = asyncio.create_task(self._one(number, reader))
+                    asked[task] = number
+                    task.add_done_callback(note)
                 self.desk.follow(kept, kept := feeder.kept)
-                ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                await wake.wait()
+                wake.clear()
+                if routing.done():
+                    routing.result()
                 for task in ended:
                     task.result()
-                    feeder.done(tasks.pop(task))
+                    feeder.done(asked.pop(task))
+                ended.clear()
         finally:
             self.desk.follow(kept, Engines())
-            await _ended(*tasks)
+            await _ended(routing, *asked)
         seconds = round(time.monotonic() - started, 3)
         real = {"loads": self.desk.loads() - loads, "seconds": seconds}
         self.batch = replace(self.batch, real=real)
 
-    async def _grouped(
-        self, numbers: list[int], calls: Counter[str]
-    ) -> AsyncIterator[tuple[int, Engines]]:
-        """The lines with the engines that they ask; those that are refused get their result.
-
-        `calls` are counted, of each expert, as many as there may be.
-        """
+    async def _route(
+        self, numbers: list[int], reader: LineReader, feeder: Feeder, routed: asyncio.Event
+    ) -> None:
+        """Give the feeder all lines; in the end, predict what they take."""
+        calls: Counter[str] = Counter()
+        lines: Counter[Engines] = Counter()
+        resident = self.desk.resident()
         for start in range(0, len(numbers), LINES_PER_ROUTING):
             some = numbers[start : start + LINES_PER_ROUTING]
-            contexts: dict[int, RequestContext] = {}
-            for number, raw in await self._lines(some):
-                context = self._context(number, raw)
-                if context is not None:
-                    contexts[number] = context
-            foreseen = await self.desk.foresee(list(contexts.values()))
-            for number, one in zip(contexts, foreseen, strict=True):
-                if isinstance(one, Answered):
-                    yield number, frozenset()  # Asked anew, it fails in the same way or does not.
-                    continue
-                if one.decision is not None and len(self._decisions) < MOST_DECISIONS:
-                    self._decisions[number] = one.decision
-                calls += one.calls
-                engines = (self.desk.engine(expert) for expert in one.calls)
-                yield number, frozenset(filter(None, engines))
+            grouped = await reader.route(some, calls)
+            lines.update(engines for _, engines in grouped)
+            feeder.add(grouped)
+            routed.set()
+        feeder.complete()
+        again = repeated_loads(lines, self.desk.room(), self.settings.panels_in_flight)
+        predicted = self.desk.predict(calls, again, resident)
+        self.batch = replace(self.batch, predicted=asdict(predicted))
 
-    async def _lines(self, numbers: list[int]) -> list[tuple[int, bytes]]:
-        """The records of lines, which have gaps where lines were wrong."""
-        log, wanted = lines_log(self.batch.id), set(numbers)
-        first, stop = numbers[0], numbers[-1] + 1
-        found: list[tuple[int, bytes]] = []
-        for start in range(first, stop, READ_AT_ONCE):
-            end = min(start + READ_AT_ONCE, stop)
-            found += await self._kept(partial(self.store.read, log, start, end))
-        return [pair for pair in found if pair[0] in wanted]
+    async def _lines(self, first: int, stop: int) -> list[tuple[int, bytes]]:
+        log = lines_log(self.batch.id)
+        return await self._kept(lambda: self.store.read(log, first, stop))
 
-    def _context(self, number: int, raw: bytes) -> RequestContext | None:
-        """The request of a line; where it is refused, that is its result, and there is none."""
-        line = parse_line(raw, self.batch.endpoint)
-        identifier = f"{self.batch.id}-{number}"
-        try:
-            return self.desk.read(line, self.batch.endpoint, identifier, self.batch.owner)
-        except RequestError as error:
-            self._keep(number, mistake(error, line.custom_id, number))
-            return None
-
-    async def _one(self, number: int) -> None:
+    async def _one(self, number: int, reader: LineReader) -> None:
         """Ask one line, again where that may help, and keep what comes."""
-        ((_, raw),) = await self._lines([number])
-        line = parse_line(raw, self.batch.endpoint)
-        context = self._context(number, raw)
-        if context is None:
+        asked = await reader.take(number)
+        if asked is None:
             return
-        context = replace(context, decision=self._decisions.pop(number, None))
+        context = asked.context
         answered = await self.desk.answer(context)
         for attempt in range(self.settings.retries):
             if answered.retry_after_s is None:
@@ -235,10 +215,8 @@ class Run:
             again = await self.desk.answer(context)
             # A panel's answer without a member is better than none.
             answered = answered if answered.status == 200 != again.status else again
-        self._keep(number, self._result(line.custom_id, answered))
-
-    def _result(self, custom_id: str, answered: Answered) -> Result:
-        return Result(custom_id, answered.status, answered.request_id, answered.body)
+        result = Result(asked.custom_id, answered.status, answered.request_id, answered.body)
+        self._keep(number, result)
 
     def _keep(self, number: int, result: Result) -> None:
         """It is in the store soon, with others."""
@@ -249,6 +227,7 @@ class Run:
         """Write results as they come, all that came meanwhile in one step."""
         while True:
             await self._news.wait()
+            await asyncio.sleep(GATHERED_S)
             await self._flush()
 
     async def _flush(self) -> None:

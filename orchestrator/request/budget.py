@@ -28,6 +28,7 @@ class Ledger:
         self.tokens = 0
         self.hits: Counter[str] = Counter()
         """How often each bound has stopped a call."""
+        self._set_aside = 0
 
     def call(self, expert: str, request: Request) -> Request:
         """The request, with no more tokens than are left. Raises BudgetSpent where none are."""
@@ -38,6 +39,22 @@ class Ledger:
             raise self.spent(expert, "tokens")
         self.calls += 1
         return replace(request, body=_limited(request.body, left))
+
+    def set_aside(self, request: Request) -> int:
+        """Tokens for a call that nothing stops on its way, until `put_back`.
+
+        0 where it has no limit of its own, or might need more than are left.
+        """
+        limits = [request.body[name] for name in _LIMITS if request.body.get(name) is not None]
+        most = min(limits, default=0)
+        if most > self.budget.tokens - self.tokens - self._set_aside:
+            return 0
+        self._set_aside += most
+        return int(most)
+
+    def put_back(self, tokens: int) -> None:
+        """The call for which they were set aside is over."""
+        self._set_aside -= tokens
 
     def arrived(self, expert: str, chunk: Chunk) -> None:
         """Count a piece of text. Raises BudgetSpent when it was one too many."""

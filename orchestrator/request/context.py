@@ -57,6 +57,8 @@ class RequestContext:
     """What the router has decided about it beforehand, with many others."""
     identity: Identity | None = None
     """The trace that it belongs to, where its client or the configuration has one."""
+    route: str = ""
+    """The path that it came by over HTTP, with the names of its parameters; empty for others."""
     patient: bool = False
     """Nobody waits for it: it may take whatever time its experts need to be there."""
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experts.engine import Answer, stream
+from experts import engine as engines
+from experts.engine import Answer, Engine
 from experts.errors import ExpertError, ExpertLost, ExpertOverloaded, ExpertRefused
 from experts.fused.roles import Fused, refuse_role_tokens, without_role_tokens
 from experts.types import Chunk, Request, Usage
@@ -24,6 +25,11 @@ from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.expectations import Expectations
 from orchestrator.residency.pool import ExpertPool, Lease
 from routers.base import Encoder
+
+CHARACTERS_PER_TOKEN = 4
+"""About as many, where a server does not count; a piece of a stream is at least one."""
+Read = Callable[[Engine, Request, Callable[[Answer], None]], AsyncGenerator[Chunk, None]]
+"""`engines.stream` or `engines.whole`."""
 
 
 class ExpertCalls:
@@ -62,8 +68,12 @@ class ExpertCalls:
         self.expectations = Expectations(pool, context.request_class)
         self._words = "choosing an expert"
 
-    async def __call__(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
+    async def __call__(
+        self, expert: str, request: Request, *, whole: bool = False
+    ) -> AsyncGenerator[Chunk, None]:
         """One expert's answer. Raises ExpertError; closing it aborts the generation.
+
+        `whole`: as one chunk, unless a budget of tokens must be able to end it.
 
         RequestError where the client's own text spells a role token of a fused expert.
 
@@ -71,20 +81,25 @@ class ExpertCalls:
         """
         request = self._counted(expert, request)
         left = self._retries
-        while True:
-            begun = False
-            try:
-                async with aclosing(self._once(expert, request)) as chunks:
-                    async for chunk in chunks:
-                        begun = True
-                        yield chunk
-                return
-            except ExpertError as error:
-                if begun or not self._worth_a_try(error, left):
-                    self._missed(error)
-                    raise
-                left -= 1
-                self._trace.retried.append(error.message)
+        set_aside = self._ledger.set_aside(request) if whole else 0
+        read = engines.whole if set_aside else engines.stream
+        try:
+            while True:
+                begun = False
+                try:
+                    async with aclosing(self._once(expert, request, read)) as chunks:
+                        async for chunk in chunks:
+                            begun = True
+                            yield chunk
+                    return
+                except ExpertError as error:
+                    if begun or not self._worth_a_try(error, left):
+                        self._missed(error)
+                        raise
+                    left -= 1
+                    self._trace.retried.append(error.message)
+        finally:
+            self._ledger.put_back(set_aside)
 
     async def whole(self, expert: str, request: Request) -> bytes:
         """What the expert's server answers, unread: for what streams of text cannot tell.
@@ -143,16 +158,17 @@ class ExpertCalls:
             count = choices_of(request.body)
             return await read_whole(name, answer.content_type, answer.pieces, answer.secrets, count)
 
-    async def _once(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
+    async def _once(self, expert: str, request: Request, read: Read) -> AsyncGenerator[Chunk, None]:
         with self._noting(expert) as call, await self._lease(expert, call) as lease:
             asked = self._context.told(request, call.span_id)
-            async with aclosing(stream(lease.engine, asked, self._opened)) as chunks:
-                pieces, counted = 0, False
+            async with aclosing(read(lease.engine, asked, self._opened)) as chunks:
+                pieces, characters, counted = 0, 0, False
                 try:
                     while (chunk := await self._within(expert, anext(chunks, None))) is not None:
                         if call.first is None:
                             call.started()
                         pieces += bool(chunk.text)
+                        characters += len(chunk.text)
                         self._ledger.arrived(expert, chunk)
                         if chunk.usage is not None:
                             self._ledger.counted(pieces, chunk.usage.completion_tokens)
@@ -160,14 +176,16 @@ class ExpertCalls:
                             call.usage, counted = chunk.usage, True
                         yield chunk
                     if not counted:
-                        self._estimate(expert, pieces)
+                        tokens = max(pieces, characters // CHARACTERS_PER_TOKEN)
+                        self._ledger.counted(pieces, tokens)
+                        self._estimate(expert, tokens)
                 except ExpertLost:
                     await self._pool.suspect(lease)
                     raise
 
-    def _estimate(self, expert: str, pieces: int) -> None:
-        """Of a server that counts no tokens: a piece is about one, and the prompt is unknown."""
-        self._trace.count(expert, Usage(0, pieces))
+    def _estimate(self, expert: str, tokens: int) -> None:
+        """Of a server that counts none; the prompt is unknown."""
+        self._trace.count(expert, Usage(0, tokens))
         known = self._trace.facts.setdefault("usage_estimated", [])
         if expert not in known:
             known.append(expert)

@@ -19,11 +19,17 @@ from orchestrator.server.classes import BATCH_PATH
 from orchestrator.server.context import Context, request_id_of
 from orchestrator.server.errors import body_of, envelope, headers_of, status_of
 from orchestrator.server.gates.access import AccessGate
+from orchestrator.server.gates.anthropic import AnthropicGate
 from orchestrator.server.gates.in_flight import InFlightGate
+from orchestrator.server.messages import routes as messages_routes
 from orchestrator.server.openapi.document import Documents
+from orchestrator.server.responses import routes as responses_routes
 
 _METHODS = ["GET", "POST", "DELETE"]
 """What pages in a browser may send; HEAD and simple calls need no permission."""
+
+_MODELS = (openai_routes, responses_routes, messages_routes)
+"""The endpoints over all models, which there are once more below /batch."""
 
 
 def make_app(context: Context) -> FastAPI:
@@ -39,14 +45,15 @@ def make_app(context: Context) -> FastAPI:
     app.state.context = context
     app.state.documents = Documents(app.routes, context.config)
     context.metrics.watch(context.pool.snapshot)
-    for module in (openai_routes, expert_routes):
+    for module in (*_MODELS, expert_routes):
         app.include_router(module.tokens_router)
-    for module in (service_routes, openai_routes, expert_routes):
+    for module in (service_routes, *_MODELS, expert_routes):
         app.include_router(module.router)
     if context.batching is not None:
         app.include_router(batch_routes.router)
-    app.include_router(openai_routes.tokens_router, prefix=BATCH_PATH)
-    app.include_router(openai_routes.router, prefix=BATCH_PATH)
+    for module in _MODELS:
+        app.include_router(module.tokens_router, prefix=BATCH_PATH)
+        app.include_router(module.router, prefix=BATCH_PATH)
     for route in app.routes:
         if isinstance(route, APIRoute) and "GET" in route.methods:
             route.methods.add("HEAD")  # RFC 9110, 9.1: FastAPI leaves it out.
@@ -60,6 +67,7 @@ def make_app(context: Context) -> FastAPI:
     if api_keys := context.config.server.api_keys:
         app.add_middleware(KeyGate, api_keys=api_keys)
     app.add_middleware(AccessGate, metrics=context.metrics)
+    app.add_middleware(AnthropicGate)
     if origins := context.config.server.cors.origins:
         # The last is the outermost: a browser asks without a key, and reads errors as well.
         app.add_middleware(

@@ -141,9 +141,11 @@ def service_stopping() -> ServiceStopping:
     return ServiceStopping("The service stops before this request is finished.", hint="Try again.")
 
 
-async def send_error(error: CoterieError, request_id: str, send: Send) -> None:
-    """A whole error response."""
-    body = json.dumps(body_of(error)).encode()
+async def send_error(
+    error: CoterieError, request_id: str, send: Send, told: ErrorBody | None = None
+) -> None:
+    """A whole error response; `told` is its body, where it is worded otherwise."""
+    body = json.dumps(told or body_of(error)).encode()
     headers = {"content-type": "application/json", "content-length": str(len(body))}
     await send(response_start(status_of(error), headers | headers_of(error, request_id)))
     await send({"type": "http.response.body", "body": body})

@@ -7,13 +7,14 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from experts.errors import UnknownModel
-from experts.types import EMBEDDINGS, Operation
+from experts.types import EMBEDDINGS, Operation, Request
 from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.request.tracing.current import CURRENT, Current
 from orchestrator.server.auth import caller_of
 from orchestrator.server.bodies.answers import ModelCard, ModelList, ModelMetadata
 from orchestrator.server.bodies.embeddings import check_inputs
+from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.classes import class_of
 from orchestrator.server.context import (
     Context,
@@ -22,6 +23,7 @@ from orchestrator.server.context import (
     read_body,
     request_id_of,
 )
+from orchestrator.server.dialects.base import Dialect
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.openapi import endpoints
 from orchestrator.server.relay import Relay
@@ -57,16 +59,36 @@ async def relay(http: HttpRequest, operation: Operation, expert: str | None = No
     request, model, extension = parse(raw, operation, request_id_of(http), expert)
     if operation == EMBEDDINGS:
         check_inputs(request.body.get("input"), context.config.server.max_embedding_inputs)
+    return await relayed(http, asked_of(http, request, model, extension))
+
+
+async def relayed(
+    http: HttpRequest, asked: RequestContext, dialect: Dialect | None = None
+) -> Relay:
+    """Hand a request over to the pipeline; `dialect` words the answer, by default as OpenAI."""
+    return Relay(context_of(http), asked, dialect)
+
+
+def asked_of(
+    http: HttpRequest, request: Request, model: str, extension: Extension
+) -> RequestContext:
+    """The request with what is known of it beside its body: its class, and whose it is."""
+    context = context_of(http)
     request_class = class_of(context.config, http.scope, extension.request_class, model)
     caller = caller_of(http.scope)
     key_name = caller.name if caller is not None else None
     identity = identity_of(http, context.telemetry.sample)
     if identity is not None:
         CURRENT.set(Current(request.id, identity.trace_id))
-    asked = RequestContext(
-        request, model, request_class, extension.options, key_name, identity=identity
+    return RequestContext(
+        request,
+        model,
+        request_class,
+        extension.options,
+        key_name,
+        identity=identity,
+        route=http.scope["route"].path_format,
     )
-    return Relay(context, asked)
 
 
 @router.get("/v1/models", openapi_extra=endpoints.MODELS)

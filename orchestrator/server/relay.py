@@ -1,7 +1,6 @@
-"""Sends an expert's answer to the client: bytes untouched, errors as OpenAI words them."""
+"""Sends an answer to the client, worded as its protocol has it: OpenAI's bytes untouched."""
 
 import asyncio
-import json
 import logging
 import time
 from contextlib import suppress
@@ -16,10 +15,11 @@ from orchestrator.request.context import RequestContext
 from orchestrator.request.tracing.presentation import Told, early_headers, extension, headers
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.server.context import Context, mark_traced
+from orchestrator.server.dialects.base import Dialect
+from orchestrator.server.dialects.openai import OpenAIDialect
 from orchestrator.server.errors import (
     CLIENT_LEFT,
     FAREWELL_S,
-    body_of,
     response_start,
     send_error,
     service_stopping,
@@ -35,10 +35,14 @@ STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 class Relay(Response):
     """An ASGI response that runs the pipeline while it is sent; a client that leaves aborts it."""
 
-    def __init__(self, context: Context, asked: RequestContext) -> None:
+    def __init__(
+        self, context: Context, asked: RequestContext, dialect: Dialect | None = None
+    ) -> None:
+        """`dialect` words the answer; by default as OpenAI's chats and completions."""
         super().__init__()
         self._server = context
         self._asked = asked
+        self._dialect = dialect or OpenAIDialect(asked)
         self._trace = Trace()
         self._client_left = False
         self._head_sent = False
@@ -104,9 +108,9 @@ class Relay(Response):
         if self._complete:
             return
         if self._head_sent:
-            await _send_error_event(error, send)
+            await self._break(error, send)
         else:
-            await send_error(error, self._asked.id, send)
+            await send_error(error, self._asked.id, send, self._dialect.refusal(error))
 
     async def _say_farewell(self, notes: WaitNotes, send: Send) -> None:
         """The service stops: end the answer in the way that its client understands."""
@@ -139,10 +143,10 @@ class Relay(Response):
         """Send the answer; the status that it is counted with, which may have come too late."""
         streaming = head_sent or answer.content_type.startswith(EVENT_STREAM)
         first = answer.first
-        if streaming and self._asked.options.explain:
-            first = self._explanation() + first
-        elif not streaming:
-            first = _with_extension(first, extension(self._asked, self._trace))
+        if streaming:
+            first = self._dialect.opening(self._told) + self._dialect.piece(first)
+        else:
+            first = self._dialect.whole(first, self._told)
         if not head_sent:
             head = headers(self._asked, self._trace) | {"content-type": answer.content_type}
             head |= STREAM_HEADERS if streaming else {"content-length": str(len(first))}
@@ -154,12 +158,14 @@ class Relay(Response):
             return 200
         try:
             async for piece in answer.rest:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                if worded := self._dialect.piece(piece):
+                    await send({"type": "http.response.body", "body": worded, "more_body": True})
         except Exception as error:
             ours = self._ours(error)
-            await _send_error_event(ours, send)
+            await self._break(ours, send)
             return status_of(ours)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        last = self._dialect.closing(self._told)
+        await send({"type": "http.response.body", "body": last, "more_body": False})
         return 200
 
     def _belated(self) -> bytes:
@@ -169,31 +175,11 @@ class Relay(Response):
         lines = [f": {name} {value}\n" for name, value in told if name not in early]
         return ("".join(lines) + "\n").encode("latin-1")
 
-    def _explanation(self) -> bytes:
-        """A first chunk without choices, which clients of the protocol must skip."""
-        whole = self._asked.request.operation == "completions"
-        chunk: dict[str, Any] = {
-            "id": self._asked.id,
-            "object": "text_completion" if whole else "chat.completion.chunk",
-            "created": int(time.time()),
-            "model": self._asked.model,
-            "choices": [],
-            "coterie": extension(self._asked, self._trace),
-        }
-        return f"data: {json.dumps(chunk)}\n\n".encode()
+    def _told(self) -> Told:
+        return extension(self._asked, self._trace)
 
-
-async def _send_error_event(error: CoterieError, send: Send) -> None:
-    """The end of a stream whose status is gone already: the SDKs raise on such an event."""
-    event = f"data: {json.dumps(body_of(error))}\n\ndata: [DONE]\n\n".encode()
-    await send({"type": "http.response.body", "body": event, "more_body": True})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _with_extension(body: bytes, told: Told) -> bytes:
-    """Add our field to a JSON object without parsing it."""
-    head = body.rstrip().removesuffix(b"}")
-    field = b'"coterie":' + json.dumps(told).encode() + b"}"
-    if head.rstrip() == b"{":
-        return head + field
-    return head + b"," + field
+    async def _break(self, error: CoterieError, send: Send) -> None:
+        """End a stream whose status is gone already."""
+        body = self._dialect.broken(error)
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

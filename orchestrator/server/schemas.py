@@ -22,6 +22,7 @@ __all__ = ["Extension", "parse", "parse_body", "parse_inner", "parse_object", "v
 
 Body = TypeVar("Body", bound=BaseModel)
 _YAML = re.compile(r", but YAML reads it as .*$")
+_OWN_CLASS = re.compile(r", or module:Class for a class of your own")
 _INSTANCE = re.compile(r"(must be an object) or instance of .*$")
 
 
@@ -78,7 +79,9 @@ def validated(kind: type[Body], value: Any, *place: str) -> Body:
         what = explain(kind, error)[0].removeprefix(".".join(inner))
         # A mapping is what YAML calls it, and YAML is what it talks about.
         what = what.replace("a mapping", "an object")
-        what = _INSTANCE.sub(r"\1.", _YAML.sub(".", what))
+        what = _OWN_CLASS.sub("", _INSTANCE.sub(r"\1.", _YAML.sub(".", what)))
+        if what.startswith(".type: "):  # Of one that does not exist, the key is the place.
+            inner, what = (*inner, "type"), what.removeprefix(".type")
         path = path_of([*place, *inner])
         # A mistake of the whole has no path.
         raise RequestError(f"{path}{what}".removeprefix(": "), param=path or None) from error

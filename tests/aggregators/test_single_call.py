@@ -38,7 +38,9 @@ class TestSpeaking:
         closed = []
 
         class Watched(ScriptedAsk):
-            async def __call__(self, expert: str, request: Request) -> AsyncIterator[Chunk]:
+            async def __call__(
+                self, expert: str, request: Request, *, whole: bool = False
+            ) -> AsyncIterator[Chunk]:
                 try:
                     yield Chunk("It ")
                     yield Chunk("is")

@@ -55,7 +55,9 @@ class Stage:
     facts: dict[str, Any] = field(default_factory=dict)
     tokens: int = 0
 
-    async def __call__(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
+    async def __call__(
+        self, expert: str, request: Request, *, whole: bool = False
+    ) -> AsyncGenerator[Chunk, None]:
         """A side's next line, or the judge's reply. Raises ExpertError where the judge fails."""
         if expert in self.lines:
             left = self.lines[expert]

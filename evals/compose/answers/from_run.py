@@ -35,7 +35,9 @@ class _Meaning:
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
 
-    def __call__(self, expert: str, request: Request) -> AsyncIterator[Chunk]:
+    def __call__(
+        self, expert: str, request: Request, *, whole: bool = False
+    ) -> AsyncIterator[Chunk]:
         raise NotImplementedError("answers are replayed, nobody is asked")
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -83,7 +83,9 @@ class RowCalls:
         self.said: list[Said] = []
         self.facts: dict[str, Any] = {}
 
-    async def __call__(self, expert: str, request: Request) -> AsyncGenerator[Chunk, None]:
+    async def __call__(
+        self, expert: str, request: Request, *, whole: bool = False
+    ) -> AsyncGenerator[Chunk, None]:
         """One expert's whole answer, in one piece. Raises ExpertError."""
         if (model := self._fused.get(expert)) is not None:
             request = without_role_tokens(request, model)

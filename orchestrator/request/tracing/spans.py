@@ -110,11 +110,10 @@ class _Spans:
 
     def _request(self) -> Span:
         context, trace = self._context, self._trace
-        route = f"/v1/{context.request.operation}"
-        over_http = not context.patient
+        over_http = bool(context.route)
         body = context.request.body
         attributes = {
-            **({"http.request.method": "POST", "http.route": route} if over_http else {}),
+            **({"http.request.method": "POST", "http.route": context.route} if over_http else {}),
             "http.response.status_code": trace.status if over_http else None,
             "gen_ai.operation.name": self._operation,
             "gen_ai.request.model": context.model if trace.plan else None,
@@ -132,7 +131,7 @@ class _Spans:
             "coterie.key": context.api_key_name,
             "coterie.retries": len(trace.retried),
         }
-        name = f"POST {route}" if over_http else f"batch {self._operation}"
+        name = f"POST {context.route}" if over_http else f"batch {self._operation}"
         ids = self._root_id, self._identity.parent_id
         kind: Kind = "server" if over_http else "internal"
         return self._span(name, kind, ids, (context.started, self._ended), attributes, trace.error)

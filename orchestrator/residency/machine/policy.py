@@ -47,6 +47,8 @@ from orchestrator.residency.machine.state import (
 
 WORTH_IT = "worth it"
 """The reason of a load that nothing but its worth has caused."""
+MARGIN = 1.5
+"""Costs are means, and a deadline should be met by more than half of all loads."""
 AHEAD = "expected soon"
 """The reason of a load that nobody waits for."""
 
@@ -121,6 +123,8 @@ class _Decision:
         self._parallel = max(1, sum(slot.up for slot in slots))
         self._transitions: list[Transition] = []
         self._recheck = math.inf
+        self._next_due = math.inf
+        """When the next load must begin for a deadline to be met, of those that need not yet."""
 
     def run(self, waiting: Sequence[EngineState]) -> PolicyDecision:
         self._tidy()
@@ -172,17 +176,25 @@ class _Decision:
         bounded = sorted(
             (e for e in contenders if e.deadline < math.inf), key=lambda e: (e.deadline, e.name)
         )
-        work_s, due = 0.0, 0
+        work_s, due, drain_s = 0.0, 0, self._drain_s()
         for position, engine in enumerate(bounded, start=1):
-            work_s += self._cost_s(engine)
+            takes_s = MARGIN * max(self._cost_s(engine), self._moves_s(engine) + drain_s)
+            work_s += takes_s
             # The last round of parallel loads takes a whole load, however many slots there are.
-            ahead_s = max(work_s / self._parallel, self._cost_s(engine))
+            ahead_s = max(work_s / self._parallel, takes_s)
             begin_at = engine.deadline - ahead_s
             if begin_at <= self._now:
                 due = position
             else:
+                self._next_due = min(self._next_due, begin_at)
                 self._again_at(begin_at)
         return bounded[:due]
+
+    def _drain_s(self) -> float:
+        """The longest that something may have to finish before it can leave for what is due."""
+        replicas = (replica for slot in self._placement.free for replica in slot.replicas)
+        busy = (r.engine.costs.service_s for r in replicas if r.in_use and movable(r))
+        return max(busy, default=0.0)
 
     def _place_due(self, engine: EngineState) -> None:
         def must_yield(replica: Replica) -> bool:
@@ -223,12 +235,18 @@ class _Decision:
         )
         if option is None or (not impatient and self._should_gather(engine, option)):
             return
+        if engine.deadline == math.inf and self._in_the_way(option):
+            return
         if impatient:
             self._change(option.slot, option.leaving, engine, "waited long enough")
         elif option.held_up <= engine.waiting or self._waited_as_long(engine, option):
             self._change(option.slot, option.leaving, engine, WORTH_IT)
         else:
             self._again_in_silence(engine.waiting, option)
+
+    def _in_the_way(self, option: Option) -> bool:
+        """The slot would still be moving when it must begin with a load that is due by then."""
+        return self._next_due < self._now + option.seconds
 
     def _should_gather(self, engine: EngineState, option: Option) -> bool:
         """It would drive somebody out, and serves more if it waits; unless nothing else happens."""
@@ -297,6 +315,8 @@ class _Decision:
             option = self._placement.cheapest(engine, unwanted, slots)
             if option is None:
                 continue
+            if self._in_the_way(option):
+                continue
             if option.held_up <= engine.expected:
                 self._change(option.slot, option.leaving, engine, AHEAD)
             else:
@@ -304,7 +324,10 @@ class _Decision:
 
     def _cost_s(self, engine: EngineState) -> float:
         """Load, and what must drain and leave before."""
-        return engine.costs.load_s + engine.costs.leave_s + engine.costs.service_s
+        return self._moves_s(engine) + engine.costs.service_s
+
+    def _moves_s(self, engine: EngineState) -> float:
+        return engine.costs.load_s + engine.costs.leave_s
 
     def _change(
         self, slot: SlotState, leaving: tuple[Replica, ...], engine: EngineState | None, reason: str

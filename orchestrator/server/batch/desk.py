@@ -133,8 +133,10 @@ class BatchDesk:
         """As the pool counts them."""
         return sum(entry["count"] for entry in self._pool.snapshot()["loads"].values())
 
-    def predict(self, calls: Mapping[str, int], again: int) -> Prediction:
-        """By what the pool has measured, from what is resident now."""
+    def predict(
+        self, calls: Mapping[str, int], again: int, resident: Mapping[str, str]
+    ) -> Prediction:
+        """By what the pool has measured by now."""
         snapshot = self._pool.snapshot()
         by_engine: Counter[str] = Counter()
         for expert, count in calls.items():
@@ -147,8 +149,8 @@ class BatchDesk:
             for name, count in by_engine.items()
         ]
         slots = snapshot["slots"]
-        resident = [[copy["engine"] for copy in slot["replicas"]] for slot in slots]
-        found = forecast(works, [slot["room_gb"] for slot in slots], resident)
+        there = [[name for name in resident if resident[name] == slot["id"]] for slot in slots]
+        found = forecast(works, [slot["room_gb"] for slot in slots], there)
         unknown = sorted(expert for expert in calls if not self._is_known(expert, entries))
         each_s = sum(work.load_s for work in works) / max(1, len(works))
         seconds = round(found.total_s + again * each_s, 3)

@@ -1,1 +1,1 @@
-"""The layers around the application: the access log, and the bound on requests under way."""
+"""The layers around the application: access log, bound on requests under way, Anthropic's words."""

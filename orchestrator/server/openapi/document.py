@@ -17,9 +17,10 @@ from orchestrator.request.compositions import POOL
 from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.request.tracing.presentation import HEADERS
 from orchestrator.server.auth import is_guarded
+from orchestrator.server.bodies.agents.message_answers import AnthropicErrorBody
 from orchestrator.server.bodies.answers import ErrorBody
 from orchestrator.server.openapi.endpoints import ANSWERS, ASKING, REQUESTS
-from orchestrator.server.openapi.operations import MODEL, SCHEMAS, all_errors
+from orchestrator.server.openapi.operations import ANTHROPIC, MODEL, SCHEMAS, all_errors
 
 Tree = dict[str, Any]
 EXPERT = "/e/{expert}"
@@ -90,7 +91,7 @@ class Documents:
         guarded = bool(self._config.server.api_keys) and is_guarded(route.path_format)
         if guarded:
             found["security"] = [{"key": []}]
-            found["responses"]["401"] = {"$ref": "#/components/responses/401"}
+            found["responses"]["401"] = _unauthorized(route)
         for content in found.get("requestBody", {}).get("content", {}).values():
             if content.get("example", {}).get("model") == MODEL:
                 content["example"]["model"] = self._some_model()
@@ -134,6 +135,13 @@ class Documents:
             {"name": name, "in": "path", "required": True, "schema": _one_of(known.get(name, ()))}
             for name in _PARAMETER.findall(path)
         ]
+
+
+def _unauthorized(route: APIRoute) -> Tree:
+    if ANTHROPIC in route.tags:
+        refused: Tree = all_errors(AnthropicErrorBody)["401"]
+        return refused
+    return {"$ref": "#/components/responses/401"}
 
 
 def _one_of(names: Iterable[str]) -> Tree:

@@ -8,6 +8,10 @@ from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.request.feedback import FeedbackTaken
 from orchestrator.request.tracing.recent import RequestRecord
 from orchestrator.server.bodies import answers as said
+from orchestrator.server.bodies.agents import message_answers as anthropic
+from orchestrator.server.bodies.agents import response_answers as responses
+from orchestrator.server.bodies.agents.messages import CountTokensBody, MessagesBody
+from orchestrator.server.bodies.agents.responses import ResponsesBody
 from orchestrator.server.bodies.batches import BatchBody
 from orchestrator.server.bodies.embeddings import EmbeddingsBody
 from orchestrator.server.bodies.extension import Extension
@@ -24,8 +28,10 @@ from orchestrator.server.openapi.operations import (
     POSTED,
     READ,
     answers,
+    as_anthropic,
     events_of,
     json_of,
+    named_events_of,
     response,
     takes,
 )
@@ -54,16 +60,28 @@ _ANY = (Annotated[Any, Field(description="Not looked at: the path names the expe
 
 ChatRequest = _request("ChatRequest", ChatBody, _NAMED)
 CompletionRequest = _request("CompletionRequest", CompletionBody, _NAMED)
+ResponsesRequest = _request("ResponsesRequest", ResponsesBody, _NAMED)
+MessagesRequest = _request("MessagesRequest", MessagesBody, _NAMED)
+CountTokensRequest = _request("CountTokensRequest", CountTokensBody, _NAMED)
 ExpertChatRequest = _request("ExpertChatRequest", ChatBody, _ANY)
 ExpertCompletionRequest = _request("ExpertCompletionRequest", CompletionBody, _ANY)
 EmbeddingsRequest = _request("EmbeddingsRequest", EmbeddingsBody, _EMBEDDER)
 ExpertEmbeddingsRequest = _request("ExpertEmbeddingsRequest", EmbeddingsBody, _ANY)
 
-ASKING = (ChatRequest, CompletionRequest)
+ASKING = (
+    ChatRequest,
+    CompletionRequest,
+    ResponsesRequest,
+    MessagesRequest,
+    CountTokensRequest,
+)
 """The bodies that name a model of the pool."""
 REQUESTS: tuple[type[Any], ...] = (
     ChatRequest,
     CompletionRequest,
+    ResponsesRequest,
+    MessagesRequest,
+    CountTokensRequest,
     ExpertChatRequest,
     ExpertCompletionRequest,
     EmbeddingsRequest,
@@ -89,6 +107,12 @@ ANSWERS: tuple[type[Any], ...] = (
     said.TextCompletion,
     said.TextCompletionChunk,
     said.EmbeddingList,
+    responses.ResponseObject,
+    responses.ResponseEvent,
+    anthropic.AnthropicErrorBody,
+    anthropic.AnthropicAnswer,
+    anthropic.AnthropicEvent,
+    anthropic.TokenCount,
     said.Tokens,
     said.Detokenized,
 )
@@ -132,6 +156,30 @@ EMBEDDINGS = takes(EmbeddingsRequest, {"model": EMBEDDING_MODEL, "input": "a tex
 )
 EXPERT_EMBEDDINGS = takes(ExpertEmbeddingsRequest, {"input": "a text"}) | answers(
     "The embeddings.", json_of(said.EmbeddingList), ASKED, OURS
+)
+RESPONSES = takes(
+    ResponsesRequest, {"model": MODEL, "input": "What is 17 + 25?", "max_output_tokens": 64}
+) | answers(
+    _ABOUT,
+    json_of(responses.ResponseObject) | named_events_of(responses.ResponseEvent),
+    ASKED,
+    OURS,
+)
+_MESSAGE = {"model": MODEL, **_QUESTION}
+MESSAGES = as_anthropic(
+    takes(MessagesRequest, _MESSAGE)
+    | answers(
+        _ABOUT,
+        json_of(anthropic.AnthropicAnswer) | named_events_of(anthropic.AnthropicEvent),
+        ASKED,
+        OURS,
+    ),
+    anthropic.AnthropicErrorBody,
+)
+COUNT_TOKENS = as_anthropic(
+    takes(CountTokensRequest, {key: _MESSAGE[key] for key in ("model", "messages")})
+    | answers("The number.", json_of(anthropic.TokenCount), CALLED, _ONE),
+    anthropic.AnthropicErrorBody,
 )
 MODELS = answers("The models.", json_of(said.ModelList))
 ONE_MODEL = answers("The model.", json_of(said.ModelCard), (404, *READ))

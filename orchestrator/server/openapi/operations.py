@@ -8,6 +8,8 @@ from orchestrator.request.tracing.presentation import HEADERS
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 SCHEMAS = "#/components/schemas/"
+ANTHROPIC = "anthropic"
+"""The tag of endpoints whose errors have Anthropic's shape."""
 MODEL = "pool/auto"
 """The model of examples; the document names one of the configuration instead."""
 
@@ -76,6 +78,26 @@ def events_of(kind: type[Any], error: type[Any]) -> dict[str, Any]:
     event = {"type": "object", "properties": {"data": data}, "required": ["data"]}
     about = "Server-sent events; comments between them tell what the answer is waiting for."
     return {EVENT_STREAM: {"schema": {"description": about}, "itemSchema": event}}
+
+
+def named_events_of(kind: type[Any]) -> dict[str, Any]:
+    """The content of a response that is a stream of events with names, an error among them."""
+    data = {"type": "string", "contentMediaType": JSON, "contentSchema": reference(kind)}
+    names = {"type": "string"}
+    event = {
+        "type": "object",
+        "properties": {"event": names, "data": data},
+        "required": ["event", "data"],
+    }
+    about = "Server-sent events, each named as the `type` of its data says."
+    return {EVENT_STREAM: {"schema": {"description": about}, "itemSchema": event}}
+
+
+def as_anthropic(operation: dict[str, Any], error: type[Any]) -> dict[str, Any]:
+    """An operation whose errors have Anthropic's shape, that type."""
+    worded = all_errors(error)
+    responses = {status: worded.get(status, one) for status, one in operation["responses"].items()}
+    return {**operation, "responses": responses}
 
 
 def takes(body: type[Any], example: Mapping[str, Any]) -> dict[str, Any]:

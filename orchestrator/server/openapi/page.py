@@ -101,6 +101,6 @@ def _kind(schema: Tree) -> str:
     kind = escape(str(schema.get("type", "anything")))
     if kind == "array":
         kind = f"list of ({_kind(schema.get('items', {}))})"
-    elif set(schema.get("properties", ())) == {"data"}:
+    elif set(schema.get("properties", ())) in ({"data"}, {"event", "data"}):
         kind = f"events with {_kind(schema['properties']['data'])}"
     return f"{kind}{' (' + ', '.join(bounds) + ')' if bounds else ''}"

@@ -223,7 +223,9 @@ class Breaking(ScriptedAsk):
         super().__init__({"one": "Lima.", "two": "Cusco."})
         self.error = error
 
-    async def __call__(self, expert: str, asked: Request) -> AsyncIterator[Chunk]:
+    async def __call__(
+        self, expert: str, asked: Request, *, whole: bool = False
+    ) -> AsyncIterator[Chunk]:
         if expert == "chief":
             yield Chunk("It is")
             raise self.error

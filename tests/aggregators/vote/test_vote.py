@@ -193,7 +193,9 @@ class Waiting(ScriptedAsk):
         self.slow = slow
         self.go_on = asyncio.Event()
 
-    async def __call__(self, expert: str, request: Request) -> AsyncIterator[Chunk]:
+    async def __call__(
+        self, expert: str, request: Request, *, whole: bool = False
+    ) -> AsyncIterator[Chunk]:
         if expert == self.slow:
             await self.go_on.wait()
         async for chunk in super().__call__(expert, request):

@@ -65,7 +65,9 @@ class Script:
         self._said = dict(zip(pool.matrix.experts, pool.matrix.labels[row].tolist(), strict=True))
         self.asked: list[str] = []
 
-    async def __call__(self, expert: str, request: Request) -> AsyncIterator[Chunk]:
+    async def __call__(
+        self, expert: str, request: Request, *, whole: bool = False
+    ) -> AsyncIterator[Chunk]:
         self.asked.append(expert)
         number = self._said[expert]
         yield Chunk("" if number == SILENT else f"answer {number} by {expert}"[:8], "stop")

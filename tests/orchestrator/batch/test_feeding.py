@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,11 +16,22 @@ BUDGETS = st.lists(st.integers(1, 6).map(float), max_size=3)
 ONE_GB = dict.fromkeys(NAMES, 1.0)
 
 
-def feeder(
-    groups: list[Engines], budgets: list[float], window: int = 4, panels: int = 5, there: str = ""
+def made(
+    groups: list[Engines],
+    budgets: list[float],
+    resident: Callable[[], Mapping[str, str]],
+    window: int = 4,
+    panels: int = 5,
 ) -> Feeder:
-    room = Room(ONE_GB, budgets)
-    return Feeder(enumerate(groups), room, window, panels, lambda: dict.fromkeys(there, "s"))
+    """With all lines in it."""
+    one = Feeder(Room(ONE_GB, budgets), window, panels, resident)
+    one.add(enumerate(groups))
+    one.complete()
+    return one
+
+
+def feeder(groups: list[Engines], budgets: list[float], there: str = "") -> Feeder:
+    return made(groups, budgets, lambda: dict.fromkeys(there, "s"))
 
 
 @given(GROUPS, BUDGETS, st.integers(1, 8), st.integers(1, 8), st.data())
@@ -28,23 +40,47 @@ def test_every_line_is_asked_once_within_the_bounds(
 ) -> None:
     there: set[str] = set()
     room = Room(ONE_GB, budgets)
-    turns = panels_in_turns(groups, room)
-    one = Feeder(enumerate(groups), room, window, panels, lambda: dict.fromkeys(there, "s"))
+    one = Feeder(room, window, panels, lambda: dict.fromkeys(there, "s"))
+    to_come = list(enumerate(groups))
     asked: list[int] = []
     running: list[int] = []
-    while one.left:
+    while to_come or one.left:
+        if to_come and (not running or data.draw(st.booleans())):
+            some = data.draw(st.integers(1, len(to_come)))
+            one.add(to_come[:some])
+            del to_come[:some]
+            if not to_come:
+                one.complete()
         while (number := one.next()) is not None:
             asked.append(number)
             running.append(number)
-        others = Counter(groups[n] for n in running if groups[n] not in turns)
-        assert others.total() <= window + sum(1 for count in others.values() if count == 1)
-        assert sum(groups[n] in turns for n in running) <= panels
-        assert one.kept <= frozenset[str]().union(*(groups[n] for n in running))
-        assert running, "somebody is always asked"
+        known = groups[: len(groups) - len(to_come)]
+        turns = panels_in_turns(known, room)
+        others = [groups[n] for n in running if groups[n] not in turns]
+        if not to_come:
+            unanswered = set(asked) ^ set(range(len(groups))) | set(running)
+            assert one.kept <= frozenset[str]().union(*(groups[n] for n in unanswered))
+            assert one.kept >= frozenset[str]().union(*others)
+        else:
+            assert one.kept == frozenset[str]().union(*known)
+        assert running or not one.left, "somebody is always asked"
         there = data.draw(st.sets(st.sampled_from(NAMES)))
-        one.done(running.pop(data.draw(st.integers(0, len(running) - 1))))
+        if running:
+            one.done(running.pop(data.draw(st.integers(0, len(running) - 1))))
     assert sorted(asked) == list(range(len(groups)))
+    one.complete()
     assert one.kept == frozenset()
+
+
+@given(GROUPS, BUDGETS, st.integers(1, 8), st.integers(1, 8))
+def test_no_more_than_the_windows_are_under_way(
+    groups: list[Engines], budgets: list[float], window: int, panels: int
+) -> None:
+    one = made(groups, budgets, dict, window, panels)
+    turns = panels_in_turns(groups, Room(ONE_GB, budgets))
+    kinds = Counter(groups[number] in turns for number in asked_by(one))
+    assert kinds[False] <= window
+    assert kinds[True] == min(panels, sum(group in turns for group in groups))
 
 
 def drained(one: Feeder, groups: list[Engines]) -> list[Engines]:
@@ -61,8 +97,21 @@ def test_a_slot_answers_one_group_after_the_other_and_no_slot_is_without_work() 
     a, b, c = frozenset("a"), frozenset("b"), frozenset("c")
     groups = [a] * 20 + [b] * 19 + [c] * 18
     slots = {"a": "one", "b": "one", "c": "two"}
-    one = Feeder(enumerate(groups), Room(ONE_GB, [2.0, 1.0]), 11, 5, lambda: slots)
-    assert Counter(groups[number] for number in asked_by(one)) == {a: 4, b: 1, c: 6}
+    one = made(groups, [2.0, 1.0], lambda: slots, window=11)
+    assert Counter(groups[number] for number in asked_by(one)) == {a: 6, c: 5}
+    assert one.kept == {"a", "b", "c"}, "b stays, although nobody asks it yet"
+
+
+def test_what_is_known_is_asked_before_the_rest_has_come() -> None:
+    a, b = frozenset("a"), frozenset("b")
+    one = Feeder(Room(ONE_GB, [1.0]), 4, 5, lambda: {"a": "s"})
+    one.add([(0, a), (1, b)])
+    assert one.next() == 0
+    one.done(0)
+    assert one.kept == {"a", "b"}, "more lines may come for each"
+    one.add([(2, a)])
+    one.complete()
+    assert asked_by(one) == [1, 2], "the first of b makes its engine come"
 
 
 def test_what_is_there_goes_first_then_the_longest() -> None:
@@ -91,7 +140,7 @@ def test_beside_panels_a_line_waits_for_its_engine_and_the_others_follow() -> No
     panel, single = frozenset("ab"), frozenset("a")
     groups = [panel, single, single, single, frozenset("c")]
     there: set[str] = set()
-    one = Feeder(enumerate(groups), Room(ONE_GB, [1.0]), 4, 5, lambda: dict.fromkeys(there, "s"))
+    one = made(groups, [1.0], lambda: dict.fromkeys(there, "s"))
     assert sorted(asked_by(one)) == [0, 1, 4]
     there.add("a")
     one.done(1)

@@ -20,7 +20,7 @@ async def keywords(*samples: Any) -> tuple[tuple[str, ...], ScriptedAsk, Trace]:
     given = iter(samples)
 
     class Samples(ScriptedAsk):
-        async def __call__(self, expert: str, request: Any) -> Any:
+        async def __call__(self, expert: str, request: Any, *, whole: bool = False) -> Any:
             self._scripts = {expert: next(given)}
             async for chunk in super().__call__(expert, request):
                 yield chunk

@@ -90,7 +90,9 @@ class PlainDesk:
     def loads(self) -> int:
         return 0
 
-    def predict(self, calls: Mapping[str, int], again: int) -> Prediction:
+    def predict(
+        self, calls: Mapping[str, int], again: int, resident: Mapping[str, str]
+    ) -> Prediction:
         return Prediction(0, 0.0)
 
 

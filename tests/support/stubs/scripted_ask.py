@@ -50,7 +50,9 @@ class ScriptedAsk:
         self.words: list[str] = []
         self.facts: dict[str, Any] = {}
 
-    async def __call__(self, expert: str, request: Request) -> AsyncIterator[Chunk]:
+    async def __call__(
+        self, expert: str, request: Request, *, whole: bool = False
+    ) -> AsyncIterator[Chunk]:
         number = sum(name == expert for name, _ in self.asked)
         self.asked.append((expert, request))
         script = self._scripts[expert]

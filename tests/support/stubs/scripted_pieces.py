@@ -18,7 +18,9 @@ class Pieces(ScriptedAsk):
     Whoever waits for an event and is aborted is counted as well.
     """
 
-    async def __call__(self, expert: str, request: Request) -> AsyncIterator[Chunk]:
+    async def __call__(
+        self, expert: str, request: Request, *, whole: bool = False
+    ) -> AsyncIterator[Chunk]:
         script = self._scripts[expert]
         if not isinstance(script, tuple):
             async for chunk in super().__call__(expert, request):

@@ -46,17 +46,19 @@ def traces(draw: st.DrawFn) -> Trace:
     return trace
 
 
-def _context(patient: bool = False) -> RequestContext:
+def _context(route: str = "") -> RequestContext:
     identity = Identity("1" * 32, "2" * 16, 1, span_id="3" * 16)
     request = Request("r-1", "chat/completions", BODY)
-    return RequestContext(request, "pool/auto", started=99.0, identity=identity, patient=patient)
+    return RequestContext(request, "pool/auto", started=99.0, identity=identity, route=route)
 
 
-@given(traces(), st.booleans())
-def test_spans_are_a_tree_below_the_request(trace: Trace, patient: bool) -> None:
-    root, *rest = spans_of(_context(patient), trace, 10**18)
+@given(traces(), st.sampled_from(["", "/v1/messages"]))
+def test_spans_are_a_tree_below_the_request(trace: Trace, route: str) -> None:
+    root, *rest = spans_of(_context(route), trace, 10**18)
     assert (root.span_id, root.parent_id) == ("3" * 16, "2" * 16)
-    assert root.kind == ("internal" if patient else "server")
+    assert (root.kind, root.name) == (
+        ("server", f"POST {route}") if route else ("internal", "batch chat")
+    )
     ids = {root.span_id, *(span.span_id for span in rest)}
     assert all(span.parent_id in ids for span in rest)
     asked = [call for call in trace.made if call.sent is not None]

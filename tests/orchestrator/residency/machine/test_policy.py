@@ -182,16 +182,34 @@ def test_who_is_waited_for_keeps_its_place() -> None:
 def test_a_load_begins_in_time_for_the_age_bound() -> None:
     slot = SlotState("slot", 1.0)
     resident(slot, asked(engine("busy"), 10.0), in_use=5)
-    # Load and drain take 1.5 s.
-    assert ask([slot], bounded("new", NOW + 2.0)) == PolicyDecision((), NOW + 0.5)
-    assert said(ask([slot], bounded("new", NOW + 1.5))) == [("slot", ["busy"], "new")]
+    # Load and drain take 1.5 s, and half as much again is to spare.
+    assert ask([slot], bounded("new", NOW + 2.75)) == PolicyDecision((), NOW + 0.5)
+    assert said(ask([slot], bounded("new", NOW + 2.25))) == [("slot", ["busy"], "new")]
+
+
+def test_a_load_begins_earlier_where_what_must_leave_takes_long_to_end() -> None:
+    slot = SlotState("slot", 1.0)
+    busy = resident(slot, asked(engine("busy"), 10.0), in_use=5)
+    busy.engine.costs.service_s = 6.5
+    # The load takes 1 s.
+    assert ask([slot], bounded("new", NOW + 11.75)) == PolicyDecision((), NOW + 0.5)
+    assert said(ask([slot], bounded("new", NOW + 11.25))) == [("slot", ["busy"], "new")]
+
+
+def test_a_batch_loads_nothing_that_a_load_which_is_nearly_due_would_wait_for() -> None:
+    slot = SlotState("slot", 1.0)
+    resident(slot, asked(engine("busy"), 10.0), in_use=5)
+    batch = engine("batch", waiting=99)
+    assert said(ask([slot], bounded("live", NOW + 9.0), batch)) == [("slot", ["busy"], "batch")]
+    # It must begin in a second, and the batch's load takes one and a half.
+    assert ask([slot], bounded("live", NOW + 3.25), batch) == PolicyDecision((), NOW + 1.0)
 
 
 def test_loads_that_take_turns_begin_earlier() -> None:
     slot = SlotState("slot", 1.0)
     resident(slot, asked(engine("busy"), 10.0), in_use=5)
-    waiting = [bounded("a", NOW + 4.0), bounded("b", NOW + 4.0), bounded("c", NOW + 9.0)]
-    # a and b take 3 s together, and 4.5 s with c.
+    waiting = [bounded("a", NOW + 5.5), bounded("b", NOW + 5.5), bounded("c", NOW + 9.0)]
+    # a and b are given 4.5 s together, and 6.75 s with c.
     assert ask([slot], *waiting) == PolicyDecision((), NOW + 1.0)
     assert ask([slot, SlotState("down", 1.0, up=False)], *waiting) == PolicyDecision((), NOW + 1.0)
 

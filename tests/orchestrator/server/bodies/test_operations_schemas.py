@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from experts.errors import RequestError
+from orchestrator.server.bodies.agents.messages import CountTokensBody, MessagesBody
+from orchestrator.server.bodies.agents.responses import ResponsesBody
 from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.bodies.feedback import FeedbackBody
 from orchestrator.server.bodies.objects import said
@@ -26,6 +28,9 @@ SOUND: dict[type[BaseModel], dict[str, Any]] = {
     FeedbackBody: {"request_id": "r", "score": 1},
     TokenizeBody: {"prompt": "x"},
     DetokenizeBody: {"tokens": [1]},
+    CountTokensBody: {"messages": [MESSAGE]},
+    MessagesBody: {"messages": [MESSAGE], "max_tokens": 8},
+    ResponsesBody: {"input": "x"},
 }
 NUMBERS = (
     st.integers(-3, 70)

@@ -121,6 +121,9 @@ async def test_with_keys_exactly_the_guarded_calls_want_one(serve: Any) -> None:
     for _, path, operation in operations(document):
         assert (operation.get("security") == [{"key": []}]) is is_guarded(path)
         assert ("401" in operation["responses"]) is is_guarded(path)
+    # Anthropic's errors have a shape of their own.
+    refusal = document["paths"]["/v1/messages"]["post"]["responses"]["401"]
+    assert refusal["content"][JSON]["schema"]["$ref"].endswith("/AnthropicErrorBody")
     # Who reads it has no key, and learns no names.
     assert "tiny" not in json.dumps(document)
 

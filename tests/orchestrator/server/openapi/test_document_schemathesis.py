@@ -35,9 +35,9 @@ CHECKED = (
     "unsupported_method",
 )
 """Not that right bodies are taken: what one expert or a panel can do, no schema can say."""
-
-
 NAMES = ("tiny", "b")
+STREAMING = ("completions", "/v1/responses", "/v1/messages")
+"""How paths end whose answers can be streamed."""
 
 
 class Both:
@@ -79,7 +79,7 @@ def violations(document_url: str, mode: GenerationMode) -> list[str]:
         @given(case=operation.as_strategy(generation_mode=mode))
         def check(case: Any) -> None:
             case.call_and_validate(checks=checks)
-            if mode is GenerationMode.POSITIVE and case.operation.path.endswith("completions"):
+            if mode is GenerationMode.POSITIVE and case.operation.path.endswith(STREAMING):
                 case.body = {**case.body, "stream": True}
                 case.call_and_validate(checks=checks)
 

@@ -1,0 +1,1 @@
+"""How answers are worded for the client: OpenAI's chats as they are, other protocols translated."""

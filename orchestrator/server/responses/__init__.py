@@ -1,0 +1,1 @@
+"""OpenAI's Responses API over the pool: requests become chats, answers are worded back."""
