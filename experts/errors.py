@@ -6,10 +6,12 @@ CoterieError
 │   ├── UnknownModel       no expert or composition has that name
 │   ├── UnknownObject      no file or batch of the caller's has that id
 │   ├── InUse              what would be deleted is still needed
+│   ├── NameTaken          something else has that name
 │   ├── AdminOnly          the caller may not change the service
 │   ├── BodyTooLarge       more bytes than the configuration allows
 │   ├── UnknownEncoding    the body is packed in a way that is not known
-│   └── TooManyRequests    more requests under way than the configuration allows
+│   ├── TooManyRequests    more requests under way than the configuration allows
+│   └── LimitReached       the caller's API key may not ask for more now
 ├── ExpertError            an expert failed; another one may do better
 │   ├── ExpertUnavailable  it could not be loaded
 │   ├── ExpertLost         its connection or its process broke
@@ -83,6 +85,12 @@ class InUse(RequestError):
     code = "in_use"
 
 
+class NameTaken(RequestError):
+    """Something else has the name that was given."""
+
+    code = "name_taken"
+
+
 class AdminOnly(RequestError):
     """The call changes the service, which only administrators may do."""
 
@@ -106,6 +114,31 @@ class TooManyRequests(RequestError):
 
     code = "too_many_requests"
     retryable = True
+
+
+class LimitReached(RequestError):
+    """The API key has no more of `kind` (requests, tokens, price) now.
+
+    `quota`: for the rest of the day; else a moment's waiting helps, unless the request alone is
+    more than the limit. `retry_after_s` says when there is more.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        kind: str,
+        quota: bool,
+        retry_after_s: float,
+        retryable: bool = True,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind
+        self.quota = quota
+        self.code = "insufficient_quota" if quota else "rate_limit_exceeded"
+        self.retry_after_s = retry_after_s
+        self.retryable = retryable and not quota
 
 
 class ExpertError(CoterieError):

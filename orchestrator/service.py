@@ -6,16 +6,15 @@ it: a gateway to remote servers starts in a second.
 
 import asyncio
 import gc
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import uvicorn
+from starlette.types import ASGIApp
 from threadpoolctl import threadpool_limits
 
 import orchestrator
@@ -31,6 +30,8 @@ from orchestrator.config.checks import (
     unwritable_files,
 )
 from orchestrator.config.model import Config
+from orchestrator.keys.counters import Counters
+from orchestrator.keys.ring import KeyRing
 from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.encoder import embedder_of
 from orchestrator.request.feedback import Feedback
@@ -42,14 +43,13 @@ from orchestrator.residency.slot import Slot
 from orchestrator.server.app import make_app
 from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
+from orchestrator.server.gates.admin import admin_door
 from orchestrator.server.telemetry.telemetry import start_telemetry
-from orchestrator.server.wire.protocol import LISTENER
+from orchestrator.server.wire.listening import Listener
 from orchestrator.store.base import Store
 from orchestrator.store.opening import open_store
 from routers.base import Encoder, Router
 from routers.registry import build, shared_encoder
-
-BACKLOG = 2048
 
 
 class Service:
@@ -58,25 +58,31 @@ class Service:
     def __init__(
         self,
         context: Context,
-        server: uvicorn.Server,
-        base_url: str,
+        listener: Listener,
+        back: Listener | None,
         held: AsyncExitStack,
     ) -> None:
-        """`held` ends whatever was started, in the right order."""
+        """`back` is the listener of administrators, where they have one.
+
+        `held` ends whatever was started, in the right order.
+        """
         self.config = context.config
-        self.base_url = base_url
+        self.base_url = listener.url
+        self.admin_url = back.url if back is not None else None
         self._context = context
         self._pool = context.pool
-        self._server = server
+        self._listener = listener
+        self._back = back
         self._held = held
-        self._serving: asyncio.Task[None] | None = None
         # A router's products of matrices are small. A second thread of BLAS saves nothing there,
         # and then spins for milliseconds on the core that the engine needs.
         self._blas = threadpool_limits(limits=1, user_api="blas")
 
-    def listen(self, listener: socket.socket) -> None:
+    def listen(self, app: ASGIApp) -> None:
         """Begin to accept connections."""
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+        self._listener.serve(app)
+        if self._back is not None:
+            self._back.serve(admin_door(app))
 
     def expert_base_url(self, expert: str) -> str | None:
         """The expert's own endpoint in its slot (ends with /v1); None when it is not resident."""
@@ -102,8 +108,7 @@ class Service:
 
     async def wait(self) -> None:
         """Return when the listener has ended."""
-        if self._serving is not None:
-            await self._serving
+        await self._listener.wait()
 
     async def drain(self) -> int:
         """Stop being ready, then take no requests, load nothing, and wait for answers in flight.
@@ -118,14 +123,14 @@ class Service:
         if await drain.idle(settings.drain_timeout_s):
             return 0
         late = self.in_flight
-        for task in tuple(self._server.server_state.tasks):
-            task.cancel()
+        self._listener.cancel_requests()
         return late
 
     async def stop(self) -> None:
         """Finish what is under way within seconds, then end every process that was started."""
-        self._server.should_exit = True
-        await self.wait()
+        await self._listener.stop()
+        if self._back is not None:
+            await self._back.stop()
         await self._held.aclose()
         self._blas.restore_original_limits()
 
@@ -138,10 +143,12 @@ async def start_service(
     port: int | None = None,
     policy: Policy = decide,
     strict: bool = False,
+    stored_keys: bool = True,
 ) -> Service:
     """Start everything; `on_event` gets a short sentence for each step.
 
-    `policy` decides what the slots load; another one than ours is for comparisons.
+    `policy` decides what the slots load; another one than ours is for comparisons. Without
+    `stored_keys`, keys of the store are not looked at: for a process that asks itself.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
     (among others for a file that a router lacks, or that cannot be written), and, if `strict`,
@@ -154,8 +161,10 @@ async def start_service(
     async with AsyncExitStack() as undo:
         # The port first: it is what most often fails, and nothing else is open yet.
         listener = undo.enter_context(_listening(config, host, port))
+        back = _listening_for_admins(config, undo)
         store = await open_store(config.store)
         undo.push_async_callback(store.close)
+        keys = await _begin_keys(config, store, stored_keys, undo)
         client = ExpertClient(config.server.max_connections)
         undo.push_async_callback(client.aclose)
         telemetry = start_telemetry(config, undo)
@@ -168,33 +177,44 @@ async def start_service(
         undo.push_async_callback(_stop_pool, config, pool)
         embedder = embedder_of(config, pool)
         made = await routers
+        make_router = partial(_make_router, config, encoder, embedder)
         for name in asking:
-            make = partial(_make_router, config, encoder, embedder)
-            made[name] = await asyncio.to_thread(make, name)
+            made[name] = await asyncio.to_thread(make_router, name)
         for name, router in made.items():
             _warn(name, getattr(router, "warnings", ()), on_event)
         feedback = Feedback(config, store)
         await feedback.start()
         pipeline = Pipeline(config, pool, made, feedback, encoder)
         equality.limit_children(config.server.max_answer_checks)
-        make_router = partial(_make_router, config, encoder, embedder)
-        context = Context(config, pool, pipeline, make_router, telemetry)
+        context = Context(config, pool, pipeline, make_router, keys, telemetry)
         telemetry.watch_slots(config, pool.slot_addresses, client)
         context = replace(context, batching=_begin_batching(context, store, undo))
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
-        server, address = _make_server(context), _address(listener)
+        app = make_app(context)
         # From now on, it is `stop` that ends what was started.
-        service = Service(context, server, address, undo.pop_all())
-        service.listen(listener)
+        service = Service(context, listener, back, undo.pop_all())
+        service.listen(app)
     return service
+
+
+async def _begin_keys(
+    config: Config, store: Store, stored_keys: bool, undo: AsyncExitStack
+) -> KeyRing:
+    """The keys that open this service. Raises ConfigError for a name with two of them."""
+    keys = KeyRing(config.server, Counters(store, config.server.limits))
+    undo.push_async_callback(keys.stop)
+    if stored_keys:
+        await keys.load()
+        keys.start()
+    return keys
 
 
 def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Batching:
     """Files and batches; those that an earlier service has left go on."""
     telemetry = context.telemetry
-    sinks, sample = (telemetry,), telemetry.sample
-    desk = BatchDesk(context.config, context.pool, context.pipeline, sinks, sample)
+    sinks, keys, sample = (telemetry,), context.keys, telemetry.sample
+    desk = BatchDesk(context.config, context.pool, context.pipeline, sinks, keys, sample)
     batching = batching_of(store, desk, context.config.batches)
     batching.runner.start()
     telemetry.watch_batches(batching.runner.progress)
@@ -218,11 +238,6 @@ def _warn(name: str, warnings: Sequence[str], on_event: Callable[[str], None]) -
     prefix = f"routers.{name}: "
     if warnings:
         on_event(prefix + " ".join(warning.removeprefix(prefix) for warning in warnings))
-
-
-def _address(listener: socket.socket) -> str:
-    name, number = listener.getsockname()[:2]
-    return f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
 
 
 async def _ended(routers: "asyncio.Task[dict[str, Router]]") -> None:
@@ -306,40 +321,17 @@ def _make_routers(
     return routers
 
 
-class _Server(uvicorn.Server):
-    """A listener that leaves the signals to whatever runs the service."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _make_server(context: Context) -> uvicorn.Server:
-    return _Server(uvicorn.Config(make_app(context), **LISTENER))
-
-
-def _listening(config: Config, host: str | None, port: int | None) -> socket.socket:
+def _listening(config: Config, host: str | None, port: int | None) -> Listener:
     server = config.server
-    return _bind(server.host if host is None else host, server.port if port is None else port)
+    host = server.host if host is None else host
+    return Listener(host, server.port if port is None else port, "--port or server.port")
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol, or asyncio would not send small packets at once (TCP_NODELAY).
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        # At once: a second service that starts meanwhile must find the port taken.
-        listener.listen(BACKLOG)
-    except (OSError, OverflowError, UnicodeError, TypeError) as error:
-        listener.close()
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise ServiceError(
-            f"Cannot listen on {host}:{port}: {reason}.",
-            hint="Choose another one with --port or server.port.",
-        ) from error
-    return listener
+def _listening_for_admins(config: Config, undo: AsyncExitStack) -> Listener | None:
+    admin = config.server.admin
+    if admin is None:
+        return None
+    return undo.enter_context(Listener(admin.host, admin.port, "server.admin.port"))
 
 
 def refuse_shadowing_folder(folder: Path) -> None:

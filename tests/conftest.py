@@ -135,6 +135,10 @@ class Upstream:
             assert http.transport is not None
             http.transport.abort()
             return response
+        if verb == "say":
+            tree = json.loads(WHOLE)
+            tree["choices"][0]["message"]["content"] = argument
+            return web.json_response(tree)
         return web.Response(body=WHOLE, content_type="application/json")
 
     async def _stream(

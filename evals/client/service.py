@@ -29,6 +29,7 @@ async def serving(
         port=0,
         policy=policy,
         strict=True,  # A measurement without one of its experts would be wrong.
+        stored_keys=False,
     )
     try:
         yield service
@@ -39,9 +40,8 @@ async def serving(
 
 def without_keys(settings: Config) -> Config:
     """For our own questions, no API key is needed."""
-    return settings.model_copy(
-        update={"server": settings.server.model_copy(update={"api_keys": {}})}
-    )
+    alone: dict[str, object] = {"api_keys": {}, "admin": None}
+    return settings.model_copy(update={"server": settings.server.model_copy(update=alone)})
 
 
 def without_routers(settings: Config) -> Config:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import options, running
+from orchestrator.cli.keys.commands import key
 from orchestrator.cli.router import router
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
     help="A circle of specialist language models behind one OpenAI endpoint.",
 )
 app.add_typer(router, name="router")
+app.add_typer(key, name="key")
 
 
 class LogLevel(StrEnum):

@@ -1,5 +1,6 @@
 """Calls of the command line to a running service."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -14,13 +15,15 @@ class NoSuchPage(ServiceError):
     """A server is there, and has not what was asked for."""
 
 
-def call(method: str, url: str, path: str, api_key: str | None) -> dict[str, Any]:
+def call(
+    method: str, url: str, path: str, api_key: str | None, body: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The JSON object that the service at `url` answers with. Raises ServiceError."""
     base = url.rstrip("/").removesuffix("/v1")
     headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
     try:
         with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
-            answer = client.request(method, f"{base}{path}", headers=headers)
+            answer = client.request(method, f"{base}{path}", headers=headers, json=body)
     except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
         raise ServiceError(
             f"No service answers at {base}: {str(error) or type(error).__name__}.",

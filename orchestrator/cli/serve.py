@@ -91,6 +91,8 @@ def _greet(service: "Service") -> None:
     for expert, reason in service.failed.items():
         log.warning("%s is not served until a later load succeeds: %s", expert, reason)
     log.info("models: %s", ", ".join([*config.compositions, *config.experts]))
+    if service.admin_url is not None:
+        log.info("administration: %s", service.admin_url)
     log.info("ready: %s/v1", service.base_url)
 
 

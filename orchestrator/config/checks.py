@@ -13,8 +13,9 @@ from experts.components import parse
 from experts.spec import ExpertSpec, HostedSpec
 from orchestrator.config.composition_checks import check_composition, problems_of
 from orchestrator.config.expert_checks import check_experts
+from orchestrator.config.keys.checks import check_keys
+from orchestrator.config.keys.section import ApiKey
 from orchestrator.config.sections import DEFAULT_CLASSES, CompositionConfig
-from orchestrator.config.server_section import ApiKey
 from orchestrator.config.slots_section import SlotsConfig
 from routers.encoders.choice import name_of, vectors_named
 from routers.registry import FAMILY
@@ -55,6 +56,7 @@ def between_keys(tree: dict[str, Any]) -> list[str]:
     for name, keys in aggregators.items():
         problems += problems_of(check_aggregator, f"aggregators.{name}", keys, answering)
     classes = [*DEFAULT_CLASSES, *map(str, _mapping(tree, "classes"))]
+    problems += check_keys(api_keys, [*declared, *map(str, _mapping(tree, "compositions"))])
     return problems + _check_classes(classes, compositions, api_keys)
 
 
@@ -128,22 +130,15 @@ def _check_classes(
     compositions: Mapping[str, CompositionConfig],
     api_keys: Mapping[str, ApiKey],
 ) -> list[str]:
-    """Request classes that do not exist, and API keys that two names share; shows no key."""
+    """Request classes that do not exist."""
     named = {f"compositions.{name}": c.request_class for name, c in compositions.items()}
     named |= {f"server.api_keys.{name}": k.request_class for name, k in api_keys.items()}
     known = ", ".join(dict.fromkeys(classes))
-    problems = [
+    return [
         f"{path}.class: no request class is called `{name}` (known: {known})."
         for path, name in named.items()
         if name is not None and name not in classes
     ]
-    owners: dict[str, str] = {}
-    for name, entry in api_keys.items():
-        if (owner := owners.setdefault(entry.key, name)) != name:
-            problems.append(
-                f"server.api_keys.{name}.key: `{owner}` has the same key; give each its own."
-            )
-    return problems
 
 
 _PROFILE = "`coterie profile --config FILE`"

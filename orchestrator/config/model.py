@@ -12,6 +12,7 @@ from experts.spec import ExpertSpec, HostedSpec
 from orchestrator.config.anchoring import SQLITE, anchor_paths
 from orchestrator.config.batches_section import BatchesConfig
 from orchestrator.config.checks import between_keys, share_models, vectors_of
+from orchestrator.config.keys.section import ApiKey
 from orchestrator.config.sections import (
     BATCH_CLASS,
     DEFAULT_CLASS,
@@ -22,7 +23,7 @@ from orchestrator.config.sections import (
     RequestClass,
     Section,
 )
-from orchestrator.config.server_section import ApiKey, FeedbackConfig, ServerConfig
+from orchestrator.config.server_section import FeedbackConfig, ServerConfig
 from orchestrator.config.slots_section import RayConfig, SlotsConfig
 from orchestrator.config.telemetry.section import MetricsConfig, TracesConfig
 from orchestrator.config.yaml_tree import (

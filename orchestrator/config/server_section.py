@@ -5,30 +5,11 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from orchestrator.config.sections import DEFAULT_CLASS, Name, Section
+from orchestrator.config.keys.limits_section import AdminConfig, LimitsConfig
+from orchestrator.config.keys.section import ApiKey
+from orchestrator.config.sections import Name, Section
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
-
-
-class ApiKey(Section):
-    """A key that clients may use."""
-
-    key: str = Field(description="The key itself, usually ${env:NAME}.", repr=False)
-    request_class: str = Field(
-        DEFAULT_CLASS,
-        alias="class",
-        description="The class, from `classes`, of requests that choose none.",
-    )
-    admin: bool = Field(
-        False, description="Whether the key may also change the service: reload its routers."
-    )
-
-    @field_validator("key")
-    @classmethod
-    def _fits_a_header(cls, value: str) -> str:
-        if not re.fullmatch(r"[!-~]+", value):
-            raise ValueError("must be one or more visible ASCII characters without spaces")
-        return value
 
 
 class CorsConfig(Section):
@@ -132,8 +113,15 @@ class ServerConfig(Section):
     )
     api_keys: dict[Name, ApiKey] = Field(
         default_factory=dict,
-        description="The API keys, by the name of their owner; where there are any, every request"
-        " needs one. Without any, only clients on this machine may reload routers.",
+        description="The API keys, by the name of their owner, beside those that `coterie key"
+        " create` has put into the store; where there are any, every request needs one. Without"
+        " any, only clients on this machine may change the service.",
+    )
+    limits: LimitsConfig = Field(LimitsConfig(), description="How the limits of API keys are kept.")
+    admin: AdminConfig | None = Field(
+        None,
+        description="A listener of its own for what changes the service (reloading routers, keys);"
+        " the public one then answers 404 for it. null: there is one listener for all.",
     )
 
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import cache, partial
 
-from experts.errors import RequestError
+from experts.errors import RequestError, UnknownModel
 from experts.fused.roles import fused
 from experts.openai_format import OpenAIFormat
 from experts.types import EMBEDDINGS
@@ -154,6 +154,16 @@ class Pipeline:
         content = abstention(context.request, context.model, action.message)
         kind = OpenAIFormat(context.request, context.model).content_type
         return StartedAnswer(kind, content, no_bytes(), AsyncExitStack())
+
+    def knows(self, model: str) -> bool:
+        """Whether something answers under that name."""
+        if model in self._embedding:
+            return True
+        try:
+            self._compositions.find(model)
+        except UnknownModel:
+            return False
+        return True
 
     def replace(self, name: str, router: Router) -> None:
         """Let another router decide from now on; what waits is still decided by the old one."""

@@ -19,8 +19,11 @@ from orchestrator.server.classes import BATCH_PATH
 from orchestrator.server.context import Context, request_id_of
 from orchestrator.server.errors import body_of, envelope, headers_of, status_of
 from orchestrator.server.gates.access import AccessGate
+from orchestrator.server.gates.admin import AdminGate
 from orchestrator.server.gates.anthropic import AnthropicGate
 from orchestrator.server.gates.in_flight import InFlightGate
+from orchestrator.server.keys import routes as key_routes
+from orchestrator.server.keys.metering import MeterGate
 from orchestrator.server.messages import routes as messages_routes
 from orchestrator.server.openapi.document import Documents
 from orchestrator.server.responses import routes as responses_routes
@@ -43,11 +46,11 @@ def make_app(context: Context) -> FastAPI:
         redirect_slashes=False,  # The access gate leaves them out.
     )
     app.state.context = context
-    app.state.documents = Documents(app.routes, context.config)
+    app.state.documents = Documents(app.routes, context.config, lambda: context.keys.locks)
     context.metrics.watch(context.pool.snapshot)
     for module in (*_MODELS, expert_routes):
         app.include_router(module.tokens_router)
-    for module in (service_routes, *_MODELS, expert_routes):
+    for module in (service_routes, key_routes, *_MODELS, expert_routes):
         app.include_router(module.router)
     if context.batching is not None:
         app.include_router(batch_routes.router)
@@ -57,15 +60,17 @@ def make_app(context: Context) -> FastAPI:
     for route in app.routes:
         if isinstance(route, APIRoute) and "GET" in route.methods:
             route.methods.add("HEAD")  # RFC 9110, 9.1: FastAPI leaves it out.
-    # Inside the key gate, which is added later: a request without a key takes no place.
+    # Inside the key gates, which are added later: a request without a key takes no place.
     app.add_middleware(
         InFlightGate,
         metrics=context.metrics,
         drain=context.drain,
         at_most=context.config.server.max_in_flight,
     )
-    if api_keys := context.config.server.api_keys:
-        app.add_middleware(KeyGate, api_keys=api_keys)
+    app.add_middleware(MeterGate, config=context.config)
+    app.add_middleware(KeyGate, keys=context.keys)
+    if context.config.server.admin is not None:
+        app.add_middleware(AdminGate)
     app.add_middleware(AccessGate, metrics=context.metrics)
     app.add_middleware(AnthropicGate)
     if origins := context.config.server.cors.origins:

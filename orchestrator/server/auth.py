@@ -1,9 +1,6 @@
 """API keys: who may use the service, who may change it, and with which request class."""
 
-import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from ipaddress import ip_address
 
 from starlette.requests import Request as HttpRequest
@@ -11,7 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from experts.errors import AdminOnly
-from orchestrator.config.model import ApiKey, Config
+from orchestrator.keys.ring import KeyEntry, KeyRing
 from orchestrator.server.context import request_id_of
 from orchestrator.server.errors import envelope
 
@@ -19,70 +16,89 @@ GUARDED = ("/v1", "/batch", "/e", "/coterie")
 """Everything under these paths needs a key; health, readiness, version and metrics do not."""
 
 CALLER = "coterie.caller"
-"""Where the ASGI scope holds whose key a request has; nothing where no keys are configured."""
+"""Where the ASGI scope holds whose key a request has; nothing where there are no keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Whose key a request has."""
 
-    name: str
-    request_class: str
-    admin: bool
+    entry: KeyEntry
+
+    @property
+    def name(self) -> str:
+        """Of the key's owner."""
+        return self.entry.name
+
+    @property
+    def request_class(self) -> str:
+        """Of requests that choose none."""
+        return self.entry.terms.request_class
+
+    @property
+    def admin(self) -> bool:
+        """Whether the key may change the service."""
+        return self.entry.terms.admin
 
 
 class KeyGate:
     """Lets requests with a known key pass, and notes in the scope whose key it is."""
 
-    def __init__(self, app: ASGIApp, api_keys: Mapping[str, ApiKey]) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
         self._app = app
-        # Digests have one length, and no traceback can show what was never kept.
-        self._callers = [
-            (_digest(entry.key.encode()), Caller(name, entry.request_class, entry.admin))
-            for name, entry in api_keys.items()
-        ]
+        self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # What OPTIONS tells, which methods there are, is no secret.
         asks = scope["type"] == "http" and scope["method"] != "OPTIONS"
-        if asks and is_guarded(scope["path"]):
-            scope[CALLER] = caller = self._caller(scope)
+        if asks and self._keys.locks and is_guarded(scope["path"]):
+            caller = self._caller(scope)
             if caller is None:
                 await _refusal(scope)(scope, receive, send)
                 return
+            scope[CALLER] = caller
         await self._app(scope, receive, send)
 
     def _caller(self, scope: Scope) -> Caller | None:
         given = next((v for name, v in scope["headers"] if name == b"authorization"), b"")
         scheme, _, key = given.partition(b" ")
-        digest = _digest(key.strip())
-        # All are compared, whichever it is: the time tells nothing.
-        found = [caller for own, caller in self._callers if hmac.compare_digest(own, digest)]
-        return found[0] if found and scheme.lower() == b"bearer" else None
+        found = self._keys.find(key.strip()) if scheme.lower() == b"bearer" else None
+        return Caller(found) if found is not None else None
 
 
 def caller_of(scope: Scope) -> Caller | None:
-    """Whose key a request has; None where no keys are configured."""
+    """Whose key a request has; None where there are no keys."""
     caller: Caller | None = scope.get(CALLER)
     return caller
 
 
-def require_admin(config: Config, scope: Scope) -> None:
+def require_admin(keys: KeyRing, scope: Scope) -> None:
     """Raise AdminOnly unless the request may change the service.
 
     With API keys it needs one with `admin: true`; without any, it must come from this machine.
     """
-    if config.server.api_keys:
+    if keys.locks:
         caller = caller_of(scope)
         if caller is None or not caller.admin:
             raise AdminOnly(
                 "This call changes the service and needs an administrator's API key.",
-                hint="Give one of server.api_keys `admin: true`, and use that key.",
+                hint="Give one of server.api_keys `admin: true`, or make one with `coterie key"
+                " create --admin`, and use that key.",
             )
     elif not _is_local(scope.get("client")):
         raise AdminOnly(
             "This call changes the service and is accepted from its own machine only.",
             hint="Call it there, or configure server.api_keys with an `admin: true`.",
+        )
+
+
+def require_unrestricted(scope: Scope) -> None:
+    """Raise AdminOnly for a key that may ask some models only: others are shown here."""
+    caller = caller_of(scope)
+    if caller is not None and caller.entry.terms.models is not None:
+        raise AdminOnly(
+            "This page shows models that this key may not ask.",
+            hint="Use a key without `models`.",
         )
 
 
@@ -96,12 +112,8 @@ def _is_local(client: tuple[str, int] | None) -> bool:
 
 
 def is_guarded(path: str) -> bool:
-    """Whether a path needs a key where keys are configured."""
+    """Whether a path needs a key where there are keys."""
     return any(path == prefix or path.startswith(f"{prefix}/") for prefix in GUARDED)
-
-
-def _digest(key: bytes) -> bytes:
-    return sha256(key).digest()
 
 
 def _refusal(scope: Scope) -> JSONResponse:

@@ -11,8 +11,10 @@ from starlette.types import Scope
 from experts.errors import BodyTooLarge
 from orchestrator.batch.runner import Batching
 from orchestrator.config.model import Config
+from orchestrator.keys.ring import KeyRing
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.identity import Identity, read_identity, with_span
+from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.bodies.feedback import MAX_REQUEST_ID
 from orchestrator.server.drain import Drain
@@ -34,6 +36,7 @@ class Context:
     pipeline: Pipeline
     make_router: Callable[[str], Router]
     """Builds a router of the configuration anew; blocks for seconds. Raises ConfigError."""
+    keys: KeyRing
     telemetry: Telemetry = field(default_factory=Telemetry)
     """Among other things, what gets the trace of every request."""
     drain: Drain = field(default_factory=Drain)
@@ -73,9 +76,15 @@ def identity_of(http: HttpRequest, sample: float | None) -> Identity | None:
     return told if sample is None else with_span(told, sample)
 
 
-def mark_traced(scope: Scope) -> None:
+def mark_traced(scope: Scope, trace: Trace) -> None:
     """Note that the sinks get the trace of this request, which has its access line from them."""
-    scope[_TRACED] = True
+    scope[_TRACED] = trace
+
+
+def trace_of(scope: Scope) -> Trace | None:
+    """The trace of this request, if the sinks get one."""
+    trace: Trace | None = scope.get(_TRACED)
+    return trace
 
 
 def is_traced(scope: Scope) -> bool:

@@ -18,6 +18,8 @@ from experts.errors import (
     ExpertTimeout,
     ExpertUnavailable,
     InUse,
+    LimitReached,
+    NameTaken,
     RequestError,
     RoutingError,
     ServiceStopping,
@@ -37,9 +39,11 @@ _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
     (UnknownModel, 404),
     (UnknownObject, 404),
     (InUse, 409),
+    (NameTaken, 409),
     (BodyTooLarge, 413),
     (UnknownEncoding, 415),
     (TooManyRequests, 429),
+    (LimitReached, 429),
     (RequestError, 400),
     (ExpertOverloaded, 429),
     (ExpertTimeout, 504),
@@ -84,6 +88,10 @@ def headers_of(error: CoterieError, request_id: str) -> dict[str, str]:
     if wait_s is not None and told_s is not None:
         wait_s = min(max(told_s, 1), MAX_RETRY_AFTER_S)
     headers = {"x-request-id": request_id}
+    if isinstance(error, LimitReached):
+        wait_s = max(1, error.retry_after_s)  # Of a minute, or until the day ends.
+        if not error.retryable:
+            headers["x-should-retry"] = "false"  # OpenAI's own clients obey it.
     if isinstance(error, UnknownEncoding):
         headers["accept-encoding"] = ACCEPTED  # RFC 9110, 15.5.16.
     return headers if wait_s is None else headers | {"retry-after": str(math.ceil(wait_s))}
@@ -96,9 +104,10 @@ def envelope(
     code: str | None,
     param: str | None = None,
     source: str = "coterie",
+    kind: str | None = None,
 ) -> ErrorBody:
     """OpenAI's error body; `source` tells whose error it is."""
-    kind = _KINDS.get(status, "invalid_request_error" if status < 500 else "server_error")
+    kind = kind or _KINDS.get(status, "invalid_request_error" if status < 500 else "server_error")
     error: Error = {
         "message": message,
         "type": kind,
@@ -123,7 +132,15 @@ def body_of(error: CoterieError) -> ErrorBody:
             source=error.expert,
         )
     source = error.expert if isinstance(error, ExpertError) else "coterie"
-    return envelope(str(error), status, code=error.code, param=error.param, source=source)
+    kind = _limit_kind(error) if isinstance(error, LimitReached) else None
+    return envelope(
+        str(error), status, code=error.code, param=error.param, source=source, kind=kind
+    )
+
+
+def _limit_kind(error: LimitReached) -> str:
+    """OpenAI's `type`: which limit of a minute it is, or that the account is exhausted."""
+    return error.code if error.quota else error.kind
 
 
 def _refusal_code(error: ExpertRefused) -> str:

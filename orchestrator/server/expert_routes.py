@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from experts.engine import HasEndpoints, Reply
 from experts.errors import ExpertRefused, RequestError, UnknownModel
 from experts.upstream.refusals import refusal
+from orchestrator.request.context import NO_OPTIONS
 from orchestrator.server.bodies.answers import ModelList, Status
 from orchestrator.server.bodies.numbers import with_whole_numbers
 from orchestrator.server.bodies.objects import parse_object, said
@@ -19,6 +20,8 @@ from orchestrator.server.bodies.tokenizer import DetokenizeBody, TokenizeBody
 from orchestrator.server.classes import class_of
 from orchestrator.server.context import Context, context_of, read_body, request_id_of
 from orchestrator.server.direct import DirectRoute
+from orchestrator.server.keys.access import entry_of, require_model, visible
+from orchestrator.server.keys.admission import admit
 from orchestrator.server.openai_routes import model_cards, relay
 from orchestrator.server.openapi import endpoints
 from orchestrator.server.openapi.document import Documents
@@ -117,11 +120,12 @@ async def readiness(http: HttpRequest, expert: str) -> Response:
 
 
 def _known(http: HttpRequest, expert: str) -> Context:
-    context = context_of(http)
+    context, entry = context_of(http), entry_of(http.scope)
+    require_model(entry, context.pipeline, expert, NO_OPTIONS)
     if expert not in context.config.experts:
         raise UnknownModel(
             f"There is no expert `{expert}`.",
-            hint=f"Experts: {', '.join(context.config.experts)}.",
+            hint=f"Experts: {', '.join(visible(entry, context.config.experts))}.",
             param="expert",
         )
     return context
@@ -135,6 +139,7 @@ async def _pass_on(
     raw = await read_body(http, context.config.server.max_body_mb)
     body = _body(raw, kind) if kind is not None else None
     request_class = class_of(context.config, http.scope, None, expert)
+    await admit(http.scope, context.config, expert, None)
     with await context.pool.lease(expert, request_class) as lease:
         if not isinstance(lease.engine, HasEndpoints):
             raise RequestError(f"Expert {expert} has no server that offers /{path}.")

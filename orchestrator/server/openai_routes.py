@@ -25,6 +25,8 @@ from orchestrator.server.context import (
 )
 from orchestrator.server.dialects.base import Dialect
 from orchestrator.server.direct import DirectRoute
+from orchestrator.server.keys.access import entry_of, require_model, unknown, visible
+from orchestrator.server.keys.admission import admit
 from orchestrator.server.openapi import endpoints
 from orchestrator.server.relay import Relay
 from orchestrator.server.schemas import parse
@@ -65,18 +67,27 @@ async def relay(http: HttpRequest, operation: Operation, expert: str | None = No
 async def relayed(
     http: HttpRequest, asked: RequestContext, dialect: Dialect | None = None
 ) -> Relay:
-    """Hand a request over to the pipeline; `dialect` words the answer, by default as OpenAI."""
-    return Relay(context_of(http), asked, dialect)
+    """Hand a request over to the pipeline; `dialect` words the answer, by default as OpenAI.
+
+    Raises LimitReached where the caller's key has not enough left for it.
+    """
+    context = context_of(http)
+    await admit(http.scope, context.config, asked.model, asked.request)
+    return Relay(context, asked, dialect)
 
 
 def asked_of(
     http: HttpRequest, request: Request, model: str, extension: Extension
 ) -> RequestContext:
-    """The request with what is known of it beside its body: its class, and whose it is."""
+    """The request with what is known of it beside its body: its class, and whose it is.
+
+    Raises UnknownModel for a model that the caller's key may not ask.
+    """
     context = context_of(http)
     request_class = class_of(context.config, http.scope, extension.request_class, model)
-    caller = caller_of(http.scope)
+    caller, options = caller_of(http.scope), extension.options
     key_name = caller.name if caller is not None else None
+    require_model(entry_of(http.scope), context.pipeline, model, options)
     identity = identity_of(http, context.telemetry.sample)
     if identity is not None:
         CURRENT.set(Current(request.id, identity.trace_id))
@@ -84,7 +95,7 @@ def asked_of(
         request,
         model,
         request_class,
-        extension.options,
+        options,
         key_name,
         identity=identity,
         route=http.scope["route"].path_format,
@@ -94,16 +105,24 @@ def asked_of(
 @router.get("/v1/models", openapi_extra=endpoints.MODELS)
 async def models(http: HttpRequest) -> ModelList:
     """Every expert, every composition, and the embedding model."""
-    return {"object": "list", "data": model_cards(context_of(http))}
+    return {"object": "list", "data": _cards(http)}
 
 
 @router.get("/v1/models/{model:path}", openapi_extra=endpoints.ONE_MODEL)
 async def model(http: HttpRequest, model: str) -> ModelCard:
     """One of them."""
-    for card in model_cards(context_of(http)):
+    for card in _cards(http):
         if card["id"] == model:
             return card
+    if (entry := entry_of(http.scope)) is not None and entry.terms.models is not None:
+        raise unknown(model)
     raise UnknownModel(f"The model `{model}` does not exist.", param="model")
+
+
+def _cards(http: HttpRequest) -> list[ModelCard]:
+    """Those that exist for the caller."""
+    cards = {card["id"]: card for card in model_cards(context_of(http))}
+    return [cards[name] for name in visible(entry_of(http.scope), cards)]
 
 
 def model_cards(context: Context) -> list[ModelCard]:

@@ -52,7 +52,7 @@ class Relay(Response):
         work = asyncio.current_task()
         assert work is not None
         watch = asyncio.create_task(self._cancel_when_gone(receive, work))
-        mark_traced(scope)
+        mark_traced(scope, self._trace)
 
         async def sender(message: Message) -> None:
             if message["type"] == "http.response.body" and not message.get("more_body"):

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from experts.errors import ConfigError, RequestError, UnknownModel
 from orchestrator.request.feedback import FeedbackTaken
-from orchestrator.server.auth import caller_of, require_admin
+from orchestrator.server.auth import caller_of, require_admin, require_unrestricted
 from orchestrator.server.bodies.answers import Reloaded, Status, Version
 from orchestrator.server.bodies.feedback import FeedbackBody
 from orchestrator.server.context import context_of, read_body
@@ -52,6 +52,7 @@ async def version() -> Version:
 @router.get("/coterie/pool", openapi_extra=endpoints.POOL)
 async def pool(http: HttpRequest) -> dict[str, Any]:
     """Slots with their memory and residents, loads per engine, queue lengths."""
+    require_unrestricted(http.scope)
     context = context_of(http)
     await context.pool.refresh()
     return context.pool.snapshot()
@@ -83,7 +84,7 @@ async def request(http: HttpRequest, request_id: str) -> Response:
 async def reload(http: HttpRequest, name: str) -> Reloaded:
     """Build a router anew, from its artifact or its outcome table, and let it decide at once."""
     context = context_of(http)
-    require_admin(context.config, http.scope)
+    require_admin(context.keys, http.scope)
     if name not in context.config.routers:
         known = ", ".join(context.config.routers) or "none"
         raise UnknownModel(f"There is no router `{name}` (known: {known}).", param="name")
@@ -99,6 +100,7 @@ async def reload(http: HttpRequest, name: str) -> Reloaded:
 @router.get("/coterie/learned", openapi_extra=endpoints.LEARNED)
 async def learned(http: HttpRequest) -> dict[str, Any]:
     """The weights of the policies of each composition that learns."""
+    require_unrestricted(http.scope)
     return context_of(http).pipeline.feedback.weights()
 
 

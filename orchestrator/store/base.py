@@ -1,8 +1,10 @@
 """The protocol of a store: small JSON values by key, and logs of numbered records."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
+
+from orchestrator.store.draws import Draw, Drawn
 
 Update = Callable[[Any], Any]
 """From a value to the one to keep, each None for none. Pure: it may be called twice."""
@@ -51,6 +53,13 @@ class Store(Protocol):
 
         At most `limit` of them, and only those that come after the key `after`, which begins so
         and need not be there. Nothing else is read.
+        """
+        ...
+
+    async def draw(self, draws: Sequence[Draw]) -> list[Drawn]:
+        """Draw from counters, all in one step; counters that nobody knows begin at 0.
+
+        A counter may be lost with what a store loses: it begins anew then, and nothing is raised.
         """
         ...
 

@@ -2,10 +2,12 @@
 
 import json
 import operator
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.store.base import Update, written
+from orchestrator.store.draws import SWEPT_EVERY_S, Draw, Drawn, drawn
 from orchestrator.store.sqlite_store import SqliteStore
 
 
@@ -15,6 +17,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self._values: dict[str, str] = {}
         self._logs = SqliteStore(None)
+        self._counters: dict[str, tuple[int, float]] = {}
+        self._swept = time.time()
 
     @property
     def forgotten(self) -> int:
@@ -46,6 +50,19 @@ class MemoryStore:
         left = keys if after is None else (key for key in keys if follows(key, after))
         found = sorted(left, reverse=newest)[:limit]
         return [(key, json.loads(self._values[key])) for key in found]
+
+    async def draw(self, draws: Sequence[Draw]) -> list[Drawn]:
+        now = time.time()
+        if now >= self._swept + SWEPT_EVERY_S:
+            self._swept = now
+            kept = {name: entry for name, entry in self._counters.items() if entry[1] > now}
+            self._counters = kept
+        found: list[Drawn] = []
+        for one in draws:
+            total, until = self._counters.get(one.counter, (0, now))
+            found.append(drawn(total if until > now else 0, one))
+            self._counters[one.counter] = (found[-1].total, now + one.keep_s)
+        return found
 
     async def add(self, log: str, records: Mapping[int, bytes]) -> int:
         return await self._logs.add(log, records)

@@ -53,3 +53,23 @@ local added = 0
 for i = 2, #ARGV, 2 do added = added + redis.call('HSETNX', KEYS[2], ARGV[i], ARGV[i + 1]) end
 return {{count, added}}
 """
+
+# KEYS: the counters. ARGV: for each of them what is owed, the least, the most, the limit, and the
+# seconds for which it is kept. Not counted as a writing: a counter that is lost begins anew.
+DRAW = """
+local found = {}
+for i = 1, #KEYS do
+  local at = 5 * (i - 1)
+  local total = tonumber(redis.call('GET', KEYS[i]) or '0') + tonumber(ARGV[at + 1])
+  local least, most = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  if total < 0 then total = 0 end
+  local left = tonumber(ARGV[at + 4]) - total
+  local granted = 0
+  if least > 0 and least <= left then granted = math.min(most, left) end
+  total = total + granted
+  redis.call('SET', KEYS[i], string.format('%.0f', total), 'EX', ARGV[at + 5])
+  found[2 * i - 1] = granted
+  found[2 * i] = total
+end
+return found
+"""

@@ -3,13 +3,14 @@
 import json
 import logging
 import uuid
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
 from experts.errors import StoreError
 from orchestrator.store import redis_scripts
 from orchestrator.store.base import Update, written
+from orchestrator.store.draws import Draw, Drawn
 from orchestrator.store.urls import HIDDEN, addresses_of, secrets_of, with_one_host
 
 LOGGER = logging.getLogger("coterie.store")
@@ -18,6 +19,7 @@ KEYS = f"{PREFIX}keys"
 """A sorted set of all keys that have values: asking Redis for keys by prefix reads all it has."""
 LOGS = f"{PREFIX}log:"
 COUNTS = f"{PREFIX}writes:"
+COUNTERS = f"{PREFIX}counter:"
 CONNECT_TIMEOUT_S = 5.0
 CALL_TIMEOUT_S = 2.0
 MOST_CONNECTIONS = 16
@@ -59,6 +61,7 @@ class RedisStore:
         self._put = self._redis.register_script(redis_scripts.PUT)
         self._change = self._redis.register_script(redis_scripts.CHANGE)
         self._add = self._redis.register_script(redis_scripts.ADD)
+        self._draw = self._redis.register_script(redis_scripts.DRAW)
         self._secrets = secrets_of(url)
         self._count_key = COUNTS + uuid.uuid4().hex
         self._acknowledged = 0
@@ -106,6 +109,13 @@ class RedisStore:
             raw = await self._answer(self._redis.mget([PREFIX + key for key in some]))
             values += [(k, _parsed(k, r)) for k, r in zip(some, raw, strict=True) if r is not None]
         return values
+
+    async def draw(self, draws: Sequence[Draw]) -> list[Drawn]:
+        keys = [COUNTERS + one.counter for one in draws]
+        args = [(one.owed, one.least, one.most, one.limit, one.keep_s) for one in draws]
+        made = self._draw(keys=keys, args=[number for five in args for number in five])
+        told = iter(await self._answer(made))
+        return [Drawn(granted, total) for granted, total in zip(told, told, strict=True)]
 
     async def add(self, log: str, records: Mapping[int, bytes]) -> int:
         pairs = [part for pair in records.items() for part in pair]

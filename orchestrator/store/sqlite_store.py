@@ -3,7 +3,8 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 
 from experts.errors import StoreError
 from orchestrator.store.base import Update, written
+from orchestrator.store.draws import SWEPT_EVERY_S, Draw, Drawn, drawn
 
 BUSY_TIMEOUT_S = 10.0
 """Longest wait for another process that writes to the same file."""
@@ -19,10 +21,15 @@ CREATE TABLE IF NOT EXISTS "values" (key TEXT PRIMARY KEY, value TEXT NOT NULL) 
 CREATE TABLE IF NOT EXISTS records (
     log TEXT NOT NULL, number INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (log, number)
 );
+CREATE TABLE IF NOT EXISTS counters (
+    counter TEXT PRIMARY KEY, total INTEGER NOT NULL, until REAL NOT NULL
+) WITHOUT ROWID;
 """
 REPLACE = 'INSERT OR REPLACE INTO "values" VALUES (?, ?)'
 ADD = "INSERT OR IGNORE INTO records VALUES (?, ?, ?)"
 ITEMS = 'SELECT key, value FROM "values" WHERE key >= ? AND key < ? AND key IS NOT ? ORDER BY key '
+COUNTED = "SELECT total FROM counters WHERE counter = ? AND until > ?"
+COUNT = "INSERT OR REPLACE INTO counters VALUES (?, ?, ?)"
 Found = TypeVar("Found")
 
 
@@ -56,6 +63,7 @@ class SqliteStore:
         self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, "store")
         self._closed = False
+        self._swept = 0.0
 
     @property
     def forgotten(self) -> int:
@@ -89,6 +97,9 @@ class SqliteStore:
         query = ITEMS + ("DESC LIMIT ?" if newest else "LIMIT ?")
         rows = await self._run(lambda: self._open().execute(query, known).fetchall())
         return [(key, self._parsed(key, raw)) for key, raw in rows]
+
+    async def draw(self, draws: Sequence[Draw]) -> list[Drawn]:
+        return await self._run(lambda: self._drawn(draws))
 
     async def add(self, log: str, records: Mapping[int, bytes]) -> int:
         rows = [(log, number, record) for number, record in records.items()]
@@ -192,6 +203,18 @@ class SqliteStore:
     def _added(self, rows: list[tuple[str, int, bytes]]) -> int:
         with self._transaction() as opened:
             return opened.executemany(ADD, rows).rowcount
+
+    def _drawn(self, draws: Sequence[Draw]) -> list[Drawn]:
+        now, found = time.time(), list[Drawn]()
+        with self._transaction() as opened:
+            if now >= self._swept + SWEPT_EVERY_S:
+                self._swept = now
+                opened.execute("DELETE FROM counters WHERE until <= ?", (now,))
+            for one in draws:
+                row = opened.execute(COUNTED, (one.counter, now)).fetchone()
+                found.append(drawn(row[0] if row else 0, one))
+                opened.execute(COUNT, (one.counter, found[-1].total, now + one.keep_s))
+        return found
 
     def _dropped(self, log: str) -> None:
         with self._transaction() as opened:

@@ -15,8 +15,8 @@ from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from orchestrator import service
 from orchestrator.config.model import Config
+from orchestrator.server.wire.listening import Listener
 from orchestrator.service import (
-    _bind,
     _make_routers,
     _warn,
     refuse_shadowing_folder,
@@ -55,7 +55,7 @@ async def test_a_router_that_cannot_be_built_frees_the_port(
     broken = config.model_copy(update={"routers": {"k": router}})
     with pytest.raises(ConfigError, match=r"none\.parquet"):
         await start_service(broken, on_event=lambda event: None, port=unused_port)
-    _bind("127.0.0.1", unused_port).close()
+    Listener("127.0.0.1", unused_port, "port").close()
 
 
 class CountedStore(MemoryStore):
@@ -107,7 +107,7 @@ async def test_a_store_that_is_not_there_frees_the_port(config: Config, unused_p
         port = free.getsockname()[1]
     with pytest.raises(ServiceError, match="is not reachable"):
         await start_service(lost, on_event=lambda event: None, port=port)
-    _bind("127.0.0.1", port).close()
+    Listener("127.0.0.1", port, "port").close()
 
 
 async def test_the_bounds_of_the_configuration_reach_what_they_bound(
@@ -134,30 +134,6 @@ async def test_the_bounds_of_the_configuration_reach_what_they_bound(
 def unused_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
-
-
-def test_a_port_on_which_somebody_listens_is_refused() -> None:
-    with (
-        socket.create_server(("127.0.0.1", 0)) as taken,
-        pytest.raises(ServiceError, match="Address already in use"),
-    ):
-        _bind("127.0.0.1", taken.getsockname()[1]).close()
-
-
-def test_a_port_that_another_service_has_bound_is_refused_before_it_listens() -> None:
-    with (
-        _bind("127.0.0.1", 0) as first,
-        pytest.raises(ServiceError, match="Address already in use"),
-    ):
-        _bind("127.0.0.1", first.getsockname()[1]).close()
-
-
-@pytest.mark.parametrize(
-    "host", ["no such host", "256.0.0.1", "ü" * 70], ids=["words", "number", "long"]
-)
-def test_a_host_that_does_not_exist_is_refused(host: str) -> None:
-    with pytest.raises(ServiceError, match="Cannot listen on"):
-        _bind(host, 0)
 
 
 def test_our_own_folder_hides_nothing() -> None:

@@ -15,12 +15,15 @@ from scripted_slot import PATIENCE_S, ScriptedSlot
 
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
+from orchestrator.keys.counters import Counters
+from orchestrator.keys.ring import KeyRing
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
 from orchestrator.server.telemetry.telemetry import start_telemetry
 from orchestrator.server.wire.protocol import LISTENER
+from orchestrator.store.memory_store import MemoryStore
 from routers.base import Router
 
 
@@ -58,7 +61,9 @@ class Gateway:
         self._held = AsyncExitStack()
         telemetry = start_telemetry(config, self._held)
         telemetry.watch_slots(config, self.pool.slot_addresses, self.client)
-        self.context = Context(config, self.pool, self.pipeline, make_router, telemetry)
+        self.counters = Counters(MemoryStore(), config.server.limits)
+        keys = KeyRing(config.server, self.counters)
+        self.context = Context(config, self.pool, self.pipeline, make_router, keys, telemetry)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = "http://{}:{}".format(*self._listener.getsockname())
         # Tests read the logs.

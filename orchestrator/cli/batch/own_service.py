@@ -23,7 +23,8 @@ async def started(settings: Config, file: Path, store: Path, stack: AsyncExitSta
     from orchestrator.service import start_service  # noqa: PLC0415
 
     lasting, own_store = with_store(settings, file).store, f"sqlite:{store}"
-    server = settings.server.model_copy(update={"api_keys": {}, "host": "127.0.0.1"})
+    alone: dict[str, object] = {"api_keys": {}, "admin": None, "host": "127.0.0.1"}
+    server = settings.server.model_copy(update=alone)
     slots = settings.slots.model_copy(update={"preload": False})
     own = settings.model_copy(update={"server": server, "slots": slots, "store": own_store})
     tell("starting")

@@ -15,6 +15,8 @@ from orchestrator.batch.desk import Answered, Prediction
 from orchestrator.batch.feeding import Room
 from orchestrator.batch.line import Line
 from orchestrator.config.model import BATCH_CLASS, Config
+from orchestrator.keys.charge import Charge
+from orchestrator.keys.ring import KeyRing
 from orchestrator.request.context import RequestContext
 from orchestrator.request.decider import Foreseen
 from orchestrator.request.pipeline import Pipeline
@@ -28,6 +30,8 @@ from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.bodies.embeddings import check_inputs
 from orchestrator.server.classes import check_class
 from orchestrator.server.errors import body_of, headers_of, status_of
+from orchestrator.server.keys.access import require_model
+from orchestrator.server.keys.admission import LineCharges
 from orchestrator.server.schemas import parse_inner
 
 LOGGER = logging.getLogger("coterie.server")
@@ -49,6 +53,7 @@ class BatchDesk:
         pool: ExpertPool,
         pipeline: Pipeline,
         sinks: Sequence[TraceSink],
+        keys: KeyRing,
         sample: float | None = None,
     ) -> None:
         """`sinks` get the traces of lines, as they get those of requests.
@@ -56,6 +61,8 @@ class BatchDesk:
         `sample` is the share of the lines that get spans; None where there are none.
         """
         self._sample = sample
+        self._keys = keys
+        self._charges = LineCharges(config, keys)
         self._config = config
         self._pool = pool
         self._pipeline = pipeline
@@ -67,6 +74,9 @@ class BatchDesk:
         request, model, extension = parse_inner(line.body, operation, request_id)
         if operation == EMBEDDINGS:
             check_inputs(request.body.get("input"), config.server.max_embedding_inputs)
+        if self._keys.is_revoked(owner):
+            raise RequestError(f"The API key `{owner}` of this batch was revoked.")
+        require_model(self._keys.named(owner), self._pipeline, model, extension.options)
         if extension.request_class is not None:
             check_class(config, extension.request_class)
         asked = extension.request_class or BATCH_CLASS
@@ -90,8 +100,11 @@ class BatchDesk:
         trace = Trace()
         identity = None if self._sample is None else with_span(None, self._sample)
         CURRENT.set(Current(context.id, None if identity is None else identity.trace_id))
-        context = replace(context, started=time.perf_counter(), identity=identity)
+        context = replace(context, identity=identity)
+        charge: Charge | None = None
         try:
+            charge = await self._charges.begin(context)
+            context = replace(context, started=time.perf_counter())
             async with await self._pipeline.answer(context, trace) as answer:
                 raw = answer.first + b"".join([piece async for piece in answer.rest])
             body = json.loads(raw)
@@ -104,6 +117,7 @@ class BatchDesk:
             trace.total_ms = 1000 * (time.perf_counter() - context.started)
             for sink in self._sinks:
                 sink.write(context, trace)
+            self._charges.end(charge, trace)
         body["coterie"] = extension(context, trace)
         # Without one of its members a panel may answer otherwise than it will when that is back.
         again_s = 0.0 if trace.missed else None

@@ -3,8 +3,7 @@
 import copy
 import inspect
 import re
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -30,7 +29,11 @@ SENT: Literal["serialization"] = "serialization"
 _ABOUT = "A pool of specialist language models behind OpenAI's API."
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _TEXT = {"type": "string"}
-_KEY: Tree = {"type": "http", "scheme": "bearer", "description": "A key of `server.api_keys`."}
+_KEY: Tree = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key of `server.api_keys`, or of the store.",
+}
 _ASKED_ID: Tree = {
     "name": "x-request-id",
     "in": "header",
@@ -48,13 +51,26 @@ _MADE_UP: Tree = {
 class Documents:
     """The document of a service, made of its routes when it is first asked for."""
 
-    def __init__(self, routes: Iterable[BaseRoute], config: Config) -> None:
+    def __init__(
+        self, routes: Iterable[BaseRoute], config: Config, locked: Callable[[], bool]
+    ) -> None:
+        """`locked` tells whether requests need a key, which they may from some day on."""
         self._routes = routes
         self._config = config
+        self._is_locked = locked
+        self._locked = False
+        self._made: dict[bool, Tree] = {}
 
-    @cached_property
+    @property
     def whole(self) -> Tree:
         """Every endpoint."""
+        locked = self._is_locked()
+        if locked not in self._made:
+            self._locked = locked
+            self._made[locked] = self._make()
+        return self._made[locked]
+
+    def _make(self) -> Tree:
         paths: Tree = {}
         for route in self._routes:
             if isinstance(route, APIRoute) and route.include_in_schema:
@@ -67,7 +83,7 @@ class Documents:
             "responses": all_errors(ErrorBody),
             "parameters": {"x-request-id": _ASKED_ID},
         }
-        if self._config.server.api_keys:
+        if self._locked:
             components["securitySchemes"] = {"key": _KEY}
         info = {"title": "Coterie", "version": version("coterie"), "description": _ABOUT}
         return {"openapi": OPENAPI, "info": info, "paths": paths, "components": components}
@@ -88,7 +104,7 @@ class Documents:
     def _operation(self, route: APIRoute) -> Tree:
         found: Tree = copy.deepcopy(route.openapi_extra or {})
         about = inspect.getdoc(route.endpoint) or ""
-        guarded = bool(self._config.server.api_keys) and is_guarded(route.path_format)
+        guarded = self._locked and is_guarded(route.path_format)
         if guarded:
             found["security"] = [{"key": []}]
             found["responses"]["401"] = _unauthorized(route)
@@ -111,7 +127,7 @@ class Documents:
     def _models(self) -> list[str]:
         """What may be asked; whoever reads the document has no key, where there are keys."""
         config = self._config
-        return [] if config.server.api_keys else [*config.compositions, *config.answering]
+        return [] if self._locked else [*config.compositions, *config.answering]
 
     def _named(self, schemas: Tree) -> Tree:
         """The schemas, with the models that there are."""

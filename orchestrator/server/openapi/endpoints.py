@@ -16,6 +16,7 @@ from orchestrator.server.bodies.batches import BatchBody
 from orchestrator.server.bodies.embeddings import EmbeddingsBody
 from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.bodies.feedback import FeedbackBody
+from orchestrator.server.bodies.keys import KeyBody, KeyList, KeyMade, KeyRevoked
 from orchestrator.server.bodies.operations import ChatBody, CompletionBody
 from orchestrator.server.bodies.sampling import Strict
 from orchestrator.server.bodies.tokenizer import DetokenizeBody, TokenizeBody
@@ -90,6 +91,7 @@ REQUESTS: tuple[type[Any], ...] = (
     FeedbackBody,
     TokenizeBody,
     DetokenizeBody,
+    KeyBody,
 )
 ANSWERS: tuple[type[Any], ...] = (
     said.ErrorBody,
@@ -115,6 +117,9 @@ ANSWERS: tuple[type[Any], ...] = (
     anthropic.TokenCount,
     said.Tokens,
     said.Detokenized,
+    KeyMade,
+    KeyList,
+    KeyRevoked,
 )
 
 _QUESTION = {"messages": [{"role": "user", "content": "What is 17 + 25?"}], "max_tokens": 64}
@@ -192,7 +197,7 @@ READINESS = answers(
     others={503: response("It is not ready.", json_of(said.Readiness))},
 )
 VERSION = answers("The version.", json_of(said.Version))
-POOL = answers("The pool.", json_of(said.PoolState))
+POOL = answers("The pool.", json_of(said.PoolState), (403, *READ))
 FEEDBACK = takes(FeedbackBody, {"request_id": "req-1", "score": 1}) | answers(
     "The score was taken.", json_of(FeedbackTaken), POSTED
 )
@@ -202,7 +207,13 @@ _WEIGHTS = {"type": "object", "additionalProperties": {"type": "number"}}
 LEARNED = answers(
     "Composition -> policy -> weight.",
     {JSON: {"schema": {"type": "object", "additionalProperties": _WEIGHTS}}},
+    (403, *READ),
 )
+NEW_KEY = takes(KeyBody, {"name": "team-a", "models": ["pool/*"], "tokens_per_day": 100000}) | (
+    answers("The key, told this once.", json_of(KeyMade), (403, 409, *POSTED))
+)
+KEYS = answers("The keys.", json_of(KeyList), (403, *READ, 503))
+KEY_REVOKED = answers("It is revoked.", json_of(KeyRevoked), (403, 404, 409, *READ, 503))
 METRICS = answers("The metrics.", {"text/plain": {"schema": {"type": "string"}}})
 DOCUMENT = answers("The document.", _OBJECT)
 PAGE = answers("A page to read.", {"text/html": {"schema": {"type": "string"}}})

@@ -36,7 +36,7 @@ HEAVY = {
     "torch", "ray", "vllm", "sklearn", "scipy", "numpy", "pyarrow", "transformers", "fastapi",
     "httpx", "yaml", "rich", "uvloop", "matplotlib", "asyncio", "pydantic",
 }  # fmt: skip
-GROUPS = ("", "router", "eval", "fuse", "outcomes", "expert", "cascade", "zoo")
+GROUPS = ("", "router", "eval", "fuse", "outcomes", "expert", "cascade", "zoo", "key")
 HELP = """
 import json, sys
 from evals.cli.main import main
@@ -110,6 +110,8 @@ ARGUMENTS = {
     ("fuse", "self-contrast"): ["--expert", "duo", "-t", "logic"],
     ("outcomes", "add"): ["f.jsonl", "--table", "t.parquet"], ("expert", "add"): ["f.yaml"],
     ("cascade", "fit"): ["pool/cascade"], ("compose",): ["run"],
+    ("key", "create"): ["ann", "--models", "far", "--tokens-per-day", "5", "--admin"],
+    ("key", "revoke"): ["ann"], ("key", "list"): [],
 }  # fmt: skip
 MODULES = (bench, cascade, compose, demo, evaluate, expert, fuse, outcomes, profile, simulation,
            service, report, router, router_map, runs)  # fmt: skip

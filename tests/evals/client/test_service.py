@@ -10,7 +10,7 @@ from evals.client.service import serving, without_routers
 async def test_it_asks_for_no_key_and_is_stopped_whatever_happens(
     started: Any, config: Any, progress: Any
 ) -> None:
-    settings = config(server={"api_keys": {"me": {"key": "sk-one"}}})
+    settings = config(server={"api_keys": {"me": {"key": "sk-one"}}, "admin": {"port": 1}})
 
     async def command() -> None:
         async with serving(settings, progress):
@@ -20,6 +20,7 @@ async def test_it_asks_for_no_key_and_is_stopped_whatever_happens(
     with pytest.raises(RuntimeError, match="in the middle"):
         await command()
     assert started[0].config.server.api_keys == {}
+    assert started[0].config.server.admin is None
     assert started[0].stopped
 
 

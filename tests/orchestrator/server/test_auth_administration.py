@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from experts.errors import AdminOnly
-from orchestrator.config.model import Config
+from orchestrator.config.server_section import ServerConfig
+from orchestrator.keys.counters import Counters
+from orchestrator.keys.ring import KeyRing
 from orchestrator.server.auth import CALLER, Caller, require_admin
+from orchestrator.store.memory_store import MemoryStore
 
 KEYS = {
     "boss": {"key": "sk-boss", "admin": True},
@@ -43,26 +46,28 @@ async def test_without_keys_this_machine_may(gateway: Any) -> None:
     assert (await gateway.http.post(RELOAD)).status_code == 200
 
 
-def _config(**server: Any) -> Config:
-    remote = {"type": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m"}
-    return Config.model_validate({"experts": {"far": remote}, "server": server})
+def _keys(**server: Any) -> KeyRing:
+    settings = ServerConfig.model_validate(server)
+    return KeyRing(settings, Counters(MemoryStore(), settings.limits))
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.3.2.1", "::1", "::ffff:127.0.0.1"])
 def test_loopback_addresses_are_this_machine(address: str) -> None:
-    require_admin(_config(), {"client": (address, 5)})
+    require_admin(_keys(), {"client": (address, 5)})
 
 
 @pytest.mark.parametrize("client", [("192.0.2.7", 5), ("::ffff:192.0.2.7", 5), ("socket", 0), None])
 def test_without_keys_other_machines_may_not(client: Any) -> None:
     with pytest.raises(AdminOnly, match="from its own machine only"):
-        require_admin(_config(), {"client": client})
+        require_admin(_keys(), {"client": client})
 
 
 def test_with_keys_this_machine_needs_one() -> None:
-    scope = {"client": ("127.0.0.1", 5), CALLER: Caller("client", "interactive", admin=False)}
+    keys = _keys(api_keys=KEYS)
+    client = keys.named("client")
+    assert client is not None
     with pytest.raises(AdminOnly, match="an administrator's API key"):
-        require_admin(_config(api_keys=KEYS), scope)
+        require_admin(keys, {"client": ("127.0.0.1", 5), CALLER: Caller(client)})
 
 
 async def test_only_the_key_that_asked_may_score_its_answer(guarded: Any) -> None:

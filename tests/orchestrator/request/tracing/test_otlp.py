@@ -124,7 +124,8 @@ async def test_a_line_of_a_batch_has_spans_of_its_own(serve: Any, upstream: Any)
     async with spans_store() as (spans, port):
         gateway = await _gateway(serve, upstream, f"http://127.0.0.1:{port}")
         config, sinks = gateway.context.config, (gateway.context.telemetry,)
-        desk = BatchDesk(config, gateway.pool, gateway.pipeline, sinks, sample=1.0)
+        keys = gateway.context.keys
+        desk = BatchDesk(config, gateway.pool, gateway.pipeline, sinks, keys, sample=1.0)
         body = {"messages": [{"role": "user", "content": "x"}]}
         request = Request("line-1", "chat/completions", body)
         answered = await desk.answer(RequestContext(request, "tiny", "batch", patient=True))

@@ -1,0 +1,1 @@
+"""`coterie key`: makes, lists and revokes API keys."""

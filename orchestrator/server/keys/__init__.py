@@ -1,0 +1,1 @@
+"""Keys over HTTP: what a request costs its key, and the routes that make and revoke keys."""

@@ -1,0 +1,57 @@
+"""The gate that tells a limited key what it has left, and charges what its request came to."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from orchestrator.config.model import Config
+from orchestrator.keys.estimate import LETTERS_PER_TOKEN
+from orchestrator.server.auth import caller_of
+from orchestrator.server.context import trace_of
+from orchestrator.server.keys.admission import ANSWERED, METERED, Metered, Prices, settle
+
+EVENT = b"data:"
+EVENT_STREAM = b"text/event-stream"
+
+
+class MeterGate:
+    """Inside the key gate, around everything that may refuse: every answer has the headers."""
+
+    def __init__(self, app: ASGIApp, config: Config) -> None:
+        self._app = app
+        self._prices = Prices(config)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller = caller_of(scope) if scope["type"] == "http" else None
+        if caller is None or not caller.entry.limiter.has_limits:
+            await self._app(scope, receive, send)
+            return
+        scope[METERED] = metered = Metered(caller.entry.limiter, self._prices)
+        streams = counts = False
+
+        async def counting(message: Message) -> None:
+            nonlocal streams, counts
+            if message["type"] == "http.response.start":
+                streams, counts = _is_stream(message), message["status"] == ANSWERED
+                message = _with_limits(message, metered)
+            elif counts and metered.charge is not None:
+                body = message.get("body", b"")
+                sent = body.count(EVENT) if streams else len(body) // LETTERS_PER_TOKEN
+                metered.charge.pieces += sent
+            await send(message)
+
+        try:
+            await self._app(scope, receive, counting)
+        finally:
+            metered.leave()
+            if metered.charge is not None:
+                settle(metered.charge, trace_of(scope), self._prices)
+
+
+def _is_stream(head: Message) -> bool:
+    kinds = (value for name, value in head["headers"] if name == b"content-type")
+    return next(kinds, b"").startswith(EVENT_STREAM)
+
+
+def _with_limits(head: Message, metered: Metered) -> Message:
+    told = metered.limiter.headers().items()
+    more = [(name.encode(), value.encode()) for name, value in told]
+    return {**head, "headers": [*head["headers"], *more]}
