@@ -180,8 +180,7 @@ async def start_service(
         make_router = partial(_make_router, config, encoder, embedder)
         for name in asking:
             made[name] = await asyncio.to_thread(make_router, name)
-        for name, router in made.items():
-            _warn(name, getattr(router, "warnings", ()), on_event)
+        _warn(made, on_event)
         feedback = Feedback(config, store)
         await feedback.start()
         pipeline = Pipeline(config, pool, made, feedback, encoder)
@@ -233,11 +232,12 @@ def _check_files(config: Config) -> None:
         raise ConfigError(" ".join(problems))
 
 
-def _warn(name: str, warnings: Sequence[str], on_event: Callable[[str], None]) -> None:
-    """All that a router warns of, in one line."""
-    prefix = f"routers.{name}: "
-    if warnings:
-        on_event(prefix + " ".join(warning.removeprefix(prefix) for warning in warnings))
+def _warn(routers: Mapping[str, Router], on_event: Callable[[str], None]) -> None:
+    """All that each router warns of, in one line."""
+    for name, router in routers.items():
+        prefix, warnings = f"routers.{name}: ", getattr(router, "warnings", ())
+        if warnings:
+            on_event(prefix + " ".join(warning.removeprefix(prefix) for warning in warnings))
 
 
 async def _ended(routers: "asyncio.Task[dict[str, Router]]") -> None:
