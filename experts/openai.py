@@ -58,6 +58,8 @@ class Endpoint:
     model: str
     api_key: str | None = None
     timeout_s: float = 600.0
+    traced: bool = False
+    """Whether it is told which trace a call belongs to."""
 
     def headers(self) -> dict[str, str]:
         """What every call carries."""
@@ -150,6 +152,8 @@ class OpenAIEngine:
             "x-request-id": request.id,
             ASKED_MODEL_HEADER: asked_model,
         }
+        if self.endpoint.traced:
+            headers |= request.trace_headers
         outgoing = httpx.Request(
             "POST",
             _url(self.endpoint.base_url, request.operation),

@@ -140,6 +140,11 @@ class OpenAISpec(ExpertSpecBase):
     timeout_s: float = Field(
         600.0, gt=0, description="Longest silence of the server that is waited out, in seconds."
     )
+    traced: bool = Field(
+        False,
+        description="Whether the server is told the trace that a request belongs to (`traceparent`"
+        " and `tracestate`).",
+    )
     task: Task = Field("generate", description=_TASK)
 
     @property

@@ -32,7 +32,8 @@ class Request:
 
     `keywords` name the skills that the question asks for, where an expert was asked to tell.
     `source` is the text that quotes are checked against, and `tests` are statements of Python that
-    hold for right code, where the client sent any.
+    hold for right code, where the client sent any. `trace_headers` tell a server, where it wants
+    that, which trace the call belongs to.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Request:
     keywords: tuple[str, ...] = ()
     source: str = ""
     tests: tuple[str, ...] = ()
+    trace_headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stream(self) -> bool:

@@ -36,7 +36,6 @@ from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.encoder import embedder_of
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
-from orchestrator.request.tracing.sinks import AccessLog, TraceFile, TraceSink
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.pool import ExpertPool
@@ -45,6 +44,7 @@ from orchestrator.server.app import make_app
 from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
+from orchestrator.server.telemetry.telemetry import start_telemetry
 from orchestrator.server.wire.listening import Listener
 from orchestrator.store.base import Store
 from orchestrator.store.opening import open_store
@@ -167,7 +167,7 @@ async def start_service(
         keys = await _begin_keys(config, store, stored_keys, undo)
         client = ExpertClient(config.server.max_connections)
         undo.push_async_callback(client.aclose)
-        sinks = _make_sinks(config, undo)
+        telemetry = start_telemetry(config, undo)
         encoder = shared_encoder()
         asking = [name for name, keys in config.routers.items() if _asks_expert(keys)]
         others = [name for name in config.routers if name not in asking]
@@ -180,13 +180,13 @@ async def start_service(
         make_router = partial(_make_router, config, encoder, embedder)
         for name in asking:
             made[name] = await asyncio.to_thread(make_router, name)
-        for name, router in made.items():
-            _warn(name, getattr(router, "warnings", ()), on_event)
+        _warn(made, on_event)
         feedback = Feedback(config, store)
         await feedback.start()
         pipeline = Pipeline(config, pool, made, feedback, encoder)
         equality.limit_children(config.server.max_answer_checks)
-        context = Context(config, pool, pipeline, make_router, keys, sinks=sinks)
+        context = Context(config, pool, pipeline, make_router, keys, telemetry)
+        telemetry.watch_slots(config, pool.slot_addresses, client)
         context = replace(context, batching=_begin_batching(context, store, undo))
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
@@ -211,10 +211,12 @@ async def _begin_keys(
 
 def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Batching:
     """Files and batches; those that an earlier service has left go on."""
-    sinks = (context.metrics, *context.sinks)
-    desk = BatchDesk(context.config, context.pool, context.pipeline, sinks, context.keys)
+    telemetry = context.telemetry
+    sinks, keys, sample = (telemetry,), context.keys, telemetry.sample
+    desk = BatchDesk(context.config, context.pool, context.pipeline, sinks, keys, sample)
     batching = batching_of(store, desk, context.config.batches)
     batching.runner.start()
+    telemetry.watch_batches(batching.runner.progress)
     undo.push_async_callback(batching.runner.stop)
     return batching
 
@@ -230,19 +232,12 @@ def _check_files(config: Config) -> None:
         raise ConfigError(" ".join(problems))
 
 
-def _warn(name: str, warnings: Sequence[str], on_event: Callable[[str], None]) -> None:
-    """All that a router warns of, in one line."""
-    prefix = f"routers.{name}: "
-    if warnings:
-        on_event(prefix + " ".join(warning.removeprefix(prefix) for warning in warnings))
-
-
-def _make_sinks(config: Config, undo: AsyncExitStack) -> tuple[TraceSink, ...]:
-    if config.traces.file is None:
-        return (AccessLog(),)
-    traces = TraceFile(config.traces.file, config.traces.sample)
-    undo.push_async_callback(asyncio.to_thread, traces.close)
-    return (AccessLog(), traces)
+def _warn(routers: Mapping[str, Router], on_event: Callable[[str], None]) -> None:
+    """All that each router warns of, in one line."""
+    for name, router in routers.items():
+        prefix, warnings = f"routers.{name}: ", getattr(router, "warnings", ())
+        if warnings:
+            on_event(prefix + " ".join(warning.removeprefix(prefix) for warning in warnings))
 
 
 async def _ended(routers: "asyncio.Task[dict[str, Router]]") -> None:
@@ -282,7 +277,9 @@ def _connect(config: Config, on_event: Callable[[str], None]) -> list[Slot]:
     on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
     models = (spec.model for spec in config.hosted().values())
     folder = ray_cluster.own_folder()
-    return list(ray_slot.make_slots(config.ray, config.slots, models, folder))
+    return list(
+        ray_slot.make_slots(config.ray, config.slots, models, folder, counts=config.metrics.engines)
+    )
 
 
 async def _stop_pool(config: Config, pool: ExpertPool) -> None:

@@ -250,6 +250,16 @@ async def _tokenize(http: web.Request) -> web.Response:
     return web.json_response({"tokens": [1, 2, 3], "count": 1500, "model": body["model"]})
 
 
+ENGINE_METRICS = """# HELP vllm:num_requests_running Number of requests.
+# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{engine="0",expert="hosted",model_name="hosted"} 2.0
+"""
+
+
+async def _metrics(http: web.Request) -> web.Response:
+    return web.Response(text=ENGINE_METRICS)
+
+
 async def _detokenize(http: web.Request) -> web.Response:
     """Ids are the characters' numbers; 0 is no token."""
     tokens = (await http.json())["tokens"]
@@ -267,6 +277,7 @@ async def upstream() -> AsyncIterator[Upstream]:
         application.router.add_post(f"{prefix}/chat/completions", scripted.answer)
         application.router.add_post(f"{prefix}/completions", scripted.answer)
     application.router.add_post("/tokenize", _tokenize)
+    application.router.add_get("/metrics", _metrics)
     application.router.add_post("/e/{expert}/detokenize", _detokenize)
     runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0)
     await runner.setup()

@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import Any
@@ -27,9 +27,12 @@ class Dispatcher:
     """An ASGI application: /e/<expert>/rest goes to the expert's application as /rest."""
 
     def __init__(
-        self, around_post: Callable[[], AbstractContextManager[Any]] = nullcontext
+        self,
+        around_post: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        metrics: Callable[[], Awaitable[bytes]] | None = None,
     ) -> None:
-        """`around_post` is entered for each POST."""
+        """`around_post` is entered for each POST; `metrics` gives the page /metrics."""
+        self._metrics = metrics
         self._wanted: bytes | None = None
         self._around_post = around_post
         self._apps: dict[str, tuple[Any, Worked | None]] = {}
@@ -64,6 +67,9 @@ class Dispatcher:
         headers = dict(scope["headers"])
         if not self._may_enter(headers):
             await _answer(send, 401, "unauthorized", "This slot only answers its own gateway.")
+            return
+        if scope["path"] == "/metrics" and self._metrics is not None:
+            await _send(send, 200, b"text/plain; version=0.0.4", await self._metrics())
             return
         _, prefix, expert, rest = [*scope["path"].split("/", 3), "", "", ""][:4]
         app, worked = self._apps.get(expert, (None, None)) if prefix == "e" else (None, None)
@@ -134,6 +140,10 @@ class _TellingWait:
 
 async def _answer(send: Any, status: int, code: str, message: str) -> None:
     body = json.dumps({"error": {"message": message, "code": code}}).encode()
-    headers = [(b"content-type", b"application/json")]
+    await _send(send, status, b"application/json", body)
+
+
+async def _send(send: Any, status: int, kind: bytes, body: bytes) -> None:
+    headers = [(b"content-type", kind)]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import CollectorRegistry
 from vllm.config import VllmConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.entrypoints.launchers.api_server.app_state import init_app_state
@@ -21,6 +22,7 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from experts.footprint.adapter_rank import HIGHEST, adapter_faults, adapter_rank
+from experts.vllm.counting import counting_into
 from experts.vllm.dispatch import ASKED_MODEL
 from experts.vllm.loads import EngineLoad
 
@@ -122,15 +124,17 @@ def register_architectures(model: str) -> None:
             ModelRegistry.register_model(name, known.load_model_cls())
 
 
-def build_engine(args: Namespace) -> AsyncLLM:
+def build_engine(args: Namespace, counts: CollectorRegistry | None = None) -> AsyncLLM:
     """Load the weights and start the engine. Blocks for as long as that takes.
+
+    What the engine counts for Prometheus goes to `counts`, if there is one.
 
     Raises what vLLM raises, and ValueError in our words where the KV cache is too small.
     """
     engine_args = AsyncEngineArgs.from_cli_args(args)
     config = engine_args.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
     try:
-        return _start(config, engine_args)
+        return _start(config, engine_args, counts)
     except ValueError as error:
         if "KV cache" not in str(error) and "cache blocks" not in str(error):
             raise
@@ -142,11 +146,14 @@ def build_engine(args: Namespace) -> AsyncLLM:
         ) from error
 
 
-def _start(config: VllmConfig, engine_args: AsyncEngineArgs) -> AsyncLLM:
+def _start(
+    config: VllmConfig, engine_args: AsyncEngineArgs, counts: CollectorRegistry | None
+) -> AsyncLLM:
     return AsyncLLM.from_vllm_config(
         vllm_config=config,
         usage_context=UsageContext.OPENAI_API_SERVER,
         enable_log_requests=engine_args.enable_log_requests,
+        stat_loggers=None if counts is None else [counting_into(counts)],
         disable_log_stats=engine_args.disable_log_stats,
     )
 

@@ -26,6 +26,8 @@ class WorkerSettings:
     """How long the Hugging Face hub may take to answer before it counts as out of reach."""
     temporary: str | None = None
     """A folder for temporary files that is removed with the service; None: the system's."""
+    counts: bool = False
+    """Whether engines of vLLM count what they do, for Prometheus."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,14 @@ from typing import Any
 import psutil
 import torch
 import uvicorn
+from prometheus_client import CollectorRegistry
 
 from experts.vllm.versions import require_known_vllm
 
 require_known_vllm()  # Before these, which import private parts that another version may lack.
 
 from experts.vllm import adapter_math, inproc, seeds  # noqa: E402
+from experts.vllm.counting import Page  # noqa: E402
 from experts.vllm.device_memory import DeviceMemory, Nvml  # noqa: E402
 from experts.vllm.dispatch import Dispatcher  # noqa: E402
 from experts.vllm.hub import Hub, folder_of  # noqa: E402
@@ -42,7 +44,8 @@ from experts.vllm.turns.stepper import Stepper  # noqa: E402
 GIB = float(1 << 30)
 
 DEFAULTS: dict[str, Any] = {
-    # vLLM's statistics live in one registry per process, which several engines would fight over.
+    # vLLM's own loggers of statistics write to the log, and to one registry per process, which
+    # several engines would fight over: `counting.py` has another.
     "disable_log_stats": True,
 }
 CPU_DEFAULTS: dict[str, Any] = {
@@ -58,6 +61,8 @@ class _Resident:
     engine: Any
     app: Any
     report: LoadReport
+    counts: CollectorRegistry | None = None
+    """What it counts for Prometheus."""
 
 
 class Worker:
@@ -78,7 +83,10 @@ class Worker:
         # Steps vLLM's engines on CPU only, engines in torch everywhere.
         self._stepper = Stepper(settings.gather_ms / 1000)
         self._giving_way = GivingWay(self._stepper.give_way)
-        self._dispatcher = Dispatcher(nullcontext if self._cuda else self._stepper.expect)
+        self._dispatcher = Dispatcher(
+            nullcontext if self._cuda else self._stepper.expect, self._metrics
+        )
+        self._counts = settings.counts
         if not self._cuda:
             torch.set_num_threads(settings.threads)
             self._giving_way.install()
@@ -113,24 +121,27 @@ class Worker:
                 return there.report  # A driver that lost patience asks again.
             started, before = time.perf_counter(), self.memory_gb()
             refused: dict[str, str] = {}
+            counts = CollectorRegistry() if self._counts and load.kind == "vllm" else None
             if load.kind == "torch":
                 engine, app = await self._load_torch(load)
             else:
-                engine, app, refused = await self._load_vllm(load)
+                engine, app, refused = await self._load_vllm(load, counts)
             grown_gb = max(self.memory_gb() - before, 0.0)
             seconds = time.perf_counter() - started
             report = LoadReport(seconds, grown_gb, _limits(engine), refused)
-            self._enter(_Resident(_without(load, refused), engine, app, report))
+            self._enter(_Resident(_without(load, refused), engine, app, report, counts))
             return report
 
-    async def _load_vllm(self, load: EngineLoad) -> tuple[Any, Any, dict[str, str]]:
+    async def _load_vllm(
+        self, load: EngineLoad, counts: CollectorRegistry | None
+    ) -> tuple[Any, Any, dict[str, str]]:
         """The engine, its application, and the adapters that it refuses with the reason."""
         await asyncio.to_thread(self._hub.fetch_config, load.model)
         args = {**DEFAULTS, **self._own_defaults(load), **load.engine_args}
         args = await asyncio.to_thread(with_parsers, folder_of(load.model), args)
         refused = unservable(load.adapters)
         merged = _without(replace(load, engine_args=args), refused)
-        engine, parsed = await self._build(merged)
+        engine, parsed = await self._build(merged, counts)
         async with self._all_or_nothing(engine):
             settle_parsers(parsed, engine, load.engine_args)
             app = await build_application(engine, parsed)
@@ -220,6 +231,14 @@ class Worker:
             for name, resident in self._residents.items()
         }
 
+    async def _metrics(self) -> bytes:
+        """What the engines count, asleep or awake, as Prometheus reads it."""
+        asleep = [resident for resident, _ in self._asleep.values()]
+        every = [*self._residents.values(), *asleep]
+        counts = {one.load.expert: one.counts for one in every if one.counts is not None}
+        # In a thread: there are some hundred lines for each engine.
+        return await asyncio.to_thread(Page(counts).text)
+
     def memory_gb(self) -> float:
         """Resident memory of this process in GiB (what its engines hold of a GPU)."""
         return _rss_gb() if self._device is None else self._device.used_gb()
@@ -233,7 +252,7 @@ class Worker:
             await self._exclusively(engine.shutdown)
             raise
 
-    async def _build(self, load: EngineLoad) -> tuple[Any, Any]:
+    async def _build(self, load: EngineLoad, counts: CollectorRegistry | None) -> tuple[Any, Any]:
         args = parse_engine_args(load)
 
         if not self._cuda:
@@ -244,7 +263,7 @@ class Worker:
             if not self._cuda:
                 inproc.add_expert_group()
             with self._giving_way.loading():
-                return build_engine(args)
+                return build_engine(args, counts)
 
         return await self._exclusively(build), args
 

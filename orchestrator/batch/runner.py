@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -80,6 +81,14 @@ class BatchRunner:
         """
         run = self._running.get(identifier)
         return await run.answers(start, most) if run is not None else ([], start)
+
+    def progress(self) -> Mapping[str, float]:
+        """How many lines of the batches that run here are answered, failed, and left."""
+        batches = [run.batch for run in self._running.values()]
+        completed = sum(batch.completed for batch in batches)
+        failed = sum(batch.failed for batch in batches)
+        left = sum(batch.total for batch in batches) - completed - failed
+        return {"completed": completed, "failed": failed, "left": max(0, left)}
 
     async def stop(self) -> None:
         """Leave every batch as it is, for whoever goes on with it."""

@@ -10,8 +10,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, TextIO
 
+from orchestrator.request.tracing.current import CURRENT
+
 OURS = ("coterie", "experts", "routers", "aggregators", "orchestrator", "evals")
 """Top-level loggers that `--log-level` is about."""
+NOBODYS = ("coterie.residency", "coterie.service", "coterie.routing", "coterie.traces")
+"""What these do is for all requests, though one may have been the occasion."""
 LIBRARIES = ("ray", "vllm", "uvicorn")
 """They bring handlers of their own, so that every record would be printed twice."""
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"}
@@ -31,7 +35,11 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One object per line: time, level, logger, message, the extra fields, exception."""
+    """One object per line: time, level, logger, message, the extra fields, exception.
+
+    Whatever is logged while a request is worked for has its `request_id`, and its `trace_id` where
+    it has one.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -40,6 +48,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if (current := CURRENT.get()) is not None and not record.name.startswith(NOBODYS):
+            fields = current._asdict().items()
+            entry |= {key: value for key, value in fields if value is not None}
         for key, value in extras(record):
             entry.setdefault(key, value)
         if told := "\n".join(_exceptions(self, record)):

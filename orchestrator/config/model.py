@@ -23,8 +23,9 @@ from orchestrator.config.sections import (
     RequestClass,
     Section,
 )
-from orchestrator.config.server_section import FeedbackConfig, ServerConfig, TracesConfig
+from orchestrator.config.server_section import FeedbackConfig, ServerConfig
 from orchestrator.config.slots_section import RayConfig, SlotsConfig
+from orchestrator.config.telemetry.section import MetricsConfig, TracesConfig
 from orchestrator.config.yaml_tree import (
     fill_environment,
     put,
@@ -42,6 +43,7 @@ __all__ = [
     "CompositionConfig",
     "Config",
     "FeedbackConfig",
+    "MetricsConfig",
     "RayConfig",
     "RequestClass",
     "ServerConfig",
@@ -104,7 +106,11 @@ class Config(Section):
     )
     traces: TracesConfig = Field(
         TracesConfig(),
-        description="The file that gets a line of JSON for each request, or for a share of them.",
+        description="Where it is told what happened to requests: a file, a collector of"
+        " OpenTelemetry, and `GET /coterie/requests/ID`.",
+    )
+    metrics: MetricsConfig = Field(
+        MetricsConfig(), description="What /metrics has beside the gateway's own numbers."
     )
 
     @field_validator("classes")

@@ -142,14 +142,3 @@ class FeedbackConfig(Section):
         description="Where scored answers are appended as JSON lines, for `coterie outcomes add`;"
         " null: nowhere.",
     )
-
-
-class TracesConfig(Section):
-    """Where the service writes what happened to each request."""
-
-    file: Path | None = Field(
-        None, description="Where one JSON line per request is appended; null: nowhere."
-    )
-    sample: float = Field(
-        1.0, ge=0, le=1, description="Share of the requests that are written, from 0 to 1."
-    )

@@ -1,5 +1,6 @@
 """Keeps the answer of a panel within its budget of calls, tokens and seconds."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,8 @@ class Ledger:
         self.ends = started + budget.seconds
         self.calls = 0
         self.tokens = 0
+        self.hits: Counter[str] = Counter()
+        """How often each bound has stopped a call."""
         self._set_aside = 0
 
     def call(self, expert: str, request: Request) -> Request:
@@ -66,6 +69,7 @@ class Ledger:
 
     def spent(self, expert: str, bound: str) -> BudgetSpent:
         """The error of a call that is not made, or is stopped, because of this bound."""
+        self.hits[bound] += 1
         most = getattr(self.budget, bound)
         return BudgetSpent(
             f"{expert} was stopped: this answer may cost {most:g} {bound}.",

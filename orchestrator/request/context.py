@@ -7,6 +7,7 @@ from typing import Literal
 from experts.types import Request
 from orchestrator.config.budget import BudgetConfig
 from orchestrator.config.model import DEFAULT_CLASS
+from orchestrator.request.tracing.identity import Identity
 from routers.base import Decision
 
 
@@ -54,6 +55,10 @@ class RequestContext:
     """The request with token ids, where `request` has the text that they say."""
     decision: Decision | None = None
     """What the router has decided about it beforehand, with many others."""
+    identity: Identity | None = None
+    """The trace that it belongs to, where its client or the configuration has one."""
+    route: str = ""
+    """The path that it came by over HTTP, with the names of its parameters; empty for others."""
     patient: bool = False
     """Nobody waits for it: it may take whatever time its experts need to be there."""
 
@@ -63,6 +68,12 @@ class RequestContext:
         if self.as_sent is None:
             return self
         return replace(self, request=self.as_sent, as_sent=None)
+
+    def told(self, request: Request, span_id: str | None) -> Request:
+        """A request to an expert, whose server may be told of the trace that it belongs to."""
+        if self.identity is None:
+            return request
+        return replace(request, trace_headers=self.identity.headers(span_id))
 
     @property
     def id(self) -> str:

@@ -100,7 +100,8 @@ class Decider:
             able, _ = without_failed(decision, failed)
             drawn, asked = self._feedback.choose(context.model, able, request)
             decision = drawn if asked is not None else decision
-        trace.decision, trace.route_ms = decision, 1000 * (time.perf_counter() - started)
+        trace.decision, trace.decided = decision, time.perf_counter()
+        trace.route_ms = 1000 * (trace.decided - started)
         plan = self._plan(decision, composition, failed)
         if composition.configured and plan.panel is None and plan.expert is not None:
             self._feedback.remember(

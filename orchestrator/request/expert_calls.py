@@ -4,8 +4,8 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from experts.upstream.answers import choices_of, read_whole, usage_in
 from orchestrator.config.model import CompositionConfig
 from orchestrator.request.budget import Ledger
 from orchestrator.request.context import RequestContext
+from orchestrator.request.tracing.call import Call, code_of
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.expectations import Expectations
 from orchestrator.residency.pool import ExpertPool, Lease
@@ -47,6 +48,7 @@ class ExpertCalls:
         """`fused` are the pool's fused experts, by name; `retries` new tries for each call."""
         self._encoder = encoder
         ledger = Ledger(composition.budget, asyncio.get_running_loop().time())
+        trace.budget_spent = ledger.hits
         deadline_s = composition.deadline_s
         patience_s = ledger.budget.seconds if deadline_s is None else deadline_s
         self.quorum = composition.quorum
@@ -58,7 +60,7 @@ class ExpertCalls:
         self._request_class = context.request_class
         self._patient = context.patient
         self._trace = trace
-        self._asked = context.request
+        self._context = context
         self._ledger = ledger
         self._fused = fused
         self._retries = retries
@@ -128,20 +130,23 @@ class ExpertCalls:
     def _counted(self, expert: str, request: Request) -> Request:
         """The request as it may be sent: within the budget, and without role tokens."""
         if (model := self._fused.get(expert)) is not None:
-            refuse_role_tokens(self._asked, model)
+            refuse_role_tokens(self._context.request, model)
             request = without_role_tokens(request, model)
         request = self._ledger.call(expert, request)
         self._trace.calls[expert] += 1
         return request
 
     async def _whole_once(self, expert: str, request: Request) -> bytes:
-        with await self._lease(expert) as lease:
+        with self._noting(expert) as call, await self._lease(expert, call) as lease:
+            asked = self._context.told(request, call.span_id)
             try:
-                raw: bytes = await self._within(expert, self._read(lease, request))
+                raw: bytes = await self._within(expert, self._read(lease, asked))
             except ExpertLost:
                 await self._pool.suspect(lease)
                 raise
-        if (usage := usage_in(raw)) is not None:
+            call.started()
+            call.usage = usage_in(raw)
+        if (usage := call.usage) is not None:
             self._ledger.counted(0, usage.completion_tokens)
             self._trace.count(expert, usage)
         return raw
@@ -154,18 +159,21 @@ class ExpertCalls:
             return await read_whole(name, answer.content_type, answer.pieces, answer.secrets, count)
 
     async def _once(self, expert: str, request: Request, read: Read) -> AsyncGenerator[Chunk, None]:
-        with await self._lease(expert) as lease:
-            async with aclosing(read(lease.engine, request, self._opened)) as chunks:
+        with self._noting(expert) as call, await self._lease(expert, call) as lease:
+            asked = self._context.told(request, call.span_id)
+            async with aclosing(read(lease.engine, asked, self._opened)) as chunks:
                 pieces, characters, counted = 0, 0, False
                 try:
                     while (chunk := await self._within(expert, anext(chunks, None))) is not None:
+                        if call.first is None:
+                            call.started()
                         pieces += bool(chunk.text)
                         characters += len(chunk.text)
                         self._ledger.arrived(expert, chunk)
                         if chunk.usage is not None:
                             self._ledger.counted(pieces, chunk.usage.completion_tokens)
                             self._trace.count(expert, chunk.usage)
-                            counted = True
+                            call.usage, counted = chunk.usage, True
                         yield chunk
                     if not counted:
                         tokens = max(pieces, characters // CHARACTERS_PER_TOKEN)
@@ -204,7 +212,19 @@ class ExpertCalls:
         waits = [self._pool.doing(expert) for expert in self._waiting]
         return "; ".join([self._words, *waits])
 
-    async def _lease(self, expert: str) -> Lease:
+    @contextmanager
+    def _noting(self, expert: str) -> Iterator[Call]:
+        """A call, in the trace."""
+        call = self._trace.begins(expert, self._context.identity)
+        try:
+            yield call
+        except BaseException as error:
+            call.end(code_of(error))
+            raise
+        finally:
+            call.end()
+
+    async def _lease(self, expert: str, call: Call) -> Lease:
         self._waiting[expert] += 1
         started = time.perf_counter()
         try:
@@ -222,6 +242,7 @@ class ExpertCalls:
                 del self._waiting[expert]
         self._trace.queue_ms = max(self._trace.queue_ms, lease.queue_ms)
         self._trace.load_ms = max(self._trace.load_ms, lease.load_ms)
+        call.leased(lease.queue_ms, lease.load_ms, lease.slot)
         return lease
 
     async def _within(self, expert: str, step: Any) -> Any:

@@ -41,6 +41,7 @@ class Scoring:
         """
         asked, weights = self.check(context)
         weight_of = dict(zip(self.members, weights, strict=True))
+        trace.aggregating = time.perf_counter()
         trace.plan = _plan(self.members, weights, self._name)
         required = self._aggregator.require_all
         raw = await _ask(self.members, asked, calls, required=required)

@@ -1,6 +1,7 @@
 """Sends the answer of a panel to the client, with its progress in a stream."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
@@ -47,6 +48,7 @@ class PanelAnswers:
         Raises RequestError for what a panel cannot answer, and what the aggregator raises.
         """
         refuse_what_one_expert_answers(context)
+        trace.aggregating = time.perf_counter()
         answer = _PanelAnswer(context, trace, calls, self._interval_s, self._comments)
         return await answer.start(_announced(context.request, panel, aggregator, calls))
 

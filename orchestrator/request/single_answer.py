@@ -27,6 +27,7 @@ from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import AskExpert
 from orchestrator.request.terms.tools import ToolReaders
 from orchestrator.request.token_attribution import TokenAttribution
+from orchestrator.request.tracing.call import CANCELLED, Call, code_of
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool, Lease
 
@@ -65,9 +66,14 @@ class SingleAnswers:
         attribution = self._check_fused(request, context, action.expert)
         while True:
             trace.attempts += 1
-            lease = await self._lease(action.expert, context, trace)
+            call = trace.begins(action.expert, context.identity)
             try:
-                return await self._begin(request, context, trace, lease, attribution)
+                lease = await self._lease(action.expert, context, trace, call)
+            except BaseException as error:
+                call.end(code_of(error))
+                raise
+            try:
+                return await self._begin(request, context, trace, lease, call, attribution)
             except ExpertError as error:
                 if "tools" in context.request.body:
                     self._tools.explain(error, action.expert)
@@ -95,7 +101,7 @@ class SingleAnswers:
             )
         return TokenAttribution(expert, model, request)
 
-    async def _lease(self, expert: str, context: RequestContext, trace: Trace) -> Lease:
+    async def _lease(self, expert: str, context: RequestContext, trace: Trace, call: Call) -> Lease:
         trace.doing = lambda: self._pool.doing(expert)
         started = time.perf_counter()
         try:
@@ -108,6 +114,7 @@ class SingleAnswers:
         trace.queue_ms += lease.queue_ms
         trace.load_ms += lease.load_ms
         trace.slot = lease.slot
+        call.leased(lease.queue_ms, lease.load_ms, lease.slot)
         return lease
 
     async def _begin(
@@ -116,29 +123,35 @@ class SingleAnswers:
         context: RequestContext,
         trace: Trace,
         lease: Lease,
+        call: Call,
         attribution: TokenAttribution | None,
     ) -> StartedAnswer:
         """Send the request; when this raises, the lease has been given back."""
         held = AsyncExitStack()
         held.enter_context(lease)
         name = lease.engine.name
-        count = _counter(trace, name)
+        held.callback(call.end, CANCELLED)  # Unless it has ended before.
+        count = _counter(trace, call, name)
         try:
-            asked = attribution.request if attribution else request
+            asked = context.told(attribution.request if attribution else request, call.span_id)
             answer = await lease.engine.open(asked, context.model)
             held.push_async_callback(answer.aclose)
             trace.slot_wait_ms += answer.slot_wait_ms
             if not request.stream:
                 whole = await _whole(name, answer, request)
+                call.started()
                 count(whole)
+                call.end()
                 whole = attribution.whole(whole) if attribution else whole
                 return StartedAnswer(answer.content_type, whole, no_bytes(), held)
             blocks = await _blocks(name, answer, attribution, request)
             check = StreamCheck(name, answer.secrets, choices_of(request.body))
             first = await check.beginning(blocks)
-            rest = self._watched(first, blocks, check, lease, count)
+            call.started()
+            rest = self._watched(first, blocks, check, lease, call, count)
             return StartedAnswer(answer.content_type, await anext(rest, b""), rest, held)
-        except BaseException:
+        except BaseException as error:
+            call.end(code_of(error))
             await held.aclose()
             raise
 
@@ -148,6 +161,7 @@ class SingleAnswers:
         blocks: AsyncIterator[bytes],
         check: StreamCheck,
         lease: Lease,
+        call: Call,
         count: Callable[[bytes], None],
     ) -> AsyncIterator[bytes]:
         """A stream; if it breaks, the pool learns which slot to look at.
@@ -171,11 +185,15 @@ class SingleAnswers:
                     yield part
                 if failure is not None:
                     raise failure
-            if missing := _missing(name, b"".join(last)):
+            missing = _missing(name, b"".join(last))
+            call.end()
+            if missing:
                 yield missing
-        except ExpertError:
+        except ExpertError as error:
             if check.done:
+                call.end()
                 return  # Whoever asked has the whole answer.
+            call.end(error.code)
             suspicion = asyncio.create_task(self._pool.suspect(lease))
             self._suspicions.add(suspicion)
             suspicion.add_done_callback(self._suspicions.discard)
@@ -219,12 +237,12 @@ async def _blocks(
     return whole_events(expert, answer.pieces)
 
 
-def _counter(trace: Trace, expert: str) -> Callable[[bytes], None]:
+def _counter(trace: Trace, call: Call, expert: str) -> Callable[[bytes], None]:
     """Notes the usage that is found in the pieces of one answer; a later one replaces it."""
     before = trace.usage.get(expert, Usage())
 
     def count(piece: bytes) -> None:
         if (usage := usage_in(piece)) is not None:
-            trace.usage[expert] = before + usage
+            call.usage, trace.usage[expert] = usage, before + usage
 
     return count

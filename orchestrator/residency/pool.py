@@ -233,6 +233,10 @@ class ExpertPool:
         endpoint = self._scheduler.view.endpoint(expert)
         return None if endpoint is None else f"{endpoint[0]}/v1"
 
+    def slot_addresses(self) -> dict[str, tuple[str, str | None]]:
+        """Slot -> the URL of its HTTP API, and the token that it wants, where it is up."""
+        return self._scheduler.view.slot_addresses()
+
     def has_endpoints(self, expert: str) -> bool:
         """Whether the expert's engine is a server that offers more than answers."""
         return expert in self._engines or isinstance(self._remote[expert], HasEndpoints)
@@ -302,5 +306,6 @@ def _remote_engine(name: str, spec: ExpertSpecBase, client: ExpertClient) -> Eng
     if isinstance(spec, OwnSpec):
         return GuardedEngine(own_engines.build(name, spec))
     assert isinstance(spec, OpenAISpec)
-    endpoint = Endpoint(name, spec.base_url, spec.model, spec.api_key, spec.timeout_s)
+    where = (spec.base_url, spec.model, spec.api_key, spec.timeout_s, spec.traced)
+    endpoint = Endpoint(name, *where)
     return OpenAIEngine(endpoint, client)

@@ -38,6 +38,11 @@ class PoolView:
         slot = self._slots[replica.slot.id]
         return f"{slot.url}/e/{expert}", slot.slot.token
 
+    def slot_addresses(self) -> dict[str, tuple[str, str | None]]:
+        """Slot -> URL and token of its HTTP API, where it is up."""
+        up = ((name, slot) for name, slot in self._slots.items() if slot.state.up)
+        return {name: (slot.url, slot.slot.token) for name, slot in up}
+
     def delay_s(self, expert: str) -> float:
         """Predicted seconds until a request could begin: 0 while a replica is ready."""
         state, now = self.engine_of(expert).state, time.monotonic()

@@ -124,14 +124,18 @@ class RaySlot:
         token: str | None,
         models: tuple[str, ...] = (),
         temporary: str | None = None,
+        counts: bool = False,
     ) -> None:
-        """`models` are all that may be loaded; `temporary` is a folder for temporary files."""
+        """`models` are all that may be loaded; `temporary` is a folder for temporary files.
+
+        With `counts`, engines count what they do.
+        """
         self.id = slot_id
         self.token = token
         self.sleeps = gpus > 0 and config.sleep_level > 0
         self.load_blocks = gpus == 0  # On CPU, the engines of a slot share one thread.
         self.device = on_gpus(gpus) if gpus else this_cpu()
-        self._actor = _make_actor(config, gpus, self.sleeps, token, models, temporary)
+        self._actor = _make_actor(config, gpus, self.sleeps, token, models, temporary, counts)
         self._life = ""
         self._reached = self._placed = True
         self._wanted = f"{config.cpus} CPUs and {gpus:g} GPUs"
@@ -280,6 +284,7 @@ def _make_actor(
     token: str | None,
     models: tuple[str, ...],
     temporary: str | None,
+    counts: bool,
 ) -> ActorHandle:
     actor = ray.remote(
         num_cpus=config.cpus,
@@ -299,6 +304,7 @@ def _make_actor(
         models,
         config.hub_timeout_s,
         temporary,
+        counts,
     )
     handle: ActorHandle = actor.remote(settings, token)
     return handle
@@ -309,10 +315,13 @@ def make_slots(
     config: SlotsConfig,
     models: Iterable[str] = (),
     temporary: str | None = None,
+    *,
+    counts: bool = False,
 ) -> list[RaySlot]:
     """One slot per device group, for these models. Call after `ray_cluster.connect`.
 
-    `temporary` is where their processes keep temporary files.
+    `temporary` is where their processes keep temporary files; `counts` is whether their engines
+    count what they do, for Prometheus.
 
     Raises ServiceError where a Ray of our own will never have the GPUs that are asked for.
     """
@@ -330,5 +339,6 @@ def make_slots(
     token = None if ray_config.address is None else secrets.token_urlsafe(32)
     wanted = tuple(models)
     return [
-        RaySlot(f"slot-{i}", config, gpus, token, wanted, temporary) for i in range(config.count)
+        RaySlot(f"slot-{i}", config, gpus, token, wanted, temporary, counts)
+        for i in range(config.count)
     ]

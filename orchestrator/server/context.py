@@ -13,12 +13,13 @@ from orchestrator.batch.runner import Batching
 from orchestrator.config.model import Config
 from orchestrator.keys.ring import KeyRing
 from orchestrator.request.pipeline import Pipeline
-from orchestrator.request.tracing.sinks import AccessLog, TraceSink
+from orchestrator.request.tracing.identity import Identity, read_identity, with_span
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.bodies.feedback import MAX_REQUEST_ID
 from orchestrator.server.drain import Drain
-from orchestrator.server.metrics import Metrics
+from orchestrator.server.telemetry.metrics import Metrics
+from orchestrator.server.telemetry.telemetry import Telemetry
 from orchestrator.server.wire.inflating import encodings_of, inflate
 from routers.base import Router
 
@@ -36,12 +37,16 @@ class Context:
     make_router: Callable[[str], Router]
     """Builds a router of the configuration anew; blocks for seconds. Raises ConfigError."""
     keys: KeyRing
-    metrics: Metrics = field(default_factory=Metrics)
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    """Among other things, what gets the trace of every request."""
     drain: Drain = field(default_factory=Drain)
-    sinks: tuple[TraceSink, ...] = (AccessLog(),)
-    """What gets the trace of every request, beside the metrics."""
     batching: Batching | None = None
     """Files and batches; None where the service has none."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """What Prometheus can scrape of requests."""
+        return self.telemetry.metrics
 
 
 def context_of(http: HttpRequest) -> Context:
@@ -59,6 +64,16 @@ def request_id_of(http: HttpRequest) -> str:
     given = "".join(letter for letter in given if letter.isascii() and letter.isprintable())
     http.scope[_REQUEST_ID] = made = given[:MAX_REQUEST_ID] or f"req-{uuid.uuid4().hex}"
     return made
+
+
+def identity_of(http: HttpRequest, sample: float | None) -> Identity | None:
+    """The trace that the client says its request belongs to, or one of ours if spans are made."""
+    parent = http.headers.get("traceparent")
+    told = None
+    if parent is not None:
+        # A header in several lines is one list.
+        told = read_identity(parent, ",".join(http.headers.getlist("tracestate")))
+    return told if sample is None else with_span(told, sample)
 
 
 def mark_traced(scope: Scope, trace: Trace) -> None:

@@ -10,12 +10,19 @@ from experts.errors import UnknownModel
 from experts.types import EMBEDDINGS, Operation, Request
 from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.own import EMBEDDING_MODEL
+from orchestrator.request.tracing.current import CURRENT, Current
 from orchestrator.server.auth import caller_of
 from orchestrator.server.bodies.answers import ModelCard, ModelList, ModelMetadata
 from orchestrator.server.bodies.embeddings import check_inputs
 from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.classes import class_of
-from orchestrator.server.context import Context, context_of, read_body, request_id_of
+from orchestrator.server.context import (
+    Context,
+    context_of,
+    identity_of,
+    read_body,
+    request_id_of,
+)
 from orchestrator.server.dialects.base import Dialect
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.keys.access import entry_of, require_model, unknown, visible
@@ -81,7 +88,18 @@ def asked_of(
     caller, options = caller_of(http.scope), extension.options
     key_name = caller.name if caller is not None else None
     require_model(entry_of(http.scope), context.pipeline, model, options)
-    return RequestContext(request, model, request_class, options, key_name)
+    identity = identity_of(http, context.telemetry.sample)
+    if identity is not None:
+        CURRENT.set(Current(request.id, identity.trace_id))
+    return RequestContext(
+        request,
+        model,
+        request_class,
+        options,
+        key_name,
+        identity=identity,
+        route=http.scope["route"].path_format,
+    )
 
 
 @router.get("/v1/models", openapi_extra=endpoints.MODELS)

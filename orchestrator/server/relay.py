@@ -93,8 +93,7 @@ class Relay(Response):
         finally:
             notes.stop()
             trace.total_ms = self._elapsed_ms()
-            for sink in (self._server.metrics, *self._server.sinks):
-                sink.write(self._asked, trace)
+            self._server.telemetry.write(self._asked, trace)
 
     def _ours(self, error: Exception) -> CoterieError:
         """The error that the client is told; a fault of ours is logged with its traceback."""

@@ -1,6 +1,7 @@
 """What operators ask: is it alive, is it ready, what is loaded, what does it count."""
 
 import asyncio
+import json
 from importlib.metadata import version as package_version
 from typing import Any
 
@@ -68,6 +69,17 @@ async def feedback(http: HttpRequest) -> FeedbackTaken:
     return await context.pipeline.feedback.give(body.request_id, body.score, name)
 
 
+@router.get("/coterie/requests/{request_id}", openapi_extra=endpoints.REQUEST)
+async def request(http: HttpRequest, request_id: str) -> Response:
+    """What happened to a request that has ended, by its x-request-id, for the key that asked."""
+    context = context_of(http)
+    caller = caller_of(http.scope)
+    name = caller.name if caller is not None else None
+    record = context.telemetry.recent.find(request_id, name)
+    # Not JSONResponse: it cannot encode half a surrogate, which a client may have sent.
+    return Response(json.dumps(record), media_type="application/json")
+
+
 @router.post("/coterie/routers/{name}/reload", openapi_extra=endpoints.RELOAD)
 async def reload(http: HttpRequest, name: str) -> Reloaded:
     """Build a router anew, from its artifact or its outcome table, and let it decide at once."""
@@ -94,8 +106,9 @@ async def learned(http: HttpRequest) -> dict[str, Any]:
 
 @router.get("/metrics", openapi_extra=endpoints.METRICS)
 async def metrics(http: HttpRequest) -> Response:
-    """Prometheus' exposition format."""
-    return Response(context_of(http).metrics.text(), media_type="text/plain; version=0.0.4")
+    """Prometheus' exposition format: the gateway's numbers, then those of the slots' engines."""
+    page = await context_of(http).telemetry.page()
+    return Response(page, media_type="text/plain; version=0.0.4")
 
 
 @router.get("/openapi.json", openapi_extra=endpoints.DOCUMENT)

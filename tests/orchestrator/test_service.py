@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -186,6 +187,10 @@ def test_the_encoder_is_loaded_where_a_router_asks_for_it(
 
 def test_what_a_router_warns_of_is_one_line() -> None:
     told: list[str] = []
-    _warn("auto", ("routers.auto: a is never chosen.", "routers.auto: b pays."), told.append)
-    _warn("quiet", (), told.append)
+    warnings = ("routers.auto: a is never chosen.", "routers.auto: b pays.")
+    routers: dict[str, Any] = {
+        "auto": SimpleNamespace(warnings=warnings),
+        "quiet": SimpleNamespace(),
+    }
+    _warn(routers, told.append)
     assert told == ["routers.auto: a is never chosen. b pays."]

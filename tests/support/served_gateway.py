@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from orchestrator.request.pipeline import Pipeline
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
+from orchestrator.server.telemetry.telemetry import start_telemetry
 from orchestrator.server.wire.protocol import LISTENER
 from orchestrator.store.memory_store import MemoryStore
 from routers.base import Router
@@ -56,9 +58,12 @@ class Gateway:
         self.pool = ExpertPool(config, list(slots), self.client, lambda event: None)
         self.pipeline = Pipeline(config, self.pool, routers, encoder=LengthEncoder)
         make_router = routers.__getitem__
+        self._held = AsyncExitStack()
+        telemetry = start_telemetry(config, self._held)
+        telemetry.watch_slots(config, self.pool.slot_addresses, self.client)
         self.counters = Counters(MemoryStore(), config.server.limits)
         keys = KeyRing(config.server, self.counters)
-        self.context = Context(config, self.pool, self.pipeline, make_router, keys)
+        self.context = Context(config, self.pool, self.pipeline, make_router, keys, telemetry)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = "http://{}:{}".format(*self._listener.getsockname())
         # Tests read the logs.
@@ -83,6 +88,7 @@ class Gateway:
         await self._server.shutdown(sockets=[self._listener])
         await self.pool.stop()
         await self.client.aclose()
+        await self._held.aclose()
 
     async def chat(self, script: str, model: str = "tiny", **body: Any) -> httpx.Response:
         """One chat completion, whole."""

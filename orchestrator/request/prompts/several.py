@@ -172,6 +172,8 @@ class _Several:
             whole.count(expert, usage)
         whole.attempts += part.attempts
         whole.retried += part.retried
+        whole.made += part.made
+        whole.budget_spent += part.budget_spent
         for name in ("route_ms", "queue_ms", "load_ms", "slot_wait_ms"):
             setattr(whole, name, max(getattr(whole, name), getattr(part, name)))
 
@@ -179,6 +181,7 @@ class _Several:
         """Who answers what; the request's plan is that of the first prompt that has one."""
         first = next((trace for trace in self._traces if trace.plan), self._traces[0])
         self._trace.decision, self._trace.plan = first.decision, first.plan
+        self._trace.decided, self._trace.aggregating = first.decided, first.aggregating
         self._trace.facts["prompts"] = [
             {"expert": trace.expert, "reason": trace.plan and trace.plan.reason}
             for trace in self._traces

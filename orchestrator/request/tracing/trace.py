@@ -1,5 +1,6 @@
 """What happened to one request: filled in on its way, handed to the sinks once at the end."""
 
+import secrets
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,6 +8,8 @@ from typing import Any
 
 from experts.types import Usage
 from orchestrator.request.plan import Plan
+from orchestrator.request.tracing.call import Call
+from orchestrator.request.tracing.identity import Identity
 from routers.base import Decision
 
 AUTHOR = "author"
@@ -24,6 +27,12 @@ class Trace:
     decision: Decision | None = None
     plan: Plan | None = None
     attempts: int = 0
+    made: list[Call] = field(default_factory=list)
+    """Every call to an expert, each try by itself."""
+    decided: float | None = None
+    """When the decision was there; like the times of calls, of `time.perf_counter`."""
+    aggregating: float | None = None
+    """When a panel began to answer."""
     retried: list[str] = field(default_factory=list)
     """Why each failed attempt failed."""
     missed: list[str] = field(default_factory=list)
@@ -46,6 +55,8 @@ class Trace:
     """Tokens by expert, as far as the experts told them."""
     calls: Counter[str] = field(default_factory=Counter)
     """How often a panel, or a tagger, asked each expert; the same request again is no new call."""
+    budget_spent: Counter[str] = field(default_factory=Counter)
+    """How often a call was not made, or was stopped, by the bound of the budget that did it."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What an aggregator has told of its work, as plain JSON."""
     doing: Callable[[], str] = _choosing
@@ -78,6 +89,13 @@ class Trace:
     def total_usage(self) -> Usage:
         """Of all calls together."""
         return sum(self.usage.values(), Usage())
+
+    def begins(self, expert: str, identity: Identity | None) -> Call:
+        """Note that the expert is called, with an id of its own where the trace has spans."""
+        has_span = identity is not None and identity.sampled and identity.span_id is not None
+        call = Call(expert, secrets.token_hex(8) if has_span else None)
+        self.made.append(call)
+        return call
 
     def count(self, expert: str, usage: Usage) -> None:
         """Add what a call cost."""

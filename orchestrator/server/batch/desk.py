@@ -20,6 +20,8 @@ from orchestrator.keys.ring import KeyRing
 from orchestrator.request.context import RequestContext
 from orchestrator.request.decider import Foreseen
 from orchestrator.request.pipeline import Pipeline
+from orchestrator.request.tracing.current import CURRENT, Current
+from orchestrator.request.tracing.identity import with_span
 from orchestrator.request.tracing.presentation import extension
 from orchestrator.request.tracing.sinks import TraceSink
 from orchestrator.request.tracing.trace import Trace
@@ -52,8 +54,13 @@ class BatchDesk:
         pipeline: Pipeline,
         sinks: Sequence[TraceSink],
         keys: KeyRing,
+        sample: float | None = None,
     ) -> None:
-        """`sinks` get the traces of lines, as they get those of requests."""
+        """`sinks` get the traces of lines, as they get those of requests.
+
+        `sample` is the share of the lines that get spans; None where there are none.
+        """
+        self._sample = sample
         self._keys = keys
         self._charges = LineCharges(config, keys)
         self._config = config
@@ -91,6 +98,9 @@ class BatchDesk:
     async def answer(self, context: RequestContext) -> Answered:
         """The whole answer with our own field in it, or the error as a client would get it."""
         trace = Trace()
+        identity = None if self._sample is None else with_span(None, self._sample)
+        CURRENT.set(Current(context.id, None if identity is None else identity.trace_id))
+        context = replace(context, identity=identity)
         charge: Charge | None = None
         try:
             charge = await self._charges.begin(context)

@@ -10,6 +10,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from experts.errors import InternalError
+from orchestrator.request.tracing.current import CURRENT, Current
 from orchestrator.request.tracing.sinks import ACCESS
 from orchestrator.server.auth import caller_of
 from orchestrator.server.context import is_traced, request_id_of
@@ -20,7 +21,7 @@ from orchestrator.server.errors import (
     service_stopping,
     status_of,
 )
-from orchestrator.server.metrics import Metrics
+from orchestrator.server.telemetry.metrics import Metrics
 
 LOGGER = logging.getLogger("coterie.server")
 _PROBES = ("/health", "/health/liveness", "/health/readiness", "/metrics")
@@ -46,6 +47,7 @@ class AccessGate:
         # In place, for every layer; a redirect would name the scheme and host behind a proxy.
         scope["path"] = scope["path"].rstrip("/") or "/"
         request_id = request_id_of(HttpRequest(scope))  # Every inner layer gets this one, too.
+        CURRENT.set(Current(request_id, None))
         status: int | None = None
 
         async def noting(message: Message) -> None:

@@ -14,7 +14,7 @@ from orchestrator.server.auth import is_guarded
 from orchestrator.server.context import request_id_of
 from orchestrator.server.drain import Drain
 from orchestrator.server.errors import body_of, headers_of, status_of
-from orchestrator.server.metrics import Metrics
+from orchestrator.server.telemetry.metrics import Metrics
 
 _CHEAP = ("/health", "/health/readiness", "/v1/models", "/openapi.json")
 """What reads our own state only, below an expert's path; the operators' pages do, too."""

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, create_model
 
 from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.request.feedback import FeedbackTaken
+from orchestrator.request.tracing.recent import RequestRecord
 from orchestrator.server.bodies import answers as said
 from orchestrator.server.bodies.agents import message_answers as anthropic
 from orchestrator.server.bodies.agents import response_answers as responses
@@ -101,6 +102,7 @@ ANSWERS: tuple[type[Any], ...] = (
     said.Version,
     said.PoolState,
     FeedbackTaken,
+    RequestRecord,
     said.Reloaded,
     said.ChatCompletion,
     said.ChatCompletionChunk,
@@ -199,6 +201,7 @@ POOL = answers("The pool.", json_of(said.PoolState), (403, *READ))
 FEEDBACK = takes(FeedbackBody, {"request_id": "req-1", "score": 1}) | answers(
     "The score was taken.", json_of(FeedbackTaken), POSTED
 )
+REQUEST = answers("What happened.", json_of(RequestRecord), (404, *READ))
 RELOAD = answers("The router decides.", json_of(said.Reloaded), (403, 404, *POSTED))
 _WEIGHTS = {"type": "object", "additionalProperties": {"type": "number"}}
 LEARNED = answers(

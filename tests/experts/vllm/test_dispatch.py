@@ -183,3 +183,19 @@ async def test_an_answer_that_had_not_begun_when_its_expert_left_is_an_error() -
     await dispatcher.remove(["law"])
     await asked
     assert client.status == 503
+
+
+async def test_metrics_are_told_to_whoever_may_enter() -> None:
+    async def metrics() -> bytes:
+        return b"vllm:x 1\n"
+
+    dispatcher = Dispatcher(metrics=metrics)
+    dispatcher.protect("token")
+    stranger, ours = (
+        Client("/metrics", "GET"),
+        Client("/metrics", "GET", authorization="Bearer token"),
+    )
+    await stranger.ask(dispatcher)
+    await ours.ask(dispatcher)
+    assert (stranger.status, ours.status) == (401, 200)
+    assert ours.sent[-1]["body"] == b"vllm:x 1\n"

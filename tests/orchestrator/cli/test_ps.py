@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from experts.errors import ServiceError
 from orchestrator.cli.ps import fetch, ps
-from orchestrator.server.pool_metrics import PoolCollector
+from orchestrator.server.telemetry.pool_metrics import PoolCollector
 
 ENGINE = {
     "count": 2,

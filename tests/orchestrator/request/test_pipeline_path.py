@@ -18,6 +18,7 @@ from routers.base import Decision
 PACKAGES = ("experts", "routers", "aggregators", "orchestrator")
 DATA = {
     "context.py",
+    "call.py",
     "trace.py",
     "types.py",
     "availability.py",

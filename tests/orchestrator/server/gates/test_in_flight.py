@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.server.drain import Drain
 from orchestrator.server.gates.in_flight import InFlightGate
-from orchestrator.server.metrics import Metrics
+from orchestrator.server.telemetry.metrics import Metrics
 
 COSTLY = [
     ("POST", "/v1/chat/completions"),

@@ -11,6 +11,7 @@ GIB = 1 << 30
 # Metric, key of the snapshot's entry, factor to the base unit, what it tells.
 _ENGINE_COUNTERS = (
     ("coterie_loads", "count", "Loads of an engine into a slot."),
+    ("coterie_engine_load_seconds", "seconds", "Time that loads into slots took."),
     ("coterie_evictions", "evictions", "Times that an engine left a slot."),
     ("coterie_load_failures", "failures", "Loads that failed."),
     ("coterie_saved_loads", "saved", "Loads that first-come with LRU had needed beyond ours."),
@@ -23,6 +24,7 @@ _ENGINE_GAUGES = (
     ("coterie_leaked_bytes", "leaked_gb", GIB, "Memory that an engine left behind."),
 )
 _SLOT_GAUGES = (
+    ("coterie_slot_engines", "engines", 1, "Engines in a slot, those on their way in or out too."),
     ("coterie_slot_memory_bytes", "memory_gb", GIB, "Memory of a slot in use."),
     ("coterie_slot_budget_bytes", "budget_gb", GIB, "Memory that a slot may use."),
     ("coterie_slot_up", "up", 1, "Whether the slot's process runs."),
@@ -40,7 +42,18 @@ class PoolCollector(Collector):
         """Called at every scrape."""
         shown = self._snapshot()
         engines: Mapping[str, Mapping[str, Any]] = shown["loads"]
-        slots = {slot["id"]: slot for slot in shown["slots"]}
+        slots = {slot["id"]: {**slot, "engines": len(slot["replicas"])} for slot in shown["slots"]}
+        restarts = CounterMetricFamily(
+            "coterie_slot_restarts", "Times that a slot's process died.", labels=["slot"]
+        )
+        queued = GaugeMetricFamily(
+            "coterie_queued", "Requests that wait for an expert, ours or remote.", labels=["expert"]
+        )
+        for name, slot in slots.items():
+            restarts.add_metric([name], float(slot["restarts"]))
+        for name, count in shown["queued"].items():
+            queued.add_metric([name], float(count))
+        yield from (restarts, queued)
         for name, key, about in _ENGINE_COUNTERS:
             counter = CounterMetricFamily(name, about, labels=["engine"])
             for engine, entry in engines.items():

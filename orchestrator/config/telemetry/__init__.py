@@ -1,0 +1,1 @@
+"""The keys of what the service tells about itself: traces, recent requests, metrics."""

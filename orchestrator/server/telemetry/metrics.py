@@ -1,0 +1,168 @@
+"""What Prometheus can scrape of requests; labels are names of the configuration, and codes."""
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+
+from orchestrator.request.context import RequestContext
+from orchestrator.request.plan import Plan
+from orchestrator.request.tracing.call import Call
+from orchestrator.request.tracing.trace import Trace
+from orchestrator.server.telemetry.counts import Counts
+from orchestrator.server.telemetry.pool_metrics import PoolCollector
+
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
+_TOKEN_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1)
+
+
+class Metrics:
+    """The counters of one server, in a registry of their own: a sink of traces."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.in_flight = 0
+        ProcessCollector(registry=self.registry)
+        about = Gauge("coterie_info", "The version.", ["version"], registry=self.registry)
+        about.labels(version("coterie")).set(1)
+        flying = Gauge("coterie_in_flight", "Requests under way.", registry=self.registry)
+        flying.set_function(lambda: self.in_flight)
+        self._make_counters()
+        self._make_histograms()
+
+    def _make_counters(self) -> None:
+        self.requests = self._counter(
+            "coterie_requests", "Requests by outcome.", ["model", "expert", "class", "status"]
+        )
+        self.broken_streams = self._counter(
+            "coterie_broken_streams", "Streams that ended with an error.", ["expert"]
+        )
+        self.retries = self._counter(
+            "coterie_retries", "New tries before the first token.", ["expert"]
+        )
+        self._decisions = self._counter(
+            "coterie_decisions", "Decisions, by who is asked.", ["router", "expert"]
+        )
+        self._guards = self._counter(
+            "coterie_guard_alarms", "Alarms of coverage guards.", ["router", "action"]
+        )
+        self._fallbacks = self._counter(
+            "coterie_fallbacks", "Another expert than the router's best.", ["router", "preferred"]
+        )
+        self._budgets = self._counter(
+            "coterie_budget_stops", "Calls stopped by a panel's budget.", ["model", "bound"]
+        )
+        self._calls = self._counter(
+            "coterie_calls", "Calls to experts, each try by itself.", ["expert", "outcome"]
+        )
+        self._tokens = self._counter("coterie_tokens", "Tokens.", ["expert", "kind"])
+
+    def _make_histograms(self) -> None:
+        by_class = ["expert", "class"]
+        self._route = self._histogram("coterie_route_seconds", "Routing time.", ["router"])
+        self._queue = self._histogram("coterie_queue_seconds", "Wait for a turn.", by_class)
+        self._load = self._histogram("coterie_load_seconds", "Wait for a load.", by_class)
+        self._slot_wait = self._histogram(
+            "coterie_slot_wait_seconds", "Held up by other engines of the slot.", by_class
+        )
+        self._first_byte = self._histogram(
+            "coterie_first_byte_seconds", "From the request to the expert's first byte.", by_class
+        )
+        self._whole = self._histogram(
+            "coterie_request_seconds", "From the request to the end of its answer.", by_class
+        )
+        self._token = self._histogram(
+            "coterie_token_seconds",
+            "Time of a call between its first token and its last, for each further one.",
+            ["expert"],
+            _TOKEN_SECONDS,
+        )
+
+    def watch(self, snapshot: Callable[[], dict[str, Any]]) -> None:
+        """Show the pool, too: `snapshot` is asked whenever somebody scrapes."""
+        self.registry.register(PoolCollector(snapshot))
+
+    def watch_counts(
+        self,
+        name: str,
+        about: str,
+        label: str,
+        read: Callable[[], Mapping[str, float]],
+        *,
+        grows: bool = True,
+    ) -> None:
+        """Show numbers that others keep, too; they are read whenever somebody scrapes."""
+        self.registry.register(Counts(name, about, label, read, grows))
+
+    def write(self, context: RequestContext, trace: Trace) -> None:
+        """Count a request that is over."""
+        expert = trace.expert or ""
+        # Without a plan the model is whatever the client wrote: no label for that.
+        model = context.model if trace.plan else ""
+        self.requests.labels(model, expert, context.request_class, trace.status).inc()
+        if trace.retried:
+            self.retries.labels(expert).inc(len(trace.retried))
+        for bound, times in trace.budget_spent.items():
+            self._budgets.labels(model, bound).inc(times)
+        if trace.decision is not None and trace.plan is not None:
+            self._count_decision(trace.decision.router, trace.decision.fallback, trace.plan)
+        for call in trace.made:
+            self._count_call(call)
+        for name, usage in trace.usage.items():
+            self._tokens.labels(name, "prompt").inc(usage.prompt_tokens)
+            self._tokens.labels(name, "completion").inc(usage.completion_tokens)
+        if trace.first_byte_ms is None:
+            return
+        if trace.error is not None:
+            self.broken_streams.labels(expert).inc()
+        self._measure(expert, context.request_class, trace, trace.first_byte_ms)
+
+    def _measure(self, expert: str, request_class: str, trace: Trace, first_byte_ms: float) -> None:
+        if trace.decision is not None:
+            self._route.labels(trace.decision.router).observe(trace.route_ms / 1000)
+        labels = (expert, request_class)
+        self._queue.labels(*labels).observe(trace.queue_ms / 1000)
+        self._load.labels(*labels).observe(trace.load_ms / 1000)
+        self._slot_wait.labels(*labels).observe(trace.slot_wait_ms / 1000)
+        self._first_byte.labels(*labels).observe(first_byte_ms / 1000)
+        if trace.total_ms is not None:
+            self._whole.labels(*labels).observe(trace.total_ms / 1000)
+
+    def _count_decision(self, router: str, guard: str | None, plan: Plan) -> None:
+        asked = plan.panel.experts if plan.panel is not None else (plan.expert or "",)
+        for expert in dict.fromkeys(asked):
+            self._decisions.labels(router, expert).inc()
+        if guard is not None:
+            self._guards.labels(router, guard).inc()
+        elif plan.panel is None and plan.expert not in (None, plan.preferred):
+            self._fallbacks.labels(router, plan.preferred).inc()
+
+    def _count_call(self, call: Call) -> None:
+        self._calls.labels(call.expert, call.error or "ok").inc()
+        further = call.usage.completion_tokens - 1 if call.usage is not None else 0
+        if call.error is None and further > 0 and call.first and call.ended:
+            self._token.labels(call.expert).observe((call.ended - call.first) / further)
+
+    def count_untraced(self, status: int) -> None:
+        """Count a request that was refused before anything was known of it but its path."""
+        self.requests.labels("", "", "", status).inc()
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, about: str, labels: list[str]) -> Counter:
+        return Counter(name, about, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, about: str, labels: list[str], buckets: tuple[float, ...] = _SECONDS
+    ) -> Histogram:
+        return Histogram(name, about, labels, buckets=buckets, registry=self.registry)
