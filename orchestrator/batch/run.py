@@ -147,6 +147,7 @@ class Run:
         reader = LineReader(self.batch, self.desk, self._lines, self._keep)
         room = self.desk.room()
         feeder = Feeder(room, settings.in_flight, settings.panels_in_flight, self.desk.resident)
+        self.batch = replace(self.batch, predicted=None, real=None)  # An earlier run's.
         started, loads = time.monotonic(), self.desk.loads()
         ended, wake = list[asyncio.Task[None]](), asyncio.Event()
         asked: dict[asyncio.Task[None], int] = {}

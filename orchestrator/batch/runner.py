@@ -141,8 +141,10 @@ class BatchRunner:
         store, files, batches, desk, settings = self._parts
         run = Run(batch, self._gateway, store, files, batches, desk, settings, known)
         self._running[batch.id] = run
+        LOGGER.info("batch %s begins or goes on (%s)", batch.id, batch.status)
         try:
             await run.run()
+            LOGGER.info("batch %s has ended: %s", batch.id, run.batch.status)
         except Lost:
             LOGGER.info("batch %s is run by another gateway now", batch.id)
             await self._clean_up(batch)

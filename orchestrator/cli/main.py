@@ -138,8 +138,9 @@ def batch(
     ] = None,
     api_key: options.ApiKey = None,
     endpoint: Annotated[
-        Endpoint, typer.Option(help="The `url` of the file's lines.")
-    ] = Endpoint.CHAT,
+        Endpoint | None,
+        typer.Option(help="The `url` of the file's lines. Default: that of the first one."),
+    ] = None,
     as_they_come: Annotated[
         bool,
         typer.Option(
@@ -153,7 +154,8 @@ def batch(
     command goes on where it was. The exit code is 1 if a line has no answer.
     """
     target = "orchestrator.cli.batch.command:batch"
-    running.call(target, file, output, config, url, api_key, endpoint.value, as_they_come)
+    asked = endpoint.value if endpoint is not None else None
+    running.call(target, file, output, config, url, api_key, asked, as_they_come)
 
 
 @app.command()

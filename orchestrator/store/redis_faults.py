@@ -23,6 +23,10 @@ _BY_KIND: tuple[tuple[type[Exception], str], ...] = (
 )
 _BY_WORDS = (
     ("The user executing the script can't", _RIGHTS),
+    (
+        "DB index is out of range",
+        "Name a database that it has in `store` (redis://HOST:PORT/DB; usually 0 to 15).",
+    ),
     ("MISCONF", "It cannot write to its disk: make room there; its log says more."),
     (
         "CERTIFICATE_VERIFY_FAILED",

@@ -34,7 +34,11 @@ def secrets_of(url: str) -> tuple[str, ...]:
 
 def addresses_of(url: str) -> tuple[tuple[str, int], ...]:
     """Host and port of each server, in order. Raises ValueError."""
-    given = urlsplit(url).netloc.rpartition("@")[2].split(",")
+    parts = urlsplit(url)
+    given = parts.netloc.rpartition("@")[2].split(",")
+    database = parts.path.removeprefix("/")
+    if database and not (database.isascii() and database.isdecimal()):
+        raise ValueError("the database is not a number")
     each = [urlsplit(f"//{one}") for one in given]
     if not all(one.hostname and one.port != 0 for one in each):
         raise ValueError("a server has no host, or port 0")

@@ -11,16 +11,18 @@ from pathlib import Path
 import typer
 import uvloop
 
-from experts.errors import ConfigError
+from experts.errors import ConfigError, ServiceError
 from orchestrator.cli import logs
 from orchestrator.cli.batch.arrivals import Arrivals
 from orchestrator.cli.batch.costs import forecast_words, tell_costs
 from orchestrator.cli.batch.own_service import remove, started
-from orchestrator.cli.batch.remote_batch import Progress, RemoteBatch
+from orchestrator.cli.batch.remote_batch import Progress, Refused, RemoteBatch
 from orchestrator.cli.signals import Interrupted, StopSignals
 from orchestrator.config.model import Config, load_config
 
 CHUNK_BYTES = 1 << 20
+FIRST_LINE_BYTES = 16 << 20
+ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Wanted:
 
     file: Path
     output: Path
-    endpoint: str
+    endpoint: str | None
+    """None: that of the first line."""
     as_they_come: bool
 
 
@@ -50,7 +53,7 @@ def batch(
     config: Path,
     url: str | None,
     api_key: str | None,
-    endpoint: str,
+    endpoint: str | None,
     as_they_come: bool,
 ) -> None:
     """Raises ConfigError, ServiceError."""
@@ -79,12 +82,13 @@ async def _run(
                     own = started(settings, config, store_of(wanted.output), stack)
                     url, api_key = await signals.unless_asked(own), None
                 assert url is not None
-                remote = RemoteBatch(url, api_key)
+                remote = RemoteBatch(url, api_key, lambda words: typer.echo(f"\n{words}", err=True))
                 stack.push_async_callback(remote.close)
                 where = str(config) if settings is not None else url
                 code = await signals.unless_asked(_answered(remote, wanted, where))
             except Interrupted:
-                again = "the same command goes on with it" if settings is not None else "it goes on"
+                again = "the same command goes on with it"
+                again += "" if settings is not None else ", and the service meanwhile"
                 typer.echo(f"\nbroken off; {again}", err=True)
                 return signals.exit_code
         remove(store_of(wanted.output))
@@ -99,13 +103,18 @@ async def _answered(remote: RemoteBatch, wanted: Wanted, where: str) -> int:
     identifier = known.batch if known is not None else ""
     if not identifier:
         typer.echo(f"sending {file}", err=True)
-        identifier = await remote.create(file, wanted.endpoint)
+        identifier = await remote.create(file, wanted.endpoint or endpoint_of(file))
         state_of(output).write_text(json.dumps(asdict(State(digest, where, identifier))))
+    else:
+        typer.echo(f"going on with {identifier}", err=True)
     shown = Shown()
     arrivals = Arrivals(output) if wanted.as_they_come else None
-    found = await remote.followed(
-        identifier, shown.show, arrivals.take if arrivals is not None else None
-    )
+    try:
+        found = await remote.followed(
+            identifier, shown.show, arrivals.take if arrivals is not None else None
+        )
+    except Refused as error:
+        raise _gone(error, output) from error
     shown.end()
     if found["status"] == "failed":
         state_of(output).unlink()
@@ -114,10 +123,13 @@ async def _answered(remote: RemoteBatch, wanted: Wanted, where: str) -> int:
     counts = found["request_counts"]
     answers, errors = found["output_file_id"], found["error_file_id"]
     wrong = output.with_suffix(f".errors{output.suffix}")
-    if errors:
-        await remote.fetch(errors, wrong)
-    if answers:
-        await _fetch(remote, answers, output, arrivals)
+    try:
+        if errors:
+            await remote.fetch(errors, wrong)
+        if answers:
+            await _fetch(remote, answers, output, arrivals)
+    except Refused as error:
+        raise _gone(error, output) from error
     state_of(output).unlink()
     done, failed = _count(counts["completed"], "answer"), _count(counts["failed"], "line")
     tell_costs(found.get("coterie") or {})
@@ -125,6 +137,12 @@ async def _answered(remote: RemoteBatch, wanted: Wanted, where: str) -> int:
     if errors:
         typer.echo(f"{failed} without an answer, with the reasons, in {wrong}")
     return 1 if errors or found["status"] != "completed" else 0
+
+
+def _gone(error: Refused, output: Path) -> ServiceError:
+    return ServiceError(
+        str(error), hint=f"Remove {state_of(output)} to begin anew: {output} was not finished."
+    )
 
 
 async def _fetch(
@@ -192,10 +210,11 @@ def _known(output: Path, digest: str, where: str) -> State | None:
         state = State(**json.loads(path.read_text()))
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{path} is no state of a batch.", hint=f"Remove {path}.") from error
+    differs = "another file" if state.digest != digest else f"{state.where}"
     if (state.digest, state.where) != (digest, where):
         raise ConfigError(
-            f"{output} was begun with another file or another pool.",
-            hint=f"Name another output, or remove {path} to begin anew.",
+            f"{output} was begun with {differs}, and is not finished.",
+            hint=f"Go on with that, name another output, or remove {path} to begin anew.",
         )
     return state
 
@@ -215,3 +234,14 @@ def _count(number: int, what: str) -> str:
 def _told(error: dict[str, object]) -> str:
     line = error.get("line")
     return f"{f'line {line}: ' if line else ''}{error.get('message')}"
+
+
+def endpoint_of(file: Path) -> str:
+    """The `url` of the first line, if it is one of ours; else the usual one."""
+    with file.open("rb") as opened:
+        first = opened.readline(FIRST_LINE_BYTES)
+    try:
+        url: object = json.loads(first.removeprefix(b"\xef\xbb\xbf"))["url"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ENDPOINTS[0]  # The service says what is wrong with the line.
+    return next((one for one in ENDPOINTS if one == url), ENDPOINTS[0])

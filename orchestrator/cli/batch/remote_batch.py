@@ -44,7 +44,7 @@ class Progress:
         if self.failed:
             parts.append(f"{self.failed:,} without an answer")
         if self.loads is not None:
-            parts.append(f"{self.loads} loads")
+            parts.append("1 load" if self.loads == 1 else f"{self.loads} loads")
         fresh = done - self.done_before
         if self.seconds > 0 and fresh > 0:
             parts.append(f"{self.tokens / self.seconds:,.0f} tokens/s")
@@ -52,10 +52,18 @@ class Progress:
         return ", ".join(parts)
 
 
+class Refused(ServiceError):
+    """The service has answered that it will not: asking again changes nothing."""
+
+
 class RemoteBatch:
     """Calls of one service."""
 
-    def __init__(self, url: str, api_key: str | None) -> None:
+    def __init__(
+        self, url: str, api_key: str | None, say: Callable[[str], None] = lambda words: None
+    ) -> None:
+        """`say` gets words about a service that does not answer."""
+        self._say = say
         base = url.rstrip("/").removesuffix("/v1")
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._base = base
@@ -79,13 +87,16 @@ class RemoteBatch:
     ) -> dict[str, Any]:
         """The batch, once it has ended; `take` gets lines of its answers as they come.
 
-        A service that is away is waited for, up to a minute. Raises ServiceError.
+        A service that is away is waited for, up to a minute. Raises ServiceError, and Refused
+        where the service does not know the batch.
         """
         started, loads = time.monotonic(), await self._loaded()
         before: tuple[int, int] | None = None
         taken = 0
         while True:
-            found = await self._patiently(f"/v1/batches/{identifier}")
+            found, waited = await self._patiently(f"/v1/batches/{identifier}")
+            if waited:  # What is measured begins again: it may be another process by now.
+                started, loads, before = time.monotonic(), await self._loaded(), None
             counts, tokens = found["request_counts"], found["usage"]["total_tokens"]
             before = before or (counts["completed"] + counts["failed"], tokens)
             now = await self._loaded()
@@ -125,10 +136,13 @@ class RemoteBatch:
     async def fetch(self, identifier: str, path: Path) -> None:
         """Write a file of the service, all of it or nothing. Raises ServiceError."""
         unfinished = path.with_name(f".{path.name}.part")
-        with unfinished.open("wb") as opened:
-            async for piece in self._content(identifier):
-                opened.write(piece)
-        unfinished.replace(path)
+        try:
+            with unfinished.open("wb") as opened:
+                async for piece in self._content(identifier):
+                    opened.write(piece)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -137,20 +151,27 @@ class RemoteBatch:
     async def _content(self, identifier: str) -> AsyncIterator[bytes]:
         try:
             async with self._http.stream("GET", f"/v1/files/{identifier}/content") as answer:
-                answer.raise_for_status()
+                if answer.status_code >= 400:
+                    raise Refused(f"{self._base} has no file {identifier} ({answer.status_code}).")
                 async for piece in answer.aiter_bytes(BOUNDARY_BYTES):
                     yield piece
         except httpx.HTTPError as error:
             raise ServiceError(f"{identifier} could not be fetched: {error}") from error
 
-    async def _patiently(self, path: str) -> dict[str, Any]:
-        until = time.monotonic() + PATIENCE_S
+    async def _patiently(self, path: str) -> tuple[dict[str, Any], bool]:
+        """What is there, and whether the service had to be waited for."""
+        until, waited = time.monotonic() + PATIENCE_S, False
         while True:
             try:
-                return await self._call("GET", path)
+                return await self._call("GET", path), waited
+            except Refused:
+                raise
             except ServiceError:
                 if time.monotonic() > until:
                     raise
+            if not waited:
+                self._say(f"{self._base} does not answer: waiting up to {PATIENCE_S:.0f} s")
+            waited = True
             await asyncio.sleep(LOOKS_EVERY_S)
 
     async def loads(self) -> dict[str, int]:
@@ -169,16 +190,19 @@ class RemoteBatch:
             answer = await self._http.request(method, path, **parts)
             tree = answer.json()
         except (httpx.TransportError, httpx.InvalidURL) as error:
+            reason = (str(error) or type(error).__name__).rstrip(".")
             raise ServiceError(
-                f"No service answers at {self._base}: {str(error) or type(error).__name__}.",
-                hint="Start one with `coterie serve`, or leave --url out.",
+                f"No service answers at {self._base}: {reason}.",
+                hint="Start one with `coterie serve`, or leave --url out; a URL begins with"
+                " http:// or https://.",
             ) from error
         except ValueError as error:
             raise ServiceError(f"{self._base}{path} does not answer with JSON.") from error
         if answer.status_code >= 400:
             said = tree.get("error") if isinstance(tree, dict) else None
             words = said.get("message") if isinstance(said, dict) else ""
-            raise ServiceError(f"{self._base}{path} answered {answer.status_code}: {words}")
+            kind = Refused if answer.status_code < 500 else ServiceError
+            raise kind(f"{self._base}{path} answered {answer.status_code}: {words}")
         return dict(tree)
 
 

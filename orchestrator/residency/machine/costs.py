@@ -6,9 +6,13 @@ NEWEST_SHARE = 0.3
 """Weight of the newest measurement of a load, a wake or a departure."""
 SERVICE_SHARE = 0.05
 """The same for one request, of which there are many."""
+MANY = 4.0
+"""Who runs beside fewer says nothing of what a request takes where many run."""
 MOST_WEIGHT = 20_000.0
 """Of what is known of shares: a hundred and fifty requests among as many, or many more alone."""
 
+WEIGHT = "weight"
+"""What is kept beside the fields: else an estimate of five calls would be recalled as certain."""
 FIELDS = ("load_s", "wake_s", "leave_s", "service_s", "share_s")
 
 
@@ -41,8 +45,8 @@ class Costs:
 
     def served(self, seconds: float, share_s: float) -> None:
         """A request has taken so long, and so much of its slot's time."""
-        if share_s > 0:
-            together = seconds / share_s
+        together = seconds / share_s if share_s > 0 else 0.0
+        if together >= MANY:
             self.known.add("share_s")
             self.weight = min(self.weight + together, MOST_WEIGHT)
             self.share_s += (share_s - self.share_s) * min(1.0, together / self.weight)
@@ -58,12 +62,13 @@ class Costs:
             if what in known:
                 setattr(self, what, float(known[what]))
                 self.known.add(what)
-        self.weight = MOST_WEIGHT if "share_s" in self.known else 0.0
+        self.weight = min(float(known.get(WEIGHT, 0.0)), MOST_WEIGHT)
         self._follow()
 
     def measurements(self) -> dict[str, float]:
-        """Field -> seconds, of what has been measured."""
-        return {what: getattr(self, what) for what in FIELDS if what in self.known}
+        """Field -> seconds, of what has been measured, and the weight of the shares."""
+        found = {what: getattr(self, what) for what in FIELDS if what in self.known}
+        return found | ({WEIGHT: self.weight} if "share_s" in found else {})
 
     def _follow(self) -> None:
         """Until a wake has been seen, it is taken to cost what a load does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import signal
 import sys
@@ -13,6 +14,11 @@ import pytest
 import yaml
 from batch_lines import asked, tree, written
 from service_process import started
+
+from experts.errors import ServiceError
+from orchestrator.cli.batch import remote_batch
+from orchestrator.cli.batch.command import ENDPOINTS, endpoint_of
+from orchestrator.cli.batch.remote_batch import RemoteBatch
 
 pytestmark = pytest.mark.slow
 MODELS = ("sums", "pool/fixed")
@@ -59,6 +65,7 @@ async def test_a_service_of_its_own_goes_on_where_it_was_broken_off(folder: Path
     code, said = await run(folder, "-c", "pool.yaml")
     assert (code, said.splitlines()[-1]) == (0, f"{COUNT} answers in {folder / 'out.jsonl'}")
     assert "sending" not in said
+    assert "going on with batch_" in said
     assert ids(folder / "out.jsonl") == [line["custom_id"] for line in LINES]
     assert sorted(p.name for p in folder.iterdir()) == ["in.jsonl", "out.jsonl", "pool.yaml"]
 
@@ -92,6 +99,54 @@ async def test_a_running_service_and_lines_without_an_answer(
     assert "1 line without an answer, with the reasons, in" in said
     assert ids(folder / "out.jsonl") == ["good"]
     assert ids(folder / "out.errors.jsonl") == ["bad"]
+
+
+async def test_a_service_that_has_lost_the_batch_says_so_at_once(
+    folder: Path, recording: str, tmp_path_factory: Any
+) -> None:
+    async with started(
+        tmp_path_factory.mktemp("served"), {"version": 1, **tree(recording)}
+    ) as served:
+        url = await served.url()
+        (folder / "one.jsonl").write_bytes(written(LINES[0]))
+        digest = hashlib.sha256((folder / "one.jsonl").read_bytes()).hexdigest()
+        state = {"digest": digest, "where": url, "batch": "batch_gone"}
+        (folder / ".out.jsonl.batch").write_text(json.dumps(state))
+        code, said = await run(folder, "--url", url, file="one.jsonl")
+        assert code == 1
+        assert "answered 404" in said
+        assert "to begin anew" in said
+        code, said = await run(folder, "-c", "pool.yaml", file="one.jsonl")
+        assert code == 2
+        assert f"was begun with {url}" in " ".join(said.split())
+
+
+async def test_a_service_that_is_away_is_waited_for_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(remote_batch, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(remote_batch, "LOOKS_EVERY_S", 0.05)
+    remote = RemoteBatch("http://127.0.0.1:9", None, said.append)
+    with pytest.raises(ServiceError, match="No service answers"):
+        await remote.followed("batch_1", lambda progress: None)
+    await remote.close()
+    assert len(said) == 1
+    assert "does not answer: waiting up to" in said[0]
+
+
+@pytest.mark.parametrize("url", ENDPOINTS)
+def test_what_a_file_asks_for_is_read_from_its_first_line(tmp_path: Path, url: str) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps({"url": url}).encode())
+    assert endpoint_of(tmp_path / "in.jsonl") == url
+
+
+@pytest.mark.parametrize("first", [b"", b"[1]", b"{", b'{"url": 3}', b'{"url": "/v1/x"}'])
+def test_a_first_line_that_says_nothing_is_for_the_service_to_refuse(
+    tmp_path: Path, first: bytes
+) -> None:
+    (tmp_path / "in.jsonl").write_bytes(first)
+    assert endpoint_of(tmp_path / "in.jsonl") == ENDPOINTS[0]
 
 
 async def test_what_cannot_be_run(folder: Path) -> None:

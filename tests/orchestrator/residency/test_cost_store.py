@@ -80,11 +80,12 @@ async def test_costs_are_carried_from_one_store_to_another(tmp_path: Path) -> No
     store = await open_store(source)
     costs = Costs()
     costs.measured("load_s", 4.0)
-    costs.served(0.5, 0.25)
+    costs.served(0.5, 0.0625)
     await CostStore(store, print).keep("a", costs)
     await store.close()
     await carry_costs(source, target, ("a", "b"))
     await carry_costs("memory", target, ("a",))
     found = await known_costs(target, ("a", "b"), print)
     measured = ["load_s", "service_s", "share_s"]
-    assert found == {"a": {"load_s": 4.0, "service_s": 0.5, "share_s": 0.25, "measured": measured}}
+    costs_of_a = {"load_s": 4.0, "service_s": 0.5, "share_s": 0.0625, "weight": 8.0}
+    assert found == {"a": {**costs_of_a, "measured": measured}}

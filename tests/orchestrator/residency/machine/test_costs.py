@@ -51,10 +51,27 @@ def test_a_wake_is_taken_to_cost_what_a_load_does_until_it_is_measured() -> None
 def test_what_was_measured_before_is_mixed_with_what_is_measured_now() -> None:
     before, after = Costs(), Costs()
     before.measured("load_s", 4.0)
-    before.served(0.5, 0.25)
-    assert before.measurements() == {"load_s": 4.0, "service_s": 0.5, "share_s": 0.25}
+    before.served(0.5, 0.0625)
+    measured = {"load_s": 4.0, "service_s": 0.5, "share_s": 0.0625, "weight": 8.0}
+    assert before.measurements() == measured
     after.recall(before.measurements())
     assert (after.load_s, after.wake_s, after.service_s) == (4.0, 4.0, 0.5)
     assert after.leave_s == Costs().leave_s
     after.measured("load_s", 14.0)
     assert after.load_s == pytest.approx(4 + 10 * NEWEST_SHARE)
+
+
+def test_who_runs_alone_says_nothing_of_what_one_among_many_takes() -> None:
+    costs = Costs()
+    costs.served(0.5, 0.5)
+    assert costs.known == {"service_s"}
+
+
+def test_few_requests_are_recalled_as_few() -> None:
+    before, after = Costs(), Costs()
+    for _ in range(5):
+        before.served(2.0, 0.4)
+    after.recall(before.measurements())
+    for _ in range(10):
+        after.served(0.4, 0.004)
+    assert after.share_s < 0.02, "ten of a hundred at once outweigh five of five"

@@ -245,10 +245,10 @@ def test_those_that_run_together_share_the_time_of_their_slot() -> None:
     costs = pool.engines["a"].costs
     costs.weight = 0.0
     first = pool.load("a", 0.0)
-    second, _ = pool.arrive("a", 2.0)
-    pool.machine.finished(first, 6.0)
-    # Two seconds alone, and half of four.
-    assert costs.share_s == pytest.approx(4.0)
-    pool.machine.finished(second, 6.0)
-    # Half of four; who had others beside it counts for more.
-    assert costs.share_s == pytest.approx((4.0 * 6 / 4 + 2.0 * 2) / (6 / 4 + 2))
+    second, *_ = [pool.arrive("a", 1.0)[0] for _ in range(9)]
+    pool.machine.finished(first, 11.0)
+    # A second alone, and a tenth of ten.
+    assert costs.share_s == pytest.approx(2.0)
+    pool.machine.finished(second, 11.0)
+    # A tenth of ten; who had more others beside it counts for more.
+    assert costs.share_s == pytest.approx((2.0 * 11 / 2 + 1.0 * 10) / (11 / 2 + 10))
