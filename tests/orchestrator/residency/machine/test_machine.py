@@ -244,6 +244,7 @@ def test_those_that_run_together_share_the_time_of_their_slot() -> None:
     pool = Pool("a")
     costs = pool.engines["a"].costs
     costs.weight = 0.0
+    pool.engines["a"].max_in_flight = 16
     first = pool.load("a", 0.0)
     second, *_ = [pool.arrive("a", 1.0)[0] for _ in range(9)]
     pool.machine.finished(first, 11.0)
