@@ -5,7 +5,7 @@ import hashlib
 import json
 import shutil
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import typer
@@ -34,6 +34,7 @@ class State:
     where: str
     """The service's URL, or the configuration's path."""
     batch: str
+    """Its id there; empty before it is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +79,17 @@ async def _run(
     with StopSignals() as signals:
         async with AsyncExitStack() as stack:
             try:
+                where = str(config) if url is None else url
+                digest = await asyncio.to_thread(_digest, wanted.file)
+                known = _known(wanted.output, digest, where)  # Before anything is started.
                 if settings is not None:
                     own = started(settings, config, store_of(wanted.output), stack)
                     url, api_key = await signals.unless_asked(own), None
                 assert url is not None
                 remote = RemoteBatch(url, api_key, lambda words: typer.echo(f"\n{words}", err=True))
                 stack.push_async_callback(remote.close)
-                where = str(config) if settings is not None else url
-                code = await signals.unless_asked(_answered(remote, wanted, where))
+                begun = known or State(digest, where, "")
+                code = await signals.unless_asked(_answered(remote, wanted, begun))
             except Interrupted:
                 again = "the same command goes on with it"
                 again += "" if settings is not None else ", and the service meanwhile"
@@ -95,16 +99,14 @@ async def _run(
         return code
 
 
-async def _answered(remote: RemoteBatch, wanted: Wanted, where: str) -> int:
+async def _answered(remote: RemoteBatch, wanted: Wanted, begun: State) -> int:
     """Upload, follow, and fetch; the exit code is 1 where a line has no answer."""
     file, output = wanted.file, wanted.output
-    digest = await asyncio.to_thread(_digest, file)
-    known = _known(output, digest, where)
-    identifier = known.batch if known is not None else ""
+    identifier = begun.batch
     if not identifier:
         typer.echo(f"sending {file}", err=True)
         identifier = await remote.create(file, wanted.endpoint or endpoint_of(file))
-        state_of(output).write_text(json.dumps(asdict(State(digest, where, identifier))))
+        state_of(output).write_text(json.dumps(asdict(replace(begun, batch=identifier))))
     else:
         typer.echo(f"going on with {identifier}", err=True)
     shown = Shown()
