@@ -16,7 +16,7 @@ from orchestrator.cli import logs
 from orchestrator.cli.batch.arrivals import Arrivals
 from orchestrator.cli.batch.costs import forecast_words, tell_costs
 from orchestrator.cli.batch.own_service import remove, started
-from orchestrator.cli.batch.remote_batch import Progress, Refused, RemoteBatch
+from orchestrator.cli.batch.remote_batch import Gone, Progress, RemoteBatch
 from orchestrator.cli.signals import Interrupted, StopSignals
 from orchestrator.config.model import Config, load_config
 
@@ -115,7 +115,7 @@ async def _answered(remote: RemoteBatch, wanted: Wanted, begun: State) -> int:
         found = await remote.followed(
             identifier, shown.show, arrivals.take if arrivals is not None else None
         )
-    except Refused as error:
+    except Gone as error:
         raise _gone(error, output) from error
     shown.end()
     if found["status"] == "failed":
@@ -130,7 +130,7 @@ async def _answered(remote: RemoteBatch, wanted: Wanted, begun: State) -> int:
             await remote.fetch(errors, wrong)
         if answers:
             await _fetch(remote, answers, output, arrivals)
-    except Refused as error:
+    except Gone as error:
         raise _gone(error, output) from error
     state_of(output).unlink()
     done, failed = _count(counts["completed"], "answer"), _count(counts["failed"], "line")
@@ -141,7 +141,7 @@ async def _answered(remote: RemoteBatch, wanted: Wanted, begun: State) -> int:
     return 1 if errors or found["status"] != "completed" else 0
 
 
-def _gone(error: Refused, output: Path) -> ServiceError:
+def _gone(error: Gone, output: Path) -> ServiceError:
     return ServiceError(
         str(error), hint=f"Remove {state_of(output)} to begin anew: {output} was not finished."
     )

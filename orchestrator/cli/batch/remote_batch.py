@@ -12,6 +12,7 @@ import httpx
 from experts.errors import ServiceError
 
 NEXT_HEADER = "x-coterie-next"
+NOT_FOUND = 404
 ENDED = ("completed", "failed", "expired", "cancelled")
 LOOKS_EVERY_S = 0.5
 PATIENCE_S = 60.0
@@ -52,8 +53,8 @@ class Progress:
         return ", ".join(parts)
 
 
-class Refused(ServiceError):
-    """The service has answered that it will not: asking again changes nothing."""
+class Gone(ServiceError):
+    """The service knows nothing of it: asking again changes nothing."""
 
 
 class RemoteBatch:
@@ -87,7 +88,7 @@ class RemoteBatch:
     ) -> dict[str, Any]:
         """The batch, once it has ended; `take` gets lines of its answers as they come.
 
-        A service that is away is waited for, up to a minute. Raises ServiceError, and Refused
+        A service that is away is waited for, up to a minute. Raises ServiceError, and Gone
         where the service does not know the batch.
         """
         started, loads = time.monotonic(), await self._loaded()
@@ -151,8 +152,9 @@ class RemoteBatch:
     async def _content(self, identifier: str) -> AsyncIterator[bytes]:
         try:
             async with self._http.stream("GET", f"/v1/files/{identifier}/content") as answer:
-                if answer.status_code >= 400:
-                    raise Refused(f"{self._base} has no file {identifier} ({answer.status_code}).")
+                if answer.status_code == NOT_FOUND:
+                    raise Gone(f"{self._base} has no file {identifier}.")
+                answer.raise_for_status()
                 async for piece in answer.aiter_bytes(BOUNDARY_BYTES):
                     yield piece
         except httpx.HTTPError as error:
@@ -164,7 +166,7 @@ class RemoteBatch:
         while True:
             try:
                 return await self._call("GET", path), waited
-            except Refused:
+            except Gone:
                 raise
             except ServiceError:
                 if time.monotonic() > until:
@@ -201,7 +203,7 @@ class RemoteBatch:
         if answer.status_code >= 400:
             said = tree.get("error") if isinstance(tree, dict) else None
             words = said.get("message") if isinstance(said, dict) else ""
-            kind = Refused if answer.status_code < 500 else ServiceError
+            kind = Gone if answer.status_code == NOT_FOUND else ServiceError
             raise kind(f"{self._base}{path} answered {answer.status_code}: {words}")
         return dict(tree)
 
