@@ -12,6 +12,7 @@ import typer
 import uvloop
 
 from experts.errors import ConfigError, ServiceError
+from orchestrator.batch.line import ENDPOINTS
 from orchestrator.cli import logs
 from orchestrator.cli.batch.arrivals import Arrivals
 from orchestrator.cli.batch.costs import forecast_words, tell_costs
@@ -22,7 +23,6 @@ from orchestrator.config.model import Config, load_config
 
 CHUNK_BYTES = 1 << 20
 FIRST_LINE_BYTES = 16 << 20
-ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 
 
 @dataclass(frozen=True, slots=True)

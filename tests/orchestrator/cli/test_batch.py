@@ -16,8 +16,9 @@ from batch_lines import asked, tree, written
 from service_process import started
 
 from experts.errors import ServiceError
+from orchestrator.batch.line import ENDPOINTS
 from orchestrator.cli.batch import remote_batch
-from orchestrator.cli.batch.command import ENDPOINTS, endpoint_of
+from orchestrator.cli.batch.command import endpoint_of
 from orchestrator.cli.batch.remote_batch import RemoteBatch
 
 pytestmark = pytest.mark.slow
