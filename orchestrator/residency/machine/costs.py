@@ -9,7 +9,7 @@ SERVICE_SHARE = 0.05
 MANY = 4.0
 """Who runs beside fewer says nothing of what a request takes where many run."""
 MOST_WEIGHT = 20_000.0
-"""Of what is known of shares: a hundred and fifty requests among as many, or many more alone."""
+"""Of what is known of shares: a hundred and fifty requests among as many, or more among fewer."""
 
 WEIGHT = "weight"
 """What is kept beside the fields: else an estimate of five calls would be recalled as certain."""
