@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from experts.errors import ExpertLost
 from experts.sse import DONE, events
 from experts.types import Chunk, Completion, Request, Usage
-from experts.upstream.answers import EVENT_STREAM, choices_of, parse_chunk, read_whole
+from experts.upstream.answers import EVENT_STREAM, choices_of, parse_chunk, whole_chunk
 
 USAGE_WANTED: Mapping[str, Any] = {"include_usage": True}
 """What a streamed request has in `stream_options` to have its tokens counted."""
@@ -89,9 +89,7 @@ async def stream(
         opened(answer)
         if not answer.content_type.startswith(EVENT_STREAM):
             # Some servers do not stream; the answer is one all the same.
-            sent = (answer.content_type, answer.pieces, answer.secrets, count)
-            whole = await read_whole(engine.name, *sent)
-            yield parse_chunk(engine.name, whole, answer.secrets, count)
+            yield await _only_chunk(engine, answer, count)
             return
         async for data in events(engine.name, answer.pieces):
             if data.strip() == DONE:
@@ -113,10 +111,13 @@ async def whole(
     body = {k: v for k, v in request.body.items() if k not in ("stream", "stream_options")}
     async with aclosing(await engine.open(replace(request, body=body), engine.name)) as answer:
         opened(answer)
-        count = choices_of(body)
-        sent = (answer.content_type, answer.pieces, answer.secrets, count)
-        content = await read_whole(engine.name, *sent)
-    yield parse_chunk(engine.name, content, answer.secrets, count)
+        only = await _only_chunk(engine, answer, choices_of(body))
+    yield only
+
+
+async def _only_chunk(engine: Engine, answer: Answer, count: int) -> Chunk:
+    sent = (answer.content_type, answer.pieces, answer.secrets, count)
+    return await whole_chunk(engine.name, *sent)
 
 
 async def complete(engine: Engine, request: Request) -> Completion:

@@ -48,7 +48,10 @@ def parse_chunk(expert: str, data: bytes, secrets: Secrets = (), count: int = 1)
     Raises BadOutput for anything that is not OpenAI's format, and for an error what
     `refusals.told_error` makes of it.
     """
-    event = answer_of(expert, data, "the event", secrets, count)
+    return _chunk(answer_of(expert, data, "the event", secrets, count))
+
+
+def _chunk(event: AnyAnswer) -> Chunk:
     usage = _usage(event.usage) if event.usage else None
     choice = next((one for one in event.choices or () if not one.index), None)
     if choice is None:
@@ -91,8 +94,8 @@ def answer_of(
 
 def check_whole(
     expert: str, content_type: str, content: bytes, secrets: Secrets = (), count: int = 1
-) -> None:
-    """Raise the expert's error for a body that is not an answer of OpenAI's, of `count` choices."""
+) -> AnyAnswer:
+    """The answer of a body. Raises the expert's error where it is none of `count` choices."""
     check_json(expert, content_type, content)
     answer = answer_of(expert, content, "the body", secrets, count)
     if not answer.choices:
@@ -102,6 +105,7 @@ def check_whole(
             raise BadOutput(
                 f"Expert {expert} sent a choice without `message` or `text`.", expert=expert
             )
+    return answer
 
 
 def check_json(expert: str, content_type: str, content: bytes) -> None:
@@ -136,6 +140,18 @@ async def read_whole(
     content = await read_body(expert, pieces)
     check_whole(expert, content_type, content, secrets, count)
     return content
+
+
+async def whole_chunk(
+    expert: str,
+    content_type: str,
+    pieces: AsyncIterator[bytes],
+    secrets: Secrets = (),
+    count: int = 1,
+) -> Chunk:
+    """A whole answer as a chunk: of the first choice. Raises as `read_whole` does."""
+    content = await read_body(expert, pieces)
+    return _chunk(check_whole(expert, content_type, content, secrets, count))
 
 
 def usage_in(piece: bytes) -> Usage | None:
