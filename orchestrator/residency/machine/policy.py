@@ -245,8 +245,8 @@ class _Decision:
             self._again_in_silence(engine.waiting, option)
 
     def _in_the_way(self, option: Option) -> bool:
-        """The slot would still be moving when it must begin with a load that is due by then."""
-        return self._next_due < self._now + option.seconds
+        """The last free slot would still be moving when a load that is due by then must begin."""
+        return len(self._placement.free) == 1 and self._next_due < self._now + option.seconds
 
     def _should_gather(self, engine: EngineState, option: Option) -> bool:
         """It would drive somebody out, and serves more if it waits; unless nothing else happens."""

@@ -203,6 +203,10 @@ def test_a_batch_loads_nothing_that_a_load_which_is_nearly_due_would_wait_for() 
     assert said(ask([slot], bounded("live", NOW + 9.0), batch)) == [("slot", ["busy"], "batch")]
     # It must begin in a second, and the batch's load takes one and a half.
     assert ask([slot], bounded("live", NOW + 3.25), batch) == PolicyDecision((), NOW + 1.0)
+    other = SlotState("other", 1.0)
+    resident(other, asked(engine("busy too"), 20.0), in_use=9)
+    both = said(ask([slot, other], bounded("live", NOW + 3.25), batch))
+    assert both == [("slot", ["busy"], "batch")], "another slot is free for it"
 
 
 def test_loads_that_take_turns_begin_earlier() -> None:
