@@ -107,7 +107,8 @@ async def engines(cuda: bool, *, sleeps: bool = False) -> AsyncIterator[Engines]
     async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
         yield Engines(worker, f"http://127.0.0.1:{port}", client, cuda)
         for name in tuple(worker.residents):
-            await asyncio.wait_for(worker.unload(name), TIMEOUT_S)
+            async with asyncio.timeout(TIMEOUT_S):
+                await worker.unload(name)
 
 
 def sizes(cuda: bool, kv_bytes: int) -> dict[str, Any]:

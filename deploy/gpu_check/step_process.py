@@ -54,7 +54,8 @@ async def run_step(
                 start_new_session=True,
             )  # fmt: skip
         try:
-            code = await asyncio.wait_for(process.wait(), limit_s)
+            async with asyncio.timeout(limit_s):
+                code = await process.wait()
         except TimeoutError:
             late = True
     finally:

@@ -96,7 +96,8 @@ class Connection(asyncio.Protocol):
         self._sent = time.perf_counter()
         self._transport.write(request)
         try:
-            await asyncio.wait_for(self._done, SILENCE_S)
+            async with asyncio.timeout(SILENCE_S):
+                await self._done
         except TimeoutError:
             self._exchange.error = f"no complete answer within {SILENCE_S:.0f} s"
             self.close()

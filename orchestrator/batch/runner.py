@@ -112,12 +112,16 @@ class BatchRunner:
                 if not waits:
                     LOGGER.warning("batches wait for the store: %s", error)
                 waits = True
+            except Exception:
+                # It must not end: no batch would begin any more.
+                LOGGER.exception("looking for batches failed")
             else:
                 if waits:
                     LOGGER.warning("the store answers again: batches go on")
                 waits = False
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), LOOKS_EVERY_S)
+                async with asyncio.timeout(LOOKS_EVERY_S):
+                    await self._news.wait()
 
     async def _take(self) -> None:
         self._runs = {name: pair for name, pair in self._runs.items() if not pair[1].done()}

@@ -1,10 +1,11 @@
 """A store in Redis, which several gateways can share."""
 
+import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Awaitable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 from experts.errors import StoreError
@@ -170,7 +171,8 @@ class RedisStore:
 
     async def _answer(self, call: Awaitable[Any]) -> Any:
         try:
-            return await call
+            with _cancellable():
+                return await call
         except (self._error, OSError) as error:
             words, hint = str(error), self._hint_for(error)
             if isinstance(error, self._gone):
@@ -180,6 +182,22 @@ class RedisStore:
             words = words.replace(secret, HIDDEN)
         # Not its cause, whose words may hold the password.
         raise StoreError(f"Redis did not answer: {words}", hint=hint)
+
+
+@contextmanager
+def _cancellable() -> Iterator[None]:
+    """Whoever is cancelled meanwhile is cancelled.
+
+    redis-py waits with `asyncio.wait_for`, which in Python 3.11 loses a cancel that comes as what
+    it waits for ends: a loop would go on for ever, and whoever stops it would wait for it.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    try:
+        yield
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def _parsed(key: str, raw: bytes | None) -> Any:

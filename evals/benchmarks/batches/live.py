@@ -50,6 +50,7 @@ async def _ask_all(
             group.create_task(one(replace(question, id=f"live-{number}")))
             number += 1
             try:
-                await asyncio.wait_for(over.wait(), started + number / rate - loop.time())
+                async with asyncio.timeout_at(started + number / rate):
+                    await over.wait()
             except TimeoutError:
                 continue

@@ -149,7 +149,8 @@ class _Several:
         ended, patience_s = 0, None
         while ended < len(self._parts):
             try:
-                event = await asyncio.wait_for(self._events.get(), patience_s)
+                async with asyncio.timeout(patience_s):
+                    event = await self._events.get()
             except TimeoutError:
                 yield f": {self._doing()}\n\n".encode()
                 continue

@@ -45,6 +45,24 @@ async def test_no_change_is_lost(store_url: str, stores: Any) -> None:
     assert await second.get("counted") == 50
 
 
+async def test_whoever_is_cancelled_ends(store: Store) -> None:
+    """At whatever step of a call that comes; else its loop goes on, and who stops it waits."""
+
+    async def forever() -> None:
+        while True:
+            await store.put("held", 1)
+            await asyncio.sleep(0)
+
+    for steps in range(40):
+        task = asyncio.create_task(forever())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        ended, _ = await asyncio.wait([task], timeout=2)
+        task.cancel()
+        assert ended, f"cancelled after {steps} steps, it goes on"
+
+
 async def test_keys_are_found_by_how_they_begin(store: Store) -> None:
     for key in ("found:b", "found:a", "found:ä/\u2028", "foundling", "fou"):
         await store.put(key, 1)
