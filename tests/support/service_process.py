@@ -50,7 +50,12 @@ class ServedProcess:
 
     async def ended(self) -> int:
         """Its exit code, when it has ended and all that it printed is there."""
-        code = await asyncio.wait_for(self.process.wait(), END_S)
+        try:
+            async with asyncio.timeout(END_S):
+                code = await self.process.wait()
+        except TimeoutError:
+            self.process.kill()  # The tests that follow need its memory and its cores.
+            raise
         await self._reading
         return code
 
