@@ -23,7 +23,7 @@ from experts.footprint.device import on_gpus, this_cpu
 from experts.vllm import environment
 from experts.vllm.loads import EngineLoad, LoadReport, WorkerSettings
 from orchestrator.config.model import RayConfig, SlotsConfig
-from orchestrator.residency.slot import LOOPBACK, SlotLost
+from orchestrator.residency.slot import LOOPBACK, Held, SlotLost
 
 PR_SET_PDEATHSIG = 1
 """Of Linux' prctl: the signal that a process gets when its parent dies."""
@@ -58,6 +58,7 @@ class SlotActor:
         self._worker: Any = None
         self._port = 0
         self._ended = asyncio.Event()
+        self._empty_gb = 0.0
         self._life = uuid.uuid4().hex
 
     async def start(self) -> tuple[str, str]:
@@ -70,6 +71,7 @@ class SlotActor:
             module = importlib.import_module("experts.vllm.worker")
             self._worker = module.Worker(self._settings)
             self._port = await self._worker.serve(self._host, self._token)
+            self._empty_gb = self._worker.memory_gb()
         return f"http://{self._host}:{self._port}", self._life
 
     async def call(self, life: str, method: str, arguments: tuple[Any, ...]) -> Any:
@@ -78,6 +80,13 @@ class SlotActor:
             raise Restarted
         answer = getattr(self._worker, method)(*arguments)
         return await _in_words(answer) if inspect.isawaitable(answer) else answer
+
+    async def held(self, life: str) -> Held:
+        """What it holds. Raises Restarted."""
+        if life != self._life:
+            raise Restarted
+        engines = await self._worker.held()
+        return Held(self._worker.memory_gb(), self._empty_gb, engines)
 
     async def lifetime(self, life: str) -> None:
         """Never returns: its failure tells the driver that this process has died."""
@@ -176,6 +185,11 @@ class RaySlot:
                 self.id,
                 self._wanted,
             )
+
+    async def held(self) -> Held:
+        life = self._life
+        held: Held = await self._repeat(lambda: self._actor.held.remote(life), CALL_TIMEOUT_S)
+        return held
 
     async def load(self, load: EngineLoad) -> LoadReport:
         report: LoadReport = await self._call("load", (load,), self._load_timeout_s)
