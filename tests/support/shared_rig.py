@@ -15,6 +15,23 @@ from orchestrator.residency.shared.controller import Controller
 from orchestrator.residency.shared.gateway import Away, SharedScheduler
 from orchestrator.store.memory_store import MemoryStore
 
+SIZES = {"a": 3.0, "b": 3.0, "c": 3.0}
+
+
+def shared_config(count: int = 1, limit: int = 8, **keys: Any) -> Config:
+    experts = {
+        name: {"type": "vllm", "model": "nowhere", "memory_gb": 3.0, "max_in_flight": limit}
+        for name in SIZES
+    }
+    return Config.model_validate(
+        {
+            "version": 1,
+            "experts": experts,
+            "slots": {"count": count, "memory_gb": 4.0, "preload": False, "canary_tokens": 0}
+            | keys,
+        }
+    )
+
 
 class DirectLink:
     """The way to a controller in this process, which a test may cut."""

@@ -210,8 +210,13 @@ class Replica:
     @property
     def admits(self) -> bool:
         """Whether a further request may begin here."""
+        return self.phase is Phase.READY and self.room > 0
+
+    @property
+    def room(self) -> int:
+        """Further requests for which there is room, beside those that may begin unasked."""
         taken = self.in_use + sum(self.lent.values()) if self.lent else self.in_use
-        return self.phase is Phase.READY and taken < self.engine.max_in_flight
+        return self.engine.max_in_flight - taken
 
     @property
     def busy(self) -> bool:

@@ -197,7 +197,7 @@ class Controller:
         if request is None:
             return  # It was refused in the same moment.
         lent = session.lent.get(request.loan)
-        if lent is not None and not lent.called:
+        if lent is not None:  # Though called back, it lasts until it is returned.
             self._scheduler.repaid(lent.replica, request.loan)
         self._scheduler.over(request.ticket, answered=answered)
 
@@ -228,22 +228,26 @@ class Controller:
                     session.tell(told.Called(number))
                 elif lent.replica.phase is Phase.DRAINING:
                     self._call_back(session, number)
-            held = {lent.replica for lent in session.lent.values()}
-            for replica in there - held:
+            for replica in there:
                 if replica.phase is Phase.READY:
                     self._lend(session, replica)
 
     def _lend(self, session: Session, replica: Replica) -> None:
-        """Half of what a replica takes is shared among the gateways; the rest is for who asks."""
+        """Half of what a replica takes is shared among the gateways; the rest is for who asks.
+
+        As much of it as is free; more when that is. An adapter that has a limit of its own may
+        exceed it by what is lent of it.
+        """
         engine = self._scheduler.view.engine_of(replica.engine.name)
         parts = 2 * len(self._sessions)
+        held = sum(lent.at_most for lent in session.lent.values() if lent.replica is replica)
+        at_most = min(replica.engine.max_in_flight // parts - held, replica.room)
+        if at_most <= 0:
+            return
         limits = engine.queue.limits
         of_expert = {e: 0 if e in engine.refused else limits[e] // parts for e in limits}
-        at_most = replica.engine.max_in_flight // parts
-        if not at_most:
-            return
         number = next(self._numbers)
-        session.lent[number] = Lent(replica)
+        session.lent[number] = Lent(replica, at_most)
         self._scheduler.lend(replica, number, at_most)
         slot = self._scheduler.view.slot(replica.slot.id)
         where = told.Where(slot.slot.id, slot.url, slot.slot.token)

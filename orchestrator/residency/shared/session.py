@@ -20,6 +20,7 @@ class Lent:
     """A loan, from the lender's side."""
 
     replica: Replica
+    at_most: int
     called: bool = False
     """Whether it was called back."""
 

@@ -4,36 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
-from shared_rig import SharedRig
+from shared_rig import SIZES, SharedRig, shared_config
 
 from experts.errors import ExpertUnavailable, ServiceError
-from orchestrator.config.model import Config
 from orchestrator.residency.shared.gateway import Running
-
-SIZES = {"a": 3.0, "b": 3.0, "c": 3.0}
-
-
-def config(count: int = 1, limit: int = 8, **keys: Any) -> Config:
-    experts = {
-        name: {"type": "vllm", "model": "nowhere", "memory_gb": 3.0, "max_in_flight": limit}
-        for name in SIZES
-    }
-    return Config.model_validate(
-        {
-            "version": 1,
-            "experts": experts,
-            "slots": {"count": count, "memory_gb": 4.0, "preload": False, "canary_tokens": 0}
-            | keys,
-        }
-    )
 
 
 @pytest.fixture
 async def rig() -> AsyncIterator[SharedRig]:
-    made = SharedRig(config(), SIZES)
+    made = SharedRig(shared_config(), SIZES)
     made.begin()
     yield made
     await made.close()
