@@ -39,6 +39,7 @@ from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.pool import ExpertPool
+from orchestrator.residency.shared.gateway import SharedScheduler
 from orchestrator.residency.slot import Slot
 from orchestrator.server.app import make_app
 from orchestrator.server.batch.desk import BatchDesk
@@ -253,8 +254,8 @@ async def _start_pool(
     on_event: Callable[[str], None],
     strict: bool,
 ) -> ExpertPool:
-    slots = _connect(config, on_event) if config.hosted() else []
-    pool = ExpertPool(config, slots, client, on_event, store, policy)
+    slots, shared = _connect(config, on_event) if config.hosted() else ([], None)
+    pool = ExpertPool(config, slots, client, on_event, store, policy, shared)
     try:
         await asyncio.sleep(0)  # A signal that came while Ray started takes effect here.
         await pool.start(strict)
@@ -264,8 +265,13 @@ async def _start_pool(
     return pool
 
 
-def _connect(config: Config, on_event: Callable[[str], None]) -> list[Slot]:
-    """The slots, in the configured Ray, or in one that is started here."""
+def _connect(
+    config: Config, on_event: Callable[[str], None]
+) -> tuple[list[Slot], SharedScheduler | None]:
+    """The slots, in the configured Ray, or in one that is started here; or those that are shared.
+
+    The latter have a controller that drives them.
+    """
     from orchestrator.residency import ray_cluster, ray_slot  # noqa: PLC0415
 
     if config.ray.address is None:
@@ -275,11 +281,21 @@ def _connect(config: Config, on_event: Callable[[str], None]) -> list[Slot]:
     # started them, and nothing is served yet.
     ray_cluster.connect(config.ray, config.slots)
     on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
+    if config.ray.pool is not None:
+        return [], _join_pool(config, config.ray.pool, on_event)
     models = (spec.model for spec in config.hosted().values())
     folder = ray_cluster.own_folder()
-    return list(
-        ray_slot.make_slots(config.ray, config.slots, models, folder, counts=config.metrics.engines)
-    )
+    counts = config.metrics.engines
+    slots = ray_slot.make_slots(config.ray, config.slots, models, folder, counts=counts)
+    return list(slots), None
+
+
+def _join_pool(config: Config, name: str, on_event: Callable[[str], None]) -> SharedScheduler:
+    from orchestrator.residency.shared.actor import ActorLink, SharedPool  # noqa: PLC0415
+
+    specs, slots, counts = config.hosted(), config.slots, config.metrics.engines
+    pool = SharedPool(name, specs, slots, config.ray, config.store, counts)
+    return SharedScheduler(specs, slots, ActorLink(pool), pool.digest, on_event)
 
 
 async def _stop_pool(config: Config, pool: ExpertPool) -> None:

@@ -27,6 +27,8 @@ from orchestrator.residency.slot import LOOPBACK, Held, SlotLost
 
 PR_SET_PDEATHSIG = 1
 """Of Linux' prctl: the signal that a process gets when its parent dies."""
+NAMESPACE = "coterie"
+"""Where actors that outlive their makers have names."""
 RETRY_S = 0.2
 """Between two calls of an actor that is being restarted, or cannot be reached."""
 CALL_TIMEOUT_S = 10.0
@@ -61,8 +63,11 @@ class SlotActor:
         self._empty_gb = 0.0
         self._life = uuid.uuid4().hex
 
-    async def start(self) -> tuple[str, str]:
-        """Bring the worker up; returns its URL, and what tells this process from a later one."""
+    async def start(self) -> tuple[str, str, str | None]:
+        """Bring the worker up; returns its URL, what tells this process from later ones, its token.
+
+        The token is not the caller's where another one has made the actor.
+        """
         if self._worker is None:  # A driver that lost patience may ask again.
             _die_with_parent()
             if self._token is None:
@@ -72,7 +77,7 @@ class SlotActor:
             self._worker = module.Worker(self._settings)
             self._port = await self._worker.serve(self._host, self._token)
             self._empty_gb = self._worker.memory_gb()
-        return f"http://{self._host}:{self._port}", self._life
+        return f"http://{self._host}:{self._port}", self._life, self._token
 
     async def call(self, life: str, method: str, arguments: tuple[Any, ...]) -> Any:
         """Call the worker of the process that had this `life`. Raises Restarted."""
@@ -134,17 +139,20 @@ class RaySlot:
         models: tuple[str, ...] = (),
         temporary: str | None = None,
         counts: bool = False,
+        pool: str | None = None,
     ) -> None:
         """`models` are all that may be loaded; `temporary` is a folder for temporary files.
 
-        With `counts`, engines count what they do.
+        With `counts`, engines count what they do. A slot of a `pool` outlives who made it, and is
+        found again.
         """
         self.id = slot_id
         self.token = token
         self.sleeps = gpus > 0 and config.sleep_level > 0
         self.load_blocks = gpus == 0  # On CPU, the engines of a slot share one thread.
         self.device = on_gpus(gpus) if gpus else this_cpu()
-        self._actor = _make_actor(config, gpus, self.sleeps, token, models, temporary, counts)
+        name = None if pool is None else f"{pool}-{slot_id}"
+        self._actor = _make_actor(config, gpus, self.sleeps, token, models, temporary, counts, name)
         self._life = ""
         self._reached = self._placed = True
         self._wanted = f"{config.cpus} CPUs and {gpus:g} GPUs"
@@ -158,14 +166,14 @@ class RaySlot:
         finally:
             telling.cancel()
         self._placed = True
-        url, self._life = started
+        url, self._life, self.token = started
         return url
 
-    async def _started(self) -> tuple[str, str]:
+    async def _started(self) -> tuple[str, str, str | None]:
         deadline = time.monotonic() + self._start_timeout_s
         while True:
             try:
-                started: tuple[str, str] = await self._repeat(
+                started: tuple[str, str, str | None] = await self._repeat(
                     lambda: self._actor.start.remote(), self._start_timeout_s
                 )
                 return started
@@ -188,7 +196,7 @@ class RaySlot:
 
     async def held(self) -> Held:
         life = self._life
-        held: Held = await self._repeat(lambda: self._actor.held.remote(life), CALL_TIMEOUT_S)
+        held: Held = await self._repeat(lambda: self._actor.held.remote(life=life), CALL_TIMEOUT_S)
         return held
 
     async def load(self, load: EngineLoad) -> LoadReport:
@@ -216,7 +224,7 @@ class RaySlot:
         while True:
             began = time.monotonic()
             try:
-                await self._actor.lifetime.remote(life)
+                await self._actor.lifetime.remote(life=life)
             except Restarted:
                 return
             except UNREACHABLE as error:
@@ -235,9 +243,9 @@ class RaySlot:
 
     async def _call(self, method: str, arguments: tuple[Any, ...], timeout_s: float) -> Any:
         life = self._life
-        return await self._repeat(
-            lambda: self._actor.call.remote(life, method, arguments), timeout_s
-        )
+        # By name: Ray knows no positions of the methods of an actor that it has found.
+        told = {"life": life, "method": method, "arguments": arguments}
+        return await self._repeat(lambda: self._actor.call.remote(**told), timeout_s)
 
     async def _repeat(self, call: Callable[[], Awaitable[Any]], timeout_s: float) -> Any:
         """Call the actor, again while it cannot be reached: its methods may all be repeated.
@@ -299,6 +307,7 @@ def _make_actor(
     models: tuple[str, ...],
     temporary: str | None,
     counts: bool,
+    name: str | None,
 ) -> ActorHandle:
     actor = ray.remote(
         num_cpus=config.cpus,
@@ -320,6 +329,9 @@ def _make_actor(
         temporary,
         counts,
     )
+    if name is not None:
+        lasting = {"lifetime": "detached", "get_if_exists": True}
+        actor = actor.options(name=name, namespace=NAMESPACE, **lasting)
     handle: ActorHandle = actor.remote(settings, token)
     return handle
 
@@ -331,11 +343,12 @@ def make_slots(
     temporary: str | None = None,
     *,
     counts: bool = False,
+    pool: str | None = None,
 ) -> list[RaySlot]:
     """One slot per device group, for these models. Call after `ray_cluster.connect`.
 
     `temporary` is where their processes keep temporary files; `counts` is whether their engines
-    count what they do, for Prometheus.
+    count what they do, for Prometheus. Those of a `pool` outlive who makes them.
 
     Raises ServiceError where a Ray of our own will never have the GPUs that are asked for.
     """
@@ -353,6 +366,6 @@ def make_slots(
     token = None if ray_config.address is None else secrets.token_urlsafe(32)
     wanted = tuple(models)
     return [
-        RaySlot(f"slot-{i}", config, gpus, token, wanted, temporary, counts)
+        RaySlot(f"slot-{i}", config, gpus, token, wanted, temporary, counts, pool)
         for i in range(config.count)
     ]

@@ -35,15 +35,17 @@ MakeScheduler = Callable[[Callable[[str], None], Callable[[], None]], Scheduler]
 class Controller:
     """One for all gateways of a pool."""
 
-    def __init__(self, make: MakeScheduler, pool: str) -> None:
+    def __init__(self, make: MakeScheduler, pool: str, linger_s: float = math.inf) -> None:
         """`pool` is the digest of what it was configured with."""
+        self._linger_s = linger_s
+        self.idle = asyncio.Event()
+        """Set when it has had no gateway for `linger_s`."""
         self._scheduler = make(self._say, self._changed)
         self._pool = pool
         self._sessions: dict[str, Session] = {}
         self._numbers = itertools.count(1)
         self._reconciling = self._showing = False
         self._up = asyncio.Event()
-        self._failure: ServiceError | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._empty_since = time.monotonic()
 
@@ -52,17 +54,15 @@ class Controller:
     async def start(self) -> None:
         """Bring the slots up, load what should be there, and watch the gateways.
 
-        What fails is ServiceError for whoever says hello.
+        Gateways that were there before may come back meanwhile. Raises ServiceError.
         """
-        try:
-            if await self._scheduler.bring_up():
-                self._up.set()
-                await asyncio.sleep(RETURN_S)
-            self._tasks.append(asyncio.create_task(self._watch()))
-            await self._scheduler.open()
-        except ServiceError as error:
-            self._failure = error
+        if await self._scheduler.bring_up():
+            self._up.set()
+            await asyncio.sleep(RETURN_S)
+        await self._scheduler.open()
+        self._tasks.append(asyncio.create_task(self._watch()))
         self._up.set()
+        self._empty_since = time.monotonic()
 
     async def stop(self) -> None:
         """End the slots, too."""
@@ -71,18 +71,11 @@ class Controller:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._scheduler.stop()
 
-    @property
-    def idle_s(self) -> float:
-        """For how long it has had no gateway."""
-        return 0.0 if self._sessions else time.monotonic() - self._empty_since
-
     # What gateways call.
 
     async def hello(self, hello: told.Hello) -> None:
         """A gateway comes, or comes back. Raises ServiceError where it cannot."""
         await self._up.wait()
-        if self._failure is not None:
-            raise self._failure
         if hello.pool != self._pool:
             raise ServiceError(
                 "The pool runs with other experts or slots than this gateway is configured with.",
@@ -295,7 +288,11 @@ class Controller:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LISTEN_S)
-            self._end_silent(time.monotonic())
+            now = time.monotonic()
+            self._end_silent(now)
+            silent = self._up.is_set() and not self._sessions
+            if silent and now - self._empty_since >= self._linger_s:
+                self.idle.set()
 
     def _end_silent(self, now: float) -> None:
         for session in tuple(self._sessions.values()):
