@@ -6,6 +6,7 @@ it: a gateway to remote servers starts in a second.
 
 import asyncio
 import gc
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -46,7 +47,7 @@ from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
 from orchestrator.server.telemetry.telemetry import start_telemetry
-from orchestrator.server.wire.listening import Listener
+from orchestrator.server.wire.listening import Listener, take
 from orchestrator.store.base import Store
 from orchestrator.store.opening import open_store
 from routers.base import Encoder, Router
@@ -145,11 +146,14 @@ async def start_service(
     policy: Policy = decide,
     strict: bool = False,
     stored_keys: bool = True,
+    taken: Sequence[socket.socket] = (),
 ) -> Service:
     """Start everything; `on_event` gets a short sentence for each step.
 
-    `policy` decides what the slots load; another one than ours is for comparisons. Without
-    `stored_keys`, keys of the store are not looked at: for a process that asks itself.
+    `taken` are the sockets to accept connections on, where they are not this process's alone:
+    everybody's, then that of administrators. `policy` decides what the slots load; another one
+    than ours is for comparisons. Without `stored_keys`, keys of the store are not looked at: for a
+    process that asks itself.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
     (among others for a file that a router lacks, or that cannot be written), and, if `strict`,
@@ -161,8 +165,9 @@ async def start_service(
     await asyncio.to_thread(_check_files, config)
     async with AsyncExitStack() as undo:
         # The port first: it is what most often fails, and nothing else is open yet.
-        listener = undo.enter_context(_listening(config, host, port))
-        back = _listening_for_admins(config, undo)
+        taken = taken or take_ports(config, host, port)
+        listener, *others = (undo.enter_context(Listener(one)) for one in taken)
+        back = others[0] if others else None
         store = await open_store(config.store)
         undo.push_async_callback(store.close)
         keys = await _begin_keys(config, store, stored_keys, undo)
@@ -171,8 +176,8 @@ async def start_service(
         telemetry = start_telemetry(config, undo)
         encoder = shared_encoder()
         asking = [name for name, keys in config.routers.items() if _asks_expert(keys)]
-        others = [name for name in config.routers if name not in asking]
-        routers = asyncio.create_task(asyncio.to_thread(_make_routers, config, encoder, others))
+        rest = [name for name in config.routers if name not in asking]
+        routers = asyncio.create_task(asyncio.to_thread(_make_routers, config, encoder, rest))
         undo.push_async_callback(_ended, routers)
         pool = await _start_pool(config, client, store, policy, on_event, strict)
         undo.push_async_callback(_stop_pool, config, pool)
@@ -337,17 +342,21 @@ def _make_routers(
     return routers
 
 
-def _listening(config: Config, host: str | None, port: int | None) -> Listener:
+def take_ports(config: Config, host: str | None, port: int | None) -> list[socket.socket]:
+    """The sockets of a service: everybody's, then that of administrators, if they have one.
+
+    Raises ServiceError.
+    """
     server = config.server
     host = server.host if host is None else host
-    return Listener(host, server.port if port is None else port, "--port or server.port")
-
-
-def _listening_for_admins(config: Config, undo: AsyncExitStack) -> Listener | None:
-    admin = config.server.admin
-    if admin is None:
-        return None
-    return undo.enter_context(Listener(admin.host, admin.port, "server.admin.port"))
+    taken = [take(host, server.port if port is None else port, "--port or server.port")]
+    if server.admin is not None:
+        try:
+            taken.append(take(server.admin.host, server.admin.port, "server.admin.port"))
+        except ServiceError:
+            taken[0].close()
+            raise
+    return taken
 
 
 def refuse_shadowing_folder(folder: Path) -> None:

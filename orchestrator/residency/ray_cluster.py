@@ -114,6 +114,12 @@ def _reachable(address: str) -> None:
     socket.create_connection((host, int(port)), timeout=5).close()
 
 
+def address() -> str:
+    """HOST:PORT of the Ray that this process has joined or started."""
+    found: str = ray.get_runtime_context().gcs_address
+    return found
+
+
 def own_folder() -> str | None:
     """The folder of a Ray that was started here, which is removed with it; None for another's."""
     return None if _Local.held is None else str(_Local.held[0].path)

@@ -1,14 +1,12 @@
 """Slots as Ray actors; `ray_cluster.py` beside it is the other file that imports ray."""
 
 import asyncio
-import ctypes
 import importlib
 import inspect
 import logging
 import os
 import re
 import secrets
-import signal
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
@@ -23,10 +21,9 @@ from experts.footprint.device import on_gpus, this_cpu
 from experts.vllm import environment
 from experts.vllm.loads import EngineLoad, LoadReport, WorkerSettings
 from orchestrator.config.model import RayConfig, SlotsConfig
+from orchestrator.residency.ray_folder import die_with_parent
 from orchestrator.residency.slot import LOOPBACK, Held, SlotLost
 
-PR_SET_PDEATHSIG = 1
-"""Of Linux' prctl: the signal that a process gets when its parent dies."""
 NAMESPACE = "coterie"
 """Where actors that outlive their makers have names."""
 RETRY_S = 0.2
@@ -69,7 +66,7 @@ class SlotActor:
         The token is not the caller's where another one has made the actor.
         """
         if self._worker is None:  # A driver that lost patience may ask again.
-            _die_with_parent()
+            die_with_parent()
             if self._token is None:
                 # Where vLLM opens a port for its own processes, only this machine may reach it.
                 os.environ.setdefault("VLLM_HOST_IP", LOOPBACK)
@@ -104,13 +101,6 @@ def _why_not_made(told: str) -> str:
     """The last line of Ray's words about an actor that could not be made, and on which node."""
     node = re.search(r"\bip=([\w.:]+)", told)
     return told.strip().splitlines()[-1] + (f" (on {node[1]})" if node else "")
-
-
-def _die_with_parent() -> None:
-    """End this process when Ray's raylet ends, even if it is too busy to notice."""
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl is not None:
-        prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 async def _in_words(call: Awaitable[Any]) -> Any:
