@@ -46,6 +46,7 @@ from orchestrator.server.app import make_app
 from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
+from orchestrator.server.telemetry.siblings import Siblings
 from orchestrator.server.telemetry.telemetry import start_telemetry
 from orchestrator.server.wire.listening import Listener, take
 from orchestrator.store.base import Store
@@ -147,13 +148,14 @@ async def start_service(
     strict: bool = False,
     stored_keys: bool = True,
     taken: Sequence[socket.socket] = (),
+    siblings: Siblings | None = None,
 ) -> Service:
     """Start everything; `on_event` gets a short sentence for each step.
 
     `taken` are the sockets to accept connections on, where they are not this process's alone:
-    everybody's, then that of administrators. `policy` decides what the slots load; another one
-    than ours is for comparisons. Without `stored_keys`, keys of the store are not looked at: for a
-    process that asks itself.
+    everybody's, then that of administrators; `siblings` are those that share them. `policy` decides
+    what the slots load; another one than ours is for comparisons. Without `stored_keys`, keys of
+    the store are not looked at: for a process that asks itself.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
     (among others for a file that a router lacks, or that cannot be written), and, if `strict`,
@@ -174,6 +176,10 @@ async def start_service(
         client = ExpertClient(config.server.max_connections)
         undo.push_async_callback(client.aclose)
         telemetry = start_telemetry(config, undo)
+        if siblings is not None:
+            telemetry.siblings = siblings
+            await siblings.start(telemetry.answer)
+            undo.push_async_callback(siblings.stop)
         encoder = shared_encoder()
         asking = [name for name, keys in config.routers.items() if _asks_expert(keys)]
         rest = [name for name in config.routers if name not in asking]

@@ -3,14 +3,17 @@
 import asyncio
 import logging
 import multiprocessing
+import shutil
 import signal
 import socket
+import tempfile
 import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 
 import uvloop
 
@@ -50,13 +53,15 @@ def serve_workers(
     taken = take_ports(config, host, port)
     log.info("starting %d workers: experts %s", count, ", ".join(config.experts))
     shared = _with_pool(config)
+    folder = Path(tempfile.mkdtemp(prefix="coterie-workers-"))
     plans = [
-        WorkerPlan(number, shared, taken, log_level, log_format, strict)
+        WorkerPlan(number, shared, taken, log_level, log_format, strict, folder)
         for number in range(1, count + 1)
     ]
     try:
         return uvloop.run(_Workers(plans, taken).run())
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
         for one in taken:
             one.close()
         if shared is not config and config.ray.address is None:

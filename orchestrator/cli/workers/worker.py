@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -34,6 +35,8 @@ class WorkerPlan:
     log_level: str
     log_format: str
     strict: bool
+    folder: Path
+    """Where they find each other."""
 
 
 def work(plan: WorkerPlan, ready: Connection) -> None:
@@ -49,6 +52,7 @@ def work(plan: WorkerPlan, ready: Connection) -> None:
 
 
 async def _work(plan: WorkerPlan, ready: Connection) -> int:
+    from orchestrator.server.telemetry.siblings import Siblings  # noqa: PLC0415
     from orchestrator.service import start_service  # noqa: PLC0415
 
     def greet(service: "Service") -> None:
@@ -58,5 +62,8 @@ async def _work(plan: WorkerPlan, ready: Connection) -> int:
 
     # What is loaded, one worker tells for all.
     tell = log.info if plan.number == 1 else log.debug
-    starting = start_service(plan.config, on_event=tell, strict=plan.strict, taken=plan.taken)
+    siblings = Siblings(plan.folder, plan.number)
+    starting = start_service(
+        plan.config, on_event=tell, strict=plan.strict, taken=plan.taken, siblings=siblings
+    )
     return await serve_until_told(starting, greet)
