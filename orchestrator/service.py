@@ -47,7 +47,7 @@ from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
 from orchestrator.server.telemetry.siblings import Siblings
-from orchestrator.server.telemetry.telemetry import start_telemetry
+from orchestrator.server.telemetry.telemetry import Telemetry, start_telemetry
 from orchestrator.server.wire.listening import Listener, take
 from orchestrator.store.base import Store
 from orchestrator.store.opening import open_store
@@ -175,11 +175,7 @@ async def start_service(
         keys = await _begin_keys(config, store, stored_keys, undo)
         client = ExpertClient(config.server.max_connections)
         undo.push_async_callback(client.aclose)
-        telemetry = start_telemetry(config, undo)
-        if siblings is not None:
-            telemetry.siblings = siblings
-            await siblings.start(telemetry.answer)
-            undo.push_async_callback(siblings.stop)
+        telemetry = await _begin_telemetry(config, siblings, undo)
         encoder = shared_encoder()
         asking = [name for name, keys in config.routers.items() if _asks_expert(keys)]
         rest = [name for name in config.routers if name not in asking]
@@ -219,6 +215,18 @@ async def _begin_keys(
         await keys.load()
         keys.start()
     return keys
+
+
+async def _begin_telemetry(
+    config: Config, siblings: Siblings | None, undo: AsyncExitStack
+) -> Telemetry:
+    """Metrics and sinks; `siblings` hear of the metrics, too."""
+    telemetry = start_telemetry(config, undo)
+    if siblings is not None:
+        telemetry.siblings = siblings
+        await siblings.start(telemetry.answer)
+        undo.push_async_callback(siblings.stop)
+    return telemetry
 
 
 def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Batching:
