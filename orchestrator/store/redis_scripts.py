@@ -120,8 +120,9 @@ while now > tonumber(ARGV[5]) do
   forget(oldest)
   now, evicted = total(), evicted + 1
 end
+local ttl = tonumber(ARGV[3])
 for i = 2, 5 do
-  if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
+  if redis.call('PTTL', KEYS[i]) < ttl then redis.call('PEXPIRE', KEYS[i], ttl) end
 end
 return {{1, evicted, now}}
 """

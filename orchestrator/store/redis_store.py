@@ -150,8 +150,8 @@ class RedisStore:
 
     async def cache_put(self, cache: str, key: str, put: Put) -> Kept:
         kept_ms = max(1, round(1000 * put.ttl_s))
-        args = [key, put.value, kept_ms, put.size, put.max_bytes, int(put.only_new)]
         keys = _cache_keys(cache, key)
+        args: list[Any] = [key, put.value, kept_ms, put.size, put.max_bytes, int(put.only_new)]
         made = self._cache_put(keys=keys, args=[*args, keys[0].removesuffix(key)])
         kept, evicted, total_bytes = await self._answer(made)
         return Kept(bool(kept), evicted, total_bytes)
