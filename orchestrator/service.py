@@ -44,6 +44,8 @@ from orchestrator.server.app import make_app
 from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
+from orchestrator.server.reuse.starting import reuse_of
+from orchestrator.server.telemetry.reuse_metrics import ReuseCollector
 from orchestrator.server.telemetry.telemetry import start_telemetry
 from orchestrator.server.wire.listening import Listener
 from orchestrator.store.base import Store
@@ -187,10 +189,15 @@ async def start_service(
         equality.limit_children(config.server.max_answer_checks)
         context = Context(config, pool, pipeline, make_router, keys, telemetry)
         telemetry.watch_slots(config, pool.slot_addresses, client)
+        reuse = reuse_of(config, store)
+        context = replace(context, answers=await reuse.answers(config, pipeline))
+        telemetry.metrics.registry.register(ReuseCollector(reuse.counts))
+        if reuse.idempotency is not None:
+            undo.push_async_callback(reuse.idempotency.stop)
         context = replace(context, batching=_begin_batching(context, store, undo))
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
-        app = make_app(context)
+        app = make_app(context, reuse.idempotency)
         # From now on, it is `stop` that ends what was started.
         service = Service(context, listener, back, undo.pop_all())
         service.listen(app)

@@ -27,6 +27,7 @@ from orchestrator.server.keys.metering import MeterGate
 from orchestrator.server.messages import routes as messages_routes
 from orchestrator.server.openapi.document import Documents
 from orchestrator.server.responses import routes as responses_routes
+from orchestrator.server.reuse.gate import Idempotency, IdempotencyGate
 
 _METHODS = ["GET", "POST", "DELETE"]
 """What pages in a browser may send; HEAD and simple calls need no permission."""
@@ -35,8 +36,8 @@ _MODELS = (openai_routes, responses_routes, messages_routes)
 """The endpoints over all models, which there are once more below /batch."""
 
 
-def make_app(context: Context) -> FastAPI:
-    """The gateway over a running pool."""
+def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAPI:
+    """The gateway over a running pool; without `idempotency`, that header is ignored."""
     app = FastAPI(
         title="Coterie",
         version=version("coterie"),
@@ -68,6 +69,10 @@ def make_app(context: Context) -> FastAPI:
         at_most=context.config.server.max_in_flight,
     )
     app.add_middleware(MeterGate, config=context.config)
+    if idempotency is not None:
+        # Outside those two: what runs on without its client is under way, and costs its key.
+        max_body_mb = context.config.server.max_body_mb
+        app.add_middleware(IdempotencyGate, idempotency=idempotency, max_body_mb=max_body_mb)
     app.add_middleware(KeyGate, keys=context.keys)
     if context.config.server.admin is not None:
         app.add_middleware(AdminGate)
