@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 
 from starlette.requests import Request as HttpRequest
@@ -76,7 +77,7 @@ class IdempotencyGate:
         except CoterieError as error:
             await send_error(error, request_id, send)
             return
-        follower = Follower(work, request_id, send, _limits(scope))
+        follower = Follower(work, request_id, send, partial(_limits, scope))
         try:
             await follower.follow(again=again)
         except asyncio.CancelledError:

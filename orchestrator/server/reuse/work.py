@@ -1,7 +1,7 @@
 """One request that runs apart from its client, and its response as far as there is one."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from starlette.types import Message, Send
 
@@ -97,9 +97,13 @@ class Follower:
     """One client that gets the response of a request."""
 
     def __init__(
-        self, work: Work, request_id: str, send: Send, more: Iterable[tuple[str, str]]
+        self,
+        work: Work,
+        request_id: str,
+        send: Send,
+        more: Callable[[], Iterable[tuple[str, str]]],
     ) -> None:
-        """`more` are headers of its own, where it is not the first client."""
+        """`more` gives headers of its own, where it is not the first client."""
         self._work = work
         self._request_id = request_id
         self._send = send
@@ -116,7 +120,7 @@ class Follower:
         while (piece := await work.piece(self._sent)) is not None:
             if not self._begun:
                 self._begun = True
-                await self._send(work.head(self._more if again or work.is_replay else None))
+                await self._send(work.head(self._more() if again or work.is_replay else None))
             self._sent += 1
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         if work.refusal is not None:
