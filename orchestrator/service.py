@@ -220,7 +220,9 @@ def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Bat
     """Files and batches; those that an earlier service has left go on."""
     telemetry = context.telemetry
     sinks, keys, sample = (telemetry,), context.keys, telemetry.sample
-    desk = BatchDesk(context.config, context.pool, context.pipeline, sinks, keys, sample)
+    desk = BatchDesk(
+        context.config, context.pool, context.pipeline, sinks, keys, sample, context.answers
+    )
     batching = batching_of(store, desk, context.config.batches)
     batching.runner.start()
     telemetry.watch_batches(batching.runner.progress)

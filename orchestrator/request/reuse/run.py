@@ -158,8 +158,8 @@ class Run:
 
     def _tell(self, reader: Reader) -> None:
         """A reader learns where its answer comes from."""
-        trace, first = reader.trace, reader is self._readers[0] and not self.over
-        trace.cache = "hit" if self.kept is not None else "miss" if first else "coalesced"
+        trace, mine = reader.trace, reader.context is self.asked
+        trace.cache = "hit" if self.kept is not None else "miss" if mine else "coalesced"
         trace.source = self.source
         self._count(trace.cache)
 

@@ -1,4 +1,4 @@
-"""Equal requests under way at once: asked once, followed live, and ended by the last that leaves."""
+"""Equal requests under way at once: asked once, followed live, ended by the last that leaves."""
 
 from __future__ import annotations
 
