@@ -1,4 +1,4 @@
-"""A cache whose store goes away and comes back: it is asked again now and then, and that is said."""
+"""A cache whose store goes away and comes back: it is asked now and then, and the log says so."""
 
 from __future__ import annotations
 
