@@ -45,7 +45,6 @@ from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
 from orchestrator.server.reuse.starting import reuse_of
-from orchestrator.server.telemetry.reuse_metrics import ReuseCollector
 from orchestrator.server.telemetry.telemetry import start_telemetry
 from orchestrator.server.wire.listening import Listener
 from orchestrator.store.base import Store
@@ -189,15 +188,7 @@ async def start_service(
         equality.limit_children(config.server.max_answer_checks)
         context = Context(config, pool, pipeline, make_router, keys, telemetry)
         telemetry.watch_slots(config, pool.slot_addresses, client)
-        reuse = reuse_of(config, store)
-        context = replace(context, answers=await reuse.answers(config, pipeline))
-        telemetry.metrics.registry.register(ReuseCollector(reuse.counts))
-        if reuse.idempotency is not None:
-            undo.push_async_callback(reuse.idempotency.stop)
-        context = replace(context, batching=_begin_batching(context, store, undo))
-        # What exists by now stays: collections that look at it took a fifth of the gateway's time.
-        gc.freeze()
-        app = make_app(context, reuse.idempotency)
+        app = await _make_app(context, store, undo)
         # From now on, it is `stop` that ends what was started.
         service = Service(context, listener, back, undo.pop_all())
         service.listen(app)
@@ -214,6 +205,19 @@ async def _begin_keys(
         await keys.load()
         keys.start()
     return keys
+
+
+async def _make_app(context: Context, store: Store, undo: AsyncExitStack) -> ASGIApp:
+    """The application, with what lies beside the pipeline: kept answers, files and batches."""
+    reuse = reuse_of(context.config, store)
+    context.telemetry.watch_reuse(reuse.counts)
+    if reuse.idempotency is not None:
+        undo.push_async_callback(reuse.idempotency.stop)
+    context = replace(context, answers=await reuse.answers(context.config, context.pipeline))
+    context = replace(context, batching=_begin_batching(context, store, undo))
+    # What exists by now stays: collections that look at it took a fifth of the gateway's time.
+    gc.freeze()
+    return make_app(context, reuse.idempotency)
 
 
 def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Batching:

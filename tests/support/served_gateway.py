@@ -23,7 +23,6 @@ from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
 from orchestrator.server.reuse.starting import reuse_of
-from orchestrator.server.telemetry.reuse_metrics import ReuseCollector
 from orchestrator.server.telemetry.telemetry import start_telemetry
 from orchestrator.server.wire.protocol import LISTENER
 from orchestrator.store.base import Store
@@ -74,7 +73,7 @@ class Gateway:
         keys = KeyRing(config.server, self.counters)
         self.context = Context(config, self.pool, self.pipeline, make_router, keys, telemetry)
         self.reuse = reuse_of(config, store)
-        telemetry.metrics.registry.register(ReuseCollector(self.reuse.counts))
+        telemetry.watch_reuse(self.reuse.counts)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = "http://{}:{}".format(*self._listener.getsockname())
         # Tests read the logs.

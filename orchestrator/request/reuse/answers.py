@@ -55,7 +55,7 @@ class Answers:
         self.versions = versions
         self._config = config
         self._pipeline = pipeline
-        self._under_way = under_way
+        self.under_way = under_way
 
     async def answer(self, context: RequestContext, trace: Trace) -> StartedAnswer:
         """As the pipeline does; of equal repeatable requests of a key, only the first asks."""
@@ -75,7 +75,7 @@ class Answers:
 
     def _run(self, context: RequestContext, key: str) -> Run:
         """The run that gives the answer: one under way, or a new one."""
-        held = self._under_way
+        held = self.under_way
         run_key = (key, context.request_class, context.patient)
         refresh = context.options.cache == "refresh"
         found = held.runs.get(run_key)
@@ -96,18 +96,18 @@ class Answers:
         return run
 
     def _ended(self, run_key: RunKey, run: Run, task: "asyncio.Task[None]") -> None:
-        held = self._under_way
+        held = self.under_way
         held.tasks.discard(task)
         if held.runs.get(run_key) is run:
             del held.runs[run_key]
 
     async def _look(self, key: str, *, refresh: bool) -> KeptAnswer | None:
-        raw = None if refresh else await self._under_way.shelf.get(key)
+        raw = None if refresh else await self.under_way.shelf.get(key)
         return None if raw is None else kept_answer(raw)
 
     async def _keep(self, key: str, run: Run) -> None:
         """Keep an answer that another request would get just so."""
-        held, request = self._under_way, run.asked.request
+        held, request = self.under_way, run.asked.request
         settings = held.settings
         if run.error is not None or run.kept is not None or run.size > settings.max_entry_bytes:
             return

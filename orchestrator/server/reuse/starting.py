@@ -25,8 +25,7 @@ class Reuse:
         """The answers of one configuration, which is read from its weights and tables."""
         if self.under_way is None:
             return None
-        versions = await asyncio.to_thread(versions_of, config)
-        return Answers(config, pipeline, versions, self.under_way)
+        return await answers_of(config, pipeline, self.under_way)
 
     def counts(self) -> Mapping[str, float]:
         """What can be scraped of them."""
@@ -44,6 +43,12 @@ class Reuse:
         if self.idempotency is not None:
             found["replays"] = self.idempotency.replays
         return found
+
+
+async def answers_of(config: Config, pipeline: Pipeline, under_way: UnderWay) -> Answers:
+    """Those of one configuration; others before and after it have the same cache."""
+    versions = await asyncio.to_thread(versions_of, config)
+    return Answers(config, pipeline, versions, under_way)
 
 
 def reuse_of(config: Config, store: Store) -> Reuse:
