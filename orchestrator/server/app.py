@@ -21,7 +21,7 @@ from orchestrator.server.errors import body_of, envelope, headers_of, status_of
 from orchestrator.server.gates.access import AccessGate
 from orchestrator.server.gates.admin import AdminGate
 from orchestrator.server.gates.anthropic import AnthropicGate
-from orchestrator.server.gates.in_flight import InFlightGate
+from orchestrator.server.gates.in_flight import InFlight, InFlightGate
 from orchestrator.server.keys import routes as key_routes
 from orchestrator.server.keys.metering import MeterGate
 from orchestrator.server.messages import routes as messages_routes
@@ -62,17 +62,18 @@ def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAP
         if isinstance(route, APIRoute) and "GET" in route.methods:
             route.methods.add("HEAD")  # RFC 9110, 9.1: FastAPI leaves it out.
     # Inside the key gates, which are added later: a request without a key takes no place.
-    app.add_middleware(
-        InFlightGate,
-        metrics=context.metrics,
-        drain=context.drain,
-        at_most=context.config.server.max_in_flight,
-    )
+    in_flight = InFlight(context.metrics, context.drain, context.config.server.max_in_flight)
+    app.add_middleware(InFlightGate, in_flight=in_flight)
     app.add_middleware(MeterGate, config=context.config)
     if idempotency is not None:
         # Outside those two: what runs on without its client is under way, and costs its key.
         max_body_mb = context.config.server.max_body_mb
-        app.add_middleware(IdempotencyGate, idempotency=idempotency, max_body_mb=max_body_mb)
+        app.add_middleware(
+            IdempotencyGate,
+            idempotency=idempotency,
+            in_flight=in_flight,
+            max_body_mb=max_body_mb,
+        )
     app.add_middleware(KeyGate, keys=context.keys)
     if context.config.server.admin is not None:
         app.add_middleware(AdminGate)

@@ -63,7 +63,7 @@ class Answers:
             return await self._pipeline.answer(context, trace)
         key = answer_key(context, self.versions.of(context.model))
         answer = await self._run(context, key).join(context, trace)
-        if trace.cache == "hit":
+        if trace.cache != "miss":
             self._remember(context, trace)
         return answer
 

@@ -104,6 +104,7 @@ class Run:
             assert self._task is not None
             self._task.cancel()
             await asyncio.wait([self._task])
+        reader.trace.missed = self.work.missed  # It is theirs as well.
         pays = reader is self._readers[0] and (self.over or self.given_up)
         self._readers.remove(reader)
         if pays and self.kept is None and not self._paid:

@@ -20,7 +20,7 @@ from orchestrator.server.bodies.agents.message_answers import AnthropicErrorBody
 from orchestrator.server.bodies.answers import ErrorBody
 from orchestrator.server.openapi.endpoints import ANSWERS, ASKING, REQUESTS
 from orchestrator.server.openapi.operations import ANTHROPIC, MODEL, SCHEMAS, all_errors
-from orchestrator.server.reuse.gate import ENDPOINTS, MAX_KEY
+from orchestrator.server.reuse.idempotency_key import ENDPOINTS, MAX_KEY
 
 Tree = dict[str, Any]
 EXPERT = "/e/{expert}"

@@ -7,33 +7,24 @@ first one runs at another gateway, HTTP 409.
 
 import asyncio
 import json
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from hashlib import sha256
 
 from starlette.requests import Request as HttpRequest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from experts.errors import CoterieError, KeyReused, RequestError, StillRunning
+from experts.errors import CoterieError, KeyReused, StillRunning
 from orchestrator.keys.charge import charged
 from orchestrator.server.auth import caller_of
 from orchestrator.server.context import read_body, request_id_of, trace_of
 from orchestrator.server.errors import FAREWELL_S, send_error, service_stopping
+from orchestrator.server.gates.in_flight import InFlight
+from orchestrator.server.reuse.idempotency_key import key_of, keys_given
 from orchestrator.server.reuse.ledger import Ledger
 from orchestrator.server.reuse.work import Follower, Work
 
-HEADER = b"idempotency-key"
-MAX_KEY = 255
-ENDPOINTS = (
-    "/v1/chat/completions",
-    "/v1/completions",
-    "/v1/embeddings",
-    "/v1/responses",
-    "/v1/messages",
-    "/v1/batches",
-)
-"""What costs something, or makes something; also below /batch and an expert's own path."""
 _BODY_HEADERS = (b"content-encoding", b"content-length", b"transfer-encoding")
 _OK = 200
 
@@ -58,26 +49,38 @@ class Idempotency:
 class IdempotencyGate:
     """Inside the key gate; around those that count what is under way and what it costs."""
 
-    def __init__(self, app: ASGIApp, idempotency: Idempotency, max_body_mb: float) -> None:
+    def __init__(
+        self, app: ASGIApp, idempotency: Idempotency, in_flight: InFlight, max_body_mb: float
+    ) -> None:
         self._app = app
         self._held = idempotency
+        self._in_flight = in_flight
         self._max_body_mb = max_body_mb
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = _given(scope)
+        given = keys_given(scope)
         if not given:
             await self._app(scope, receive, send)
             return
         http = HttpRequest(scope, receive)
         request_id = request_id_of(http)
-        try:
-            name = key_of(given)
-            raw = await read_body(http, self._max_body_mb)
-            work, again = await self._work(scope, name, raw)
-        except CoterieError as error:
-            await send_error(error, request_id, send)
-            return
-        follower = Follower(work, request_id, send, partial(_limits, scope))
+        with ExitStack() as held:
+            try:
+                if (refusal := self._in_flight.refusal()) is not None:
+                    raise refusal  # Before its body is read.
+                name = key_of(given)
+                raw = await read_body(http, self._max_body_mb)
+                work, again = await self._work(scope, name, raw)
+                if again:  # What runs is counted where it does; who waits for it is as well.
+                    held.enter_context(self._in_flight.counted())
+                    held.enter_context(_counted_for_its_key(scope))
+            except CoterieError as error:
+                await send_error(error, request_id, send)
+                return
+            follower = Follower(work, request_id, send, partial(_limits, scope))
+            await self._follow(follower, work, again=again)
+
+    async def _follow(self, follower: Follower, work: Work, *, again: bool) -> None:
         try:
             await follower.follow(again=again)
         except asyncio.CancelledError:
@@ -130,8 +133,8 @@ class IdempotencyGate:
             del held.works[key]
 
     async def _execute(self, work: Work, key: str, scope: Scope, raw: bytes) -> None:
-        ledger = self._held.ledger
-        holding = asyncio.create_task(ledger.hold(key, work.fingerprint))
+        ledger, over = self._held.ledger, asyncio.Event()
+        holding = asyncio.create_task(ledger.hold(key, work.fingerprint, over))
         scope["headers"] = _with_length(scope["headers"], len(raw))
         record = None
         try:
@@ -144,7 +147,8 @@ class IdempotencyGate:
             work.end(service_stopping())
             raise
         finally:
-            holding.cancel()
+            over.set()
+            await asyncio.wait([holding])
             await ledger.finish(key, record)
 
     async def _count_replay(self, scope: Scope) -> None:
@@ -154,34 +158,6 @@ class IdempotencyGate:
             charge = await charged(caller.entry.limiter, None, 0.0)
             charge.end({}, {}, is_guessed=False)
         self._held.replays += 1
-
-
-def key_of(given: Sequence[bytes]) -> str:
-    """The key in the header's lines; quotes around it, as the draft has them, are no part of it.
-
-    Raises RequestError.
-    """
-    text = given[0].decode("latin-1").strip()
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        text = text[1:-1]
-    if len(given) > 1 or not text or len(text) > MAX_KEY or not _is_printable(text):
-        raise RequestError(
-            f"An Idempotency-Key must be one text of 1 to {MAX_KEY} printable ASCII characters.",
-            param="Idempotency-Key",
-        )
-    return text
-
-
-def _is_printable(text: str) -> bool:
-    return text.isascii() and text.isprintable()
-
-
-def _given(scope: Scope) -> list[bytes]:
-    """The lines of the header, where it means anything."""
-    if scope["type"] != "http" or scope["method"] != "POST":
-        return []
-    found = [value for name, value in scope["headers"] if name == HEADER]
-    return found if found and scope["path"].endswith(ENDPOINTS) else []
 
 
 def _with_length(headers: Sequence[tuple[bytes, bytes]], length: int) -> list[tuple[bytes, bytes]]:
@@ -206,6 +182,20 @@ def _is_answered(scope: Scope) -> bool:
     """Whether it did not fail, be it in the middle of a stream."""
     trace = trace_of(scope)
     return trace is None or (trace.status == _OK and trace.error is None)
+
+
+@contextmanager
+def _counted_for_its_key(scope: Scope) -> Iterator[None]:
+    """A request of its key is under way. Raises LimitReached."""
+    caller = caller_of(scope)
+    if caller is None:
+        yield
+        return
+    caller.entry.limiter.enter()
+    try:
+        yield
+    finally:
+        caller.entry.limiter.leave()
 
 
 def _limits(scope: Scope) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from orchestrator.config.reuse.section import IdempotencyConfig
@@ -64,11 +65,17 @@ class Ledger:
             raw = await self._shelf.get(key)
         return None
 
-    async def hold(self, key: str, fingerprint: str) -> None:
-        """Let nobody else take the request for one whose gateway has died, until cancelled."""
+    async def hold(self, key: str, fingerprint: str, over: asyncio.Event) -> None:
+        """Let nobody else take the request for one whose gateway has died, until it is over.
+
+        It is never cancelled: a claim that is still on its way must not come after the answer.
+        """
         claim = Record(fingerprint).to_bytes()
-        while True:
-            await asyncio.sleep(self._settings.claim_s / 3)
+        while not over.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.claim_s / 3):
+                    await over.wait()
+                    return
             await self._shelf.put(key, claim, self._settings.claim_s)
 
     async def finish(self, key: str, record: Record | None) -> None:

@@ -55,7 +55,9 @@ class Work:
         self._pieces.append(record.body)
 
     def end(self, fault: BaseException | None = None) -> None:
-        """Nothing more comes; `fault` says why not, where it broke."""
+        """Nothing more comes; `fault` says why not, where it broke. Only the first call counts."""
+        if self._over:
+            return
         if not self._complete and self.refusal is None:
             fault = fault or InternalError("The answer ended early.")
             if not self._pieces and isinstance(fault, CoterieError):

@@ -220,6 +220,35 @@ async def test_packed_bodies_are_the_same_body(gateway: Any, upstream: Any) -> N
     assert large.status_code == 413
 
 
+async def test_retries_that_wait_are_under_way_too(serve: Any, upstream: Any) -> None:
+    keys = {"ann": {"key": "sk-ann", "max_in_flight": 3}}
+    gateway = await serve(
+        server={"max_in_flight": 4, "api_keys": keys | {"bob": {"key": "sk-bob"}}}
+    )
+
+    def asked(name: str) -> Any:
+        headers = {"authorization": f"Bearer sk-{name}"}
+        return asyncio.create_task(post(gateway, f"silent {name}", "k", headers=headers))
+
+    waiting = []
+    for count in (1, 2, 3):
+        waiting.append(asked("ann"))
+        async with asyncio.timeout(10):
+            while gateway.context.metrics.in_flight < count:
+                await asyncio.sleep(0)
+    fourth = await asked("ann")
+    assert (fourth.status_code, "max_in_flight" in fourth.text) == (429, True)
+    waiting.append(asked("bob"))
+    await upstream.saw("began bob")
+    fifth = await asked("bob")
+    assert fifth.json()["error"]["code"] == "too_many_requests"
+    for name in ("ann", "bob"):
+        upstream.release(name)
+    assert {one.status_code for one in await asyncio.gather(*waiting)} == {200}
+    await gateway.settled()
+    assert upstream.asked["silent ann"] == 1
+
+
 async def test_what_is_counted(serve: Any) -> None:
     gateway = await serve()
     for _ in "123":

@@ -92,6 +92,19 @@ async def test_once_all_have_left_it_is_aborted_and_asked_anew(
     assert (await ask(cached, "silent all")).headers["x-coterie-cache"] == "miss"
 
 
+async def test_every_one_of_them_can_be_scored(cached: Any, ask: Any, upstream: Any) -> None:
+    asking = [asyncio.create_task(ask(cached, "silent scores", model="pool/auto")) for _ in "123"]
+    await upstream.saw("began scores")
+    async with asyncio.timeout(10):
+        while cached.context.metrics.in_flight < 3:
+            await asyncio.sleep(0)
+    upstream.release("scores")
+    for answer in await asyncio.gather(*asking):
+        score = {"request_id": answer.headers["x-request-id"], "score": 1}
+        given = await cached.http.post("/coterie/feedback", json=score)
+        assert given.json()["expert"] == "tiny"
+
+
 async def test_an_error_is_everybodys(serve: Any, ask: Any, upstream: Any) -> None:
     gateway = await serve(
         {"closed": {"type": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "x"}},
