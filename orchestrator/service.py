@@ -44,6 +44,7 @@ from orchestrator.server.app import make_app
 from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
+from orchestrator.server.reuse.gate import Idempotency
 from orchestrator.server.reuse.starting import reuse_of
 from orchestrator.server.telemetry.telemetry import start_telemetry
 from orchestrator.server.wire.listening import Listener
@@ -188,7 +189,10 @@ async def start_service(
         equality.limit_children(config.server.max_answer_checks)
         context = Context(config, pool, pipeline, make_router, keys, telemetry)
         telemetry.watch_slots(config, pool.slot_addresses, client)
-        app = await _make_app(context, store, undo)
+        context, idempotency = await _with_the_rest(context, store, undo)
+        # What exists by now stays: collections that look at it took a fifth of the gateway's time.
+        gc.freeze()
+        app = make_app(context, idempotency)
         # From now on, it is `stop` that ends what was started.
         service = Service(context, listener, back, undo.pop_all())
         service.listen(app)
@@ -207,17 +211,17 @@ async def _begin_keys(
     return keys
 
 
-async def _make_app(context: Context, store: Store, undo: AsyncExitStack) -> ASGIApp:
-    """The application, with what lies beside the pipeline: kept answers, files and batches."""
+async def _with_the_rest(
+    context: Context, store: Store, undo: AsyncExitStack
+) -> tuple[Context, Idempotency | None]:
+    """What lies beside the pipeline: kept answers, requests with keys of their own, batches."""
     reuse = reuse_of(context.config, store)
     context.telemetry.watch_reuse(reuse.counts)
     if reuse.idempotency is not None:
         undo.push_async_callback(reuse.idempotency.stop)
     context = replace(context, answers=await reuse.answers(context.config, context.pipeline))
     context = replace(context, batching=_begin_batching(context, store, undo))
-    # What exists by now stays: collections that look at it took a fifth of the gateway's time.
-    gc.freeze()
-    return make_app(context, reuse.idempotency)
+    return context, reuse.idempotency
 
 
 def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Batching:

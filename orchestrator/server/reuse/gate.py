@@ -101,7 +101,9 @@ class IdempotencyGate:
         owner = caller.name if caller is not None else None
         key = sha256(json.dumps([owner, name]).encode()).hexdigest()
         fingerprint = sha256(scope["path"].encode() + b"\n" + raw).hexdigest()
-        work = held.works.get(key)
+        while (work := held.works.get(key)) is not None and work.has_failed:
+            assert work.task is not None
+            await asyncio.wait([work.task])  # Until that is noted, nobody may run it again.
         if work is None:
             held.works[key] = work = Work(fingerprint)
             work.task = asyncio.create_task(self._run(work, key, scope, raw))

@@ -68,6 +68,11 @@ class Work:
         self._wake()
 
     @property
+    def has_failed(self) -> bool:
+        """Whether it is over, and a retry runs again."""
+        return self._over and not self.is_replay and self.record is None
+
+    @property
     def record(self) -> Record | None:
         """What is kept of it; None of what is not whole, or has failed."""
         if not self._complete or self._status != _OK:
