@@ -71,19 +71,19 @@ async def test_a_retry_of_a_panel_waits_for_it(panel: Any, upstream: Any) -> Non
 
 
 async def test_a_panel_goes_on_when_its_client_has_left(panel: Any, upstream: Any) -> None:
-    script = HELD.format(name="left")
-    first = asyncio.create_task(post(panel, script, "left", **both()))
-    await upstream.saw("began left")
+    script = HELD.format(name="broken-off")
+    first = asyncio.create_task(post(panel, script, "broken-off", **both()))
+    await upstream.saw("began broken-off")
     first.cancel()
     await asyncio.wait([first])
-    retry = asyncio.create_task(post(panel, script, "left", **both()))
-    upstream.release("left")
+    retry = asyncio.create_task(post(panel, script, "broken-off", **both()))
+    upstream.release("broken-off")
     answer = await retry
     assert (answer.status_code, answer.headers[REPLAYED]) == (200, "true")
     await panel.settled()
-    after = await post(panel, script, "left", **both())
+    after = await post(panel, script, "broken-off", **both())
     assert after.content == answer.content
-    assert upstream.asked["silent left"] == upstream.asked["say left"] == 1
+    assert upstream.asked["silent broken-off"] == upstream.asked["say broken-off"] == 1
 
 
 async def test_a_stream_is_followed_and_then_given_as_one(gateway: Any, upstream: Any) -> None:
