@@ -62,7 +62,9 @@ def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAP
         if isinstance(route, APIRoute) and "GET" in route.methods:
             route.methods.add("HEAD")  # RFC 9110, 9.1: FastAPI leaves it out.
     # Inside the key gates, which are added later: a request without a key takes no place.
-    in_flight = InFlight(context.metrics, context.drain, context.config.server.max_in_flight)
+    in_flight = InFlight(
+        context.metrics, context.drain, lambda: context.config.server.max_in_flight
+    )
     app.add_middleware(InFlightGate, in_flight=in_flight)
     app.add_middleware(MeterGate, config=context.config)
     if idempotency is not None:

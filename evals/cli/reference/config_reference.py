@@ -88,7 +88,7 @@ class _Page:
 
 
 def config_page() -> str:
-    """The whole page."""
+    """The page of the whole file."""
     page = _Page()
     whole = Config.model_json_schema()
     defs = whole.get("$defs", {})
@@ -102,9 +102,9 @@ def config_page() -> str:
 
 
 def experts_page() -> str:
-    """The page of `experts`: the keys of each type."""
+    """The page of experts: the keys of each type."""
     page, whole = _Page(), Config.model_json_schema()
-    defs = whole["$defs"]
+    defs = whole.get("$defs", {})
     for name in choices(whole["properties"]["experts"]):
         kind = defs[name]["properties"]["type"].get("const", "package.module:Class")
         page.add(2, f"`type: {kind}`", defs[name], "experts.NAME.", defs)

@@ -73,7 +73,7 @@ def is_clean(trace: Trace) -> bool:
     plan = trace.plan
     if plan is None:  # The service's own embeddings.
         return True
-    if plan.lost or math.isinf(plan.saved_s):
+    if plan.left_out or math.isinf(plan.saved_s):
         return False
     # Of one expert: whether it is the one that answered in the end.
     one = isinstance(plan.action, AskExpert) and bool(trace.made)

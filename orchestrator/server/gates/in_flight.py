@@ -4,7 +4,7 @@ Both are kept before anything of a request is read.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from starlette.requests import Request as HttpRequest
@@ -25,7 +25,7 @@ _CHEAP = ("/health", "/health/readiness", "/v1/models", "/openapi.json")
 class InFlight:
     """The bound, and the count."""
 
-    def __init__(self, metrics: Metrics, drain: Drain, at_most: int) -> None:
+    def __init__(self, metrics: Metrics, drain: Drain, at_most: Callable[[], int]) -> None:
         self._metrics = metrics
         self._drain = drain
         self._at_most = at_most
@@ -34,7 +34,7 @@ class InFlight:
         """Why a request is not let in now."""
         if self._drain.refuses:
             return ServiceStopping("The service stops: it takes no more requests.", hint="Retry.")
-        if self._metrics.in_flight >= self._at_most:
+        if self._metrics.in_flight >= self._at_most():
             return TooManyRequests("Too many requests are under way (server.max_in_flight).")
         return None
 

@@ -34,7 +34,7 @@ def test_every_section_and_type_is_described() -> None:
     page = config_page()
     assert [key for key in Config.model_fields if f"| `{key}` |" not in page] == []
     kinds = ["vllm", "torch", "openai", "replay"]
-    assert [kind for kind in kinds if f"\n## `type: {kind}`\n" not in experts_page()] == []
+    assert [kind for kind in kinds if f"## `type: {kind}`\n" not in experts_page()] == []
     for section, known in (("routers", ROUTERS), ("aggregators", AGGREGATORS)):
         page = kinds_page(section)
         assert [kind for kind in known if f"\n## `type: {kind}`\n" not in page] == []

@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from experts.errors import ExpertLost
 from experts.types import Request, Usage
@@ -209,3 +211,53 @@ async def test_a_whole_answer_is_given_when_it_is_over(monkeypatch: Any) -> None
     async with await joining as answer:
         assert answer.first == b"{}"
     assert not shared.run.given_up
+
+
+STEPS = st.lists(st.sampled_from(["join", "leave first", "leave last", "put", "read"]), max_size=20)
+
+
+@given(STEPS)
+async def test_whoever_comes_and_goes_one_pays_and_those_that_stay_have_all(
+    steps: list[str],
+) -> None:
+    shared, put = Shared(), 0
+    readers = [_Reading(shared)]
+    everyone = list(readers)
+    await asyncio.sleep(0)  # It joins.
+    for step in steps:
+        if step == "join" and readers:
+            readers.append(_Reading(shared))
+            everyone.append(readers[-1])
+        elif step.startswith("leave") and readers:
+            await readers.pop(0 if step.endswith("first") else -1).stop()
+        elif step == "put":
+            shared.script.put(b"%d" % put)
+            put += 1
+        for _ in range(3):
+            await asyncio.sleep(0)
+    shared.script.put(b"end", None)
+    wanted = b"".join(b"%d" % number for number in range(put)) + b"end"
+    assert [await one.whole for one in readers] == [wanted] * len(readers)
+    await asyncio.wait([shared.task])
+    assert shared.run.given_up == (not readers)
+    begun = [one for one in everyone if one.trace.plan is not None]
+    assert len(begun) == (1 if shared.run.work.plan is not None else 0)
+    assert shared.kept == bool(readers)
+
+
+class _Reading:
+    """A reader in a task of its own, as a client's request is."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.trace = Trace()
+        asked = context() if shared.joined else shared.asked
+        shared.joined = True
+        self.whole = asyncio.create_task(self._read(shared, asked))
+
+    async def _read(self, shared: Shared, asked: RequestContext) -> bytes:
+        async with await shared.run.join(asked, self.trace) as answer:
+            return await whole(answer)
+
+    async def stop(self) -> None:
+        self.whole.cancel()
+        await asyncio.wait([self.whole])
