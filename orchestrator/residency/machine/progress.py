@@ -54,12 +54,15 @@ class Progress:
         drained = next((replica for replica in self.leaving if not replica.in_use), None)
         if drained is not None:
             self.unloading = drained
-            return [Unload(drained, self.may_sleep and drained is not self.remains)]
+            may_sleep = self.may_sleep and not drained.engine.retired
+            return [Unload(drained, may_sleep and drained is not self.remains)]
         if self.leaving:
             return []
         if (sleeper := self._sleeper_in_the_way()) is not None:
             self.forgetting = sleeper
             return [Forget(self.slot, sleeper)]
+        if self.coming is not None and self.coming.engine.retired:
+            self.give_up(gone=True)
         if self.coming is not None:
             self.loading = True
             self.slot.recount()
@@ -67,7 +70,9 @@ class Progress:
         return [End(self.slot)]
 
     def _sleeper_in_the_way(self) -> str | None:
-        """The engine that has slept longest, where the memory that sleepers hold is needed."""
+        """One that must go, or that has slept longest where the memory of sleepers is needed."""
+        if self.slot.stale:
+            return min(self.slot.stale)
         own = self.coming.engine.name if self.coming is not None else None
         # What the coming one still holds is a part of what it needs.
         if self.slot.free_gb + self.slot.asleep.get(own or "", 0.0) >= -ROUNDING_GB:
@@ -79,6 +84,7 @@ class Progress:
         """An engine that slept has been dropped."""
         self.forgetting = None
         self.slot.asleep.pop(engine, None)
+        self.slot.stale.discard(engine)
         self.slot.recount()
 
     def _load(self, coming: Replica) -> Load:
@@ -102,6 +108,8 @@ class Progress:
         self.unloading = None
         if asleep_gb is not None:
             self.slot.asleep[replica.engine.name] = asleep_gb
+            if replica.engine.retired:
+                self.slot.stale.add(replica.engine.name)
         self.slot.recount()
 
     def stay(self, now: float) -> list[Replica]:
@@ -148,6 +156,8 @@ def begin(transition: Transition, drain_by: float, may_sleep: bool, now: float) 
     coming = None
     if transition.engine is not None:
         assert all(r.slot is not slot for r in transition.engine.replicas), f"{slot.id} has it"
+        staying = (r.engine.name for r in slot.replicas if r not in transition.leaving)
+        assert transition.engine.name not in staying, f"{slot.id} has one of that name"
         coming = add_replica(transition.engine, slot, now)
     slot.recount()
     return Progress(slot, list(transition.leaving), coming, drain_by, may_sleep)
