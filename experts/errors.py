@@ -7,6 +7,7 @@ CoterieError
 │   ├── UnknownObject      no file or batch of the caller's has that id
 │   ├── InUse              what would be deleted is still needed
 │   ├── NameTaken          something else has that name
+│   ├── ReloadRefused      a new configuration cannot be applied; the one before goes on
 │   ├── AdminOnly          the caller may not change the service
 │   ├── BodyTooLarge       more bytes than the configuration allows
 │   ├── UnknownEncoding    the body is packed in a way that is not known
@@ -89,6 +90,12 @@ class NameTaken(RequestError):
     """Something else has the name that was given."""
 
     code = "name_taken"
+
+
+class ReloadRefused(RequestError):
+    """A new configuration is right, but cannot be applied to this service as it runs."""
+
+    code = "reload_refused"
 
 
 class AdminOnly(RequestError):

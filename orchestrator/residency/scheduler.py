@@ -15,10 +15,21 @@ from experts.footprint.device import expected
 from experts.spec import HostedSpec
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary
+from orchestrator.residency.changing.changes import Changes
+from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.cost_store import CostStore
 from orchestrator.residency.engines import HostedSlot, hosted_engines
 from orchestrator.residency.lru_baseline import LruBaseline
-from orchestrator.residency.machine.effects import Abort, Begin, Effect, End, Grant, Refusal, Reject
+from orchestrator.residency.machine.effects import (
+    Abort,
+    Begin,
+    Effect,
+    End,
+    Gone,
+    Grant,
+    Refusal,
+    Reject,
+)
 from orchestrator.residency.machine.machine import Bounds, Machine
 from orchestrator.residency.machine.policy import Policy, Rules, decide
 from orchestrator.residency.machine.state import FIRST, SlotState, Ticket
@@ -60,16 +71,16 @@ class Scheduler:
         on_event: Callable[[str], None],
         policy: Policy = decide,
     ) -> None:
-        self._specs, self._config, self._client, self._say = specs, config, client, on_event
+        specs = dict(specs)  # They change with the configuration.
+        self._config, self._client, self._say = config, client, on_event
         self._slots = {slot.id: HostedSlot(slot, _state_of(slot, config)) for slot in slots}
         device = slots[0].device if slots else expected(config.gpus)
-        self._engines = hosted_engines(specs, config, device)
+        self._engines = Roster(hosted_engines(specs, config, device))
         self._costs = CostStore(store, on_event)
         self._shadow = LruBaseline(0.0)
         self._arrivals = self._shadow.arrivals
         self.view = PoolView(specs, self._engines, self._slots, self._shadow)
         """What can be asked of it without a request."""
-        self._states = {expert: self.view.engine_of(expert).state for expert in specs}
         self._machine = Machine(
             [engine.queue for engine in self._engines.values()],
             [slot.state for slot in self._slots.values()],
@@ -92,6 +103,16 @@ class Scheduler:
             on_event,
             self._apply,
             self._lost,
+        )
+        self._changes = Changes(
+            self._machine,
+            self._engines,
+            self._slots,
+            specs,
+            config,
+            device,
+            self._costs,
+            self._apply,
         )
         hosted = list(self._slots.values())
         self._supervisor = Supervisor(hosted, on_event, self._up, self._lost)
@@ -122,6 +143,15 @@ class Scheduler:
             for expert in engine.refused if strict else ():
                 raise engine.left_out(expert)
 
+    async def reconfigure(self, specs: dict[str, HostedSpec]) -> None:
+        """Host these experts from now on, in place of those of before, while requests run.
+
+        What runs ends where it is; what waits for an engine that is described otherwise now waits
+        for the new one. Raises ReloadRefused where one that is to be loaded at once cannot be: then
+        the experts from before are hosted again.
+        """
+        await self._changes.adopt(specs)
+
     def wind_down(self) -> None:
         """Load nothing any more; requests that wait for a load get ExpertUnavailable."""
         self._apply(self._machine.wind_down())
@@ -142,9 +172,11 @@ class Scheduler:
 
         `max_wait_s` is the age bound of the request's class, `stage` that of what its client asked.
         Raises ExpertOverloaded when the
-        queue is full, ExpertUnavailable when the expert cannot be loaded.
+        queue is full, ExpertUnavailable when the expert cannot be loaded, or is hosted no longer.
         """
-        state, now = self._states[expert], time.monotonic()
+        state, now = self._engines.states.get(expert), time.monotonic()
+        if state is None:
+            raise _gone(expert)
         self._arrivals.append((state.name, state.memory_gb))
         if len(self._arrivals) >= MOST_ARRIVALS:
             self._shadow.replay()
@@ -199,7 +231,8 @@ class Scheduler:
         slot = self._slots[slot_id]
         if await self._supervisor.gone(slot):
             return
-        name = self.view.engine_of(expert).name
+        engine = self._engines.serving(expert)
+        name = engine.name if engine is not None else expert
         replica = next((r for r in slot.state.replicas if r.engine.name == name), None)
         if replica is not None and not await self._healthy(slot, name):
             self._apply(self._machine.drop(replica, time.monotonic()))
@@ -220,10 +253,11 @@ class Scheduler:
                 case Reject(ticket):
                     if not ticket.holder.done():
                         ticket.holder.set_exception(self._error(effect))
-                case Begin() | Abort() | End():
+                case Begin() | Abort() | End() | Gone():
                     self._tell(effect)
                 case _:
                     self._transitions.run(effect)
+        self._changes.look()
         self._arm()
 
     def _arm(self) -> None:
@@ -247,7 +281,7 @@ class Scheduler:
         if some_failed or not self._machine.filling:
             self._filled.set()
 
-    def _tell(self, effect: Begin | Abort | End) -> None:
+    def _tell(self, effect: Begin | Abort | End | Gone) -> None:
         now = time.monotonic()
         match effect:
             case Begin(transition):
@@ -256,6 +290,11 @@ class Scheduler:
                 logger.info("%s: %s", transition.slot.id, transition.words)
             case End(slot):
                 self._slots[slot.id].does(None, now)
+            case Gone(state):
+                experts = ", ".join(self._engines.of(state).load.experts)
+                self._engines.forget(state)
+                if not state.succeeded:
+                    self._say(f"{experts} left the pool, as the configuration says")
             case Abort(replica, tickets):
                 words = (
                     f"{replica.slot.id}: {len(tickets)} requests of {replica.engine.name} did not"
@@ -275,7 +314,9 @@ class Scheduler:
 
     def _error(self, rejected: Reject) -> ExpertError:
         expert = rejected.ticket.expert
-        engine = self.view.engine_of(expert)
+        engine = self._engines.serving(expert)
+        if engine is None or rejected.refusal is Refusal.GONE:
+            return _gone(expert)
         if rejected.refusal is Refusal.QUEUE_FULL:
             queued = engine.queue.queued[expert]
             return ExpertOverloaded(
@@ -301,7 +342,7 @@ class Scheduler:
         """The place, unless the engine is there without this adapter. Raises ExpertUnavailable."""
         place = self._place(ticket)
         assert ticket.replica is not None, "it has a place"
-        engine = self._engines[ticket.replica.engine.name]
+        engine = self._engines.of(ticket.replica.engine)
         if ticket.expert in engine.refused:
             self.release(place)
             raise engine.left_out(ticket.expert)
@@ -318,6 +359,15 @@ class Scheduler:
         return Place(
             url, slot.slot.token, slot.slot.id, ticket, 1000 * (waited_s - load_s), 1000 * load_s
         )
+
+
+def _gone(expert: str) -> ExpertUnavailable:
+    """What a request is told that was on its way when its expert left."""
+    return ExpertUnavailable(
+        f"Expert {expert} is no longer in the pool: the configuration was changed.",
+        expert=expert,
+        hint="GET /v1/models lists what there is.",
+    )
 
 
 def _state_of(slot: Slot, config: SlotsConfig) -> SlotState:
