@@ -384,8 +384,6 @@ class Pool(RuleBasedStateMachine):
             elif self.pending:
                 self.go_on(0, "well")
             else:
-                if self.machine.tick_at == math.inf:
-                    print("STUCK", self.waiting, [(q.state.name, q.state.retired, q.state.replicas) for q in self.queues], [(s.in_transition, s.up, s.stale, s.planned) for s in self.slots], self.machine._retired)
                 assert self.machine.tick_at < math.inf, "they are left waiting"
                 self.wait(max(0.0, self.machine.tick_at - self.now))
         raise AssertionError("they wait without end")

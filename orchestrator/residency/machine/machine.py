@@ -176,6 +176,21 @@ class Machine(Succession):
             return []
         return self._begin(Transition(slot, (replica,), None, "not healthy"), now, False)
 
+    def reform(
+        self,
+        come: Sequence[EngineQueue],
+        go: Sequence[EngineState],
+        back: Sequence[EngineState],
+        now: float,
+    ) -> Effects:
+        """Engines come and others go, all in one moment; no load of one that goes begins."""
+        effects = super().reform(come, go, back, now)
+        for progress in tuple(self._progress.values()):
+            coming = progress.coming
+            if coming is not None and coming.engine.retired and not progress.loading:
+                effects += self._call_off(progress, now)
+        return effects
+
     # Transitions.
 
     def left(self, replica: Replica, asleep_gb: float | None = None) -> Effects:
@@ -260,6 +275,15 @@ class Machine(Succession):
             self.tick_at = AT_ONCE  # Another slot may serve them.
         return [Begin(transition), *self._step(slot)]
 
+    def _call_off(self, progress: Progress, now: float) -> Effects:
+        """Nothing comes after all: those that were to leave for it stay, if none has yet."""
+        progress.give_up(gone=True)
+        staying = progress.stay(now) if progress.is_idle else []
+        effects = self._step(progress.slot)
+        for replica in staying:
+            effects += self._admit(self._queues[replica.engine], now)
+        return effects
+
     def _step(self, slot: SlotState) -> Effects:
         progress = self._progress.get(slot.id)
         effects: Effects = [] if progress is None else progress.step()
@@ -289,4 +313,8 @@ class Machine(Succession):
         wait_s = min(doubled, self._bounds.retry_load_max_s)
         engine.retry_at = now + wait_s
         # Where another replica serves, the requests wait for that; on trial, for the judgement.
-        return [] if engine.resident or engine.on_trial else self._reject_all(engine, Refusal.NOT_LOADED, wait_s)
+        return (
+            []
+            if engine.resident or engine.on_trial
+            else self._reject_all(engine, Refusal.NOT_LOADED, wait_s)
+        )

@@ -48,8 +48,7 @@ class Progress:
 
     def step(self) -> list[Effect]:
         """What the slot does next; nothing while it is at work, or drains."""
-        at_work = self.loading or self.unloading is not None or self.forgetting is not None
-        if at_work or self.retry_at < math.inf:
+        if not self.is_idle:
             return []
         drained = next((replica for replica in self.leaving if not replica.in_use), None)
         if drained is not None:
@@ -61,13 +60,17 @@ class Progress:
         if (sleeper := self._sleeper_in_the_way()) is not None:
             self.forgetting = sleeper
             return [Forget(self.slot, sleeper)]
-        if self.coming is not None and self.coming.engine.retired:
-            self.give_up(gone=True)
         if self.coming is not None:
             self.loading = True
             self.slot.recount()
             return [self._load(self.coming)]
         return [End(self.slot)]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the slot waits for requests to end, and does nothing."""
+        at_work = self.loading or self.unloading is not None or self.forgetting is not None
+        return not at_work and self.retry_at == math.inf
 
     def _sleeper_in_the_way(self) -> str | None:
         """One that must go, or that has slept longest where the memory of sleepers is needed."""

@@ -1,5 +1,7 @@
 """Engines come and go among all other events: whatever happens, the machine keeps its promises."""
 
+import math
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -31,7 +33,7 @@ class Changing(Pool):
                 break
             self.go_on(0, "well")
         for _ in range(requests):
-            self.arrive(self.experts.index(queue.experts[-1]), 5.0, 1)
+            self.arrive(self.experts.index(queue.experts[-1]), math.inf, 1)
 
     @rule(number=NUMBER, memory_gb=GB, limit=st.integers(1, 3), other=NUMBER)
     def succeed(self, number: int, memory_gb: float, limit: int, other: int) -> None:
