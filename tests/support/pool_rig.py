@@ -1,7 +1,7 @@
 """A pool over scripted slots, with what a test needs to drive it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 import httpx

@@ -18,6 +18,14 @@ async def ended(task: "asyncio.Task[None]") -> None:
         await task
 
 
+async def drains(rig: Rig, name: str) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while {"engine": name, "phase": "draining", "in_use": 1} not in (
+            rig.pool.snapshot()["slots"][0]["replicas"]
+        ):
+            await asyncio.sleep(0)
+
+
 @pytest.fixture
 async def rig(make_rig: Any) -> Rig:
     """Two experts that are resident, in a slot for eight."""
@@ -102,7 +110,7 @@ async def test_a_changed_expert_is_replaced_after_it_has_drained(
 ) -> None:
     lease = await rig.lease("a")
     changing = rig.becoming(make_config({"a": OTHER, "b": 1}))
-    await rig.settle()
+    await drains(rig, "a")
     assert not changing.done()
     waiting = rig.using("a")  # With the pool of before, it waits for the new one.
     await rig.settle()
