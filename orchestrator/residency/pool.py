@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -120,9 +120,11 @@ class ExpertPool:
         pool._describe(config)
         return pool
 
-    async def reconfigure(self, specs: Mapping[str, HostedSpec]) -> None:
+    async def reconfigure(
+        self, specs: Mapping[str, HostedSpec], renewed: Collection[str] = ()
+    ) -> None:
         """Let the slots host these experts; see `Scheduler.reconfigure`. Raises ReloadRefused."""
-        await self._scheduler.reconfigure(dict(specs))
+        await self._scheduler.reconfigure(dict(specs), renewed)
 
     async def start(self, strict: bool = False) -> None:
         """Bring the slots up and load what fits. Raises ServiceError.

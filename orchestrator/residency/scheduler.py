@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -143,14 +143,17 @@ class Scheduler:
             for expert in engine.refused if strict else ():
                 raise engine.left_out(expert)
 
-    async def reconfigure(self, specs: dict[str, HostedSpec]) -> None:
+    async def reconfigure(
+        self, specs: dict[str, HostedSpec], renewed: Collection[str] = ()
+    ) -> None:
         """Host these experts from now on, in place of those of before, while requests run.
 
         What runs ends where it is; what waits for an engine that is described otherwise now waits
-        for the new one. Raises ReloadRefused where one that is to be loaded at once cannot be: then
-        the experts from before are hosted again.
+        for the new one. Those `renewed` are loaded anew though their keys are the same. Raises
+        ReloadRefused where one that is to be loaded at once cannot be: then the experts from before
+        are hosted again.
         """
-        await self._changes.adopt(specs)
+        await self._changes.adopt(specs, renewed)
 
     def wind_down(self) -> None:
         """Load nothing any more; requests that wait for a load get ExpertUnavailable."""

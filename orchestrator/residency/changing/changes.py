@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from experts.errors import ReloadRefused
 from experts.footprint.device import Device
+from experts.mistakes import ended
 from experts.spec import HostedSpec
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.changing.roster import Roster
@@ -29,16 +30,22 @@ class Step:
     """Those that stay, each with its new description."""
 
 
-def step_to(roster: Roster, wanted: Mapping[str, HostedEngine]) -> Step:
-    """An engine that would be loaded with other files or arguments is another one."""
+def step_to(
+    roster: Roster, wanted: Mapping[str, HostedEngine], renewed: Collection[str] = ()
+) -> Step:
+    """An engine that would be loaded with other files or arguments is another one.
+
+    Of the experts `renewed`, a file has another content.
+    """
     come, back, kept = [], [], []
     for name, new in wanted.items():
+        same = frozenset(new.load.experts).isdisjoint(renewed)
         now = roster.get(name)
-        if now is not None and now.load == new.load:
+        if now is not None and now.load == new.load and same:
             kept.append((now, new))
             continue
-        ghost = roster.leaving(name)
-        if now is None and ghost is not None and ghost.load == new.load and ghost.state.serves:
+        ghost = roster.leaving(name) if now is None and same else None
+        if ghost is not None and ghost.load == new.load and ghost.state.serves:
             back.append(ghost)
             kept.append((ghost, new))
         else:
@@ -78,8 +85,8 @@ class Changes:
         """Something has happened to some engine."""
         self._news.set()
 
-    async def adopt(self, specs: Mapping[str, HostedSpec]) -> None:
-        """Host these experts from now on.
+    async def adopt(self, specs: Mapping[str, HostedSpec], renewed: Collection[str] = ()) -> None:
+        """Host these experts from now on; those `renewed` are loaded anew in any case.
 
         Returns when everything that is to be loaded at once has been: what was there before under
         its name, what is pinned or preloaded, and what fits beside the others. Raises
@@ -87,7 +94,7 @@ class Changes:
         """
         async with self._one_at_a_time:
             before = dict(self._specs)
-            step = await self._step_to(specs)
+            step = await self._step_to(specs, renewed)
             for engine in step.come:
                 if self._is_too_large(engine):
                     raise ReloadRefused(engine.too_large().message, hint="Raise slots.memory_gb.")
@@ -100,12 +107,14 @@ class Changes:
                 self._apply(self._machine.judged(engine.state, time.monotonic()))
             if failed:
                 reasons = (f"{name} could not be loaded: {why}" for name, why in failed.items())
-                raise ReloadRefused(" ".join(map(_sentence, reasons)))
+                raise ReloadRefused(" ".join(map(ended, reasons)))
 
-    async def _step_to(self, specs: Mapping[str, HostedSpec]) -> Step:
+    async def _step_to(
+        self, specs: Mapping[str, HostedSpec], renewed: Collection[str] = ()
+    ) -> Step:
         # In a thread: it reads the files of every model.
         wanted = await asyncio.to_thread(hosted_engines, specs, self._config, self._device)
-        step = step_to(self._roster, wanted)
+        step = step_to(self._roster, wanted, renewed)
         await asyncio.gather(*(self._costs.recall(e.name, e.state.costs) for e in step.come))
         return step
 
@@ -128,16 +137,22 @@ class Changes:
 
     def _plan(
         self,
-        come: Iterable[HostedEngine],
+        come: Sequence[HostedEngine],
         were: Mapping[str, SlotState],
         wished: Mapping[str, bool],
     ) -> None:
-        """What to load where: in place of its predecessor, else where there is most room."""
+        """What to load where: in place of its predecessor, else where there is most room.
+
+        Those for which there was no room yet may have it now.
+        """
         slots = [slot.state for slot in self._slots.values()]
         room = {slot.id: slot.free_gb + slot.asleep_gb for slot in slots}
         for slot in slots:
             room[slot.id] -= sum(engine.memory_gb for engine, _ in slot.planned)
-        for engine in come:
+            leaving = (r.engine for r in slot.replicas if r.engine.retired)
+            room[slot.id] += sum(engine.memory_gb for engine in leaving)
+        never = (e for e in self._roster.values() if e not in come and _was_never_there(e))
+        for engine in (*come, *never):
             state, wanted = engine.state, wished[engine.name]
             found = were.get(engine.name) or max(slots, key=lambda slot: room[slot.id])
             fits = room[found.id] >= state.memory_gb
@@ -163,11 +178,12 @@ class Changes:
         return state.loading or any(one is state for s in planned for one, _ in s.planned)
 
 
+def _was_never_there(engine: HostedEngine) -> bool:
+    state = engine.state
+    return not (engine.loads or state.replicas or state.failed or state.waiting)
+
+
 def _whereabouts(engine: HostedEngine) -> SlotState | None:
     """A slot in which an engine is, or will be."""
     replicas = (r.slot for r in engine.state.replicas if r.phase is not Phase.DRAINING)
     return next(replicas, None)
-
-
-def _sentence(words: str) -> str:
-    return words if words.endswith((".", "!", "?")) else f"{words}."

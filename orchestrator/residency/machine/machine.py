@@ -240,8 +240,10 @@ class Machine(Succession):
         """A load found too little memory: once more, with everything gone that may leave."""
         if (progress := self._progress_of(replica)) is None:
             return []
-        if replica.engine.ahead and not replica.engine.waiting:
+        guess = replica.engine.ahead and not replica.engine.waiting
+        if guess or replica.engine.retired:
             progress.give_up(gone=True)  # For a guess, nobody has to leave.
+            self.tick_at = AT_ONCE
             return self._step(replica.slot)
         if progress.make_room(now + self._bounds.drain_timeout_s):
             self.tick_at = AT_ONCE  # Other slots may serve those that wait for what leaves.
@@ -313,8 +315,6 @@ class Machine(Succession):
         wait_s = min(doubled, self._bounds.retry_load_max_s)
         engine.retry_at = now + wait_s
         # Where another replica serves, the requests wait for that; on trial, for the judgement.
-        return (
-            []
-            if engine.resident or engine.on_trial
-            else self._reject_all(engine, Refusal.NOT_LOADED, wait_s)
-        )
+        if engine.resident or engine.on_trial:
+            return []
+        return self._reject_all(engine, Refusal.NOT_LOADED, wait_s)

@@ -4,6 +4,7 @@ Both are kept before anything of a request is read.
 """
 
 import json
+from collections.abc import Callable
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -26,7 +27,10 @@ class InFlightGate:
     Refuses those that are too many, and all of them once the service stops.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, drain: Drain, at_most: int) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, drain: Drain, at_most: Callable[[], int]
+    ) -> None:
+        """`at_most` gives the bound of now."""
         self._app = app
         self._metrics = metrics
         self._drain = drain
@@ -50,7 +54,7 @@ class InFlightGate:
     def _refuses(self) -> CoterieError | None:
         if self._drain.refuses:
             return ServiceStopping("The service stops: it takes no more requests.", hint="Retry.")
-        if self._metrics.in_flight >= self._at_most:
+        if self._metrics.in_flight >= self._at_most():
             return TooManyRequests("Too many requests are under way (server.max_in_flight).")
         return None
 
