@@ -7,14 +7,13 @@ it: a gateway to remote servers starts in a second.
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 from threadpoolctl import threadpool_limits
 
 import orchestrator
@@ -23,15 +22,14 @@ from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from experts.vllm.versions import require_known_vllm
 from orchestrator.batch.runner import Batching, batching_of
-from orchestrator.config.checks import (
-    missing_files,
-    strangers,
-    unusable_store,
-    unwritable_files,
-)
+from orchestrator.config.checks import unusable_store
 from orchestrator.config.model import Config
 from orchestrator.keys.counters import Counters
 from orchestrator.keys.ring import KeyRing
+from orchestrator.reload.applying import Applier, check_files
+from orchestrator.reload.config_file import ConfigFile, Version
+from orchestrator.reload.reloader import Reloader
+from orchestrator.reload.routers import asks_expert, make_router, make_routers, warnings_of
 from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.encoder import embedder_of
 from orchestrator.request.feedback import Feedback
@@ -48,8 +46,8 @@ from orchestrator.server.telemetry.telemetry import start_telemetry
 from orchestrator.server.wire.listening import Listener
 from orchestrator.store.base import Store
 from orchestrator.store.opening import open_store
-from routers.base import Encoder, Router
-from routers.registry import build, shared_encoder
+from routers.base import Router
+from routers.registry import shared_encoder
 
 
 class Service:
@@ -57,7 +55,8 @@ class Service:
 
     def __init__(
         self,
-        context: Context,
+        app: Starlette,
+        reloader: Reloader,
         listener: Listener,
         back: Listener | None,
         held: AsyncExitStack,
@@ -66,11 +65,11 @@ class Service:
 
         `held` ends whatever was started, in the right order.
         """
-        self.config = context.config
         self.base_url = listener.url
         self.admin_url = back.url if back is not None else None
-        self._context = context
-        self._pool = context.pool
+        self.reloader = reloader
+        """Takes over other configurations."""
+        self._app = app
         self._listener = listener
         self._back = back
         self._held = held
@@ -78,15 +77,25 @@ class Service:
         # and then spins for milliseconds on the core that the engine needs.
         self._blas = threadpool_limits(limits=1, user_api="blas")
 
-    def listen(self, app: ASGIApp) -> None:
+    @property
+    def config(self) -> Config:
+        """The configuration that runs now."""
+        return self._context.config
+
+    @property
+    def _context(self) -> Context:
+        context: Context = self._app.state.context
+        return context
+
+    def listen(self) -> None:
         """Begin to accept connections."""
-        self._listener.serve(app)
+        self._listener.serve(self._app)
         if self._back is not None:
-            self._back.serve(admin_door(app))
+            self._back.serve(admin_door(self._app))
 
     def expert_base_url(self, expert: str) -> str | None:
         """The expert's own endpoint in its slot (ends with /v1); None when it is not resident."""
-        return self._pool.expert_url(expert)
+        return self._context.pool.expert_url(expert)
 
     async def answer(self, context: RequestContext, trace: Trace) -> bytes:
         """A whole answer for this very process, without HTTP between.
@@ -99,7 +108,7 @@ class Service:
     @property
     def failed(self) -> Mapping[str, str]:
         """The experts that could not be loaded, each with the reason."""
-        return self._pool.failed
+        return self._context.pool.failed
 
     @property
     def in_flight(self) -> int:
@@ -119,7 +128,7 @@ class Service:
         drain.begin()
         await asyncio.sleep(settings.drain_notice_s)
         drain.refuse()
-        self._pool.wind_down()
+        self._context.pool.wind_down()
         if await drain.idle(settings.drain_timeout_s):
             return 0
         late = self.in_flight
@@ -144,11 +153,13 @@ async def start_service(
     policy: Policy = decide,
     strict: bool = False,
     stored_keys: bool = True,
+    file: ConfigFile | None = None,
 ) -> Service:
     """Start everything; `on_event` gets a short sentence for each step.
 
     `policy` decides what the slots load; another one than ours is for comparisons. Without
-    `stored_keys`, keys of the store are not looked at: for a process that asks itself.
+    `stored_keys`, keys of the store are not looked at: for a process that asks itself. `file` is
+    where `config` comes from, and what is read for a reload; without it there are none.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
     (among others for a file that a router lacks, or that cannot be written), and, if `strict`,
@@ -169,31 +180,38 @@ async def start_service(
         undo.push_async_callback(client.aclose)
         telemetry = start_telemetry(config, undo)
         encoder = shared_encoder()
-        asking = [name for name, keys in config.routers.items() if _asks_expert(keys)]
+        asking = [name for name, keys in config.routers.items() if asks_expert(keys)]
         others = [name for name in config.routers if name not in asking]
-        routers = asyncio.create_task(asyncio.to_thread(_make_routers, config, encoder, others))
+        routers = asyncio.create_task(asyncio.to_thread(make_routers, config, encoder, others))
         undo.push_async_callback(_ended, routers)
         pool = await _start_pool(config, client, store, policy, on_event, strict)
         undo.push_async_callback(_stop_pool, config, pool)
         embedder = embedder_of(config, pool)
         made = await routers
-        make_router = partial(_make_router, config, encoder, embedder)
+        again = partial(make_router, config, encoder, embedder)
         for name in asking:
-            made[name] = await asyncio.to_thread(make_router, name)
-        _warn(made, on_event)
+            made[name] = await asyncio.to_thread(again, name)
+        for words in warnings_of(made):
+            on_event(words)
         feedback = Feedback(config, store)
         await feedback.start()
         pipeline = Pipeline(config, pool, made, feedback, encoder)
         equality.limit_children(config.server.max_answer_checks)
-        context = Context(config, pool, pipeline, make_router, keys, telemetry)
+        context = Context(config, pool, pipeline, again, keys, telemetry)
         telemetry.watch_slots(config, pool.slot_addresses, client)
-        context = replace(context, batching=_begin_batching(context, store, undo))
+        desk = _desk_of(context)
+        context = replace(context, batching=_begin_batching(context, desk, store, undo))
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
         app = make_app(context)
+        version = Version(config) if file is None else file.started
+        reloader = Reloader(Applier(app, encoder, desk), replace(version, config=config), file)
+        app.state.reloads = reloader
+        telemetry.watch_reloads(lambda: reloader.generation, lambda: reloader.results)
+        undo.push_async_callback(reloader.stop)
         # From now on, it is `stop` that ends what was started.
-        service = Service(context, listener, back, undo.pop_all())
-        service.listen(app)
+        service = Service(app, reloader, listener, back, undo.pop_all())
+        service.listen()
     return service
 
 
@@ -209,11 +227,18 @@ async def _begin_keys(
     return keys
 
 
-def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Batching:
-    """Files and batches; those that an earlier service has left go on."""
+def _desk_of(context: Context) -> BatchDesk:
+    """Who answers the lines of batches."""
     telemetry = context.telemetry
     sinks, keys, sample = (telemetry,), context.keys, telemetry.sample
-    desk = BatchDesk(context.config, context.pool, context.pipeline, sinks, keys, sample)
+    return BatchDesk(context.config, context.pool, context.pipeline, sinks, keys, sample)
+
+
+def _begin_batching(
+    context: Context, desk: BatchDesk, store: Store, undo: AsyncExitStack
+) -> Batching:
+    """Files and batches; those that an earlier service has left go on."""
+    telemetry = context.telemetry
     batching = batching_of(store, desk, context.config.batches)
     batching.runner.start()
     telemetry.watch_batches(batching.runner.progress)
@@ -223,21 +248,9 @@ def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Bat
 
 def _check_files(config: Config) -> None:
     """Raise ConfigError for files that would stop the service once much of it has started."""
-    written = {"traces.file": config.traces.file, "feedback.file": config.feedback.file}
-    problems = missing_files(config.routers)
-    problems = problems or list(
-        strangers(config.routers, tuple(config.answering), config.embedders)
-    )
-    if problems := problems or unwritable_files(written) or unusable_store(config.store):
+    check_files(config)
+    if problems := unusable_store(config.store):
         raise ConfigError(" ".join(problems))
-
-
-def _warn(routers: Mapping[str, Router], on_event: Callable[[str], None]) -> None:
-    """All that each router warns of, in one line."""
-    for name, router in routers.items():
-        prefix, warnings = f"routers.{name}: ", getattr(router, "warnings", ())
-        if warnings:
-            on_event(prefix + " ".join(warning.removeprefix(prefix) for warning in warnings))
 
 
 async def _ended(routers: "asyncio.Task[dict[str, Router]]") -> None:
@@ -288,37 +301,6 @@ async def _stop_pool(config: Config, pool: ExpertPool) -> None:
         from orchestrator.residency import ray_cluster  # noqa: PLC0415
 
         ray_cluster.disconnect()
-
-
-def _make_router(
-    config: Config,
-    encoder: Callable[[], Encoder],
-    embedder: Callable[[str], Encoder] | None,
-    name: str,
-) -> Router:
-    return build(name, config.routers[name], tuple(config.answering), encoder, embedder)
-
-
-def _asks_expert(keys: Mapping[str, Any]) -> bool:
-    """Whether a router embeds with an expert, and so cannot be made before the pool is there."""
-    return isinstance(keys.get("encoder"), str)
-
-
-def _make_routers(
-    config: Config, encoder: Callable[[], Encoder], names: Sequence[str]
-) -> dict[str, Router]:
-    """Some of the routers; where one asks for the encoder, no request waits until it is loaded."""
-    asked = False
-
-    def wanted() -> Encoder:
-        nonlocal asked
-        asked = True
-        return encoder()
-
-    routers = {name: _make_router(config, wanted, None, name) for name in names}
-    if asked:
-        encoder().encode(["The first text pays for loading the encoder."])
-    return routers
 
 
 def _listening(config: Config, host: str | None, port: int | None) -> Listener:

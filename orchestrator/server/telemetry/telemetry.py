@@ -56,6 +56,15 @@ class Telemetry:
         about = "Scrapes that a slot did not answer in time."
         self.metrics.watch_counts("coterie_slot_scrape_failures", about, "slot", scraper.failed)
 
+    def watch_reloads(
+        self, generation: Callable[[], int], results: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """Show which configuration runs, and what became of those that were tried."""
+        about = "The number of the configuration that runs; begins with 1."
+        self.metrics.watch_number("coterie_config_generation", about, generation)
+        about = "Reloads of the configuration, by what became of them."
+        self.metrics.watch_counts("coterie_reloads", about, "result", results)
+
     def watch_batches(self, progress: Callable[[], Mapping[str, float]]) -> None:
         """Show how far the batches of this gateway are."""
         about = "Lines of the batches that this gateway runs."
