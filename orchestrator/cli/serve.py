@@ -6,19 +6,27 @@ import logging
 import os
 import signal
 import sys
+from asyncio import sleep
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvloop
 
+from experts.errors import CoterieError
 from orchestrator.cli import logs
 from orchestrator.cli.signals import Interrupted, StopSignals
-from orchestrator.config.model import Config, load_config
+from orchestrator.config.model import Config
+from orchestrator.reload.config_file import ConfigFile
+from orchestrator.reload.watching import watch
 
 if TYPE_CHECKING:
+    from orchestrator.reload.reloader import Reloader
     from orchestrator.service import Service
 
 log = logging.getLogger("coterie.service")
+MEMORY = "memory"
 
 
 def serve(
@@ -28,11 +36,15 @@ def serve(
     log_level: str,
     log_format: str,
     strict: bool,
+    watch_s: float | None = None,
 ) -> None:
-    """Serve a configuration. Raises ConfigError, ServiceError; if `strict`, ExpertUnavailable."""
+    """Serve a configuration, and look every `watch_s` seconds whether its file has changed.
+
+    Raises ConfigError, ServiceError; if `strict`, ExpertUnavailable.
+    """
     logs.configure(log_level, log_format, sys.stdout)
-    settings = with_store(load_config(config), config)
-    if code := uvloop.run(_serve(settings, host, port, strict)):
+    file = ConfigFile(config, partial(with_store, file=config))
+    if code := uvloop.run(_serve(file, host, port, strict, watch_s)):
         raise SystemExit(code)
 
 
@@ -50,7 +62,6 @@ def with_store(settings: Config, file: Path) -> Config:
     except OSError as error:
         log.warning("store: memory, since %s cannot be written (%s)", path, error.strerror)
         return settings
-    log.info("store: %s (set `store` to keep it elsewhere, or to `memory`)", path)
     return settings.model_copy(update={"store": f"sqlite:{path}"})
 
 
@@ -62,15 +73,23 @@ def usual_store(file: Path) -> Path:
     return home / "coterie" / f"{file.stem}-{digest}.db"
 
 
-async def _serve(config: Config, host: str | None, port: int | None, strict: bool) -> int:
+async def _serve(
+    file: ConfigFile, host: str | None, port: int | None, strict: bool, watch_s: float | None
+) -> int:
     """Serve until a signal comes; returns the exit code."""
+    config = file.started.config
+    if "store" not in config.model_fields_set and config.store != MEMORY:
+        path = config.store.partition(":")[2]
+        log.info("store: %s (set `store` to keep it elsewhere, or to `memory`)", path)
     log.info("starting: experts %s", ", ".join(config.experts))
     # Imported only now: a mistake in the configuration does not wait for the rest.
     from orchestrator.service import start_service  # noqa: PLC0415
 
     logs.adopt_libraries()
     with StopSignals() as signals:
-        starting = start_service(config, on_event=log.info, host=host, port=port, strict=strict)
+        starting = start_service(
+            config, on_event=log.info, host=host, port=port, strict=strict, file=file
+        )
         try:
             service = await signals.unless_asked(starting)
         except Interrupted:
@@ -78,9 +97,17 @@ async def _serve(config: Config, host: str | None, port: int | None, strict: boo
             return signals.exit_code
         logs.adopt_libraries()
         _greet(service)
+        following = [asyncio.create_task(_reload_on_signals(service.reloader, signals))]
+        if watch_s is not None:
+            looking = watch(
+                service.reloader.stamp, service.reloader.reload, partial(sleep, watch_s)
+            )
+            following.append(asyncio.create_task(looking))
         try:
             await _until_the_end(service, signals)
         finally:
+            for task in following:
+                task.cancel()
             await service.stop()
             log.info("stopped")
     return 0
@@ -94,6 +121,14 @@ def _greet(service: "Service") -> None:
     if service.admin_url is not None:
         log.info("administration: %s", service.admin_url)
     log.info("ready: %s/v1", service.base_url)
+
+
+async def _reload_on_signals(reloader: "Reloader", signals: StopSignals) -> None:
+    """Every SIGHUP is a reload; those that come during one are one more."""
+    while True:
+        await signals.hung_up()
+        with suppress(CoterieError):  # It is in the log, and the one that ran before goes on.
+            await reloader.reload()
 
 
 async def _until_the_end(service: "Service", signals: StopSignals) -> None:
