@@ -6,8 +6,6 @@ import logging
 import os
 import signal
 import sys
-from asyncio import sleep
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from orchestrator.service import Service
 
 log = logging.getLogger("coterie.service")
-MEMORY = "memory"
 
 
 def serve(
@@ -78,8 +75,8 @@ async def _serve(
 ) -> int:
     """Serve until a signal comes; returns the exit code."""
     config = file.started.config
-    if "store" not in config.model_fields_set and config.store != MEMORY:
-        path = config.store.partition(":")[2]
+    path = usual_store(file.path)
+    if config.store == f"sqlite:{path}":
         log.info("store: %s (set `store` to keep it elsewhere, or to `memory`)", path)
     log.info("starting: experts %s", ", ".join(config.experts))
     # Imported only now: a mistake in the configuration does not wait for the rest.
@@ -99,9 +96,8 @@ async def _serve(
         _greet(service)
         following = [asyncio.create_task(_reload_on_signals(service.reloader, signals))]
         if watch_s is not None:
-            looking = watch(
-                service.reloader.stamp, service.reloader.reload, partial(sleep, watch_s)
-            )
+            reloader, pause = service.reloader, partial(asyncio.sleep, watch_s)
+            looking = watch(reloader.stamp, reloader.reload, pause)
             following.append(asyncio.create_task(looking))
         try:
             await _until_the_end(service, signals)
@@ -127,8 +123,12 @@ async def _reload_on_signals(reloader: "Reloader", signals: StopSignals) -> None
     """Every SIGHUP is a reload; those that come during one are one more."""
     while True:
         await signals.hung_up()
-        with suppress(CoterieError):  # It is in the log, and the one that ran before goes on.
+        try:
             await reloader.reload()
+        except CoterieError:
+            continue  # It is in the log, and the one that ran before goes on.
+        except Exception:
+            log.exception("the reload broke off")
 
 
 async def _until_the_end(service: "Service", signals: StopSignals) -> None:

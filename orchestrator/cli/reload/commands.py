@@ -20,10 +20,10 @@ def diff(
     before: Annotated[Path, typer.Argument(help="The YAML file that runs, or ran before.")],
     after: Annotated[Path, typer.Argument(help="The YAML file that is to take its place.")],
 ) -> None:
-    """Tell what differs between two configurations, by what it means for a running service.
+    """Tell what differs between two configurations.
 
-    Each line is a change that a reload takes over, or begins with `needs a restart`. No secret is
-    shown. The exit code is 0 where nothing differs, 1 where something does, 2 for a file with
-    mistakes.
+    Each line is a change that a running service takes over, or begins with `needs a restart`. No
+    secret is shown. The exit code is 0 where nothing differs, 1 where something does, 2 for a file
+    with mistakes.
     """
     running.call("orchestrator.cli.reload.reload:diff", before, after)

@@ -112,6 +112,7 @@ ARGUMENTS = {
     ("cascade", "fit"): ["pool/cascade"], ("compose",): ["run"],
     ("key", "create"): ["ann", "--models", "far", "--tokens-per-day", "5", "--admin"],
     ("key", "revoke"): ["ann"], ("key", "list"): [],
+    ("reload",): ["--dry-run"], ("config", "diff"): ["old.yaml", "new.yaml"],
 }  # fmt: skip
 MODULES = (bench, cascade, compose, demo, evaluate, expert, fuse, outcomes, profile, simulation,
            service, report, router, router_map, runs)  # fmt: skip
