@@ -36,7 +36,9 @@ HEAVY = {
     "torch", "ray", "vllm", "sklearn", "scipy", "numpy", "pyarrow", "transformers", "fastapi",
     "httpx", "yaml", "rich", "uvloop", "matplotlib", "asyncio", "pydantic",
 }  # fmt: skip
-GROUPS = ("", "router", "eval", "fuse", "outcomes", "expert", "cascade", "zoo", "key")
+GROUPS = (
+    "", "router", "eval", "fuse", "outcomes", "expert", "cascade", "zoo", "key", "config",
+)  # fmt: skip
 HELP = """
 import json, sys
 from evals.cli.main import main
