@@ -9,6 +9,7 @@ CoterieError
 │   ├── NameTaken          something else has that name
 │   ├── StillRunning       the first request with this Idempotency-Key is under way elsewhere
 │   ├── KeyReused          another request had this Idempotency-Key
+│   ├── ReloadRefused      a new configuration cannot be applied; the one before goes on
 │   ├── AdminOnly          the caller may not change the service
 │   ├── BodyTooLarge       more bytes than the configuration allows
 │   ├── UnknownEncoding    the body is packed in a way that is not known
@@ -104,6 +105,12 @@ class KeyReused(RequestError):
     """The `Idempotency-Key` was that of another request."""
 
     code = "idempotency_key_reuse"
+
+
+class ReloadRefused(RequestError):
+    """A new configuration is right, but cannot be applied to this service as it runs."""
+
+    code = "reload_refused"
 
 
 class AdminOnly(RequestError):

@@ -7,54 +7,42 @@ it: a gateway to remote servers starts in a second.
 import asyncio
 import gc
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 from threadpoolctl import threadpool_limits
 
 import orchestrator
 from aggregators import equality
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
-from experts.vllm.versions import require_known_vllm
-from orchestrator.batch.runner import Batching, batching_of
-from orchestrator.config.checks import (
-    missing_files,
-    strangers,
-    unusable_store,
-    unwritable_files,
-)
+from orchestrator.config.checks import unusable_store
 from orchestrator.config.model import Config
-from orchestrator.keys.counters import Counters
-from orchestrator.keys.ring import KeyRing
+from orchestrator.reload.applying import Applier, check_files
+from orchestrator.reload.config_file import ConfigFile, Version
+from orchestrator.reload.reloader import Reloader
+from orchestrator.reload.routers import asks_expert, make_router, make_routers, warnings_of
 from orchestrator.request.context import RequestContext
 from orchestrator.request.embedding.encoder import embedder_of
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.machine.policy import Policy, decide
-from orchestrator.residency.pool import ExpertPool
-from orchestrator.residency.shared.gateway import SharedScheduler
-from orchestrator.residency.slot import Slot
 from orchestrator.server.app import make_app
-from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
-from orchestrator.server.reuse.gate import Idempotency
-from orchestrator.server.reuse.starting import reuse_of
 from orchestrator.server.telemetry.siblings import Siblings
-from orchestrator.server.telemetry.telemetry import Telemetry, start_telemetry
-from orchestrator.server.wire.listening import Listener, take
-from orchestrator.store.base import Store
+from orchestrator.server.wire.listening import Listener
+from orchestrator.starting.beside import begin_keys, begin_telemetry, with_the_rest
+from orchestrator.starting.pool import start_pool, stop_pool
+from orchestrator.starting.ports import take_ports
 from orchestrator.store.opening import open_store
-from routers.base import Encoder, Router
-from routers.registry import build, shared_encoder
+from routers.base import Router
+from routers.registry import shared_encoder
 
 
 class Service:
@@ -62,7 +50,8 @@ class Service:
 
     def __init__(
         self,
-        context: Context,
+        app: Starlette,
+        reloader: Reloader,
         listener: Listener,
         back: Listener | None,
         held: AsyncExitStack,
@@ -71,11 +60,11 @@ class Service:
 
         `held` ends whatever was started, in the right order.
         """
-        self.config = context.config
         self.base_url = listener.url
         self.admin_url = back.url if back is not None else None
-        self._context = context
-        self._pool = context.pool
+        self.reloader = reloader
+        """Takes over other configurations."""
+        self._app = app
         self._listener = listener
         self._back = back
         self._held = held
@@ -83,15 +72,25 @@ class Service:
         # and then spins for milliseconds on the core that the engine needs.
         self._blas = threadpool_limits(limits=1, user_api="blas")
 
-    def listen(self, app: ASGIApp) -> None:
+    @property
+    def config(self) -> Config:
+        """The configuration that runs now."""
+        return self._context.config
+
+    @property
+    def _context(self) -> Context:
+        context: Context = self._app.state.context
+        return context
+
+    def listen(self) -> None:
         """Begin to accept connections."""
-        self._listener.serve(app)
+        self._listener.serve(self._app)
         if self._back is not None:
-            self._back.serve(admin_door(app))
+            self._back.serve(admin_door(self._app))
 
     def expert_base_url(self, expert: str) -> str | None:
         """The expert's own endpoint in its slot (ends with /v1); None when it is not resident."""
-        return self._pool.expert_url(expert)
+        return self._context.pool.expert_url(expert)
 
     async def answer(self, context: RequestContext, trace: Trace) -> bytes:
         """A whole answer for this very process, without HTTP between.
@@ -104,7 +103,7 @@ class Service:
     @property
     def failed(self) -> Mapping[str, str]:
         """The experts that could not be loaded, each with the reason."""
-        return self._pool.failed
+        return self._context.pool.failed
 
     @property
     def in_flight(self) -> int:
@@ -124,7 +123,7 @@ class Service:
         drain.begin()
         await asyncio.sleep(settings.drain_notice_s)
         drain.refuse()
-        self._pool.wind_down()
+        self._context.pool.wind_down()
         if await drain.idle(settings.drain_timeout_s):
             return 0
         late = self.in_flight
@@ -151,13 +150,15 @@ async def start_service(
     stored_keys: bool = True,
     taken: Sequence[socket.socket] = (),
     siblings: Siblings | None = None,
+    file: ConfigFile | None = None,
 ) -> Service:
     """Start everything; `on_event` gets a short sentence for each step.
 
     `taken` are the sockets to accept connections on, where they are not this process's alone:
     everybody's, then that of administrators; `siblings` are those that share them. `policy` decides
     what the slots load; another one than ours is for comparisons. Without `stored_keys`, keys of
-    the store are not looked at: for a process that asks itself.
+    the store are not looked at: for a process that asks itself. `file` is where `config` comes
+    from, and what is read for a reload; without it there are none.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
     (among others for a file that a router lacks, or that cannot be written), and, if `strict`,
@@ -170,224 +171,59 @@ async def start_service(
     async with AsyncExitStack() as undo:
         # The port first: it is what most often fails, and nothing else is open yet.
         taken = taken or take_ports(config, host, port)
-        listener, *others = (undo.enter_context(Listener(one)) for one in taken)
-        back = others[0] if others else None
+        listener, *more = (undo.enter_context(Listener(one)) for one in taken)
+        back = more[0] if more else None
         store = await open_store(config.store)
         undo.push_async_callback(store.close)
-        keys = await _begin_keys(config, store, stored_keys, undo)
+        keys = await begin_keys(config, store, stored_keys, undo)
         client = ExpertClient(config.server.max_connections)
         undo.push_async_callback(client.aclose)
-        telemetry = await _begin_telemetry(config, siblings, undo)
+        telemetry = await begin_telemetry(config, siblings, undo)
         encoder = shared_encoder()
-        asking = [name for name, keys in config.routers.items() if _asks_expert(keys)]
-        rest = [name for name in config.routers if name not in asking]
-        routers = asyncio.create_task(asyncio.to_thread(_make_routers, config, encoder, rest))
+        asking = [name for name, keys in config.routers.items() if asks_expert(keys)]
+        others = [name for name in config.routers if name not in asking]
+        routers = asyncio.create_task(asyncio.to_thread(make_routers, config, encoder, others))
         undo.push_async_callback(_ended, routers)
-        pool = await _start_pool(config, client, store, policy, on_event, strict)
-        undo.push_async_callback(_stop_pool, config, pool)
+        pool = await start_pool(config, client, store, policy, on_event, strict)
+        undo.push_async_callback(stop_pool, config, pool)
         embedder = embedder_of(config, pool)
         made = await routers
-        make_router = partial(_make_router, config, encoder, embedder)
+        again = partial(make_router, config, encoder, embedder)
         for name in asking:
-            made[name] = await asyncio.to_thread(make_router, name)
-        _warn(made, on_event)
+            made[name] = await asyncio.to_thread(again, name)
+        for words in warnings_of(made):
+            on_event(words)
         feedback = Feedback(config, store)
         await feedback.start()
         pipeline = Pipeline(config, pool, made, feedback, encoder)
         equality.limit_children(config.server.max_answer_checks)
-        context = Context(config, pool, pipeline, make_router, keys, telemetry)
+        context = Context(config, pool, pipeline, again, keys, telemetry)
         telemetry.watch_slots(config, pool.slot_addresses, client)
-        context, idempotency = await _with_the_rest(context, store, undo)
+        context, desk, idempotency = await with_the_rest(context, store, undo)
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
         app = make_app(context, idempotency)
+        version = Version(config) if file is None else file.started
+        reloader = Reloader(Applier(app, encoder, desk), replace(version, config=config), file)
+        app.state.reloads = reloader
+        telemetry.watch_reloads(lambda: reloader.generation, lambda: reloader.results)
+        undo.push_async_callback(reloader.stop)
         # From now on, it is `stop` that ends what was started.
-        service = Service(context, listener, back, undo.pop_all())
-        service.listen(app)
+        service = Service(app, reloader, listener, back, undo.pop_all())
+        service.listen()
     return service
-
-
-async def _begin_keys(
-    config: Config, store: Store, stored_keys: bool, undo: AsyncExitStack
-) -> KeyRing:
-    """The keys that open this service. Raises ConfigError for a name with two of them."""
-    keys = KeyRing(config.server, Counters(store, config.server.limits))
-    undo.push_async_callback(keys.stop)
-    if stored_keys:
-        await keys.load()
-        keys.start()
-    return keys
-
-
-async def _begin_telemetry(
-    config: Config, siblings: Siblings | None, undo: AsyncExitStack
-) -> Telemetry:
-    """Metrics and sinks; `siblings` hear of the metrics, too."""
-    telemetry = start_telemetry(config, undo)
-    if siblings is not None:
-        telemetry.siblings = siblings
-        await siblings.start(telemetry.answer)
-        undo.push_async_callback(siblings.stop)
-    return telemetry
-
-
-async def _with_the_rest(
-    context: Context, store: Store, undo: AsyncExitStack
-) -> tuple[Context, Idempotency | None]:
-    """What lies beside the pipeline: kept answers, requests with keys of their own, batches."""
-    reuse = reuse_of(context.config, store)
-    context.telemetry.watch_reuse(reuse.counts)
-    if reuse.idempotency is not None:
-        undo.push_async_callback(reuse.idempotency.stop)
-    context = replace(context, answers=await reuse.answers(context.config, context.pipeline))
-    context = replace(context, batching=_begin_batching(context, store, undo))
-    return context, reuse.idempotency
-
-
-def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Batching:
-    """Files and batches; those that an earlier service has left go on."""
-    telemetry = context.telemetry
-    sinks, keys, sample = (telemetry,), context.keys, telemetry.sample
-    desk = BatchDesk(
-        context.config, context.pool, context.pipeline, sinks, keys, sample, context.answers
-    )
-    batching = batching_of(store, desk, context.config.batches)
-    batching.runner.start()
-    telemetry.watch_batches(batching.runner.progress)
-    undo.push_async_callback(batching.runner.stop)
-    return batching
 
 
 def _check_files(config: Config) -> None:
     """Raise ConfigError for files that would stop the service once much of it has started."""
-    written = {"traces.file": config.traces.file, "feedback.file": config.feedback.file}
-    problems = missing_files(config.routers)
-    problems = problems or list(
-        strangers(config.routers, tuple(config.answering), config.embedders)
-    )
-    if problems := problems or unwritable_files(written) or unusable_store(config.store):
+    check_files(config)
+    if problems := unusable_store(config.store):
         raise ConfigError(" ".join(problems))
-
-
-def _warn(routers: Mapping[str, Router], on_event: Callable[[str], None]) -> None:
-    """All that each router warns of, in one line."""
-    for name, router in routers.items():
-        prefix, warnings = f"routers.{name}: ", getattr(router, "warnings", ())
-        if warnings:
-            on_event(prefix + " ".join(warning.removeprefix(prefix) for warning in warnings))
 
 
 async def _ended(routers: "asyncio.Task[dict[str, Router]]") -> None:
     """A thread cannot be cancelled: wait for it."""
     await asyncio.gather(routers, return_exceptions=True)
-
-
-async def _start_pool(
-    config: Config,
-    client: ExpertClient,
-    store: Store,
-    policy: Policy,
-    on_event: Callable[[str], None],
-    strict: bool,
-) -> ExpertPool:
-    slots, shared = _connect(config, on_event) if config.hosted() else ([], None)
-    pool = ExpertPool(config, slots, client, on_event, store, policy, shared)
-    try:
-        await asyncio.sleep(0)  # A signal that came while Ray started takes effect here.
-        await pool.start(strict)
-    except BaseException:
-        await _stop_pool(config, pool)
-        raise
-    return pool
-
-
-def _connect(
-    config: Config, on_event: Callable[[str], None]
-) -> tuple[list[Slot], SharedScheduler | None]:
-    """The slots, in the configured Ray, or in one that is started here; or those that are shared.
-
-    The latter have a controller that drives them.
-    """
-    from orchestrator.residency import ray_cluster, ray_slot  # noqa: PLC0415
-
-    if config.ray.address is None:
-        require_known_vllm()  # The slots do, too; here it costs no start of Ray.
-    started = time.perf_counter()
-    # In this thread, though it blocks for seconds: Ray's processes die with the thread that
-    # started them, and nothing is served yet.
-    ray_cluster.connect(config.ray, config.slots)
-    on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
-    if config.ray.pool is not None:
-        return [], _join_pool(config, config.ray.pool, on_event)
-    models = (spec.model for spec in config.hosted().values())
-    folder = ray_cluster.own_folder()
-    counts = config.metrics.engines
-    slots = ray_slot.make_slots(config.ray, config.slots, models, folder, counts=counts)
-    return list(slots), None
-
-
-def _join_pool(config: Config, name: str, on_event: Callable[[str], None]) -> SharedScheduler:
-    from orchestrator.residency.shared.actor import ActorLink, SharedPool  # noqa: PLC0415
-
-    specs, slots, counts = config.hosted(), config.slots, config.metrics.engines
-    pool = SharedPool(name, specs, slots, config.ray, config.store, counts)
-    return SharedScheduler(specs, slots, ActorLink(pool), pool.digest, on_event)
-
-
-async def _stop_pool(config: Config, pool: ExpertPool) -> None:
-    await pool.stop()
-    if config.hosted():  # Another service of this process may use Ray.
-        from orchestrator.residency import ray_cluster  # noqa: PLC0415
-
-        ray_cluster.disconnect()
-
-
-def _make_router(
-    config: Config,
-    encoder: Callable[[], Encoder],
-    embedder: Callable[[str], Encoder] | None,
-    name: str,
-) -> Router:
-    return build(name, config.routers[name], tuple(config.answering), encoder, embedder)
-
-
-def _asks_expert(keys: Mapping[str, Any]) -> bool:
-    """Whether a router embeds with an expert, and so cannot be made before the pool is there."""
-    return isinstance(keys.get("encoder"), str)
-
-
-def _make_routers(
-    config: Config, encoder: Callable[[], Encoder], names: Sequence[str]
-) -> dict[str, Router]:
-    """Some of the routers; where one asks for the encoder, no request waits until it is loaded."""
-    asked = False
-
-    def wanted() -> Encoder:
-        nonlocal asked
-        asked = True
-        return encoder()
-
-    routers = {name: _make_router(config, wanted, None, name) for name in names}
-    if asked:
-        encoder().encode(["The first text pays for loading the encoder."])
-    return routers
-
-
-def take_ports(config: Config, host: str | None, port: int | None) -> list[socket.socket]:
-    """The sockets of a service: everybody's, then that of administrators, if they have one.
-
-    Raises ServiceError.
-    """
-    server = config.server
-    host = server.host if host is None else host
-    taken = [take(host, server.port if port is None else port, "--port or server.port")]
-    if server.admin is not None:
-        try:
-            taken.append(take(server.admin.host, server.admin.port, "server.admin.port"))
-        except ServiceError:
-            taken[0].close()
-            raise
-    return taken
 
 
 def refuse_shadowing_folder(folder: Path) -> None:

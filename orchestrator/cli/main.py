@@ -8,6 +8,7 @@ import typer
 
 from orchestrator.cli import options, running
 from orchestrator.cli.keys.commands import key
+from orchestrator.cli.reload.commands import config as config_group
 from orchestrator.cli.router import router
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(router, name="router")
 app.add_typer(key, name="key")
+app.add_typer(config_group, name="config")
 
 
 class LogLevel(StrEnum):
@@ -56,11 +58,21 @@ def serve(
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Gateway processes that share the port and experts.")
     ] = 1,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Reload when the file changes, or a prompt or artifact that it names."
+        ),
+    ] = False,
+    watch_interval: Annotated[
+        float, typer.Option(min=0.01, help="Seconds between two looks at the files.")
+    ] = 1.0,
 ) -> None:
     """Start the experts and the gateway; Ctrl-C stops both.
 
-    An expert that cannot be loaded is marked as failed, and the others are served. When it is told
-    to stop, the service finishes the answers in flight; a second signal ends it at once.
+    An expert that cannot be loaded is marked as failed, and the others are served. SIGHUP reloads
+    the file. When it is told to stop, the service finishes the answers in flight; a second signal
+    ends it at once.
     """
     running.call(
         "orchestrator.cli.serve:serve",
@@ -71,7 +83,24 @@ def serve(
         log_format.value,
         strict,
         workers,
+        watch_interval if watch else None,
     )
+
+
+@app.command()
+def reload(
+    url: Annotated[str, typer.Option(help="The running service.")] = "http://127.0.0.1:8000",
+    api_key: options.ApiKey = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print what would change.")
+    ] = False,
+) -> None:
+    """Let a running service take over what its configuration file says now.
+
+    Prints what changes. A file with mistakes, a change that needs a restart and an expert that
+    cannot be loaded change nothing; the exit code is then 1.
+    """
+    running.call("orchestrator.cli.reload.reload:reload", url, api_key, dry_run)
 
 
 @app.command()

@@ -16,13 +16,18 @@ class NoSuchPage(ServiceError):
 
 
 def call(
-    method: str, url: str, path: str, api_key: str | None, body: Mapping[str, Any] | None = None
+    method: str,
+    url: str,
+    path: str,
+    api_key: str | None,
+    body: Mapping[str, Any] | None = None,
+    timeout_s: float = TIMEOUT_S,
 ) -> dict[str, Any]:
     """The JSON object that the service at `url` answers with. Raises ServiceError."""
     base = url.rstrip("/").removesuffix("/v1")
     headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
     try:
-        with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
+        with httpx.Client(timeout=timeout_s, trust_env=False) as client:
             answer = client.request(method, f"{base}{path}", headers=headers, json=body)
     except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
         raise ServiceError(

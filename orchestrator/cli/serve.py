@@ -7,16 +7,21 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvloop
 
+from experts.errors import CoterieError
 from orchestrator.cli import logs
 from orchestrator.cli.signals import Interrupted, StopSignals
-from orchestrator.config.model import Config, load_config
+from orchestrator.config.model import Config
+from orchestrator.reload.config_file import ConfigFile
+from orchestrator.reload.watching import watch
 
 if TYPE_CHECKING:
+    from orchestrator.reload.reloader import Reloader
     from orchestrator.service import Service
 
 log = logging.getLogger("coterie.service")
@@ -29,17 +34,23 @@ def serve(
     log_level: str,
     log_format: str,
     strict: bool,
-    workers: int,
+    workers: int = 1,
+    watch_s: float | None = None,
 ) -> None:
-    """Serve a configuration. Raises ConfigError, ServiceError; if `strict`, ExpertUnavailable."""
+    """Serve a configuration with so many gateways.
+
+    They look every `watch_s` seconds whether its file has changed.
+
+    Raises ConfigError, ServiceError; if `strict`, ExpertUnavailable.
+    """
     logs.configure(log_level, log_format, sys.stdout)
-    settings = with_store(load_config(config), config)
+    file = ConfigFile(config, partial(with_store, file=config))
     if workers > 1:
         from orchestrator.cli.workers.parent import serve_workers  # noqa: PLC0415
 
-        code = serve_workers(settings, host, port, log_level, log_format, strict, workers)
+        code = serve_workers(file, host, port, log_level, log_format, strict, workers, watch_s)
     else:
-        code = uvloop.run(_serve(settings, host, port, strict))
+        code = uvloop.run(_serve(file, host, port, strict, watch_s))
     if code:
         raise SystemExit(code)
 
@@ -58,7 +69,6 @@ def with_store(settings: Config, file: Path) -> Config:
     except OSError as error:
         log.warning("store: memory, since %s cannot be written (%s)", path, error.strerror)
         return settings
-    log.info("store: %s (set `store` to keep it elsewhere, or to `memory`)", path)
     return settings.model_copy(update={"store": f"sqlite:{path}"})
 
 
@@ -70,18 +80,33 @@ def usual_store(file: Path) -> Path:
     return home / "coterie" / f"{file.stem}-{digest}.db"
 
 
-async def _serve(config: Config, host: str | None, port: int | None, strict: bool) -> int:
+def tell_store(file: ConfigFile) -> None:
+    """Where it is, if nobody has said where."""
+    path = usual_store(file.path)
+    if file.started.config.store == f"sqlite:{path}":
+        log.info("store: %s (set `store` to keep it elsewhere, or to `memory`)", path)
+
+
+async def _serve(
+    file: ConfigFile, host: str | None, port: int | None, strict: bool, watch_s: float | None
+) -> int:
     """Serve until a signal comes; returns the exit code."""
+    config = file.started.config
+    tell_store(file)
     log.info("starting: experts %s", ", ".join(config.experts))
     # Imported only now: a mistake in the configuration does not wait for the rest.
     from orchestrator.service import start_service  # noqa: PLC0415
 
-    starting = start_service(config, on_event=log.info, host=host, port=port, strict=strict)
-    return await serve_until_told(starting, _greet)
+    starting = start_service(
+        config, on_event=log.info, host=host, port=port, strict=strict, file=file
+    )
+    return await serve_until_told(starting, _greet, watch_s)
 
 
 async def serve_until_told(
-    starting: "Coroutine[Any, Any, Service]", greet: Callable[["Service"], None]
+    starting: "Coroutine[Any, Any, Service]",
+    greet: Callable[["Service"], None],
+    watch_s: float | None,
 ) -> int:
     """Start a service, greet, and serve until a signal comes; returns the exit code."""
     logs.adopt_libraries()
@@ -93,9 +118,16 @@ async def serve_until_told(
             return signals.exit_code
         logs.adopt_libraries()
         greet(service)
+        following = [asyncio.create_task(_reload_on_signals(service.reloader, signals))]
+        if watch_s is not None:
+            reloader, pause = service.reloader, partial(asyncio.sleep, watch_s)
+            looking = watch(reloader.stamp, reloader.reload, pause)
+            following.append(asyncio.create_task(looking))
         try:
             await _until_the_end(service, signals)
         finally:
+            for task in following:
+                task.cancel()
             await service.stop()
             log.info("stopped")
     return 0
@@ -109,6 +141,18 @@ def _greet(service: "Service") -> None:
     if service.admin_url is not None:
         log.info("administration: %s", service.admin_url)
     log.info("ready: %s/v1", service.base_url)
+
+
+async def _reload_on_signals(reloader: "Reloader", signals: StopSignals) -> None:
+    """Every SIGHUP is a reload; those that come during one are one more."""
+    while True:
+        await signals.hung_up()
+        try:
+            await reloader.reload()
+        except CoterieError:
+            continue  # It is in the log, and the one that ran before goes on.
+        except Exception:
+            log.exception("the reload broke off")
 
 
 async def _until_the_end(service: "Service", signals: StopSignals) -> None:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first one asks for an orderly end, the second one ends at once."""
+"""SIGINT, SIGTERM: the first asks for an orderly end, the second ends at once; SIGHUP: reload."""
 
 import asyncio
 import os
@@ -23,11 +23,13 @@ class StopSignals:
         """The signal that has asked for the end."""
         self._loop = asyncio.get_running_loop()
         self._asked = asyncio.Event()
+        self._hung_up = asyncio.Event()
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "StopSignals":
         # Not the loop's own handlers: what blocks the loop would also hold up the second signal.
         self._before = {number: signal.signal(number, self._handle) for number in _HANDLED}
+        self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -43,6 +45,11 @@ class StopSignals:
         """Return when a signal has come."""
         await self._asked.wait()
 
+    async def hung_up(self) -> None:
+        """Return when SIGHUP has come, once for all that came since the last time."""
+        await self._hung_up.wait()
+        self._hung_up.clear()
+
     async def unless_asked(self, work: Coroutine[Any, Any, T]) -> T:
         """Do the work, or cancel it when a signal comes. Raises Interrupted."""
         task, asked = asyncio.create_task(work), asyncio.create_task(self.wait())
@@ -55,6 +62,9 @@ class StopSignals:
             if self.first is None:
                 raise
             raise Interrupted from error
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._loop.call_soon_threadsafe(self._hung_up.set)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.first is not None:

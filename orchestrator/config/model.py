@@ -1,5 +1,6 @@
 """One YAML file becomes one frozen tree; every mistake is named with its path in the file."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -49,6 +50,7 @@ __all__ = [
     "ServerConfig",
     "SlotsConfig",
     "TracesConfig",
+    "config_of",
     "load_config",
 ]
 
@@ -145,8 +147,15 @@ class Config(Section):
 
 def load_config(path: Path) -> Config:
     """Read and check a file. Raises ConfigError with every problem found."""
+    return config_of(read_tree(path), path)
+
+
+def config_of(written: Mapping[str, Any], path: Path) -> Config:
+    """The configuration of what `path` has, or would have, written in it.
+
+    Raises ConfigError with every problem found.
+    """
     problems: list[str] = []
-    written = read_tree(path)
     tree = fill_environment(written, problems)
     unfilled = tuple(_place(problem) for problem in problems)
     doubled = share_models(tree)

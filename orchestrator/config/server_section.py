@@ -131,7 +131,7 @@ class ServerConfig(Section):
     )
     admin: AdminConfig | None = Field(
         None,
-        description="A listener of its own for what changes the service (reloading routers, keys);"
+        description="A listener of its own for what changes the service (reloads, keys);"
         " the public one then answers 404 for it. null: there is one listener for all.",
     )
 

@@ -70,13 +70,29 @@ class KeyRing:
         """Read what the store has. Raises StoreError, and ConfigError for a name with two keys."""
         await self._read()
         if doubled := self._doubled():
-            raise ConfigError(
-                " ".join(
-                    f"server.api_keys.{name}: the store has a key of that name too; rename this"
-                    f" one, or `coterie key revoke {name}`."
-                    for name in doubled
-                )
-            )
+            raise ConfigError(" ".join(map(_two_owners, doubled)))
+
+    def check(self, server: ServerConfig) -> None:
+        """Raise ConfigError where a name of another configuration has a key in the store, too."""
+        own = {name for name, key in self._stored.items() if key.revoked is None}
+        if doubled := sorted(own & server.api_keys.keys()):
+            problems = tuple(map(_two_owners, doubled))
+            raise ConfigError("The store has a key of the same name.", problems=problems)
+
+    async def adopt(self, server: ServerConfig) -> None:
+        """Know the keys of another configuration from now on, within its limits.
+
+        A key that stays as it was keeps what it has used; of others, what was drawn ahead of their
+        limits is given back.
+        """
+        before = self._entries
+        if server.limits != self._server.limits:
+            self._entries = {}
+        self._server, self._counters.settings = server, server.limits
+        self._arrange()
+        for entry in before.values():
+            if self._entries.get(entry.name) is not entry:
+                await entry.limiter.close()
 
     def start(self) -> None:
         """Begin to look for keys that were made or revoked elsewhere."""
@@ -166,3 +182,10 @@ class KeyRing:
         if known is not None and known.terms == terms:
             return known  # With what its limiter has drawn and counted.
         return KeyEntry(name, terms, KeyLimiter(name, terms, self._counters))
+
+
+def _two_owners(name: str) -> str:
+    return (
+        f"server.api_keys.{name}: the store has a key of that name too; rename this one, or"
+        f" `coterie key revoke {name}`."
+    )

@@ -60,6 +60,7 @@ class Decider:
         self._feedback = feedback
         self._prices = prices_of(config)
         self._image_takers = image_takers(config)
+        self.routers: dict[str, Router] = {}
         self._queues: dict[str, RoutingQueue] = {}
         self._tagging: dict[str, Tagging | None] = {}
         for name, router in routers.items():
@@ -67,6 +68,7 @@ class Decider:
 
     def replace(self, name: str, router: Router) -> None:
         """Let another router decide from now on; what waits is still decided by the old one."""
+        self.routers[name] = router
         self._queues[name] = RoutingQueue(router, self._experts)
         self._tagging[name] = tagging_of(router)
 
@@ -87,7 +89,7 @@ class Decider:
         request = context.request
         tagging, asked = self._tagging[router], None
         if tagging is None:
-            decision = context.decision or await self._queues[router].route(request)
+            decision = self._foreseen(context) or await self._queues[router].route(request)
         else:
             with calls().expectations.choosing():
                 request = await tagged(request, tagging, trace, calls())
@@ -108,6 +110,13 @@ class Decider:
                 context.model, request, plan.expert, asked, context.api_key_name
             )
         return plan
+
+    def _foreseen(self, context: RequestContext) -> Decision | None:
+        """What was decided before; nothing where one that it names has left the pool since."""
+        decision = context.decision
+        if decision is None or not {name for name, _ in decision.scores} <= set(self._experts):
+            return None
+        return decision
 
     async def foresee(self, context: RequestContext, composition: Composition) -> Foreseen:
         """Who will be asked, as far as it can be known before anybody is. Raises RoutingError.

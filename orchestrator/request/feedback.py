@@ -67,6 +67,13 @@ class Feedback:
         self._room = int(config.feedback.remember_mb * (1 << 20))
         self._writing = asyncio.Lock()
 
+    async def adopt(self, config: Config) -> None:
+        """Learn for the compositions of another configuration; what is remembered stays."""
+        other = Feedback(config, self._store)
+        await other.start()
+        self._settings, self._room = other._settings, other._room
+        self._learning, self._mixtures = other._learning, other._mixtures
+
     async def start(self) -> None:
         """Go on with what the store remembers; one that does not answer costs what was learned."""
         for name, mixture in self._mixtures.items():
@@ -129,7 +136,8 @@ class Feedback:
                 " given by another gateway.",
                 param="request_id",
             )
-        learned = answered.asked is not None and await self._learn(answered, score)
+        learns = answered.asked is not None and answered.composition in self._learning
+        learned = learns and await self._learn(answered, score)
         recorded = self._settings.file is not None and await self._record(
             self._settings.file, request_id, answered, score
         )
@@ -146,11 +154,12 @@ class Feedback:
         name = answered.composition
         asked, own = answered.asked, self._mixtures[name]
         assert asked is not None
+        config = self._learning[name]
 
         def learned(stored: Any) -> dict[str, float]:
             """From what all gateways together have learned so far."""
             known = Bandit(stored) if _fits(stored, own) else own
-            return dict(known.learn(asked, score, self._learning[name]).weights)
+            return dict(known.learn(asked, score, config).weights)
 
         try:
             self._mixtures[name] = Bandit(await self._store.change(KEY + name, learned))

@@ -165,6 +165,11 @@ class Pipeline:
             return False
         return True
 
+    @property
+    def routers(self) -> Mapping[str, Router]:
+        """Those that decide now, by their names."""
+        return self._decider.routers
+
     def replace(self, name: str, router: Router) -> None:
         """Let another router decide from now on; what waits is still decided by the old one."""
         self._decider.replace(name, router)

@@ -1,7 +1,7 @@
 """What the live pool knows of its engines and slots beside their state, and what it tells."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -187,10 +187,10 @@ class HostedSlot:
         """Note what it does, for people."""
         self.doing, self.doing_since = what, now
 
-    def snapshot(self, engines: Mapping[str, HostedEngine], now: float) -> dict[str, Any]:
-        """What it holds and does, as plain JSON."""
+    def snapshot(self, of: Callable[[EngineState], HostedEngine], now: float) -> dict[str, Any]:
+        """What it holds and does, as plain JSON; `of` tells what is known of an engine."""
         replicas = self.state.replicas
-        ready = [r.engine.name for r in replicas if r.phase is Phase.READY]
+        ready = [of(r.engine) for r in replicas if r.phase is Phase.READY]
         resident = {r.engine.name for r in replicas}
         return {
             "id": self.slot.id,
@@ -203,9 +203,9 @@ class HostedSlot:
             "running": self.running,
             "residents": [
                 expert
-                for name in ready
-                for expert in engines[name].load.experts
-                if expert not in engines[name].refused
+                for engine in ready
+                for expert in engine.load.experts
+                if expert not in engine.refused
             ],
             "replicas": [
                 {"engine": r.engine.name, "phase": r.phase.value, "in_use": r.in_use}

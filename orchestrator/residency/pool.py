@@ -1,8 +1,9 @@
 """Leases on experts: a bounded queue before each, hosted and remote ones alike."""
 
 import asyncio
+import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -16,11 +17,19 @@ from experts.files.versions import told_versions
 from experts.guarded import GuardedEngine
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.persona import with_persona
-from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec, VllmSpec
+from experts.spec import (
+    ExpertSpec,
+    ExpertSpecBase,
+    HostedSpec,
+    OpenAISpec,
+    OwnSpec,
+    ReplaySpec,
+    VllmSpec,
+)
 from orchestrator.config.model import Config
 from orchestrator.residency.engines import HostedEngine
 from orchestrator.residency.machine.policy import Policy, decide
-from orchestrator.residency.machine.state import FIRST, Phase
+from orchestrator.residency.machine.state import FIRST
 from orchestrator.residency.scheduler import Place, Scheduler
 from orchestrator.residency.shared.gateway import SharedScheduler
 from orchestrator.residency.slot import Slot
@@ -77,27 +86,50 @@ class ExpertPool:
 
         Raises ConfigError where a recording is missing, or an engine of one's own is wrong.
         """
-        self._experts = config.experts
-        self._classes = config.classes
         self._client = client
-        self._versions: dict[str, str] = {}
-        """Expert -> what tells its answers from those of other weights; empty until asked for."""
-        self._timeout_s = config.server.lease_timeout_s
         self._scheduler = shared or Scheduler(
             config.hosted(), config.slots, slots, client, store or MemoryStore(), on_event, policy
         )
-        self._engines = {name: self._scheduler.view.engine_of(name) for name in config.hosted()}
-        self._remote = {
-            name: with_persona(_remote_engine(name, spec, client), spec.system, spec.defaults.given)
-            for name, spec in config.experts.items()
-            if not spec.hosted
-        }
+        self._experts: dict[str, ExpertSpec] = {}
+        self._remote: dict[str, Engine] = {}
+        self._gates: dict[str, _Gate] = {}
+        self._describe(config)
+
+    def _describe(self, config: Config) -> None:
+        """Be the pool of a configuration; remote experts that it leaves as they were stay."""
+        experts, remote, gates = self._experts, self._remote, self._gates
+        self._experts, self._remote, self._gates = dict(config.experts), {}, {}
+        self._classes = config.classes
+        self._timeout_s = config.server.lease_timeout_s
+        self._is_hosted = frozenset(config.hosted())
+        self._versions: dict[str, str] = {}
+        """Expert -> what tells its answers from those of other weights; empty until asked for."""
         self._hosted: dict[tuple[str, str, bool], tuple[str | None, Engine]] = {}
-        self._gates = {
-            name: _Gate(asyncio.Semaphore(spec.max_in_flight), spec.max_queued)
-            for name, spec in config.experts.items()
-            if not spec.hosted
-        }
+        for name, spec in config.experts.items():
+            if spec.hosted:
+                continue
+            if experts.get(name) == spec:
+                self._remote[name], self._gates[name] = remote[name], gates[name]
+                continue
+            engine = _remote_engine(name, spec, self._client)
+            self._remote[name] = with_persona(engine, spec.system, spec.defaults.given)
+            self._gates[name] = _Gate(asyncio.Semaphore(spec.max_in_flight), spec.max_queued)
+
+    def successor(self, config: Config) -> "ExpertPool":
+        """The pool as another configuration describes it, over the same slots.
+
+        Both serve: requests that have begun with one go on with it. What the slots hold is changed
+        by `reconfigure` alone. Raises ConfigError as the constructor does.
+        """
+        pool = copy.copy(self)
+        pool._describe(config)
+        return pool
+
+    async def reconfigure(
+        self, specs: Mapping[str, HostedSpec], renewed: Collection[str] = ()
+    ) -> None:
+        """Let the slots host these experts; see `Scheduler.reconfigure`. Raises ReloadRefused."""
+        await self._scheduler.reconfigure(dict(specs), renewed)
 
     async def start(self, strict: bool = False) -> None:
         """Bring the slots up and load what fits. Raises ServiceError.
@@ -197,12 +229,12 @@ class ExpertPool:
 
         To be taken back by `expect_no_more`, as soon as it asks, or when it is over.
         """
-        if expert in self._engines:
+        if expert in self._is_hosted:
             self._scheduler.expect(expert, self._unhurried(request_class))
 
     def expect_no_more(self, expert: str, request_class: str) -> None:
         """Of what was announced, one request has arrived, or never will."""
-        if expert in self._engines:
+        if expert in self._is_hosted:
             self._scheduler.expect_no_more(expert, self._unhurried(request_class))
 
     def follow(self, before: AbstractSet[str], now: AbstractSet[str]) -> None:
@@ -217,8 +249,7 @@ class ExpertPool:
 
     def resident(self) -> dict[str, str]:
         """The engines that are loaded, or on their way in, each with a slot of it."""
-        replicas = (r for e in self._engines.values() for r in e.state.replicas)
-        return {r.engine.name: r.slot.id for r in replicas if r.phase is not Phase.DRAINING}
+        return self._scheduler.view.resident()
 
     def _unhurried(self, request_class: str) -> bool:
         return self._classes[request_class].max_wait_s is None
@@ -244,7 +275,7 @@ class ExpertPool:
 
     def has_endpoints(self, expert: str) -> bool:
         """Whether the expert's engine is a server that offers more than answers."""
-        return expert in self._engines or isinstance(self._remote[expert], HasEndpoints)
+        return expert in self._is_hosted or isinstance(self._remote[expert], HasEndpoints)
 
     def expert_api_key(self, expert: str) -> str | None:
         """What `expert_url` wants as bearer token; None where it wants none."""
@@ -271,10 +302,12 @@ class ExpertPool:
 
     @property
     def out_of_reach(self) -> frozenset[str]:
-        """The experts whose last load failed, until it is time to try that again."""
-        now = time.monotonic()
-        engines = self._engines.items()
-        return frozenset(name for name, engine in engines if _is_out_of_reach(name, engine, now))
+        """The experts whose last load failed, until it is time to try that again.
+
+        Those that have left the slots meanwhile are out of reach for good.
+        """
+        now, serving = time.monotonic(), self._scheduler.view.serving
+        return frozenset(n for n in self._is_hosted if _is_out_of_reach(n, serving(n), now))
 
     def snapshot(self) -> dict[str, Any]:
         """Slots, residents, loads and queues as plain JSON."""
@@ -293,9 +326,13 @@ class ExpertPool:
             self._versions = await asyncio.to_thread(told_versions, self._experts)
 
 
-def _is_out_of_reach(expert: str, engine: HostedEngine, now: float) -> bool:
+def _is_out_of_reach(expert: str, engine: HostedEngine | None, now: float) -> bool:
     """Whether a request for the expert would be refused because a load has failed."""
-    state = engine.queue.state
+    if engine is None:
+        return True
+    state = engine.state
+    if not state.keeps_waiting:
+        return True
     if state.replicas:
         return expert in engine.refused
     return state.failed is not None and state.retry_at > now

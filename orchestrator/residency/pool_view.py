@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from experts.spec import HostedSpec
+from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.engines import HostedEngine, HostedSlot
 from orchestrator.residency.machine.state import EngineState, Phase, SlotState
 
@@ -15,7 +16,7 @@ class PoolView:
     def __init__(
         self,
         specs: Mapping[str, HostedSpec],
-        engines: Mapping[str, HostedEngine],
+        engines: Roster,
         slots: Mapping[str, HostedSlot],
         first_come: Callable[[], Mapping[str, int]],
     ) -> None:
@@ -25,9 +26,18 @@ class PoolView:
         self._slots = slots
         self.first_come = first_come
 
-    def engine_of(self, expert: str) -> HostedEngine:
-        """The engine that answers for an expert: its own, or its base's."""
-        return self._engines[self._specs[expert].base or expert]
+    def serving(self, expert: str) -> HostedEngine | None:
+        """The engine that answers for an expert: its own, or its base's; None when it has left."""
+        return self._engines.serving(expert)
+
+    def of(self, state: EngineState) -> HostedEngine:
+        """An engine, which may be one that leaves, by its state."""
+        return self._engines.of(state)
+
+    def resident(self) -> dict[str, str]:
+        """The engines that are loaded, or on their way in, each with a slot of it."""
+        replicas = (r for e in self._engines.values() for r in e.state.replicas)
+        return {r.engine.name: r.slot.id for r in replicas if r.phase is not Phase.DRAINING}
 
     def slot(self, slot_id: str) -> HostedSlot:
         """One slot."""
@@ -43,7 +53,8 @@ class PoolView:
 
     def endpoint(self, expert: str) -> tuple[str, str | None] | None:
         """URL and token where the expert answers right now; None while it is not resident."""
-        replicas = self.engine_of(expert).state.replicas
+        engine = self.serving(expert)
+        replicas = engine.state.replicas if engine is not None else ()
         ready = (replica for replica in replicas if replica.phase is Phase.READY)
         if (replica := next(ready, None)) is None:
             return None
@@ -57,7 +68,10 @@ class PoolView:
 
     def delay_s(self, expert: str) -> float:
         """Predicted seconds until a request could begin: 0 while a replica is ready."""
-        state, now = self.engine_of(expert).state, time.monotonic()
+        engine, now = self.serving(expert), time.monotonic()
+        if engine is None:
+            return 0.0  # It is out of reach, and nobody waits for it.
+        state = engine.state
         if any(replica.phase is Phase.READY for replica in state.replicas):
             return 0.0
         loads_s = [slot.state.load_s(state) for slot in self._slots.values()]
@@ -68,7 +82,10 @@ class PoolView:
 
     def doing(self, expert: str) -> str:
         """What keeps a request to the expert waiting, in a few words."""
-        state, now = self.engine_of(expert).state, time.monotonic()
+        engine, now = self.serving(expert), time.monotonic()
+        if engine is None:
+            return f"{expert} has left the pool"
+        state = engine.state
         for slot in self._slots.values():
             if slot.doing and any(replica.engine is state for replica in slot.state.replicas):
                 return f"{slot.doing} {now - slot.doing_since:.1f}s"
@@ -84,13 +101,13 @@ class PoolView:
         now = time.monotonic()
         loads = self.first_come()
         return {
-            "slots": [slot.snapshot(self._engines, now) for slot in self._slots.values()],
+            "slots": [slot.snapshot(self._engines.of, now) for slot in self._slots.values()],
             "loads": {n: e.snapshot(loads.get(n, 0), now) for n, e in self._engines.items()},
         }
 
     def failed(self) -> dict[str, str]:
         """Expert -> why the last load of its engine failed, or left it out, where it did."""
-        engines = {expert: self.engine_of(expert) for expert in self._specs}
+        engines = {n: e for e in self._engines.values() for n in e.load.experts}
         reasons = {name: e.state.failed or e.refused.get(name) for name, e in engines.items()}
         return {name: why for name, why in reasons.items() if why is not None}
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,10 +15,21 @@ from experts.footprint.device import expected
 from experts.spec import HostedSpec
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary
+from orchestrator.residency.changing.changes import Changes
+from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.cost_store import CostStore
 from orchestrator.residency.engines import HostedSlot, hosted_engines
 from orchestrator.residency.lru_baseline import LruBaseline
-from orchestrator.residency.machine.effects import Abort, Begin, Effect, End, Grant, Refusal, Reject
+from orchestrator.residency.machine.effects import (
+    Abort,
+    Begin,
+    Effect,
+    End,
+    Gone,
+    Grant,
+    Refusal,
+    Reject,
+)
 from orchestrator.residency.machine.machine import Bounds, Machine
 from orchestrator.residency.machine.policy import Policy, Rules, decide
 from orchestrator.residency.machine.state import FIRST, Replica, SlotState, Ticket
@@ -64,16 +75,16 @@ class Scheduler:
     ) -> None:
         """`changed` is called after whatever may have changed what is resident."""
         self._changed = changed
-        self._specs, self._config, self._client, self._say = specs, config, client, on_event
+        specs = dict(specs)  # They change with the configuration.
+        self._config, self._client, self._say = config, client, on_event
         self._slots = {slot.id: HostedSlot(slot, _state_of(slot, config)) for slot in slots}
         device = slots[0].device if slots else expected(config.gpus)
-        self._engines = hosted_engines(specs, config, device)
+        self._engines = Roster(hosted_engines(specs, config, device))
         self._costs = CostStore(store, on_event)
         self._shadow = shadow = LruBaseline(0.0)
         self._arrivals = self._shadow.arrivals
         self.view = PoolView(specs, self._engines, self._slots, lambda: shadow.loads)
         """What can be asked of it without a request."""
-        self._states = {expert: self.view.engine_of(expert).state for expert in specs}
         self._machine = Machine(
             [engine.queue for engine in self._engines.values()],
             [slot.state for slot in self._slots.values()],
@@ -96,6 +107,16 @@ class Scheduler:
             on_event,
             self._apply,
             self._lost,
+        )
+        self._changes = Changes(
+            self._machine,
+            self._engines,
+            self._slots,
+            specs,
+            config,
+            device,
+            self._costs,
+            self._apply,
         )
         hosted = list(self._slots.values())
         self._supervisor = Supervisor(hosted, on_event, self._up, self._lost)
@@ -150,6 +171,18 @@ class Scheduler:
             for expert in engine.refused if strict else ():
                 raise engine.left_out(expert)
 
+    async def reconfigure(
+        self, specs: dict[str, HostedSpec], renewed: Collection[str] = ()
+    ) -> None:
+        """Host these experts from now on, in place of those of before, while requests run.
+
+        What runs ends where it is; what waits for an engine that is described otherwise now waits
+        for the new one. Those `renewed` are loaded anew though their keys are the same. Raises
+        ReloadRefused where one that is to be loaded at once cannot be: then the experts from before
+        are hosted again.
+        """
+        await self._changes.adopt(specs, renewed)
+
     def wind_down(self) -> None:
         """Load nothing any more; requests that wait for a load get ExpertUnavailable."""
         self._apply(self._machine.wind_down())
@@ -170,10 +203,11 @@ class Scheduler:
 
         `max_wait_s` is the age bound of the request's class, `stage` that of what its client asked.
         Raises ExpertOverloaded when the
-        queue is full, ExpertUnavailable when the expert cannot be loaded.
+        queue is full, ExpertUnavailable when the expert cannot be loaded, or is hosted no longer.
         """
         now = time.monotonic()
-        self._note_arrival(expert)
+        if not self._note_arrival(expert):
+            raise gone(expert)
         deadline = math.inf if max_wait_s is None else now + max_wait_s
         ticket = Ticket(expert, now, deadline, stage=stage)
         for effect in self._machine.arrived(ticket, now):
@@ -196,18 +230,24 @@ class Scheduler:
         assert isinstance(place.ticket, Ticket), "it is of this scheduler"
         self.over(place.ticket, answered=True)
 
-    def _note_arrival(self, expert: str) -> None:
-        state = self._states[expert]
+    def _note_arrival(self, expert: str) -> bool:
+        """Whether the expert is hosted at all, then."""
+        state = self._engines.states.get(expert)
+        if state is None:
+            return False
         self._arrivals.append((state.name, state.memory_gb))
         if len(self._arrivals) >= MOST_ARRIVALS:
             self._shadow.replay()
+        return True
 
     # Requests of gateways elsewhere.
 
     def enter(self, ticket: Ticket) -> None:
         """A request waits elsewhere; its holder is told when it begins, or why it never will."""
-        self._note_arrival(ticket.expert)
-        self._apply(self._machine.arrived(ticket, time.monotonic()))
+        if self._note_arrival(ticket.expert):
+            self._apply(self._machine.arrived(ticket, time.monotonic()))
+        else:
+            ticket.holder.set_exception(gone(ticket.expert))
 
     def begun(self, ticket: Ticket, replica: Replica, loan: int) -> None:
         """A request has begun elsewhere, on a loan."""
@@ -268,7 +308,8 @@ class Scheduler:
         slot = self._slots[slot_id]
         if await self._supervisor.gone(slot):
             return
-        name = self.view.engine_of(expert).name
+        engine = self._engines.serving(expert)
+        name = engine.name if engine is not None else expert
         replica = next((r for r in slot.state.replicas if r.engine.name == name), None)
         if replica is not None and not await self._healthy(slot, name):
             self._apply(self._machine.drop(replica, time.monotonic()))
@@ -289,11 +330,12 @@ class Scheduler:
                 case Reject(ticket):
                     if not ticket.holder.done():
                         ticket.holder.set_exception(self._error(effect))
-                case Begin() | Abort() | End():
+                case Begin() | Abort() | End() | Gone():
                     self._tell(effect)
                 case _:
                     self._transitions.run(effect)
         self._changed()
+        self._changes.look()
         self._arm()
 
     def _arm(self) -> None:
@@ -317,7 +359,7 @@ class Scheduler:
         if some_failed or not self._machine.filling:
             self._filled.set()
 
-    def _tell(self, effect: Begin | Abort | End) -> None:
+    def _tell(self, effect: Begin | Abort | End | Gone) -> None:
         now = time.monotonic()
         match effect:
             case Begin(transition):
@@ -326,6 +368,11 @@ class Scheduler:
                 logger.info("%s: %s", transition.slot.id, transition.words)
             case End(slot):
                 self._slots[slot.id].does(None, now)
+            case Gone(state):
+                experts = ", ".join(self._engines.of(state).load.experts)
+                self._engines.forget(state)
+                if not state.succeeded:
+                    self._say(f"{experts} left the pool, as the configuration says")
             case Abort(replica, tickets) if tickets:
                 words = (
                     f"{replica.slot.id}: {len(tickets)} requests of {replica.engine.name} did not"
@@ -345,7 +392,9 @@ class Scheduler:
 
     def _error(self, rejected: Reject) -> ExpertError:
         expert = rejected.ticket.expert
-        engine = self.view.engine_of(expert)
+        engine = self._engines.serving(expert)
+        if engine is None or rejected.refusal is Refusal.GONE:
+            return gone(expert)
         if rejected.refusal is Refusal.QUEUE_FULL:
             queued = engine.queue.queued[expert]
             return ExpertOverloaded(
@@ -374,7 +423,7 @@ class Scheduler:
         """
         place = self._place(ticket)
         assert ticket.replica is not None, "it has a place"
-        engine = self._engines[ticket.replica.engine.name]
+        engine = self._engines.of(ticket.replica.engine)
         if ticket.expert in engine.refused:
             self.release(place)
             raise engine.left_out(ticket.expert)
@@ -391,6 +440,15 @@ class Scheduler:
         return Place(
             url, slot.slot.token, slot.slot.id, ticket, 1000 * (waited_s - load_s), 1000 * load_s
         )
+
+
+def gone(expert: str) -> ExpertUnavailable:
+    """What a request is told that was on its way when its expert left."""
+    return ExpertUnavailable(
+        f"Expert {expert} is no longer in the pool: the configuration was changed.",
+        expert=expert,
+        hint="GET /v1/models lists what there is.",
+    )
 
 
 def _state_of(slot: Slot, config: SlotsConfig) -> SlotState:

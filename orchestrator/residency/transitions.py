@@ -10,6 +10,7 @@ from experts.vllm.loads import LoadReport
 from experts.vllm.reasons import in_our_words
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary, alike
+from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.cost_store import CostStore
 from orchestrator.residency.engines import HostedEngine, HostedSlot
 from orchestrator.residency.machine.effects import Effect, Forget, Load, MakeRoom, Unload
@@ -41,7 +42,7 @@ class Transitions:
     def __init__(
         self,
         machine: Machine,
-        engines: Mapping[str, HostedEngine],
+        engines: Roster,
         slots: Mapping[str, HostedSlot],
         config: SlotsConfig,
         canary: Canary,
@@ -105,7 +106,7 @@ class Transitions:
 
     async def _unload(self, replica: Replica, may_sleep: bool) -> None:
         """Drop a replica that has drained, or put it to sleep."""
-        slot, engine = self._slots[replica.slot.id], self._engines[replica.engine.name]
+        slot, engine = self._slots[replica.slot.id], self._engines.of(replica.engine)
         slot.does(f"dropping {engine.name}", time.monotonic())
         try:
             before_gb = await self._measure_gb(slot)
@@ -153,7 +154,7 @@ class Transitions:
             level = 1
         if level != 1:
             return level
-        sleepers = [self._engines[name] for name in slot.state.asleep]
+        sleepers = [self._engines[name] for name in slot.state.asleep if name in self._engines]
         host_gb = sum(e.state.memory_gb for e in sleepers if e.levels.get(slot.slot.id) == 1)
         return 1 if host_gb + engine.state.memory_gb <= self._config.host_memory_gb else 0
 
@@ -191,7 +192,7 @@ class Transitions:
     # Arriving.
 
     async def _load(self, replica: Replica, warm: bool) -> None:
-        slot, engine = self._slots[replica.slot.id], self._engines[replica.engine.name]
+        slot, engine = self._slots[replica.slot.id], self._engines.of(replica.engine)
         slot.does(f"loading {engine.name}", time.monotonic())
         started = time.perf_counter()
         try:
@@ -256,7 +257,7 @@ class Transitions:
         return alike(engine.canary, answer)
 
     def _open(self, replica: Replica, report: LoadReport, seconds: float, warm: bool) -> None:
-        slot, engine = self._slots[replica.slot.id], self._engines[replica.engine.name]
+        slot, engine = self._slots[replica.slot.id], self._engines.of(replica.engine)
         if replica not in slot.state.replicas or replica.phase is not Phase.LOADING:
             return  # The slot died meanwhile.
         engine.state.costs.measured("wake_s" if warm else "load_s", seconds)

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as HttpRequest
@@ -26,6 +27,7 @@ from orchestrator.server.keys import routes as key_routes
 from orchestrator.server.keys.metering import MeterGate
 from orchestrator.server.messages import routes as messages_routes
 from orchestrator.server.openapi.document import Documents
+from orchestrator.server.reload import routes as reload_routes
 from orchestrator.server.responses import routes as responses_routes
 from orchestrator.server.reuse.gate import Idempotency, IdempotencyGate
 
@@ -46,12 +48,12 @@ def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAP
         redoc_url=None,
         redirect_slashes=False,  # The access gate leaves them out.
     )
-    app.state.context = context
-    app.state.documents = Documents(app.routes, context.config, lambda: context.keys.locks)
-    context.metrics.watch(context.pool.snapshot)
+    app.state.reloads = None
+    adopt(app, context)
+    context.metrics.watch(lambda: app.state.context.pool.snapshot())
     for module in (*_MODELS, expert_routes):
         app.include_router(module.tokens_router)
-    for module in (service_routes, key_routes, *_MODELS, expert_routes):
+    for module in (service_routes, key_routes, reload_routes, *_MODELS, expert_routes):
         app.include_router(module.router)
     if context.batching is not None:
         app.include_router(batch_routes.router)
@@ -63,10 +65,10 @@ def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAP
             route.methods.add("HEAD")  # RFC 9110, 9.1: FastAPI leaves it out.
     # Inside the key gates, which are added later: a request without a key takes no place.
     in_flight = InFlight(
-        context.metrics, context.drain, lambda: context.config.server.max_in_flight
+        context.metrics, context.drain, lambda: app.state.context.config.server.max_in_flight
     )
     app.add_middleware(InFlightGate, in_flight=in_flight)
-    app.add_middleware(MeterGate, config=context.config)
+    app.add_middleware(MeterGate, config=lambda: app.state.context.config)
     if idempotency is not None:
         # Outside those two: what runs on without its client is under way, and costs its key.
         max_body_mb = context.config.server.max_body_mb
@@ -95,6 +97,12 @@ def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAP
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     return app
+
+
+def adopt(app: Starlette, context: Context) -> None:
+    """Serve with this from the next request on."""
+    app.state.context = context
+    app.state.documents = Documents(app.routes, context.config, lambda: context.keys.locks)
 
 
 async def _ours(http: HttpRequest, error: Exception) -> Response:

@@ -20,7 +20,9 @@ def class_of(config: Config, scope: Scope, asked: str | None, model: str) -> str
         return asked
     if scope["path"].startswith(f"{BATCH_PATH}/"):
         return BATCH_CLASS
-    if (caller := caller_of(scope)) is not None:
+    caller = caller_of(scope)
+    # Its class may have left the configuration in this very moment.
+    if caller is not None and caller.request_class in config.classes:
         return caller.request_class
     composition = config.compositions.get(model)
     return (composition and composition.request_class) or DEFAULT_CLASS

@@ -26,6 +26,7 @@ from orchestrator.server.telemetry.telemetry import Telemetry
 from orchestrator.server.wire.inflating import encodings_of, inflate
 from routers.base import Router
 
+_CONTEXT = "coterie.context"
 _REQUEST_ID = "coterie.request_id"
 _TRACED = "coterie.traced"
 
@@ -59,8 +60,10 @@ class Context:
 
 
 def context_of(http: HttpRequest) -> Context:
-    """The context that the application was made with."""
-    context: Context = http.app.state.context
+    """What the application serves with: the same for one request from beginning to end."""
+    context: Context | None = http.scope.get(_CONTEXT)
+    if context is None:
+        context = http.scope[_CONTEXT] = http.app.state.context
     return context
 
 

@@ -1,25 +1,19 @@
 """A whole service without slots: it comes up, answers, and leaves nothing behind."""
 
 import socket
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from repository import ROOT
-from served_gateway import LengthEncoder
 
 from aggregators import equality
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
-from orchestrator import service
 from orchestrator.config.model import Config
 from orchestrator.server.wire.listening import take
 from orchestrator.service import (
-    _make_routers,
-    _warn,
     refuse_shadowing_folder,
     start_service,
 )
@@ -159,38 +153,3 @@ async def test_a_file_that_cannot_be_written_is_found_at_the_start(
     broken = config.model_copy(update={key: section})
     with pytest.raises(ConfigError, match=rf"^{key}\.file: .*lines\.jsonl cannot be written \("):
         await start_service(broken, on_event=lambda event: None)
-
-
-@pytest.mark.parametrize("wanted", [True, False])
-def test_the_encoder_is_loaded_where_a_router_asks_for_it(
-    config: Config, monkeypatch: pytest.MonkeyPatch, wanted: bool
-) -> None:
-    encoder = LengthEncoder()
-    encoded: list[Sequence[str]] = []
-    monkeypatch.setattr(encoder, "encode", encoded.append)
-
-    def build(name: str, keys: Any, experts: Any, make: Callable[[], Any], _: Any) -> Any:
-        return make() if wanted else None
-
-    monkeypatch.setattr(service, "build", build)
-    made: list[str] = []
-
-    def make() -> LengthEncoder:
-        made.append("made")
-        return encoder
-
-    routed = config.model_copy(update={"routers": {"one": {}, "two": {}}})
-    assert list(_make_routers(routed, make, ["one", "two"])) == ["one", "two"]
-    assert bool(made) is wanted
-    assert len(encoded) == wanted, "the first request must not wait for the weights"
-
-
-def test_what_a_router_warns_of_is_one_line() -> None:
-    told: list[str] = []
-    warnings = ("routers.auto: a is never chosen.", "routers.auto: b pays.")
-    routers: dict[str, Any] = {
-        "auto": SimpleNamespace(warnings=warnings),
-        "quiet": SimpleNamespace(),
-    }
-    _warn(routers, told.append)
-    assert told == ["routers.auto: a is never chosen. b pays."]

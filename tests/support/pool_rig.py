@@ -1,7 +1,7 @@
 """A pool over scripted slots, with what a test needs to drive it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 import httpx
@@ -19,7 +19,7 @@ class Rig:
     def __init__(
         self,
         config: Config,
-        sizes: Mapping[str, float],
+        sizes: dict[str, float],
         store: Store | None = None,
         sleeps: bool = False,
     ) -> None:
@@ -27,6 +27,8 @@ class Rig:
         for slot in self.slots:
             slot.sleeps = sleeps
         self.slot = self.slots[0]
+        self.sizes = sizes
+        self.config = config
         self.events: list[str] = []
         self.health = 200
         self.canary_answers: list[str | Callable[[], httpx.Response]] = []
@@ -46,6 +48,16 @@ class Rig:
             if isinstance(answer, str)
             else answer()
         )
+
+    async def become(self, config: Config) -> None:
+        """Be the pool of another configuration, from the next request on."""
+        self.sizes.update({n: spec.memory_gb or 1.0 for n, spec in config.hosted().items()})
+        pool = self.pool.successor(config)
+        await self.pool.reconfigure(config.hosted())
+        self.pool, self.config = pool, config
+
+    def becoming(self, config: Config) -> "asyncio.Task[None]":
+        return asyncio.create_task(self.become(config))
 
     async def use(self, expert: str, request_class: str = "interactive") -> Lease:
         """Lease and give back at once."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import multiprocessing
+import os
 import shutil
 import signal
 import socket
@@ -18,11 +19,13 @@ from pathlib import Path
 import uvloop
 
 from experts.errors import ConfigError
+from orchestrator.cli.serve import tell_store
 from orchestrator.cli.signals import StopSignals
 from orchestrator.cli.workers.worker import WorkerPlan, work
-from orchestrator.config.model import Config
+from orchestrator.config.model import Config, RayConfig
+from orchestrator.reload.config_file import ConfigFile
 from orchestrator.server.wire.listening import Listener
-from orchestrator.service import take_ports
+from orchestrator.starting.ports import take_ports
 from orchestrator.store.opening import MEMORY
 
 RESTART_S, RESTART_MAX_S = 0.1, 10.0
@@ -33,18 +36,20 @@ log = logging.getLogger("coterie.service")
 
 
 def serve_workers(
-    config: Config,
+    file: ConfigFile,
     host: str | None,
     port: int | None,
     log_level: str,
     log_format: str,
     strict: bool,
     count: int,
+    watch_s: float | None,
 ) -> int:
     """Serve with so many gateways until a signal comes; returns the exit code.
 
     Raises ConfigError for what they cannot share, ServiceError (port taken, Ray not reachable).
     """
+    config = file.started.config
     if config.store == MEMORY:
         raise ConfigError(
             "store: several workers need one that they share, and `memory` is one process's own.",
@@ -52,28 +57,40 @@ def serve_workers(
         )
     taken = take_ports(config, host, port)
     log.info("starting %d workers: experts %s", count, ", ".join(config.experts))
-    shared = _with_pool(config)
+    tell_store(file)
+    ray = _with_pool(config)
     folder = Path(tempfile.mkdtemp(prefix="coterie-workers-"))
     plans = [
-        WorkerPlan(number, shared, taken, log_level, log_format, strict, folder)
+        WorkerPlan(
+            number,
+            file.path,
+            config.store,
+            ray,
+            taken,
+            log_level,
+            log_format,
+            strict,
+            watch_s,
+            folder,
+        )
         for number in range(1, count + 1)
     ]
     try:
-        return uvloop.run(_Workers(plans, taken).run())
+        return uvloop.run(_Workers(plans, config, taken).run())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         for one in taken:
             one.close()
-        if shared is not config and config.ray.address is None:
+        if ray.address != config.ray.address:
             from orchestrator.residency import ray_cluster  # noqa: PLC0415
 
             ray_cluster.disconnect()
 
 
-def _with_pool(config: Config) -> Config:
+def _with_pool(config: Config) -> RayConfig:
     """With the cluster and the pool that all workers share; Ray is started where it must be."""
     if not config.hosted() or config.ray.pool is not None:
-        return config
+        return config.ray
     name = f"workers-{uuid.uuid4().hex[:12]}"
     address = config.ray.address
     if address is None:
@@ -83,14 +100,16 @@ def _with_pool(config: Config) -> Config:
         ray_cluster.connect(config.ray, config.slots)
         log.info("Ray is up in %.1f s", time.perf_counter() - started)
         address = ray_cluster.address()
-    ray = config.ray.model_copy(update={"address": address, "pool": name, "linger_s": 0.0})
-    return config.model_copy(update={"ray": ray})
+    return config.ray.model_copy(update={"address": address, "pool": name, "linger_s": 0.0})
 
 
 class _Workers:
     """The processes."""
 
-    def __init__(self, plans: Sequence[WorkerPlan], taken: Sequence[socket.socket]) -> None:
+    def __init__(
+        self, plans: Sequence[WorkerPlan], config: Config, taken: Sequence[socket.socket]
+    ) -> None:
+        self._config = config
         self._plans = plans
         self._taken = taken
         self._processes: dict[int, SpawnProcess] = {}
@@ -102,18 +121,28 @@ class _Workers:
         with StopSignals() as signals:
             keeping = [asyncio.create_task(self._keep(plan)) for plan in self._plans]
             asked = asyncio.create_task(signals.wait())
+            reloading = asyncio.create_task(self._hand_on_reloads(signals))
             await asyncio.wait([asked, *keeping], return_when=asyncio.FIRST_COMPLETED)
             if signals.first is not None:
                 name = signal.Signals(signals.first).name
                 log.info("%s: the workers drain; a second signal ends them at once", name)
             self._stopping = True
             asked.cancel()
-            for process in self._processes.values():
-                with suppress(ProcessLookupError, ValueError):
-                    process.terminate()
+            reloading.cancel()
+            self._tell(signal.SIGTERM)
             codes = await asyncio.gather(*keeping)
             log.info("stopped")
             return max(codes)
+
+    async def _hand_on_reloads(self, signals: StopSignals) -> None:
+        while True:
+            await signals.hung_up()
+            self._tell(signal.SIGHUP)
+
+    def _tell(self, number: int) -> None:
+        for process in self._processes.values():
+            if process.pid is not None and process.is_alive():
+                os.kill(process.pid, number)
 
     async def _keep(self, plan: WorkerPlan) -> int:
         """Start a worker, and again whenever it dies. Returns when it should not run any more."""
@@ -156,7 +185,7 @@ class _Workers:
     def _greet(self, failed: dict[str, str]) -> None:
         for expert, reason in failed.items():
             log.warning("%s is not served until a later load succeeds: %s", expert, reason)
-        config = self._plans[0].config
+        config = self._config
         log.info("models: %s", ", ".join([*config.compositions, *config.experts]))
         if len(self._taken) > 1:
             log.info("administration: %s", Listener(self._taken[1]).url)

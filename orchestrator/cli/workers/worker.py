@@ -15,7 +15,8 @@ import uvloop
 from experts.errors import CoterieError
 from orchestrator.cli import logs
 from orchestrator.cli.serve import serve_until_told
-from orchestrator.config.model import Config
+from orchestrator.config.model import Config, RayConfig
+from orchestrator.reload.config_file import ConfigFile
 from orchestrator.residency.ray_folder import die_with_parent
 
 if TYPE_CHECKING:
@@ -29,14 +30,23 @@ class WorkerPlan:
     """What a worker is told at its start."""
 
     number: int
-    config: Config
+    path: Path
+    """Of the configuration."""
+    store: str
+    ray: RayConfig
+    """What the parent has made of `ray`."""
     taken: Sequence[socket.socket]
     """That it accepts connections on: everybody's, then that of administrators, if any."""
     log_level: str
     log_format: str
     strict: bool
+    watch_s: float | None
     folder: Path
     """Where they find each other."""
+
+    def prepared(self, config: Config) -> Config:
+        """With what all workers share."""
+        return config.model_copy(update={"store": self.store, "ray": self.ray})
 
 
 def work(plan: WorkerPlan, ready: Connection) -> None:
@@ -63,7 +73,13 @@ async def _work(plan: WorkerPlan, ready: Connection) -> int:
     # What is loaded, one worker tells for all.
     tell = log.info if plan.number == 1 else log.debug
     siblings = Siblings(plan.folder, plan.number)
+    file = ConfigFile(plan.path, plan.prepared)
     starting = start_service(
-        plan.config, on_event=tell, strict=plan.strict, taken=plan.taken, siblings=siblings
+        file.started.config,
+        on_event=tell,
+        strict=plan.strict,
+        taken=plan.taken,
+        siblings=siblings,
+        file=file,
     )
-    return await serve_until_told(starting, greet)
+    return await serve_until_told(starting, greet, plan.watch_s)

@@ -58,8 +58,8 @@ class KeyTerms(Section):
     )
     admin: bool = Field(
         False,
-        description="Whether the key may also change the service: reload its routers, make and"
-        " revoke keys.",
+        description="Whether the key may also change the service: reload its configuration or its"
+        " routers, add experts, make and revoke keys.",
     )
 
     @field_validator("models")

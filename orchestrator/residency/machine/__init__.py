@@ -2,5 +2,6 @@
 
 From the ground up: `costs`, `state` (what is where), `placement`, `foresight` and `policy` (what to
 load, what leaves), `effects` (what a driver is told to do), `queues` (one engine's requests),
-`progress` (one slot's transition), `admission` and `machine` (all of them).
+`progress` (one slot's transition), `admission`, `succession` (engines come and go) and `machine`
+(all of them).
 """

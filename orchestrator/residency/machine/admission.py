@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 
 from orchestrator.residency.machine.effects import Effect, Grant, Refusal, Reject
@@ -29,8 +30,13 @@ class Admission(ABC):
         self.slots = slots
         self.tick_at = math.inf
         """When to call `tick`; AT_ONCE: as soon as all events of the moment are told."""
-        self._queues = {queue.state.name: queue for queue in queues}
+        # By identity: one that leaves may have the name of one that has come.
+        self._queues = {queue.state: queue for queue in queues}
         self._by_expert = {expert: queue for queue in queues for expert in queue.experts}
+        self._announced: Counter[tuple[str, bool]] = Counter()
+        """Expert, and whether there is no hurry -> requests that will come, whoever serves it."""
+        self._followed: Counter[str] = Counter()
+        """Expert -> batches that ask more of it, whoever serves it."""
         self._waiting: dict[str, EngineState] = {}
         self._expected: dict[str, EngineState] = {}
         self._outlook = Outlook()
@@ -42,7 +48,9 @@ class Admission(ABC):
 
     def arrived(self, ticket: Ticket, now: float) -> Effects:
         """A request comes in: it begins, waits, or is refused."""
-        queue = self._by_expert[ticket.expert]
+        queue = self._by_expert.get(ticket.expert)
+        if queue is None:
+            return [Reject(ticket, Refusal.GONE)]
         state = queue.state
         state.arrived(now, self._rate_window_s)
         state.ahead = False
@@ -65,8 +73,8 @@ class Admission(ABC):
         """A client has left, perhaps in the very moment that its turn came."""
         if ticket.replica is not None:
             return self._end(ticket, now)
-        queue = self._by_expert[ticket.expert]
-        if queue.leave(ticket):
+        queue = self._by_expert.get(ticket.expert)
+        if queue is not None and queue.leave(ticket):
             self.tick_at = AT_ONCE
             self._note_empty(queue)
         return []
@@ -87,7 +95,7 @@ class Admission(ABC):
 
     def begun(self, ticket: Ticket, replica: Replica, loan: int, now: float) -> None:
         """A request has begun so. Where the replica is gone, its slot has died under it."""
-        queue = self._by_expert[ticket.expert]
+        queue = self._queues[replica.engine]
         if loan in replica.lent:
             replica.lent[loan] = max(0, replica.lent[loan] - 1)
         queue.state.arrived(now, self._rate_window_s)
@@ -105,7 +113,7 @@ class Admission(ABC):
         if replica.lent.pop(loan, None) is None or replica not in replica.slot.replicas:
             return []
         if replica.phase is not Phase.DRAINING:
-            return self._admit(self._queues[replica.engine.name], now)
+            return self._admit(self._queues[replica.engine], now)
         return [] if replica.busy else self._step(replica.slot)
 
     # Requests that are known to come.
@@ -115,7 +123,11 @@ class Admission(ABC):
 
         `expects_no_more` takes it back.
         """
-        state = self._by_expert[expert].state
+        self._announced[expert, unhurried] += 1
+        queue = self._by_expert.get(expert)
+        if queue is None or queue.state.retired:
+            return  # It is loaded no more.
+        state = queue.state
         state.expected += 1
         state.unhurried += unhurried
         self._expected[state.name] = state
@@ -124,8 +136,12 @@ class Admission(ABC):
 
     def expects_no_more(self, expert: str, unhurried: bool) -> None:
         """One announced request has arrived, or never will."""
-        state = self._by_expert[expert].state
-        assert state.expected, f"nobody has announced a request for {expert}"
+        assert self._announced[expert, unhurried], f"nobody has announced a request for {expert}"
+        self._announced[expert, unhurried] -= 1
+        queue = self._by_expert.get(expert)
+        if queue is None or queue.state.retired:
+            return
+        state = queue.state
         state.expected -= 1
         state.unhurried -= unhurried
         if not state.expected:
@@ -135,9 +151,12 @@ class Admission(ABC):
 
     def follows(self, expert: str, batches: int) -> None:
         """One batch more, or one less (-1), asks the expert as soon as it has answered."""
-        state = self._by_expert[expert].state
-        state.followed += batches
-        if not state.followed:
+        self._followed[expert] += batches
+        queue = self._by_expert.get(expert)
+        if queue is None or queue.state.retired:
+            return
+        queue.state.followed += batches
+        if not queue.state.followed:
             self.tick_at = AT_ONCE  # It may leave now.
 
     def begins_choosing(self) -> None:
@@ -154,7 +173,7 @@ class Admission(ABC):
     def _end(self, ticket: Ticket, now: float) -> Effects:
         replica = ticket.replica
         assert replica is not None, "the request does not run"
-        queue, slot = self._by_expert[ticket.expert], replica.slot
+        queue, slot = self._queues[replica.engine], replica.slot
         queue.end(ticket, now)
         effects = self._admit(queue, now) if queue.state.waiting else []
         if replica.in_use:
@@ -179,7 +198,7 @@ class Admission(ABC):
 
     def _note_empty(self, queue: EngineQueue) -> None:
         name = queue.state.name
-        if not queue.state.waiting and name in self._waiting:
+        if not queue.state.waiting and self._waiting.get(name) is queue.state:
             del self._waiting[name]
             self.tick_at = AT_ONCE  # Its stage may be over.
 
@@ -190,11 +209,13 @@ class Admission(ABC):
             return Reject(ticket, Refusal.QUEUE_FULL)
         if self._stopped:
             return Reject(ticket, Refusal.NOT_LOADED)
+        if not state.keeps_waiting:
+            return Reject(ticket, Refusal.GONE)
         if self._winding_down and not state.serves:
             return Reject(ticket, Refusal.STOPPING)
         if state.resident:
             return None
-        if state.failed is not None and state.retry_at > now:
+        if state.failed is not None and state.retry_at > now and not state.on_trial:
             return Reject(ticket, Refusal.NOT_LOADED, state.retry_at - now)
         return Reject(ticket, Refusal.TOO_LARGE) if self._too_large(state) else None
 
@@ -205,7 +226,7 @@ class Admission(ABC):
         self, state: EngineState, refusal: Refusal, retry_after_s: float | None = None
     ) -> Effects:
         """No waiting request of the engine can be served."""
-        queue = self._queues[state.name]
+        queue = self._queues[state]
         tickets = queue.clear()
         self._note_empty(queue)
         return [Reject(ticket, refusal, retry_after_s) for ticket in tickets]

@@ -4,7 +4,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from orchestrator.residency.machine.policy import Transition
-from orchestrator.residency.machine.state import Replica, SlotState, Ticket
+from orchestrator.residency.machine.state import EngineState, Replica, SlotState, Ticket
 
 
 class Refusal(Enum):
@@ -14,6 +14,7 @@ class Refusal(Enum):
     TOO_LARGE = "too large for every slot"
     NOT_LOADED = "could not be loaded"
     STOPPING = "the service stops, and loads nothing any more"
+    GONE = "no longer configured"
 
 
 class Grant(NamedTuple):
@@ -77,4 +78,10 @@ class End(NamedTuple):
     slot: SlotState
 
 
-Effect = Grant | Reject | Abort | Begin | Unload | Forget | Load | MakeRoom | End
+class Gone(NamedTuple):
+    """Nothing is left of an engine that is no longer configured."""
+
+    engine: EngineState
+
+
+Effect = Grant | Reject | Abort | Begin | Unload | Forget | Load | MakeRoom | End | Gone

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.residency.machine.admission import AT_ONCE, Admission, Effects
+from orchestrator.residency.machine.admission import AT_ONCE, Effects
 from orchestrator.residency.machine.effects import Begin, End, MakeRoom, Refusal
 from orchestrator.residency.machine.policy import AHEAD, Policy, Rules, Transition, decide
 from orchestrator.residency.machine.progress import Progress, begin
@@ -22,6 +22,7 @@ from orchestrator.residency.machine.state import (
     add_replica,
     remove_replica,
 )
+from orchestrator.residency.machine.succession import REQUIRED, Succession
 
 LOST_LOADS = 2
 """An engine whose loads ended their slot's process so often in a row is to blame for it."""
@@ -36,7 +37,7 @@ class Bounds:
     retry_load_max_s: float = 120.0
 
 
-class Machine(Admission):
+class Machine(Succession):
     """All engines and slots of a pool."""
 
     def __init__(
@@ -48,13 +49,11 @@ class Machine(Admission):
         bounds: Bounds | None = None,
     ) -> None:
         self._policy = policy
-        self._rules = rules or Rules()
-        super().__init__(queues, slots, self._rules.rate_window_s)
+        super().__init__(queues, slots, rules or Rules())
         self.filling = False
         """Whether it loads what was planned for the start; until then, nothing leaves."""
         self._bounds = bounds or Bounds()
         self._progress: dict[str, Progress] = {}
-        self._some_leave_idle = any(queue.state.max_idle_s < math.inf for queue in queues)
 
     # Time.
 
@@ -63,9 +62,13 @@ class Machine(Admission):
         self.tick_at = recheck_at = math.inf
         if self._stopped or self._winding_down:
             return []
-        effects = self._end_long_drains(now) + self._load_planned(now)
+        effects = self._end_long_drains(now) + self._forget_retired()
+        for transition in self._leaving():
+            effects += self._begin(transition, now, may_sleep=False)
+        effects += self._load_planned(now)
         if not self.filling and self._something_to_decide():
-            concerned = tuple({**self._waiting, **self._expected}.values())
+            known = {**self._waiting, **self._expected}.values()
+            concerned = tuple(state for state in known if not state.retired)
             decision = self._policy(self.slots, concerned, now, self._rules)
             recheck_at = decision.recheck_at
             for transition in decision.transitions:
@@ -102,10 +105,12 @@ class Machine(Admission):
         for slot in self.slots:
             while slot.planned and slot.up and not slot.in_transition:
                 engine, reason = slot.planned.pop(0)
-                room_gb = slot.free_gb + slot.asleep_gb
-                fits = room_gb >= engine.memory_gb and engine.retry_at <= now
-                if fits and not engine.replicas:
-                    effects += self._begin(Transition(slot, (), engine, reason), now)
+                if engine.retired or engine.replicas or engine.retry_at > now:
+                    continue
+                fits = slot.free_gb + slot.asleep_gb >= engine.memory_gb
+                leaving = () if fits or reason != REQUIRED else self.room_for(slot, engine, now)
+                if fits or leaving:
+                    effects += self._begin(Transition(slot, leaving, engine, reason), now)
         if self.filling:
             self.filling = any(s.up and (s.planned or s.in_transition) for s in self.slots)
         return effects
@@ -160,12 +165,14 @@ class Machine(Admission):
         held: set[EngineState] = set()
         for replica in tuple(slot.replicas):
             for ticket in tuple(replica.running):
-                self._by_expert[ticket.expert].end(ticket, now)
+                self._queues[replica.engine].end(ticket, now)
             remove_replica(replica)
-            held.add(replica.engine)
+            if not replica.engine.retired:
+                held.add(replica.engine)
         in_order = sorted(held, key=lambda engine: (-engine.waiting, engine.name))
         slot.planned[:0] = [(engine, "was here before") for engine in in_order]
         slot.asleep.clear()
+        slot.stale.clear()
         slot.recount()
         self.tick_at = AT_ONCE
         if progress is None:
@@ -179,6 +186,21 @@ class Machine(Admission):
         if not there or not slot.up or slot.in_transition:
             return []
         return self._begin(Transition(slot, (replica,), None, "not healthy"), now, False)
+
+    def reform(
+        self,
+        come: Sequence[EngineQueue],
+        go: Sequence[EngineState],
+        back: Sequence[EngineState],
+        now: float,
+    ) -> Effects:
+        """Engines come and others go, all in one moment; no load of one that goes begins."""
+        effects = super().reform(come, go, back, now)
+        for progress in tuple(self._progress.values()):
+            coming = progress.coming
+            if coming is not None and coming.engine.retired and not progress.loading:
+                effects += self._call_off(progress, now)
+        return effects
 
     # Transitions.
 
@@ -201,7 +223,7 @@ class Machine(Admission):
         """A replica could not be unloaded: as far as can be told, it is still there."""
         if (progress := self._progress_of(replica)) is None:
             return []
-        if replica is progress.remains:
+        if replica is progress.remains or replica.engine.retired:
             progress.unloading, progress.retry_at = None, now + self._bounds.retry_load_s
             self.tick_at = min(self.tick_at, progress.retry_at)
             return []
@@ -210,7 +232,7 @@ class Machine(Admission):
         if coming is not None:
             effects += self._failed(coming.engine, reason, now)
         for one in staying:
-            effects += self._admit(self._queues[one.engine.name], now)
+            effects += self._admit(self._queues[one.engine], now)
         return effects
 
     def loaded(self, replica: Replica, now: float) -> Effects:
@@ -221,16 +243,18 @@ class Machine(Admission):
         progress.coming, progress.loading = None, False
         replica.phase, replica.since, replica.last_used = Phase.READY, now, now
         engine.failed, engine.failures_in_a_row, engine.losses_in_a_row = None, 0, 0
-        if not slot.sleeps:
+        if not slot.sleeps and not engine.retired:
             slot.asleep[engine.name] = 0.0  # From now on, its files and classes are warm here.
-        return self._step(slot) + self._admit(self._queues[engine.name], now)
+        return self._step(slot) + self._admit(self._queues[engine], now)
 
     def memory_short(self, replica: Replica, reason: str, now: float) -> Effects:
         """A load found too little memory: once more, with everything gone that may leave."""
         if (progress := self._progress_of(replica)) is None:
             return []
-        if replica.engine.ahead and not replica.engine.waiting:
+        guess = replica.engine.ahead and not replica.engine.waiting
+        if guess or replica.engine.retired:
             progress.give_up(gone=True)  # For a guess, nobody has to leave.
+            self.tick_at = AT_ONCE
             return self._step(replica.slot)
         if progress.make_room(now + self._bounds.drain_timeout_s):
             self.tick_at = AT_ONCE  # Other slots may serve those that wait for what leaves.
@@ -264,6 +288,15 @@ class Machine(Admission):
             self.tick_at = AT_ONCE  # Another slot may serve them.
         return [Begin(transition), *self._step(slot)]
 
+    def _call_off(self, progress: Progress, now: float) -> Effects:
+        """Nothing comes after all: those that were to leave for it stay, if none has yet."""
+        progress.give_up(gone=True)
+        staying = progress.stay(now) if progress.is_idle else []
+        effects = self._step(progress.slot)
+        for replica in staying:
+            effects += self._admit(self._queues[replica.engine], now)
+        return effects
+
     def _step(self, slot: SlotState) -> Effects:
         progress = self._progress.get(slot.id)
         effects: Effects = [] if progress is None else progress.step()
@@ -292,5 +325,7 @@ class Machine(Admission):
         doubled = self._bounds.retry_load_s * 2.0 ** min(engine.failures_in_a_row - 1, 20)
         wait_s = min(doubled, self._bounds.retry_load_max_s)
         engine.retry_at = now + wait_s
-        # Where another replica serves, the requests wait for that.
-        return [] if engine.resident else self._reject_all(engine, Refusal.NOT_LOADED, wait_s)
+        # Where another replica serves, the requests wait for that; on trial, for the judgement.
+        if engine.resident or engine.on_trial:
+            return []
+        return self._reject_all(engine, Refusal.NOT_LOADED, wait_s)

@@ -48,13 +48,13 @@ class Progress:
 
     def step(self) -> list[Effect]:
         """What the slot does next; nothing while it is at work, or drains."""
-        at_work = self.loading or self.unloading is not None or self.forgetting is not None
-        if at_work or self.retry_at < math.inf:
+        if not self.is_idle:
             return []
         drained = next((replica for replica in self.leaving if not replica.busy), None)
         if drained is not None:
             self.unloading = drained
-            return [Unload(drained, self.may_sleep and drained is not self.remains)]
+            may_sleep = self.may_sleep and not drained.engine.retired
+            return [Unload(drained, may_sleep and drained is not self.remains)]
         if self.leaving:
             return []
         if (sleeper := self._sleeper_in_the_way()) is not None:
@@ -66,8 +66,16 @@ class Progress:
             return [self._load(self.coming)]
         return [End(self.slot)]
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether the slot waits for requests to end, and does nothing."""
+        at_work = self.loading or self.unloading is not None or self.forgetting is not None
+        return not at_work and self.retry_at == math.inf
+
     def _sleeper_in_the_way(self) -> str | None:
-        """The engine that has slept longest, where the memory that sleepers hold is needed."""
+        """One that must go, or that has slept longest where the memory of sleepers is needed."""
+        if self.slot.stale:
+            return min(self.slot.stale)
         own = self.coming.engine.name if self.coming is not None else None
         # What the coming one still holds is a part of what it needs.
         if self.slot.free_gb + self.slot.asleep.get(own or "", 0.0) >= -ROUNDING_GB:
@@ -79,6 +87,7 @@ class Progress:
         """An engine that slept has been dropped."""
         self.forgetting = None
         self.slot.asleep.pop(engine, None)
+        self.slot.stale.discard(engine)
         self.slot.recount()
 
     def _load(self, coming: Replica) -> Load:
@@ -102,6 +111,8 @@ class Progress:
         self.unloading = None
         if asleep_gb is not None:
             self.slot.asleep[replica.engine.name] = asleep_gb
+            if replica.engine.retired:
+                self.slot.stale.add(replica.engine.name)
         self.slot.recount()
 
     def stay(self, now: float) -> list[Replica]:
@@ -148,6 +159,8 @@ def begin(transition: Transition, drain_by: float, may_sleep: bool, now: float) 
     coming = None
     if transition.engine is not None:
         assert all(r.slot is not slot for r in transition.engine.replicas), f"{slot.id} has it"
+        staying = (r.engine.name for r in slot.replicas if r not in transition.leaving)
+        assert transition.engine.name not in staying, f"{slot.id} has one of that name"
         coming = add_replica(transition.engine, slot, now)
     slot.recount()
     return Progress(slot, list(transition.leaving), coming, drain_by, may_sleep)

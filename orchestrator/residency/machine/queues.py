@@ -41,6 +41,11 @@ class EngineQueue:
         """Expert -> requests of it that one replica serves at once."""
         return self._limits
 
+    def rebound(self, like: "EngineQueue") -> None:
+        """From now on, the bounds of another queue for the same experts."""
+        assert like.experts == self.experts, "they are other experts"
+        self._limits, self._max_queued = like._limits, like._max_queued
+
     def limit(self, expert: str) -> int:
         """Requests of the expert that all replicas together serve at once."""
         loaded = sum(replica.phase is not Phase.LOADING for replica in self.state.replicas)

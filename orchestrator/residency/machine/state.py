@@ -72,6 +72,12 @@ class EngineState:
     failures_in_a_row: int = 0
     losses_in_a_row: int = 0
     """Loads during which the slot's process died."""
+    retired: bool = False
+    """It is no longer configured: it serves those that wait where it is, then leaves."""
+    succeeded: bool = False
+    """Another engine has come under its name: it serves only whom it can at once."""
+    on_trial: bool = False
+    """It is loaded to find out whether it can be: those that wait outlast a failure."""
     _count: float = 0.0
     _counted_at: float = 0.0
 
@@ -79,6 +85,11 @@ class EngineState:
         """Count a request into the arrival rate, which forgets over `window_s`."""
         self._count = 1.0 + self._count * math.exp((self._counted_at - now) / window_s)
         self._counted_at = now
+
+    def continues(self, other: "EngineState") -> None:
+        """It succeeds another one: as often asked, and as far as is known of the same costs."""
+        self._count, self._counted_at = other._count, other._counted_at
+        self.costs.recall(other.costs.measurements())
 
     def rate(self, now: float, window_s: float) -> float:
         """Requests per second: recent ones count most, and a burst that is over counts no more."""
@@ -101,6 +112,11 @@ class EngineState:
             if replica.phase is not Phase.DRAINING:
                 return True
         return False
+
+    @property
+    def keeps_waiting(self) -> bool:
+        """Whether a request may wait for it: of those that leave, for one that is there alone."""
+        return not self.retired or (self.resident and not self.succeeded)
 
     @property
     def serves(self) -> bool:
@@ -135,6 +151,8 @@ class SlotState:
     asleep: dict[str, float] = field(default_factory=dict)
     """Engines with a cheaper way back than a load: those that sleep, the first of them longest, or
     whose files are warm. With the memory that each still holds here, which none need keep."""
+    stale: set[str] = field(default_factory=set)
+    """Those that sleep and are no longer configured as they are: they are dropped soon."""
     planned: "list[tuple[EngineState, str]]" = field(default_factory=list)
     """Engines to load here before the policy is asked, each with the reason."""
     _share_s: float = 0.0

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import ray
 from ray.actor import ActorHandle
 
-from experts.errors import ServiceError
+from experts.errors import ReloadRefused, ServiceError
 from experts.openai import ExpertClient
 from experts.spec import HostedSpec
 from orchestrator.config.model import RayConfig, SlotsConfig
@@ -48,10 +48,9 @@ class SharedPool:
 
     @property
     def digest(self) -> str:
-        """The same for gateways that would have the same pool."""
-        specs = {name: spec.model_dump(mode="json") for name, spec in self.specs.items()}
+        """The same for gateways that would have the same slots."""
         slots = self.slots.model_dump(mode="json")
-        told = json.dumps([specs, slots, self.counts], sort_keys=True)
+        told = json.dumps([slots, self.counts], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -69,7 +68,8 @@ class ControllerActor:
     async def hello(self, hello: told.Hello) -> None:
         """As `Controller.hello`; the first one starts everything, which may be ServiceError."""
         if self._making is None:
-            self._making = asyncio.create_task(self._make())
+            # With its experts: this process may be a later one, and those of the first outdated.
+            self._making = asyncio.create_task(self._make(hello.specs))
         await asyncio.shield(self._making)
         controller, starting = self._known(), self._starting
         assert starting is not None, "it is made with it"
@@ -91,6 +91,11 @@ class ControllerActor:
     async def listen(self, who: told.Who, heard: int) -> Sequence[tuple[int, told.Message]]:
         return await self._known().listen(who, heard)
 
+    async def reconfigure(
+        self, who: told.Who, specs: Mapping[str, HostedSpec], renewed: Collection[str]
+    ) -> None:
+        await self._known().reconfigure(who, specs, renewed)
+
     async def goodbye(self, gateway: str) -> None:
         self._known().goodbye(gateway)
 
@@ -105,21 +110,21 @@ class ControllerActor:
             raise told.UnknownGateway(self._pool.name)
         return self._controller
 
-    async def _make(self) -> None:
+    async def _make(self, specs: Mapping[str, HostedSpec]) -> None:
         pool = self._pool
         # Where its file is another machine's, it forgets what loads cost when it is restarted.
         with suppress(ServiceError):
             self._store = await open_store(pool.store)
         client = ExpertClient(CONNECTIONS)
-        models = [spec.model for spec in pool.specs.values()]
+        models = [spec.model for spec in specs.values()]
         slots = make_slots(pool.ray, pool.slots, models, counts=pool.counts, pool=pool.name)
 
         def make(say: Callable[[str], None], changed: Callable[[], None]) -> Scheduler:
             return Scheduler(
-                dict(pool.specs), pool.slots, list(slots), client, self._store, say, changed=changed
+                dict(specs), pool.slots, list(slots), client, self._store, say, changed=changed
             )
 
-        self._controller = Controller(make, pool.digest, pool.ray.linger_s)
+        self._controller = Controller(make, pool.digest, specs, pool.ray.linger_s)
         self._starting = asyncio.create_task(self._controller.start())
         self._watching = asyncio.create_task(self._end_when_idle())
 
@@ -149,6 +154,11 @@ class ActorLink:
         news: Sequence[tuple[int, told.Message]] = await self._call("listen", who=who, heard=heard)
         return news
 
+    async def reconfigure(
+        self, who: told.Who, specs: Mapping[str, HostedSpec], renewed: Collection[str]
+    ) -> None:
+        await self._call("reconfigure", who=who, specs=specs, renewed=renewed)
+
     async def goodbye(self, gateway: str) -> None:
         await self._call("goodbye", gateway=gateway)
 
@@ -166,7 +176,7 @@ class ActorLink:
         try:
             return await getattr(self._actor, method).remote(**arguments)
         except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, told.UnknownGateway | ServiceError):
+            if isinstance(error.cause, told.UnknownGateway | ServiceError | ReloadRefused):
                 raise error.cause from None
             raise
         except ray.exceptions.ActorDiedError as error:

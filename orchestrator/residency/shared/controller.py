@@ -9,9 +9,11 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from experts.errors import ExpertUnavailable, ServiceError
+from experts.errors import ExpertUnavailable, ReloadRefused, ServiceError
+from experts.spec import HostedSpec
+from orchestrator.residency.changing.together import together
 from orchestrator.residency.machine.state import Phase, Replica, Ticket
 from orchestrator.residency.scheduler import Scheduler
 from orchestrator.residency.shared import messages as told
@@ -35,8 +37,19 @@ MakeScheduler = Callable[[Callable[[str], None], Callable[[], None]], Scheduler]
 class Controller:
     """One for all gateways of a pool."""
 
-    def __init__(self, make: MakeScheduler, pool: str, linger_s: float = math.inf) -> None:
-        """`pool` is the digest of what it was configured with."""
+    def __init__(
+        self,
+        make: MakeScheduler,
+        pool: str,
+        specs: Mapping[str, HostedSpec],
+        linger_s: float = math.inf,
+    ) -> None:
+        """`pool` is the digest of what the slots were configured with, `specs` the first experts.
+
+        `make` gives a scheduler for these.
+        """
+        self._specs = dict(specs)
+        self._reforming = asyncio.Lock()
         self._linger_s = linger_s
         self.idle = asyncio.Event()
         """Set when it has had no gateway for `linger_s`."""
@@ -78,17 +91,42 @@ class Controller:
         await self._up.wait()
         if hello.pool != self._pool:
             raise ServiceError(
-                "The pool runs with other experts or slots than this gateway is configured with.",
-                hint="Give all its gateways the same configuration, or another `ray.pool`.",
+                "The pool runs with other slots than this gateway is configured with.",
+                hint="Give all its gateways the same `slots`, or another `ray.pool`.",
             )
         self._end(hello.gateway)
-        session = Session(hello.gateway, hello.life, time.monotonic())
+        session = Session(hello.gateway, hello.life, time.monotonic(), hello.specs)
+        try:
+            await self._reform(together([*self._configured(), hello.specs]))
+        except ReloadRefused as error:
+            raise ServiceError(error.message, hint=error.hint) from error
         self._sessions[hello.gateway] = session
         for event in hello.events:
             self._handle(session, event)
         session.tell(self._seen())
         self._call_all_back()
         self._changed()
+
+    async def reconfigure(
+        self, who: told.Who, specs: Mapping[str, HostedSpec], renewed: Collection[str]
+    ) -> None:
+        """A gateway is configured with other experts: host those that any gateway has.
+
+        Raises UnknownGateway, and ReloadRefused where one of them cannot be loaded.
+        """
+        session = self._session(who)
+        others = [one.specs for one in self._sessions.values() if one is not session]
+        await self._reform(together([*others, specs]), renewed)
+        session.specs = specs
+
+    def _configured(self) -> list[Mapping[str, HostedSpec]]:
+        return [session.specs for session in self._sessions.values()]
+
+    async def _reform(self, specs: Mapping[str, HostedSpec], renewed: Collection[str] = ()) -> None:
+        async with self._reforming:
+            if specs != self._specs or renewed:
+                await self._scheduler.reconfigure(dict(specs), renewed)
+                self._specs = dict(specs)
 
     def report(self, who: told.Who, batch: int, events: Sequence[told.Event]) -> None:
         """What has happened there. Raises UnknownGateway; a batch that is known is nothing new."""
@@ -181,8 +219,9 @@ class Controller:
     def _runs(self, session: Session, number: int, expert: str, slot: str) -> None:
         ticket = Ticket(expert, time.monotonic(), math.inf)
         session.requests[number] = Request(ticket)
-        engine = self._scheduler.view.engine_of(expert).state
-        if replica := next((r for r in engine.replicas if r.slot.id == slot), None):
+        engine = self._scheduler.view.serving(expert)
+        replicas = engine.state.replicas if engine is not None else ()
+        if replica := next((r for r in replicas if r.slot.id == slot), None):
             self._scheduler.begun(ticket, replica, NO_LOAN)
 
     def _over(self, session: Session, number: int, *, answered: bool) -> None:
@@ -195,6 +234,8 @@ class Controller:
         self._scheduler.over(request.ticket, answered=answered)
 
     def _expect(self, expert: str, unhurried: bool, change: int) -> None:
+        if self._scheduler.view.serving(expert) is None:
+            return  # It is no expert of the pool any more.
         one = self._scheduler.expect if change > 0 else self._scheduler.expect_no_more
         for _ in range(abs(change)):
             one(expert, unhurried)
@@ -231,7 +272,7 @@ class Controller:
         As much of it as is free; more when that is. An adapter that has a limit of its own may
         exceed it by what is lent of it.
         """
-        engine = self._scheduler.view.engine_of(replica.engine.name)
+        engine = self._scheduler.view.of(replica.engine)
         parts = 2 * len(self._sessions)
         held = sum(lent.at_most for lent in session.lent.values() if lent.replica is replica)
         at_most = min(replica.engine.max_in_flight // parts - held, replica.room)

@@ -5,19 +5,21 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from experts.errors import ExpertError, ExpertUnavailable, ServiceError
+from experts.errors import ExpertError, ExpertUnavailable, ReloadRefused, ServiceError
 from experts.footprint.device import expected
 from experts.spec import HostedSpec
 from orchestrator.config.model import SlotsConfig
+from orchestrator.residency.changing.changes import step_to
+from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.engines import HostedSlot, hosted_engines
 from orchestrator.residency.machine.state import FIRST, SlotState
 from orchestrator.residency.pool_view import PoolView
-from orchestrator.residency.scheduler import Place
+from orchestrator.residency.scheduler import Place, gone
 from orchestrator.residency.shared import messages as told
 from orchestrator.residency.shared.loans import Borrowed, Loans
 from orchestrator.residency.shared.mirror import FarSlot, hear
@@ -46,6 +48,12 @@ class Link(Protocol):
         ...
 
     async def listen(self, who: told.Who, heard: int) -> Sequence[tuple[int, told.Message]]: ...
+
+    async def reconfigure(
+        self, who: told.Who, specs: Mapping[str, HostedSpec], renewed: Collection[str]
+    ) -> None:
+        """Raises ReloadRefused."""
+        ...
 
     async def goodbye(self, gateway: str) -> None: ...
 
@@ -88,12 +96,13 @@ class SharedScheduler:
     ) -> None:
         """`pool` is a digest of the experts and slots; `on_event` hears what is loaded."""
         self._link, self._pool, self._say = link, pool, on_event
-        engines = hosted_engines(specs, config, expected(config.gpus))
+        self._config, self._specs = config, dict(specs)
+        self._engines = Roster(hosted_engines(specs, config, expected(config.gpus)))
         slots = {f"slot-{n}": _far_slot(f"slot-{n}", config) for n in range(config.count)}
         self._first_come: Mapping[str, int] = {}
-        self.view = PoolView(specs, engines, slots, lambda: self._first_come)
+        self.view = PoolView(self._specs, self._engines, slots, lambda: self._first_come)
         """What the controller has told last."""
-        self._loans = Loans({expert: spec.base or expert for expert, spec in specs.items()})
+        self._loans = Loans()
         self._name = uuid.uuid4().hex
         self._number = 0
         self._waiting: dict[int, Waiting] = {}
@@ -117,11 +126,35 @@ class SharedScheduler:
         for expert, why in self.view.failed().items() if strict else ():
             raise ExpertUnavailable(f"Expert {expert} could not be loaded: {why}", expert=expert)
 
+    async def reconfigure(
+        self, specs: Mapping[str, HostedSpec], renewed: Collection[str] = ()
+    ) -> None:
+        """As `Scheduler.reconfigure`: the pool hosts what any of its gateways is configured with.
+
+        Raises ReloadRefused also where the controller is away.
+        """
+        try:
+            await self._link.reconfigure(self._who, specs, renewed)
+        except (Away, told.UnknownGateway) as error:
+            raise ReloadRefused("The pool's controller is away.", hint="Try again.") from error
+        device = expected(self._config.gpus)
+        wanted = await asyncio.to_thread(hosted_engines, specs, self._config, device)
+        step = step_to(self._engines, wanted, renewed)
+        self._engines.change(step.come, step.go)
+        for engine in step.go:
+            self._engines.forget(engine.state)
+        self._specs.clear()
+        self._specs.update(specs)
+
+    def _is_served(self, expert: str) -> bool:
+        engine = self._engines.serving(expert)
+        return engine is not None and engine.state.serves
+
     def wind_down(self) -> None:
         """Wait for no load any more."""
         self._winding_down = True
         for number, waiting in tuple(self._waiting.items()):
-            if not self.view.engine_of(waiting.expert).state.serves:
+            if not self._is_served(waiting.expert):
                 del self._waiting[number]
                 self._note(told.Over(number, answered=False), at_once=True)
                 if not waiting.turn.done():
@@ -142,10 +175,13 @@ class SharedScheduler:
         """As `Scheduler.acquire`."""
         self._number += 1
         number = self._number
-        if (borrowed := self._loans.take(expert)) is not None:
+        engine = self._engines.serving(expert)
+        if engine is None:
+            raise gone(expert)
+        if (borrowed := self._loans.take(engine.name, expert)) is not None:
             self._note(told.Begun(number, expert, borrowed.loan.number))
             return self._begins(number, expert, borrowed.loan.where, borrowed)
-        if self._winding_down and not self.view.engine_of(expert).state.serves:
+        if self._winding_down and not self._is_served(expert):
             raise _stopping(expert)
         turn: asyncio.Future[told.Granted] = asyncio.get_running_loop().create_future()
         since = time.monotonic()
@@ -257,13 +293,16 @@ class SharedScheduler:
                 self._events.clear()
                 self._life += 1
                 try:
-                    await self._link.hello(told.Hello(*self._who, self._pool, self._all()))
+                    await self._link.hello(self._hello())
                 except (Away, ServiceError) as error:
                     if not joins and isinstance(error, ServiceError):
                         raise
                     await self._wait_for_it(error)
                 else:
                     self._joins, self._batch = joins + 1, 0
+
+    def _hello(self) -> told.Hello:
+        return told.Hello(*self._who, self._pool, self._specs, self._all())
 
     @property
     def _who(self) -> told.Who:

@@ -1,7 +1,6 @@
 """What a gateway has borrowed, and where its next request may begin without asking. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.residency.shared.messages import Loan, Where
@@ -23,15 +22,13 @@ class Borrowed:
     def admits(self, expert: str) -> bool:
         """Whether one more request of the expert may begin."""
         loan = self.loan
-        return self.in_use < loan.at_most and self.running[expert] < loan.of_expert[expert]
+        return self.in_use < loan.at_most and self.running[expert] < loan.of_expert.get(expert, 0)
 
 
 class Loans:
     """The loans that one gateway holds."""
 
-    def __init__(self, engines: Mapping[str, str]) -> None:
-        """`engines`: expert -> the engine that answers for it."""
-        self._engines = engines
+    def __init__(self) -> None:
         self._by_engine: dict[str, list[Borrowed]] = {}
         self._by_number: dict[int, Borrowed] = {}
 
@@ -54,17 +51,17 @@ class Loans:
         self._by_number.clear()
         self._by_engine.clear()
 
-    def take(self, expert: str) -> Borrowed | None:
+    def take(self, engine: str, expert: str) -> Borrowed | None:
         """Let a request of the expert begin where the fewest run; None where it has to ask."""
         best: Borrowed | None = None
-        for borrowed in self._by_engine.get(self._engines[expert], ()):
+        for borrowed in self._by_engine.get(engine, ()):
             if borrowed.admits(expert) and (best is None or borrowed.in_use < best.in_use):
                 best = borrowed
         if best is not None:
             best.running[expert] += 1
         return best
 
-    def where(self, expert: str) -> Where | None:
-        """Where the expert answers, as far as its loans tell."""
-        held = self._by_engine.get(self._engines[expert], ())
+    def where(self, engine: str) -> Where | None:
+        """Where the engine answers, as far as its loans tell."""
+        held = self._by_engine.get(engine, ())
         return next((borrowed.loan.where for borrowed in held), None)

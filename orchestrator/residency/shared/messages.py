@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from experts.errors import ExpertError, ExpertOverloaded, ExpertUnavailable
+from experts.spec import HostedSpec
 
 
 class Begun(NamedTuple):
@@ -158,7 +159,9 @@ class Hello:
     life: int
     """Counts its hellos: what it said before one of them is not taken for what it says after."""
     pool: str
-    """A digest of the experts and slots that it was configured with."""
+    """A digest of the slots that it was configured with."""
+    specs: Mapping[str, HostedSpec]
+    """The experts that it was configured with."""
     events: Sequence[Event]
     """All that is under way in it."""
 

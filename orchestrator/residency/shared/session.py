@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from experts.errors import CoterieError, ExpertError
+from experts.spec import HostedSpec
 from orchestrator.residency.machine.state import Replica, Ticket
 from orchestrator.residency.shared.messages import Message, refused
 
@@ -42,6 +43,8 @@ class Session:
     life: int
     """Which of its hellos began this."""
     heard_at: float
+    specs: Mapping[str, HostedSpec]
+    """The experts that it is configured with."""
     requests: dict[int, Request] = field(default_factory=dict)
     lent: dict[int, Lent] = field(default_factory=dict)
     expects: Counter[tuple[str, bool]] = field(default_factory=Counter)

@@ -63,14 +63,18 @@ class BatchDesk:
         `answers` gives answers again, where there is a cache: equal lines are asked once.
         `sample` is the share of the lines that get spans; None where there are none.
         """
-        self._answers: Answers | Pipeline = answers or pipeline
         self._sample = sample
         self._keys = keys
-        self._charges = LineCharges(config, keys)
-        self._config = config
-        self._pool = pool
-        self._pipeline = pipeline
         self._sinks = sinks
+        self.adopt(config, pool, pipeline, answers)
+
+    def adopt(
+        self, config: Config, pool: ExpertPool, pipeline: Pipeline, answers: Answers | None
+    ) -> None:
+        """Answer with these from the next line on; those under way end as they began."""
+        self._config, self._pool, self._pipeline = config, pool, pipeline
+        self._answers: Answers | Pipeline = answers or pipeline
+        self._charges = LineCharges(config, self._keys)
 
     def read(self, line: Line, endpoint: str, request_id: str, owner: str | None) -> RequestContext:
         """Raises RequestError."""
@@ -106,8 +110,9 @@ class BatchDesk:
         CURRENT.set(Current(context.id, None if identity is None else identity.trace_id))
         context = replace(context, identity=identity)
         charge: Charge | None = None
+        charges = self._charges
         try:
-            charge = await self._charges.begin(context)
+            charge = await charges.begin(context)
             context = replace(context, started=time.perf_counter())
             async with await self._answers.answer(context, trace) as answer:
                 raw = answer.first + b"".join([piece async for piece in answer.rest])
@@ -121,7 +126,7 @@ class BatchDesk:
             trace.total_ms = 1000 * (time.perf_counter() - context.started)
             for sink in self._sinks:
                 sink.write(context, trace)
-            self._charges.end(charge, trace)
+            charges.end(charge, trace)
         body["coterie"] = extension(context, trace)
         # Without one of its members a panel may answer otherwise than it will when that is back.
         again_s = 0.0 if trace.missed else None

@@ -1,5 +1,7 @@
 """The gate that tells a limited key what it has left, and charges what its request came to."""
 
+from collections.abc import Callable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator.config.model import Config
@@ -15,16 +17,24 @@ EVENT_STREAM = b"text/event-stream"
 class MeterGate:
     """Inside the key gate, around everything that may refuse: every answer has the headers."""
 
-    def __init__(self, app: ASGIApp, config: Config) -> None:
+    def __init__(self, app: ASGIApp, config: Callable[[], Config]) -> None:
+        """`config` gives the one of now."""
         self._app = app
-        self._prices = Prices(config)
+        self._config = config
+        self._priced: tuple[Config, Prices] | None = None
+
+    def _prices(self) -> Prices:
+        config = self._config()
+        if self._priced is None or self._priced[0] is not config:
+            self._priced = config, Prices(config)
+        return self._priced[1]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         caller = caller_of(scope) if scope["type"] == "http" else None
         if caller is None or not caller.entry.limiter.has_limits:
             await self._app(scope, receive, send)
             return
-        scope[METERED] = metered = Metered(caller.entry.limiter, self._prices)
+        scope[METERED] = metered = Metered(caller.entry.limiter, self._prices())
         streams = counts = False
 
         async def counting(message: Message) -> None:
@@ -43,7 +53,7 @@ class MeterGate:
         finally:
             metered.leave()
             if metered.charge is not None:
-                settle(metered.charge, trace_of(scope), self._prices)
+                settle(metered.charge, trace_of(scope), metered.prices)
 
 
 def _is_stream(head: Message) -> bool:

@@ -18,6 +18,13 @@ from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.bodies.feedback import FeedbackBody
 from orchestrator.server.bodies.keys import KeyBody, KeyList, KeyMade, KeyRevoked
 from orchestrator.server.bodies.operations import ChatBody, CompletionBody
+from orchestrator.server.bodies.reload import (
+    ConfigStatus,
+    ExpertAdded,
+    ExpertBody,
+    ReloadBody,
+    ReloadTold,
+)
 from orchestrator.server.bodies.sampling import Strict
 from orchestrator.server.bodies.tokenizer import DetokenizeBody, TokenizeBody
 from orchestrator.server.openapi.operations import (
@@ -92,6 +99,8 @@ REQUESTS: tuple[type[Any], ...] = (
     TokenizeBody,
     DetokenizeBody,
     KeyBody,
+    ReloadBody,
+    ExpertBody,
 )
 ANSWERS: tuple[type[Any], ...] = (
     said.ErrorBody,
@@ -120,6 +129,9 @@ ANSWERS: tuple[type[Any], ...] = (
     KeyMade,
     KeyList,
     KeyRevoked,
+    ReloadTold,
+    ExpertAdded,
+    ConfigStatus,
 )
 
 _QUESTION = {"messages": [{"role": "user", "content": "What is 17 + 25?"}], "max_tokens": 64}
@@ -260,3 +272,11 @@ EXPERT_READINESS = answers(
     others={503: response("It would have to be loaded.", json_of(said.Status))},
 )
 EXPERT_DOCUMENT = answers("The document.", _OBJECT, (404, *READ))
+_CHANGES = (403, 409, *POSTED)
+RELOAD_CONFIG = takes(ReloadBody, {"dry_run": True}) | answers(
+    "It runs, or would.", json_of(ReloadTold), _CHANGES
+)
+NEW_EXPERT = takes(ExpertBody, {"name": "law", "type": "vllm", "model": "acme/law-7b"}) | answers(
+    "It is in the pool.", json_of(ExpertAdded), _CHANGES
+)
+CONFIG = answers("The configuration that runs.", json_of(ConfigStatus), (403, 409, *READ))

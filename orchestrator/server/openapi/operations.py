@@ -27,8 +27,8 @@ _ERRORS = {
     401: "There is no known API key in the request.",
     403: "The call changes the service, or shows all of it, which this caller may not.",
     404: "There is no model, expert, router or request of that name.",
-    409: "What would be deleted is still needed, a name is taken, or the first request with this"
-    " `Idempotency-Key` is under way at another gateway.",
+    409: "What would be deleted is still needed, a name is taken, a reload is refused, or the first"
+    " request with this `Idempotency-Key` is under way at another gateway.",
     413: "The body has more bytes than `server.max_body_mb` allows.",
     415: "The body's `content-encoding` is not known.",
     422: "The expert refuses the request, or its `Idempotency-Key` was that of another one.",

@@ -91,6 +91,10 @@ class Metrics:
         """Show the pool, too: `snapshot` is asked whenever somebody scrapes."""
         self._of_pool.register(PoolCollector(snapshot))
 
+    def watch_number(self, name: str, about: str, read: Callable[[], float]) -> None:
+        """Show a number that others keep, too; it is read whenever somebody scrapes."""
+        Gauge(name, about, registry=self.registry).set_function(read)
+
     def watch_counts(
         self,
         name: str,

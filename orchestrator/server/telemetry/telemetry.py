@@ -100,6 +100,15 @@ class Telemetry:
         """Show what was not asked again."""
         self.metrics.registry.register(ReuseCollector(read))
 
+    def watch_reloads(
+        self, generation: Callable[[], int], results: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """Show which configuration runs, and what became of those that were tried."""
+        about = "The number of the configuration that runs; begins with 1."
+        self.metrics.watch_number("coterie_config_generation", about, generation)
+        about = "Reloads of the configuration, by what became of them."
+        self.metrics.watch_counts("coterie_reloads", about, "result", results)
+
     def watch_batches(self, progress: Callable[[], Mapping[str, float]]) -> None:
         """Show how far the batches of this gateway are."""
         about = "Lines of the batches that this gateway runs."

@@ -36,7 +36,9 @@ HEAVY = {
     "torch", "ray", "vllm", "sklearn", "scipy", "numpy", "pyarrow", "transformers", "fastapi",
     "httpx", "yaml", "rich", "uvloop", "matplotlib", "asyncio", "pydantic",
 }  # fmt: skip
-GROUPS = ("", "router", "eval", "fuse", "outcomes", "expert", "cascade", "zoo", "key")
+GROUPS = (
+    "", "router", "eval", "fuse", "outcomes", "expert", "cascade", "zoo", "key", "config",
+)  # fmt: skip
 HELP = """
 import json, sys
 from evals.cli.main import main
@@ -112,6 +114,7 @@ ARGUMENTS = {
     ("cascade", "fit"): ["pool/cascade"], ("compose",): ["run"],
     ("key", "create"): ["ann", "--models", "far", "--tokens-per-day", "5", "--admin"],
     ("key", "revoke"): ["ann"], ("key", "list"): [],
+    ("reload",): ["--dry-run"], ("config", "diff"): ["old.yaml", "new.yaml"],
 }  # fmt: skip
 MODULES = (bench, cascade, compose, demo, evaluate, expert, fuse, outcomes, profile, simulation,
            service, report, router, router_map, runs)  # fmt: skip

@@ -1,13 +1,14 @@
 """A shared pool in one process: scripted slots, their controller, and several gateways."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 import httpx
 from scripted_slot import PATIENCE_S, ScriptedSlot
 
 from experts.openai import ExpertClient
+from experts.spec import HostedSpec
 from orchestrator.config.model import Config
 from orchestrator.residency.scheduler import Place, Scheduler
 from orchestrator.residency.shared import messages as told
@@ -60,6 +61,11 @@ class DirectLink:
             raise Away("cut")
         return news
 
+    async def reconfigure(
+        self, who: told.Who, specs: Mapping[str, HostedSpec], renewed: Collection[str]
+    ) -> None:
+        await self._controller().reconfigure(who, specs, renewed)
+
     async def goodbye(self, gateway: str) -> None:
         self._controller().goodbye(gateway)
 
@@ -96,7 +102,7 @@ class SharedRig:
             store = MemoryStore()
             return Scheduler(specs, slots, list(self.slots), client, store, say, changed=changed)
 
-        self.controller = Controller(make, "a pool")
+        self.controller = Controller(make, "a pool", self.config.hosted())
         self._tasks.append(asyncio.create_task(self.controller.start()))
 
     def kill(self) -> None:

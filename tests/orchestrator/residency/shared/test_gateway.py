@@ -109,7 +109,7 @@ async def test_a_gateway_with_another_configuration_is_refused(rig: SharedRig) -
     gateway = rig.gateways[0]
     assert rig.controller is not None
     rig.controller._pool = "another pool"
-    with pytest.raises(ServiceError, match="other experts or slots"):
+    with pytest.raises(ServiceError, match="other slots"):
         await rig.join()
     rig.gateways.pop()
     rig.controller._pool = "a pool"

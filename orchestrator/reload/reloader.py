@@ -1,0 +1,164 @@
+"""Takes one configuration after the other to a running service, and remembers what became of it."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from experts.errors import ConfigError, CoterieError, ReloadRefused
+from experts.mistakes import ended
+from orchestrator.config.difference.difference import Difference, difference
+from orchestrator.config.difference.entries import Change
+from orchestrator.reload.applying import Applier
+from orchestrator.reload.config_file import ConfigFile, Version
+from orchestrator.reload.opinions import opinions
+from orchestrator.reload.routers import warnings_of
+from orchestrator.server.bodies.reload import ConfigStatus, LastReload
+from orchestrator.server.reload.reloads import Added, Outcome
+
+log = logging.getLogger("coterie.reload")
+T = TypeVar("T")
+
+
+class Reloader:
+    """The configurations of one service, one at a time: what `Reloads` promises."""
+
+    def __init__(self, applier: Applier, version: Version, file: ConfigFile | None) -> None:
+        """`applier` serves `version`, which `file` says; without a file nothing can be reloaded."""
+        self._applier = applier
+        self._version = version
+        self._file = file
+        self._one_at_a_time = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._since = _now()
+        self._added: dict[str, None] = {}
+        self._last: LastReload | None = None
+        self.generation = 1
+        """The number of the configuration that runs."""
+        self.results: Counter[str] = Counter({"applied": 0, "unchanged": 0, "refused": 0})
+        """How many reloads ended how."""
+
+    def status(self) -> ConfigStatus:
+        """Which configuration runs, and what became of the last one."""
+        return {
+            "generation": self.generation,
+            "since": self._since,
+            "file": None if self._file is None else str(self._file.path),
+            "added": list(self._added),
+            "last": self._last,
+        }
+
+    async def reload(self, *, dry_run: bool = False) -> Outcome:
+        """Take over what the file says now; see `Reloads.reload`."""
+        return await self._to_its_end(self._reload(dry_run))
+
+    async def add_expert(self, name: str, keys: Mapping[str, Any]) -> Added:
+        """Take over one expert more; see `Reloads.add_expert`."""
+        return await self._to_its_end(self._add(name, keys))
+
+    async def stop(self) -> None:
+        """Break off what is under way: the service stops."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def stamp(self) -> str:
+        """Another text whenever the file, or a file that it names, has other contents."""
+        return "" if self._file is None else self._file.stamp(self._version)
+
+    async def _reload(self, dry_run: bool) -> Outcome:
+        file = self._named_file()
+        if dry_run:
+            version = await asyncio.to_thread(file.read)
+            return Outcome("compared", self.generation, self._lines(self._compared(version)))
+        async with self._one_at_a_time:
+            with self._noted():
+                version = await asyncio.to_thread(file.read)
+                outcome = await self._take(version)
+                self._added.clear()
+                return outcome
+
+    async def _add(self, name: str, keys: Mapping[str, Any]) -> Added:
+        file = self._named_file()
+        async with self._one_at_a_time:
+            with self._noted():
+                version = await asyncio.to_thread(file.with_expert, self._version, name, keys)
+                outcome = await self._take(version)
+                self._added[name] = None
+            context = self._applier.context
+        resident = context.pool.expert_url(name) is not None
+        return Added(outcome, resident, await opinions(context.config, context.pipeline, name))
+
+    async def _take(self, version: Version) -> Outcome:
+        """Serve another version. Raises ConfigError and ReloadRefused."""
+        if self._applier.context.drain.begun:
+            raise ReloadRefused("The service stops.")
+        found = self._compared(version)
+        if found.restart:
+            words = ". ".join(map(str, found.restart))
+            raise ReloadRefused(ended(words), hint="Nothing was changed.")
+        if not found.changes:
+            self._version = version
+            self.results["unchanged"] += 1
+            return Outcome("unchanged", self.generation)
+        lines = self._lines(found)
+        for line in lines:
+            log.info("configuration: %s", line)
+        routers = await self._applier.apply(self._version, version, found)
+        self._version = version
+        self.generation += 1
+        self._since = _now()
+        self.results["applied"] += 1
+        log.info("configuration: generation %d runs", self.generation)
+        return Outcome("applied", self.generation, lines, warnings_of(routers))
+
+    def _compared(self, version: Version) -> Difference:
+        now = self._version
+        slots = bool(self._applier.context.pool.snapshot()["slots"])
+        return difference(now.config, version.config, now.files, version.files, has_slots=slots)
+
+    def _lines(self, found: Difference) -> list[str]:
+        """The difference in words; of what was added to the running service, that it was."""
+        return [f"{line}{self._origin(line, found.changes)}" for line in found.lines]
+
+    def _origin(self, line: str, changes: tuple[Change, ...]) -> str:
+        change = next(one for one in changes if str(one) == line)
+        name = change.path.removeprefix("experts.")
+        if name in self._added and name != change.path:
+            return ": it was added to the running service, and is not in the file"
+        return ""
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Remember how it ended."""
+        before = self.results.copy()
+        try:
+            yield
+        except CoterieError as error:
+            self.results["refused"] += 1
+            problems = error.problems if isinstance(error, ConfigError) else ()
+            why = " ".join((str(error), *problems))
+            self._last = {"at": _now(), "result": "refused", "why": why}
+            log.warning("configuration: the one that ran before goes on: %s", why)
+            raise
+        (result,) = self.results - before
+        self._last = {"at": _now(), "result": result, "why": ""}
+
+    def _named_file(self) -> ConfigFile:
+        if self._file is None:
+            raise ReloadRefused("This service was not started from a file: none can be read again.")
+        return self._file
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Whoever asked for it may leave meanwhile."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,78 @@
+"""What administrators send to change the configuration, and what they are told of it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
+
+from orchestrator.config.sections import Name, Section
+
+
+class ReloadBody(Section):
+    """A reload of the configuration's file."""
+
+    dry_run: bool = Field(False, description="Only tell what would change.")
+
+
+class ExpertBody(Section):
+    """An expert, with the keys that it has in the configuration's file."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: Name = Field(description="The name that clients ask for.")
+    type: str = Field(description="The kind of expert, such as `vllm` or `openai`.")
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """Those of the file."""
+        return {"type": self.type, **(self.model_extra or {})}
+
+
+class ReloadTold(TypedDict):
+    """What became of a reload."""
+
+    result: Literal["applied", "unchanged", "compared"]
+    generation: Annotated[int, Field(description="Of the configuration that runs; begins with 1.")]
+    difference: Annotated[
+        list[str], Field(description="What is otherwise in the file, one sentence each.")
+    ]
+    warnings: Annotated[list[str], Field(description="What the routers warn of.")]
+
+
+class Considered(TypedDict):
+    """What a composition's router thinks of an expert."""
+
+    composition: str
+    considered: Annotated[bool, Field(description="Whether the router may choose it.")]
+    why: str
+
+
+class ExpertAdded(TypedDict):
+    """An expert that is in the pool now."""
+
+    expert: str
+    generation: int
+    resident: Annotated[bool, Field(description="Whether it answers without a load.")]
+    until: Annotated[str, Field(description="How long it stays.")]
+    compositions: list[Considered]
+    warnings: Annotated[list[str], Field(description="What the routers warn of.")]
+
+
+class LastReload(TypedDict):
+    """What became of the last configuration that was tried."""
+
+    at: Annotated[str, Field(description="UTC, as ISO 8601.")]
+    result: str
+    why: Annotated[str, Field(description="Why it was refused; empty where it was not.")]
+
+
+class ConfigStatus(TypedDict):
+    """Which configuration runs."""
+
+    generation: Annotated[int, Field(description="Begins with 1, and grows with every change.")]
+    since: Annotated[str, Field(description="UTC, as ISO 8601.")]
+    file: Annotated[str | None, Field(description="null: the service was started without one.")]
+    added: Annotated[
+        list[str], Field(description="Experts that are in no file, until the next reload.")
+    ]
+    last: Annotated[LastReload | None, Field(description="null: there was none.")]

@@ -1,0 +1,1 @@
+"""Endpoints that change a running service's configuration, and show which one it has."""
