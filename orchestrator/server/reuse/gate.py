@@ -101,7 +101,7 @@ class IdempotencyGate:
         owner = caller.name if caller is not None else None
         key = sha256(json.dumps([owner, name]).encode()).hexdigest()
         fingerprint = sha256(scope["path"].encode() + b"\n" + raw).hexdigest()
-        while (work := held.works.get(key)) is not None and work.has_failed:
+        while (work := held.works.get(key)) is not None and work.runs_again:
             assert work.task is not None
             await asyncio.wait([work.task])  # Until that is noted, nobody may run it again.
         if work is None:
@@ -141,7 +141,8 @@ class IdempotencyGate:
         record = None
         try:
             await self._app(scope, _receiving(raw), work.send)
-            record = work.record if _is_answered(scope) else None
+            work.failed = not _is_answered(scope)
+            record = work.record
             work.end()
         except Exception as error:
             work.end(error)

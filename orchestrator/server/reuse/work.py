@@ -25,6 +25,8 @@ class Work:
         """Whether it is the response of a request that was over before."""
         self.refusal: CoterieError | None = None
         """Why there is none; told with each reader's own request id."""
+        self.failed = False
+        """Whether it went wrong though it looks whole: a stream that ended with an error."""
         self.fault: BaseException | None = None
         """What broke it."""
         self.task: asyncio.Task[None] | None = None
@@ -68,14 +70,18 @@ class Work:
         self._wake()
 
     @property
-    def has_failed(self) -> bool:
+    def _is_whole(self) -> bool:
+        return self._complete and self._status == _OK and not self.failed
+
+    @property
+    def runs_again(self) -> bool:
         """Whether it is over, and a retry runs again."""
-        return self._over and not self.is_replay and self.record is None
+        return self._over and not self.is_replay and not self._is_whole
 
     @property
     def record(self) -> Record | None:
         """What is kept of it; None of what is not whole, or has failed."""
-        if not self._complete or self._status != _OK:
+        if not self._is_whole:
             return None
         lasting = tuple(one for one in self._headers if not one[0].startswith(_OF_ITS_TIME))
         return Record(self.fingerprint, self._status, lasting, b"".join(self._pieces))
