@@ -2,16 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from experts import own_engines
 from experts.engine import Engine, HasEndpoints
-from experts.errors import ExpertOverloaded, ExpertTimeout
+from experts.errors import (
+    ExpertError,
+    ExpertLost,
+    ExpertOverloaded,
+    ExpertPaused,
+    ExpertRefused,
+    ExpertTimeout,
+    ExpertUnavailable,
+)
 from experts.files.versions import told_versions
 from experts.guarded import GuardedEngine
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
@@ -19,6 +27,7 @@ from experts.persona import with_persona
 from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec, VllmSpec
 from orchestrator.config.model import Config
 from orchestrator.residency.engines import HostedEngine
+from orchestrator.residency.health.health import Health, is_failure
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.machine.state import FIRST, Phase
 from orchestrator.residency.scheduler import Place, Scheduler
@@ -42,6 +51,8 @@ class Lease:
     slot: str | None
     release: Callable[[], None]
     """Gives the right back; call it once."""
+    trial: int | None = None
+    """Its number, where the request finds out whether an expert that has failed answers again."""
 
     def __enter__(self) -> "Lease":
         return self
@@ -78,6 +89,7 @@ class ExpertPool:
         self._versions: dict[str, str] = {}
         """Expert -> what tells its answers from those of other weights; empty until asked for."""
         self._timeout_s = config.server.lease_timeout_s
+        self._health = Health(config.server.breaker)
         self._scheduler = Scheduler(
             config.hosted(), config.slots, slots, client, store or MemoryStore(), on_event, policy
         )
@@ -121,10 +133,27 @@ class ExpertPool:
 
         `stage` counts what a client's question takes: first answers, then what is made of them.
 
-        Raises ExpertOverloaded when its queue is full, ExpertUnavailable when it cannot load,
-        ExpertTimeout when both together take longer than `server.lease_timeout_s`, but for who is
-        `patient`.
+        Raises ExpertPaused while it is not asked, ExpertOverloaded when its queue is full,
+        ExpertUnavailable when it cannot load, ExpertTimeout when both together take longer than
+        `server.lease_timeout_s`, but for who is `patient`.
         """
+        trial = self._health.enter(expert) if expert in self._health.watched else None
+        if trial is None:
+            return await self._in_time(expert, request_class, stage, patient)
+        left = partial(self._health.left, expert, trial)
+        try:
+            lease = await self._in_time(expert, request_class, stage, patient)
+        except BaseException:
+            left()
+            raise
+
+        def release() -> None:
+            lease.release()
+            left()
+
+        return replace(lease, trial=trial, release=release)
+
+    async def _in_time(self, expert: str, request_class: str, stage: int, patient: bool) -> Lease:
         try:
             async with asyncio.timeout(None if patient else self._timeout_s):
                 return await self._take(expert, request_class, stage)
@@ -218,10 +247,25 @@ class ExpertPool:
     def _unhurried(self, request_class: str) -> bool:
         return self._classes[request_class].max_wait_s is None
 
-    async def suspect(self, lease: Lease) -> None:
+    async def suspect(self, lease: Lease) -> bool:
         """A request failed below HTTP: find out whether a slot or an engine of ours is gone."""
-        if lease.slot is not None:
-            await self._scheduler.suspect(lease.engine.name, lease.slot)
+        if lease.slot is None:
+            return False
+        return await self._scheduler.suspect(lease.engine.name, lease.slot)
+
+    def succeeded(self, lease: Lease) -> None:
+        """A call has had its first token."""
+        if (expert := lease.engine.name) in self._health.watched:
+            self._health.succeeded(expert, lease.trial)
+
+    async def failed_early(self, lease: Lease, error: ExpertError) -> None:
+        """A call has failed before its first token: note it, unless it is the slot's fault.
+
+        A slot or an engine of ours that is gone comes back by itself, and requests wait for it.
+        """
+        lost = isinstance(error, ExpertLost | ExpertRefused) and is_failure(error)
+        if not (lost and await self.suspect(lease)):
+            self._health.failed(lease.engine.name, error, lease.trial)
 
     def expert_url(self, expert: str) -> str | None:
         """Where an expert answers right now (ends with /v1); None when it is not resident."""
@@ -237,9 +281,13 @@ class ExpertPool:
         """Slot -> the URL of its HTTP API, and the token that it wants, where it is up."""
         return self._scheduler.view.slot_addresses()
 
+    def is_hosted(self, expert: str) -> bool:
+        """Whether one of our slots runs it."""
+        return expert in self._engines
+
     def has_endpoints(self, expert: str) -> bool:
         """Whether the expert's engine is a server that offers more than answers."""
-        return expert in self._engines or isinstance(self._remote[expert], HasEndpoints)
+        return self.is_hosted(expert) or isinstance(self._remote[expert], HasEndpoints)
 
     def expert_api_key(self, expert: str) -> str | None:
         """What `expert_url` wants as bearer token; None where it wants none."""
@@ -265,11 +313,22 @@ class ExpertPool:
         return self._scheduler.view.failed()
 
     @property
-    def out_of_reach(self) -> frozenset[str]:
-        """The experts whose last load failed, until it is time to try that again."""
+    def out_of_reach(self) -> Mapping[str, str]:
+        """The experts that would not be asked now, each with the code of its error.
+
+        Those whose last load failed, until it is time to try that again, and those that have kept
+        failing.
+        """
         now = time.monotonic()
         engines = self._engines.items()
-        return frozenset(name for name, engine in engines if _is_out_of_reach(name, engine, now))
+        paused = self._health.paused if self._health.watched else ()
+        found = dict.fromkeys(paused, ExpertPaused.code)
+        found |= {
+            name: ExpertUnavailable.code
+            for name, engine in engines
+            if _is_out_of_reach(name, engine, now)
+        }
+        return found
 
     def snapshot(self) -> dict[str, Any]:
         """Slots, residents, loads and queues as plain JSON."""
@@ -277,6 +336,7 @@ class ExpertPool:
         return {
             **self._scheduler.view.snapshot(),
             "queued": {**self._scheduler.view.queued(), **remote},
+            "breakers": {name: self._health.snapshot(name) for name in self._experts},
             "versions": self._versions,
         }
 

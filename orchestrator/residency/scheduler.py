@@ -194,15 +194,17 @@ class Scheduler:
             self._machine.has_chosen()
             self._arm()
 
-    async def suspect(self, expert: str, slot_id: str) -> None:
+    async def suspect(self, expert: str, slot_id: str) -> bool:
         """A request failed below HTTP: find out whether the slot or the engine is gone."""
         slot = self._slots[slot_id]
         if await self._supervisor.gone(slot):
-            return
+            return True
         name = self.view.engine_of(expert).name
         replica = next((r for r in slot.state.replicas if r.engine.name == name), None)
         if replica is not None and not await self._healthy(slot, name):
             self._apply(self._machine.drop(replica, time.monotonic()))
+            return True
+        return replica is None
 
     async def refresh(self) -> None:
         """Ask every slot that is up how much memory it holds and what runs in it."""

@@ -66,7 +66,8 @@ async def serve(upstream: Any) -> AsyncIterator[Callable[..., Any]]:
     """Starts a gateway: `await serve(experts={...}, routers={...}, server={...}, slots={...})`.
 
     Without arguments: the expert `tiny` on the scripted upstream, and `pool/auto` that asks it.
-    A slot serves, as far as HTTP goes, from the upstream, too.
+    A slot serves, as far as HTTP goes, from the upstream, too. Experts that fail are asked all the
+    same, and again at once, unless `server` says otherwise: most tests let them fail on purpose.
     """
     gateways: list[Gateway] = []
 
@@ -82,6 +83,7 @@ async def serve(upstream: Any) -> AsyncIterator[Callable[..., Any]]:
                 "routers": {"one": {"type": "static", "expert": "tiny"}},
                 "compositions": {"pool/auto": {"router": "one", "about": "asks tiny"}},
                 **sections,
+                "server": {"breaker": None, "retry_pause_s": 0, **sections.get("server", {})},
             }
         )
         count = config.slots.count if config.hosted() else 0

@@ -35,6 +35,9 @@ class Trace:
     """When a panel began to answer."""
     retried: list[str] = field(default_factory=list)
     """Why each failed attempt failed."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """The experts that should have answered in place of this one, each with the code of its error:
+    why it could not."""
     missed: list[str] = field(default_factory=list)
     """Why calls failed, after all their attempts, that may succeed in a moment: an answer that came
     all the same may be another one then."""
@@ -84,6 +87,14 @@ class Trace:
         answered = (name for name, usage in self.usage.items() if usage.completion_tokens)
         told: str | None = self.facts.get(AUTHOR)
         return told or next(answered, None)
+
+    @property
+    def fallback(self) -> str | None:
+        """Why the router's own choice did not answer: an alarm's action, or an error's code."""
+        if self.decision is not None and self.decision.fallback:
+            return self.decision.fallback
+        planned = self.plan.fallback if self.plan is not None else None
+        return next(iter(self.failed.values()), planned)
 
     @property
     def total_usage(self) -> Usage:
