@@ -50,7 +50,7 @@ class ExpertSpecBase(Keys):
         description="Requests that this expert answers at once; further ones wait in its queue.",
     )
     max_queued: int = Field(
-        4096, ge=0, description="Requests that may wait for this expert; further ones get HTTP 429."
+        4096, ge=0, description="Requests that may wait for this expert; further ones get HTTP 503."
     )
 
     @property

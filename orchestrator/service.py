@@ -113,12 +113,17 @@ class Service:
     async def drain(self) -> int:
         """Stop being ready, then take no requests, load nothing, and wait for answers in flight.
 
+        Batches are left to other gateways, or to the next start, before that: a line whose expert
+        is not loaded any more would count as failed.
+
         Returns how many of them outlasted `server.drain_timeout_s`; those are ended with an error.
         """
         drain, settings = self._context.drain, self.config.server
         drain.begin()
         await asyncio.sleep(settings.drain_notice_s)
         drain.refuse()
+        if self._context.batching is not None:
+            await self._context.batching.runner.stop()
         self._pool.wind_down()
         if await drain.idle(settings.drain_timeout_s):
             return 0

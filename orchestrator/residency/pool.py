@@ -27,6 +27,7 @@ from experts.persona import with_persona
 from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec, VllmSpec
 from orchestrator.config.model import Config
 from orchestrator.residency.engines import HostedEngine
+from orchestrator.residency.gate import Gate
 from orchestrator.residency.health.health import Health, is_failure
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.machine.state import FIRST, Phase
@@ -37,6 +38,8 @@ from orchestrator.store.memory_store import MemoryStore
 
 LATER = 1
 """The `priority` of requests without an age bound; that of others is 0."""
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
+"""Of who is patient, before a queue that is full."""
 MOST_PLACES = 4096
 """Engines that are kept for their next request; slots that come back have new addresses."""
 
@@ -59,15 +62,6 @@ class Lease:
 
     def __exit__(self, *_: object) -> None:
         self.release()
-
-
-@dataclass(slots=True)
-class _Gate:
-    """Bounds the requests of one expert that are under way and that wait."""
-
-    permits: asyncio.Semaphore
-    max_queued: int
-    queued: int = 0
 
 
 class ExpertPool:
@@ -101,7 +95,7 @@ class ExpertPool:
         }
         self._hosted: dict[tuple[str, str, bool], tuple[str | None, Engine]] = {}
         self._gates = {
-            name: _Gate(asyncio.Semaphore(spec.max_in_flight), spec.max_queued)
+            name: Gate(name, spec.max_in_flight, spec.max_queued)
             for name, spec in config.experts.items()
             if not spec.hosted
         }
@@ -154,8 +148,10 @@ class ExpertPool:
         return replace(lease, trial=trial, release=release)
 
     async def _in_time(self, expert: str, request_class: str, stage: int, patient: bool) -> Lease:
+        if patient:
+            return await self._patiently(expert, request_class, stage)
         try:
-            async with asyncio.timeout(None if patient else self._timeout_s):
+            async with asyncio.timeout(self._timeout_s):
                 return await self._take(expert, request_class, stage)
         except TimeoutError as error:
             raise ExpertTimeout(
@@ -163,11 +159,19 @@ class ExpertPool:
                 expert=expert,
             ) from error
 
+    async def _patiently(self, expert: str, request_class: str, stage: int) -> Lease:
+        """Also where the queue is full: there will be room."""
+        while True:
+            try:
+                return await self._take(expert, request_class, stage)
+            except ExpertOverloaded as error:
+                pause_s = error.retry_after_s or SHORTEST_PAUSE_S
+                await asyncio.sleep(min(max(pause_s, SHORTEST_PAUSE_S), LONGEST_PAUSE_S))
+
     async def _take(self, expert: str, request_class: str, stage: int) -> Lease:
-        spec = self._experts[expert]
-        if not spec.hosted:
-            return await self._take_remote(expert)
         max_wait_s = self._classes[request_class].max_wait_s
+        if not self._experts[expert].hosted:
+            return await self._take_remote(expert, unhurried=max_wait_s is None)
         place = await self._scheduler.acquire(expert, max_wait_s, stage)
         engine = self._hosted_engine(expert, place, later=max_wait_s is None)
         release = partial(self._scheduler.release, place)
@@ -193,20 +197,12 @@ class ExpertPool:
                 self._hosted.pop(next(iter(self._hosted)))
         return engine
 
-    async def _take_remote(self, expert: str) -> Lease:
+    async def _take_remote(self, expert: str, *, unhurried: bool) -> Lease:
         gate = self._gates[expert]
-        if gate.permits.locked() and gate.queued >= gate.max_queued:
-            raise ExpertOverloaded(
-                f"{gate.queued} requests wait for expert {expert} already.", expert=expert
-            )
         started = time.perf_counter()
-        gate.queued += 1
-        try:
-            await gate.permits.acquire()
-        finally:
-            gate.queued -= 1
+        await gate.enter(unhurried)
         queue_ms = 1000 * (time.perf_counter() - started)
-        return Lease(self._remote[expert], queue_ms, 0.0, None, gate.permits.release)
+        return Lease(self._remote[expert], queue_ms, 0.0, None, gate.leave)
 
     def choosing(self, request_class: str) -> AbstractContextManager[None]:
         """While it is found out which experts a request of the class will ask.

@@ -54,6 +54,12 @@ class PoolView:
             load_s = max(0.0, load_s - (now - max(r.entered for r in state.replicas)))
         return load_s + max(0.0, state.retry_at - now)
 
+    def wait_s(self, expert: str) -> float:
+        """Predicted seconds until all that wait for the expert now have begun."""
+        engine = self.engine_of(expert)
+        rounds = engine.queue.queued[expert] / engine.queue.limit(expert)
+        return self.delay_s(expert) + rounds * engine.state.costs.service_s
+
     def doing(self, expert: str) -> str:
         """What keeps a request to the expert waiting, in a few words."""
         state, now = self.engine_of(expert).state, time.monotonic()

@@ -152,6 +152,9 @@ class Scheduler:
         ticket = Ticket(expert, now, deadline, stage=stage)
         for effect in self._machine.arrived(ticket, now):
             if isinstance(effect, Reject):
+                if effect.ticket is not ticket:
+                    self._apply([effect])  # It has given its place to this one.
+                    continue
                 raise self._error(effect)
             return self._served(ticket)
         ticket.holder = asyncio.get_running_loop().create_future()
@@ -278,11 +281,11 @@ class Scheduler:
     def _error(self, rejected: Reject) -> ExpertError:
         expert = rejected.ticket.expert
         engine = self.view.engine_of(expert)
-        if rejected.refusal is Refusal.QUEUE_FULL:
-            queued = engine.queue.queued[expert]
-            return ExpertOverloaded(
-                f"{queued} requests wait for expert {expert} already.", expert=expert
-            )
+        if rejected.refusal in (Refusal.QUEUE_FULL, Refusal.GAVE_WAY):
+            words = f"{engine.queue.queued[expert]} requests wait for expert {expert} already."
+            if rejected.refusal is Refusal.GAVE_WAY:
+                words = f"Others that may wait less took its place before {expert}."
+            return ExpertOverloaded(words, expert=expert, retry_after_s=self.view.wait_s(expert))
         if rejected.refusal is Refusal.TOO_LARGE:
             return engine.too_large()
         if rejected.refusal is Refusal.STOPPING:

@@ -71,7 +71,7 @@ def make_app(context: Context) -> FastAPI:
     app.add_middleware(KeyGate, keys=context.keys)
     if context.config.server.admin is not None:
         app.add_middleware(AdminGate)
-    app.add_middleware(AccessGate, metrics=context.metrics)
+    app.add_middleware(AccessGate, metrics=context.metrics, drain=context.drain)
     app.add_middleware(AnthropicGate)
     if origins := context.config.server.cors.origins:
         # The last is the outermost: a browser asks without a key, and reads errors as well.

@@ -15,7 +15,7 @@ from orchestrator.server.auth import caller_of
 from orchestrator.server.bodies.answers import ModelCard, ModelList, ModelMetadata
 from orchestrator.server.bodies.embeddings import check_inputs
 from orchestrator.server.bodies.extension import Extension
-from orchestrator.server.classes import class_of
+from orchestrator.server.classes import class_of, refuse_overload, timeout_of
 from orchestrator.server.context import (
     Context,
     context_of,
@@ -88,6 +88,7 @@ def asked_of(
     caller, options = caller_of(http.scope), extension.options
     key_name = caller.name if caller is not None else None
     require_model(entry_of(http.scope), context.pipeline, model, options)
+    refuse_overload(context.config, request_class, context.metrics.in_flight)
     identity = identity_of(http, context.telemetry.sample)
     if identity is not None:
         CURRENT.set(Current(request.id, identity.trace_id))
@@ -99,6 +100,7 @@ def asked_of(
         key_name,
         identity=identity,
         route=http.scope["route"].path_format,
+        timeout_s=timeout_of(context.config, options),
     )
 
 

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from experts.errors import ConfigError, RequestError, UnknownModel
 from orchestrator.request.feedback import FeedbackTaken
 from orchestrator.server.auth import caller_of, require_admin, require_unrestricted
-from orchestrator.server.bodies.answers import Reloaded, Status, Version
+from orchestrator.server.bodies.answers import Draining, Reloaded, Status, Version
 from orchestrator.server.bodies.feedback import FeedbackBody
 from orchestrator.server.context import context_of, read_body
 from orchestrator.server.openapi import endpoints
@@ -95,6 +95,28 @@ async def reload(http: HttpRequest, name: str) -> Reloaded:
         raise RequestError(error.message, param="name") from error
     context.pipeline.replace(name, made)
     return {"router": name, "warnings": list(getattr(made, "warnings", ()))}
+
+
+@router.post("/coterie/drain", openapi_extra=endpoints.DRAIN)
+async def drain(http: HttpRequest) -> Draining:
+    """Take this gateway out: not ready, and without batches, it still answers what comes."""
+    context = context_of(http)
+    require_admin(context.keys, http.scope)
+    context.drain.begin()
+    if context.batching is not None:
+        await context.batching.runner.stop()
+    return {"draining": True, "in_flight": context.drain.in_flight}
+
+
+@router.delete("/coterie/drain", openapi_extra=endpoints.DRAIN)
+async def end_drain(http: HttpRequest) -> Draining:
+    """Put it back, unless the service stops."""
+    context = context_of(http)
+    require_admin(context.keys, http.scope)
+    context.drain.end()
+    if context.batching is not None and not context.drain.begun:
+        context.batching.runner.start()
+    return {"draining": context.drain.begun, "in_flight": context.drain.in_flight}
 
 
 @router.get("/coterie/learned", openapi_extra=endpoints.LEARNED)

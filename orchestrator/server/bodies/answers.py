@@ -88,6 +88,13 @@ class Reloaded(TypedDict):
     warnings: list[str]
 
 
+class Draining(TypedDict):
+    """Whether the gateway is taken out, and how many requests it still answers."""
+
+    draining: bool
+    in_flight: int
+
+
 class Tolerant(BaseModel):
     """What an expert sends: beyond these fields, whatever its server has."""
 

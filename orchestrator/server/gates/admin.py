@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from orchestrator.server.context import request_id_of
 from orchestrator.server.errors import envelope
 
-ADMIN = ("/coterie/routers", "/coterie/keys")
+ADMIN = ("/coterie/routers", "/coterie/keys", "/coterie/drain")
 """Under these paths lies what changes the service."""
 NOT_FOUND = 404
 _DOOR = "coterie.admin_door"

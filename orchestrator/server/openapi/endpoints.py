@@ -203,6 +203,7 @@ FEEDBACK = takes(FeedbackBody, {"request_id": "req-1", "score": 1}) | answers(
 )
 REQUEST = answers("What happened.", json_of(RequestRecord), (404, *READ))
 RELOAD = answers("The router decides.", json_of(said.Reloaded), (403, 404, *POSTED))
+DRAIN = answers("Its state.", json_of(said.Draining), (403, *READ))
 _WEIGHTS = {"type": "object", "additionalProperties": {"type": "number"}}
 LEARNED = answers(
     "Composition -> policy -> weight.",
