@@ -103,6 +103,7 @@ ANSWERS: tuple[type[Any], ...] = (
     said.PoolState,
     FeedbackTaken,
     RequestRecord,
+    said.Draining,
     said.Reloaded,
     said.ChatCompletion,
     said.ChatCompletionChunk,

@@ -296,8 +296,10 @@ def test_an_unavailable_expert_says_when_to_come_again(told_s: float | None, exp
     assert headers_of(error, "r-1") == {"x-request-id": "r-1", "retry-after": expected}
 
 
-def test_another_error_has_its_own_time() -> None:
-    assert headers_of(ExpertOverloaded("Full.", expert="tiny"), "r-1")["retry-after"] == "1"
+@pytest.mark.parametrize(("told_s", "expected"), [(None, "5"), (0.0, "1"), (2.5, "3")])
+def test_a_full_queue_tells_about_how_long_it_is(told_s: float | None, expected: str) -> None:
+    error = ExpertOverloaded("Full.", expert="tiny", retry_after_s=told_s)
+    assert headers_of(error, "r-1")["retry-after"] == expected
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/e/hosted/tokenize"])
