@@ -26,9 +26,9 @@ from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.persona import with_persona
 from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec, VllmSpec
 from orchestrator.config.model import Config
+from orchestrator.residency.asking.gate import Gate
+from orchestrator.residency.asking.health import Health, is_failure
 from orchestrator.residency.engines import HostedEngine
-from orchestrator.residency.gate import Gate
-from orchestrator.residency.health.health import Health, is_failure
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.machine.state import FIRST, Phase
 from orchestrator.residency.scheduler import Place, Scheduler

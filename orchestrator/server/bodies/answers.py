@@ -73,11 +73,12 @@ class Version(TypedDict):
 
 
 class PoolState(TypedDict):
-    """Slots with what is resident, engines with what they have cost, and queues."""
+    """Slots with what is resident, engines with what they have cost, queues, and breakers."""
 
     slots: list[dict[str, Any]]
     loads: dict[str, dict[str, Any]]
     queued: dict[str, int]
+    breakers: dict[str, dict[str, Any]]
     versions: dict[str, str]
 
 

@@ -17,7 +17,7 @@ from experts.errors import (
     ExpertTimeout,
 )
 from orchestrator.config.resilience.section import BreakerConfig
-from orchestrator.residency.health.breaker import Breaker, Rules, State
+from orchestrator.residency.asking.breaker import Breaker, Rules, State
 
 LOGGER = logging.getLogger("coterie.residency")
 RATE_LIMITED = 429
