@@ -29,6 +29,7 @@ from orchestrator.request.resilience.fallbacks import Fallbacks
 from orchestrator.request.resilience.retries import Retries
 from orchestrator.request.single_answer import SingleAnswers
 from orchestrator.request.terms.abstention import abstention
+from orchestrator.request.terms.capabilities import capabilities_of
 from orchestrator.request.terms.embeddings import check_embedding, gives_embeddings
 from orchestrator.request.terms.panels import refuse_role, refuse_what_one_expert_answers
 from orchestrator.request.terms.room import check_room
@@ -63,12 +64,10 @@ class Pipeline:
         self._retries = Retries.of(config.server)
         self._compositions = Compositions(config)
         self._decider = Decider(config, pool, routers, self.feedback)
-        self._single = SingleAnswers(
-            pool,
-            self._fused,
-            ToolReaders(config.hosted(), config.slots.engine_args),
-            self._retries,
-        )
+        tools = ToolReaders(config.hosted(), config.slots.engine_args)
+        self._single = SingleAnswers(pool, self._fused, tools, self._retries)
+        self.capabilities = cache(partial(capabilities_of, config, self._compositions, tools))
+        """What each expert and composition can do; the first call reads the files of models."""
         self._fallbacks = Fallbacks(self._single, self._decider)
         self._panels = PanelAnswers(config.server)
         self._several = SeveralPrompts(Detokenizer(config, pool), config.server)

@@ -28,6 +28,7 @@ from experts.spec import ExpertSpecBase, OpenAISpec, OwnSpec, ReplaySpec, VllmSp
 from orchestrator.config.model import Config
 from orchestrator.residency.asking.gate import Gate
 from orchestrator.residency.asking.health import Health, is_failure
+from orchestrator.residency.asking.lengths import Lengths
 from orchestrator.residency.engines import HostedEngine
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.machine.state import FIRST, Phase
@@ -93,6 +94,7 @@ class ExpertPool:
             for name, spec in config.experts.items()
             if not spec.hosted
         }
+        self._lengths = Lengths(config.experts, self._remote)
         self._hosted: dict[tuple[str, str, bool], tuple[str | None, Engine]] = {}
         self._gates = {
             name: Gate(name, spec.max_in_flight, spec.max_queued)
@@ -292,6 +294,13 @@ class ExpertPool:
             return spec.api_key
         endpoint = self._scheduler.view.endpoint(expert) if spec.hosted else None
         return None if endpoint is None else endpoint[1]
+
+    async def context_lengths(self) -> Mapping[str, int]:
+        """Expert -> tokens of its context, where they are known; servers may be asked for it."""
+        view = self._scheduler.view
+        hosted = {name: view.context_length(name) for name in self._engines}
+        known = {name: length for name, length in hosted.items() if length is not None}
+        return {**known, **await self._lengths.known()}
 
     def delay_s(self, expert: str) -> float:
         """Predicted seconds until a request to the expert could begin: 0 when it is resident."""

@@ -60,6 +60,12 @@ class PoolView:
         rounds = engine.queue.queued[expert] / engine.queue.limit(expert)
         return self.delay_s(expert) + rounds * engine.state.costs.service_s
 
+    def context_length(self, expert: str) -> int | None:
+        """Tokens of its context: as it was loaded, or will be; None where that is not known."""
+        engine = self.engine_of(expert)
+        limits = engine.limits
+        return engine.footprint.max_model_len if limits is None else limits.max_model_len
+
     def doing(self, expert: str) -> str:
         """What keeps a request to the expert waiting, in a few words."""
         state, now = self.engine_of(expert).state, time.monotonic()

@@ -25,13 +25,15 @@ from orchestrator.server.gates.in_flight import InFlightGate
 from orchestrator.server.keys import routes as key_routes
 from orchestrator.server.keys.metering import MeterGate
 from orchestrator.server.messages import routes as messages_routes
+from orchestrator.server.models import routes as models_routes
 from orchestrator.server.openapi.document import Documents
 from orchestrator.server.responses import routes as responses_routes
 
 _METHODS = ["GET", "POST", "DELETE"]
 """What pages in a browser may send; HEAD and simple calls need no permission."""
 
-_MODELS = (openai_routes, responses_routes, messages_routes)
+_ANSWERING = (openai_routes, responses_routes, messages_routes)
+_TELLING = (models_routes, messages_routes)
 """The endpoints over all models, which there are once more below /batch."""
 
 
@@ -48,14 +50,15 @@ def make_app(context: Context) -> FastAPI:
     app.state.context = context
     app.state.documents = Documents(app.routes, context.config, lambda: context.keys.locks)
     context.metrics.watch(context.pool.snapshot)
-    for module in (*_MODELS, expert_routes):
+    for module in (*_ANSWERING, expert_routes):
         app.include_router(module.tokens_router)
-    for module in (service_routes, key_routes, *_MODELS, expert_routes):
+    for module in (service_routes, key_routes, *_TELLING, expert_routes):
         app.include_router(module.router)
     if context.batching is not None:
         app.include_router(batch_routes.router)
-    for module in _MODELS:
+    for module in _ANSWERING:
         app.include_router(module.tokens_router, prefix=BATCH_PATH)
+    for module in _TELLING:
         app.include_router(module.router, prefix=BATCH_PATH)
     for route in app.routes:
         if isinstance(route, APIRoute) and "GET" in route.methods:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from experts.spec import Capability
 from orchestrator.request.tracing.presentation import Told
 
 _OURS = ConfigDict(extra="forbid")
@@ -43,6 +44,16 @@ class ModelCard(TypedDict):
     object: Literal["model"]
     created: int
     owned_by: str
+    max_model_len: NotRequired[
+        Annotated[int, Field(description="Tokens of a prompt and its answer together, if known.")]
+    ]
+    context_length: NotRequired[
+        Annotated[int, Field(description="The same number, under its other usual name.")]
+    ]
+    capabilities: Annotated[
+        list[Capability],
+        Field(description="What it can do, as far as is known; of a composition, whoever answers."),
+    ]
     metadata: ModelMetadata
 
 
