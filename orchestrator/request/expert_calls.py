@@ -133,7 +133,7 @@ class ExpertCalls:
         pause_s = self._retries.pause(error, failed, random.random(), ours=ours, left_s=left_s)
         if pause_s is None:
             return False
-        self._trace.retried.append(error.message)
+        self._trace.tries_again(expert, error.message)
         await asyncio.sleep(pause_s)
         return True
 

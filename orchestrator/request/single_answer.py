@@ -88,7 +88,7 @@ class SingleAnswers:
                 )
                 if pause_s is None:
                     raise
-                trace.retried.append(error.message)
+                trace.tries_again(action.expert, error.message)
                 await asyncio.sleep(pause_s)
 
     def _check_fused(

@@ -35,6 +35,8 @@ class Trace:
     """When a panel began to answer."""
     retried: list[str] = field(default_factory=list)
     """Why each failed attempt failed."""
+    retries: Counter[str] = field(default_factory=Counter)
+    """How often each expert was asked again, after it had failed before its first token."""
     failed: dict[str, str] = field(default_factory=dict)
     """The experts that should have answered in place of this one, each with the code of its error:
     why it could not."""
@@ -107,6 +109,11 @@ class Trace:
         call = Call(expert, secrets.token_hex(8) if has_span else None)
         self.made.append(call)
         return call
+
+    def tries_again(self, expert: str, why: str) -> None:
+        """Note that the expert is asked once more, after it has failed."""
+        self.retried.append(why)
+        self.retries[expert] += 1
 
     def count(self, expert: str, usage: Usage) -> None:
         """Add what a call cost."""

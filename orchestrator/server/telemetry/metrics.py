@@ -111,8 +111,8 @@ class Metrics:
         # Without a plan the model is whatever the client wrote: no label for that.
         model = context.model if trace.plan else ""
         self.requests.labels(model, expert, context.request_class, trace.status).inc()
-        if trace.retried:
-            self.retries.labels(expert).inc(len(trace.retried))
+        for name, tries in trace.retries.items():
+            self.retries.labels(name).inc(tries)
         for bound, times in trace.budget_spent.items():
             self._budgets.labels(model, bound).inc(times)
         if trace.decision is not None and trace.plan is not None:

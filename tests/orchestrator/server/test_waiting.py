@@ -116,6 +116,32 @@ async def test_an_explanation_stands_between_the_comments_and_the_answer(cold: A
     assert extension["queue_ms"] + extension["load_ms"] > 0
 
 
+class _Prefers:
+    """Another expert than the one that answers in the end."""
+
+    name = "one"
+
+    def route(self, requests: Any) -> list[Decision]:
+        return [Decision("one", (("hosted", 0.9), ("tiny", 0.5)), "") for _ in requests]
+
+
+async def test_who_answers_in_place_of_the_expert_in_the_head_is_told_in_a_comment(
+    serve: Any,
+) -> None:
+    gateway = await serve({"hosted": HOSTED}, routers={"one": _Prefers()}, slots=COLD, server=SOON)
+    gateway.slots[0].hold("hosted")
+    gateway.slots[0].load_errors["hosted"] = [RuntimeError("no such dtype")]
+    async with _stream(gateway, _body("stream 1", "pool/auto")) as response:
+        lines = response.aiter_lines()
+        await anext(lines)
+        gateway.slots[0].release("hosted")
+        told = [line async for line in lines]
+    assert response.headers["x-coterie-expert"] == "hosted"
+    assert ": x-coterie-expert tiny" in told
+    assert ": x-coterie-fallback expert_unavailable" in told
+    assert told[-2:] == ["data: [DONE]", ""]
+
+
 async def test_a_load_that_fails_under_the_comments_ends_the_stream_with_its_error(
     cold: Any,
 ) -> None:
