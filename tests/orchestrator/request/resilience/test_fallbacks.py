@@ -9,12 +9,18 @@ import pytest
 from experts.errors import (
     BadOutput,
     ExpertError,
+    ExpertLost,
     ExpertOverloaded,
     ExpertPaused,
     ExpertRefused,
     ExpertUnavailable,
 )
+from experts.types import Request
+from orchestrator.request.compositions import Compositions
+from orchestrator.request.context import RequestContext, RequestOptions
+from orchestrator.request.plan import AskExpert
 from orchestrator.request.resilience.fallbacks import another_may_do_better
+from orchestrator.request.tracing.trace import Trace
 from routers.base import Decision
 
 HOSTED = {"type": "vllm", "model": "org/hosted", "memory_gb": 1}
@@ -37,12 +43,14 @@ class Ranked:
 def ranked(serve: Any, upstream: Any) -> Any:
     """Starts a gateway with the experts a, b and c, of one server, which the router ranks so."""
 
-    async def start(more: dict[str, Any] | None = None, **sections: Any) -> Any:
+    async def start(
+        more: dict[str, Any] | None = None, order: Sequence[str] = (), **sections: Any
+    ) -> Any:
         remote = {"type": "openai", "base_url": upstream.base_url}
         experts = {name: {**remote, "model": f"{name}-model"} for name in "abc"} | (more or {})
         return await serve(
             experts,
-            routers={"one": Ranked(*(more or {}), "a", "b", "c")},
+            routers={"one": Ranked(*(order or (*(more or {}), *"abc")))},
             **{"server": {"retries": 0}, **sections},
         )
 
@@ -107,6 +115,33 @@ async def test_an_expert_asked_by_its_name_is_never_another_one(ranked: Any) -> 
     gateway = await ranked()
     answer = await gateway.chat(_each(a="drop", b="say from b"), "a")
     assert (answer.status_code, answer.json()["error"]["source"]) == (502, "a")
+
+
+async def test_who_cannot_do_what_is_asked_is_passed_over(ranked: Any, upstream: Any) -> None:
+    mute = HOSTED | {"engine_args": {"enable_auto_tool_choice": False}}
+    slots = {"preload": False, "canary_tokens": 0}
+    gateway = await ranked({"mute": mute}, order=("a", "mute", "b"), slots=slots)
+    tool = {"type": "function", "function": {"name": "add"}}
+    script = _each(a="drop", b="say from b")
+    answer = await gateway.chat(script, "pool/auto", tools=[tool])
+    assert answer.headers["x-coterie-expert"] == "b"
+    assert answer.json()["coterie"]["failed"] == {"a": "expert_lost", "mute": "invalid_request"}
+    alone = await gateway.chat(_each(a="drop", b="drop"), "pool/auto", tools=[tool])
+    assert (alone.status_code, alone.json()["error"]["source"]) == (502, "a")
+
+
+async def test_a_role_is_one_of_that_expert_alone(ranked: Any, upstream: Any) -> None:
+    """Another expert has no such member, or one that means something else."""
+    gateway = await ranked()
+    request = Request("r-1", "chat/completions", {"messages": []})
+    context = RequestContext(request, "pool/auto", options=RequestOptions(role="draft"))
+    composition = Compositions(gateway.context.config).find("pool/auto")
+    lost = ExpertLost("It broke.", expert="a")
+    asked = len(upstream.bodies)
+    fallbacks = gateway.pipeline._fallbacks
+    with pytest.raises(ExpertLost):
+        await fallbacks.instead(context, Trace(), composition, AskExpert("a"), lost)
+    assert len(upstream.bodies) == asked
 
 
 async def test_a_full_queue_sends_a_request_to_the_next(ranked: Any, upstream: Any) -> None:
