@@ -95,6 +95,21 @@ async def test_another_gateway_goes_on_where_one_has_stopped(serve: Any, redis_u
 
 
 @pytest.mark.slow
+async def test_a_service_that_drains_leaves_its_batch_to_another(
+    serve: Any, redis_url: str
+) -> None:
+    """Before anything else stops: lines whose expert is loaded no more would count as failed."""
+    keys = {"store": redis_url, "batches": {"in_flight": 2}}
+    first = await serve(**keys)
+    async with client_of(first) as client:
+        identifier = await begun(client)
+    assert await first.drain() == 0
+    async with client_of(await serve(**keys)) as client:
+        batch = await ended(client, identifier)
+    assert (batch.request_counts.completed, batch.request_counts.failed) == (COUNT, 0)
+
+
+@pytest.mark.slow
 async def test_a_gateway_that_is_taken_out_leaves_its_batch_until_it_is_back(serve: Any) -> None:
     service = await serve(batches={"in_flight": 2})
     async with (
