@@ -214,8 +214,10 @@ class ExpertOverloaded(ExpertError):
 
     code = "expert_overloaded"
 
-    def __init__(self, message: str, *, expert: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message, expert=expert)
+    def __init__(
+        self, message: str, *, expert: str, hint: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, expert=expert, hint=hint)
         self.retry_after_s = retry_after_s
 
 

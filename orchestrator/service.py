@@ -6,6 +6,7 @@ it: a gateway to remote servers starts in a second.
 
 import asyncio
 import gc
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -39,13 +40,15 @@ from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.pool import ExpertPool
+from orchestrator.residency.shared.gateway import SharedScheduler
 from orchestrator.residency.slot import Slot
 from orchestrator.server.app import make_app
 from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
-from orchestrator.server.telemetry.telemetry import start_telemetry
-from orchestrator.server.wire.listening import Listener
+from orchestrator.server.telemetry.siblings import Siblings
+from orchestrator.server.telemetry.telemetry import Telemetry, start_telemetry
+from orchestrator.server.wire.listening import Listener, take
 from orchestrator.store.base import Store
 from orchestrator.store.opening import open_store
 from routers.base import Encoder, Router
@@ -149,11 +152,15 @@ async def start_service(
     policy: Policy = decide,
     strict: bool = False,
     stored_keys: bool = True,
+    taken: Sequence[socket.socket] = (),
+    siblings: Siblings | None = None,
 ) -> Service:
     """Start everything; `on_event` gets a short sentence for each step.
 
-    `policy` decides what the slots load; another one than ours is for comparisons. Without
-    `stored_keys`, keys of the store are not looked at: for a process that asks itself.
+    `taken` are the sockets to accept connections on, where they are not this process's alone:
+    everybody's, then that of administrators; `siblings` are those that share them. `policy` decides
+    what the slots load; another one than ours is for comparisons. Without `stored_keys`, keys of
+    the store are not looked at: for a process that asks itself.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
     (among others for a file that a router lacks, or that cannot be written), and, if `strict`,
@@ -165,18 +172,19 @@ async def start_service(
     await asyncio.to_thread(_check_files, config)
     async with AsyncExitStack() as undo:
         # The port first: it is what most often fails, and nothing else is open yet.
-        listener = undo.enter_context(_listening(config, host, port))
-        back = _listening_for_admins(config, undo)
+        taken = taken or take_ports(config, host, port)
+        listener, *others = (undo.enter_context(Listener(one)) for one in taken)
+        back = others[0] if others else None
         store = await open_store(config.store)
         undo.push_async_callback(store.close)
         keys = await _begin_keys(config, store, stored_keys, undo)
         client = ExpertClient(config.server.max_connections)
         undo.push_async_callback(client.aclose)
-        telemetry = start_telemetry(config, undo)
+        telemetry = await _begin_telemetry(config, siblings, undo)
         encoder = shared_encoder()
         asking = [name for name, keys in config.routers.items() if _asks_expert(keys)]
-        others = [name for name in config.routers if name not in asking]
-        routers = asyncio.create_task(asyncio.to_thread(_make_routers, config, encoder, others))
+        rest = [name for name in config.routers if name not in asking]
+        routers = asyncio.create_task(asyncio.to_thread(_make_routers, config, encoder, rest))
         undo.push_async_callback(_ended, routers)
         pool = await _start_pool(config, client, store, policy, on_event, strict)
         undo.push_async_callback(_stop_pool, config, pool)
@@ -212,6 +220,18 @@ async def _begin_keys(
         await keys.load()
         keys.start()
     return keys
+
+
+async def _begin_telemetry(
+    config: Config, siblings: Siblings | None, undo: AsyncExitStack
+) -> Telemetry:
+    """Metrics and sinks; `siblings` hear of the metrics, too."""
+    telemetry = start_telemetry(config, undo)
+    if siblings is not None:
+        telemetry.siblings = siblings
+        await siblings.start(telemetry.answer)
+        undo.push_async_callback(siblings.stop)
+    return telemetry
 
 
 def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Batching:
@@ -258,8 +278,8 @@ async def _start_pool(
     on_event: Callable[[str], None],
     strict: bool,
 ) -> ExpertPool:
-    slots = _connect(config, on_event) if config.hosted() else []
-    pool = ExpertPool(config, slots, client, on_event, store, policy)
+    slots, shared = _connect(config, on_event) if config.hosted() else ([], None)
+    pool = ExpertPool(config, slots, client, on_event, store, policy, shared)
     try:
         await asyncio.sleep(0)  # A signal that came while Ray started takes effect here.
         await pool.start(strict)
@@ -269,8 +289,13 @@ async def _start_pool(
     return pool
 
 
-def _connect(config: Config, on_event: Callable[[str], None]) -> list[Slot]:
-    """The slots, in the configured Ray, or in one that is started here."""
+def _connect(
+    config: Config, on_event: Callable[[str], None]
+) -> tuple[list[Slot], SharedScheduler | None]:
+    """The slots, in the configured Ray, or in one that is started here; or those that are shared.
+
+    The latter have a controller that drives them.
+    """
     from orchestrator.residency import ray_cluster, ray_slot  # noqa: PLC0415
 
     if config.ray.address is None:
@@ -280,11 +305,21 @@ def _connect(config: Config, on_event: Callable[[str], None]) -> list[Slot]:
     # started them, and nothing is served yet.
     ray_cluster.connect(config.ray, config.slots)
     on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
+    if config.ray.pool is not None:
+        return [], _join_pool(config, config.ray.pool, on_event)
     models = (spec.model for spec in config.hosted().values())
     folder = ray_cluster.own_folder()
-    return list(
-        ray_slot.make_slots(config.ray, config.slots, models, folder, counts=config.metrics.engines)
-    )
+    counts = config.metrics.engines
+    slots = ray_slot.make_slots(config.ray, config.slots, models, folder, counts=counts)
+    return list(slots), None
+
+
+def _join_pool(config: Config, name: str, on_event: Callable[[str], None]) -> SharedScheduler:
+    from orchestrator.residency.shared.actor import ActorLink, SharedPool  # noqa: PLC0415
+
+    specs, slots, counts = config.hosted(), config.slots, config.metrics.engines
+    pool = SharedPool(name, specs, slots, config.ray, config.store, counts)
+    return SharedScheduler(specs, slots, ActorLink(pool), pool.digest, on_event)
 
 
 async def _stop_pool(config: Config, pool: ExpertPool) -> None:
@@ -326,17 +361,21 @@ def _make_routers(
     return routers
 
 
-def _listening(config: Config, host: str | None, port: int | None) -> Listener:
+def take_ports(config: Config, host: str | None, port: int | None) -> list[socket.socket]:
+    """The sockets of a service: everybody's, then that of administrators, if they have one.
+
+    Raises ServiceError.
+    """
     server = config.server
     host = server.host if host is None else host
-    return Listener(host, server.port if port is None else port, "--port or server.port")
-
-
-def _listening_for_admins(config: Config, undo: AsyncExitStack) -> Listener | None:
-    admin = config.server.admin
-    if admin is None:
-        return None
-    return undo.enter_context(Listener(admin.host, admin.port, "server.admin.port"))
+    taken = [take(host, server.port if port is None else port, "--port or server.port")]
+    if server.admin is not None:
+        try:
+            taken.append(take(server.admin.host, server.admin.port, "server.admin.port"))
+        except ServiceError:
+            taken[0].close()
+            raise
+    return taken
 
 
 def refuse_shadowing_folder(folder: Path) -> None:

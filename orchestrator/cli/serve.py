@@ -6,8 +6,9 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -28,11 +29,18 @@ def serve(
     log_level: str,
     log_format: str,
     strict: bool,
+    workers: int,
 ) -> None:
     """Serve a configuration. Raises ConfigError, ServiceError; if `strict`, ExpertUnavailable."""
     logs.configure(log_level, log_format, sys.stdout)
     settings = with_store(load_config(config), config)
-    if code := uvloop.run(_serve(settings, host, port, strict)):
+    if workers > 1:
+        from orchestrator.cli.workers.parent import serve_workers  # noqa: PLC0415
+
+        code = serve_workers(settings, host, port, log_level, log_format, strict, workers)
+    else:
+        code = uvloop.run(_serve(settings, host, port, strict))
+    if code:
         raise SystemExit(code)
 
 
@@ -68,16 +76,23 @@ async def _serve(config: Config, host: str | None, port: int | None, strict: boo
     # Imported only now: a mistake in the configuration does not wait for the rest.
     from orchestrator.service import start_service  # noqa: PLC0415
 
+    starting = start_service(config, on_event=log.info, host=host, port=port, strict=strict)
+    return await serve_until_told(starting, _greet)
+
+
+async def serve_until_told(
+    starting: "Coroutine[Any, Any, Service]", greet: Callable[["Service"], None]
+) -> int:
+    """Start a service, greet, and serve until a signal comes; returns the exit code."""
     logs.adopt_libraries()
     with StopSignals() as signals:
-        starting = start_service(config, on_event=log.info, host=host, port=port, strict=strict)
         try:
             service = await signals.unless_asked(starting)
         except Interrupted:
             log.info("stopped before it was ready")
             return signals.exit_code
         logs.adopt_libraries()
-        _greet(service)
+        greet(service)
         try:
             await _until_the_end(service, signals)
         finally:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from experts.errors import ExpertUnavailable
+from experts.errors import ExpertOverloaded, ExpertUnavailable
 from experts.footprint.device import Device
 from experts.footprint.plan import Footprint
 from experts.footprint.specs import (
@@ -19,12 +19,12 @@ from experts.footprint.specs import (
     footprint,
 )
 from experts.spec import HostedSpec, TorchSpec, VllmSpec
-from experts.vllm.loads import EngineLoad, Limits
+from experts.vllm.loads import EngineLoad, Limits, LoadReport
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Song
 from orchestrator.residency.machine.queues import EngineQueue
 from orchestrator.residency.machine.state import EngineState, Phase, SlotState
-from orchestrator.residency.slot import Slot
+from orchestrator.residency.slot import Held, Slot
 
 IN_ORDER = {"scheduling_policy": "priority"}
 """VLLM lets those begin first, and stay where its cache is full, whose `priority` is lowest."""
@@ -81,6 +81,12 @@ class HostedEngine:
             # Untouched pages of a cache are not measured, but will be used.
             self.state.memory_gb = max(self.largest_gb, self.footprint.lasting_gb)
 
+    def adopted(self, report: LoadReport) -> None:
+        """It is there already, loaded by an earlier controller."""
+        self.load_seconds, self.taken_gb = report.seconds, report.memory_gb
+        self.limits, self.refused = report.limits or self.limits, dict(report.refused)
+        self.measured(report.memory_gb)
+
     @property
     def memory_known(self) -> bool:
         """Whether its memory is configured or measured, and no estimate."""
@@ -104,6 +110,13 @@ class HostedEngine:
             expert=self.name,
             retry_after_s=retry_after_s,
         )
+
+    def overloaded(self, expert: str, wait_s: float, *, gave_way: bool) -> ExpertOverloaded:
+        """The error of a request that finds no place in the queue, or loses it to another one."""
+        words = f"{self.queue.queued[expert]} requests wait for expert {expert} already."
+        if gave_way:
+            words = f"Others that may wait less took its place before {expert}."
+        return ExpertOverloaded(words, expert=expert, retry_after_s=wait_s)
 
     def left_out(self, expert: str) -> ExpertUnavailable:
         """The error of a request for an adapter of `refused`."""
@@ -164,6 +177,8 @@ class HostedSlot:
     restarts: int = 0
     doing: str | None = None
     doing_since: float = 0.0
+    found: Held = field(default_factory=Held)
+    """What its process held when it came up."""
 
     @property
     def node(self) -> str | None:

@@ -33,6 +33,7 @@ from orchestrator.residency.engines import HostedEngine
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.machine.state import FIRST, Phase
 from orchestrator.residency.scheduler import Place, Scheduler
+from orchestrator.residency.shared.gateway import SharedScheduler
 from orchestrator.residency.slot import Slot
 from orchestrator.store.base import Store
 from orchestrator.store.memory_store import MemoryStore
@@ -76,8 +77,12 @@ class ExpertPool:
         on_event: Callable[[str], None],
         store: Store | None = None,
         policy: Policy = decide,
+        shared: SharedScheduler | None = None,
     ) -> None:
-        """Raises ConfigError where a recording is missing, or an engine of one's own is wrong."""
+        """`shared`: the slots are those of several gateways.
+
+        Raises ConfigError where a recording is missing, or an engine of one's own is wrong.
+        """
         self._experts = config.experts
         self._classes = config.classes
         self._client = client
@@ -85,7 +90,7 @@ class ExpertPool:
         """Expert -> what tells its answers from those of other weights; empty until asked for."""
         self._timeout_s = config.server.lease_timeout_s
         self._health = Health(config.server.breaker)
-        self._scheduler = Scheduler(
+        self._scheduler = shared or Scheduler(
             config.hosted(), config.slots, slots, client, store or MemoryStore(), on_event, policy
         )
         self._engines = {name: self._scheduler.view.engine_of(name) for name in config.hosted()}

@@ -1,12 +1,11 @@
 """What the hosted experts do and cost right now, for whoever asks without a request."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from experts.spec import HostedSpec
 from orchestrator.residency.engines import HostedEngine, HostedSlot
-from orchestrator.residency.lru_baseline import LruBaseline
 from orchestrator.residency.machine.state import EngineState, Phase, SlotState
 
 
@@ -18,16 +17,29 @@ class PoolView:
         specs: Mapping[str, HostedSpec],
         engines: Mapping[str, HostedEngine],
         slots: Mapping[str, HostedSlot],
-        shadow: LruBaseline,
+        first_come: Callable[[], Mapping[str, int]],
     ) -> None:
+        """`first_come`: engine -> what first come with LRU would have loaded by now."""
         self._specs = specs
         self._engines = engines
         self._slots = slots
-        self._shadow = shadow
+        self.first_come = first_come
 
     def engine_of(self, expert: str) -> HostedEngine:
         """The engine that answers for an expert: its own, or its base's."""
         return self._engines[self._specs[expert].base or expert]
+
+    def slot(self, slot_id: str) -> HostedSlot:
+        """One slot."""
+        return self._slots[slot_id]
+
+    def slots(self) -> Sequence[HostedSlot]:
+        """All of them."""
+        return tuple(self._slots.values())
+
+    def engines(self) -> Sequence[HostedEngine]:
+        """All engines."""
+        return tuple(self._engines.values())
 
     def endpoint(self, expert: str) -> tuple[str, str | None] | None:
         """URL and token where the expert answers right now; None while it is not resident."""
@@ -82,7 +94,7 @@ class PoolView:
     def snapshot(self) -> dict[str, Any]:
         """Slots with what is resident, and engines with what they have cost, as plain JSON."""
         now = time.monotonic()
-        loads = self._shadow.loads
+        loads = self.first_come()
         return {
             "slots": [slot.snapshot(self._engines, now) for slot in self._slots.values()],
             "loads": {n: e.snapshot(loads.get(n, 0), now) for n, e in self._engines.items()},

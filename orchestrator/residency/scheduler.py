@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from experts.errors import ExpertError, ExpertOverloaded, ExpertUnavailable
+from experts.errors import ExpertError, ExpertUnavailable
 from experts.footprint.device import expected
 from experts.spec import HostedSpec
 from orchestrator.config.model import SlotsConfig
@@ -21,7 +21,7 @@ from orchestrator.residency.lru_baseline import LruBaseline
 from orchestrator.residency.machine.effects import Abort, Begin, Effect, End, Grant, Refusal, Reject
 from orchestrator.residency.machine.machine import Bounds, Machine
 from orchestrator.residency.machine.policy import Policy, Rules, decide
-from orchestrator.residency.machine.state import FIRST, SlotState, Ticket
+from orchestrator.residency.machine.state import FIRST, Replica, SlotState, Ticket
 from orchestrator.residency.pool_view import PoolView
 from orchestrator.residency.slot import Slot, authorization
 from orchestrator.residency.supervisor import Supervisor
@@ -42,7 +42,8 @@ class Place:
     url: str
     token: str | None
     slot: str
-    ticket: Ticket
+    ticket: object
+    """What the scheduler knows the request by."""
     queue_ms: float = 0.0
     load_ms: float = 0.0
 
@@ -59,15 +60,18 @@ class Scheduler:
         store: Store,
         on_event: Callable[[str], None],
         policy: Policy = decide,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
+        """`changed` is called after whatever may have changed what is resident."""
+        self._changed = changed
         self._specs, self._config, self._client, self._say = specs, config, client, on_event
         self._slots = {slot.id: HostedSlot(slot, _state_of(slot, config)) for slot in slots}
         device = slots[0].device if slots else expected(config.gpus)
         self._engines = hosted_engines(specs, config, device)
         self._costs = CostStore(store, on_event)
-        self._shadow = LruBaseline(0.0)
+        self._shadow = shadow = LruBaseline(0.0)
         self._arrivals = self._shadow.arrivals
-        self.view = PoolView(specs, self._engines, self._slots, self._shadow)
+        self.view = PoolView(specs, self._engines, self._slots, lambda: shadow.loads)
         """What can be asked of it without a request."""
         self._states = {expert: self.view.engine_of(expert).state for expert in specs}
         self._machine = Machine(
@@ -102,9 +106,33 @@ class Scheduler:
         An engine that cannot be loaded is marked as failed, and later requests try it again; if
         `strict`, it is ExpertUnavailable.
         """
+        await self.bring_up()
+        await self.open(strict)
+
+    async def bring_up(self) -> bool:
+        """Bring every slot up; whether engines were there that are resident now.
+
+        Raises ServiceError.
+        """
         recalled = (self._costs.recall(e.name, e.state.costs) for e in self._engines.values())
         await asyncio.gather(*recalled)
         await self._supervisor.start()
+        adopted = [await self._adopt(slot) for slot in self._slots.values()]
+        return any(adopted)
+
+    async def _adopt(self, slot: HostedSlot) -> bool:
+        """Take over the engines that are what is configured; others leave."""
+        for name, (load, report) in slot.found.engines.items():
+            engine = self._engines.get(name)
+            if engine is None or engine.load != load:
+                await slot.slot.unload(name)
+                continue
+            engine.adopted(report)
+            self._machine.adopt(slot.state, engine.state, time.monotonic())
+        return bool(slot.state.replicas)
+
+    async def open(self, strict: bool = False) -> None:
+        """Load what should be resident, and decide from now on. Raises as `start` does."""
         states = [slot.state for slot in self._slots.values()]
         self._shadow.capacity_gb = sum(state.free_gb for state in states)
         plan, too_large = self.view.plan_preload(states, self._config.preload)
@@ -141,22 +169,18 @@ class Scheduler:
         """Wait for a turn in a replica of the expert; the place must be released.
 
         `max_wait_s` is the age bound of the request's class, `stage` that of what its client asked.
-        Raises ExpertOverloaded when the
-        queue is full, ExpertUnavailable when the expert cannot be loaded.
+        Raises ExpertOverloaded when its queue is full, ExpertUnavailable when it cannot be loaded.
         """
-        state, now = self._states[expert], time.monotonic()
-        self._arrivals.append((state.name, state.memory_gb))
-        if len(self._arrivals) >= MOST_ARRIVALS:
-            self._shadow.replay()
+        now = time.monotonic()
+        self._note_arrival(expert)
         deadline = math.inf if max_wait_s is None else now + max_wait_s
         ticket = Ticket(expert, now, deadline, stage=stage)
         for effect in self._machine.arrived(ticket, now):
-            if isinstance(effect, Reject):
-                if effect.ticket is not ticket:
-                    self._apply([effect])  # It has given its place to this one.
-                    continue
+            if isinstance(effect, Reject) and effect.ticket is ticket:
                 raise self._error(effect)
-            return self._served(ticket)
+            if isinstance(effect, Grant):
+                return self.served(ticket)
+            self._apply([effect])  # Another one gives its place to this one.
         ticket.holder = asyncio.get_running_loop().create_future()
         self._arm()
         try:
@@ -166,11 +190,48 @@ class Scheduler:
                 ticket.holder.exception()  # Else it would be reported as never seen.
             self._apply(self._machine.cancelled(ticket, time.monotonic()))
             raise
-        return self._served(ticket)
+        return self.served(ticket)
 
     def release(self, place: Place) -> None:
         """A request is over."""
-        self._apply(self._machine.finished(place.ticket, time.monotonic()))
+        assert isinstance(place.ticket, Ticket), "it is of this scheduler"
+        self.over(place.ticket, answered=True)
+
+    def _note_arrival(self, expert: str) -> None:
+        state = self._states[expert]
+        self._arrivals.append((state.name, state.memory_gb))
+        if len(self._arrivals) >= MOST_ARRIVALS:
+            self._shadow.replay()
+
+    # Requests of gateways elsewhere.
+
+    def enter(self, ticket: Ticket) -> None:
+        """A request waits elsewhere; its holder is told when it begins, or why it never will."""
+        self._note_arrival(ticket.expert)
+        self._apply(self._machine.arrived(ticket, time.monotonic()))
+
+    def begun(self, ticket: Ticket, replica: Replica, loan: int) -> None:
+        """A request has begun elsewhere, on a loan."""
+        self._note_arrival(ticket.expert)
+        self._machine.begun(ticket, replica, loan, time.monotonic())
+        self._arm()
+
+    def over(self, ticket: Ticket, *, answered: bool) -> None:
+        """A request has ended, or will not begin any more."""
+        end = self._machine.finished if answered else self._machine.cancelled
+        self._apply(end(ticket, time.monotonic()))
+
+    def lend(self, replica: Replica, loan: int, at_most: int) -> None:
+        """So many requests may begin in a replica elsewhere, without asking."""
+        self._machine.lend(replica, loan, at_most)
+
+    def repaid(self, replica: Replica, loan: int) -> None:
+        """One of them is over."""
+        self._machine.repaid(replica, loan)
+
+    def returned(self, replica: Replica, loan: int) -> None:
+        """They may no more."""
+        self._apply(self._machine.returned(replica, loan, time.monotonic()))
 
     def expect(self, expert: str, unhurried: bool) -> None:
         """A running request, with an age bound unless `unhurried`, will ask the expert later."""
@@ -190,12 +251,18 @@ class Scheduler:
     @contextmanager
     def choosing(self) -> Iterator[None]:
         """While it is found out whom to ask for a request without an age bound."""
-        self._machine.begins_choosing()
+        self.chooses(1)
         try:
             yield
         finally:
-            self._machine.has_chosen()
-            self._arm()
+            self.chooses(-1)
+
+    def chooses(self, change: int) -> None:
+        """So many more (or, negative, fewer) requests are at that."""
+        one = self._machine.begins_choosing if change > 0 else self._machine.has_chosen
+        for _ in range(abs(change)):
+            one()
+        self._arm()
 
     async def suspect(self, expert: str, slot_id: str) -> bool:
         """A request failed below HTTP: find out whether the slot or the engine is gone."""
@@ -229,6 +296,7 @@ class Scheduler:
                     self._tell(effect)
                 case _:
                     self._transitions.run(effect)
+        self._changed()
         self._arm()
 
     def _arm(self) -> None:
@@ -261,7 +329,7 @@ class Scheduler:
                 logger.info("%s: %s", transition.slot.id, transition.words)
             case End(slot):
                 self._slots[slot.id].does(None, now)
-            case Abort(replica, tickets):
+            case Abort(replica, tickets) if tickets:
                 words = (
                     f"{replica.slot.id}: {len(tickets)} requests of {replica.engine.name} did not"
                     f" end within {self._config.drain_timeout_s:g} s (slots.drain_timeout_s) and"
@@ -282,10 +350,8 @@ class Scheduler:
         expert = rejected.ticket.expert
         engine = self.view.engine_of(expert)
         if rejected.refusal in (Refusal.QUEUE_FULL, Refusal.GAVE_WAY):
-            words = f"{engine.queue.queued[expert]} requests wait for expert {expert} already."
-            if rejected.refusal is Refusal.GAVE_WAY:
-                words = f"Others that may wait less took its place before {expert}."
-            return ExpertOverloaded(words, expert=expert, retry_after_s=self.view.wait_s(expert))
+            gave_way = rejected.refusal is Refusal.GAVE_WAY
+            return engine.overloaded(expert, self.view.wait_s(expert), gave_way=gave_way)
         if rejected.refusal is Refusal.TOO_LARGE:
             return engine.too_large()
         if rejected.refusal is Refusal.STOPPING:
@@ -302,8 +368,11 @@ class Scheduler:
             return False
         return answer.status_code == 200
 
-    def _served(self, ticket: Ticket) -> Place:
-        """The place, unless the engine is there without this adapter. Raises ExpertUnavailable."""
+    def served(self, ticket: Ticket) -> Place:
+        """Where it begins, unless the engine is there without this adapter.
+
+        Then it is over, which is ExpertUnavailable.
+        """
         place = self._place(ticket)
         assert ticket.replica is not None, "it has a place"
         engine = self._engines[ticket.replica.engine.name]

@@ -75,7 +75,7 @@ async def request(http: HttpRequest, request_id: str) -> Response:
     context = context_of(http)
     caller = caller_of(http.scope)
     name = caller.name if caller is not None else None
-    record = context.telemetry.recent.find(request_id, name)
+    record = await context.telemetry.record(request_id, name)
     # Not JSONResponse: it cannot encode half a surrogate, which a client may have sent.
     return Response(json.dumps(record), media_type="application/json")
 

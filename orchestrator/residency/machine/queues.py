@@ -36,6 +36,11 @@ class EngineQueue:
         """Everything that the engine answers for."""
         return tuple(self._limits)
 
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """Expert -> requests of it that one replica serves at once."""
+        return self._limits
+
     def limit(self, expert: str) -> int:
         """Requests of the expert that all replicas together serve at once."""
         loaded = sum(replica.phase is not Phase.LOADING for replica in self.state.replicas)

@@ -30,6 +30,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._of_pool = CollectorRegistry()
         self.in_flight = 0
         ProcessCollector(registry=self.registry)
         about = Gauge("coterie_info", "The version.", ["version"], registry=self.registry)
@@ -91,7 +92,7 @@ class Metrics:
 
     def watch(self, snapshot: Callable[[], dict[str, Any]]) -> None:
         """Show the pool, too: `snapshot` is asked whenever somebody scrapes."""
-        self.registry.register(PoolCollector(snapshot))
+        self._of_pool.register(PoolCollector(snapshot))
 
     def watch_counts(
         self,
@@ -162,8 +163,12 @@ class Metrics:
         self.requests.labels("", "", "", status).inc()
 
     def text(self) -> bytes:
-        """The exposition format."""
+        """The exposition format: what this gateway has counted."""
         return generate_latest(self.registry)
+
+    def pool_text(self) -> bytes:
+        """What is known of the pool, which all its gateways know."""
+        return generate_latest(self._of_pool)
 
     def _counter(self, name: str, about: str, labels: list[str]) -> Counter:
         return Counter(name, about, labels, registry=self.registry)
