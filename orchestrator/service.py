@@ -46,6 +46,8 @@ from orchestrator.server.app import make_app
 from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
+from orchestrator.server.reuse.gate import Idempotency
+from orchestrator.server.reuse.starting import reuse_of
 from orchestrator.server.telemetry.siblings import Siblings
 from orchestrator.server.telemetry.telemetry import Telemetry, start_telemetry
 from orchestrator.server.wire.listening import Listener, take
@@ -116,17 +118,13 @@ class Service:
     async def drain(self) -> int:
         """Stop being ready, then take no requests, load nothing, and wait for answers in flight.
 
-        Batches are left to other gateways, or to the next start, before that: a line whose expert
-        is not loaded any more would count as failed.
-
         Returns how many of them outlasted `server.drain_timeout_s`; those are ended with an error.
         """
         drain, settings = self._context.drain, self.config.server
         drain.begin()
         await asyncio.sleep(settings.drain_notice_s)
         drain.refuse()
-        if self._context.batching is not None:
-            await self._context.batching.runner.stop()
+        await self._context.leave_batches()
         self._pool.wind_down()
         if await drain.idle(settings.drain_timeout_s):
             return 0
@@ -200,10 +198,10 @@ async def start_service(
         equality.limit_children(config.server.max_answer_checks)
         context = Context(config, pool, pipeline, make_router, keys, telemetry)
         telemetry.watch_slots(config, pool.slot_addresses, client)
-        context = replace(context, batching=_begin_batching(context, store, undo))
+        context, idempotency = await _with_the_rest(context, store, undo)
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
-        app = make_app(context)
+        app = make_app(context, idempotency)
         # From now on, it is `stop` that ends what was started.
         service = Service(context, listener, back, undo.pop_all())
         service.listen(app)
@@ -234,11 +232,26 @@ async def _begin_telemetry(
     return telemetry
 
 
+async def _with_the_rest(
+    context: Context, store: Store, undo: AsyncExitStack
+) -> tuple[Context, Idempotency | None]:
+    """What lies beside the pipeline: kept answers, requests with keys of their own, batches."""
+    reuse = reuse_of(context.config, store)
+    context.telemetry.watch_reuse(reuse.counts)
+    if reuse.idempotency is not None:
+        undo.push_async_callback(reuse.idempotency.stop)
+    context = replace(context, answers=await reuse.answers(context.config, context.pipeline))
+    context = replace(context, batching=_begin_batching(context, store, undo))
+    return context, reuse.idempotency
+
+
 def _begin_batching(context: Context, store: Store, undo: AsyncExitStack) -> Batching:
     """Files and batches; those that an earlier service has left go on."""
     telemetry = context.telemetry
     sinks, keys, sample = (telemetry,), context.keys, telemetry.sample
-    desk = BatchDesk(context.config, context.pool, context.pipeline, sinks, keys, sample)
+    desk = BatchDesk(
+        context.config, context.pool, context.pipeline, sinks, keys, sample, context.answers
+    )
     batching = batching_of(store, desk, context.config.batches)
     batching.runner.start()
     telemetry.watch_batches(batching.runner.progress)

@@ -11,6 +11,8 @@ from orchestrator.config.model import DEFAULT_CLASS
 from orchestrator.request.tracing.identity import Identity
 from routers.base import Decision
 
+CacheUse = Literal["use", "refresh", "skip"]
+
 
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
@@ -29,6 +31,8 @@ class RequestOptions:
     """Which member of a fused expert speaks; the body's chat template settings have it, too."""
     timeout_s: float | None = None
     """Within which the whole answer must be there."""
+    cache: CacheUse = "use"
+    """What a kept answer is good for: `refresh` asks anew and keeps that, `skip` does neither."""
 
     @property
     def recomposes(self) -> bool:

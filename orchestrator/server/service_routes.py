@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from experts.errors import ConfigError, RequestError, UnknownModel
 from orchestrator.request.feedback import FeedbackTaken
+from orchestrator.request.reuse.versions import versions_of
 from orchestrator.server.auth import caller_of, require_admin, require_unrestricted
 from orchestrator.server.bodies.answers import Draining, Reloaded, Status, Version
 from orchestrator.server.bodies.feedback import FeedbackBody
@@ -93,6 +94,8 @@ async def reload(http: HttpRequest, name: str) -> Reloaded:
     except ConfigError as error:
         # The one that served goes on.
         raise RequestError(error.message, param="name") from error
+    if context.answers is not None:
+        context.answers.versions = await asyncio.to_thread(versions_of, context.config)
     context.pipeline.replace(name, made)
     return {"router": name, "warnings": list(getattr(made, "warnings", ()))}
 
@@ -103,8 +106,7 @@ async def drain(http: HttpRequest) -> Draining:
     context = context_of(http)
     require_admin(context.keys, http.scope)
     context.drain.begin()
-    if context.batching is not None:
-        await context.batching.runner.stop()
+    await context.leave_batches()
     return {"draining": True, "in_flight": context.drain.in_flight}
 
 

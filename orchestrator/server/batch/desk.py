@@ -21,6 +21,7 @@ from orchestrator.keys.ring import KeyRing
 from orchestrator.request.context import RequestContext
 from orchestrator.request.decider import Foreseen
 from orchestrator.request.pipeline import Pipeline
+from orchestrator.request.reuse.answers import Answers
 from orchestrator.request.tracing.current import CURRENT, Current
 from orchestrator.request.tracing.identity import with_span
 from orchestrator.request.tracing.presentation import extension
@@ -56,11 +57,14 @@ class BatchDesk:
         sinks: Sequence[TraceSink],
         keys: KeyRing,
         sample: float | None = None,
+        answers: Answers | None = None,
     ) -> None:
         """`sinks` get the traces of lines, as they get those of requests.
 
+        `answers` gives answers again, where there is a cache: equal lines are asked once.
         `sample` is the share of the lines that get spans; None where there are none.
         """
+        self._answers: Answers | Pipeline = answers or pipeline
         self._sample = sample
         self._keys = keys
         self._charges = LineCharges(config, keys)
@@ -108,7 +112,7 @@ class BatchDesk:
         try:
             charge = await self._charges.begin(context)
             context = replace(context, started=time.perf_counter())
-            async with await self._pipeline.answer(context, trace) as answer:
+            async with await self._answers.answer(context, trace) as answer:
                 raw = answer.first + b"".join([piece async for piece in answer.rest])
             body = json.loads(raw)
             trace.status = 200

@@ -63,6 +63,9 @@ class Extension(Strict):
     progress: Literal["comments", "reasoning"] = "comments"
     """Where a stream reports the progress of a composed answer."""
 
+    cache: bool = True
+    """Whether the answer may be one that was kept, and may be kept."""
+
     source: str = ""
     """The text that a debate's quotes are checked against."""
 
@@ -93,4 +96,5 @@ class Extension(Strict):
             self.budget,
             self.role,
             self.timeout_s,
+            "use" if self.cache else "skip",
         )

@@ -110,7 +110,7 @@ class Metrics:
         """Count a request that is over."""
         expert = trace.expert or ""
         # Without a plan the model is whatever the client wrote: no label for that.
-        model = context.model if trace.plan else ""
+        model = context.model if trace.plan or trace.source else ""
         self.requests.labels(model, expert, context.request_class, trace.status).inc()
         for name, tries in trace.retries.items():
             self.retries.labels(name).inc(tries)
@@ -123,8 +123,8 @@ class Metrics:
         for name, usage in trace.usage.items():
             self._tokens.labels(name, "prompt").inc(usage.prompt_tokens)
             self._tokens.labels(name, "completion").inc(usage.completion_tokens)
-        if trace.first_byte_ms is None:
-            return
+        if trace.first_byte_ms is None or trace.source is not None:
+            return  # Of an answer that others got before, times tell nothing of its expert.
         if trace.error is not None:
             self.broken_streams.labels(expert).inc()
         self._measure(expert, context.request_class, trace, trace.first_byte_ms)

@@ -21,6 +21,7 @@ from orchestrator.request.tracing.trace import Trace
 from orchestrator.server.telemetry.engines import Address, EngineScraper
 from orchestrator.server.telemetry.merging import merged
 from orchestrator.server.telemetry.metrics import Metrics
+from orchestrator.server.telemetry.reuse_metrics import ReuseCollector
 from orchestrator.server.telemetry.siblings import Siblings
 
 METRICS, REQUEST = "metrics", "request"
@@ -94,6 +95,10 @@ class Telemetry:
         self.engines = scraper = EngineScraper(addresses, client, config.metrics.timeout_s)
         about = "Scrapes that a slot did not answer in time."
         self.metrics.watch_counts("coterie_slot_scrape_failures", about, "slot", scraper.failed)
+
+    def watch_reuse(self, read: Callable[[], Mapping[str, float]]) -> None:
+        """Show what was not asked again."""
+        self.metrics.registry.register(ReuseCollector(read))
 
     def watch_batches(self, progress: Callable[[], Mapping[str, float]]) -> None:
         """Show how far the batches of this gateway are."""

@@ -71,6 +71,17 @@ async def test_a_panel_ends_in_time_too(serve: Any, upstream: Any) -> None:
     await upstream.saw("aborted panel-late")
 
 
+async def test_who_waits_for_anothers_answer_has_its_own_time(serve: Any, upstream: Any) -> None:
+    gateway = await serve(server={"cache": {}})
+    first = asyncio.create_task(gateway.chat("silent shared-run", temperature=0))
+    await upstream.saw("began shared-run")
+    late = await gateway.chat("silent shared-run", temperature=0, coterie={"timeout_s": 0.1})
+    assert (late.status_code, late.json()["error"]["code"]) == (504, "deadline_passed")
+    upstream.release("shared-run")
+    assert (await first).status_code == 200
+    assert upstream.asked["silent shared-run"] == 1
+
+
 async def test_a_client_that_leaves_first_is_no_late_answer(gateway: Any, upstream: Any) -> None:
     asking = asyncio.create_task(gateway.chat("silent left-early", coterie={"timeout_s": 60}))
     await upstream.saw("began left-early")
