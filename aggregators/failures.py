@@ -8,6 +8,7 @@ from experts.errors import (
     BudgetSpent,
     ExpertError,
     ExpertOverloaded,
+    ExpertPaused,
     ExpertRefused,
     ExpertSilent,
     ExpertUnavailable,
@@ -16,6 +17,7 @@ from experts.errors import (
 
 WRONG = frozenset({400, 413, 422})
 """What an expert answers to a request that would be wrong at any time."""
+_TELLING = (ExpertOverloaded, ExpertPaused, ExpertRefused, ExpertUnavailable)
 BUSY = 429
 DOWN = 503
 
@@ -54,7 +56,7 @@ def _is_limited(error: ExpertError) -> bool:
 
 def _is_down(error: ExpertError) -> bool:
     refused = isinstance(error, ExpertRefused) and error.status == DOWN
-    return refused or isinstance(error, ExpertUnavailable)
+    return refused or isinstance(error, ExpertUnavailable | ExpertPaused)
 
 
 def _patience_s(error: ExpertError) -> float:
@@ -64,7 +66,7 @@ def _patience_s(error: ExpertError) -> float:
 
 def _wait_s(error: ExpertError) -> float | None:
     """When to try again, where the error says so."""
-    return error.retry_after_s if isinstance(error, ExpertRefused | ExpertUnavailable) else None
+    return error.retry_after_s if isinstance(error, _TELLING) else None
 
 
 def failure_reason(error: ExpertError) -> str:

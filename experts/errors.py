@@ -17,6 +17,7 @@ CoterieError
 │   └── LimitReached       the caller's API key may not ask for more now
 ├── ExpertError            an expert failed; another one may do better
 │   ├── ExpertUnavailable  it could not be loaded
+│   ├── ExpertPaused       it has kept failing, and is not asked for a while
 │   ├── ExpertLost         its connection or its process broke
 │   ├── ExpertTimeout      it did not answer within the deadline
 │   ├── BadOutput          it sent something that is not OpenAI's format
@@ -29,6 +30,7 @@ CoterieError
 │   └── ExpertRefused      it answered with an error of its own, which is passed on
 ├── RoutingError           no router could decide
 ├── InternalError          a fault of ours; the log has its traceback
+├── DeadlinePassed         the request's own time is over
 ├── StoreError             the store did not answer
 ├── ServiceStopping        the service stops, and cannot finish what is under way
 └── ServiceError           the service could not start (port, Ray, slot); exit code 1
@@ -186,6 +188,16 @@ class ExpertUnavailable(ExpertError):
         self.retry_after_s = retry_after_s
 
 
+class ExpertPaused(ExpertError):
+    """The expert has kept failing, or wants to rest: it is asked again in `retry_after_s`."""
+
+    code = "expert_paused"
+
+    def __init__(self, message: str, *, expert: str, retry_after_s: float) -> None:
+        super().__init__(message, expert=expert)
+        self.retry_after_s = retry_after_s
+
+
 class ExpertLost(ExpertError):
     """The connection to the expert, or its process, broke."""
 
@@ -217,9 +229,18 @@ class ExpertSilent(ExpertError):
 
 
 class ExpertOverloaded(ExpertError):
-    """More requests are waiting for the expert than the configuration allows."""
+    """More requests are waiting for the expert than the configuration allows.
+
+    `retry_after_s`: about what those that wait will take, where that is known.
+    """
 
     code = "expert_overloaded"
+
+    def __init__(
+        self, message: str, *, expert: str, hint: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, expert=expert, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class NobodyAnswered(ExpertError):
@@ -301,6 +322,13 @@ class ServiceStopping(CoterieError):
     """The service stops, and the request was not finished in time."""
 
     code = "service_stopping"
+    retryable = True
+
+
+class DeadlinePassed(CoterieError):
+    """The time is over that the request, or the configuration, has given it."""
+
+    code = "deadline_passed"
     retryable = True
 
 

@@ -12,6 +12,9 @@ from experts.mistakes import OWN_CLASS
 from experts.persona import Sampling
 
 Task = Literal["generate", "embed"]
+Capability = Literal[
+    "chat", "completions", "embeddings", "streaming", "tools", "json", "logprobs", "vision"
+]
 _TASK = (
     "What it is asked for: `generate`, answers; `embed`, embeddings alone (/v1/embeddings), so that"
     " no router or panel asks it."
@@ -50,7 +53,7 @@ class ExpertSpecBase(Keys):
         description="Requests that this expert answers at once; further ones wait in its queue.",
     )
     max_queued: int = Field(
-        4096, ge=0, description="Requests that may wait for this expert; further ones get HTTP 429."
+        4096, ge=0, description="Requests that may wait for this expert; further ones get HTTP 503."
     )
 
     @property
@@ -144,6 +147,16 @@ class OpenAISpec(ExpertSpecBase):
         False,
         description="Whether the server is told the trace that a request belongs to (`traceparent`"
         " and `tracestate`).",
+    )
+    max_model_len: int | None = Field(
+        None,
+        ge=1,
+        description="Tokens of its context, as /v1/models tells; null: asked of the server.",
+    )
+    capabilities: list[Capability] | None = Field(
+        None,
+        description="What it can do, as /v1/models tells; null: chat and streaming, of which any"
+        " such server is capable. Nothing else depends on it.",
     )
     task: Task = Field("generate", description=_TASK)
 

@@ -123,6 +123,7 @@ class Service:
         drain.begin()
         await asyncio.sleep(settings.drain_notice_s)
         drain.refuse()
+        await self._context.leave_batches()
         self._context.pool.wind_down()
         if await drain.idle(settings.drain_timeout_s):
             return 0
@@ -180,19 +181,13 @@ async def start_service(
         undo.push_async_callback(client.aclose)
         telemetry = await begin_telemetry(config, siblings, undo)
         encoder = shared_encoder()
-        asking = [name for name, keys in config.routers.items() if asks_expert(keys)]
-        others = [name for name in config.routers if name not in asking]
+        others = [name for name, keys in config.routers.items() if not asks_expert(keys)]
         routers = asyncio.create_task(asyncio.to_thread(make_routers, config, encoder, others))
         undo.push_async_callback(_ended, routers)
         pool = await start_pool(config, client, store, policy, on_event, strict)
         undo.push_async_callback(stop_pool, config, pool)
-        embedder = embedder_of(config, pool)
-        made = await routers
-        again = partial(make_router, config, encoder, embedder)
-        for name in asking:
-            made[name] = await asyncio.to_thread(again, name)
-        for words in warnings_of(made):
-            on_event(words)
+        again = partial(make_router, config, encoder, embedder_of(config, pool))
+        made = await _all_routers(config, await routers, again, on_event)
         feedback = Feedback(config, store)
         await feedback.start()
         pipeline = Pipeline(config, pool, made, feedback, encoder)
@@ -203,15 +198,36 @@ async def start_service(
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
         app = make_app(context, idempotency)
-        version = Version(config) if file is None else file.started
-        reloader = Reloader(Applier(app, encoder, desk), replace(version, config=config), file)
-        app.state.reloads = reloader
+        reloader = _reloader_of(app, Applier(app, encoder, desk), config, file)
         telemetry.watch_reloads(lambda: reloader.generation, lambda: reloader.results)
         undo.push_async_callback(reloader.stop)
         # From now on, it is `stop` that ends what was started.
         service = Service(app, reloader, listener, back, undo.pop_all())
         service.listen()
     return service
+
+
+async def _all_routers(
+    config: Config,
+    made: dict[str, Router],
+    make: Callable[[str], Router],
+    on_event: Callable[[str], None],
+) -> dict[str, Router]:
+    """With those that embed with an expert of the pool; says what each router warns of."""
+    for name in config.routers:
+        if name not in made:
+            made[name] = await asyncio.to_thread(make, name)
+    for words in warnings_of(made):
+        on_event(words)
+    return made
+
+
+def _reloader_of(
+    app: Starlette, applier: Applier, config: Config, file: ConfigFile | None
+) -> Reloader:
+    version = Version(config) if file is None else file.started
+    app.state.reloads = reloader = Reloader(applier, replace(version, config=config), file)
+    return reloader
 
 
 def _check_files(config: Config) -> None:

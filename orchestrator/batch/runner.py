@@ -67,8 +67,9 @@ class BatchRunner:
         self._looking: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to look for batches."""
-        self._looking = asyncio.create_task(self._look())
+        """Begin to look for batches, or go on with it."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
 
     def look(self) -> None:
         """There may be something to do."""
@@ -92,13 +93,14 @@ class BatchRunner:
 
     async def stop(self) -> None:
         """Leave every batch as it is, for whoever goes on with it."""
-        runs = [task for _, task in self._runs.values()]
-        tasks = [task for task in (self._looking, *runs) if task is not None]
+        looking, runs = self._looking, self._runs
+        self._looking, self._runs = None, {}
+        tasks = [task for task in (looking, *(task for _, task in runs.values())) if task]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        for batch, _ in self._runs.values():
+        for batch, _ in runs.values():
             with suppress(StoreError, UnknownObject):
                 await self._batches.release(batch, self._gateway)
 

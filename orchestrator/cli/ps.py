@@ -81,7 +81,11 @@ def _experts(snapshot: Snapshot) -> Table:
                     _state(expert, name, entry, snapshot),
                 )
             )
-    rows += [(e, "remote", "", str(n), "", "") for e, n in queued.items() if e not in hosted]
+    rows += [
+        (e, "remote", "", str(n), "", _paused(e, snapshot))
+        for e, n in queued.items()
+        if e not in hosted
+    ]
     return ("expert", "kind", "GB", "waiting", "oldest s", "state"), rows
 
 
@@ -124,7 +128,14 @@ def _costs(snapshot: Snapshot) -> Table:
 def _state(expert: str, name: str, entry: Entry, snapshot: Snapshot) -> str:
     if entry["failed"] or expert in entry["refused"]:
         return "failed"
-    return ", ".join(_places(name, snapshot)) or "not resident"
+    places = ", ".join(_places(name, snapshot)) or "not resident"
+    return _paused(expert, snapshot) or places
+
+
+def _paused(expert: str, snapshot: Snapshot) -> str:
+    """An expert that has kept failing is asked no more, or again by a few requests."""
+    state = snapshot["breakers"][expert]["state"]
+    return {"open": "not asked", "half open": "tried again"}.get(state, "")
 
 
 def _places(name: str, snapshot: Snapshot) -> Iterator[str]:
@@ -151,3 +162,7 @@ def _failures(snapshot: Snapshot) -> Iterator[str]:
             yield f"{name} failed: {entry['failed']} ({again})"
         for expert, why in entry["refused"].items():
             yield f"{expert} failed: {why} (again with the next load of {name})"
+    for expert, entry in snapshot["breakers"].items():
+        if entry["reason"]:
+            again = f"again in {entry['retry_in_s']:.0f} s"
+            yield f"{expert} is not asked: {entry['reason']} ({again})"

@@ -94,6 +94,13 @@ class CompositionConfig(Section):
         description="Seconds after which slow experts are left out, once the quorum has answered;"
         " null: `budget.seconds`.",
     )
+    fallbacks: int = Field(
+        2,
+        ge=0,
+        le=64,
+        description="How many other experts are asked, the next by the router's scores, when the"
+        " one that should answer fails before its first token, cannot be loaded, or has no room.",
+    )
     about: str = Field("", description="A sentence about the composition, shown by /v1/models.")
     request_class: str | None = Field(
         None,

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from orchestrator.config.keys.limits_section import AdminConfig, LimitsConfig
 from orchestrator.config.keys.section import ApiKey
+from orchestrator.config.resilience.section import BreakerConfig
 from orchestrator.config.reuse.section import CacheConfig, IdempotencyConfig
 from orchestrator.config.sections import Name, Section
 
@@ -54,6 +55,13 @@ class ServerConfig(Section):
         description="Requests that are answered at once; further ones get HTTP 429 before their"
         " body is read.",
     )
+    batch_share: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="Share of `max_in_flight` from which on requests of a class without an age"
+        " bound, such as `batch`, get HTTP 429, so that the others still find room.",
+    )
     max_connections: int = Field(
         1024,
         ge=1,
@@ -77,6 +85,34 @@ class ServerConfig(Section):
         le=5,
         description="How often a request is sent again when an expert fails before its first"
         " token.",
+    )
+    retry_pause_s: float = Field(
+        0.1,
+        ge=0,
+        le=60,
+        description="Longest pause before a request is sent again, in seconds, of which a random"
+        " part is waited; twice as long each further time. None where a slot was lost: the request"
+        " waits for it anyway.",
+    )
+    retry_pause_max_s: float = Field(
+        2.0,
+        ge=0,
+        le=120,
+        description="Bound of these pauses, in seconds. An expert whose server asks for a longer"
+        " one (Retry-After) is not asked again.",
+    )
+    breaker: BreakerConfig | None = Field(
+        BreakerConfig(),
+        description="When an expert that keeps failing is not asked for a while, so that requests"
+        " for it fail at once and compositions ask others; null: never.",
+    )
+    request_timeout_s: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Longest time from a request to the end of its answer, in seconds; then its"
+        " generation is aborted, and it ends with HTTP 504 or an error event. Clients may ask for"
+        " less (`coterie.timeout_s`). null: no bound beside the others. Not for lines of batches.",
     )
     drain_notice_s: float = Field(
         0.0,

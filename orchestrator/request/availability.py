@@ -1,14 +1,12 @@
-"""Which of a decision's experts can answer now; those that cannot be loaded are left out. Pure."""
+"""Which of a decision's experts can answer now; the others are left out. Pure."""
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Container
 from dataclasses import replace
 
 from routers.base import Decision
 
 
-def without_failed(
-    decision: Decision, failed: AbstractSet[str]
-) -> tuple[Decision, tuple[str, ...]]:
+def without_failed(decision: Decision, failed: Container[str]) -> tuple[Decision, tuple[str, ...]]:
     """The decision among the experts that can answer, and those of its experts that cannot.
 
     Where none can, it stays as it is: whoever asks is told why, or the expert loads after all.
@@ -31,6 +29,6 @@ def without_failed(
     return left, lost
 
 
-def others(named: tuple[str, ...], failed: AbstractSet[str]) -> tuple[str, ...]:
+def others(named: tuple[str, ...], failed: Container[str]) -> tuple[str, ...]:
     """Those that a client names and that can answer; all of them where none can."""
     return tuple(name for name in named if name not in failed) or named

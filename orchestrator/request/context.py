@@ -1,5 +1,6 @@
 """What a client asked, as it was understood at the border; it never changes."""
 
+import math
 import time
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -28,6 +29,8 @@ class RequestOptions:
     budget: BudgetConfig | None = None
     role: str | None = None
     """Which member of a fused expert speaks; the body's chat template settings have it, too."""
+    timeout_s: float | None = None
+    """Within which the whole answer must be there."""
     cache: CacheUse = "use"
     """What a kept answer is good for: `refresh` asks anew and keeps that, `skip` does neither."""
 
@@ -65,6 +68,12 @@ class RequestContext:
     """The path that it came by over HTTP, with the names of its parameters; empty for others."""
     patient: bool = False
     """Nobody waits for it: it may take whatever time its experts need to be there."""
+    timeout_s: float = math.inf
+    """From its beginning to the end of its answer; what the configuration and the client allow."""
+
+    def left_s(self) -> float:
+        """Seconds of that which are left."""
+        return self.timeout_s - (time.perf_counter() - self.started)
 
     @property
     def for_one(self) -> "RequestContext":

@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from aggregators.base import most_calls
@@ -15,6 +14,7 @@ from orchestrator.request.expert_calls import ExpertCalls
 from orchestrator.request.feedback import Feedback
 from orchestrator.request.plan import (
     NOTHING,
+    AskExpert,
     AskPanel,
     AskSecondOpinion,
     Plan,
@@ -118,6 +118,28 @@ class Decider:
             return None
         return decision
 
+    def instead(
+        self,
+        context: RequestContext,
+        trace: Trace,
+        composition: Composition,
+        failed: Mapping[str, str],
+    ) -> Plan | None:
+        """Whom to ask in place of those that have failed, by the decision that was made.
+
+        None where nobody is left that can answer.
+        """
+        assert trace.decision is not None, "it has been decided"
+        unable = {**self._pool.out_of_reach, **failed}
+        plan = self._plan(trace.decision, composition, unable)
+        if not isinstance(plan.action, AskExpert) or plan.action.expert in unable:
+            return None
+        if composition.configured:
+            # Nobody has drawn this one: its scores are kept, but nothing is learned from them.
+            expert, key = plan.action.expert, context.api_key_name
+            self._feedback.remember(context.model, context.request, expert, None, key)
+        return plan
+
     async def foresee(self, context: RequestContext, composition: Composition) -> Foreseen:
         """Who will be asked, as far as it can be known before anybody is. Raises RoutingError.
 
@@ -133,7 +155,9 @@ class Decider:
         calls += calls_of(plan, composition)
         return Foreseen(calls, decision if tagging is None else None)
 
-    def _plan(self, decision: Decision, composition: Composition, failed: AbstractSet[str]) -> Plan:
+    def _plan(
+        self, decision: Decision, composition: Composition, failed: Mapping[str, str]
+    ) -> Plan:
         tradeoff = tradeoff_of(composition.config)
         names = [expert for expert, _ in decision.scores]
         delays = (

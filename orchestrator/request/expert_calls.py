@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import random
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
@@ -13,13 +14,20 @@ from numpy.typing import NDArray
 
 from experts import engine as engines
 from experts.engine import Answer, Engine
-from experts.errors import ExpertError, ExpertLost, ExpertOverloaded, ExpertRefused
+from experts.errors import (
+    ExpertError,
+    ExpertLost,
+    ExpertOverloaded,
+    ExpertPaused,
+    ExpertRefused,
+)
 from experts.fused.roles import Fused, refuse_role_tokens, without_role_tokens
 from experts.types import Chunk, Request, Usage
 from experts.upstream.answers import choices_of, read_whole, usage_in
 from orchestrator.config.model import CompositionConfig
 from orchestrator.request.budget import Ledger
 from orchestrator.request.context import RequestContext
+from orchestrator.request.resilience.retries import Retries
 from orchestrator.request.tracing.call import Call, code_of
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.expectations import Expectations
@@ -28,6 +36,8 @@ from routers.base import Encoder
 
 CHARACTERS_PER_TOKEN = 4
 """About as many, where a server does not count; a piece of a stream is at least one."""
+NO_RETRIES = Retries()
+_PASSING = (ExpertLost, ExpertRefused, ExpertOverloaded, ExpertPaused)
 Read = Callable[[Engine, Request, Callable[[Answer], None]], AsyncGenerator[Chunk, None]]
 """`engines.stream` or `engines.whole`."""
 
@@ -42,10 +52,10 @@ class ExpertCalls:
         composition: CompositionConfig,
         context: RequestContext,
         trace: Trace,
-        retries: int = 0,
+        retries: Retries = NO_RETRIES,
         encoder: Callable[[], Encoder] | None = None,
     ) -> None:
-        """`fused` are the pool's fused experts, by name; `retries` new tries for each call."""
+        """`fused` are the pool's fused experts, by name; `retries` say what is tried again."""
         self._encoder = encoder
         ledger = Ledger(composition.budget, asyncio.get_running_loop().time())
         trace.budget_spent = ledger.hits
@@ -80,7 +90,7 @@ class ExpertCalls:
         Who fails before its first piece is asked again, `server.retries` times.
         """
         request = self._counted(expert, request)
-        left = self._retries
+        failed = 0
         set_aside = self._ledger.set_aside(request) if whole else 0
         read = engines.whole if set_aside else engines.stream
         try:
@@ -93,11 +103,10 @@ class ExpertCalls:
                             yield chunk
                     return
                 except ExpertError as error:
-                    if begun or not self._worth_a_try(error, left):
+                    failed += 1
+                    if begun or not await self._may_try_again(expert, error, failed):
                         self._missed(error)
                         raise
-                    left -= 1
-                    self._trace.retried.append(error.message)
         finally:
             self._ledger.put_back(set_aside)
 
@@ -107,24 +116,30 @@ class ExpertCalls:
         Raises ExpertError, and RequestError, as calling does; asks again as often.
         """
         request = self._counted(expert, request)
-        left = self._retries
+        failed = 0
         while True:
             try:
                 return await self._whole_once(expert, request)
             except ExpertError as error:
-                if not self._worth_a_try(error, left):
+                failed += 1
+                if not await self._may_try_again(expert, error, failed):
                     self._missed(error)
                     raise
-                left -= 1
-                self._trace.retried.append(error.message)
 
-    @staticmethod
-    def _worth_a_try(error: ExpertError, left: int) -> bool:
-        return left > 0 and error.retryable and isinstance(error, ExpertLost | ExpertRefused)
+    async def _may_try_again(self, expert: str, error: ExpertError, failed: int) -> bool:
+        """Whether a call is made once more, after the pause that it should have."""
+        left_s = self._ledger.ends - asyncio.get_running_loop().time()
+        ours = self._pool.is_hosted(expert)
+        pause_s = self._retries.pause(error, failed, random.random(), ours=ours, left_s=left_s)
+        if pause_s is None:
+            return False
+        self._trace.tries_again(expert, error.message)
+        await asyncio.sleep(pause_s)
+        return True
 
     def _missed(self, error: ExpertError) -> None:
         # What cannot be loaded will not be there in a moment, and waiting for it holds others up.
-        if error.retryable and isinstance(error, ExpertLost | ExpertRefused | ExpertOverloaded):
+        if error.retryable and isinstance(error, _PASSING):
             self._trace.missed.append(error.message)
 
     def _counted(self, expert: str, request: Request) -> Request:
@@ -141,9 +156,10 @@ class ExpertCalls:
             asked = self._context.told(request, call.span_id)
             try:
                 raw: bytes = await self._within(expert, self._read(lease, asked))
-            except ExpertLost:
-                await self._pool.suspect(lease)
+            except ExpertError as error:
+                await self._pool.failed_early(lease, error)
                 raise
+            self._pool.succeeded(lease)
             call.started()
             call.usage = usage_in(raw)
         if (usage := call.usage) is not None:
@@ -167,6 +183,7 @@ class ExpertCalls:
                     while (chunk := await self._within(expert, anext(chunks, None))) is not None:
                         if call.first is None:
                             call.started()
+                            self._pool.succeeded(lease)
                         pieces += bool(chunk.text)
                         characters += len(chunk.text)
                         self._ledger.arrived(expert, chunk)
@@ -179,8 +196,11 @@ class ExpertCalls:
                         tokens = max(pieces, characters // CHARACTERS_PER_TOKEN)
                         self._ledger.counted(pieces, tokens)
                         self._estimate(expert, tokens)
-                except ExpertLost:
-                    await self._pool.suspect(lease)
+                except ExpertError as error:
+                    if call.first is None:
+                        await self._pool.failed_early(lease, error)
+                    elif isinstance(error, ExpertLost):
+                        await self._pool.suspect(lease)
                     raise
 
     def _estimate(self, expert: str, tokens: int) -> None:

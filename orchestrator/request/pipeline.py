@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import cache, partial
+from math import inf
 
-from experts.errors import RequestError, UnknownModel
+from experts.errors import ExpertError, RequestError, UnknownModel
 from experts.fused.roles import fused
 from experts.openai_format import OpenAIFormat
 from experts.types import EMBEDDINGS
@@ -23,8 +24,12 @@ from orchestrator.request.panel_answer import PanelAnswers
 from orchestrator.request.plan import Abstain, AskExpert, plan_expert
 from orchestrator.request.prompts.several import SeveralPrompts
 from orchestrator.request.prompts.token_ids import Detokenizer
+from orchestrator.request.resilience.deadline import in_time
+from orchestrator.request.resilience.fallbacks import Fallbacks
+from orchestrator.request.resilience.retries import Retries
 from orchestrator.request.single_answer import SingleAnswers
 from orchestrator.request.terms.abstention import abstention
+from orchestrator.request.terms.capabilities import capabilities_of
 from orchestrator.request.terms.embeddings import check_embedding, gives_embeddings
 from orchestrator.request.terms.panels import refuse_role, refuse_what_one_expert_answers
 from orchestrator.request.terms.room import check_room
@@ -56,15 +61,14 @@ class Pipeline:
         models = {name: fused(spec.model) for name, spec in config.hosted().items()}
         self._fused = {name: model for name, model in models.items() if model is not None}
         self._pool = pool
-        self._retries = config.server.retries
+        self._retries = Retries.of(config.server)
         self._compositions = Compositions(config)
         self._decider = Decider(config, pool, routers, self.feedback)
-        self._single = SingleAnswers(
-            pool,
-            self._fused,
-            ToolReaders(config.hosted(), config.slots.engine_args),
-            self._retries,
-        )
+        tools = ToolReaders(config.hosted(), config.slots.engine_args)
+        self._single = SingleAnswers(pool, self._fused, tools, self._retries)
+        self.capabilities = cache(partial(capabilities_of, config, self._compositions, tools))
+        """What each expert and composition can do; the first call reads the files of models."""
+        self._fallbacks = Fallbacks(self._single, self._decider)
         self._panels = PanelAnswers(config.server)
         self._several = SeveralPrompts(Detokenizer(config, pool), config.server)
         embedders = (name for name, spec in config.experts.items() if spec.embeds)
@@ -75,8 +79,12 @@ class Pipeline:
         """Begin to answer; the answer is a context that must be left.
 
         `trace` fills up on the way, also when this raises. Raises ExpertError, UnknownModel,
-        RoutingError, and RequestError for what the model that is asked cannot do.
+        RoutingError, DeadlinePassed, and RequestError for what the model that is asked cannot do.
         """
+        answering = self._answer(context, trace)
+        return await (answering if context.timeout_s == inf else in_time(context, answering))
+
+    async def _answer(self, context: RequestContext, trace: Trace) -> StartedAnswer:
         if context.request.operation == EMBEDDINGS:
             return await self._embed(context, trace)
         if context.model in self._embedding:
@@ -133,7 +141,10 @@ class Pipeline:
         if isinstance(action, Abstain):
             return await self._abstain(context, plan.preferred, action)
         if isinstance(action, AskExpert):
-            return await self._single.start(context.for_one, trace, action)
+            try:
+                return await self._single.start(context.for_one, trace, action)
+            except ExpertError as error:
+                return await self._fallbacks.instead(context, trace, composition, action, error)
         aggregator = aggregator_of(composition, action)
         return await self._panels.start(context, trace, action.panel, aggregator, calls())
 

@@ -3,17 +3,22 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from aggregators.base import Panel
-from experts.errors import RoutingError
+from experts.errors import ExpertPaused, ExpertUnavailable, RoutingError
 from orchestrator.config.model import CompositionConfig, Config
 from orchestrator.request.availability import others, without_failed
 from routers.base import Decision
 
 NOTHING: Mapping[str, float] = MappingProxyType({})
+NOBODY: Mapping[str, str] = MappingProxyType({})
+_WHY = {
+    ExpertUnavailable.code: "could not be loaded",
+    ExpertPaused.code: "kept failing",
+}
+"""Why an expert is left out, by the code of its error; others have failed just now."""
 SECOND_OPINION = "second opinion"
 
 
@@ -56,7 +61,8 @@ class Plan:
     """What to do for one request, and why.
 
     `preferred` is the expert with the best predicted quality. Where the action asks another one,
-    that costs `quality_cost` of that quality and saves `saved_s` seconds of waiting.
+    that costs `quality_cost` of that quality and saves `saved_s` seconds of waiting. `left_out` are
+    the experts that would have counted but could not answer, each with the code of its error.
     """
 
     action: Action
@@ -64,8 +70,12 @@ class Plan:
     preferred: str
     quality_cost: float = 0.0
     saved_s: float = 0.0
-    left_out: tuple[str, ...] = ()
-    """Experts that would have counted, and could not be loaded."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fallback(self) -> str | None:
+        """Why a better expert is not asked, where it could not answer: the code of its error."""
+        return None if self.panel is not None else next(iter(self.left_out.values()), None)
 
     @property
     def expert(self) -> str | None:
@@ -137,15 +147,15 @@ def plan_decision(
     delays: Mapping[str, float] = NOTHING,
     prices: Mapping[str, float] = NOTHING,
     rules: PanelRules | None = None,
-    failed: AbstractSet[str] = frozenset(),
+    failed: Mapping[str, str] = NOBODY,
 ) -> Plan:
     """Ask the expert with the best predicted quality, less its price and what waiting costs.
 
     `delays` holds the seconds until each expert could begin (none: at once), `prices` what each
     costs, in any unit. The better score wins a tie. After an alarm of the router's coverage guard,
     the first expert is asked, whatever it costs. With `rules`, those whom the router recruited
-    answer, or its best. The experts in `failed`, which cannot be loaded now, are left out as long
-    as another one can answer. Raises RoutingError without any score.
+    answer, or its best. The experts in `failed`, which cannot answer now (each with the code of its
+    error), are left out as long as another one can. Raises RoutingError without any score.
     """
     left, lost = without_failed(decision, failed)
     if rules is not None and rules.named:
@@ -153,28 +163,33 @@ def plan_decision(
         lost = tuple(name for name in dict.fromkeys(rules.named) if name not in named)
         rules = replace(rules, named=named)
     plan = _plan_among(left, tradeoff, delays, prices, rules)
-    return _explained(plan, decision, lost)
+    return _explained(plan, decision, {name: failed[name] for name in lost})
 
 
-def _explained(plan: Plan, decision: Decision, lost: tuple[str, ...]) -> Plan:
+def _explained(plan: Plan, decision: Decision, lost: Mapping[str, str]) -> Plan:
     """The plan with a word on those that would have counted, and what going without them costs."""
     scores, asked = dict(decision.scores), plan.expert
     if plan.panel is None and asked in scores:
-        lost = tuple(name for name in lost if scores.get(name, 0.0) >= scores[asked])
+        lost = {name: why for name, why in lost.items() if scores.get(name, 0.0) >= scores[asked]}
     if not lost:
         return plan
-    verb = "is" if len(lost) == 1 else "are"
-    reason = f"{', '.join(lost)} could not be loaded and {verb} left out. {plan.reason}"
+    plan = replace(plan, reason=f"{_left_out(lost)} {plan.reason}", left_out=lost)
     if plan.panel is not None or asked not in scores:
-        return replace(plan, reason=reason, left_out=lost)
+        return plan
     best, score = decision.scores[0]
-    return replace(
-        plan,
-        reason=reason,
-        preferred=best,
-        quality_cost=max(0.0, score - scores[asked]),
-        left_out=lost,
+    return replace(plan, preferred=best, quality_cost=max(0.0, score - scores[asked]))
+
+
+def _left_out(lost: Mapping[str, str]) -> str:
+    """A sentence for each reason, with its experts."""
+    named: dict[str, list[str]] = {}
+    for name, code in lost.items():
+        named.setdefault(_WHY.get(code, "failed"), []).append(name)
+    told = (
+        f"{', '.join(names)} {why} and {'is' if len(names) == 1 else 'are'} left out."
+        for why, names in named.items()
     )
+    return " ".join(told)
 
 
 def _plan_among(

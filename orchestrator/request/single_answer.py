@@ -1,6 +1,7 @@
 """The path of a request that one expert answers: lease, ask, hand on the bytes, try again."""
 
 import asyncio
+import random
 import re
 import time
 from collections import deque
@@ -8,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 
 from experts.engine import Answer
-from experts.errors import BadOutput, ExpertError, ExpertLost, ExpertTimeout, RequestError
+from experts.errors import BadOutput, ExpertError, ExpertLost, RequestError
 from experts.fused.roles import Fused, in_role, refuse_role_tokens
 from experts.sse import EVENT_ENDS, whole_events
 from experts.types import EMBEDDINGS, Request, Usage
@@ -25,6 +26,7 @@ from experts.upstream.streams import StreamCheck
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import AskExpert
+from orchestrator.request.resilience.retries import Retries
 from orchestrator.request.terms.tools import ToolReaders
 from orchestrator.request.token_attribution import TokenAttribution
 from orchestrator.request.tracing.call import CANCELLED, Call, code_of
@@ -42,19 +44,19 @@ class SingleAnswers:
     """Answers of one expert each: the bytes of its engine, untouched."""
 
     def __init__(
-        self, pool: ExpertPool, fused: Mapping[str, Fused], tools: ToolReaders, retries: int
+        self, pool: ExpertPool, fused: Mapping[str, Fused], tools: ToolReaders, retries: Retries
     ) -> None:
         """`fused` are the pool's fused experts, by name."""
         self._pool = pool
         self._fused = fused
         self._tools = tools
         self._retries = retries
-        self._suspicions: set[asyncio.Task[None]] = set()
+        self._suspicions: set[asyncio.Task[object]] = set()
 
     async def start(
         self, context: RequestContext, trace: Trace, action: AskExpert
     ) -> StartedAnswer:
-        """Ask the expert; one that fails before its first byte is asked again, `retries` times.
+        """Ask the expert; one that fails before its first byte is asked again, as `retries` has it.
 
         A failure after that is raised by `StartedAnswer.rest`. Raises ExpertError, and
         RequestError for a text that a fused expert must not read, and for tools whose calls nobody
@@ -64,6 +66,7 @@ class SingleAnswers:
             self._tools.refuse_unread(context.request.body, action.expert)
         request = in_role(context.request, action.role) if action.role else context.request
         attribution = self._check_fused(request, context, action.expert)
+        failed = 0
         while True:
             trace.attempts += 1
             call = trace.begins(action.expert, context.identity)
@@ -77,13 +80,16 @@ class SingleAnswers:
             except ExpertError as error:
                 if "tools" in context.request.body:
                     self._tools.explain(error, action.expert)
-                # One that was silent for minutes would be so again.
-                if not error.retryable or isinstance(error, ExpertTimeout):
+                failed += 1
+                await self._pool.failed_early(lease, error)
+                ours, left_s = lease.slot is not None, context.left_s()
+                pause_s = self._retries.pause(
+                    error, failed, random.random(), ours=ours, left_s=left_s
+                )
+                if pause_s is None:
                     raise
-                await self._pool.suspect(lease)
-                if trace.attempts > self._retries:
-                    raise
-                trace.retried.append(error.message)
+                trace.tries_again(action.expert, error.message)
+                await asyncio.sleep(pause_s)
 
     def _check_fused(
         self, request: Request, context: RequestContext, expert: str
@@ -128,7 +134,7 @@ class SingleAnswers:
     ) -> StartedAnswer:
         """Send the request; when this raises, the lease has been given back."""
         held = AsyncExitStack()
-        held.enter_context(lease)
+        held.callback(lease.release)
         name = lease.engine.name
         held.callback(call.end, CANCELLED)  # Unless it has ended before.
         count = _counter(trace, call, name)
@@ -140,6 +146,7 @@ class SingleAnswers:
             if not request.stream:
                 whole = await _whole(name, answer, request)
                 call.started()
+                self._pool.succeeded(lease)
                 count(whole)
                 call.end()
                 whole = attribution.whole(whole) if attribution else whole
@@ -148,6 +155,7 @@ class SingleAnswers:
             check = StreamCheck(name, answer.secrets, choices_of(request.body))
             first = await check.beginning(blocks)
             call.started()
+            self._pool.succeeded(lease)
             rest = self._watched(first, blocks, check, lease, call, count)
             return StartedAnswer(answer.content_type, await anext(rest, b""), rest, held)
         except BaseException as error:
@@ -194,7 +202,7 @@ class SingleAnswers:
                 call.end()
                 return  # Whoever asked has the whole answer.
             call.end(error.code)
-            suspicion = asyncio.create_task(self._pool.suspect(lease))
+            suspicion: asyncio.Task[object] = asyncio.create_task(self._pool.suspect(lease))
             self._suspicions.add(suspicion)
             suspicion.add_done_callback(self._suspicions.discard)
             raise

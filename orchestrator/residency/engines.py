@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from experts.errors import ExpertUnavailable
+from experts.errors import ExpertOverloaded, ExpertUnavailable
 from experts.footprint.device import Device
 from experts.footprint.plan import Footprint
 from experts.footprint.specs import (
@@ -110,6 +110,13 @@ class HostedEngine:
             expert=self.name,
             retry_after_s=retry_after_s,
         )
+
+    def overloaded(self, expert: str, wait_s: float, *, gave_way: bool) -> ExpertOverloaded:
+        """The error of a request that finds no place in the queue, or loses it to another one."""
+        words = f"{self.queue.queued[expert]} requests wait for expert {expert} already."
+        if gave_way:
+            words = f"Others that may wait less took its place before {expert}."
+        return ExpertOverloaded(words, expert=expert, retry_after_s=wait_s)
 
     def left_out(self, expert: str) -> ExpertUnavailable:
         """The error of a request for an adapter of `refused`."""

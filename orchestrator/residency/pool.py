@@ -6,27 +6,34 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from experts import own_engines
 from experts.engine import Engine, HasEndpoints
-from experts.errors import ExpertOverloaded, ExpertTimeout
+from experts.errors import (
+    ExpertError,
+    ExpertLost,
+    ExpertOverloaded,
+    ExpertPaused,
+    ExpertRefused,
+    ExpertTimeout,
+    ExpertUnavailable,
+)
 from experts.files.versions import told_versions
-from experts.guarded import GuardedEngine
 from experts.openai import Endpoint, ExpertClient, OpenAIEngine
 from experts.persona import with_persona
 from experts.spec import (
     ExpertSpec,
-    ExpertSpecBase,
     HostedSpec,
     OpenAISpec,
-    OwnSpec,
-    ReplaySpec,
     VllmSpec,
 )
 from orchestrator.config.model import Config
+from orchestrator.residency.asking.gate import Gate
+from orchestrator.residency.asking.health import Health, is_failure
+from orchestrator.residency.asking.lengths import Lengths
+from orchestrator.residency.asking.remote import remote_engine
 from orchestrator.residency.engines import HostedEngine
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.machine.state import FIRST
@@ -38,6 +45,8 @@ from orchestrator.store.memory_store import MemoryStore
 
 LATER = 1
 """The `priority` of requests without an age bound; that of others is 0."""
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
+"""Of who is patient, before a queue that is full."""
 MOST_PLACES = 4096
 """Engines that are kept for their next request; slots that come back have new addresses."""
 
@@ -52,21 +61,14 @@ class Lease:
     slot: str | None
     release: Callable[[], None]
     """Gives the right back; call it once."""
+    trial: int | None = None
+    """Its number, where the request finds out whether an expert that has failed answers again."""
 
     def __enter__(self) -> "Lease":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.release()
-
-
-@dataclass(slots=True)
-class _Gate:
-    """Bounds the requests of one expert that are under way and that wait."""
-
-    permits: asyncio.Semaphore
-    max_queued: int
-    queued: int = 0
 
 
 class ExpertPool:
@@ -90,9 +92,10 @@ class ExpertPool:
         self._scheduler = shared or Scheduler(
             config.hosted(), config.slots, slots, client, store or MemoryStore(), on_event, policy
         )
+        self._health = Health(config.server.breaker)
         self._experts: dict[str, ExpertSpec] = {}
         self._remote: dict[str, Engine] = {}
-        self._gates: dict[str, _Gate] = {}
+        self._gates: dict[str, Gate] = {}
         self._describe(config)
 
     def _describe(self, config: Config) -> None:
@@ -105,15 +108,20 @@ class ExpertPool:
         self._versions: dict[str, str] = {}
         """Expert -> what tells its answers from those of other weights; empty until asked for."""
         self._hosted: dict[tuple[str, str, bool], tuple[str | None, Engine]] = {}
+        self._health.adopt(config.server.breaker)
+        for name in experts:
+            if experts[name] != config.experts.get(name):
+                self._health.forget(name)
         for name, spec in config.experts.items():
             if spec.hosted:
                 continue
             if experts.get(name) == spec:
                 self._remote[name], self._gates[name] = remote[name], gates[name]
                 continue
-            engine = _remote_engine(name, spec, self._client)
+            engine = remote_engine(name, spec, self._client)
             self._remote[name] = with_persona(engine, spec.system, spec.defaults.given)
-            self._gates[name] = _Gate(asyncio.Semaphore(spec.max_in_flight), spec.max_queued)
+            self._gates[name] = Gate(name, spec.max_in_flight, spec.max_queued)
+        self._lengths = Lengths(config.experts, self._remote)
 
     def successor(self, config: Config) -> "ExpertPool":
         """The pool as another configuration describes it, over the same slots.
@@ -158,12 +166,31 @@ class ExpertPool:
 
         `stage` counts what a client's question takes: first answers, then what is made of them.
 
-        Raises ExpertOverloaded when its queue is full, ExpertUnavailable when it cannot load,
-        ExpertTimeout when both together take longer than `server.lease_timeout_s`, but for who is
-        `patient`.
+        Raises ExpertPaused while it is not asked, ExpertOverloaded when its queue is full,
+        ExpertUnavailable when it cannot load, ExpertTimeout when both together take longer than
+        `server.lease_timeout_s`, but for who is `patient`.
         """
+        trial = self._health.enter(expert) if expert in self._health.watched else None
+        if trial is None:
+            return await self._in_time(expert, request_class, stage, patient)
+        left = partial(self._health.left, expert, trial)
         try:
-            async with asyncio.timeout(None if patient else self._timeout_s):
+            lease = await self._in_time(expert, request_class, stage, patient)
+        except BaseException:
+            left()
+            raise
+
+        def release() -> None:
+            lease.release()
+            left()
+
+        return replace(lease, trial=trial, release=release)
+
+    async def _in_time(self, expert: str, request_class: str, stage: int, patient: bool) -> Lease:
+        if patient:
+            return await self._patiently(expert, request_class, stage)
+        try:
+            async with asyncio.timeout(self._timeout_s):
                 return await self._take(expert, request_class, stage)
         except TimeoutError as error:
             raise ExpertTimeout(
@@ -171,11 +198,19 @@ class ExpertPool:
                 expert=expert,
             ) from error
 
+    async def _patiently(self, expert: str, request_class: str, stage: int) -> Lease:
+        """Also where the queue is full: there will be room."""
+        while True:
+            try:
+                return await self._take(expert, request_class, stage)
+            except ExpertOverloaded as error:
+                pause_s = error.retry_after_s or SHORTEST_PAUSE_S
+                await asyncio.sleep(min(max(pause_s, SHORTEST_PAUSE_S), LONGEST_PAUSE_S))
+
     async def _take(self, expert: str, request_class: str, stage: int) -> Lease:
-        spec = self._experts[expert]
-        if not spec.hosted:
-            return await self._take_remote(expert)
         max_wait_s = self._classes[request_class].max_wait_s
+        if not self._experts[expert].hosted:
+            return await self._take_remote(expert, unhurried=max_wait_s is None)
         place = await self._scheduler.acquire(expert, max_wait_s, stage)
         engine = self._hosted_engine(expert, place, later=max_wait_s is None)
         release = partial(self._scheduler.release, place)
@@ -201,20 +236,12 @@ class ExpertPool:
                 self._hosted.pop(next(iter(self._hosted)))
         return engine
 
-    async def _take_remote(self, expert: str) -> Lease:
+    async def _take_remote(self, expert: str, *, unhurried: bool) -> Lease:
         gate = self._gates[expert]
-        if gate.permits.locked() and gate.queued >= gate.max_queued:
-            raise ExpertOverloaded(
-                f"{gate.queued} requests wait for expert {expert} already.", expert=expert
-            )
         started = time.perf_counter()
-        gate.queued += 1
-        try:
-            await gate.permits.acquire()
-        finally:
-            gate.queued -= 1
+        await gate.enter(unhurried)
         queue_ms = 1000 * (time.perf_counter() - started)
-        return Lease(self._remote[expert], queue_ms, 0.0, None, gate.permits.release)
+        return Lease(self._remote[expert], queue_ms, 0.0, None, gate.leave)
 
     def choosing(self, request_class: str) -> AbstractContextManager[None]:
         """While it is found out which experts a request of the class will ask.
@@ -254,10 +281,25 @@ class ExpertPool:
     def _unhurried(self, request_class: str) -> bool:
         return self._classes[request_class].max_wait_s is None
 
-    async def suspect(self, lease: Lease) -> None:
+    async def suspect(self, lease: Lease) -> bool:
         """A request failed below HTTP: find out whether a slot or an engine of ours is gone."""
-        if lease.slot is not None:
-            await self._scheduler.suspect(lease.engine.name, lease.slot)
+        if lease.slot is None:
+            return False
+        return await self._scheduler.suspect(lease.engine.name, lease.slot)
+
+    def succeeded(self, lease: Lease) -> None:
+        """A call has had its first token."""
+        if (expert := lease.engine.name) in self._health.watched:
+            self._health.succeeded(expert, lease.trial)
+
+    async def failed_early(self, lease: Lease, error: ExpertError) -> None:
+        """A call has failed before its first token: note it, unless it is the slot's fault.
+
+        A slot or an engine of ours that is gone comes back by itself, and requests wait for it.
+        """
+        lost = isinstance(error, ExpertLost | ExpertRefused) and is_failure(error)
+        if not (lost and await self.suspect(lease)):
+            self._health.failed(lease.engine.name, error, lease.trial)
 
     def expert_url(self, expert: str) -> str | None:
         """Where an expert answers right now (ends with /v1); None when it is not resident."""
@@ -273,9 +315,13 @@ class ExpertPool:
         """Slot -> the URL of its HTTP API, and the token that it wants, where it is up."""
         return self._scheduler.view.slot_addresses()
 
+    def is_hosted(self, expert: str) -> bool:
+        """Whether one of our slots runs it."""
+        return expert in self._is_hosted
+
     def has_endpoints(self, expert: str) -> bool:
         """Whether the expert's engine is a server that offers more than answers."""
-        return expert in self._is_hosted or isinstance(self._remote[expert], HasEndpoints)
+        return self.is_hosted(expert) or isinstance(self._remote[expert], HasEndpoints)
 
     def expert_api_key(self, expert: str) -> str | None:
         """What `expert_url` wants as bearer token; None where it wants none."""
@@ -284,6 +330,13 @@ class ExpertPool:
             return spec.api_key
         endpoint = self._scheduler.view.endpoint(expert) if spec.hosted else None
         return None if endpoint is None else endpoint[1]
+
+    async def context_lengths(self) -> Mapping[str, int]:
+        """Expert -> tokens of its context, where they are known; servers may be asked for it."""
+        view = self._scheduler.view
+        hosted = {name: view.context_length(name) for name in self._is_hosted}
+        known = {name: length for name, length in hosted.items() if length is not None}
+        return {**known, **await self._lengths.known()}
 
     def delay_s(self, expert: str) -> float:
         """Predicted seconds until a request to the expert could begin: 0 when it is resident."""
@@ -301,13 +354,21 @@ class ExpertPool:
         return self._scheduler.view.failed()
 
     @property
-    def out_of_reach(self) -> frozenset[str]:
-        """The experts whose last load failed, until it is time to try that again.
+    def out_of_reach(self) -> Mapping[str, str]:
+        """The experts that would not be asked now, each with the code of its error.
 
-        Those that have left the slots meanwhile are out of reach for good.
+        Those whose last load failed, until it is time to try that again, those that have left the
+        slots, and those that have kept failing.
         """
         now, serving = time.monotonic(), self._scheduler.view.serving
-        return frozenset(n for n in self._is_hosted if _is_out_of_reach(n, serving(n), now))
+        paused = self._health.paused if self._health.watched else ()
+        found = dict.fromkeys(paused, ExpertPaused.code)
+        found |= {
+            name: ExpertUnavailable.code
+            for name in self._is_hosted
+            if _is_out_of_reach(name, serving(name), now)
+        }
+        return found
 
     def snapshot(self) -> dict[str, Any]:
         """Slots, residents, loads and queues as plain JSON."""
@@ -315,6 +376,7 @@ class ExpertPool:
         return {
             **self._scheduler.view.snapshot(),
             "queued": {**self._scheduler.view.queued(), **remote},
+            "breakers": {name: self._health.snapshot(name) for name in self._experts},
             "versions": self._versions,
         }
 
@@ -336,18 +398,3 @@ def _is_out_of_reach(expert: str, engine: HostedEngine | None, now: float) -> bo
     if state.replicas:
         return expert in engine.refused
     return state.failed is not None and state.retry_at > now
-
-
-def _remote_engine(name: str, spec: ExpertSpecBase, client: ExpertClient) -> Engine:
-    """The engine of an expert that none of our slots runs. Raises ConfigError."""
-    if isinstance(spec, ReplaySpec):
-        # Imported here: only evaluations need recordings, and pyarrow, which reads them.
-        from experts.replay import ReplayEngine, recording  # noqa: PLC0415
-
-        return ReplayEngine(name, recording(spec.recording, spec.model))
-    if isinstance(spec, OwnSpec):
-        return GuardedEngine(own_engines.build(name, spec))
-    assert isinstance(spec, OpenAISpec)
-    where = (spec.base_url, spec.model, spec.api_key, spec.timeout_s, spec.traced)
-    endpoint = Endpoint(name, *where)
-    return OpenAIEngine(endpoint, client)

@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from experts.errors import ExpertError, ExpertUnavailable
 from experts.spec import HostedSpec
 from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.engines import HostedEngine, HostedSlot
+from orchestrator.residency.machine.effects import Refusal, Reject
 from orchestrator.residency.machine.state import EngineState, Phase, SlotState
 
 
@@ -80,6 +82,22 @@ class PoolView:
             load_s = max(0.0, load_s - (now - max(r.entered for r in state.replicas)))
         return load_s + max(0.0, state.retry_at - now)
 
+    def wait_s(self, expert: str) -> float:
+        """Predicted seconds until all that wait for the expert now have begun."""
+        engine = self.serving(expert)
+        if engine is None:
+            return 0.0
+        rounds = engine.queue.queued[expert] / engine.queue.limit(expert)
+        return self.delay_s(expert) + rounds * engine.state.costs.service_s
+
+    def context_length(self, expert: str) -> int | None:
+        """Tokens of its context: as it was loaded, or will be; None where that is not known."""
+        engine = self.serving(expert)
+        if engine is None:
+            return None
+        limits = engine.limits
+        return engine.footprint.max_model_len if limits is None else limits.max_model_len
+
     def doing(self, expert: str) -> str:
         """What keeps a request to the expert waiting, in a few words."""
         engine, now = self.serving(expert), time.monotonic()
@@ -131,3 +149,29 @@ class PoolView:
                 room[best.id] -= engine.state.memory_gb
                 plan.append((best, engine.state))
         return plan, too_large
+
+    def error(self, rejected: Reject) -> ExpertError:
+        """Of a request that is not served."""
+        expert = rejected.ticket.expert
+        engine = self._engines.serving(expert)
+        if engine is None or rejected.refusal is Refusal.GONE:
+            return gone(expert)
+        if rejected.refusal in (Refusal.QUEUE_FULL, Refusal.GAVE_WAY):
+            gave_way = rejected.refusal is Refusal.GAVE_WAY
+            return engine.overloaded(expert, self.wait_s(expert), gave_way=gave_way)
+        if rejected.refusal is Refusal.TOO_LARGE:
+            return engine.too_large()
+        if rejected.refusal is Refusal.STOPPING:
+            return ExpertUnavailable(
+                f"The service stops, and expert {expert} is loaded no more.", expert=expert
+            )
+        return engine.unavailable(rejected.retry_after_s)
+
+
+def gone(expert: str) -> ExpertUnavailable:
+    """What a request is told that was on its way when its expert left."""
+    return ExpertUnavailable(
+        f"Expert {expert} is no longer in the pool: the configuration was changed.",
+        expert=expert,
+        hint="GET /v1/models lists what there is.",
+    )

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import httpx
 
-from experts.errors import ExpertError, ExpertOverloaded, ExpertUnavailable
 from experts.footprint.device import expected
 from experts.spec import HostedSpec
 from orchestrator.config.model import SlotsConfig
@@ -27,13 +26,12 @@ from orchestrator.residency.machine.effects import (
     End,
     Gone,
     Grant,
-    Refusal,
     Reject,
 )
 from orchestrator.residency.machine.machine import Bounds, Machine
 from orchestrator.residency.machine.policy import Policy, Rules, decide
-from orchestrator.residency.machine.state import FIRST, Replica, SlotState, Ticket
-from orchestrator.residency.pool_view import PoolView
+from orchestrator.residency.machine.state import FIRST, SlotState, Ticket
+from orchestrator.residency.pool_view import PoolView, gone
 from orchestrator.residency.slot import Slot, authorization
 from orchestrator.residency.supervisor import Supervisor
 from orchestrator.residency.transitions import Transitions
@@ -130,27 +128,11 @@ class Scheduler:
         await self.bring_up()
         await self.open(strict)
 
-    async def bring_up(self) -> bool:
-        """Bring every slot up; whether engines were there that are resident now.
-
-        Raises ServiceError.
-        """
+    async def bring_up(self) -> None:
+        """Bring every slot up. Raises ServiceError."""
         recalled = (self._costs.recall(e.name, e.state.costs) for e in self._engines.values())
         await asyncio.gather(*recalled)
         await self._supervisor.start()
-        adopted = [await self._adopt(slot) for slot in self._slots.values()]
-        return any(adopted)
-
-    async def _adopt(self, slot: HostedSlot) -> bool:
-        """Take over the engines that are what is configured; others leave."""
-        for name, (load, report) in slot.found.engines.items():
-            engine = self._engines.get(name)
-            if engine is None or engine.load != load:
-                await slot.slot.unload(name)
-                continue
-            engine.adopted(report)
-            self._machine.adopt(slot.state, engine.state, time.monotonic())
-        return bool(slot.state.replicas)
 
     async def open(self, strict: bool = False) -> None:
         """Load what should be resident, and decide from now on. Raises as `start` does."""
@@ -211,9 +193,11 @@ class Scheduler:
         deadline = math.inf if max_wait_s is None else now + max_wait_s
         ticket = Ticket(expert, now, deadline, stage=stage)
         for effect in self._machine.arrived(ticket, now):
-            if isinstance(effect, Reject):
-                raise self._error(effect)
-            return self.served(ticket)
+            if isinstance(effect, Reject) and effect.ticket is ticket:
+                raise self.view.error(effect)
+            if isinstance(effect, Grant):
+                return self.served(ticket)
+            self._apply([effect])  # Another one gives its place to this one.
         ticket.holder = asyncio.get_running_loop().create_future()
         self._arm()
         try:
@@ -240,37 +224,10 @@ class Scheduler:
             self._shadow.replay()
         return True
 
-    # Requests of gateways elsewhere.
-
-    def enter(self, ticket: Ticket) -> None:
-        """A request waits elsewhere; its holder is told when it begins, or why it never will."""
-        if self._note_arrival(ticket.expert):
-            self._apply(self._machine.arrived(ticket, time.monotonic()))
-        else:
-            ticket.holder.set_exception(gone(ticket.expert))
-
-    def begun(self, ticket: Ticket, replica: Replica, loan: int) -> None:
-        """A request has begun elsewhere, on a loan."""
-        self._note_arrival(ticket.expert)
-        self._machine.begun(ticket, replica, loan, time.monotonic())
-        self._arm()
-
     def over(self, ticket: Ticket, *, answered: bool) -> None:
         """A request has ended, or will not begin any more."""
         end = self._machine.finished if answered else self._machine.cancelled
         self._apply(end(ticket, time.monotonic()))
-
-    def lend(self, replica: Replica, loan: int, at_most: int) -> None:
-        """So many requests may begin in a replica elsewhere, without asking."""
-        self._machine.lend(replica, loan, at_most)
-
-    def repaid(self, replica: Replica, loan: int) -> None:
-        """One of them is over."""
-        self._machine.repaid(replica, loan)
-
-    def returned(self, replica: Replica, loan: int) -> None:
-        """They may no more."""
-        self._apply(self._machine.returned(replica, loan, time.monotonic()))
 
     def expect(self, expert: str, unhurried: bool) -> None:
         """A running request, with an age bound unless `unhurried`, will ask the expert later."""
@@ -303,16 +260,18 @@ class Scheduler:
             one()
         self._arm()
 
-    async def suspect(self, expert: str, slot_id: str) -> None:
+    async def suspect(self, expert: str, slot_id: str) -> bool:
         """A request failed below HTTP: find out whether the slot or the engine is gone."""
         slot = self._slots[slot_id]
         if await self._supervisor.gone(slot):
-            return
+            return True
         engine = self._engines.serving(expert)
         name = engine.name if engine is not None else expert
         replica = next((r for r in slot.state.replicas if r.engine.name == name), None)
         if replica is not None and not await self._healthy(slot, name):
             self._apply(self._machine.drop(replica, time.monotonic()))
+            return True
+        return replica is None
 
     async def refresh(self) -> None:
         """Ask every slot that is up how much memory it holds and what runs in it."""
@@ -329,7 +288,7 @@ class Scheduler:
                         ticket.holder.set_result(None)
                 case Reject(ticket):
                     if not ticket.holder.done():
-                        ticket.holder.set_exception(self._error(effect))
+                        ticket.holder.set_exception(self.view.error(effect))
                 case Begin() | Abort() | End() | Gone():
                     self._tell(effect)
                 case _:
@@ -390,24 +349,6 @@ class Scheduler:
         if slot.restarts == restarts:  # Else its watcher was quicker and has restarted it.
             self._apply(self._machine.slot_lost(slot.state, time.monotonic()))
 
-    def _error(self, rejected: Reject) -> ExpertError:
-        expert = rejected.ticket.expert
-        engine = self._engines.serving(expert)
-        if engine is None or rejected.refusal is Refusal.GONE:
-            return gone(expert)
-        if rejected.refusal is Refusal.QUEUE_FULL:
-            queued = engine.queue.queued[expert]
-            return ExpertOverloaded(
-                f"{queued} requests wait for expert {expert} already.", expert=expert
-            )
-        if rejected.refusal is Refusal.TOO_LARGE:
-            return engine.too_large()
-        if rejected.refusal is Refusal.STOPPING:
-            return ExpertUnavailable(
-                f"The service stops, and expert {expert} is loaded no more.", expert=expert
-            )
-        return engine.unavailable(rejected.retry_after_s)
-
     async def _healthy(self, slot: HostedSlot, engine: str) -> bool:
         url, headers = f"{slot.url}/e/{engine}/health", authorization(slot.slot)
         try:
@@ -440,15 +381,6 @@ class Scheduler:
         return Place(
             url, slot.slot.token, slot.slot.id, ticket, 1000 * (waited_s - load_s), 1000 * load_s
         )
-
-
-def gone(expert: str) -> ExpertUnavailable:
-    """What a request is told that was on its way when its expert left."""
-    return ExpertUnavailable(
-        f"Expert {expert} is no longer in the pool: the configuration was changed.",
-        expert=expert,
-        hint="GET /v1/models lists what there is.",
-    )
 
 
 def _state_of(slot: Slot, config: SlotsConfig) -> SlotState:

@@ -26,6 +26,7 @@ from orchestrator.server.gates.in_flight import InFlight, InFlightGate
 from orchestrator.server.keys import routes as key_routes
 from orchestrator.server.keys.metering import MeterGate
 from orchestrator.server.messages import routes as messages_routes
+from orchestrator.server.models import routes as models_routes
 from orchestrator.server.openapi.document import Documents
 from orchestrator.server.reload import routes as reload_routes
 from orchestrator.server.responses import routes as responses_routes
@@ -34,7 +35,8 @@ from orchestrator.server.reuse.gate import Idempotency, IdempotencyGate
 _METHODS = ["GET", "POST", "DELETE"]
 """What pages in a browser may send; HEAD and simple calls need no permission."""
 
-_MODELS = (openai_routes, responses_routes, messages_routes)
+_ANSWERING = (openai_routes, responses_routes, messages_routes)
+_TELLING = (models_routes, messages_routes)
 """The endpoints over all models, which there are once more below /batch."""
 
 
@@ -51,18 +53,7 @@ def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAP
     app.state.reloads = None
     adopt(app, context)
     context.metrics.watch(lambda: app.state.context.pool.snapshot())
-    for module in (*_MODELS, expert_routes):
-        app.include_router(module.tokens_router)
-    for module in (service_routes, key_routes, reload_routes, *_MODELS, expert_routes):
-        app.include_router(module.router)
-    if context.batching is not None:
-        app.include_router(batch_routes.router)
-    for module in _MODELS:
-        app.include_router(module.tokens_router, prefix=BATCH_PATH)
-        app.include_router(module.router, prefix=BATCH_PATH)
-    for route in app.routes:
-        if isinstance(route, APIRoute) and "GET" in route.methods:
-            route.methods.add("HEAD")  # RFC 9110, 9.1: FastAPI leaves it out.
+    _add_routes(app, with_batches=context.batching is not None)
     # Inside the key gates, which are added later: a request without a key takes no place.
     in_flight = InFlight(
         context.metrics, context.drain, lambda: app.state.context.config.server.max_in_flight
@@ -81,7 +72,7 @@ def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAP
     app.add_middleware(KeyGate, keys=context.keys)
     if context.config.server.admin is not None:
         app.add_middleware(AdminGate)
-    app.add_middleware(AccessGate, metrics=context.metrics)
+    app.add_middleware(AccessGate, metrics=context.metrics, drain=context.drain)
     app.add_middleware(AnthropicGate)
     if origins := context.config.server.cors.origins:
         # The last is the outermost: a browser asks without a key, and reads errors as well.
@@ -103,6 +94,22 @@ def adopt(app: Starlette, context: Context) -> None:
     """Serve with this from the next request on."""
     app.state.context = context
     app.state.documents = Documents(app.routes, context.config, lambda: context.keys.locks)
+
+
+def _add_routes(app: FastAPI, *, with_batches: bool) -> None:
+    for module in (*_ANSWERING, expert_routes):
+        app.include_router(module.tokens_router)
+    for module in (service_routes, key_routes, reload_routes, *_TELLING, expert_routes):
+        app.include_router(module.router)
+    if with_batches:
+        app.include_router(batch_routes.router)
+    for module in _ANSWERING:
+        app.include_router(module.tokens_router, prefix=BATCH_PATH)
+    for module in _TELLING:
+        app.include_router(module.router, prefix=BATCH_PATH)
+    for route in app.routes:
+        if isinstance(route, APIRoute) and "GET" in route.methods:
+            route.methods.add("HEAD")  # RFC 9110, 9.1: FastAPI leaves it out.
 
 
 async def _ours(http: HttpRequest, error: Exception) -> Response:

@@ -1,9 +1,12 @@
-"""Which request class a request has: how long it may be made to wait."""
+"""What a request may claim of the service: its class, which bounds its wait, and its time."""
+
+import math
 
 from starlette.types import Scope
 
-from experts.errors import RequestError
+from experts.errors import RequestError, TooManyRequests
 from orchestrator.config.model import BATCH_CLASS, DEFAULT_CLASS, Config
+from orchestrator.request.context import RequestOptions
 from orchestrator.server.auth import caller_of
 
 BATCH_PATH = "/batch"
@@ -36,3 +39,24 @@ def check_class(config: Config, asked: str) -> None:
             hint=f"Known classes: {', '.join(config.classes)}.",
             param="coterie.class",
         )
+
+
+def refuse_overload(config: Config, request_class: str, in_flight: int) -> None:
+    """Raise TooManyRequests where a request without an age bound leaves the others no room.
+
+    `in_flight` counts it, too.
+    """
+    server = config.server
+    if in_flight <= max(1.0, server.batch_share * server.max_in_flight):
+        return
+    if config.classes[request_class].max_wait_s is None:
+        raise TooManyRequests(
+            f"Too many requests are under way for one of class {request_class}"
+            " (server.batch_share of server.max_in_flight)."
+        )
+
+
+def timeout_of(config: Config, options: RequestOptions) -> float:
+    """Seconds within which an answer must be complete: what both sides allow."""
+    bounds = (config.server.request_timeout_s, options.timeout_s)
+    return min((bound for bound in bounds if bound is not None), default=math.inf)

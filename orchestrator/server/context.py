@@ -53,6 +53,11 @@ class Context:
         """Begin to answer, or give an answer that is there already."""
         return await (self.answers or self.pipeline).answer(asked, trace)
 
+    async def leave_batches(self) -> None:
+        """To other gateways, or to the next start: once nothing is loaded, lines would fail."""
+        if self.batching is not None:
+            await self.batching.runner.stop()
+
     @property
     def metrics(self) -> Metrics:
         """What Prometheus can scrape of requests."""

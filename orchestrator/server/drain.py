@@ -1,4 +1,7 @@
-"""How a service stops: first it is not ready, then it takes no requests, then it is idle."""
+"""How a service stops: first it is not ready, then it takes no requests, then it is idle.
+
+Operators may ask for the first alone, to take a gateway out of a load balancer, and take it back.
+"""
 
 import asyncio
 
@@ -19,9 +22,18 @@ class Drain:
         """Be no longer ready, but go on answering."""
         self.begun = True
 
+    def end(self) -> None:
+        """Be ready again, unless the service stops."""
+        self.begun = self.refuses
+
     def refuse(self) -> None:
         """Take no further requests."""
         self.begun = self.refuses = True
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are under way."""
+        return self._in_flight
 
     def entered(self) -> None:
         """A request is under way."""

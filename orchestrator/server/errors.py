@@ -11,9 +11,11 @@ from experts.errors import (
     BodyTooLarge,
     BudgetSpent,
     CoterieError,
+    DeadlinePassed,
     ExpertError,
     ExpertLost,
     ExpertOverloaded,
+    ExpertPaused,
     ExpertRefused,
     ExpertTimeout,
     ExpertUnavailable,
@@ -51,7 +53,8 @@ _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
     (TooManyRequests, 429),
     (LimitReached, 429),
     (RequestError, 400),
-    (ExpertOverloaded, 429),
+    (ExpertOverloaded, 503),
+    (ExpertPaused, 503),
     (ExpertTimeout, 504),
     (BudgetSpent, 504),
     (ExpertUnavailable, 503),
@@ -59,6 +62,7 @@ _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
     (ExpertLost, 502),
     (ExpertError, 502),
     (RoutingError, 500),
+    (DeadlinePassed, 504),
     (ServiceStopping, 503),
     (StoreError, 503),
 )
@@ -69,7 +73,7 @@ _KINDS = {
     429: "rate_limit_error",
 }
 _BUSY = 503
-_TELLING = (AllBusy, ExpertUnavailable, ExpertRefused)
+_TELLING = (AllBusy, ExpertOverloaded, ExpertPaused, ExpertUnavailable, ExpertRefused)
 """Errors that may say when to try again."""
 CLIENT_LEFT = 499
 """What proxies log for a client that closed the connection; no client receives it."""

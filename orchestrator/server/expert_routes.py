@@ -22,7 +22,8 @@ from orchestrator.server.context import Context, context_of, read_body, request_
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.keys.access import entry_of, require_model, visible
 from orchestrator.server.keys.admission import admit
-from orchestrator.server.openai_routes import model_cards, relay
+from orchestrator.server.models.cards import model_cards
+from orchestrator.server.openai_routes import relay
 from orchestrator.server.openapi import endpoints
 from orchestrator.server.openapi.document import Documents
 from orchestrator.server.schemas import validated
@@ -63,7 +64,7 @@ async def embeddings(http: HttpRequest, expert: str) -> Response:
 async def models(http: HttpRequest, expert: str) -> ModelList:
     """The expert as the only model."""
     context = _known(http, expert)
-    cards = [card for card in model_cards(context) if card["id"] == expert]
+    cards = [card for card in await model_cards(context) if card["id"] == expert]
     return {"object": "list", "data": cards}
 
 

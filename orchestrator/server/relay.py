@@ -46,6 +46,7 @@ class Relay(Response):
         self._trace = Trace()
         self._client_left = False
         self._head_sent = False
+        self._told_early: dict[str, str] = {}
         self._complete = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,7 +135,8 @@ class Relay(Response):
 
     def _early_head(self) -> Message:
         kind = {"content-type": f"{EVENT_STREAM}; charset=utf-8", **STREAM_HEADERS}
-        return response_start(200, early_headers(self._asked, self._trace) | kind)
+        self._told_early = early_headers(self._asked, self._trace)
+        return response_start(200, self._told_early | kind)
 
     def _doing(self) -> str:
         return self._trace.doing()
@@ -169,10 +171,9 @@ class Relay(Response):
         return 200
 
     def _belated(self) -> bytes:
-        """The headers that were not known when the head went out, as comments."""
-        early = early_headers(self._asked, self._trace)
-        told = headers(self._asked, self._trace).items()
-        lines = [f": {name} {value}\n" for name, value in told if name not in early]
+        """The headers that were not known when the head went out, or were others, as comments."""
+        told, early = headers(self._asked, self._trace).items(), self._told_early
+        lines = [f": {name} {value}\n" for name, value in told if early.get(name) != value]
         return ("".join(lines) + "\n").encode("latin-1")
 
     def _told(self) -> Told:

@@ -13,7 +13,7 @@ from experts.errors import ConfigError, RequestError, UnknownModel
 from orchestrator.request.feedback import FeedbackTaken
 from orchestrator.request.reuse.versions import versions_of
 from orchestrator.server.auth import caller_of, require_admin, require_unrestricted
-from orchestrator.server.bodies.answers import Reloaded, Status, Version
+from orchestrator.server.bodies.answers import Draining, Reloaded, Status, Version
 from orchestrator.server.bodies.feedback import FeedbackBody
 from orchestrator.server.context import context_of, read_body
 from orchestrator.server.openapi import endpoints
@@ -98,6 +98,27 @@ async def reload(http: HttpRequest, name: str) -> Reloaded:
         context.answers.versions = await asyncio.to_thread(versions_of, context.config)
     context.pipeline.replace(name, made)
     return {"router": name, "warnings": list(getattr(made, "warnings", ()))}
+
+
+@router.post("/coterie/drain", openapi_extra=endpoints.DRAIN)
+async def drain(http: HttpRequest) -> Draining:
+    """Take this gateway out: not ready, and without batches, it still answers what comes."""
+    context = context_of(http)
+    require_admin(context.keys, http.scope)
+    context.drain.begin()
+    await context.leave_batches()
+    return {"draining": True, "in_flight": context.drain.in_flight}
+
+
+@router.delete("/coterie/drain", openapi_extra=endpoints.DRAIN)
+async def end_drain(http: HttpRequest) -> Draining:
+    """Put it back, unless the service stops."""
+    context = context_of(http)
+    require_admin(context.keys, http.scope)
+    context.drain.end()
+    if context.batching is not None and not context.drain.begun:
+        context.batching.runner.start()
+    return {"draining": context.drain.begun, "in_flight": context.drain.in_flight}
 
 
 @router.get("/coterie/learned", openapi_extra=endpoints.LEARNED)

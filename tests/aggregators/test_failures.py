@@ -15,6 +15,8 @@ from experts.errors import (
     BudgetSpent,
     ExpertError,
     ExpertLost,
+    ExpertOverloaded,
+    ExpertPaused,
     ExpertRefused,
     NobodyAnswered,
 )
@@ -83,6 +85,18 @@ class TestNobody:
         assert isinstance(error, ExpertRefused if limited else AllBusy)
         waits_s = [wait_s for _, wait_s in told if wait_s is not None]
         assert error.retry_after_s == min(waits_s, default=None)
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            ExpertPaused("It failed.", expert="two", retry_after_s=3.0),
+            ExpertOverloaded("Full.", expert="two", retry_after_s=3.0),
+        ],
+    )
+    def test_who_is_not_asked_for_a_moment_is_busy_too(self, other: ExpertError) -> None:
+        error = all_failed_error([refused("one", 503), other])
+        assert isinstance(error, AllBusy)
+        assert error.retry_after_s == 3.0
 
     @pytest.mark.parametrize("other", [lost("two"), refused("two", 503)])
     async def test_a_refusal_beside_another_failure_is_not(self, other: ExpertError) -> None:

@@ -67,7 +67,8 @@ async def serve(upstream: Any) -> AsyncIterator[Callable[..., Any]]:
 
     Without arguments: the expert `tiny` on the scripted upstream, and `pool/auto` that asks it.
     A slot serves, as far as HTTP goes, from the upstream, too. `shared` is a store that several
-    gateways have.
+    gateways have. Experts that fail are asked all the same, and again at once, unless `server` says
+    otherwise: most tests let them fail on purpose.
     """
     gateways: list[Gateway] = []
 
@@ -84,6 +85,7 @@ async def serve(upstream: Any) -> AsyncIterator[Callable[..., Any]]:
                 "routers": {"one": {"type": "static", "expert": "tiny"}},
                 "compositions": {"pool/auto": {"router": "one", "about": "asks tiny"}},
                 **sections,
+                "server": {"breaker": None, "retry_pause_s": 0, **sections.get("server", {})},
             }
         )
         count = config.slots.count if config.hosted() else 0

@@ -9,6 +9,7 @@ from evals.runs.asking.wire import BUSY, Busy, Reply
 from experts.errors import (
     ExpertError,
     ExpertOverloaded,
+    ExpertPaused,
     ExpertRefused,
     ExpertTimeout,
     ExpertUnavailable,
@@ -42,7 +43,7 @@ class Here:
         except TimeoutError as error:
             words = f"{model} did not answer within {self._timeout_s:g} s."
             raise ExpertTimeout(words, expert=model, hint="Raise --timeout.") from error
-        except (ExpertOverloaded, ExpertUnavailable, ExpertRefused) as error:
+        except (ExpertOverloaded, ExpertPaused, ExpertUnavailable, ExpertRefused) as error:
             if isinstance(error, ExpertRefused) and error.status not in BUSY:
                 raise
             raise _busy(error) from error

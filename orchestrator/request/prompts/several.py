@@ -173,6 +173,7 @@ class _Several:
             whole.count(expert, usage)
         whole.attempts += part.attempts
         whole.retried += part.retried
+        whole.retries += part.retries
         whole.made += part.made
         whole.budget_spent += part.budget_spent
         for name in ("route_ms", "queue_ms", "load_ms", "slot_wait_ms"):

@@ -3,14 +3,16 @@
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from math import inf
 
 from orchestrator.config.model import Config
 from orchestrator.config.reuse.section import CacheConfig
 from orchestrator.request.answer import StartedAnswer
 from orchestrator.request.context import RequestContext
 from orchestrator.request.pipeline import Pipeline
+from orchestrator.request.resilience.deadline import in_time
 from orchestrator.request.reuse.kept import (
     KeptAnswer,
     is_clean,
@@ -61,6 +63,12 @@ class Answers:
         """As the pipeline does; of equal repeatable requests of a key, only the first asks."""
         if not self._may_be_reused(context):
             return await self._pipeline.answer(context, trace)
+        if context.timeout_s == inf:
+            return await self._reused(context, trace)
+        # Its own time, and not that of others who want the same.
+        return await in_time(context, self._reused(replace(context, timeout_s=inf), trace))
+
+    async def _reused(self, context: RequestContext, trace: Trace) -> StartedAnswer:
         key = answer_key(context, self.versions.of(context.model))
         answer = await self._run(context, key).join(context, trace)
         if trace.cache != "miss":

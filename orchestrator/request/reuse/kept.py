@@ -68,7 +68,7 @@ def kept_answer(raw: bytes) -> KeptAnswer | None:
 
 def is_clean(trace: Trace) -> bool:
     """Whether the answer is that of those who should give it, with nobody out and no bound met."""
-    if trace.missed or trace.budget_spent or any(map(trace.facts.get, _DEGRADED)):
+    if trace.missed or trace.failed or trace.budget_spent or any(map(trace.facts.get, _DEGRADED)):
         return False
     plan = trace.plan
     if plan is None:  # The service's own embeddings.

@@ -9,8 +9,8 @@ from orchestrator.request.context import RequestContext
 
 ASIDE = frozenset({"model", "user", "safety_identifier", "metadata", "prompt_cache_key"})
 """Fields of a body that change no answer; the model's name is looked at by itself."""
-_SHOWING = ("explain", "cache")
-"""Options that say how an answer is shown, or come by."""
+_SHOWING = ("explain", "cache", "timeout_s")
+"""Options that say how an answer is shown, or come by, or how long it is waited for."""
 
 
 def is_repeatable(request: Request) -> bool:

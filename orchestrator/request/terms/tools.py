@@ -31,11 +31,17 @@ class ToolReaders:
         found = self._engine_of(expert)
         if found is None or tools_allowed(body) != "tools":
             return
-        name, spec = found
-        if name not in self._known:
-            self._known[name] = _problem(name, spec, self._defaults)
-        if (problem := self._known[name]) is not None:
+        if (problem := self._problem_of(*found)) is not None:
             raise problem
+
+    def reads(self, expert: str) -> bool:
+        """Whether calls are read, as far as that is known."""
+        found = self._engine_of(expert)
+        if found is None or self._problem_of(*found) is not None:
+            return False
+        args = arguments(found[1], self._defaults)
+        told = args.get(TOOL_PARSER) or args.get(TOOL_PARSER.replace("_", "-"))
+        return bool(told) or folder_of(found[1].model) is not None
 
     def explain(self, error: ExpertError, expert: str) -> None:
         """Raise RequestError, with our key, for what vLLM says of its own flag.
@@ -45,6 +51,11 @@ class ToolReaders:
         found = self._engine_of(expert)
         if found is not None and isinstance(error, ExpertRefused) and _FLAG in error.message:
             raise _unknown(found[0], "") from error
+
+    def _problem_of(self, name: str, spec: VllmSpec) -> RequestError | None:
+        if name not in self._known:
+            self._known[name] = _problem(name, spec, self._defaults)
+        return self._known[name]
 
     def _engine_of(self, expert: str) -> tuple[str, VllmSpec] | None:
         """The expert whose engine answers for this one, where vLLM runs it in a slot of ours."""

@@ -17,7 +17,7 @@ HEADERS: Mapping[str, str] = {
     "x-coterie-class": "The request class, which says how long it may be made to wait.",
     "x-coterie-expert": "The expert that answered, or `none`; of a panel, once that is known.",
     "x-coterie-router": "The router that decided.",
-    "x-coterie-fallback": "Why the router's own choice was not asked.",
+    "x-coterie-fallback": "Why the router's own choice did not answer.",
     "x-coterie-aggregator": "What makes one answer of several.",
     "x-coterie-cache": "`hit`: an answer that was kept; `coalesced`: that of an equal request under"
     " way; `miss`: neither. Only where that was looked for.",
@@ -44,6 +44,7 @@ Told = TypedDict(
         "slot_wait_ms": float,
         "slot": str | None,
         "attempts": int,
+        "failed": dict[str, str],
         "panel": list[str],
         "lead": str | None,
         "aggregator": str | None,
@@ -100,8 +101,8 @@ def early_headers(context: RequestContext, trace: Trace) -> dict[str, str]:
             found["x-coterie-aggregator"] = trace.plan.aggregator
     if trace.decision is not None:
         found["x-coterie-router"] = trace.decision.router
-        if trace.decision.fallback:
-            found["x-coterie-fallback"] = trace.decision.fallback
+        if (fallback := trace.fallback) is not None:
+            found["x-coterie-fallback"] = fallback
     return found
 
 
@@ -139,7 +140,7 @@ def _told(context: RequestContext, trace: Trace) -> Told:
     body: Told = {
         "expert": trace.expert if _expert_is_known(context, trace) else None,
         "router": decision.router if decision is not None else None,
-        "fallback": decision.fallback if decision is not None else None,
+        "fallback": trace.fallback,
         "class": context.request_class,
         "route_ms": round(trace.route_ms, 2),
         "queue_ms": round(trace.queue_ms, 2),
@@ -148,6 +149,8 @@ def _told(context: RequestContext, trace: Trace) -> Told:
         "slot": trace.slot,
         "attempts": trace.attempts,
     }
+    if trace.failed:
+        body["failed"] = trace.failed
     if plan is not None and plan.panel is not None:
         body["panel"] = list(plan.panel.experts)
         body["lead"] = plan.panel.lead

@@ -128,7 +128,7 @@ def trace_line(context: RequestContext, trace: Trace) -> dict[str, Any]:
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         **access_fields(context, trace),
         "router": decision and decision.router,
-        "fallback": decision and decision.fallback,
+        "fallback": trace.fallback,
         "scores": dict(decision.scores) if decision else None,
         "reason": plan and plan.reason,
         "panel": list(plan.panel.experts) if plan and plan.panel else None,

@@ -130,6 +130,7 @@ class _Spans:
             "coterie.class": context.request_class,
             "coterie.key": context.api_key_name,
             "coterie.retries": len(trace.retried),
+            "coterie.fallback": trace.fallback,
             "coterie.cache": trace.cache,
         }
         name = f"POST {context.route}" if over_http else f"batch {self._operation}"

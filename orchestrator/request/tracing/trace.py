@@ -56,6 +56,11 @@ class Trace:
     """When a panel began to answer."""
     retried: list[str] = field(default_factory=list)
     """Why each failed attempt failed."""
+    retries: Counter[str] = field(default_factory=Counter)
+    """How often each expert was asked again, after it had failed before its first token."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """The experts that should have answered in place of this one, each with the code of its error:
+    why it could not."""
     missed: list[str] = field(default_factory=list)
     """Why calls failed, after all their attempts, that may succeed in a moment: an answer that came
     all the same may be another one then."""
@@ -114,6 +119,14 @@ class Trace:
         return told or next(answered, None)
 
     @property
+    def fallback(self) -> str | None:
+        """Why the router's own choice did not answer: an alarm's action, or an error's code."""
+        if self.decision is not None and self.decision.fallback:
+            return self.decision.fallback
+        planned = self.plan.fallback if self.plan is not None else None
+        return next(iter(self.failed.values()), planned)
+
+    @property
     def total_usage(self) -> Usage:
         """Of all calls together."""
         return sum(self.usage.values(), Usage())
@@ -124,6 +137,11 @@ class Trace:
         call = Call(expert, secrets.token_hex(8) if has_span else None)
         self.made.append(call)
         return call
+
+    def tries_again(self, expert: str, why: str) -> None:
+        """Note that the expert is asked once more, after it has failed."""
+        self.retried.append(why)
+        self.retries[expert] += 1
 
     def count(self, expert: str, usage: Usage) -> None:
         """Add what a call cost."""

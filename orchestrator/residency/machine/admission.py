@@ -47,7 +47,10 @@ class Admission(ABC):
         self._winding_down = False
 
     def arrived(self, ticket: Ticket, now: float) -> Effects:
-        """A request comes in: it begins, waits, or is refused."""
+        """A request comes in: it begins, waits, or is refused.
+
+        Where the queue is full, the last one without an age bound gives its place to one that has.
+        """
         queue = self._by_expert.get(ticket.expert)
         if queue is None:
             return [Reject(ticket, Refusal.GONE)]
@@ -59,15 +62,17 @@ class Admission(ABC):
             if replica is not None:
                 queue.begin(ticket, replica, now)
                 return [Grant(ticket)]
+        displaced = self._displace(queue, ticket) if queue.full(ticket.expert) else []
         if (rejected := self._refuse(queue, ticket, now)) is not None:
-            return [rejected]
+            self._note_empty(queue)
+            return [*displaced, rejected]
         sooner = ticket.deadline < state.deadline
         queue.enqueue(ticket)
         self._waiting[state.name] = state
         # How many wait matters, too: every doubling is worth a decision.
         if (sooner or state.waiting & (state.waiting - 1) == 0) and not state.loading:
             self.tick_at = AT_ONCE
-        return []
+        return displaced
 
     def cancelled(self, ticket: Ticket, now: float) -> Effects:
         """A client has left, perhaps in the very moment that its turn came."""
@@ -201,6 +206,13 @@ class Admission(ABC):
         if not queue.state.waiting and self._waiting.get(name) is queue.state:
             del self._waiting[name]
             self.tick_at = AT_ONCE  # Its stage may be over.
+
+    def _displace(self, queue: EngineQueue, ticket: Ticket) -> Effects:
+        other = queue.last_unhurried(ticket.expert) if ticket.deadline < math.inf else None
+        if other is None:
+            return []
+        queue.leave(other)
+        return [Reject(other, Refusal.GAVE_WAY)]
 
     def _refuse(self, queue: EngineQueue, ticket: Ticket, now: float) -> Reject | None:
         """Whether the request would wait in vain."""

@@ -11,6 +11,7 @@ class Refusal(Enum):
     """Why a request cannot be served."""
 
     QUEUE_FULL = "queue full"
+    GAVE_WAY = "its place in the queue went to one with an age bound"
     TOO_LARGE = "too large for every slot"
     NOT_LOADED = "could not be loaded"
     STOPPING = "the service stops, and loads nothing any more"

@@ -109,6 +109,11 @@ class EngineQueue:
         self._note_heads()
         return True
 
+    def last_unhurried(self, expert: str) -> Ticket | None:
+        """Of the expert's requests that wait without an age bound, the one that came last."""
+        queue = self._queues.get((expert, math.inf))
+        return queue[-1] if queue else None
+
     def admit(self, now: float) -> list[Ticket]:
         """Let those begin for whom there is room."""
         begun: list[Ticket] = []

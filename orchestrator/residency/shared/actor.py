@@ -17,10 +17,10 @@ from experts.openai import ExpertClient
 from experts.spec import HostedSpec
 from orchestrator.config.model import RayConfig, SlotsConfig
 from orchestrator.residency.ray_slot import NAMESPACE, make_slots
-from orchestrator.residency.scheduler import Scheduler
 from orchestrator.residency.shared import messages as told
 from orchestrator.residency.shared.controller import Controller
 from orchestrator.residency.shared.gateway import Away
+from orchestrator.residency.shared.lender import Lender
 from orchestrator.store.base import Store
 from orchestrator.store.memory_store import MemoryStore
 from orchestrator.store.opening import open_store
@@ -99,8 +99,8 @@ class ControllerActor:
     async def goodbye(self, gateway: str) -> None:
         self._known().goodbye(gateway)
 
-    async def suspect(self, expert: str, slot: str) -> None:
-        await self._known().suspect(expert, slot)
+    async def suspect(self, expert: str, slot: str) -> bool:
+        return await self._known().suspect(expert, slot)
 
     async def refresh(self) -> None:
         await self._known().refresh()
@@ -119,8 +119,8 @@ class ControllerActor:
         models = [spec.model for spec in specs.values()]
         slots = make_slots(pool.ray, pool.slots, models, counts=pool.counts, pool=pool.name)
 
-        def make(say: Callable[[str], None], changed: Callable[[], None]) -> Scheduler:
-            return Scheduler(
+        def make(say: Callable[[str], None], changed: Callable[[], None]) -> Lender:
+            return Lender(
                 dict(specs), pool.slots, list(slots), client, self._store, say, changed=changed
             )
 
@@ -162,8 +162,8 @@ class ActorLink:
     async def goodbye(self, gateway: str) -> None:
         await self._call("goodbye", gateway=gateway)
 
-    async def suspect(self, expert: str, slot: str) -> None:
-        await self._call("suspect", expert=expert, slot=slot)
+    async def suspect(self, expert: str, slot: str) -> bool:
+        return bool(await self._call("suspect", expert=expert, slot=slot))
 
     async def refresh(self) -> None:
         await self._call("refresh")

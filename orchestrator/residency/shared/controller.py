@@ -15,8 +15,8 @@ from experts.errors import ExpertUnavailable, ReloadRefused, ServiceError
 from experts.spec import HostedSpec
 from orchestrator.residency.changing.together import together
 from orchestrator.residency.machine.state import Phase, Replica, Ticket
-from orchestrator.residency.scheduler import Scheduler
 from orchestrator.residency.shared import messages as told
+from orchestrator.residency.shared.lender import Lender
 from orchestrator.residency.shared.mirror import tell
 from orchestrator.residency.shared.session import NO_LOAN, Holder, Lent, Request, Session
 
@@ -30,7 +30,7 @@ SEEN_EVERY_S = 0.25
 
 logger = logging.getLogger("coterie.residency")
 
-MakeScheduler = Callable[[Callable[[str], None], Callable[[], None]], Scheduler]
+MakeScheduler = Callable[[Callable[[str], None], Callable[[], None]], Lender]
 """(what says something, what notices changes) -> a scheduler that is not started."""
 
 
@@ -69,7 +69,8 @@ class Controller:
 
         Gateways that were there before may come back meanwhile. Raises ServiceError.
         """
-        if await self._scheduler.bring_up():
+        await self._scheduler.bring_up()
+        if await self._scheduler.adopt():
             self._up.set()
             await asyncio.sleep(RETURN_S)
         await self._scheduler.open()
@@ -156,9 +157,9 @@ class Controller:
         self._end(gateway)
         self._changed()
 
-    async def suspect(self, expert: str, slot: str) -> None:
-        """A request failed below HTTP there."""
-        await self._scheduler.suspect(expert, slot)
+    async def suspect(self, expert: str, slot: str) -> bool:
+        """A request failed below HTTP there: whether the slot or the engine is gone."""
+        return await self._scheduler.suspect(expert, slot)
 
     async def refresh(self) -> None:
         """Bring the numbers of all slots up to date, and tell them."""

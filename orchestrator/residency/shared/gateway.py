@@ -18,8 +18,8 @@ from orchestrator.residency.changing.changes import step_to
 from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.engines import HostedSlot, hosted_engines
 from orchestrator.residency.machine.state import FIRST, SlotState
-from orchestrator.residency.pool_view import PoolView
-from orchestrator.residency.scheduler import Place, gone
+from orchestrator.residency.pool_view import PoolView, gone
+from orchestrator.residency.scheduler import Place
 from orchestrator.residency.shared import messages as told
 from orchestrator.residency.shared.loans import Borrowed, Loans
 from orchestrator.residency.shared.mirror import FarSlot, hear
@@ -57,7 +57,7 @@ class Link(Protocol):
 
     async def goodbye(self, gateway: str) -> None: ...
 
-    async def suspect(self, expert: str, slot: str) -> None: ...
+    async def suspect(self, expert: str, slot: str) -> bool: ...
 
     async def refresh(self) -> None: ...
 
@@ -243,9 +243,11 @@ class SharedScheduler:
         self._chooses += change
         self._note(told.Chooses(change), at_once=True)
 
-    async def suspect(self, expert: str, slot_id: str) -> None:
-        with suppress(Away):
-            await self._link.suspect(expert, slot_id)
+    async def suspect(self, expert: str, slot_id: str) -> bool:
+        try:
+            return await self._link.suspect(expert, slot_id)
+        except Away:
+            return True  # Whatever it was, it is not known to be the expert.
 
     async def refresh(self) -> None:
         with suppress(Away):

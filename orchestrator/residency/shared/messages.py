@@ -122,15 +122,16 @@ class Refused(NamedTuple):
     def error(self, expert: str) -> ExpertError:
         """The error itself."""
         if self.kind == ExpertOverloaded.__name__:
-            return ExpertOverloaded(self.message, expert=expert, hint=self.hint)
-        return ExpertUnavailable(
-            self.message, expert=expert, hint=self.hint, retry_after_s=self.retry_after_s
-        )
+            kind: type[ExpertOverloaded | ExpertUnavailable] = ExpertOverloaded
+        else:
+            kind = ExpertUnavailable
+        return kind(self.message, expert=expert, hint=self.hint, retry_after_s=self.retry_after_s)
 
 
 def refused(number: int, error: ExpertError) -> Refused:
     """An error in words that can be sent."""
-    retry_after_s = error.retry_after_s if isinstance(error, ExpertUnavailable) else None
+    telling = ExpertOverloaded | ExpertUnavailable
+    retry_after_s = error.retry_after_s if isinstance(error, telling) else None
     return Refused(number, type(error).__name__, error.message, error.hint, retry_after_s)
 
 

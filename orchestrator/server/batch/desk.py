@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -88,7 +89,9 @@ class BatchDesk:
         if extension.request_class is not None:
             check_class(config, extension.request_class)
         asked = extension.request_class or BATCH_CLASS
-        return RequestContext(request, model, asked, extension.options, owner, patient=True)
+        options = extension.options
+        own_s = math.inf if options.timeout_s is None else options.timeout_s
+        return RequestContext(request, model, asked, options, owner, patient=True, timeout_s=own_s)
 
     async def foresee(self, contexts: Sequence[RequestContext]) -> Sequence[Foreseen | Answered]:
         """Routes them together: the routers' queues put them into batches."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from experts.spec import Capability
 from orchestrator.request.tracing.presentation import Told
 
 _OURS = ConfigDict(extra="forbid")
@@ -43,6 +44,16 @@ class ModelCard(TypedDict):
     object: Literal["model"]
     created: int
     owned_by: str
+    max_model_len: NotRequired[
+        Annotated[int, Field(description="Tokens of a prompt and its answer together, if known.")]
+    ]
+    context_length: NotRequired[
+        Annotated[int, Field(description="The same number, under its other usual name.")]
+    ]
+    capabilities: Annotated[
+        list[Capability],
+        Field(description="What it can do, as far as is known; of a composition, whoever answers."),
+    ]
     metadata: ModelMetadata
 
 
@@ -73,11 +84,12 @@ class Version(TypedDict):
 
 
 class PoolState(TypedDict):
-    """Slots with what is resident, engines with what they have cost, and queues."""
+    """Slots with what is resident, engines with what they have cost, queues, and breakers."""
 
     slots: list[dict[str, Any]]
     loads: dict[str, dict[str, Any]]
     queued: dict[str, int]
+    breakers: dict[str, dict[str, Any]]
     versions: dict[str, str]
 
 
@@ -86,6 +98,13 @@ class Reloaded(TypedDict):
 
     router: str
     warnings: list[str]
+
+
+class Draining(TypedDict):
+    """Whether the gateway is taken out, and how many requests it still answers."""
+
+    draining: bool
+    in_flight: int
 
 
 class Tolerant(BaseModel):

@@ -57,6 +57,9 @@ class Extension(Strict):
     budget: AskedBudget | None = None
     """What the answer may cost, instead of the composition's bounds."""
 
+    timeout_s: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Seconds within which the whole answer must be there; then it ends with an error."""
+
     progress: Literal["comments", "reasoning"] = "comments"
     """Where a stream reports the progress of a composed answer."""
 
@@ -92,5 +95,6 @@ class Extension(Strict):
             self.experts,
             self.budget,
             self.role,
+            self.timeout_s,
             "use" if self.cache else "skip",
         )

@@ -14,6 +14,7 @@ from orchestrator.request.tracing.current import CURRENT, Current
 from orchestrator.request.tracing.sinks import ACCESS
 from orchestrator.server.auth import caller_of
 from orchestrator.server.context import is_traced, request_id_of
+from orchestrator.server.drain import Drain
 from orchestrator.server.errors import (
     CLIENT_LEFT,
     FAREWELL_S,
@@ -32,12 +33,13 @@ class AccessGate:
     """Logs the requests that leave no trace, and counts those of them that were refused.
 
     A client that leaves, a service that stops, and a fault of ours end here. A slash at the end of
-    a path is left out.
+    a path is left out. While the service drains, every answer is the last one of its connection.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, drain: Drain) -> None:
         self._app = app
         self._metrics = metrics
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,7 +56,7 @@ class AccessGate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = _with_id(message, request_id)
+                message = _with_id(message, request_id, last=self._drain.begun)
             await send(message)
 
         try:
@@ -85,12 +87,20 @@ class AccessGate:
             ACCESS.log(level, "request", extra={"access": fields})
 
 
-def _with_id(head: Message, request_id: str) -> Message:
-    """The head of a response with the id under which its line is found."""
+def _with_id(head: Message, request_id: str, *, last: bool) -> Message:
+    """The head of a response with the id under which its line is found.
+
+    After the `last` one, its connection is closed: the next request goes to another gateway.
+    """
     headers = list(head.get("headers", ()))
-    if any(name == b"x-request-id" for name, _ in headers):
-        return head
-    return {**head, "headers": [*headers, (b"x-request-id", request_id.encode())]}
+    added = [] if any(name == b"x-request-id" for name, _ in headers) else [_id(request_id)]
+    if last:
+        added.append((b"connection", b"close"))
+    return {**head, "headers": [*headers, *added]} if added else head
+
+
+def _id(request_id: str) -> tuple[bytes, bytes]:
+    return b"x-request-id", request_id.encode()
 
 
 def _fields(scope: Scope, request_id: str, status: int, seconds: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ ADMIN = (
     "/coterie/reload",
     "/coterie/experts",
     "/coterie/config",
+    "/coterie/drain",
 )
 """Under these paths lies what changes the service."""
 NOT_FOUND = 404

@@ -20,6 +20,8 @@ from orchestrator.server.telemetry.metrics import Metrics
 
 _CHEAP = ("/health", "/health/readiness", "/v1/models", "/openapi.json")
 """What reads our own state only, below an expert's path; the operators' pages do, too."""
+DRAIN = "/coterie/drain"
+"""Also a gateway with too much to do can be told to take no more."""
 
 
 class InFlight:
@@ -73,7 +75,7 @@ class InFlightGate:
 def _costs(method: str, path: str) -> bool:
     """Whatever has a body, and whatever an expert's engine answers."""
     if method == "POST":
-        return is_guarded(path)
+        return is_guarded(path) and path != DRAIN
     return path.startswith("/e/") and not path.endswith(_CHEAP)
 
 

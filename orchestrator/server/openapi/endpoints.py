@@ -112,6 +112,7 @@ ANSWERS: tuple[type[Any], ...] = (
     said.PoolState,
     FeedbackTaken,
     RequestRecord,
+    said.Draining,
     said.Reloaded,
     said.ChatCompletion,
     said.ChatCompletionChunk,
@@ -215,6 +216,7 @@ FEEDBACK = takes(FeedbackBody, {"request_id": "req-1", "score": 1}) | answers(
 )
 REQUEST = answers("What happened.", json_of(RequestRecord), (404, *READ))
 RELOAD = answers("The router decides.", json_of(said.Reloaded), (403, 404, *POSTED))
+DRAIN = answers("Its state.", json_of(said.Draining), (403, *READ))
 _WEIGHTS = {"type": "object", "additionalProperties": {"type": "number"}}
 LEARNED = answers(
     "Composition -> policy -> weight.",

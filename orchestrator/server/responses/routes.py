@@ -19,7 +19,6 @@ from orchestrator.server.responses.reading import chat_of
 from orchestrator.server.schemas import parse_body, validated
 
 tokens_router = APIRouter(tags=["openai"], route_class=DirectRoute)
-router = APIRouter(tags=["openai"])
 _REPEATED: Mapping[str, Any] = {
     "instructions": None,
     "max_output_tokens": None,

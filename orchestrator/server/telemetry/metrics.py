@@ -19,6 +19,7 @@ from orchestrator.request.tracing.call import Call
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.server.telemetry.counts import Counts
 from orchestrator.server.telemetry.pool_metrics import PoolCollector
+from routers.base import Decision
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 _TOKEN_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1)
@@ -56,7 +57,9 @@ class Metrics:
             "coterie_guard_alarms", "Alarms of coverage guards.", ["router", "action"]
         )
         self._fallbacks = self._counter(
-            "coterie_fallbacks", "Another expert than the router's best.", ["router", "preferred"]
+            "coterie_fallbacks",
+            "Another expert than the router's best, by why: an error's code, or its price.",
+            ["router", "preferred", "reason"],
         )
         self._budgets = self._counter(
             "coterie_budget_stops", "Calls stopped by a panel's budget.", ["model", "bound"]
@@ -113,12 +116,12 @@ class Metrics:
         # Without a plan the model is whatever the client wrote: no label for that.
         model = context.model if trace.plan or trace.source else ""
         self.requests.labels(model, expert, context.request_class, trace.status).inc()
-        if trace.retried:
-            self.retries.labels(expert).inc(len(trace.retried))
+        for name, tries in trace.retries.items():
+            self.retries.labels(name).inc(tries)
         for bound, times in trace.budget_spent.items():
             self._budgets.labels(model, bound).inc(times)
         if trace.decision is not None and trace.plan is not None:
-            self._count_decision(trace.decision.router, trace.decision.fallback, trace.plan)
+            self._count_decision(trace.decision, trace.plan, trace)
         for call in trace.made:
             self._count_call(call)
         for name, usage in trace.usage.items():
@@ -141,14 +144,17 @@ class Metrics:
         if trace.total_ms is not None:
             self._whole.labels(*labels).observe(trace.total_ms / 1000)
 
-    def _count_decision(self, router: str, guard: str | None, plan: Plan) -> None:
+    def _count_decision(self, decision: Decision, plan: Plan, trace: Trace) -> None:
         asked = plan.panel.experts if plan.panel is not None else (plan.expert or "",)
         for expert in dict.fromkeys(asked):
-            self._decisions.labels(router, expert).inc()
-        if guard is not None:
-            self._guards.labels(router, guard).inc()
-        elif plan.panel is None and plan.expert not in (None, plan.preferred):
-            self._fallbacks.labels(router, plan.preferred).inc()
+            self._decisions.labels(decision.router, expert).inc()
+        if decision.fallback is not None:
+            self._guards.labels(decision.router, decision.fallback).inc()
+            return
+        preferred = next(iter(trace.failed), plan.preferred)
+        if plan.panel is None and plan.expert not in (None, preferred):
+            reason = trace.fallback or "price"
+            self._fallbacks.labels(decision.router, preferred, reason).inc()
 
     def _count_call(self, call: Call) -> None:
         self._calls.labels(call.expert, call.error or "ok").inc()

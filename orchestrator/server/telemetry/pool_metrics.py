@@ -29,6 +29,7 @@ _SLOT_GAUGES = (
     ("coterie_slot_budget_bytes", "budget_gb", GIB, "Memory that a slot may use."),
     ("coterie_slot_up", "up", 1, "Whether the slot's process runs."),
 )
+_STATES = {"closed": 0, "half open": 1, "open": 2}
 
 
 class PoolCollector(Collector):
@@ -53,7 +54,7 @@ class PoolCollector(Collector):
             restarts.add_metric([name], float(slot["restarts"]))
         for name, count in shown["queued"].items():
             queued.add_metric([name], float(count))
-        yield from (restarts, queued)
+        yield from (restarts, queued, *_breakers(shown["breakers"]))
         for name, key, about in _ENGINE_COUNTERS:
             counter = CounterMetricFamily(name, about, labels=["engine"])
             for engine, entry in engines.items():
@@ -73,3 +74,20 @@ class PoolCollector(Collector):
         """Saved loads may shrink again; a counter that does is taken for a restart."""
         self._highest[name, engine] = max(value, self._highest.get((name, engine), 0.0))
         return self._highest[name, engine]
+
+
+def _breakers(entries: Mapping[str, Mapping[str, Any]]) -> tuple[Metric, Metric]:
+    state = GaugeMetricFamily(
+        "coterie_breaker_state",
+        "Whether an expert is asked: 0 it is, 1 a few try it, 2 it is not.",
+        labels=["expert"],
+    )
+    opened = CounterMetricFamily(
+        "coterie_breaker_opened",
+        "Times that an expert has failed too often, and was asked no more for a while.",
+        labels=["expert"],
+    )
+    for expert, entry in entries.items():
+        state.add_metric([expert], float(_STATES[entry["state"]]))
+        opened.add_metric([expert], float(entry["opened"]))
+    return state, opened

@@ -95,6 +95,40 @@ async def test_another_gateway_goes_on_where_one_has_stopped(serve: Any, redis_u
 
 
 @pytest.mark.slow
+async def test_a_service_that_drains_leaves_its_batch_to_another(
+    serve: Any, redis_url: str
+) -> None:
+    """Before anything else stops: lines whose expert is loaded no more would count as failed."""
+    keys = {"store": redis_url, "batches": {"in_flight": 2}}
+    first = await serve(**keys)
+    async with client_of(first) as client:
+        identifier = await begun(client)
+    assert await first.drain() == 0
+    async with client_of(await serve(**keys)) as client:
+        batch = await ended(client, identifier)
+    assert (batch.request_counts.completed, batch.request_counts.failed) == (COUNT, 0)
+
+
+@pytest.mark.slow
+async def test_a_gateway_that_is_taken_out_leaves_its_batch_until_it_is_back(serve: Any) -> None:
+    service = await serve(batches={"in_flight": 2})
+    async with (
+        client_of(service) as client,
+        httpx.AsyncClient(base_url=service.base_url, trust_env=False) as http,
+    ):
+        identifier = await begun(client)
+        for _ in range(2):  # Twice is no more than once.
+            told = (await http.post("/coterie/drain")).json()
+            assert told == {"draining": True, "in_flight": 0}
+        before = (await client.batches.retrieve(identifier)).request_counts
+        after = (await client.batches.retrieve(identifier)).request_counts
+        assert before == after
+        assert (await http.delete("/coterie/drain")).json()["draining"] is False
+        batch = await ended(client, identifier)
+        assert (batch.request_counts.completed, batch.request_counts.failed) == (COUNT, 0)
+
+
+@pytest.mark.slow
 async def test_of_two_gateways_one_runs_a_batch(serve: Any, redis_url: str) -> None:
     first = await serve(store=redis_url, batches={"in_flight": 2})
     second = await serve(store=redis_url, batches={"in_flight": 2})

@@ -36,6 +36,7 @@ ENGINE = {
     "roles": [],
     "refused": {},
 }
+WELL = {"state": "closed", "opened": 0, "retry_in_s": 0.0, "reason": ""}
 LIMITS = {"dtype": "float32", "max_model_len": 8192, "kv_tokens": 11520}
 POOL: dict[str, Any] = {
     "slots": [
@@ -92,6 +93,10 @@ POOL: dict[str, Any] = {
         },
     },
     "queued": {"math": 0, "words": 4, "cipher": 0, "codes": 0, "law": 0, "art": 0, "far": 9},
+    "breakers": {
+        **dict.fromkeys(("math", "words", "cipher", "codes", "poet", "law", "art"), WELL),
+        "far": {"state": "open", "opened": 3, "retry_in_s": 4.2, "reason": "It [broke]."},
+    },
 }
 
 
@@ -130,7 +135,7 @@ def test_every_expert_has_a_row(shown: Any) -> None:
     assert _line(lines, "codes", "adapter") == "codes adapter of words 0 failed"
     assert _line(lines, "law", "own").endswith("asleep in slot-0")
     assert _line(lines, "art", "own").endswith("failed")
-    assert _line(lines, "far") == "far remote 9"
+    assert _line(lines, "far", "remote") == "far remote 9 not asked"
 
 
 def test_costs_that_were_not_measured_are_not_made_up(shown: Any) -> None:
@@ -146,6 +151,7 @@ def test_why_something_failed_is_a_line_of_its_own(shown: Any) -> None:
     assert _line(lines, "codes", "failed:") == (
         "codes failed: its rank is [too] high. (again with the next load of words)"
     )
+    assert _line(lines, "far", "is") == "far is not asked: It [broke]. (again in 4 s)"
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -158,7 +164,8 @@ def test_no_row_is_broken(shown: Any, monkeypatch: pytest.MonkeyPatch, width: in
 
 
 def test_a_pool_of_remote_experts_has_one_table(shown: Any) -> None:
-    assert shown({"slots": [], "loads": {}, "queued": {"far": 2}})[-1] == ["far", "remote", "2"]
+    snapshot = {"slots": [], "loads": {}, "queued": {"far": 2}, "breakers": {"far": WELL}}
+    assert shown(snapshot)[-1] == ["far", "remote", "2"]
 
 
 @pytest.mark.parametrize("snapshot", [{}, {"slots": [{"id": "slot-0"}], "loads": {}, "queued": {}}])

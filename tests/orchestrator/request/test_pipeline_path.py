@@ -68,6 +68,7 @@ async def test_the_way_is_short_and_straight(serve: Any, model: str) -> None:
         {"hosted": HOSTED},
         routers={"one": Hosted()},
         slots={"canary_tokens": 0},
+        server={"breaker": {}},
     )
     body = {"messages": [{"role": "user", "content": "x"}]}
     context = RequestContext(Request("r-1", "chat/completions", body), model)

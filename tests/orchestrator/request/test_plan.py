@@ -178,22 +178,23 @@ def test_a_panel_is_who_was_named_or_recruited_or_the_best() -> None:
     assert panel(recruited, replace(rules, named=("strings",))) == ("strings",)
 
 
-ALL = frozenset({"cipher", "strings", "units"})
+LOST = "expert_unavailable"
+ALL = dict.fromkeys(("cipher", "strings", "units"), LOST)
 
 
 def test_an_expert_that_failed_to_load_is_left_out_and_the_reason_says_so() -> None:
-    plan = plan_decision(replace(CIPHER, role="draft"), failed={"cipher"})
+    plan = plan_decision(replace(CIPHER, role="draft"), failed={"cipher": LOST})
     assert plan.action == AskExpert("strings")  # The role was cipher's.
     assert (plan.preferred, plan.quality_cost) == ("cipher", pytest.approx(0.02))
     assert plan.reason == "cipher could not be loaded and is left out. It is a riddle."
 
 
 def test_a_worse_expert_that_failed_changes_nothing() -> None:
-    assert plan_decision(CIPHER, failed={"units"}) == plan_decision(CIPHER)
+    assert plan_decision(CIPHER, failed={"units": LOST}) == plan_decision(CIPHER)
 
 
 def test_the_next_best_takes_the_seat_of_one_that_failed() -> None:
-    plan = plan_decision(CIPHER, rules=PanelRules("vote", 2), failed={"cipher"})
+    plan = plan_decision(CIPHER, rules=PanelRules("vote", 2), failed={"cipher": LOST})
     assert plan.panel is not None
     assert plan.panel.experts == ("strings", "units")
     assert plan.reason.startswith("cipher could not be loaded and is left out.")
@@ -201,15 +202,17 @@ def test_the_next_best_takes_the_seat_of_one_that_failed() -> None:
 
 def test_recruited_experts_and_a_lead_that_failed_are_left_out() -> None:
     decision = replace(CIPHER, panel=("cipher", "units", "cipher"), lead="cipher")
-    plan = plan_decision(decision, rules=PanelRules("vote", 2), failed={"cipher"})
+    plan = plan_decision(decision, rules=PanelRules("vote", 2), failed={"cipher": LOST})
     assert plan.panel is not None
     assert (plan.panel.experts, plan.panel.lead) == (("units",), None)
 
 
 @pytest.mark.parametrize(
-    ("failed", "asked"), [({"cipher"}, ("units",)), (ALL, ("cipher", "units"))]
+    ("failed", "asked"), [({"cipher": LOST}, ("units",)), (ALL, ("cipher", "units"))]
 )
-def test_of_a_clients_list_those_that_failed_are_left_out(failed: set[str], asked: object) -> None:
+def test_of_a_clients_list_those_that_failed_are_left_out(
+    failed: dict[str, str], asked: object
+) -> None:
     rules = PanelRules("vote", 2, named=("cipher", "units"))
     plan = plan_decision(CIPHER, rules=rules, failed=failed)
     assert plan.panel is not None
@@ -222,10 +225,10 @@ def test_nobody_that_failed_is_asked_while_another_can_answer(
     scores: list[float], lost: set[int], rules: PanelRules | None
 ) -> None:
     ranked = tuple((f"e{n}", s) for n, s in enumerate(sorted(scores, reverse=True)))
-    failed = {f"e{n}" for n in lost}
+    failed = {f"e{n}": LOST for n in lost}
     plan = plan_decision(Decision("knn", ranked, "why"), rules=rules, failed=failed)
     asked = set(plan.panel.experts if plan.panel else [plan.expert])
-    if failed.issuperset(name for name, _ in ranked):
+    if failed.keys() >= {name for name, _ in ranked}:
         assert plan == plan_decision(Decision("knn", ranked, "why"), rules=rules)
     else:
-        assert not asked & failed
+        assert not asked & failed.keys()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from experts.errors import ExpertOverloaded
+from experts.errors import ExpertLost, ExpertOverloaded, ExpertPaused
 from experts.persona import Persona
 from experts.types import Request
 
@@ -90,6 +90,56 @@ async def test_a_waiter_that_leaves_the_queue_frees_its_place(make_rig: Any) -> 
         await rig.settle()
         stays = rig.using("a")
     await rig.done(stays)
+
+
+async def test_a_full_queue_says_how_long_those_that_wait_will_take(make_rig: Any) -> None:
+    spec = {"type": "vllm", "model": "org/a", "max_in_flight": 1, "max_queued": 4}
+    rig = await make_rig({"a": spec})
+    with await rig.pool.lease("a"):
+        waiting = [rig.using("a") for _ in range(4)]
+        await rig.settle()
+        service_s = rig.engine("a")["service_s"]
+        with pytest.raises(ExpertOverloaded) as caught:
+            await rig.use("a")
+        assert caught.value.retry_after_s == pytest.approx(4 * service_s, abs=1e-3)
+    for waiter in waiting:
+        await rig.done(waiter)
+
+
+async def test_a_line_of_a_batch_waits_where_the_queue_is_full_or_it_gave_way(
+    make_rig: Any,
+) -> None:
+    spec = {"type": "vllm", "model": "org/a", "max_in_flight": 1, "max_queued": 1}
+    rig = await make_rig({"a": spec})
+    with await rig.pool.lease("a"):
+        lines = [asyncio.create_task(rig.pool.lease("a", "batch", patient=True)) for _ in range(2)]
+        await rig.settle()
+        online = rig.using("a")  # It takes the place of the line that waits.
+        await rig.settle()
+        assert not any(line.done() for line in lines)
+        with pytest.raises(ExpertOverloaded):
+            await rig.use("a", "batch")
+    await rig.done(online)
+    for line in asyncio.as_completed(lines):
+        (await line).release()
+
+
+async def test_a_slot_that_was_lost_is_no_failure_of_its_expert(make_rig: Any) -> None:
+    rig = await make_rig({"a": 1})
+    lost = ExpertLost("The connection broke.", expert="a")
+    for _ in range(9):
+        lease = await rig.use("a")
+        rig.health = 503  # Its engine has died: it will be loaded again, and is waited for.
+        await rig.pool.failed_early(lease, lost)
+        rig.health = 200
+    assert rig.pool.out_of_reach == {}
+    for _ in range(9):
+        await rig.pool.failed_early(await rig.use("a"), lost)
+        if rig.pool.out_of_reach:
+            break
+    assert rig.pool.out_of_reach == {"a": "expert_paused"}
+    with pytest.raises(ExpertPaused):
+        await rig.use("a")
 
 
 async def test_adapters_share_the_engine_of_their_base(make_rig: Any) -> None:

@@ -27,7 +27,7 @@ async def test_after_a_failed_load_it_is_not_tried_again_at_once(make_rig: Any) 
         assert 59 < caught.value.retry_after_s <= 60
     assert rig.slot.loads == ["a"]
     await rig.use("b")
-    assert rig.pool.out_of_reach == {"a"}
+    assert rig.pool.out_of_reach == {"a": "expert_unavailable"}
 
 
 async def test_after_the_wait_a_failed_load_is_tried_again(make_rig: Any) -> None:
@@ -35,7 +35,7 @@ async def test_after_the_wait_a_failed_load_is_tried_again(make_rig: Any) -> Non
     rig.slot.load_errors["a"] = [RuntimeError("once")]
     with pytest.raises(ExpertUnavailable):
         await rig.use("a")
-    assert rig.pool.out_of_reach == frozenset()
+    assert rig.pool.out_of_reach == {}
     await rig.use("a")
     assert rig.slot.loads == ["a", "a"]
     assert rig.pool.snapshot()["loads"]["a"]["failed"] is None

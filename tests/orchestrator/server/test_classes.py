@@ -1,10 +1,16 @@
 """Request classes over HTTP: who chooses one, in which order, and whom it reaches."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Any
 
 import openai
 import pytest
+
+from experts.errors import TooManyRequests
+from orchestrator.config.model import ServerConfig
+from orchestrator.server.classes import refuse_overload
 
 HI = [{"role": "user", "content": "stream 3"}]
 
@@ -123,3 +129,48 @@ async def test_metrics_tell_the_classes_apart(serve: Any) -> None:
         labels = f'class="{name}",expert="tiny"'
         assert f'coterie_requests_total{{{labels},model="tiny",status="200"}} 1.0' in text
         assert f"coterie_first_byte_seconds_count{{{labels}}} 1.0" in text
+
+
+@pytest.mark.parametrize(
+    ("request_class", "in_flight", "refused"),
+    [("batch", 8, False), ("batch", 9, True), ("slow", 9, False), ("interactive", 10, False)],
+)
+def test_batches_leave_the_last_places_to_others(
+    slow_gateway: Any, request_class: str, in_flight: int, refused: bool
+) -> None:
+    server = ServerConfig(max_in_flight=10, batch_share=0.8)
+    config = slow_gateway.context.config.model_copy(update={"server": server})
+    with pytest.raises(TooManyRequests) if refused else nullcontext():
+        refuse_overload(config, request_class, in_flight)
+
+
+async def test_overload_sheds_batches_first(serve: Any, upstream: Any) -> None:
+    gateway = await serve(server={"max_in_flight": 3, "batch_share": 0.5})
+    first = asyncio.create_task(gateway.chat("silent shed-first"))
+    await upstream.saw("began shed-first")
+    body = {"model": "tiny", "messages": HI}
+    for path, more in (("/batch/v1", {}), ("/v1", {"coterie": {"class": "batch"}})):
+        answer = await gateway.http.post(f"{path}/chat/completions", json={**body, **more})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (429, "too_many_requests")
+        assert answer.headers["retry-after"]
+    assert (await gateway.chat("stream 1")).status_code == 200
+    upstream.release("shed-first")
+    await first
+
+
+async def test_a_queued_batch_request_gives_its_place_away(serve: Any, upstream: Any) -> None:
+    narrow = {"max_in_flight": 1, "max_queued": 1}
+    remote = {"type": "openai", "base_url": upstream.base_url, "model": "tiny-model"}
+    gateway = await serve({"narrow": {**remote, **narrow}})
+    first = asyncio.create_task(gateway.chat("silent place", "narrow"))
+    await upstream.saw("began place")
+    batch = asyncio.create_task(gateway.chat("x", "narrow", coterie={"class": "batch"}))
+    async with asyncio.timeout(10):
+        while gateway.pool.snapshot()["queued"]["narrow"] != 1:
+            await asyncio.sleep(0)
+    online = asyncio.create_task(gateway.chat("x", "narrow"))
+    refused = await batch
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "expert_overloaded")
+    assert refused.headers["retry-after"]
+    upstream.release("place")
+    assert [(await one).status_code for one in (first, online)] == [200, 200]

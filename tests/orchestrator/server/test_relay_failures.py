@@ -184,7 +184,7 @@ async def test_a_full_queue_is_told_to_come_back(serve: Any, upstream: Any) -> N
     await upstream.saw("began queue")
     answer = await gateway.chat("x", "busy")
     upstream.release("queue")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "expert_overloaded")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "expert_overloaded")
     assert answer.json()["error"]["source"] == "busy"
     assert answer.headers["retry-after"]
     await first

@@ -116,6 +116,38 @@ async def test_an_explanation_stands_between_the_comments_and_the_answer(cold: A
     assert extension["queue_ms"] + extension["load_ms"] > 0
 
 
+class _Prefers:
+    """Another expert than the one that answers in the end."""
+
+    name = "one"
+
+    def route(self, requests: Any) -> list[Decision]:
+        return [Decision("one", (("hosted", 0.9), ("tiny", 0.5)), "") for _ in requests]
+
+
+async def test_who_answers_in_place_of_the_expert_in_the_head_is_told_in_a_comment(
+    serve: Any,
+) -> None:
+    gateway = await serve(
+        {"hosted": HOSTED},
+        routers={"one": _Prefers()},
+        slots=COLD,
+        server={**SOON, "comment_after_s": 0.3},
+    )
+    gateway.slots[0].hold("hosted")
+    gateway.slots[0].load_errors["hosted"] = [RuntimeError("no such dtype")]
+    async with _stream(gateway, _body("stream 1", "pool/auto")) as response:
+        lines = response.aiter_lines()
+        await anext(lines)
+        gateway.slots[0].release("hosted")
+        told = [line async for line in lines]
+    # Where the decision took longer than the head could wait, it names nobody.
+    assert response.headers.get("x-coterie-expert", "hosted") == "hosted"
+    assert ": x-coterie-expert tiny" in told
+    assert ": x-coterie-fallback expert_unavailable" in told
+    assert told[-2:] == ["data: [DONE]", ""]
+
+
 async def test_a_load_that_fails_under_the_comments_ends_the_stream_with_its_error(
     cold: Any,
 ) -> None:
@@ -296,8 +328,10 @@ def test_an_unavailable_expert_says_when_to_come_again(told_s: float | None, exp
     assert headers_of(error, "r-1") == {"x-request-id": "r-1", "retry-after": expected}
 
 
-def test_another_error_has_its_own_time() -> None:
-    assert headers_of(ExpertOverloaded("Full.", expert="tiny"), "r-1")["retry-after"] == "1"
+@pytest.mark.parametrize(("told_s", "expected"), [(None, "5"), (0.0, "1"), (2.5, "3")])
+def test_a_full_queue_tells_about_how_long_it_is(told_s: float | None, expected: str) -> None:
+    error = ExpertOverloaded("Full.", expert="tiny", retry_after_s=told_s)
+    assert headers_of(error, "r-1")["retry-after"] == expected
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/e/hosted/tokenize"])

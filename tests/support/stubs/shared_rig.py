@@ -10,10 +10,11 @@ from scripted_slot import PATIENCE_S, ScriptedSlot
 from experts.openai import ExpertClient
 from experts.spec import HostedSpec
 from orchestrator.config.model import Config
-from orchestrator.residency.scheduler import Place, Scheduler
+from orchestrator.residency.scheduler import Place
 from orchestrator.residency.shared import messages as told
 from orchestrator.residency.shared.controller import Controller
 from orchestrator.residency.shared.gateway import Away, SharedScheduler
+from orchestrator.residency.shared.lender import Lender
 from orchestrator.store.memory_store import MemoryStore
 
 SIZES = {"a": 3.0, "b": 3.0, "c": 3.0}
@@ -69,8 +70,8 @@ class DirectLink:
     async def goodbye(self, gateway: str) -> None:
         self._controller().goodbye(gateway)
 
-    async def suspect(self, expert: str, slot: str) -> None:
-        await self._controller().suspect(expert, slot)
+    async def suspect(self, expert: str, slot: str) -> bool:
+        return await self._controller().suspect(expert, slot)
 
     async def refresh(self) -> None:
         await self._controller().refresh()
@@ -96,11 +97,11 @@ class SharedRig:
     def begin(self) -> None:
         """A controller comes, as Ray starts it, or starts it again."""
 
-        def make(say: Callable[[str], None], changed: Callable[[], None]) -> Scheduler:
+        def make(say: Callable[[str], None], changed: Callable[[], None]) -> Lender:
             client = cast("ExpertClient", self.client)
             specs, slots = self.config.hosted(), self.config.slots
             store = MemoryStore()
-            return Scheduler(specs, slots, list(self.slots), client, store, say, changed=changed)
+            return Lender(specs, slots, list(self.slots), client, store, say, changed=changed)
 
         self.controller = Controller(make, "a pool", self.config.hosted())
         self._tasks.append(asyncio.create_task(self.controller.start()))

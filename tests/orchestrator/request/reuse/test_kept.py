@@ -59,7 +59,7 @@ def test_an_answer_as_it_was_planned_is_kept() -> None:
         clean(facts={"failed": ["b"]}),
         clean(facts={"late": ["b"]}),
         clean(budget_spent={"seconds": 1}),
-        clean(plan=replace(PANEL, left_out=("c",))),
+        clean(plan=replace(PANEL, left_out={"c": "expert_unavailable"})),
         clean(plan=replace(plan_expert("tiny"), saved_s=math.inf)),
         clean(plan=plan_expert("other")),
     ],

@@ -118,6 +118,20 @@ def test_a_full_queue_refuses() -> None:
     assert effects == [Reject(ticket, Refusal.QUEUE_FULL)]
 
 
+def test_in_a_full_queue_the_last_without_an_age_bound_gives_way() -> None:
+    pool = Pool("a", max_queued=1, limit=1)
+    pool.load("a", 0.0)
+    early, _ = pool.arrive("a", 1.0)
+    late, effects = pool.arrive("a", 1.0)
+    assert effects == [Reject(late, Refusal.QUEUE_FULL)]
+    hurried, effects = pool.arrive("a", 1.0, bound_s=10.0)
+    assert effects == [Reject(early, Refusal.GAVE_WAY)]
+    another, effects = pool.arrive("a", 1.0, bound_s=10.0)
+    assert effects == [Reject(another, Refusal.QUEUE_FULL)]
+    assert pool.machine.cancelled(hurried, 2.0) == []
+    assert pool.engines["a"].waiting == 0
+
+
 def test_an_engine_larger_than_every_slot_is_refused() -> None:
     pool = Pool("a")
     pool.engines["a"].memory_gb = 9.0

@@ -28,6 +28,7 @@ FREE = [
     ("GET", "/coterie/pool"),
     ("GET", "/health"),
     ("GET", "/metrics"),
+    ("POST", "/coterie/drain"),
 ]
 
 

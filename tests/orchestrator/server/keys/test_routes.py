@@ -93,7 +93,7 @@ async def test_the_first_key_shuts_an_open_gateway(serve: Any) -> None:
 async def test_a_door_of_their_own(serve: Any) -> None:
     """What changes the service is not found on the public listener, whoever asks."""
     gateway = await serve(server={"api_keys": KEYS, "admin": {"port": 0}})
-    for path in (PATH, f"{PATH}/", f"{PATH}/ann", "/coterie/routers/one/reload"):
+    for path in (PATH, f"{PATH}/", f"{PATH}/ann", "/coterie/routers/one/reload", "/coterie/drain"):
         for headers in (BOSS, {}):
             answer = await gateway.http.post(path, headers=headers)
             assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_url")

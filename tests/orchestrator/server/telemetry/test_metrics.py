@@ -76,7 +76,8 @@ async def test_an_expert_that_cannot_be_loaded_is_a_fallback(serve: Any) -> None
     assert (await gateway.chat("x", "hosted")).status_code == 503
     assert (await gateway.chat("x", "pool/auto")).status_code == 200
     found = await _numbers(gateway)
-    assert _of(found, "coterie_fallbacks_total", router="one", preferred="hosted") == 1
+    why = {"router": "one", "preferred": "hosted", "reason": "expert_unavailable"}
+    assert _of(found, "coterie_fallbacks_total", **why) == 1
     assert _of(found, "coterie_calls_total", expert="hosted", outcome="expert_unavailable") == 1
 
 

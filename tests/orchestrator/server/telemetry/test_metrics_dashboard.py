@@ -22,7 +22,7 @@ def _eventful() -> list[Trace]:
         trace = Trace(status=200, first_byte_ms=5.0, total_ms=9.0, error="expert_lost")
         trace.decision = Decision("one", (("hosted", 1.0),), "", fallback=guard)  # type: ignore[arg-type]
         trace.plan = Plan(AskExpert("tiny"), "", preferred="hosted")
-        trace.retried = ["it broke"]
+        trace.tries_again("tiny", "it broke")
         trace.budget_spent["calls"] = 1
         trace.count("tiny", Usage(5, 3))
         call = trace.begins("tiny", None)

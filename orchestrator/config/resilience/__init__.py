@@ -1,0 +1,1 @@
+"""The keys of what the gateway does when experts fail."""
