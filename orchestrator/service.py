@@ -21,7 +21,7 @@ from aggregators import equality
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from experts.vllm.versions import require_known_vllm
-from orchestrator.batch.runner import Batching, batching_of
+from orchestrator.batch.runner import batching_of
 from orchestrator.config.checks import unusable_store
 from orchestrator.config.model import Config
 from orchestrator.keys.counters import Counters
@@ -173,11 +173,9 @@ async def start_service(
         # The port first: it is what most often fails, and nothing else is open yet.
         listener = undo.enter_context(_listening(config, host, port))
         back = _listening_for_admins(config, undo)
-        store = await open_store(config.store)
-        undo.push_async_callback(store.close)
+        store = await _open_store(config, undo)
         keys = await _begin_keys(config, store, stored_keys, undo)
-        client = ExpertClient(config.server.max_connections)
-        undo.push_async_callback(client.aclose)
+        client = _make_client(config, undo)
         telemetry = start_telemetry(config, undo)
         encoder = shared_encoder()
         asking = [name for name, keys in config.routers.items() if asks_expert(keys)]
@@ -188,31 +186,42 @@ async def start_service(
         undo.push_async_callback(_stop_pool, config, pool)
         embedder = embedder_of(config, pool)
         made = await routers
+        made |= await asyncio.to_thread(make_routers, config, encoder, asking, embedder)
         again = partial(make_router, config, encoder, embedder)
-        for name in asking:
-            made[name] = await asyncio.to_thread(again, name)
         for words in warnings_of(made):
             on_event(words)
-        feedback = Feedback(config, store)
-        await feedback.start()
-        pipeline = Pipeline(config, pool, made, feedback, encoder)
+        pipeline = Pipeline(config, pool, made, await _begin_feedback(config, store), encoder)
         equality.limit_children(config.server.max_answer_checks)
         context = Context(config, pool, pipeline, again, keys, telemetry)
         telemetry.watch_slots(config, pool.slot_addresses, client)
         desk = _desk_of(context)
-        context = replace(context, batching=_begin_batching(context, desk, store, undo))
+        context = _with_batching(context, desk, store, undo)
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
         app = make_app(context)
-        version = Version(config) if file is None else file.started
-        reloader = Reloader(Applier(app, encoder, desk), replace(version, config=config), file)
-        app.state.reloads = reloader
-        telemetry.watch_reloads(lambda: reloader.generation, lambda: reloader.results)
-        undo.push_async_callback(reloader.stop)
+        app.state.reloads = reloader = _reloader(Applier(app, encoder, desk), config, file, undo)
         # From now on, it is `stop` that ends what was started.
         service = Service(app, reloader, listener, back, undo.pop_all())
         service.listen()
     return service
+
+
+async def _open_store(config: Config, undo: AsyncExitStack) -> Store:
+    store = await open_store(config.store)
+    undo.push_async_callback(store.close)
+    return store
+
+
+def _make_client(config: Config, undo: AsyncExitStack) -> ExpertClient:
+    client = ExpertClient(config.server.max_connections)
+    undo.push_async_callback(client.aclose)
+    return client
+
+
+async def _begin_feedback(config: Config, store: Store) -> Feedback:
+    feedback = Feedback(config, store)
+    await feedback.start()
+    return feedback
 
 
 async def _begin_keys(
@@ -227,6 +236,18 @@ async def _begin_keys(
     return keys
 
 
+def _reloader(
+    applier: Applier, config: Config, file: ConfigFile | None, undo: AsyncExitStack
+) -> Reloader:
+    """What takes over other configurations than `config`, which is what `file` says."""
+    version = Version(config) if file is None else replace(file.started, config=config)
+    reloader = Reloader(applier, version, file)
+    undo.push_async_callback(reloader.stop)
+    telemetry = applier.context.telemetry
+    telemetry.watch_reloads(lambda: reloader.generation, lambda: reloader.results)
+    return reloader
+
+
 def _desk_of(context: Context) -> BatchDesk:
     """Who answers the lines of batches."""
     telemetry = context.telemetry
@@ -234,16 +255,15 @@ def _desk_of(context: Context) -> BatchDesk:
     return BatchDesk(context.config, context.pool, context.pipeline, sinks, keys, sample)
 
 
-def _begin_batching(
+def _with_batching(
     context: Context, desk: BatchDesk, store: Store, undo: AsyncExitStack
-) -> Batching:
-    """Files and batches; those that an earlier service has left go on."""
-    telemetry = context.telemetry
+) -> Context:
+    """With files and batches; those that an earlier service has left go on."""
     batching = batching_of(store, desk, context.config.batches)
     batching.runner.start()
-    telemetry.watch_batches(batching.runner.progress)
+    context.telemetry.watch_batches(batching.runner.progress)
     undo.push_async_callback(batching.runner.stop)
-    return batching
+    return replace(context, batching=batching)
 
 
 def _check_files(config: Config) -> None:

@@ -5,7 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from evals.cli.reference.command_reference import command_page, eval_page, group_page
+from evals.cli.reference.command_reference import (
+    bench_page,
+    command_page,
+    eval_page,
+    group_page,
+)
 from evals.cli.reference.config_reference import config_page, kinds_page, tasks_page
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -16,6 +21,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/tasks.md": tasks_page,
     "reference/cli.md": command_page,
     "reference/cli-groups.md": group_page,
+    "reference/cli-bench.md": bench_page,
     "reference/cli-eval.md": eval_page,
 }
 
