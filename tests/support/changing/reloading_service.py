@@ -80,5 +80,7 @@ async def started(path: Path, base_url: str, patch: pytest.MonkeyPatch, **tree: 
     patch.setattr(module, "_connect", lambda config, on_event: [slot])
     patch.setattr(module, "_stop_pool", stop)
     file = ConfigFile(path)
-    service = await module.start_service(file.started.config, on_event=print, file=file)
+    service = await module.start_service(
+        file.started.config, on_event=lambda event: None, file=file
+    )
     return Reloading(path, service, slot)
