@@ -301,8 +301,13 @@ class ExpertPool:
 
         Those that have left the slots meanwhile are out of reach for good.
         """
-        now, serving = time.monotonic(), self._scheduler.view.serving
-        return frozenset(n for n in self._is_hosted if _is_out_of_reach(n, serving(n), now))
+        now, states = time.monotonic(), self._scheduler.engines.states
+        known = self._scheduler.engines.known
+        return frozenset(
+            name
+            for name in self._is_hosted
+            if (state := states.get(name)) is None or _is_out_of_reach(name, known[state], now)
+        )
 
     def snapshot(self) -> dict[str, Any]:
         """Slots, residents, loads and queues as plain JSON."""
@@ -321,12 +326,10 @@ class ExpertPool:
             self._versions = await asyncio.to_thread(told_versions, self._experts)
 
 
-def _is_out_of_reach(expert: str, engine: HostedEngine | None, now: float) -> bool:
-    """Whether a request for the expert would be refused because a load has failed."""
-    if engine is None:
-        return True
-    state = engine.state
-    if not state.keeps_waiting:
+def _is_out_of_reach(expert: str, engine: HostedEngine, now: float) -> bool:
+    """Whether a request for the expert would be refused: a load has failed, or it leaves."""
+    state = engine.queue.state
+    if state.retired and not state.keeps_waiting:
         return True
     if state.replicas:
         return expert in engine.refused

@@ -75,7 +75,8 @@ class Scheduler:
         self._config, self._client, self._say = config, client, on_event
         self._slots = {slot.id: HostedSlot(slot, _state_of(slot, config)) for slot in slots}
         device = slots[0].device if slots else expected(config.gpus)
-        self._engines = Roster(hosted_engines(specs, config, device))
+        self.engines = self._engines = Roster(hosted_engines(specs, config, device))
+        """Those that are hosted, or were and have not left yet."""
         self._costs = CostStore(store, on_event)
         self._shadow = LruBaseline(0.0)
         self._arrivals = self._shadow.arrivals
@@ -260,7 +261,8 @@ class Scheduler:
                     self._tell(effect)
                 case _:
                     self._transitions.run(effect)
-        self._changes.look()
+        if self._changes.waits:
+            self._changes.look()
         self._arm()
 
     def _arm(self) -> None:
@@ -345,7 +347,7 @@ class Scheduler:
         """The place, unless the engine is there without this adapter. Raises ExpertUnavailable."""
         place = self._place(ticket)
         assert ticket.replica is not None, "it has a place"
-        engine = self._engines.of(ticket.replica.engine)
+        engine = self._engines.known[ticket.replica.engine]
         if ticket.expert in engine.refused:
             self.release(place)
             raise engine.left_out(ticket.expert)
