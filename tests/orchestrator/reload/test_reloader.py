@@ -284,3 +284,13 @@ async def test_a_service_that_stops_reloads_no_more(served: Reloading) -> None:
     answer = await served.reload()
     assert answer.status_code == 409
     assert "The service stops" in answer.json()["error"]["message"]
+
+
+async def test_an_expert_is_added_by_nothing_that_a_foreign_page_may_send(
+    served: Reloading,
+) -> None:
+    content = json.dumps({"name": "law", **hosted("org/law")})
+    headers = {"content-type": "text/plain"}
+    answer = await served.http.post("/coterie/experts", content=content, headers=headers)
+    assert answer.status_code == 400
+    assert "application/json" in answer.json()["error"]["message"]

@@ -42,7 +42,8 @@ class Reloading:
         write(self.path, **tree)
 
     async def reload(self, **body: Any) -> httpx.Response:
-        return await self.http.post("/coterie/reload", json=body)
+        # The first router that embeds imports torch, and loads the encoder.
+        return await self.http.post("/coterie/reload", json=body, timeout=60)
 
     async def reloaded(self, **tree: Any) -> dict[str, Any]:
         """Write the file and reload it, which must go well."""
