@@ -88,6 +88,7 @@ async def test_an_expert_that_cannot_be_loaded_refuses_the_reload(served: Reload
     assert await models(served) == ["a", "b", "coterie/embed"]
 
 
+@pytest.mark.slow
 async def test_a_router_that_cannot_be_made_takes_the_experts_back(
     served: Reloading, tmp_path: Path
 ) -> None:
