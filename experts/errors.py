@@ -7,6 +7,8 @@ CoterieError
 │   ├── UnknownObject      no file or batch of the caller's has that id
 │   ├── InUse              what would be deleted is still needed
 │   ├── NameTaken          something else has that name
+│   ├── StillRunning       the first request with this Idempotency-Key is under way elsewhere
+│   ├── KeyReused          another request had this Idempotency-Key
 │   ├── ReloadRefused      a new configuration cannot be applied; the one before goes on
 │   ├── AdminOnly          the caller may not change the service
 │   ├── BodyTooLarge       more bytes than the configuration allows
@@ -90,6 +92,19 @@ class NameTaken(RequestError):
     """Something else has the name that was given."""
 
     code = "name_taken"
+
+
+class StillRunning(RequestError):
+    """The first request with this `Idempotency-Key` is under way at another gateway."""
+
+    code = "idempotency_key_in_use"
+    retryable = True
+
+
+class KeyReused(RequestError):
+    """The `Idempotency-Key` was that of another request."""
+
+    code = "idempotency_key_reuse"
 
 
 class ReloadRefused(RequestError):

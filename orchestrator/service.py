@@ -6,8 +6,8 @@ it: a gateway to remote servers starts in a second.
 
 import asyncio
 import gc
-import time
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -20,12 +20,8 @@ import orchestrator
 from aggregators import equality
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
-from experts.vllm.versions import require_known_vllm
-from orchestrator.batch.runner import batching_of
 from orchestrator.config.checks import unusable_store
 from orchestrator.config.model import Config
-from orchestrator.keys.counters import Counters
-from orchestrator.keys.ring import KeyRing
 from orchestrator.reload.applying import Applier, check_files
 from orchestrator.reload.config_file import ConfigFile, Version
 from orchestrator.reload.reloader import Reloader
@@ -36,15 +32,14 @@ from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.machine.policy import Policy, decide
-from orchestrator.residency.pool import ExpertPool
-from orchestrator.residency.slot import Slot
 from orchestrator.server.app import make_app
-from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
-from orchestrator.server.telemetry.telemetry import start_telemetry
+from orchestrator.server.telemetry.siblings import Siblings
 from orchestrator.server.wire.listening import Listener
-from orchestrator.store.base import Store
+from orchestrator.starting.beside import begin_keys, begin_telemetry, with_the_rest
+from orchestrator.starting.pool import start_pool, stop_pool
+from orchestrator.starting.ports import take_ports
 from orchestrator.store.opening import open_store
 from routers.base import Router
 from routers.registry import shared_encoder
@@ -153,13 +148,17 @@ async def start_service(
     policy: Policy = decide,
     strict: bool = False,
     stored_keys: bool = True,
+    taken: Sequence[socket.socket] = (),
+    siblings: Siblings | None = None,
     file: ConfigFile | None = None,
 ) -> Service:
     """Start everything; `on_event` gets a short sentence for each step.
 
-    `policy` decides what the slots load; another one than ours is for comparisons. Without
-    `stored_keys`, keys of the store are not looked at: for a process that asks itself. `file` is
-    where `config` comes from, and what is read for a reload; without it there are none.
+    `taken` are the sockets to accept connections on, where they are not this process's alone:
+    everybody's, then that of administrators; `siblings` are those that share them. `policy` decides
+    what the slots load; another one than ours is for comparisons. Without `stored_keys`, keys of
+    the store are not looked at: for a process that asks itself. `file` is where `config` comes
+    from, and what is read for a reload; without it there are none.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
     (among others for a file that a router lacks, or that cannot be written), and, if `strict`,
@@ -171,99 +170,48 @@ async def start_service(
     await asyncio.to_thread(_check_files, config)
     async with AsyncExitStack() as undo:
         # The port first: it is what most often fails, and nothing else is open yet.
-        listener = undo.enter_context(_listening(config, host, port))
-        back = _listening_for_admins(config, undo)
-        store = await _open_store(config, undo)
-        keys = await _begin_keys(config, store, stored_keys, undo)
-        client = _make_client(config, undo)
-        telemetry = start_telemetry(config, undo)
+        taken = taken or take_ports(config, host, port)
+        listener, *more = (undo.enter_context(Listener(one)) for one in taken)
+        back = more[0] if more else None
+        store = await open_store(config.store)
+        undo.push_async_callback(store.close)
+        keys = await begin_keys(config, store, stored_keys, undo)
+        client = ExpertClient(config.server.max_connections)
+        undo.push_async_callback(client.aclose)
+        telemetry = await begin_telemetry(config, siblings, undo)
         encoder = shared_encoder()
         asking = [name for name, keys in config.routers.items() if asks_expert(keys)]
         others = [name for name in config.routers if name not in asking]
         routers = asyncio.create_task(asyncio.to_thread(make_routers, config, encoder, others))
         undo.push_async_callback(_ended, routers)
-        pool = await _start_pool(config, client, store, policy, on_event, strict)
-        undo.push_async_callback(_stop_pool, config, pool)
+        pool = await start_pool(config, client, store, policy, on_event, strict)
+        undo.push_async_callback(stop_pool, config, pool)
         embedder = embedder_of(config, pool)
         made = await routers
-        made |= await asyncio.to_thread(make_routers, config, encoder, asking, embedder)
         again = partial(make_router, config, encoder, embedder)
+        for name in asking:
+            made[name] = await asyncio.to_thread(again, name)
         for words in warnings_of(made):
             on_event(words)
-        pipeline = Pipeline(config, pool, made, await _begin_feedback(config, store), encoder)
+        feedback = Feedback(config, store)
+        await feedback.start()
+        pipeline = Pipeline(config, pool, made, feedback, encoder)
         equality.limit_children(config.server.max_answer_checks)
         context = Context(config, pool, pipeline, again, keys, telemetry)
         telemetry.watch_slots(config, pool.slot_addresses, client)
-        desk = _desk_of(context)
-        context = _with_batching(context, desk, store, undo)
+        context, desk, idempotency = await with_the_rest(context, store, undo)
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
-        app = make_app(context)
-        app.state.reloads = reloader = _reloader(Applier(app, encoder, desk), config, file, undo)
+        app = make_app(context, idempotency)
+        version = Version(config) if file is None else file.started
+        reloader = Reloader(Applier(app, encoder, desk), replace(version, config=config), file)
+        app.state.reloads = reloader
+        telemetry.watch_reloads(lambda: reloader.generation, lambda: reloader.results)
+        undo.push_async_callback(reloader.stop)
         # From now on, it is `stop` that ends what was started.
         service = Service(app, reloader, listener, back, undo.pop_all())
         service.listen()
     return service
-
-
-async def _open_store(config: Config, undo: AsyncExitStack) -> Store:
-    store = await open_store(config.store)
-    undo.push_async_callback(store.close)
-    return store
-
-
-def _make_client(config: Config, undo: AsyncExitStack) -> ExpertClient:
-    client = ExpertClient(config.server.max_connections)
-    undo.push_async_callback(client.aclose)
-    return client
-
-
-async def _begin_feedback(config: Config, store: Store) -> Feedback:
-    feedback = Feedback(config, store)
-    await feedback.start()
-    return feedback
-
-
-async def _begin_keys(
-    config: Config, store: Store, stored_keys: bool, undo: AsyncExitStack
-) -> KeyRing:
-    """The keys that open this service. Raises ConfigError for a name with two of them."""
-    keys = KeyRing(config.server, Counters(store, config.server.limits))
-    undo.push_async_callback(keys.stop)
-    if stored_keys:
-        await keys.load()
-        keys.start()
-    return keys
-
-
-def _reloader(
-    applier: Applier, config: Config, file: ConfigFile | None, undo: AsyncExitStack
-) -> Reloader:
-    """What takes over other configurations than `config`, which is what `file` says."""
-    version = Version(config) if file is None else replace(file.started, config=config)
-    reloader = Reloader(applier, version, file)
-    undo.push_async_callback(reloader.stop)
-    telemetry = applier.context.telemetry
-    telemetry.watch_reloads(lambda: reloader.generation, lambda: reloader.results)
-    return reloader
-
-
-def _desk_of(context: Context) -> BatchDesk:
-    """Who answers the lines of batches."""
-    telemetry = context.telemetry
-    sinks, keys, sample = (telemetry,), context.keys, telemetry.sample
-    return BatchDesk(context.config, context.pool, context.pipeline, sinks, keys, sample)
-
-
-def _with_batching(
-    context: Context, desk: BatchDesk, store: Store, undo: AsyncExitStack
-) -> Context:
-    """With files and batches; those that an earlier service has left go on."""
-    batching = batching_of(store, desk, context.config.batches)
-    batching.runner.start()
-    context.telemetry.watch_batches(batching.runner.progress)
-    undo.push_async_callback(batching.runner.stop)
-    return replace(context, batching=batching)
 
 
 def _check_files(config: Config) -> None:
@@ -276,64 +224,6 @@ def _check_files(config: Config) -> None:
 async def _ended(routers: "asyncio.Task[dict[str, Router]]") -> None:
     """A thread cannot be cancelled: wait for it."""
     await asyncio.gather(routers, return_exceptions=True)
-
-
-async def _start_pool(
-    config: Config,
-    client: ExpertClient,
-    store: Store,
-    policy: Policy,
-    on_event: Callable[[str], None],
-    strict: bool,
-) -> ExpertPool:
-    slots = _connect(config, on_event) if config.hosted() else []
-    pool = ExpertPool(config, slots, client, on_event, store, policy)
-    try:
-        await asyncio.sleep(0)  # A signal that came while Ray started takes effect here.
-        await pool.start(strict)
-    except BaseException:
-        await _stop_pool(config, pool)
-        raise
-    return pool
-
-
-def _connect(config: Config, on_event: Callable[[str], None]) -> list[Slot]:
-    """The slots, in the configured Ray, or in one that is started here."""
-    from orchestrator.residency import ray_cluster, ray_slot  # noqa: PLC0415
-
-    if config.ray.address is None:
-        require_known_vllm()  # The slots do, too; here it costs no start of Ray.
-    started = time.perf_counter()
-    # In this thread, though it blocks for seconds: Ray's processes die with the thread that
-    # started them, and nothing is served yet.
-    ray_cluster.connect(config.ray, config.slots)
-    on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
-    models = (spec.model for spec in config.hosted().values())
-    folder = ray_cluster.own_folder()
-    return list(
-        ray_slot.make_slots(config.ray, config.slots, models, folder, counts=config.metrics.engines)
-    )
-
-
-async def _stop_pool(config: Config, pool: ExpertPool) -> None:
-    await pool.stop()
-    if config.hosted():  # Another service of this process may use Ray.
-        from orchestrator.residency import ray_cluster  # noqa: PLC0415
-
-        ray_cluster.disconnect()
-
-
-def _listening(config: Config, host: str | None, port: int | None) -> Listener:
-    server = config.server
-    host = server.host if host is None else host
-    return Listener(host, server.port if port is None else port, "--port or server.port")
-
-
-def _listening_for_admins(config: Config, undo: AsyncExitStack) -> Listener | None:
-    admin = config.server.admin
-    if admin is None:
-        return None
-    return undo.enter_context(Listener(admin.host, admin.port, "server.admin.port"))
 
 
 def refuse_shadowing_folder(folder: Path) -> None:

@@ -61,6 +61,8 @@ class _Resident:
     engine: Any
     app: Any
     report: LoadReport
+    asked: EngineLoad
+    """With the adapters that it has refused."""
     counts: CollectorRegistry | None = None
     """What it counts for Prometheus."""
 
@@ -129,7 +131,7 @@ class Worker:
             grown_gb = max(self.memory_gb() - before, 0.0)
             seconds = time.perf_counter() - started
             report = LoadReport(seconds, grown_gb, _limits(engine), refused)
-            self._enter(_Resident(_without(load, refused), engine, app, report, counts))
+            self._enter(_Resident(_without(load, refused), engine, app, report, load, counts))
             return report
 
     async def _load_vllm(
@@ -223,6 +225,13 @@ class Worker:
     def residents(self) -> dict[str, tuple[str, ...]]:
         """Engine -> the experts it answers for."""
         return {name: resident.load.experts for name, resident in self._residents.items()}
+
+    async def held(self) -> dict[str, tuple[EngineLoad, LoadReport]]:
+        """The engines that are awake, once nothing is under way; those that sleep are dropped."""
+        for name in tuple(self._asleep):
+            await self.unload(name)
+        async with self._loading:
+            return {name: (one.asked, one.report) for name, one in self._residents.items()}
 
     def running(self) -> dict[str, int]:
         """Requests under way in each engine."""

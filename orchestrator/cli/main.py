@@ -55,6 +55,9 @@ def serve(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with an error where an expert cannot be loaded.")
     ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Gateway processes that share the port and experts.")
+    ] = 1,
     watch: Annotated[
         bool,
         typer.Option(
@@ -79,6 +82,7 @@ def serve(
         log_level.value,
         log_format.value,
         strict,
+        workers,
         watch_interval if watch else None,
     )
 

@@ -6,9 +6,10 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -33,15 +34,24 @@ def serve(
     log_level: str,
     log_format: str,
     strict: bool,
+    workers: int = 1,
     watch_s: float | None = None,
 ) -> None:
-    """Serve a configuration, and look every `watch_s` seconds whether its file has changed.
+    """Serve a configuration with so many gateways.
+
+    They look every `watch_s` seconds whether its file has changed.
 
     Raises ConfigError, ServiceError; if `strict`, ExpertUnavailable.
     """
     logs.configure(log_level, log_format, sys.stdout)
     file = ConfigFile(config, partial(with_store, file=config))
-    if code := uvloop.run(_serve(file, host, port, strict, watch_s)):
+    if workers > 1:
+        from orchestrator.cli.workers.parent import serve_workers  # noqa: PLC0415
+
+        code = serve_workers(file, host, port, log_level, log_format, strict, workers, watch_s)
+    else:
+        code = uvloop.run(_serve(file, host, port, strict, watch_s))
+    if code:
         raise SystemExit(code)
 
 
@@ -70,30 +80,44 @@ def usual_store(file: Path) -> Path:
     return home / "coterie" / f"{file.stem}-{digest}.db"
 
 
+def tell_store(file: ConfigFile) -> None:
+    """Where it is, if nobody has said where."""
+    path = usual_store(file.path)
+    if file.started.config.store == f"sqlite:{path}":
+        log.info("store: %s (set `store` to keep it elsewhere, or to `memory`)", path)
+
+
 async def _serve(
     file: ConfigFile, host: str | None, port: int | None, strict: bool, watch_s: float | None
 ) -> int:
     """Serve until a signal comes; returns the exit code."""
     config = file.started.config
-    path = usual_store(file.path)
-    if config.store == f"sqlite:{path}":
-        log.info("store: %s (set `store` to keep it elsewhere, or to `memory`)", path)
+    tell_store(file)
     log.info("starting: experts %s", ", ".join(config.experts))
     # Imported only now: a mistake in the configuration does not wait for the rest.
     from orchestrator.service import start_service  # noqa: PLC0415
 
+    starting = start_service(
+        config, on_event=log.info, host=host, port=port, strict=strict, file=file
+    )
+    return await serve_until_told(starting, _greet, watch_s)
+
+
+async def serve_until_told(
+    starting: "Coroutine[Any, Any, Service]",
+    greet: Callable[["Service"], None],
+    watch_s: float | None,
+) -> int:
+    """Start a service, greet, and serve until a signal comes; returns the exit code."""
     logs.adopt_libraries()
     with StopSignals() as signals:
-        starting = start_service(
-            config, on_event=log.info, host=host, port=port, strict=strict, file=file
-        )
         try:
             service = await signals.unless_asked(starting)
         except Interrupted:
             log.info("stopped before it was ready")
             return signals.exit_code
         logs.adopt_libraries()
-        _greet(service)
+        greet(service)
         following = [asyncio.create_task(_reload_on_signals(service.reloader, signals))]
         if watch_s is not None:
             reloader, pause = service.reloader, partial(asyncio.sleep, watch_s)

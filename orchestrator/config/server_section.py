@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from orchestrator.config.keys.limits_section import AdminConfig, LimitsConfig
 from orchestrator.config.keys.section import ApiKey
+from orchestrator.config.reuse.section import CacheConfig, IdempotencyConfig
 from orchestrator.config.sections import Name, Section
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
@@ -118,6 +119,16 @@ class ServerConfig(Section):
         " any, only clients on this machine may change the service.",
     )
     limits: LimitsConfig = Field(LimitsConfig(), description="How the limits of API keys are kept.")
+    cache: CacheConfig | None = Field(
+        None,
+        description="Answers that are kept in the store and given again to equal requests of the"
+        " same key (`{}`: with the defaults); null: none.",
+    )
+    idempotency: IdempotencyConfig | None = Field(
+        IdempotencyConfig(),
+        description="What becomes of requests with an `Idempotency-Key`: a retry with the same one"
+        " does not run again. null: the header is ignored.",
+    )
     admin: AdminConfig | None = Field(
         None,
         description="A listener of its own for what changes the service (reloads, keys);"

@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from orchestrator.config.sections import Section
+from orchestrator.config.sections import Name, Section
 
 
 class SlotsConfig(Section):
@@ -131,3 +131,19 @@ class RayConfig(Section):
         description="`auto`, `ray://HOST:PORT` or `HOST:PORT` of a running cluster; null: Ray is"
         " started on this machine.",
     )
+    pool: Name | None = Field(
+        None,
+        description="Several gateways on one cluster that have the same experts and slots, and the"
+        " same name here, share them; null: this gateway has slots of its own.",
+    )
+    linger_s: float = Field(
+        60.0,
+        ge=0,
+        description="So long a shared pool stays when its last gateway has gone.",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_cluster(self) -> "RayConfig":
+        if self.pool is not None and self.address is None:
+            raise ValueError("`pool` needs `address`: the Ray that the gateways share")
+        return self

@@ -15,7 +15,6 @@ from starlette.applications import Starlette
 
 from aggregators import equality
 from experts.errors import ConfigError
-from experts.spec import HostedSpec
 from orchestrator.config.checks import missing_files, strangers, unwritable_files
 from orchestrator.config.difference.difference import Difference
 from orchestrator.config.model import Config
@@ -23,13 +22,13 @@ from orchestrator.reload.config_file import Version
 from orchestrator.reload.routers import asks_expert, make_router, make_routers, unchanged
 from orchestrator.request.embedding.encoder import embedder_of
 from orchestrator.request.pipeline import Pipeline
+from orchestrator.residency.changing.together import together
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.app import adopt
 from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
+from orchestrator.server.reuse.starting import answers_of
 from routers.base import Router, TokenEncoder
-
-Hosted = Mapping[str, HostedSpec]
 
 
 class Applier:
@@ -61,7 +60,7 @@ class Applier:
         pool = before.pool.successor(config)
         routers = await self._early_routers(old, new, found)
         hosted, wanted = old.config.hosted(), config.hosted()
-        both = _both(hosted, wanted)
+        both = together((hosted, wanted))
         if both != hosted or found.renewed:
             await pool.reconfigure(both, found.renewed)
         try:
@@ -100,7 +99,11 @@ class Applier:
         made = {name: ordered[name] for name in config.routers}
         pipeline = Pipeline(config, pool, made, before.pipeline.feedback, self._encoder)
         again = partial(make_router, config, self._encoder, embedder)
-        return replace(before, config=config, pool=pool, pipeline=pipeline, make_router=again)
+        context = replace(before, config=config, pool=pool, pipeline=pipeline, make_router=again)
+        if (answers := before.answers) is None:
+            return context
+        answers = await answers_of(config, pipeline, answers.under_way)
+        return replace(context, answers=answers)
 
     async def _serve(self, context: Context) -> None:
         """From the next request on."""
@@ -110,7 +113,7 @@ class Applier:
             equality.limit_children(checks)
         adopt(self._app, context)
         if self._desk is not None:
-            self._desk.adopt(context.config, context.pool, context.pipeline)
+            self._desk.adopt(context.config, context.pool, context.pipeline, context.answers)
         await context.keys.adopt(context.config.server)
 
 
@@ -123,13 +126,3 @@ def check_files(config: Config) -> None:
     )
     if problems := problems or unwritable_files(written):
         raise ConfigError(" ".join(problems))
-
-
-def _both(old: Hosted, new: Hosted) -> dict[str, HostedSpec]:
-    """What is hosted while requests of both are under way: all, as the new one describes them."""
-    both = {**old, **new}
-
-    def has_engine(spec: HostedSpec) -> bool:
-        return spec.base is None or (spec.base in both and both[spec.base].base is None)
-
-    return {name: spec for name, spec in both.items() if name in new or has_engine(spec)}

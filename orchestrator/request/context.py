@@ -10,6 +10,8 @@ from orchestrator.config.model import DEFAULT_CLASS
 from orchestrator.request.tracing.identity import Identity
 from routers.base import Decision
 
+CacheUse = Literal["use", "refresh", "skip"]
+
 
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
@@ -26,6 +28,8 @@ class RequestOptions:
     budget: BudgetConfig | None = None
     role: str | None = None
     """Which member of a fused expert speaks; the body's chat template settings have it, too."""
+    cache: CacheUse = "use"
+    """What a kept answer is good for: `refresh` asks anew and keeps that, `skip` does neither."""
 
     @property
     def recomposes(self) -> bool:

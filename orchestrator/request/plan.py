@@ -64,6 +64,8 @@ class Plan:
     preferred: str
     quality_cost: float = 0.0
     saved_s: float = 0.0
+    left_out: tuple[str, ...] = ()
+    """Experts that would have counted, and could not be loaded."""
 
     @property
     def expert(self) -> str | None:
@@ -164,10 +166,14 @@ def _explained(plan: Plan, decision: Decision, lost: tuple[str, ...]) -> Plan:
     verb = "is" if len(lost) == 1 else "are"
     reason = f"{', '.join(lost)} could not be loaded and {verb} left out. {plan.reason}"
     if plan.panel is not None or asked not in scores:
-        return replace(plan, reason=reason)
+        return replace(plan, reason=reason, left_out=lost)
     best, score = decision.scores[0]
     return replace(
-        plan, reason=reason, preferred=best, quality_cost=max(0.0, score - scores[asked])
+        plan,
+        reason=reason,
+        preferred=best,
+        quality_cost=max(0.0, score - scores[asked]),
+        left_out=lost,
     )
 
 

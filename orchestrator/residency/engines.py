@@ -19,12 +19,12 @@ from experts.footprint.specs import (
     footprint,
 )
 from experts.spec import HostedSpec, TorchSpec, VllmSpec
-from experts.vllm.loads import EngineLoad, Limits
+from experts.vllm.loads import EngineLoad, Limits, LoadReport
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Song
 from orchestrator.residency.machine.queues import EngineQueue
 from orchestrator.residency.machine.state import EngineState, Phase, SlotState
-from orchestrator.residency.slot import Slot
+from orchestrator.residency.slot import Held, Slot
 
 IN_ORDER = {"scheduling_policy": "priority"}
 """VLLM lets those begin first, and stay where its cache is full, whose `priority` is lowest."""
@@ -80,6 +80,12 @@ class HostedEngine:
             self.largest_gb = max(memory_gb, self.largest_gb)
             # Untouched pages of a cache are not measured, but will be used.
             self.state.memory_gb = max(self.largest_gb, self.footprint.lasting_gb)
+
+    def adopted(self, report: LoadReport) -> None:
+        """It is there already, loaded by an earlier controller."""
+        self.load_seconds, self.taken_gb = report.seconds, report.memory_gb
+        self.limits, self.refused = report.limits or self.limits, dict(report.refused)
+        self.measured(report.memory_gb)
 
     @property
     def memory_known(self) -> bool:
@@ -164,6 +170,8 @@ class HostedSlot:
     restarts: int = 0
     doing: str | None = None
     doing_since: float = 0.0
+    found: Held = field(default_factory=Held)
+    """What its process held when it came up."""
 
     @property
     def node(self) -> str | None:

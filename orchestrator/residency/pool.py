@@ -31,6 +31,7 @@ from orchestrator.residency.engines import HostedEngine
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.machine.state import FIRST
 from orchestrator.residency.scheduler import Place, Scheduler
+from orchestrator.residency.shared.gateway import SharedScheduler
 from orchestrator.residency.slot import Slot
 from orchestrator.store.base import Store
 from orchestrator.store.memory_store import MemoryStore
@@ -79,10 +80,14 @@ class ExpertPool:
         on_event: Callable[[str], None],
         store: Store | None = None,
         policy: Policy = decide,
+        shared: SharedScheduler | None = None,
     ) -> None:
-        """Raises ConfigError where a recording is missing, or an engine of one's own is wrong."""
+        """`shared`: the slots are those of several gateways.
+
+        Raises ConfigError where a recording is missing, or an engine of one's own is wrong.
+        """
         self._client = client
-        self._scheduler = Scheduler(
+        self._scheduler = shared or Scheduler(
             config.hosted(), config.slots, slots, client, store or MemoryStore(), on_event, policy
         )
         self._experts: dict[str, ExpertSpec] = {}
@@ -301,8 +306,8 @@ class ExpertPool:
 
         Those that have left the slots meanwhile are out of reach for good.
         """
-        now, states = time.monotonic(), self._scheduler.engines.states
-        known = self._scheduler.engines.known
+        now, roster = time.monotonic(), self._scheduler.view.roster
+        states, known = roster.states, roster.known
         return frozenset(
             name
             for name in self._is_hosted

@@ -1,13 +1,12 @@
 """What the hosted experts do and cost right now, for whoever asks without a request."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from experts.spec import HostedSpec
 from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.engines import HostedEngine, HostedSlot
-from orchestrator.residency.lru_baseline import LruBaseline
 from orchestrator.residency.machine.state import EngineState, Phase, SlotState
 
 
@@ -19,21 +18,38 @@ class PoolView:
         specs: Mapping[str, HostedSpec],
         engines: Roster,
         slots: Mapping[str, HostedSlot],
-        shadow: LruBaseline,
+        first_come: Callable[[], Mapping[str, int]],
     ) -> None:
+        """`first_come`: engine -> what first come with LRU would have loaded by now."""
         self._specs = specs
-        self._engines = engines
+        self.roster = self._engines = engines
         self._slots = slots
-        self._shadow = shadow
+        self.first_come = first_come
 
     def serving(self, expert: str) -> HostedEngine | None:
         """The engine that answers for an expert: its own, or its base's; None when it has left."""
         return self._engines.serving(expert)
 
+    def of(self, state: EngineState) -> HostedEngine:
+        """An engine, which may be one that leaves, by its state."""
+        return self._engines.of(state)
+
     def resident(self) -> dict[str, str]:
         """The engines that are loaded, or on their way in, each with a slot of it."""
         replicas = (r for e in self._engines.values() for r in e.state.replicas)
         return {r.engine.name: r.slot.id for r in replicas if r.phase is not Phase.DRAINING}
+
+    def slot(self, slot_id: str) -> HostedSlot:
+        """One slot."""
+        return self._slots[slot_id]
+
+    def slots(self) -> Sequence[HostedSlot]:
+        """All of them."""
+        return tuple(self._slots.values())
+
+    def engines(self) -> Sequence[HostedEngine]:
+        """All engines."""
+        return tuple(self._engines.values())
 
     def endpoint(self, expert: str) -> tuple[str, str | None] | None:
         """URL and token where the expert answers right now; None while it is not resident."""
@@ -83,7 +99,7 @@ class PoolView:
     def snapshot(self) -> dict[str, Any]:
         """Slots with what is resident, and engines with what they have cost, as plain JSON."""
         now = time.monotonic()
-        loads = self._shadow.loads
+        loads = self.first_come()
         return {
             "slots": [slot.snapshot(self._engines.of, now) for slot in self._slots.values()],
             "loads": {n: e.snapshot(loads.get(n, 0), now) for n, e in self._engines.items()},

@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import ray
@@ -40,7 +40,9 @@ def connect(ray_config: RayConfig, slots: SlotsConfig) -> None:
                 _start_here(slots)
             else:
                 _reachable(ray_config.address)
-                ray.init(address=ray_config.address, **_QUIET)
+                local = ray_config.address.startswith(f"{LOOPBACK}:")
+                with _on_loopback() if local else nullcontext():
+                    ray.init(address=ray_config.address, **_QUIET)
     except (OSError, RuntimeError, ValueError, ray.exceptions.AuthenticationError) as error:
         why = " ".join(str(error).split()).rstrip(".")
         if ray_config.address is None:
@@ -110,6 +112,12 @@ def _reachable(address: str) -> None:
     if not host or not port.isdigit():
         raise ValueError(f"{address} is not HOST:PORT")
     socket.create_connection((host, int(port)), timeout=5).close()
+
+
+def address() -> str:
+    """HOST:PORT of the Ray that this process has joined or started."""
+    found: str = ray.get_runtime_context().gcs_address
+    return found
 
 
 def own_folder() -> str | None:

@@ -5,6 +5,7 @@ Whatever writes to a file in the folder is the service's own. The watchdog is th
 script without the packages around it.
 """
 
+import ctypes
 import fcntl
 import os
 import shutil
@@ -22,6 +23,8 @@ LONGEST = 40
 PATIENCE_S = 8.0
 """For processes that do not end, such as one that waits for a disk."""
 PAUSE_S = 0.1
+PR_SET_PDEATHSIG = 1
+"""Of Linux' prctl: the signal that a process gets when its parent dies."""
 
 
 class RayFolder:
@@ -77,6 +80,13 @@ def _try_lock(folder: Path) -> int | None:
         pass
     os.close(descriptor)
     return None
+
+
+def die_with_parent() -> None:
+    """End this process when its parent ends, even if it is too busy to notice."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 class Watchdog:

@@ -1,14 +1,12 @@
 """Slots as Ray actors; `ray_cluster.py` beside it is the other file that imports ray."""
 
 import asyncio
-import ctypes
 import importlib
 import inspect
 import logging
 import os
 import re
 import secrets
-import signal
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
@@ -23,10 +21,11 @@ from experts.footprint.device import on_gpus, this_cpu
 from experts.vllm import environment
 from experts.vllm.loads import EngineLoad, LoadReport, WorkerSettings
 from orchestrator.config.model import RayConfig, SlotsConfig
-from orchestrator.residency.slot import LOOPBACK, SlotLost
+from orchestrator.residency.ray_folder import die_with_parent
+from orchestrator.residency.slot import LOOPBACK, Held, SlotLost
 
-PR_SET_PDEATHSIG = 1
-"""Of Linux' prctl: the signal that a process gets when its parent dies."""
+NAMESPACE = "coterie"
+"""Where actors that outlive their makers have names."""
 RETRY_S = 0.2
 """Between two calls of an actor that is being restarted, or cannot be reached."""
 CALL_TIMEOUT_S = 10.0
@@ -58,19 +57,24 @@ class SlotActor:
         self._worker: Any = None
         self._port = 0
         self._ended = asyncio.Event()
+        self._empty_gb = 0.0
         self._life = uuid.uuid4().hex
 
-    async def start(self) -> tuple[str, str]:
-        """Bring the worker up; returns its URL, and what tells this process from a later one."""
+    async def start(self) -> tuple[str, str, str | None]:
+        """Bring the worker up; returns its URL, what tells this process from later ones, its token.
+
+        The token is not the caller's where another one has made the actor.
+        """
         if self._worker is None:  # A driver that lost patience may ask again.
-            _die_with_parent()
+            die_with_parent()
             if self._token is None:
                 # Where vLLM opens a port for its own processes, only this machine may reach it.
                 os.environ.setdefault("VLLM_HOST_IP", LOOPBACK)
             module = importlib.import_module("experts.vllm.worker")
             self._worker = module.Worker(self._settings)
             self._port = await self._worker.serve(self._host, self._token)
-        return f"http://{self._host}:{self._port}", self._life
+            self._empty_gb = self._worker.memory_gb()
+        return f"http://{self._host}:{self._port}", self._life, self._token
 
     async def call(self, life: str, method: str, arguments: tuple[Any, ...]) -> Any:
         """Call the worker of the process that had this `life`. Raises Restarted."""
@@ -78,6 +82,13 @@ class SlotActor:
             raise Restarted
         answer = getattr(self._worker, method)(*arguments)
         return await _in_words(answer) if inspect.isawaitable(answer) else answer
+
+    async def held(self, life: str) -> Held:
+        """What it holds. Raises Restarted."""
+        if life != self._life:
+            raise Restarted
+        engines = await self._worker.held()
+        return Held(self._worker.memory_gb(), self._empty_gb, engines)
 
     async def lifetime(self, life: str) -> None:
         """Never returns: its failure tells the driver that this process has died."""
@@ -90,13 +101,6 @@ def _why_not_made(told: str) -> str:
     """The last line of Ray's words about an actor that could not be made, and on which node."""
     node = re.search(r"\bip=([\w.:]+)", told)
     return told.strip().splitlines()[-1] + (f" (on {node[1]})" if node else "")
-
-
-def _die_with_parent() -> None:
-    """End this process when Ray's raylet ends, even if it is too busy to notice."""
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl is not None:
-        prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 async def _in_words(call: Awaitable[Any]) -> Any:
@@ -125,17 +129,20 @@ class RaySlot:
         models: tuple[str, ...] = (),
         temporary: str | None = None,
         counts: bool = False,
+        pool: str | None = None,
     ) -> None:
         """`models` are all that may be loaded; `temporary` is a folder for temporary files.
 
-        With `counts`, engines count what they do.
+        With `counts`, engines count what they do. A slot of a `pool` outlives who made it, and is
+        found again.
         """
         self.id = slot_id
         self.token = token
         self.sleeps = gpus > 0 and config.sleep_level > 0
         self.load_blocks = gpus == 0  # On CPU, the engines of a slot share one thread.
         self.device = on_gpus(gpus) if gpus else this_cpu()
-        self._actor = _make_actor(config, gpus, self.sleeps, token, models, temporary, counts)
+        name = None if pool is None else f"{pool}-{slot_id}"
+        self._actor = _make_actor(config, gpus, self.sleeps, token, models, temporary, counts, name)
         self._life = ""
         self._reached = self._placed = True
         self._wanted = f"{config.cpus} CPUs and {gpus:g} GPUs"
@@ -149,14 +156,14 @@ class RaySlot:
         finally:
             telling.cancel()
         self._placed = True
-        url, self._life = started
+        url, self._life, self.token = started
         return url
 
-    async def _started(self) -> tuple[str, str]:
+    async def _started(self) -> tuple[str, str, str | None]:
         deadline = time.monotonic() + self._start_timeout_s
         while True:
             try:
-                started: tuple[str, str] = await self._repeat(
+                started: tuple[str, str, str | None] = await self._repeat(
                     lambda: self._actor.start.remote(), self._start_timeout_s
                 )
                 return started
@@ -176,6 +183,11 @@ class RaySlot:
                 self.id,
                 self._wanted,
             )
+
+    async def held(self) -> Held:
+        life = self._life
+        held: Held = await self._repeat(lambda: self._actor.held.remote(life=life), CALL_TIMEOUT_S)
+        return held
 
     async def load(self, load: EngineLoad) -> LoadReport:
         report: LoadReport = await self._call("load", (load,), self._load_timeout_s)
@@ -202,7 +214,7 @@ class RaySlot:
         while True:
             began = time.monotonic()
             try:
-                await self._actor.lifetime.remote(life)
+                await self._actor.lifetime.remote(life=life)
             except Restarted:
                 return
             except UNREACHABLE as error:
@@ -221,9 +233,9 @@ class RaySlot:
 
     async def _call(self, method: str, arguments: tuple[Any, ...], timeout_s: float) -> Any:
         life = self._life
-        return await self._repeat(
-            lambda: self._actor.call.remote(life, method, arguments), timeout_s
-        )
+        # By name: Ray knows no positions of the methods of an actor that it has found.
+        told = {"life": life, "method": method, "arguments": arguments}
+        return await self._repeat(lambda: self._actor.call.remote(**told), timeout_s)
 
     async def _repeat(self, call: Callable[[], Awaitable[Any]], timeout_s: float) -> Any:
         """Call the actor, again while it cannot be reached: its methods may all be repeated.
@@ -285,6 +297,7 @@ def _make_actor(
     models: tuple[str, ...],
     temporary: str | None,
     counts: bool,
+    name: str | None,
 ) -> ActorHandle:
     actor = ray.remote(
         num_cpus=config.cpus,
@@ -306,6 +319,9 @@ def _make_actor(
         temporary,
         counts,
     )
+    if name is not None:
+        lasting = {"lifetime": "detached", "get_if_exists": True}
+        actor = actor.options(name=name, namespace=NAMESPACE, **lasting)
     handle: ActorHandle = actor.remote(settings, token)
     return handle
 
@@ -317,11 +333,12 @@ def make_slots(
     temporary: str | None = None,
     *,
     counts: bool = False,
+    pool: str | None = None,
 ) -> list[RaySlot]:
     """One slot per device group, for these models. Call after `ray_cluster.connect`.
 
     `temporary` is where their processes keep temporary files; `counts` is whether their engines
-    count what they do, for Prometheus.
+    count what they do, for Prometheus. Those of a `pool` outlive who makes them.
 
     Raises ServiceError where a Ray of our own will never have the GPUs that are asked for.
     """
@@ -339,6 +356,6 @@ def make_slots(
     token = None if ray_config.address is None else secrets.token_urlsafe(32)
     wanted = tuple(models)
     return [
-        RaySlot(f"slot-{i}", config, gpus, token, wanted, temporary, counts)
+        RaySlot(f"slot-{i}", config, gpus, token, wanted, temporary, counts, pool)
         for i in range(config.count)
     ]

@@ -32,7 +32,7 @@ from orchestrator.residency.machine.effects import (
 )
 from orchestrator.residency.machine.machine import Bounds, Machine
 from orchestrator.residency.machine.policy import Policy, Rules, decide
-from orchestrator.residency.machine.state import FIRST, SlotState, Ticket
+from orchestrator.residency.machine.state import FIRST, Replica, SlotState, Ticket
 from orchestrator.residency.pool_view import PoolView
 from orchestrator.residency.slot import Slot, authorization
 from orchestrator.residency.supervisor import Supervisor
@@ -53,7 +53,8 @@ class Place:
     url: str
     token: str | None
     slot: str
-    ticket: Ticket
+    ticket: object
+    """What the scheduler knows the request by."""
     queue_ms: float = 0.0
     load_ms: float = 0.0
 
@@ -70,17 +71,19 @@ class Scheduler:
         store: Store,
         on_event: Callable[[str], None],
         policy: Policy = decide,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
+        """`changed` is called after whatever may have changed what is resident."""
+        self._changed = changed
         specs = dict(specs)  # They change with the configuration.
         self._config, self._client, self._say = config, client, on_event
         self._slots = {slot.id: HostedSlot(slot, _state_of(slot, config)) for slot in slots}
         device = slots[0].device if slots else expected(config.gpus)
-        self.engines = self._engines = Roster(hosted_engines(specs, config, device))
-        """Those that are hosted, or were and have not left yet."""
+        self._engines = Roster(hosted_engines(specs, config, device))
         self._costs = CostStore(store, on_event)
-        self._shadow = LruBaseline(0.0)
+        self._shadow = shadow = LruBaseline(0.0)
         self._arrivals = self._shadow.arrivals
-        self.view = PoolView(specs, self._engines, self._slots, self._shadow)
+        self.view = PoolView(specs, self._engines, self._slots, lambda: shadow.loads)
         """What can be asked of it without a request."""
         self._machine = Machine(
             [engine.queue for engine in self._engines.values()],
@@ -124,9 +127,33 @@ class Scheduler:
         An engine that cannot be loaded is marked as failed, and later requests try it again; if
         `strict`, it is ExpertUnavailable.
         """
+        await self.bring_up()
+        await self.open(strict)
+
+    async def bring_up(self) -> bool:
+        """Bring every slot up; whether engines were there that are resident now.
+
+        Raises ServiceError.
+        """
         recalled = (self._costs.recall(e.name, e.state.costs) for e in self._engines.values())
         await asyncio.gather(*recalled)
         await self._supervisor.start()
+        adopted = [await self._adopt(slot) for slot in self._slots.values()]
+        return any(adopted)
+
+    async def _adopt(self, slot: HostedSlot) -> bool:
+        """Take over the engines that are what is configured; others leave."""
+        for name, (load, report) in slot.found.engines.items():
+            engine = self._engines.get(name)
+            if engine is None or engine.load != load:
+                await slot.slot.unload(name)
+                continue
+            engine.adopted(report)
+            self._machine.adopt(slot.state, engine.state, time.monotonic())
+        return bool(slot.state.replicas)
+
+    async def open(self, strict: bool = False) -> None:
+        """Load what should be resident, and decide from now on. Raises as `start` does."""
         states = [slot.state for slot in self._slots.values()]
         self._shadow.capacity_gb = sum(state.free_gb for state in states)
         plan, too_large = self.view.plan_preload(states, self._config.preload)
@@ -178,18 +205,15 @@ class Scheduler:
         Raises ExpertOverloaded when the
         queue is full, ExpertUnavailable when the expert cannot be loaded, or is hosted no longer.
         """
-        state, now = self._engines.states.get(expert), time.monotonic()
-        if state is None:
-            raise _gone(expert)
-        self._arrivals.append((state.name, state.memory_gb))
-        if len(self._arrivals) >= MOST_ARRIVALS:
-            self._shadow.replay()
+        now = time.monotonic()
+        if not self._note_arrival(expert):
+            raise gone(expert)
         deadline = math.inf if max_wait_s is None else now + max_wait_s
         ticket = Ticket(expert, now, deadline, stage=stage)
         for effect in self._machine.arrived(ticket, now):
             if isinstance(effect, Reject):
                 raise self._error(effect)
-            return self._served(ticket)
+            return self.served(ticket)
         ticket.holder = asyncio.get_running_loop().create_future()
         self._arm()
         try:
@@ -199,11 +223,54 @@ class Scheduler:
                 ticket.holder.exception()  # Else it would be reported as never seen.
             self._apply(self._machine.cancelled(ticket, time.monotonic()))
             raise
-        return self._served(ticket)
+        return self.served(ticket)
 
     def release(self, place: Place) -> None:
         """A request is over."""
-        self._apply(self._machine.finished(place.ticket, time.monotonic()))
+        assert isinstance(place.ticket, Ticket), "it is of this scheduler"
+        self.over(place.ticket, answered=True)
+
+    def _note_arrival(self, expert: str) -> bool:
+        """Whether the expert is hosted at all, then."""
+        state = self._engines.states.get(expert)
+        if state is None:
+            return False
+        self._arrivals.append((state.name, state.memory_gb))
+        if len(self._arrivals) >= MOST_ARRIVALS:
+            self._shadow.replay()
+        return True
+
+    # Requests of gateways elsewhere.
+
+    def enter(self, ticket: Ticket) -> None:
+        """A request waits elsewhere; its holder is told when it begins, or why it never will."""
+        if self._note_arrival(ticket.expert):
+            self._apply(self._machine.arrived(ticket, time.monotonic()))
+        else:
+            ticket.holder.set_exception(gone(ticket.expert))
+
+    def begun(self, ticket: Ticket, replica: Replica, loan: int) -> None:
+        """A request has begun elsewhere, on a loan."""
+        self._note_arrival(ticket.expert)
+        self._machine.begun(ticket, replica, loan, time.monotonic())
+        self._arm()
+
+    def over(self, ticket: Ticket, *, answered: bool) -> None:
+        """A request has ended, or will not begin any more."""
+        end = self._machine.finished if answered else self._machine.cancelled
+        self._apply(end(ticket, time.monotonic()))
+
+    def lend(self, replica: Replica, loan: int, at_most: int) -> None:
+        """So many requests may begin in a replica elsewhere, without asking."""
+        self._machine.lend(replica, loan, at_most)
+
+    def repaid(self, replica: Replica, loan: int) -> None:
+        """One of them is over."""
+        self._machine.repaid(replica, loan)
+
+    def returned(self, replica: Replica, loan: int) -> None:
+        """They may no more."""
+        self._apply(self._machine.returned(replica, loan, time.monotonic()))
 
     def expect(self, expert: str, unhurried: bool) -> None:
         """A running request, with an age bound unless `unhurried`, will ask the expert later."""
@@ -223,12 +290,18 @@ class Scheduler:
     @contextmanager
     def choosing(self) -> Iterator[None]:
         """While it is found out whom to ask for a request without an age bound."""
-        self._machine.begins_choosing()
+        self.chooses(1)
         try:
             yield
         finally:
-            self._machine.has_chosen()
-            self._arm()
+            self.chooses(-1)
+
+    def chooses(self, change: int) -> None:
+        """So many more (or, negative, fewer) requests are at that."""
+        one = self._machine.begins_choosing if change > 0 else self._machine.has_chosen
+        for _ in range(abs(change)):
+            one()
+        self._arm()
 
     async def suspect(self, expert: str, slot_id: str) -> None:
         """A request failed below HTTP: find out whether the slot or the engine is gone."""
@@ -261,6 +334,7 @@ class Scheduler:
                     self._tell(effect)
                 case _:
                     self._transitions.run(effect)
+        self._changed()
         if self._changes.waits:
             self._changes.look()
         self._arm()
@@ -300,7 +374,7 @@ class Scheduler:
                 self._engines.forget(state)
                 if not state.succeeded:
                     self._say(f"{experts} left the pool, as the configuration says")
-            case Abort(replica, tickets):
+            case Abort(replica, tickets) if tickets:
                 words = (
                     f"{replica.slot.id}: {len(tickets)} requests of {replica.engine.name} did not"
                     f" end within {self._config.drain_timeout_s:g} s (slots.drain_timeout_s) and"
@@ -321,7 +395,7 @@ class Scheduler:
         expert = rejected.ticket.expert
         engine = self._engines.serving(expert)
         if engine is None or rejected.refusal is Refusal.GONE:
-            return _gone(expert)
+            return gone(expert)
         if rejected.refusal is Refusal.QUEUE_FULL:
             queued = engine.queue.queued[expert]
             return ExpertOverloaded(
@@ -343,8 +417,11 @@ class Scheduler:
             return False
         return answer.status_code == 200
 
-    def _served(self, ticket: Ticket) -> Place:
-        """The place, unless the engine is there without this adapter. Raises ExpertUnavailable."""
+    def served(self, ticket: Ticket) -> Place:
+        """Where it begins, unless the engine is there without this adapter.
+
+        Then it is over, which is ExpertUnavailable.
+        """
         place = self._place(ticket)
         assert ticket.replica is not None, "it has a place"
         engine = self._engines.known[ticket.replica.engine]
@@ -366,7 +443,7 @@ class Scheduler:
         )
 
 
-def _gone(expert: str) -> ExpertUnavailable:
+def gone(expert: str) -> ExpertUnavailable:
     """What a request is told that was on its way when its expert left."""
     return ExpertUnavailable(
         f"Expert {expert} is no longer in the pool: the configuration was changed.",

@@ -1,6 +1,7 @@
 """What the pool needs of a slot: a process that hosts experts on one device group."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from experts.footprint.device import Device
@@ -8,6 +9,16 @@ from experts.vllm.loads import EngineLoad, LoadReport
 
 LOOPBACK = "127.0.0.1"
 """Where Ray and the slots listen that only this machine should reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a process that has come up holds: nothing, unless it was started by somebody before."""
+
+    memory_gb: float = 0.0
+    empty_gb: float = 0.0
+    """What it held before anything was loaded."""
+    engines: Mapping[str, tuple[EngineLoad, LoadReport]] = field(default_factory=dict)
 
 
 class SlotLost(Exception):
@@ -28,6 +39,10 @@ class Slot(Protocol):
 
     async def start(self) -> str:
         """Bring the process up (again); returns the URL under which it serves /e/<expert>/."""
+        ...
+
+    async def held(self) -> Held:
+        """What it holds, once nothing is loaded or unloaded any more."""
         ...
 
     async def load(self, load: EngineLoad) -> LoadReport:

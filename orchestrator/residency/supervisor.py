@@ -76,12 +76,13 @@ class Supervisor:
         started = time.perf_counter()
         try:
             slot.url = await slot.slot.start()
-            slot.memory_gb = await slot.slot.memory_gb()
+            slot.found = await slot.slot.held()
+            slot.memory_gb = slot.found.memory_gb
         except Exception as error:
             if not isinstance(error, SlotLost | TimeoutError | RuntimeError):
                 logger.exception("%s did not start", slot.slot.id)
             raise _did_not_start(slot, error) from error
-        self._up(slot, slot.memory_gb)
+        self._up(slot, slot.found.empty_gb)
         seconds = time.perf_counter() - started
         self._say(f"{slot.slot.id}: engine process ready in {seconds:.1f} s{slot.whereabouts}")
 

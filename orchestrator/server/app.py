@@ -22,13 +22,14 @@ from orchestrator.server.errors import body_of, envelope, headers_of, status_of
 from orchestrator.server.gates.access import AccessGate
 from orchestrator.server.gates.admin import AdminGate
 from orchestrator.server.gates.anthropic import AnthropicGate
-from orchestrator.server.gates.in_flight import InFlightGate
+from orchestrator.server.gates.in_flight import InFlight, InFlightGate
 from orchestrator.server.keys import routes as key_routes
 from orchestrator.server.keys.metering import MeterGate
 from orchestrator.server.messages import routes as messages_routes
 from orchestrator.server.openapi.document import Documents
 from orchestrator.server.reload import routes as reload_routes
 from orchestrator.server.responses import routes as responses_routes
+from orchestrator.server.reuse.gate import Idempotency, IdempotencyGate
 
 _METHODS = ["GET", "POST", "DELETE"]
 """What pages in a browser may send; HEAD and simple calls need no permission."""
@@ -37,8 +38,8 @@ _MODELS = (openai_routes, responses_routes, messages_routes)
 """The endpoints over all models, which there are once more below /batch."""
 
 
-def make_app(context: Context) -> FastAPI:
-    """The gateway over a running pool."""
+def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAPI:
+    """The gateway over a running pool; without `idempotency`, that header is ignored."""
     app = FastAPI(
         title="Coterie",
         version=version("coterie"),
@@ -63,13 +64,20 @@ def make_app(context: Context) -> FastAPI:
         if isinstance(route, APIRoute) and "GET" in route.methods:
             route.methods.add("HEAD")  # RFC 9110, 9.1: FastAPI leaves it out.
     # Inside the key gates, which are added later: a request without a key takes no place.
-    app.add_middleware(
-        InFlightGate,
-        metrics=context.metrics,
-        drain=context.drain,
-        at_most=lambda: app.state.context.config.server.max_in_flight,
+    in_flight = InFlight(
+        context.metrics, context.drain, lambda: app.state.context.config.server.max_in_flight
     )
+    app.add_middleware(InFlightGate, in_flight=in_flight)
     app.add_middleware(MeterGate, config=lambda: app.state.context.config)
+    if idempotency is not None:
+        # Outside those two: what runs on without its client is under way, and costs its key.
+        max_body_mb = context.config.server.max_body_mb
+        app.add_middleware(
+            IdempotencyGate,
+            idempotency=idempotency,
+            in_flight=in_flight,
+            max_body_mb=max_body_mb,
+        )
     app.add_middleware(KeyGate, keys=context.keys)
     if context.config.server.admin is not None:
         app.add_middleware(AdminGate)

@@ -12,7 +12,10 @@ from experts.errors import BodyTooLarge
 from orchestrator.batch.runner import Batching
 from orchestrator.config.model import Config
 from orchestrator.keys.ring import KeyRing
+from orchestrator.request.answer import StartedAnswer
+from orchestrator.request.context import RequestContext
 from orchestrator.request.pipeline import Pipeline
+from orchestrator.request.reuse.answers import Answers
 from orchestrator.request.tracing.identity import Identity, read_identity, with_span
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool
@@ -43,6 +46,12 @@ class Context:
     drain: Drain = field(default_factory=Drain)
     batching: Batching | None = None
     """Files and batches; None where the service has none."""
+    answers: Answers | None = None
+    """What gives answers again; None where there is no cache."""
+
+    async def answer(self, asked: RequestContext, trace: Trace) -> StartedAnswer:
+        """Begin to answer, or give an answer that is there already."""
+        return await (self.answers or self.pipeline).answer(asked, trace)
 
     @property
     def metrics(self) -> Metrics:

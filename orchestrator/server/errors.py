@@ -18,12 +18,14 @@ from experts.errors import (
     ExpertTimeout,
     ExpertUnavailable,
     InUse,
+    KeyReused,
     LimitReached,
     NameTaken,
     ReloadRefused,
     RequestError,
     RoutingError,
     ServiceStopping,
+    StillRunning,
     StoreError,
     TooManyRequests,
     UnknownEncoding,
@@ -41,6 +43,8 @@ _STATUS: tuple[tuple[type[CoterieError], int], ...] = (
     (UnknownObject, 404),
     (InUse, 409),
     (NameTaken, 409),
+    (StillRunning, 409),
+    (KeyReused, 422),
     (ReloadRefused, 409),
     (BodyTooLarge, 413),
     (UnknownEncoding, 415),
@@ -74,6 +78,9 @@ FAREWELL_S = 1.0
 RETRY_AFTER_S = {429: 1, 503: 5}
 """Seconds a client should wait; the OpenAI SDK obeys it."""
 
+RUNNING_RETRY_S = 1
+"""The same where the first request with an `Idempotency-Key` is under way at another gateway."""
+
 
 def status_of(error: CoterieError) -> int:
     """The HTTP status of an error; an expert's own 4xx and 503 keep their number."""
@@ -94,6 +101,8 @@ def headers_of(error: CoterieError, request_id: str) -> dict[str, str]:
         wait_s = max(1, error.retry_after_s)  # Of a minute, or until the day ends.
         if not error.retryable:
             headers["x-should-retry"] = "false"  # OpenAI's own clients obey it.
+    if isinstance(error, StillRunning):
+        wait_s = RUNNING_RETRY_S
     if isinstance(error, UnknownEncoding):
         headers["accept-encoding"] = ACCEPTED  # RFC 9110, 15.5.16.
     return headers if wait_s is None else headers | {"retry-after": str(math.ceil(wait_s))}

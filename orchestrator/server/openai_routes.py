@@ -13,6 +13,7 @@ from orchestrator.request.embedding.own import EMBEDDING_MODEL
 from orchestrator.request.tracing.current import CURRENT, Current
 from orchestrator.server.auth import caller_of
 from orchestrator.server.bodies.answers import ModelCard, ModelList, ModelMetadata
+from orchestrator.server.bodies.cache_control import as_headers_say
 from orchestrator.server.bodies.embeddings import check_inputs
 from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.classes import class_of
@@ -86,6 +87,8 @@ def asked_of(
     context = context_of(http)
     request_class = class_of(context.config, http.scope, extension.request_class, model)
     caller, options = caller_of(http.scope), extension.options
+    if context.answers is not None:
+        options = as_headers_say(options, http.headers.getlist("cache-control"))
     key_name = caller.name if caller is not None else None
     require_model(entry_of(http.scope), context.pipeline, model, options)
     identity = identity_of(http, context.telemetry.sample)

@@ -77,7 +77,7 @@ class Relay(Response):
         if self._asked.request.stream and settings.comment_after_s is not None:
             notes.begin(settings.comment_after_s)  # A whole answer has no place for them.
         try:
-            async with await self._server.pipeline.answer(self._asked, trace) as answer:
+            async with await self._server.answer(self._asked, trace) as answer:
                 await notes.end()
                 trace.first_byte_ms = self._elapsed_ms()
                 trace.status = await self._send(answer, send, notes.head_sent)

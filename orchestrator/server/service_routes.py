@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from experts.errors import ConfigError, RequestError, UnknownModel
 from orchestrator.request.feedback import FeedbackTaken
+from orchestrator.request.reuse.versions import versions_of
 from orchestrator.server.auth import caller_of, require_admin, require_unrestricted
 from orchestrator.server.bodies.answers import Reloaded, Status, Version
 from orchestrator.server.bodies.feedback import FeedbackBody
@@ -75,7 +76,7 @@ async def request(http: HttpRequest, request_id: str) -> Response:
     context = context_of(http)
     caller = caller_of(http.scope)
     name = caller.name if caller is not None else None
-    record = context.telemetry.recent.find(request_id, name)
+    record = await context.telemetry.record(request_id, name)
     # Not JSONResponse: it cannot encode half a surrogate, which a client may have sent.
     return Response(json.dumps(record), media_type="application/json")
 
@@ -93,6 +94,8 @@ async def reload(http: HttpRequest, name: str) -> Reloaded:
     except ConfigError as error:
         # The one that served goes on.
         raise RequestError(error.message, param="name") from error
+    if context.answers is not None:
+        context.answers.versions = await asyncio.to_thread(versions_of, context.config)
     context.pipeline.replace(name, made)
     return {"router": name, "warnings": list(getattr(made, "warnings", ()))}
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from orchestrator.store.cache import Kept, Put
 from orchestrator.store.draws import Draw, Drawn
 
 Update = Callable[[Any], Any]
@@ -80,6 +81,21 @@ class Store(Protocol):
 
     async def drop(self, log: str) -> None:
         """Forget a log."""
+        ...
+
+    async def cache_get(self, cache: str, key: str) -> bytes | None:
+        """The value in one of the store's caches, which was used now; None for none.
+
+        A cache may lose whatever it holds; nothing is raised then.
+        """
+        ...
+
+    async def cache_put(self, cache: str, key: str, put: Put) -> Kept:
+        """Keep a value in a cache, in one step."""
+        ...
+
+    async def cache_drop(self, cache: str, key: str) -> None:
+        """Forget a value of a cache, if there is one."""
         ...
 
     async def close(self) -> None:

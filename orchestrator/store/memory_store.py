@@ -3,10 +3,12 @@
 import json
 import operator
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.store.base import Update, written
+from orchestrator.store.cache import Kept, MemoryCache, Put
 from orchestrator.store.draws import SWEPT_EVERY_S, Draw, Drawn, drawn
 from orchestrator.store.sqlite_store import SqliteStore
 
@@ -19,6 +21,7 @@ class MemoryStore:
         self._logs = SqliteStore(None)
         self._counters: dict[str, tuple[int, float]] = {}
         self._swept = time.time()
+        self._caches: defaultdict[str, MemoryCache] = defaultdict(MemoryCache)
 
     @property
     def forgotten(self) -> int:
@@ -76,6 +79,16 @@ class MemoryStore:
     async def drop(self, log: str) -> None:
         await self._logs.drop(log)
 
+    async def cache_get(self, cache: str, key: str) -> bytes | None:
+        return self._caches[cache].get(key, time.time())
+
+    async def cache_put(self, cache: str, key: str, put: Put) -> Kept:
+        return self._caches[cache].put(key, put, time.time())
+
+    async def cache_drop(self, cache: str, key: str) -> None:
+        self._caches[cache].drop(key)
+
     async def close(self) -> None:
         self._values.clear()
+        self._caches.clear()
         await self._logs.close()

@@ -73,3 +73,64 @@ for i = 1, #KEYS do
 end
 return found
 """
+
+# A cache: its values expire by themselves, each under a key of its own (KEYS[5], or KEYS[1] in
+# CACHE_GET); what is known of them stands in a sorted set by last use, in a hash of their sizes,
+# in the number of their bytes, and in a clock of uses. Not counted as a writing: what is lost is
+# missed, and comes again. The other keys that PUT removes begin with what is ARGV[7].
+_FORGET = """
+local function forget(key)
+  local size = redis.call('HGET', sizes, key)
+  if not size then return end
+  redis.call('HDEL', sizes, key)
+  redis.call('ZREM', used, key)
+  redis.call('DECRBY', bytes, size)
+end
+"""
+
+# KEYS: the value, the uses, the sizes, the bytes, the clock. ARGV: the key. A Redis that is full
+# refuses to note the use: the value is found all the same.
+CACHE_GET = f"""
+local used, sizes, bytes = KEYS[2], KEYS[3], KEYS[4]
+{_FORGET}
+local value = redis.call('GET', KEYS[1])
+if not value then forget(ARGV[1]) return nil end
+local now = redis.pcall('INCR', KEYS[5])
+if type(now) == 'number' then redis.pcall('ZADD', used, now, ARGV[1]) end
+return value
+"""
+
+# KEYS: as above. ARGV: the key, the value, the milliseconds for which it is kept, its size, the
+# most bytes, 1 where only a new one is kept, and how keys of values begin.
+CACHE_PUT = f"""
+local used, sizes, bytes = KEYS[2], KEYS[3], KEYS[4]
+{_FORGET}
+local function total() return tonumber(redis.call('GET', bytes) or '0') end
+if tonumber(ARGV[4]) > tonumber(ARGV[5]) then return {{0, 0, total()}} end
+if ARGV[6] == '1' and redis.call('EXISTS', KEYS[1]) == 1 then return {{0, 0, total()}} end
+forget(ARGV[1])
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('HSET', sizes, ARGV[1], ARGV[4])
+redis.call('ZADD', used, redis.call('INCR', KEYS[5]), ARGV[1])
+local now, evicted = redis.call('INCRBY', bytes, ARGV[4]), 0
+while now > tonumber(ARGV[5]) do
+  local oldest = redis.call('ZRANGE', used, 0, 0)[1]
+  if not oldest then break end
+  redis.call('DEL', ARGV[7] .. oldest)
+  forget(oldest)
+  now, evicted = total(), evicted + 1
+end
+local ttl = tonumber(ARGV[3])
+for i = 2, 5 do
+  if redis.call('PTTL', KEYS[i]) < ttl then redis.call('PEXPIRE', KEYS[i], ttl) end
+end
+return {{1, evicted, now}}
+"""
+
+# KEYS and ARGV: as those of CACHE_GET.
+CACHE_DROP = f"""
+local used, sizes, bytes = KEYS[2], KEYS[3], KEYS[4]
+{_FORGET}
+redis.call('DEL', KEYS[1])
+forget(ARGV[1])
+"""

@@ -11,6 +11,7 @@ from typing import Any, cast
 from experts.errors import StoreError
 from orchestrator.store import redis_scripts
 from orchestrator.store.base import Update, written
+from orchestrator.store.cache import Kept, Put
 from orchestrator.store.draws import Draw, Drawn
 from orchestrator.store.urls import HIDDEN, addresses_of, secrets_of, with_one_host
 
@@ -21,6 +22,7 @@ KEYS = f"{PREFIX}keys"
 LOGS = f"{PREFIX}log:"
 COUNTS = f"{PREFIX}writes:"
 COUNTERS = f"{PREFIX}counter:"
+CACHES = f"{PREFIX}cache:"
 CONNECT_TIMEOUT_S = 5.0
 CALL_TIMEOUT_S = 2.0
 MOST_CONNECTIONS = 16
@@ -63,6 +65,9 @@ class RedisStore:
         self._change = self._redis.register_script(redis_scripts.CHANGE)
         self._add = self._redis.register_script(redis_scripts.ADD)
         self._draw = self._redis.register_script(redis_scripts.DRAW)
+        self._cache_get = self._redis.register_script(redis_scripts.CACHE_GET)
+        self._cache_put = self._redis.register_script(redis_scripts.CACHE_PUT)
+        self._cache_drop = self._redis.register_script(redis_scripts.CACHE_DROP)
         self._secrets = secrets_of(url)
         self._count_key = COUNTS + uuid.uuid4().hex
         self._acknowledged = 0
@@ -138,6 +143,22 @@ class RedisStore:
     async def drop(self, log: str) -> None:
         await self._answer(self._redis.unlink(LOGS + log))
 
+    async def cache_get(self, cache: str, key: str) -> bytes | None:
+        made = self._cache_get(keys=_cache_keys(cache, key), args=[key])
+        value: bytes | None = await self._answer(made)
+        return value
+
+    async def cache_put(self, cache: str, key: str, put: Put) -> Kept:
+        kept_ms = max(1, round(1000 * put.ttl_s))
+        keys = _cache_keys(cache, key)
+        args: list[Any] = [key, put.value, kept_ms, put.size, put.max_bytes, int(put.only_new)]
+        made = self._cache_put(keys=keys, args=[*args, keys[0].removesuffix(key)])
+        kept, evicted, total_bytes = await self._answer(made)
+        return Kept(bool(kept), evicted, total_bytes)
+
+    async def cache_drop(self, cache: str, key: str) -> None:
+        await self._answer(self._cache_drop(keys=_cache_keys(cache, key), args=[key]))
+
     async def close(self) -> None:
         with suppress(StoreError):
             await self._answer(self._redis.unlink(self._count_key))
@@ -182,6 +203,12 @@ class RedisStore:
             words = words.replace(secret, HIDDEN)
         # Not its cause, whose words may hold the password.
         raise StoreError(f"Redis did not answer: {words}", hint=hint)
+
+
+def _cache_keys(cache: str, key: str) -> list[str]:
+    """The value's, then those of what is known of all values."""
+    about = (f"{CACHES}{cache}:{part}" for part in ("used", "sizes", "bytes", "clock"))
+    return [f"{CACHES}{cache}:value:{key}", *about]
 
 
 @contextmanager

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from experts.errors import StoreError
+from orchestrator.store import sqlite_cache
 from orchestrator.store.base import Update, written
+from orchestrator.store.cache import Kept, Put
 from orchestrator.store.draws import SWEPT_EVERY_S, Draw, Drawn, drawn
 
 BUSY_TIMEOUT_S = 10.0
 """Longest wait for another process that writes to the same file."""
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS "values" (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS records (
     log TEXT NOT NULL, number INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (log, number)
@@ -25,6 +28,8 @@ CREATE TABLE IF NOT EXISTS counters (
     counter TEXT PRIMARY KEY, total INTEGER NOT NULL, until REAL NOT NULL
 ) WITHOUT ROWID;
 """
+    + sqlite_cache.SCHEMA
+)
 REPLACE = 'INSERT OR REPLACE INTO "values" VALUES (?, ?)'
 ADD = "INSERT OR IGNORE INTO records VALUES (?, ?, ?)"
 ITEMS = 'SELECT key, value FROM "values" WHERE key >= ? AND key < ? AND key IS NOT ? ORDER BY key '
@@ -119,6 +124,23 @@ class SqliteStore:
 
     async def drop(self, log: str) -> None:
         await self._run(lambda: self._dropped(log))
+
+    async def cache_get(self, cache: str, key: str) -> bytes | None:
+        return await self._run(lambda: sqlite_cache.get(self._open(), cache, key, time.time()))
+
+    async def cache_put(self, cache: str, key: str, put: Put) -> Kept:
+        def keep() -> Kept:
+            with self._transaction() as opened:
+                return sqlite_cache.put(opened, cache, key, put, time.time())
+
+        return await self._run(keep)
+
+    async def cache_drop(self, cache: str, key: str) -> None:
+        def drop() -> None:
+            with self._transaction() as opened:
+                sqlite_cache.drop(opened, cache, key)
+
+        await self._run(drop)
 
     async def close(self) -> None:
         def close() -> None:

@@ -66,13 +66,15 @@ async def serve(upstream: Any) -> AsyncIterator[Callable[..., Any]]:
     """Starts a gateway: `await serve(experts={...}, routers={...}, server={...}, slots={...})`.
 
     Without arguments: the expert `tiny` on the scripted upstream, and `pool/auto` that asks it.
-    A slot serves, as far as HTTP goes, from the upstream, too.
+    A slot serves, as far as HTTP goes, from the upstream, too. `shared` is a store that several
+    gateways have.
     """
     gateways: list[Gateway] = []
 
     async def start(
         experts: Mapping[str, Any] | None = None,
         routers: Mapping[str, Router] | None = None,
+        shared: Store | None = None,
         **sections: Any,
     ) -> Gateway:
         tiny = {"type": "openai", "base_url": upstream.base_url, "model": "tiny-model"}
@@ -90,7 +92,7 @@ async def serve(upstream: Any) -> AsyncIterator[Callable[..., Any]]:
             slot.url = upstream.base_url.removesuffix("/v1")
         names = tuple(config.answering)
         built = {n: build(n, s, names, LengthEncoder) for n, s in config.routers.items()}
-        gateways.append(Gateway(config, slots, {**built, **(routers or {})}))
+        gateways.append(Gateway(config, slots, {**built, **(routers or {})}, shared))
         await gateways[-1].start()
         return gateways[-1]
 

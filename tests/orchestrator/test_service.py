@@ -12,7 +12,7 @@ from aggregators import equality
 from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
-from orchestrator.server.wire.listening import Listener
+from orchestrator.server.wire.listening import take
 from orchestrator.service import (
     refuse_shadowing_folder,
     start_service,
@@ -50,7 +50,7 @@ async def test_a_router_that_cannot_be_built_frees_the_port(
     broken = config.model_copy(update={"routers": {"k": router}})
     with pytest.raises(ConfigError, match=r"none\.parquet"):
         await start_service(broken, on_event=lambda event: None, port=unused_port)
-    Listener("127.0.0.1", unused_port, "port").close()
+    take("127.0.0.1", unused_port, "port").close()
 
 
 class CountedStore(MemoryStore):
@@ -102,7 +102,7 @@ async def test_a_store_that_is_not_there_frees_the_port(config: Config, unused_p
         port = free.getsockname()[1]
     with pytest.raises(ServiceError, match="is not reachable"):
         await start_service(lost, on_event=lambda event: None, port=port)
-    Listener("127.0.0.1", port, "port").close()
+    take("127.0.0.1", port, "port").close()
 
 
 async def test_the_bounds_of_the_configuration_reach_what_they_bound(

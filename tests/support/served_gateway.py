@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -21,8 +22,10 @@ from orchestrator.request.pipeline import Pipeline
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
+from orchestrator.server.reuse.starting import reuse_of
 from orchestrator.server.telemetry.telemetry import start_telemetry
 from orchestrator.server.wire.protocol import LISTENER
+from orchestrator.store.base import Store
 from orchestrator.store.memory_store import MemoryStore
 from routers.base import Router
 
@@ -51,7 +54,11 @@ class Gateway:
     """The application over its pool, served on a port of its own."""
 
     def __init__(
-        self, config: Config, slots: list[ScriptedSlot], routers: Mapping[str, Router]
+        self,
+        config: Config,
+        slots: list[ScriptedSlot],
+        routers: Mapping[str, Router],
+        store: Store | None = None,
     ) -> None:
         self.slots = slots
         self.client = ExpertClient()
@@ -61,14 +68,18 @@ class Gateway:
         self._held = AsyncExitStack()
         telemetry = start_telemetry(config, self._held)
         telemetry.watch_slots(config, self.pool.slot_addresses, self.client)
-        self.counters = Counters(MemoryStore(), config.server.limits)
+        store = store or MemoryStore()
+        self.counters = Counters(store, config.server.limits)
         keys = KeyRing(config.server, self.counters)
         self.context = Context(config, self.pool, self.pipeline, make_router, keys, telemetry)
+        self.reuse = reuse_of(config, store)
+        telemetry.watch_reuse(self.reuse.counts)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = "http://{}:{}".format(*self._listener.getsockname())
         # Tests read the logs.
         settings = {**LISTENER, "log_config": None, "log_level": None}
-        self._server = uvicorn.Server(uvicorn.Config(make_app(self.context), **settings))
+        self._app = make_app(self.context, self.reuse.idempotency)
+        self._server = uvicorn.Server(uvicorn.Config(self._app, **settings))
         self.http = httpx.AsyncClient(base_url=self.base_url, timeout=PATIENCE_S, trust_env=False)
         self.openai = AsyncOpenAI(
             base_url=f"{self.base_url}/v1", api_key="none", max_retries=0, timeout=PATIENCE_S
@@ -76,6 +87,8 @@ class Gateway:
 
     async def start(self) -> None:
         await self.pool.start()
+        answers = await self.reuse.answers(self.context.config, self.pipeline)
+        self.context = self._app.state.context = replace(self.context, answers=answers)
         # What `serve` does, less its signal handlers and its clock.
         self._server.config.load()
         self._server.lifespan = self._server.config.lifespan_class(self._server.config)
@@ -86,6 +99,8 @@ class Gateway:
         await self.openai.close()
         self._server.force_exit = True
         await self._server.shutdown(sockets=[self._listener])
+        if self.reuse.idempotency is not None:
+            await self.reuse.idempotency.stop()
         await self.pool.stop()
         await self.client.aclose()
         await self._held.aclose()

@@ -88,21 +88,27 @@ class _Page:
 
 
 def config_page() -> str:
-    """The whole page."""
+    """The page of the whole file."""
     page = _Page()
     whole = Config.model_json_schema()
     defs = whole.get("$defs", {})
     page.add(2, "The whole file", whole, "", defs)
-    page.parts.append(f"## Experts\n\n{EXPERTS}\n")
-    for name in choices(whole["properties"]["experts"]):
-        kind = defs[name]["properties"]["type"].get("const", "package.module:Class")
-        page.add(3, f"Experts: `type: {kind}`", defs[name], "experts.NAME.", defs)
-    for section in GROUPS:
+    for section in ("experts", *GROUPS):
         page.parts.append(
             f"## {section.capitalize()}\n\nThe keys of each `type`: [{section}]({section}.md).\n"
         )
     page.parts.append(f"## Tasks\n\n{TASKS} Its keys: [tasks](tasks.md).\n")
     return "\n".join([HEAD, *page.parts])
+
+
+def experts_page() -> str:
+    """The page of experts: the keys of each type."""
+    page, whole = _Page(), Config.model_json_schema()
+    defs = whole.get("$defs", {})
+    for name in choices(whole["properties"]["experts"]):
+        kind = defs[name]["properties"]["type"].get("const", "package.module:Class")
+        page.add(2, f"`type: {kind}`", defs[name], "experts.NAME.", defs)
+    return "\n".join([f"# Configuration: experts\n\n{EXPERTS}\n\n{GENERATED}\n", *page.parts])
 
 
 def tasks_page() -> str:

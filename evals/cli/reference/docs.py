@@ -11,11 +11,17 @@ from evals.cli.reference.command_reference import (
     eval_page,
     group_page,
 )
-from evals.cli.reference.config_reference import config_page, kinds_page, tasks_page
+from evals.cli.reference.config_reference import (
+    config_page,
+    experts_page,
+    kinds_page,
+    tasks_page,
+)
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/config.md": config_page,
+    "reference/experts.md": experts_page,
     "reference/routers.md": partial(kinds_page, "routers"),
     "reference/aggregators.md": partial(kinds_page, "aggregators"),
     "reference/tasks.md": tasks_page,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from typing_extensions import TypedDict
 
@@ -19,6 +19,9 @@ HEADERS: Mapping[str, str] = {
     "x-coterie-router": "The router that decided.",
     "x-coterie-fallback": "Why the router's own choice was not asked.",
     "x-coterie-aggregator": "What makes one answer of several.",
+    "x-coterie-cache": "`hit`: an answer that was kept; `coalesced`: that of an equal request under"
+    " way; `miss`: neither. Only where that was looked for.",
+    "age": "Seconds since a kept answer was given first.",
     "x-coterie-grouping": "How a vote found out which answers say the same.",
     "x-coterie-route-ms": "Milliseconds of routing.",
     "x-coterie-queue-ms": "Milliseconds of waiting for a turn.",
@@ -54,19 +57,27 @@ Told = TypedDict(
         "scores": dict[str, float] | None,
         "evidence": Any,
         "aggregation": dict[str, Any],
+        "cache": str,
     },
     total=False,
 )
 """The field `coterie` of an answer: who answered, and what it took."""
 
 
+_EXPLAINING = (
+    *("reason", "preferred", "quality_cost", "saved_s", "scores", "evidence", "aggregation"),
+)
+
+
 def headers(context: RequestContext, trace: Trace) -> dict[str, str]:
     """The response headers that tell who answered and what it took."""
+    source = {} if trace.source is None else trace.source.headers(early=False)
     return early_headers(context, trace) | {
         "x-coterie-queue-ms": f"{trace.queue_ms:.2f}",
         "x-coterie-load-ms": f"{trace.load_ms:.2f}",
         SLOT_WAIT_HEADER: f"{trace.slot_wait_ms:.2f}",
         **({"x-coterie-grouping": trace.facts["grouping"]} if "grouping" in trace.facts else {}),
+        **source,
     }
 
 
@@ -77,6 +88,10 @@ def early_headers(context: RequestContext, trace: Trace) -> dict[str, str]:
         "x-coterie-model": context.model,
         "x-coterie-class": context.request_class,
     }
+    if trace.cache is not None:
+        found["x-coterie-cache"] = trace.cache
+    if trace.source is not None:
+        return found | dict(trace.source.headers(early=True))
     if trace.plan is not None:
         found["x-coterie-route-ms"] = f"{trace.route_ms:.2f}"
         if _expert_is_known(context, trace):
@@ -92,6 +107,34 @@ def early_headers(context: RequestContext, trace: Trace) -> dict[str, str]:
 
 def extension(context: RequestContext, trace: Trace) -> Told:
     """The field `coterie` of an answer; with the option `explain`, why it was decided so."""
+    told = _told(context, trace) if trace.source is None else _told_by(context, trace)
+    return told if trace.cache is None else {**told, "cache": trace.cache}
+
+
+def headers_told(told: Mapping[str, Any]) -> dict[str, str]:
+    """The headers that say what the field `coterie` of an answer says of who gave it."""
+    names = ("router", "fallback", "aggregator", "grouping")
+    found = {f"x-coterie-{name}": str(told[name]) for name in names if told.get(name)}
+    return {"x-coterie-expert": told.get("expert") or "none", **found}
+
+
+def _told_by(context: RequestContext, trace: Trace) -> Told:
+    """What is told of the request whose answer this one gets.
+
+    What that one waited for is left out, unless it is this one's own.
+    """
+    assert trace.source is not None
+    told = dict(trace.source.told())
+    own: dict[str, Any] = {"class": context.request_class}
+    if trace.cache != "miss":
+        own |= dict.fromkeys(("route_ms", "queue_ms", "load_ms", "slot_wait_ms"), 0.0)
+        own["attempts"] = 0
+    told |= own
+    left_out = () if context.options.explain else _EXPLAINING
+    return cast("Told", {name: told[name] for name in told if name not in left_out})
+
+
+def _told(context: RequestContext, trace: Trace) -> Told:
     plan, decision = trace.plan, trace.decision
     body: Told = {
         "expert": trace.expert if _expert_is_known(context, trace) else None,

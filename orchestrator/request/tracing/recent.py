@@ -73,6 +73,7 @@ RequestRecord = TypedDict(
         "times": Times,
         "calls": list[CallRecord],
         "retried": list[str],
+        "cache": str | None,
         "budget_spent": dict[str, int],
         "usage": dict[str, dict[str, int]],
         "request": dict[str, Any] | None,
@@ -101,6 +102,7 @@ class _Kept:
     times_ms: tuple[float | None, ...]
     made: list[Call]
     retried: list[str]
+    cache: str | None
     budget_spent: Mapping[str, int]
     usage: Mapping[str, Usage]
     body: str | None
@@ -181,6 +183,7 @@ def _kept(context: RequestContext, trace: Trace, *, contents: bool) -> _Kept:
         ),
         trace.made,
         trace.retried,
+        trace.cache,
         trace.budget_spent,
         trace.usage,
         body,
@@ -211,6 +214,7 @@ def _record(kept: _Kept) -> RequestRecord:
         "times": times,
         "calls": [_call(call, asked.started) for call in kept.made],
         "retried": kept.retried,
+        "cache": kept.cache,
         "budget_spent": dict(kept.budget_spent),
         "usage": {expert: asdict(usage) for expert, usage in kept.usage.items()},
         "request": json.loads(kept.body) if kept.body is not None else None,

@@ -57,6 +57,7 @@ def access_fields(context: RequestContext, trace: Trace) -> dict[str, Any]:
         "prompt_tokens": usage.prompt_tokens if trace.usage else None,
         "completion_tokens": usage.completion_tokens if trace.usage else None,
         "retries": len(trace.retried),
+        "cache": trace.cache,
         "trace_id": context.identity.trace_id if context.identity is not None else None,
     }
 

@@ -116,7 +116,7 @@ class _Spans:
             **({"http.request.method": "POST", "http.route": context.route} if over_http else {}),
             "http.response.status_code": trace.status if over_http else None,
             "gen_ai.operation.name": self._operation,
-            "gen_ai.request.model": context.model if trace.plan else None,
+            "gen_ai.request.model": context.model if trace.plan or trace.source else None,
             "gen_ai.request.stream": context.request.stream,
             "gen_ai.response.model": trace.expert,
             "gen_ai.response.time_to_first_chunk": _seconds(trace.first_byte_ms),
@@ -130,6 +130,7 @@ class _Spans:
             "coterie.class": context.request_class,
             "coterie.key": context.api_key_name,
             "coterie.retries": len(trace.retried),
+            "coterie.cache": trace.cache,
         }
         name = f"POST {context.route}" if over_http else f"batch {self._operation}"
         ids = self._root_id, self._identity.parent_id

@@ -2,9 +2,9 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from experts.types import Usage
 from orchestrator.request.plan import Plan
@@ -18,6 +18,27 @@ AUTHOR = "author"
 
 def _choosing() -> str:
     return "choosing an expert"
+
+
+Outcome = Literal["hit", "miss", "coalesced"]
+"""What became of a request whose answer might be there already."""
+
+
+class AnswerSource(Protocol):
+    """Another request, under way or long over, whose answer this one gets."""
+
+    @property
+    def expert(self) -> str | None:
+        """Who answered it, as far as that is known."""
+        ...
+
+    def told(self) -> Mapping[str, Any]:
+        """Its field `coterie`, with all that explains it."""
+        ...
+
+    def headers(self, *, early: bool) -> Mapping[str, str]:
+        """The headers that tell who answered it; `early`: before that one's turn has come."""
+        ...
 
 
 @dataclass(slots=True)
@@ -59,6 +80,11 @@ class Trace:
     """How often a call was not made, or was stopped, by the bound of the budget that did it."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What an aggregator has told of its work, as plain JSON."""
+    cache: Outcome | None = None
+    """Whether its answer was kept, or is that of an equal request under way; None where that was
+    not looked for."""
+    source: AnswerSource | None = None
+    """Whose answer it gets; then nothing of what was done for that one is told here."""
     doing: Callable[[], str] = _choosing
     """Tells in a few words what the answer waits for."""
 
@@ -68,6 +94,8 @@ class Trace:
 
         Of a panel: who wrote the answer, where that was told; else the first that has answered.
         """
+        if self.source is not None:
+            return self.source.expert
         if self.plan is None:
             return None
         if self.plan.panel is not None:

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 
 from orchestrator.residency.machine.effects import Effect, Grant, Refusal, Reject
 from orchestrator.residency.machine.queues import EngineQueue
-from orchestrator.residency.machine.state import EngineState, Outlook, Phase, SlotState, Ticket
+from orchestrator.residency.machine.state import (
+    EngineState,
+    Outlook,
+    Phase,
+    Replica,
+    SlotState,
+    Ticket,
+)
 
 AT_ONCE = -math.inf
 
@@ -79,6 +86,35 @@ class Admission(ABC):
         share_s = ticket.replica.slot.share_s(now) - ticket.began_share_s
         ticket.replica.engine.costs.served(now - ticket.began, share_s)
         return self._end(ticket, now)
+
+    # Gateways that let requests begin by themselves.
+
+    def lend(self, replica: Replica, loan: int, at_most: int) -> None:
+        """A gateway may let so many requests run here without asking."""
+        replica.lent[loan] = at_most
+
+    def begun(self, ticket: Ticket, replica: Replica, loan: int, now: float) -> None:
+        """A request has begun so. Where the replica is gone, its slot has died under it."""
+        queue = self._queues[replica.engine]
+        if loan in replica.lent:
+            replica.lent[loan] = max(0, replica.lent[loan] - 1)
+        queue.state.arrived(now, self._rate_window_s)
+        queue.state.ahead = False
+        if replica in replica.slot.replicas:
+            queue.begin(ticket, replica, now)
+
+    def repaid(self, replica: Replica, loan: int) -> None:
+        """A request that had begun so is over: another one may begin in its place."""
+        if loan in replica.lent:
+            replica.lent[loan] += 1
+
+    def returned(self, replica: Replica, loan: int, now: float) -> Effects:
+        """A gateway lets no more requests begin here."""
+        if replica.lent.pop(loan, None) is None or replica not in replica.slot.replicas:
+            return []
+        if replica.phase is not Phase.DRAINING:
+            return self._admit(self._queues[replica.engine], now)
+        return [] if replica.busy else self._step(replica.slot)
 
     # Requests that are known to come.
 

@@ -19,6 +19,7 @@ from orchestrator.residency.machine.state import (
     Phase,
     Replica,
     SlotState,
+    add_replica,
     remove_replica,
 )
 from orchestrator.residency.machine.succession import REQUIRED, Succession
@@ -87,9 +88,13 @@ class Machine(Succession):
         effects: Effects = []
         for progress in tuple(self._progress.values()):
             for abort in progress.overdue(now):
+                # Nor do those come back who may begin here, and do not say that they will not.
+                abort.replica.lent.clear()
                 effects.append(abort)
                 for ticket in abort.tickets:
                     effects += self._end(ticket, now)
+                if not abort.tickets:
+                    effects += self._step(progress.slot)
             if progress.retry_at <= now:
                 progress.retry_at = math.inf
                 effects += self._step(progress.slot)
@@ -146,6 +151,12 @@ class Machine(Succession):
             if not state.resident and self._too_large(state):
                 effects += self._reject_all(state, Refusal.TOO_LARGE)
         return effects
+
+    def adopt(self, slot: SlotState, engine: EngineState, now: float) -> None:
+        """An engine is resident that an earlier machine has loaded."""
+        replica = add_replica(engine, slot, now)
+        replica.phase, replica.since, replica.last_used = Phase.READY, now, now
+        slot.recount()
 
     def slot_lost(self, slot: SlotState, now: float) -> Effects:
         """A slot's process has died, with everything in it; may be told more than once."""

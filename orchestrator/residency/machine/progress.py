@@ -44,13 +44,13 @@ class Progress:
 
     @property
     def _draining(self) -> bool:
-        return not self.loading and any(replica.in_use for replica in self.leaving)
+        return not self.loading and any(replica.busy for replica in self.leaving)
 
     def step(self) -> list[Effect]:
         """What the slot does next; nothing while it is at work, or drains."""
         if not self.is_idle:
             return []
-        drained = next((replica for replica in self.leaving if not replica.in_use), None)
+        drained = next((replica for replica in self.leaving if not replica.busy), None)
         if drained is not None:
             self.unloading = drained
             may_sleep = self.may_sleep and not drained.engine.retired
@@ -102,7 +102,7 @@ class Progress:
         """The requests that have drained for too long."""
         if not self._draining or self.drain_by > now:
             return []
-        return [Abort(r, tuple(r.running)) for r in self.leaving if r.in_use]
+        return [Abort(r, tuple(r.running)) for r in self.leaving if r.busy]
 
     def left(self, replica: Replica, asleep_gb: float | None) -> None:
         """The replica is gone, or sleeps and still holds so much."""

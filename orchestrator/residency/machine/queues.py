@@ -36,6 +36,11 @@ class EngineQueue:
         """Everything that the engine answers for."""
         return tuple(self._limits)
 
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """Expert -> requests of it that one replica serves at once."""
+        return self._limits
+
     def rebound(self, like: "EngineQueue") -> None:
         """From now on, the bounds of another queue for the same experts."""
         assert like.experts == self.experts, "they are other experts"

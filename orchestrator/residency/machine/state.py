@@ -222,11 +222,24 @@ class Replica:
     last_used: float = 0.0
     running: "set[Ticket]" = field(default_factory=set)
     """The requests behind `in_use`."""
+    lent: dict[int, int] = field(default_factory=dict)
+    """Loans: how many requests a gateway may still let begin here without asking, by a number."""
 
     @property
     def admits(self) -> bool:
         """Whether a further request may begin here."""
-        return self.phase is Phase.READY and self.in_use < self.engine.max_in_flight
+        return self.phase is Phase.READY and self.room > 0
+
+    @property
+    def room(self) -> int:
+        """Further requests for which there is room, beside those that may begin unasked."""
+        taken = self.in_use + sum(self.lent.values()) if self.lent else self.in_use
+        return self.engine.max_in_flight - taken
+
+    @property
+    def busy(self) -> bool:
+        """Whether it must not leave yet: requests run here, or may begin unasked."""
+        return self.in_use > 0 or bool(self.lent)
 
     @property
     def idle(self) -> bool:

@@ -20,6 +20,7 @@ from orchestrator.keys.ring import KeyRing
 from orchestrator.request.context import RequestContext
 from orchestrator.request.decider import Foreseen
 from orchestrator.request.pipeline import Pipeline
+from orchestrator.request.reuse.answers import Answers
 from orchestrator.request.tracing.current import CURRENT, Current
 from orchestrator.request.tracing.identity import with_span
 from orchestrator.request.tracing.presentation import extension
@@ -55,19 +56,24 @@ class BatchDesk:
         sinks: Sequence[TraceSink],
         keys: KeyRing,
         sample: float | None = None,
+        answers: Answers | None = None,
     ) -> None:
         """`sinks` get the traces of lines, as they get those of requests.
 
+        `answers` gives answers again, where there is a cache: equal lines are asked once.
         `sample` is the share of the lines that get spans; None where there are none.
         """
         self._sample = sample
         self._keys = keys
         self._sinks = sinks
-        self.adopt(config, pool, pipeline)
+        self.adopt(config, pool, pipeline, answers)
 
-    def adopt(self, config: Config, pool: ExpertPool, pipeline: Pipeline) -> None:
+    def adopt(
+        self, config: Config, pool: ExpertPool, pipeline: Pipeline, answers: Answers | None
+    ) -> None:
         """Answer with these from the next line on; those under way end as they began."""
         self._config, self._pool, self._pipeline = config, pool, pipeline
+        self._answers: Answers | Pipeline = answers or pipeline
         self._charges = LineCharges(config, self._keys)
 
     def read(self, line: Line, endpoint: str, request_id: str, owner: str | None) -> RequestContext:
@@ -108,7 +114,7 @@ class BatchDesk:
         try:
             charge = await charges.begin(context)
             context = replace(context, started=time.perf_counter())
-            async with await self._pipeline.answer(context, trace) as answer:
+            async with await self._answers.answer(context, trace) as answer:
                 raw = answer.first + b"".join([piece async for piece in answer.rest])
             body = json.loads(raw)
             trace.status = 200

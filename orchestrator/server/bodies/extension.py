@@ -60,6 +60,9 @@ class Extension(Strict):
     progress: Literal["comments", "reasoning"] = "comments"
     """Where a stream reports the progress of a composed answer."""
 
+    cache: bool = True
+    """Whether the answer may be one that was kept, and may be kept."""
+
     source: str = ""
     """The text that a debate's quotes are checked against."""
 
@@ -89,4 +92,5 @@ class Extension(Strict):
             self.experts,
             self.budget,
             self.role,
+            "use" if self.cache else "skip",
         )

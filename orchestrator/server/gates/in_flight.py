@@ -4,7 +4,8 @@ Both are kept before anything of a request is read.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -21,42 +22,52 @@ _CHEAP = ("/health", "/health/readiness", "/v1/models", "/openapi.json")
 """What reads our own state only, below an expert's path; the operators' pages do, too."""
 
 
+class InFlight:
+    """The bound, and the count."""
+
+    def __init__(self, metrics: Metrics, drain: Drain, at_most: Callable[[], int]) -> None:
+        self._metrics = metrics
+        self._drain = drain
+        self._at_most = at_most
+
+    def refusal(self) -> CoterieError | None:
+        """Why a request is not let in now."""
+        if self._drain.refuses:
+            return ServiceStopping("The service stops: it takes no more requests.", hint="Retry.")
+        if self._metrics.in_flight >= self._at_most():
+            return TooManyRequests("Too many requests are under way (server.max_in_flight).")
+        return None
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """A request is under way."""
+        self._metrics.in_flight += 1
+        self._drain.entered()
+        try:
+            yield
+        finally:
+            self._metrics.in_flight -= 1
+            self._drain.left()
+
+
 class InFlightGate:
     """Counts requests that cost something until their answer has ended.
 
     Refuses those that are too many, and all of them once the service stops.
     """
 
-    def __init__(
-        self, app: ASGIApp, metrics: Metrics, drain: Drain, at_most: Callable[[], int]
-    ) -> None:
-        """`at_most` gives the bound of now."""
+    def __init__(self, app: ASGIApp, in_flight: InFlight) -> None:
         self._app = app
-        self._metrics = metrics
-        self._drain = drain
-        self._at_most = at_most
+        self._in_flight = in_flight
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _costs(scope["method"], scope["path"]):
             await self._app(scope, receive, send)
-            return
-        if (error := self._refuses()) is not None:
+        elif (error := self._in_flight.refusal()) is not None:
             await _refusal(scope, error)(scope, receive, send)
-            return
-        self._metrics.in_flight += 1
-        self._drain.entered()
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._metrics.in_flight -= 1
-            self._drain.left()
-
-    def _refuses(self) -> CoterieError | None:
-        if self._drain.refuses:
-            return ServiceStopping("The service stops: it takes no more requests.", hint="Retry.")
-        if self._metrics.in_flight >= self._at_most():
-            return TooManyRequests("Too many requests are under way (server.max_in_flight).")
-        return None
+        else:
+            with self._in_flight.counted():
+                await self._app(scope, receive, send)
 
 
 def _costs(method: str, path: str) -> bool:

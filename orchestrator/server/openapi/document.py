@@ -20,6 +20,7 @@ from orchestrator.server.bodies.agents.message_answers import AnthropicErrorBody
 from orchestrator.server.bodies.answers import ErrorBody
 from orchestrator.server.openapi.endpoints import ANSWERS, ASKING, REQUESTS
 from orchestrator.server.openapi.operations import ANTHROPIC, MODEL, SCHEMAS, all_errors
+from orchestrator.server.reuse.idempotency_key import ENDPOINTS, MAX_KEY
 
 Tree = dict[str, Any]
 EXPERT = "/e/{expert}"
@@ -45,6 +46,13 @@ _MADE_UP: Tree = {
     "type": "string",
     "pattern": f"^{re.escape(POOL)}.",
     "description": "A router, or ROUTER+AGGREGATOR.",
+}
+_KEY_OF_ITS_OWN: Tree = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A text that no other request has: a retry with the same one does not run again,"
+    " and gets the response of the first.",
+    "schema": {**_TEXT, "pattern": f"^[ -~]{{1,{MAX_KEY}}}$"},
 }
 
 
@@ -81,7 +89,7 @@ class Documents:
             "schemas": self._named(_schemas()),
             "headers": _headers(),
             "responses": all_errors(ErrorBody),
-            "parameters": {"x-request-id": _ASKED_ID},
+            "parameters": {"x-request-id": _ASKED_ID, "Idempotency-Key": _KEY_OF_ITS_OWN},
         }
         if self._locked:
             components["securitySchemes"] = {"key": _KEY}
@@ -107,7 +115,11 @@ class Documents:
         guarded = self._locked and is_guarded(route.path_format)
         if guarded:
             found["security"] = [{"key": []}]
-            found["responses"]["401"] = _unauthorized(route)
+            found["responses"] |= _refusals(route, "401")
+        parameters = [{"$ref": "#/components/parameters/x-request-id"}]
+        if self._takes_keys(route):
+            found["responses"] |= _refusals(route, "409", "422")
+            parameters.append({"$ref": "#/components/parameters/Idempotency-Key"})
         for content in found.get("requestBody", {}).get("content", {}).values():
             if content.get("example", {}).get("model") == MODEL:
                 content["example"]["model"] = self._some_model()
@@ -116,12 +128,14 @@ class Documents:
             "summary": about.partition("\n")[0],
             "description": about,
             "operationId": route.unique_id,
-            "parameters": [
-                *self._parameters(route.path_format),
-                {"$ref": "#/components/parameters/x-request-id"},
-            ],
+            "parameters": [*self._parameters(route.path_format), *parameters],
             **found,
         }
+
+    def _takes_keys(self, route: APIRoute) -> bool:
+        """Whether a request there may have an `Idempotency-Key`."""
+        wanted = self._config.server.idempotency is not None
+        return wanted and "POST" in route.methods and route.path_format.endswith(ENDPOINTS)
 
     @property
     def _models(self) -> list[str]:
@@ -153,11 +167,12 @@ class Documents:
         ]
 
 
-def _unauthorized(route: APIRoute) -> Tree:
+def _refusals(route: APIRoute, *statuses: str) -> Tree:
+    """Errors of the gates around the endpoint, in the shape that its clients know."""
     if ANTHROPIC in route.tags:
-        refused: Tree = all_errors(AnthropicErrorBody)["401"]
-        return refused
-    return {"$ref": "#/components/responses/401"}
+        worded = all_errors(AnthropicErrorBody)
+        return {status: worded[status] for status in statuses}
+    return {status: {"$ref": f"#/components/responses/{status}"} for status in statuses}
 
 
 def _one_of(names: Iterable[str]) -> Tree:

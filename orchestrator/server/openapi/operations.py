@@ -27,10 +27,11 @@ _ERRORS = {
     401: "There is no known API key in the request.",
     403: "The call changes the service, or shows all of it, which this caller may not.",
     404: "There is no model, expert, router or request of that name.",
-    409: "What would be deleted is still needed, a name is taken, or a reload is refused.",
+    409: "What would be deleted is still needed, a name is taken, a reload is refused, or the first"
+    " request with this `Idempotency-Key` is under way at another gateway.",
     413: "The body has more bytes than `server.max_body_mb` allows.",
     415: "The body's `content-encoding` is not known.",
-    422: "The expert refuses the request.",
+    422: "The expert refuses the request, or its `Idempotency-Key` was that of another one.",
     429: "Too many requests are under way or wait for the expert, or the key's limit is reached.",
     500: "A fault of ours; the log has its traceback.",
     502: "The expert failed.",

@@ -29,6 +29,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._of_pool = CollectorRegistry()
         self.in_flight = 0
         ProcessCollector(registry=self.registry)
         about = Gauge("coterie_info", "The version.", ["version"], registry=self.registry)
@@ -88,7 +89,7 @@ class Metrics:
 
     def watch(self, snapshot: Callable[[], dict[str, Any]]) -> None:
         """Show the pool, too: `snapshot` is asked whenever somebody scrapes."""
-        self.registry.register(PoolCollector(snapshot))
+        self._of_pool.register(PoolCollector(snapshot))
 
     def watch_number(self, name: str, about: str, read: Callable[[], float]) -> None:
         """Show a number that others keep, too; it is read whenever somebody scrapes."""
@@ -110,7 +111,7 @@ class Metrics:
         """Count a request that is over."""
         expert = trace.expert or ""
         # Without a plan the model is whatever the client wrote: no label for that.
-        model = context.model if trace.plan else ""
+        model = context.model if trace.plan or trace.source else ""
         self.requests.labels(model, expert, context.request_class, trace.status).inc()
         if trace.retried:
             self.retries.labels(expert).inc(len(trace.retried))
@@ -123,8 +124,8 @@ class Metrics:
         for name, usage in trace.usage.items():
             self._tokens.labels(name, "prompt").inc(usage.prompt_tokens)
             self._tokens.labels(name, "completion").inc(usage.completion_tokens)
-        if trace.first_byte_ms is None:
-            return
+        if trace.first_byte_ms is None or trace.source is not None:
+            return  # Of an answer that others got before, times tell nothing of its expert.
         if trace.error is not None:
             self.broken_streams.labels(expert).inc()
         self._measure(expert, context.request_class, trace, trace.first_byte_ms)
@@ -160,8 +161,12 @@ class Metrics:
         self.requests.labels("", "", "", status).inc()
 
     def text(self) -> bytes:
-        """The exposition format."""
+        """The exposition format: what this gateway has counted."""
         return generate_latest(self.registry)
+
+    def pool_text(self) -> bytes:
+        """What is known of the pool, which all its gateways know."""
+        return generate_latest(self._of_pool)
 
     def _counter(self, name: str, about: str, labels: list[str]) -> Counter:
         return Counter(name, about, labels, registry=self.registry)

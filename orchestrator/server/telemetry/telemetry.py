@@ -1,13 +1,16 @@
 """All that a service tells of itself: its metrics, and the sinks that get traces."""
 
 import asyncio
+import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
+from experts.errors import UnknownObject
 from orchestrator.config.model import Config
 from orchestrator.config.telemetry.section import RecentConfig
 from orchestrator.request.context import RequestContext
@@ -16,7 +19,13 @@ from orchestrator.request.tracing.recent import RecentRequests
 from orchestrator.request.tracing.sinks import AccessLog, TraceFile, TraceSink
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.server.telemetry.engines import Address, EngineScraper
+from orchestrator.server.telemetry.merging import merged
 from orchestrator.server.telemetry.metrics import Metrics
+from orchestrator.server.telemetry.reuse_metrics import ReuseCollector
+from orchestrator.server.telemetry.siblings import Siblings
+
+METRICS, REQUEST = "metrics", "request"
+"""What workers ask each other."""
 
 
 @dataclass(slots=True)
@@ -28,6 +37,8 @@ class Telemetry:
     others: tuple[TraceSink, ...] = (AccessLog(),)
     sample: float | None = None
     """Share of the requests that get spans; None where there are no spans."""
+    siblings: Siblings | None = None
+    """The other workers of the service, where there are any."""
     engines: EngineScraper | None = None
     """What asks the slots for their engines' metrics, where they are wanted."""
 
@@ -39,9 +50,38 @@ class Telemetry:
             sink.write(context, trace)
 
     async def page(self) -> bytes:
-        """Prometheus' exposition format: the gateway's numbers, then those of slots' engines."""
+        """Prometheus' exposition format: the gateway's numbers, then those of slots' engines.
+
+        Of several workers, all of them, each with its number.
+        """
         engines = "" if self.engines is None else await self.engines.page()
-        return self.metrics.text() + engines.encode()
+        own = self.metrics.text()
+        if self.siblings is not None:
+            pages = {str(self.siblings.number): own, **await self.siblings.ask({"what": METRICS})}
+            texts = {number: pages[number].decode() for number in sorted(pages)}
+            own = merged(texts, "worker", "").encode()
+        return own + self.metrics.pool_text() + engines.encode()
+
+    async def record(self, request_id: str, name: str | None) -> Mapping[str, Any]:
+        """What happened to a request of this key's owner. Raises UnknownObject."""
+        try:
+            return self.recent.find(request_id, name)
+        except UnknownObject:
+            asked = {"what": REQUEST, "id": request_id, "name": name}
+            told = await self.siblings.ask(asked) if self.siblings is not None else {}
+            for answer in filter(None, told.values()):
+                found: Mapping[str, Any] = json.loads(answer)
+                return found
+            raise
+
+    async def answer(self, question: Mapping[str, Any]) -> bytes:
+        """What another worker asks; nothing where it is not known here."""
+        if question["what"] == METRICS:
+            return self.metrics.text()
+        try:
+            return json.dumps(self.recent.find(question["id"], question["name"])).encode()
+        except UnknownObject:
+            return b""
 
     def watch_slots(
         self,
@@ -55,6 +95,10 @@ class Telemetry:
         self.engines = scraper = EngineScraper(addresses, client, config.metrics.timeout_s)
         about = "Scrapes that a slot did not answer in time."
         self.metrics.watch_counts("coterie_slot_scrape_failures", about, "slot", scraper.failed)
+
+    def watch_reuse(self, read: Callable[[], Mapping[str, float]]) -> None:
+        """Show what was not asked again."""
+        self.metrics.registry.register(ReuseCollector(read))
 
     def watch_reloads(
         self, generation: Callable[[], int], results: Callable[[], Mapping[str, float]]

@@ -17,9 +17,9 @@ BACKLOG = 2048
 class Listener:
     """One address of a service; leaving the context lets go of it."""
 
-    def __init__(self, host: str, port: int, key: str) -> None:
-        """Take the port; 0 takes a free one. `key` names what sets it. Raises ServiceError."""
-        self._socket = _bound(host, port, key)
+    def __init__(self, taken: socket.socket) -> None:
+        """`taken` is of `take`, in this process or in its parent."""
+        self._socket = taken
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -70,7 +70,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _bound(host: str, port: int, key: str) -> socket.socket:
+def take(host: str, port: int, key: str) -> socket.socket:
+    """Take a port; 0 takes a free one. `key` names what sets it. Raises ServiceError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol, or asyncio would not send small packets at once (TCP_NODELAY).
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

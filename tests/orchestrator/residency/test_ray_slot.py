@@ -123,7 +123,7 @@ async def test_a_slot_that_no_node_has_room_for_says_so_and_waits(
         starting = asyncio.create_task(slot.start())
         while caplog.text.count(waits) < times_told or actor.start.calls < 9:
             await asyncio.sleep(0)
-        actor.start.answers = [("http://127.0.0.1:1", "life")]
+        actor.start.answers = [("http://127.0.0.1:1", "life", None)]
         assert await starting == "http://127.0.0.1:1"
         assert caplog.text.count(waits) == times_told
         actor.start.calls = 0
@@ -169,7 +169,7 @@ async def test_an_engines_error_passes_on_its_words(actor: ScriptedActor) -> Non
 
 
 async def test_a_slot_waits_for_its_actors_restart(actor: ScriptedActor) -> None:
-    actor.start.answers = [DEATH, BLIP, ("http://127.0.0.1:1", "life")]
+    actor.start.answers = [DEATH, BLIP, ("http://127.0.0.1:1", "life", None)]
     assert await _slot().start() == "http://127.0.0.1:1"
 
 

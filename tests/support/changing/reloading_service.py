@@ -14,6 +14,7 @@ from orchestrator import service as module
 from orchestrator.reload.config_file import ConfigFile
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.service import Service
+from orchestrator.starting import pool as pool_parts
 
 SLOTS = {"memory_gb": 16, "canary_tokens": 0}
 
@@ -78,8 +79,9 @@ async def started(path: Path, base_url: str, patch: pytest.MonkeyPatch, **tree: 
     async def stop(config: Any, pool: ExpertPool) -> None:
         await pool.stop()
 
-    patch.setattr(module, "_connect", lambda config, on_event: [slot])
-    patch.setattr(module, "_stop_pool", stop)
+    patch.setattr(pool_parts, "_connect", lambda config, on_event: ([slot], None))
+    patch.setattr(pool_parts, "stop_pool", stop)
+    patch.setattr(module, "stop_pool", stop)
     file = ConfigFile(path)
     service = await module.start_service(
         file.started.config, on_event=lambda event: None, file=file

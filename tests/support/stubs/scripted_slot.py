@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from experts.footprint.device import Device
 from experts.vllm.loads import EngineLoad, LoadReport
-from orchestrator.residency.slot import SlotLost
+from orchestrator.residency.slot import Held, SlotLost
 
 PATIENCE_S = 5.0
 
@@ -47,6 +47,8 @@ class ScriptedSlot:
         self.wake_errors: list[Exception] = []
         self.may_start = asyncio.Event()
         self.may_start.set()
+        self.known: dict[str, tuple[EngineLoad, LoadReport]] = {}
+        """What was asked for, and told, by engine."""
         self._sizes = sizes
         self._residents: list[str] = []
         self._asleep: list[str] = []
@@ -77,7 +79,9 @@ class ScriptedSlot:
         if load.expert in self.overruns:
             raise TimeoutError
         refused = {name: self.refuses[name] for name in load.adapters if name in self.refuses}
-        return LoadReport(0.5, self._sizes[load.expert], refused=refused)
+        report = LoadReport(0.5, self._sizes[load.expert], refused=refused)
+        self.known[load.expert] = load, report
+        return report
 
     async def unload(self, engine: str) -> float:
         await self._moves("unload", engine, self._holds.get(f"unload {engine}"))
@@ -111,6 +115,10 @@ class ScriptedSlot:
         _raise_next(self.memory_errors)
         held_gb = sum(self._sizes[name] for name in self._residents)
         return self.base_gb + self._lost_gb + held_gb + self.kept_gb * len(self._asleep)
+
+    async def held(self) -> Held:
+        held = {name: self.known[name] for name in self._residents if name in self.known}
+        return Held(await self.memory_gb(), self.base_gb, held)
 
     async def running(self) -> dict[str, int]:
         await self._alive_until(None)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.server.drain import Drain
-from orchestrator.server.gates.in_flight import InFlightGate
+from orchestrator.server.gates.in_flight import InFlight, InFlightGate
 from orchestrator.server.telemetry.metrics import Metrics
 
 COSTLY = [
@@ -57,7 +57,7 @@ async def full() -> AsyncIterator[InFlightGate]:
     """A gate with one place, which is taken."""
     metrics = Metrics()
     metrics.in_flight = 1
-    yield InFlightGate(_application, metrics, Drain(), at_most=lambda: 1)
+    yield InFlightGate(_application, InFlight(metrics, Drain(), lambda: 1))
     assert metrics.in_flight == 1
 
 
@@ -88,7 +88,7 @@ async def test_a_request_counts_until_it_has_ended_whichever_way() -> None:
         seen.append(metrics.in_flight)
         raise ZeroDivisionError
 
-    gate = InFlightGate(breaks, metrics, Drain(), at_most=lambda: 1)
+    gate = InFlightGate(breaks, InFlight(metrics, Drain(), lambda: 1))
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             await _call(gate, "POST", "/v1/embeddings")

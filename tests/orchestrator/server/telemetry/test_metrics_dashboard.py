@@ -38,7 +38,9 @@ def _eventful() -> list[Trace]:
 async def page(serve: Any) -> dict[str, frozenset[str]]:
     """Metric -> labels, of a gateway with a slot that has seen everything."""
     gateway = await serve(
-        {"hosted": {"type": "vllm", "model": "org/h"}}, slots={"canary_tokens": 0}
+        {"hosted": {"type": "vllm", "model": "org/h"}},
+        slots={"canary_tokens": 0},
+        server={"cache": {}},
     )
     telemetry = gateway.context.telemetry
     context = RequestContext(Request("r", "chat/completions", {"messages": []}), "pool/auto")

@@ -7,11 +7,11 @@ import socket
 import pytest
 
 from experts.errors import ServiceError
-from orchestrator.server.wire.listening import Listener
+from orchestrator.server.wire.listening import Listener, take
 
 
 def listening(host: str, port: int) -> Listener:
-    return Listener(host, port, "server.admin.port")
+    return Listener(take(host, port, "server.admin.port"))
 
 
 def test_a_port_on_which_somebody_listens_is_refused() -> None:

@@ -1,0 +1,1 @@
+"""`coterie serve --workers N`: several gateways of one pool on one port."""

@@ -1,0 +1,1 @@
+"""The keys about answers that are given more than once."""

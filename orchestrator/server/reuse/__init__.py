@@ -1,0 +1,1 @@
+"""Requests that do not run again: those with an `Idempotency-Key`, and the start of the cache."""

@@ -1,0 +1,71 @@
+"""What the workers of one service ask each other: their metrics, and requests that one answered.
+
+Over sockets in a folder that only their user can enter, since all of them share one port.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+ANSWER_S = 2.0
+"""A worker that takes longer is left out."""
+Answer = Callable[[dict[str, Any]], Awaitable[bytes]]
+
+logger = logging.getLogger("coterie.service")
+
+
+class Siblings:
+    """The workers, of which this is one."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        """Each has a socket in the folder, under its number."""
+        self.number = number
+        self._folder = folder
+        self._server: asyncio.Server | None = None
+
+    async def start(self, answer: Answer) -> None:
+        """Answer the others from now on."""
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                writer.write(await answer(json.loads(await reader.readline())))
+                await writer.drain()
+            except Exception:
+                logger.exception("another worker was not answered")
+            finally:
+                writer.close()
+
+        path = self._path(self.number)
+        path.unlink(missing_ok=True)  # Of a worker of this number that died.
+        self._server = await asyncio.start_unix_server(serve, path)
+
+    async def stop(self) -> None:
+        """Answer no more."""
+        if self._server is not None:
+            self._server.close()
+            self._path(self.number).unlink(missing_ok=True)
+
+    async def ask(self, question: Mapping[str, Any]) -> Mapping[str, bytes]:
+        """What all others answer, by their numbers; without those that are away or too slow."""
+        numbers = [path.stem for path in self._folder.glob("*.sock")]
+        others = [number for number in numbers if number != str(self.number)]
+        found = await asyncio.gather(*(self._ask(number, question) for number in others))
+        return {n: told for n, told in zip(others, found, strict=True) if told is not None}
+
+    async def _ask(self, number: str, question: Mapping[str, Any]) -> bytes | None:
+        with suppress(OSError):  # A TimeoutError is one.
+            async with asyncio.timeout(ANSWER_S):
+                reader, writer = await asyncio.open_unix_connection(self._path(number))
+                try:
+                    writer.write(json.dumps(question).encode() + b"\n")
+                    return await reader.read(-1)
+                finally:
+                    writer.close()
+        return None
+
+    def _path(self, number: int | str) -> Path:
+        return self._folder / f"{number}.sock"

@@ -1,0 +1,1 @@
+"""The parts of a service, each started with what ends it again."""
