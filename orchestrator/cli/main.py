@@ -95,7 +95,7 @@ def reload(
         bool, typer.Option("--dry-run", help="Only print what would change.")
     ] = False,
 ) -> None:
-    """Let a running service take over what its configuration file says now.
+    """Let a running service read its configuration again.
 
     Prints what changes. A file with mistakes, a change that needs a restart and an expert that
     cannot be loaded change nothing; the exit code is then 1.

@@ -108,7 +108,9 @@ class Applier:
     async def _serve(self, context: Context) -> None:
         """From the next request on."""
         await context.pipeline.feedback.adopt(context.config)
-        equality.limit_children(context.config.server.max_answer_checks)
+        checks = context.config.server.max_answer_checks
+        if checks != self.context.config.server.max_answer_checks:
+            equality.limit_children(checks)
         adopt(self._app, context)
         if self._desk is not None:
             self._desk.adopt(context.config, context.pool, context.pipeline, context.answers)

@@ -71,8 +71,13 @@ class Feedback:
         """Learn for the compositions of another configuration; what is remembered stays."""
         other = Feedback(config, self._store)
         await other.start()
+        known = {
+            name: self._mixtures[name]
+            for name, mixture in other._mixtures.items()
+            if name in self._mixtures and _fits(dict(self._mixtures[name].weights), mixture)
+        }
         self._settings, self._room = other._settings, other._room
-        self._learning, self._mixtures = other._learning, other._mixtures
+        self._learning, self._mixtures = other._learning, {**other._mixtures, **known}
 
     async def start(self) -> None:
         """Go on with what the store remembers; one that does not answer costs what was learned."""

@@ -360,13 +360,14 @@ class ExpertPool:
         Those whose last load failed, until it is time to try that again, those that have left the
         slots, and those that have kept failing.
         """
-        now, serving = time.monotonic(), self._scheduler.view.serving
+        now, roster = time.monotonic(), self._scheduler.view.roster
+        states, known = roster.states, roster.known
         paused = self._health.paused if self._health.watched else ()
         found = dict.fromkeys(paused, ExpertPaused.code)
         found |= {
             name: ExpertUnavailable.code
             for name in self._is_hosted
-            if _is_out_of_reach(name, serving(name), now)
+            if (state := states.get(name)) is None or _is_out_of_reach(name, known[state], now)
         }
         return found
 
@@ -388,12 +389,10 @@ class ExpertPool:
             self._versions = await asyncio.to_thread(told_versions, self._experts)
 
 
-def _is_out_of_reach(expert: str, engine: HostedEngine | None, now: float) -> bool:
-    """Whether a request for the expert would be refused because a load has failed."""
-    if engine is None:
-        return True
-    state = engine.state
-    if not state.keeps_waiting:
+def _is_out_of_reach(expert: str, engine: HostedEngine, now: float) -> bool:
+    """Whether a request for the expert would be refused: a load has failed, or it leaves."""
+    state = engine.queue.state
+    if state.retired and not state.keeps_waiting:
         return True
     if state.replicas:
         return expert in engine.refused

@@ -24,7 +24,7 @@ class PoolView:
     ) -> None:
         """`first_come`: engine -> what first come with LRU would have loaded by now."""
         self._specs = specs
-        self._engines = engines
+        self.roster = self._engines = engines
         self._slots = slots
         self.first_come = first_come
 

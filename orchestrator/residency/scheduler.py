@@ -294,7 +294,8 @@ class Scheduler:
                 case _:
                     self._transitions.run(effect)
         self._changed()
-        self._changes.look()
+        if self._changes.waits:
+            self._changes.look()
         self._arm()
 
     def _arm(self) -> None:
@@ -364,7 +365,7 @@ class Scheduler:
         """
         place = self._place(ticket)
         assert ticket.replica is not None, "it has a place"
-        engine = self._engines.of(ticket.replica.engine)
+        engine = self._engines.known[ticket.replica.engine]
         if ticket.expert in engine.refused:
             self.release(place)
             raise engine.left_out(ticket.expert)

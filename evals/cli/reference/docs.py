@@ -27,8 +27,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/tasks.md": tasks_page,
     "reference/cli.md": command_page,
     "reference/cli-groups.md": group_page,
-    "reference/cli-eval.md": eval_page,
     "reference/cli-bench.md": bench_page,
+    "reference/cli-eval.md": eval_page,
 }
 
 

@@ -80,6 +80,8 @@ class Changes:
         self._apply = apply
         self._one_at_a_time = asyncio.Lock()
         self._news = asyncio.Event()
+        self.waits = False
+        """Whether `look` is to be called after every event."""
 
     def look(self) -> None:
         """Something has happened to some engine."""
@@ -162,9 +164,13 @@ class Changes:
 
     async def _failures(self, engines: Sequence[HostedEngine]) -> dict[str, str]:
         """Expert -> why it could not be loaded, once nothing of all this is under way."""
-        while any(map(self._is_awaited, engines)):
-            self._news.clear()
-            await self._news.wait()
+        self.waits = True
+        try:
+            while any(map(self._is_awaited, engines)):
+                self._news.clear()
+                await self._news.wait()
+        finally:
+            self.waits = False
         failed = {e.name: e.state.failed for e in engines if e.state.failed is not None}
         for engine in engines:
             failed |= engine.refused

@@ -43,6 +43,9 @@ async def reload(http: HttpRequest) -> ReloadTold:
 async def add_expert(http: HttpRequest) -> ExpertAdded:
     """Add one expert, load it, and tell what the routers think of it."""
     context = _administered(http)
+    # A page of another origin cannot send this without asking; without keys, it is on this machine.
+    if not http.headers.get("content-type", "").startswith("application/json"):
+        raise RequestError("An expert is added with `content-type: application/json`.")
     raw = await read_body(http, context.config.server.max_body_mb)
     body = validated(ExpertBody, parse_object(raw))
     try:

@@ -170,3 +170,31 @@ async def test_what_is_shown_of_keys() -> None:
     }
     assert ann["terms"] == {"models": ["pool/*"], "tokens_per_day": 5, "class": "batch"}
     assert ann["created"] is not None
+
+
+async def test_another_configuration_brings_other_keys_and_limits() -> None:
+    store = MemoryStore()
+    own = {"key": "sk-own", "requests_per_minute": 100}
+    keys = ring(store, api_keys={"own": own, "old": {"key": "sk-old"}})
+    before = keys.find(b"sk-own")
+    assert before is not None
+    await before.limiter.take({"requests": 1})
+    more = {"own": own, "new": {"key": "sk-new"}}
+    await keys.adopt(ServerConfig.model_validate({"api_keys": more}))
+    assert keys.find(b"sk-own") is before  # With what it has used.
+    assert keys.find(b"sk-old") is None
+    assert keys.find(b"sk-new") is not None
+    narrow = {"own": {**own, "requests_per_minute": 7}}
+    await keys.adopt(ServerConfig.model_validate({"api_keys": narrow}))
+    changed = keys.find(b"sk-own")
+    assert changed is not None
+    assert changed.limiter.headers()["x-ratelimit-limit-requests"] == "7"
+
+
+async def test_a_name_of_the_store_is_refused_in_another_configuration() -> None:
+    keys = ring(MemoryStore())
+    secret = await keys.create("ann", KeyTerms())
+    with pytest.raises(ConfigError) as refused:
+        keys.check(ServerConfig.model_validate({"api_keys": {"ann": {"key": "sk-ann"}}}))
+    assert "server.api_keys.ann" in refused.value.problems[0]
+    assert keys.find(secret.encode()) is not None

@@ -88,6 +88,7 @@ async def test_an_expert_that_cannot_be_loaded_refuses_the_reload(served: Reload
     assert await models(served) == ["a", "b", "coterie/embed"]
 
 
+@pytest.mark.slow
 async def test_a_router_that_cannot_be_made_takes_the_experts_back(
     served: Reloading, tmp_path: Path
 ) -> None:
@@ -247,3 +248,50 @@ def line(row: tuple[str, str, str]) -> str:
         )
         + "\n"
     )
+
+
+async def test_a_prompt_with_another_content_loads_its_expert_anew(
+    served: Reloading, tmp_path: Path
+) -> None:
+    template = tmp_path / "chat.jinja"
+    template.write_text("one")
+    tree = {"experts": {"a": hosted("org/a", engine_args={"chat_template": "chat.jinja"}), "b": B}}
+    await served.reloaded(**tree)
+    loads = len(served.slot.loads)
+    template.write_text("another")
+    told = await served.reloaded(**tree)
+    assert told["difference"] == [
+        "experts.a.engine_args.chat_template: the file has another content (it drains, then it is"
+        " loaded anew)"
+    ]
+    assert served.slot.loads[loads:] == ["a"]
+
+
+async def test_one_reload_waits_for_the_other(served: Reloading) -> None:
+    served.slot.hold("c")
+    served.write(experts={"a": A, "b": B, "c": B})
+    first = asyncio.create_task(served.reload())
+    await served.slot.saw("load c")
+    second = asyncio.create_task(served.reload())
+    assert (await served.chat("a")).status_code == 200
+    served.slot.release("c")
+    results = [(await task).json()["result"] for task in (first, second)]
+    assert results == ["applied", "unchanged"]
+
+
+async def test_a_service_that_stops_reloads_no_more(served: Reloading) -> None:
+    served.write(experts={"a": A})
+    served.service.reloader._applier.context.drain.begin()
+    answer = await served.reload()
+    assert answer.status_code == 409
+    assert "The service stops" in answer.json()["error"]["message"]
+
+
+async def test_an_expert_is_added_by_nothing_that_a_foreign_page_may_send(
+    served: Reloading,
+) -> None:
+    content = json.dumps({"name": "law", **hosted("org/law")})
+    headers = {"content-type": "text/plain"}
+    answer = await served.http.post("/coterie/experts", content=content, headers=headers)
+    assert answer.status_code == 400
+    assert "application/json" in answer.json()["error"]["message"]

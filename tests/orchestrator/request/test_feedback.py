@@ -12,6 +12,7 @@ from experts.types import Request
 from orchestrator.config.model import Config
 from orchestrator.request.feedback import Feedback
 from orchestrator.store.memory_store import MemoryStore
+from routers.base import Decision
 
 REMOTE = {"type": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m"}
 MIB = 1 << 20
@@ -104,3 +105,25 @@ async def test_a_score_that_cannot_be_written_is_not_recorded(
     reply = await feedback.give("r", 1.0)
     assert reply == {"expert": "far", "learned": False, "recorded": False}
     assert "could not be written" in caplog.text
+
+
+async def test_what_is_remembered_and_learned_outlasts_another_configuration() -> None:
+    learning = {"pool/auto": {"router": "drawn", "learning": {"rate": 0.5}}}
+    tree: dict[str, Any] = {
+        "experts": {"far": REMOTE, "near": REMOTE},
+        "routers": {"drawn": {"type": "random"}},
+        "compositions": learning,
+    }
+    feedback = Feedback(Config.model_validate(tree), MemoryStore())
+    decision = Decision("drawn", (("far", 0.5), ("near", 0.5)), "")
+    for name in ("first", "second"):
+        _, asked = feedback.choose("pool/auto", decision, _asked(name))
+        feedback.remember("pool/auto", _asked(name), "far", asked)
+    assert (await feedback.give("first", 0.0))["learned"]
+    learned = feedback.weights()
+    more = {"pool/more": {"router": "drawn", "learning": {}}}
+    await feedback.adopt(Config.model_validate({**tree, "compositions": {**learning, **more}}))
+    assert feedback.weights()["pool/auto"] == learned["pool/auto"]
+    assert set(feedback.weights()) == {"pool/auto", "pool/more"}
+    await feedback.adopt(Config.model_validate({**tree, "compositions": {}}))
+    assert not (await feedback.give("second", 0.0))["learned"]

@@ -43,7 +43,8 @@ class Reloading:
         write(self.path, **tree)
 
     async def reload(self, **body: Any) -> httpx.Response:
-        return await self.http.post("/coterie/reload", json=body)
+        # The first router that embeds imports torch, and loads the encoder.
+        return await self.http.post("/coterie/reload", json=body, timeout=60)
 
     async def reloaded(self, **tree: Any) -> dict[str, Any]:
         """Write the file and reload it, which must go well."""
@@ -82,5 +83,7 @@ async def started(path: Path, base_url: str, patch: pytest.MonkeyPatch, **tree: 
     patch.setattr(pool_parts, "stop_pool", stop)
     patch.setattr(module, "stop_pool", stop)
     file = ConfigFile(path)
-    service = await module.start_service(file.started.config, on_event=print, file=file)
+    service = await module.start_service(
+        file.started.config, on_event=lambda event: None, file=file
+    )
     return Reloading(path, service, slot)
