@@ -51,6 +51,9 @@ from orchestrator.store.opening import open_store
 from routers.base import Encoder, Router
 from routers.registry import build, shared_encoder
 
+COLLECT_AFTER = (20_000, 10, 10)
+"""Objects, and collections, until Python looks for garbage in cycles; requests leave little."""
+
 
 class Service:
     """What `start_service` has started; `stop` ends all of it."""
@@ -188,9 +191,10 @@ async def start_service(
         context = Context(config, pool, pipeline, make_router, keys, telemetry)
         telemetry.watch_slots(config, pool.slot_addresses, client)
         context = replace(context, batching=_begin_batching(context, store, undo))
+        app = make_app(context)
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
-        app = make_app(context)
+        gc.set_threshold(*COLLECT_AFTER)
         # From now on, it is `stop` that ends what was started.
         service = Service(context, listener, back, undo.pop_all())
         service.listen(app)
