@@ -17,6 +17,7 @@ from orchestrator.server.auth import KeyGate
 from orchestrator.server.batch import routes as batch_routes
 from orchestrator.server.classes import BATCH_PATH
 from orchestrator.server.context import Context, request_id_of
+from orchestrator.server.direct import DirectGate
 from orchestrator.server.errors import body_of, envelope, headers_of, status_of
 from orchestrator.server.gates.access import AccessGate
 from orchestrator.server.gates.admin import AdminGate
@@ -60,6 +61,7 @@ def make_app(context: Context) -> FastAPI:
     for route in app.routes:
         if isinstance(route, APIRoute) and "GET" in route.methods:
             route.methods.add("HEAD")  # RFC 9110, 9.1: FastAPI leaves it out.
+    app.add_middleware(DirectGate, routes=app.routes, refusal=_ours)
     # Inside the key gates, which are added later: a request without a key takes no place.
     app.add_middleware(
         InFlightGate,
