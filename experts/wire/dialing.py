@@ -6,7 +6,7 @@ from asyncio import staggered
 from collections.abc import Callable
 from functools import cache, partial
 from socket import SOCK_STREAM, socket
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import httpx
 
@@ -25,9 +25,7 @@ class Origin(NamedTuple):
     port: int
 
 
-async def dial(
-    origin: Origin, protocol: Callable[[], Connection], timeout_s: float
-) -> Connection:
+async def dial(origin: Origin, protocol: Callable[[], Connection], timeout_s: float) -> Connection:
     """A new connection. Raises httpx.ConnectError and httpx.ConnectTimeout."""
     loop = asyncio.get_running_loop()
     try:
@@ -69,7 +67,7 @@ async def _socket(origin: Origin) -> socket:
     found, _, errors = await staggered.staggered_race(tries, NEXT_ADDRESS_S)
     if found is None:
         raise next(error for error in errors if error is not None)
-    return found
+    return cast(socket, found)
 
 
 @cache
