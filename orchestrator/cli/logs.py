@@ -19,6 +19,7 @@ NOBODYS = ("coterie.residency", "coterie.service", "coterie.routing", "coterie.t
 LIBRARIES = ("ray", "vllm", "uvicorn")
 """They bring handlers of their own, so that every record would be printed twice."""
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"}
+_BARE_RECORD = len(vars(logging.makeLogRecord({})))
 _BARE = re.compile(r"[\w./:+@%-]+")
 
 
@@ -63,7 +64,12 @@ def extras(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
 
     A value that is None is left out.
     """
-    for key, value in vars(record).items():
+    told = vars(record)
+    if len(told) == _BARE_RECORD + 1 and isinstance(access := told.get("access"), Mapping):
+        # As every request leaves one: what is standard need not be looked for.
+        yield from ((name, one) for name, one in access.items() if one is not None)
+        return
+    for key, value in told.items():
         if key in _STANDARD or key.startswith("_"):
             continue  # Ray adds a private field to every record.
         if key == "access" and isinstance(value, Mapping):
@@ -87,6 +93,8 @@ def configure(level: str, form: str, stream: TextIO) -> None:
     root.setLevel(number if number < logging.INFO else max(number, logging.WARNING))
     for name in OURS:
         logging.getLogger(name).setLevel(number)
+    # No line of ours tells them, and finding them out costs every request.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.captureWarnings(True)
     adopt_libraries()
 
