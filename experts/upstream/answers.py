@@ -19,6 +19,7 @@ EVENT_STREAM = "text/event-stream"
 MAX_BODY_BYTES = MAX_EVENT_BYTES
 """A whole answer that is larger is not read to its end."""
 
+_DECODER = json.JSONDecoder()
 _USAGE_KEY = b'"usage"'
 _USAGE_BYTES = 4096
 """A usage object is small; what is larger is something else."""
@@ -164,7 +165,7 @@ def usage_in(piece: bytes) -> Usage | None:
         return None
     rest = piece[at + len(_USAGE_KEY) : at + _USAGE_BYTES].lstrip().removeprefix(b":").lstrip()
     try:
-        told, _ = json.JSONDecoder().raw_decode(rest.decode("utf-8", "replace"))
+        told, _ = _DECODER.raw_decode(rest.decode("utf-8", "replace"))
         return _usage(Counts.model_validate(told))
     except (ValueError, RecursionError):
         return None

@@ -1,7 +1,7 @@
 """What every endpoint needs, and the small things all of them do."""
 
 import asyncio
-import uuid
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -57,12 +57,19 @@ def context_of(http: HttpRequest) -> Context:
 
 def request_id_of(http: HttpRequest) -> str:
     """The client's `x-request-id`, or a new one; always the same for one request."""
-    known: str | None = http.scope.get(_REQUEST_ID)
+    return id_in(http.scope)
+
+
+def id_in(scope: Scope) -> str:
+    """`request_id_of`, by the ASGI scope."""
+    known: str | None = scope.get(_REQUEST_ID)
     if known is not None:
         return known
-    given = http.headers.get("x-request-id", "")
-    given = "".join(letter for letter in given if letter.isascii() and letter.isprintable())
-    http.scope[_REQUEST_ID] = made = given[:MAX_REQUEST_ID] or f"req-{uuid.uuid4().hex}"
+    sent = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    given = sent.decode("latin-1")
+    if not (given.isascii() and given.isprintable()):
+        given = "".join(letter for letter in given if letter.isascii() and letter.isprintable())
+    scope[_REQUEST_ID] = made = given[:MAX_REQUEST_ID] or f"req-{secrets.token_hex(16)}"
     return made
 
 
