@@ -125,6 +125,9 @@ class ExpertPool:
         ExpertTimeout when both together take longer than `server.lease_timeout_s`, but for who is
         `patient`.
         """
+        gate = self._gates.get(expert)
+        if gate is not None and not gate.permits.locked():
+            return await self._take_remote(expert)  # At once: there is nothing to time.
         try:
             async with asyncio.timeout(None if patient else self._timeout_s):
                 return await self._take(expert, request_class, stage)
