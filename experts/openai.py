@@ -114,7 +114,6 @@ def _session(max_connections: int) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
-
 class OpenAIEngine:
     """One expert behind an OpenAI-compatible endpoint."""
 
@@ -181,9 +180,7 @@ class OpenAIEngine:
         async with aclosing(response):
             return await read_body(self.name, self._pieces(response))
 
-    async def _refused(
-        self, response: Response, content: bytes, request: Request
-    ) -> ExpertError:
+    async def _refused(self, response: Response, content: bytes, request: Request) -> ExpertError:
         error = refused_by(self._asked, response.status, content, response.headers)
         if isinstance(error, ExpertRefused):
             return await self._with_length(error, request)

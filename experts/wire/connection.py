@@ -155,10 +155,9 @@ class Connection(asyncio.Protocol):
         self._paused = False
 
     def _watch(self) -> None:
-        """Whether the silence has been too long; of a reader that is slow it is not the server's."""
-        left = (
-            self._timeout_s if self._paused else self._heard + self._timeout_s - self._loop.time()
-        )
+        """Whether the silence has been too long; a reader that is slow is not the server's fault."""
+        now = self._loop.time()
+        left = self._timeout_s if self._paused else self._heard + self._timeout_s - now
         if left > 0:
             self._timer = self._loop.call_later(left, self._watch)
             return

@@ -1,4 +1,4 @@
-"""Opening a connection: the addresses of a name, one after the other, and TLS where it is wanted."""
+"""Opening a connection: the addresses of a name in turn, and TLS where it is wanted."""
 
 import asyncio
 import ssl

@@ -1,1 +1,1 @@
-"""What a request costs through Coterie and through other gateways, on one engine that is instant."""
+"""What a request costs through Coterie and through the gateways of others."""

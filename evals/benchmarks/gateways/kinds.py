@@ -1,7 +1,7 @@
 """The gateways that are compared: how each is started, with the settings that it has by itself.
 
-Set is only what says where the engine is and where to listen, and for LiteLLM that it reads its
-prices from its own package instead of the net.
+Set is only what says where the engine is and where to listen, and for LiteLLM what it does not
+start without: that it needs no key, and reads its prices from its own package, not from the net.
 """
 
 import json
@@ -18,8 +18,10 @@ SMG = "smg"
 VLLM_ROUTER = "vllm-router"
 BARE = "engine"
 """The engine without a gateway."""
-VENV = Path(".venv-gateways")
-"""Where `make gateways` installs those of others."""
+_LITELLMS = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +52,19 @@ class Kind:
         return self.program.exists()
 
 
-def kinds(venv: Path = VENV) -> list[Kind]:
-    """All of them, ours first."""
+def our_own() -> Kind:
+    """Coterie, from the code of this process."""
+    return Kind(OURS, Path(sys.executable), _ours)
+
+
+def kinds(venv: Path) -> list[Kind]:
+    """All of them, ours first; `venv` has those of others."""
     programs = venv.resolve() / "bin"
     return [
-        Kind(OURS, Path(sys.executable), _ours),
+        our_own(),
         Kind(SMG, programs / SMG, _smg),
         Kind(VLLM_ROUTER, programs / VLLM_ROUTER, _vllm_router),
-        Kind(
-            LITELLM, programs / LITELLM, _litellm, {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-        ),
+        Kind(LITELLM, programs / LITELLM, _litellm, _LITELLMS),
     ]
 
 

@@ -113,9 +113,7 @@ class Exchange:
         self._on_departure = None
 
 
-def watch_departure(
-    scope: Scope, receive: Receive, gone: Callable[[], None]
-) -> Callable[[], None]:
+def watch_departure(scope: Scope, receive: Receive, gone: Callable[[], None]) -> Callable[[], None]:
     """Call `gone` when the client closes the connection, until what is returned is called.
 
     The body of the request must have been read.

@@ -95,7 +95,7 @@ ARGUMENTS = {
     ("router", "fit"): ["near"], ("router", "calibrate"): ["near", "--max-price", "1"],
     ("router", "map"): ["near"],
     ("demo",): [], ("profile",): [], ("bench",): [], ("bench-panel",): [], ("bench-swap",): [],
-    ("bench-fusion",): [], ("bench-batch",): [], ("bench-slot",): ["near", "far"],
+    ("bench-gateway",): [], ("bench-fusion",): [], ("bench-batch",): [], ("bench-slot",): ["near", "far"],
     ("simulate",): [],
     ("zoo", "report"): [],
     ("eval", "routers"): ["--fit", "x"], ("eval", "votes"): ["--fit", "x"],
