@@ -155,7 +155,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
 
     def _watch(self) -> None:
-        """Whether the silence has been too long; a reader that is slow is not the server's fault."""
+        """Whether the silence has been too long; that of a slow reader does not count."""
         now = self._loop.time()
         left = self._timeout_s if self._paused else self._heard + self._timeout_s - now
         if left > 0:

@@ -1,7 +1,8 @@
 """The gateways that are compared: how each is started, with the settings that it has by itself.
 
-Set is only what says where the engine is and where to listen, and for LiteLLM what it does not
-start without: that it needs no key, and reads its prices from its own package, not from the net.
+Set is only what says where the engine is and where to listen; for ours, that the engine takes a
+thousand requests at once; and for LiteLLM what it does not start without: that it needs no key, and
+reads its prices from its own package, not from the net.
 """
 
 import json
@@ -18,6 +19,7 @@ SMG = "smg"
 VLLM_ROUTER = "vllm-router"
 BARE = "engine"
 """The engine without a gateway."""
+AT_ONCE = 1024
 _LITELLMS = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
@@ -71,7 +73,13 @@ def kinds(venv: Path) -> list[Kind]:
 def _ours(place: Place) -> list[str]:
     file = place.folder / "coterie.yaml"
     # JSON is YAML.
-    expert = {"type": "openai", "base_url": f"{place.engine}/v1", "model": MODEL, "about": "Fake."}
+    expert = {
+        "type": "openai",
+        "base_url": f"{place.engine}/v1",
+        "model": MODEL,
+        "about": "Fake.",
+        "max_in_flight": AT_ONCE,
+    }
     file.write_text(json.dumps({"experts": {MODEL: expert}}), encoding="utf-8")
     own = ["-m", "orchestrator", "serve", "--config", str(file)]
     return [*own, "--host", "127.0.0.1", "--port", str(place.port)]
