@@ -4,9 +4,9 @@ It costs a few microseconds per piece of a stream, so that on few cores it does 
 what it measures: it knows just enough HTTP/1.1, takes the number of tokens from the usage at the
 end of an answer, and parses no JSON.
 A job is {"targets": [{"url", "bodies": [...]}], "in_flight", "requests", "header", "seconds",
-"gaps"}. Request number i goes to target i modulo their number, so two targets are measured in
-alternation. None is sent later than `seconds`; with `gaps`, the times between the pieces of streams
-are counted.
+"ramp_s", "gaps"}. Request number i goes to target i modulo their number, so two targets are measured
+in alternation. None is sent later than `seconds`; those that are in flight at a time begin within
+`ramp_s`; with `gaps`, the times between the pieces of streams are counted.
 """
 
 import asyncio
@@ -185,7 +185,9 @@ async def run_job(job: Mapping[str, Any]) -> dict[str, Any]:
     lanes = [[await _connect(target, wanted) for target in targets] for _ in range(count)]
     started = time.perf_counter()
     numbers = _numbers(job["requests"], started + job.get("seconds", math.inf))
-    results = await asyncio.gather(*(_work(lane, targets, numbers, wanted) for lane in lanes))
+    step_s = job.get("ramp_s", 0.0) / len(lanes)
+    works = (_work(lane, targets, numbers, wanted, n * step_s) for n, lane in enumerate(lanes))
+    results = await asyncio.gather(*works)
     seconds = time.perf_counter() - started
     for connection in (connection for lane in lanes for connection in lane):
         connection.close()
@@ -208,10 +210,15 @@ class _Wanted:
 
 
 async def _work(
-    lane: list[Connection], targets: Sequence[Target], numbers: Iterator[int], wanted: _Wanted
+    lane: list[Connection],
+    targets: Sequence[Target],
+    numbers: Iterator[int],
+    wanted: _Wanted,
+    after_s: float,
 ) -> list[Exchange]:
     """One place of those in flight: the next request leaves when the last one is answered."""
     exchanges = []
+    await asyncio.sleep(after_s)
     for number in numbers:
         which = number % len(targets)
         target = targets[which]

@@ -83,12 +83,13 @@ async def _flow(
     client: LoadClient, one: Running, streams: int, minutes: float, gap_ms: float
 ) -> tuple[Flow, tuple[float, ...]]:
     tokens = max(2, round(1000 * STREAM_S / gap_ms))
-    turns = max(1, round(60 * minutes / STREAM_S))
+    turns = 1 + max(1, round(60 * minutes / STREAM_S))  # One while they begin and end.
     asked = target(f"{one.url}/v1", MODEL, QUESTIONS, stream=True, max_tokens=tokens)
     job = {
         "targets": [asked],
         "in_flight": streams,
         "requests": streams * turns,
+        "ramp_s": STREAM_S,  # Streams begin and end one by one, as those of many clients do.
         "gaps": True,
     }
     before, memory = one.cpu_s(), [one.memory_mb()]
