@@ -21,6 +21,11 @@ MAX_BODY_BYTES = MAX_EVENT_BYTES
 
 _DECODER = json.JSONDecoder()
 _USAGE_KEY = b'"usage"'
+_PLAIN_USAGE = re.compile(
+    rb'"usage": ?\{"prompt_tokens": ?(\d{1,15}),(?: ?"total_tokens": ?\d{1,15},)?'
+    rb' ?"completion_tokens": ?(\d{1,15})(?:, ?"total_tokens": ?\d{1,15})?[,}]'
+)
+"""As nearly all servers write it."""
 _USAGE_BYTES = 4096
 """A usage object is small; what is larger is something else."""
 _SHOWN = 80
@@ -162,6 +167,8 @@ def usage_in(piece: bytes) -> Usage | None:
     at = piece.rfind(_USAGE_KEY)
     if at < 0:
         return None
+    if (found := _PLAIN_USAGE.match(piece, at)) is not None:
+        return Usage(int(found[1]), int(found[2]))
     rest = piece[at + len(_USAGE_KEY) : at + _USAGE_BYTES].lstrip().removeprefix(b":").lstrip()
     try:
         told, _ = _DECODER.raw_decode(rest.decode("utf-8", "replace"))
