@@ -41,7 +41,7 @@ class Relay(Response):
         self, context: Context, asked: RequestContext, dialect: Dialect | None = None
     ) -> None:
         """`dialect` words the answer; by default as OpenAI's chats and completions."""
-        super().__init__()
+        # Not what a response is made of by itself: its head and body come later.
         self._server = context
         self._asked = asked
         self._dialect = dialect or OpenAIDialect(asked)
