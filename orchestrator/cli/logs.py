@@ -28,10 +28,13 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = [f"{key}={_value(value)}" for key, value in extras(record)]
-        words = " ".join(filter(None, [record.getMessage(), *fields]))
+        message = record.getMessage()
+        words = " ".join([message, *fields] if message else fields)
         # Every request has a line, so this is written for speed.
         time = f"{_second(int(record.created))}.{int(record.msecs):03d}"
         line = f"{time} {record.levelname:<7} {record.name}  {words}"
+        if not (record.exc_info or record.exc_text or record.stack_info):
+            return line
         return "\n".join(filter(None, [line, *_exceptions(self, record)]))
 
 
