@@ -4,9 +4,9 @@ It costs a few microseconds per piece of a stream, so that on few cores it does 
 what it measures: it knows just enough HTTP/1.1, takes the number of tokens from the usage at the
 end of an answer, and parses no JSON.
 A job is {"targets": [{"url", "bodies": [...]}], "in_flight", "requests", "header", "seconds",
-"ramp_s", "gaps"}. Request number i goes to target i modulo their number, so two targets are measured
-in alternation. None is sent later than `seconds`; those that are in flight at a time begin within
-`ramp_s`; with `gaps`, the times between the pieces of streams are counted.
+"ramp_s", "gaps"}. Request number i goes to target i modulo their number, so two targets are
+measured in alternation. None is sent later than `seconds`; those that are in flight at a time begin
+within `ramp_s`; with `gaps`, the times between the pieces of streams are counted.
 """
 
 import asyncio

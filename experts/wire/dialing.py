@@ -3,12 +3,13 @@
 import asyncio
 import ssl
 from asyncio import staggered
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from socket import SOCK_STREAM, socket
 from typing import NamedTuple, cast
 
 import httpx
+from aiohttp import AddrInfoType
 
 from experts.upstream.connection import watched_socket
 from experts.wire.connection import Connection
@@ -49,7 +50,7 @@ async def dial(origin: Origin, protocol: Callable[[], Connection], timeout_s: fl
 
 async def _socket(origin: Origin) -> socket:
     loop = asyncio.get_running_loop()
-    addresses = await loop.getaddrinfo(origin.host, origin.port, type=SOCK_STREAM)
+    addresses = await _addresses(origin)
 
     async def connected(number: int) -> socket:
         made = watched_socket(addresses[number])
@@ -68,6 +69,11 @@ async def _socket(origin: Origin) -> socket:
     if found is None:
         raise next(error for error in errors if error is not None)
     return cast(socket, found)
+
+
+async def _addresses(origin: Origin) -> Sequence[AddrInfoType]:
+    loop = asyncio.get_running_loop()
+    return await loop.getaddrinfo(origin.host, origin.port, type=SOCK_STREAM)
 
 
 @cache
