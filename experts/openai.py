@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
+from pydantic_core import to_json
 
 from experts.engine import USAGE_WANTED, Answer, Reply
 from experts.errors import (
@@ -172,7 +173,7 @@ class OpenAIEngine:
         if head is None:
             url = f"{self.endpoint.base_url}/{request.operation}"
             self._heads[request.operation] = head = RequestHead(url, self.endpoint.headers())
-        outgoing = head.with_body(headers, json.dumps(body).encode())
+        outgoing = head.with_body(headers, _encoded(body))
         return await self._client.wire.send(head.origin, outgoing, self.endpoint.timeout_s)
 
     async def _content(self, response: Response) -> bytes:
@@ -269,6 +270,13 @@ class _foreign_errors:
 
 
 _BROKEN = (httpx.TransportError, httpx.StreamError, aiohttp.ClientError, OSError)
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    try:
+        return to_json(body)  # A third of the time that `json` takes, or less.
+    except ValueError:
+        return json.dumps(body).encode()  # Half of a surrogate pair, which it can escape.
 
 
 def milliseconds(header: str | None) -> float:
