@@ -3,8 +3,11 @@
 import asyncio
 from collections import deque
 
+import httpx
+
 from experts.wire.connection import Connection
-from experts.wire.dialing import Origin, dial
+from experts.wire.dialing import dial
+from experts.wire.names import Names, Origin
 from experts.wire.response import Response
 
 
@@ -18,6 +21,9 @@ class WireClient:
         self._keep_alive_s = keep_alive_s
         self._connect_timeout_s = connect_timeout_s
         self._idle: dict[Origin, deque[Connection]] = {}
+        self._waiting: dict[Origin, deque[asyncio.Future[Connection]]] = {}
+        self._dials: set[asyncio.Task[None]] = set()
+        self._names = Names()
         self._origins: dict[Connection, Origin] = {}
         """Of every connection."""
         self._sweep: asyncio.TimerHandle | None = None
@@ -31,8 +37,8 @@ class WireClient:
         await self._room.acquire()
         try:
             connection = self._kept(origin)
-            if connection is None:
-                connection = await self._new(origin)
+            while connection is None or not connection.open:
+                connection = await self._next(origin)
             response = connection.ask(request, timeout_s)
         except BaseException:
             self._room.release()
@@ -49,6 +55,12 @@ class WireClient:
         self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
+        for dialing in self._dials:
+            dialing.cancel()
+        for row in self._waiting.values():
+            for turn in row:
+                if not turn.done():
+                    turn.set_exception(httpx.ConnectError("the service stops"))
         for connection in [*self._origins]:
             connection.abort()
 
@@ -61,16 +73,45 @@ class WireClient:
                 return connection
         return None
 
-    async def _new(self, origin: Origin) -> Connection:
+    async def _next(self, origin: Origin) -> Connection:
+        """A new one, or one that is free before that.
+
+        In a burst it takes longer to connect than to be answered; whoever waited for a connection
+        of its own would be answered last.
+        """
+        turn: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+        row = self._waiting.setdefault(origin, deque())
+        row.append(turn)
+        dialing = asyncio.create_task(self._dial(origin, turn))
+        self._dials.add(dialing)
+        dialing.add_done_callback(self._dials.discard)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._offer(turn.result())
+            raise
+        finally:
+            if turn in row:
+                row.remove(turn)
+
+    async def _dial(self, origin: Origin, turn: "asyncio.Future[Connection]") -> None:
+        """A connection for whoever is the first by then; it is its own turn that fails with it."""
         if len(self._origins) >= self._most:
             self._drop_oldest()
-        connection = await dial(
-            origin, lambda: Connection(self._freed, self._lost), self._connect_timeout_s
-        )
-        if self._closed:
-            connection.abort()
+        try:
+            connection = await dial(
+                origin,
+                self._names,
+                lambda: Connection(self._freed, self._lost),
+                self._connect_timeout_s,
+            )
+        except Exception as error:
+            if not turn.done():
+                turn.set_exception(error)
+            return
         self._origins[connection] = origin
-        return connection
+        self._offer(connection)
 
     def _drop_oldest(self) -> None:
         """Make room: another server's turn has come."""
@@ -80,9 +121,22 @@ class WireClient:
 
     def _freed(self, connection: Connection) -> None:
         self._room.release()
+        self._offer(connection)
+
+    def _offer(self, connection: Connection) -> None:
+        """A connection has nothing to do: it is for who has waited for longest, or is kept."""
         origin = self._origins.get(connection)
-        if origin is None or not connection.open or self._closed:
+        if origin is None or not connection.open:
             return
+        if self._closed:
+            connection.abort()
+            return
+        row = self._waiting.get(origin)
+        while row:
+            turn = row.popleft()
+            if not turn.done():
+                turn.set_result(connection)
+                return
         loop = asyncio.get_running_loop()
         connection.idle_since = loop.time()
         self._idle.setdefault(origin, deque()).append(connection)
@@ -101,5 +155,7 @@ class WireClient:
                 idle.popleft().abort()
             if not idle:
                 del self._idle[origin]
+                if not self._waiting.get(origin):
+                    self._waiting.pop(origin, None)
         again = loop.call_later(self._keep_alive_s, self._sweep_idle) if self._idle else None
         self._sweep = again

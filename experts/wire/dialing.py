@@ -5,33 +5,28 @@ import ssl
 from asyncio import staggered
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from socket import SOCK_STREAM, socket
-from typing import NamedTuple, cast
+from socket import socket
+from typing import cast
 
 import httpx
 from aiohttp import AddrInfoType
 
 from experts.upstream.connection import watched_socket
 from experts.wire.connection import Connection
+from experts.wire.names import Names, Origin
 
 NEXT_ADDRESS_S = 0.25
 """How long one address is tried alone (RFC 8305, 5)."""
 
 
-class Origin(NamedTuple):
-    """A server: requests to the same one can share connections."""
-
-    tls: bool
-    host: str
-    port: int
-
-
-async def dial(origin: Origin, protocol: Callable[[], Connection], timeout_s: float) -> Connection:
+async def dial(
+    origin: Origin, names: Names, protocol: Callable[[], Connection], timeout_s: float
+) -> Connection:
     """A new connection. Raises httpx.ConnectError and httpx.ConnectTimeout."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout_s):
-            made = await _socket(origin)
+            made = await _socket(await names.addresses(origin))
             try:
                 context = _context() if origin.tls else None
                 name = origin.host if origin.tls else None
@@ -48,9 +43,8 @@ async def dial(origin: Origin, protocol: Callable[[], Connection], timeout_s: fl
     return connection
 
 
-async def _socket(origin: Origin) -> socket:
+async def _socket(addresses: Sequence[AddrInfoType]) -> socket:
     loop = asyncio.get_running_loop()
-    addresses = await _addresses(origin)
 
     async def connected(number: int) -> socket:
         made = watched_socket(addresses[number])
@@ -69,11 +63,6 @@ async def _socket(origin: Origin) -> socket:
     if found is None:
         raise next(error for error in errors if error is not None)
     return cast(socket, found)
-
-
-async def _addresses(origin: Origin) -> Sequence[AddrInfoType]:
-    loop = asyncio.get_running_loop()
-    return await loop.getaddrinfo(origin.host, origin.port, type=SOCK_STREAM)
 
 
 @cache

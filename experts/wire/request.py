@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from experts.wire.dialing import Origin
+from experts.wire.names import Origin
 
 AGENT = {"user-agent": "coterie", "accept": "*/*"}
 """Some servers refuse who does not say what it is."""

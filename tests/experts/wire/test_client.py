@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from experts.wire import dialing
+from experts.wire import names as wire_names
 from experts.wire.client import WireClient
-from experts.wire.dialing import Origin
+from experts.wire.names import Names, Origin
 from experts.wire.response import Response
 
 REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
@@ -32,16 +34,19 @@ class Server:
         self.answer = answer
         self.connections = 0
         self.open = 0
+        self.asked = asyncio.Event()
         self.ended = asyncio.Event()
         self.origin = Origin(False, "127.0.0.1", 0)
         self.hang_up: Callable[[], None] = lambda: None
+        self.finish: Callable[[bytes], None] = lambda _: None
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.open += 1
-        self.hang_up = writer.close
+        self.hang_up, self.finish = writer.close, writer.write
         try:
             while await reader.readuntil(b"\r\n\r\n"):
+                self.asked.set()
                 writer.write(self.answer)
         except (asyncio.IncompleteReadError, ConnectionError):
             self.open -= 1
@@ -104,8 +109,7 @@ async def test_whoever_gives_up_waiting_for_the_head_ends_the_connection(
 ) -> None:
     async with _served(b"") as server:
         waiting = asyncio.create_task(client.send(server.origin, REQUEST, 5.0))
-        while not server.connections:
-            await asyncio.sleep(0)
+        await server.asked.wait()
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -162,22 +166,80 @@ async def test_every_address_of_a_name_is_tried(
 ) -> None:
     async with _served() as server:
         loop = asyncio.get_running_loop()
-        dead = await loop.getaddrinfo("127.0.0.1", unused_tcp_port, type=dialing.SOCK_STREAM)
-        alive = await loop.getaddrinfo(*server.origin[1:], type=dialing.SOCK_STREAM)
+        dead = await loop.getaddrinfo("127.0.0.1", unused_tcp_port, type=socket.SOCK_STREAM)
+        alive = await loop.getaddrinfo(*server.origin[1:], type=socket.SOCK_STREAM)
 
         async def found(*_: object) -> object:
             return [*dead, *alive]
 
-        monkeypatch.setattr(dialing, "_addresses", found)
+        monkeypatch.setattr(Names, "addresses", found)
         assert await _ask(client, server) == b"ok"
 
         async def gone(*_: object) -> object:
             return [*dead, *dead]
 
-        monkeypatch.setattr(dialing, "_addresses", gone)
+        monkeypatch.setattr(Names, "addresses", gone)
         client.close()
         with pytest.raises(httpx.ConnectError):
             await WireClient(1, 1.0, 5.0).send(server.origin, REQUEST, 5.0)
+
+
+async def test_a_name_is_looked_up_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    loop = asyncio.get_running_loop()
+    real = loop.getaddrinfo
+
+    async def look(host: str, port: int) -> object:
+        looked.append(host)
+        if host == "gone.test":
+            raise OSError("no such name")
+        return await real(host, port)
+
+    async def looked_up(origin: Origin) -> object:
+        return await look(*origin[1:])
+
+    monkeypatch.setattr(wire_names, "_look_up", looked_up)
+    names, here = Names(), Origin(False, "127.0.0.1", 80)
+    first, second = await asyncio.gather(names.addresses(here), names.addresses(here))
+    assert first == second
+    assert looked == ["127.0.0.1"]
+    gone = Origin(False, "gone.test", 80)
+    for _ in range(2):  # What has failed is tried again.
+        with pytest.raises(OSError, match="no such name"):
+            await names.addresses(gone)
+    assert looked == ["127.0.0.1", "gone.test", "gone.test"]
+
+
+async def test_a_connection_that_is_free_first_is_taken(
+    client: WireClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _served() as server:
+        first = await client.send(server.origin, REQUEST, 5.0)
+        slow = asyncio.Event()
+        real = Names.addresses
+
+        async def later(names: Names, origin: Origin) -> object:
+            await slow.wait()
+            return await real(names, origin)
+
+        monkeypatch.setattr(Names, "addresses", later)
+        server.answer = LASTS
+        lasting = await client.send(server.origin, REQUEST, 5.0)  # Takes the one that is kept.
+        server.answer = ANSWER
+        waiting = asyncio.create_task(_ask(client, server))
+        given_up = asyncio.create_task(_ask(client, server))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        given_up.cancel()
+        server.finish(b"ing ove")
+        assert await _body(lasting) == b"being ove"
+        assert await waiting == b"ok"
+        assert server.connections == 1
+        slow.set()
+        while server.connections < 3:
+            await asyncio.sleep(0.001)
+        assert await _body(first) == b"ok"
+        assert await _ask(client, server) == b"ok"
 
 
 async def test_a_server_behind_tls_must_be_known(

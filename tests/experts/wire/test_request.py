@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from experts.wire.dialing import Origin
+from experts.wire.names import Origin
 from experts.wire.request import RequestHead
 
 
