@@ -22,6 +22,8 @@ from evals.reporting.verdicts import Verdict, print_verdicts
 
 STREAM_S = 30.0
 """How long one stream takes; then its place is taken by the next."""
+KEPT = 5_000
+"""Requests after which a gateway forgets as many as it answers (`traces.recent.remember`)."""
 BARE_SHARE = 0.2
 """Of the minutes, what the engine alone is measured for."""
 LOOK_EVERY_S = 2.0
@@ -55,7 +57,7 @@ class Soak:
 
     @property
     def growth_mb(self) -> float:
-        """From the second quarter of the time to the last; the first one fills what is kept."""
+        """From the second quarter of the time to the last; in the first one, the streams begin."""
         quarter = max(1, len(self.memory_mb) // 4)
         begin, end = self.memory_mb[quarter : 2 * quarter], self.memory_mb[-quarter:]
         return statistics.median(end) - statistics.median(begin or self.memory_mb)
@@ -74,6 +76,9 @@ async def soak(
     progress.doing(f"{streams} streams of the engine alone")
     bare, _ = await _flow(client, engine, streams, BARE_SHARE * minutes, gap_ms)
     progress.say("the engine alone is measured")
+    progress.doing("filling what the gateway keeps of its last requests")
+    asked = target(f"{gateway.url}/v1", MODEL, QUESTIONS, stream=False, max_tokens=1)
+    await client.run({"targets": [asked], "in_flight": 32, "requests": KEPT})
     progress.doing(f"{streams} streams through the gateway")
     through, memory = await _flow(client, gateway, streams, minutes, gap_ms)
     return Soak(streams, gap_ms, bare, through, memory)
