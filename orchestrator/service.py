@@ -192,13 +192,17 @@ async def start_service(
         telemetry.watch_slots(config, pool.slot_addresses, client)
         context = replace(context, batching=_begin_batching(context, store, undo))
         app = make_app(context)
-        # What exists by now stays: collections that look at it took a fifth of the gateway's time.
-        gc.freeze()
-        gc.set_threshold(*COLLECT_AFTER)
+        _collect_rarely()
         # From now on, it is `stop` that ends what was started.
         service = Service(context, listener, back, undo.pop_all())
         service.listen(app)
     return service
+
+
+def _collect_rarely() -> None:
+    # What exists by now stays: collections that look at it took a fifth of the gateway's time.
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def _begin_keys(
