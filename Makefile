@@ -7,12 +7,15 @@ READY := $(VENV)/.ready
 # Other people's harnesses, in an environment of their own.
 HARNESS := .venv-harness
 HARNESS_LOCK := deploy/locks/harness.txt
+# Other people's gateways, which ours is compared with.
+GATEWAYS := .venv-gateways
+GATEWAYS_LOCK := deploy/locks/gateways.txt
 # The engine: CUDA where an NVIDIA GPU answers, else CPU.
 ENGINE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 LOCK := deploy/locks/$(ENGINE).txt
 REAL_TASKS := -t geography -t translation -t examples/real/tasks
 
-.PHONY: help setup redis demo serve eval harness real demo-real bench bench-swap bench-batch bench-slot bench-fusion bench-panel gpu-check zoo profile test test-fast test-real check fmt lock clean
+.PHONY: help setup redis demo serve eval harness gateways real demo-real bench bench-gateway bench-swap bench-batch bench-slot bench-fusion bench-panel gpu-check zoo profile test test-fast test-real check fmt lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -33,7 +36,13 @@ real: $(READY) ## fetch, convert and check SmolLM2-135M-Instruct (93 MB), for ex
 harness: $(HARNESS)/.ready ## install lm-evaluation-harness and inspect_ai into .venv-harness, for their tests
 
 $(HARNESS)/.ready: $(HARNESS_LOCK) deploy/setup-harness.sh
-	@PYTHON="$(PYTHON)" VENV="$(HARNESS)" LOCK="$(HARNESS_LOCK)" sh deploy/setup-harness.sh
+	@NAME=harness PYTHON="$(PYTHON)" VENV="$(HARNESS)" LOCK="$(HARNESS_LOCK)" sh deploy/setup-harness.sh
+	@touch $@
+
+gateways: $(GATEWAYS)/.ready ## install LiteLLM, smg and vllm-router into .venv-gateways, for bench-gateway
+
+$(GATEWAYS)/.ready: $(GATEWAYS_LOCK) deploy/setup-harness.sh
+	@NAME=gateways PYTHON="$(PYTHON)" VENV="$(GATEWAYS)" LOCK="$(GATEWAYS_LOCK)" sh deploy/setup-harness.sh
 	@touch $@
 
 demo-real: real ## the same table for a real model, three adapters on it and two specialists
@@ -47,6 +56,9 @@ eval: $(READY) ## accuracy of every expert on every skill
 
 bench: $(READY) ## the gateway beside the expert's own endpoint, side by side
 	@$(BIN)/coterie bench --config $(CONFIG)
+
+bench-gateway: $(READY) gateways ## the gateway beside LiteLLM, smg and vllm-router (ARGS=--quick: a minute)
+	@$(BIN)/coterie bench-gateway $(ARGS)
 
 bench-swap: $(READY) ## more experts than memory: ours, first come + LRU, a load per request
 	@$(BIN)/coterie bench-swap --config $(CONFIG)
@@ -104,5 +116,5 @@ lock: ## resolve the locks again (cpu and cuda), from pyproject.toml
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" sh deploy/lock.sh
 
 clean: ## remove what the targets made
-	@rm -rf $(VENV) $(HARNESS) out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(HARNESS) $(GATEWAYS) out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

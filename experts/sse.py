@@ -123,6 +123,9 @@ async def whole_events(expert: str, pieces: AsyncIterator[bytes]) -> AsyncGenera
 
 def split_events(block: bytes) -> list[bytes]:
     """A block of whole events as one piece for each; together they are the block."""
+    if b"\r" not in block:
+        *whole, rest = block.split(b"\n\n")
+        return [event + b"\n\n" for event in whole] + ([rest] if rest else [])
     ends = [match.end() for match in _EVENT_END.finditer(block)]
     places = [0, *ends, len(block)]
     pieces = [block[a:b] for a, b in pairwise(places)]

@@ -1,5 +1,6 @@
 """The benchmarks of cost: of the gateway, of panels, of loads, of fused experts."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,6 +8,9 @@ import typer
 from evals.cli import options as own
 from evals.cli.launch import launch
 from orchestrator.cli import options
+
+GATEWAYS = Path(".venv-gateways")
+"""Where `make gateways` installs those of others."""
 
 
 def bench(
@@ -103,3 +107,33 @@ def bench_fusion(
     The exit code is 1 if a target is missed.
     """
     launch("evals.benchmarks.fusion.command:bench", config, rounds, json_out)
+
+
+def bench_gateway(
+    rounds: own.Rounds = 3,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One round of the smaller loads: about a minute.")
+    ] = False,
+    streams: Annotated[
+        int | None,
+        typer.Option(min=1, help="Instead, so many streams at once through our gateway alone."),
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long these are measured.")] = 5.0,
+    gap_ms: Annotated[
+        float, typer.Option(min=1, help="Milliseconds between two tokens of each of them.")
+    ] = 100.0,
+    venv: Annotated[
+        Path, typer.Option(help="Where the gateways of others are installed.")
+    ] = GATEWAYS,
+    json_out: Annotated[
+        Path | None, typer.Option("--out", help="Also write every number to this JSON file.")
+    ] = None,
+) -> None:
+    """Measure the gateway beside those of others.
+
+    All of them stand before one engine that is instant. The exit code is 1 if a target is missed.
+    """
+    room = "evals.benchmarks.gateways.command"
+    if streams is not None:
+        launch(f"{room}:bench_streams", None, streams, minutes, gap_ms, json_out)
+    launch(f"{room}:bench_gateway", None, rounds, quick, venv, json_out)

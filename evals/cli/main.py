@@ -14,6 +14,7 @@ from orchestrator.cli.running import run
 app.command()(demo.demo)
 app.command()(profile.profile)
 app.command()(bench.bench)
+app.command("bench-gateway")(bench.bench_gateway)
 app.command("bench-panel")(bench.bench_panel)
 app.command("bench-swap")(bench.bench_swap)
 app.command("bench-batch")(bench.bench_batch)

@@ -3,18 +3,23 @@
 It costs a few microseconds per piece of a stream, so that on few cores it does not slow down
 what it measures: it knows just enough HTTP/1.1, takes the number of tokens from the usage at the
 end of an answer, and parses no JSON.
-A job is {"targets": [{"url", "bodies": [...]}], "in_flight", "requests", "header"}. Request
-number i goes to target i modulo their number, so two targets are measured in alternation.
+A job is {"targets": [{"url", "bodies": [...]}], "in_flight", "requests", "header", "seconds",
+"ramp_s", "gaps"}. Request number i goes to target i modulo their number, so two targets are
+measured in alternation. None is sent later than `seconds`; those that are in flight at a time begin
+within `ramp_s`; with `gaps`, the times between the pieces of streams are counted.
 """
 
 import asyncio
 import json
+import math
 import re
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -23,6 +28,8 @@ import uvloop
 SILENCE_S = 120.0
 _TOKENS = re.compile(rb'"completion_tokens": ?(\d+)')
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+GAP_STEPS = 10_000
+"""Gaps are counted in steps of so many to a second."""
 # Room for the last events of a stream, of which one has the usage.
 _TAIL_BYTES = 4096
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
@@ -69,7 +76,9 @@ class Target:
 class Connection(asyncio.Protocol):
     """One kept-alive connection with at most one request on its way."""
 
-    def __init__(self, header: str | None) -> None:
+    def __init__(self, header: str | None, gaps: Counter[int] | None) -> None:
+        self._gaps = gaps
+        self._last = 0.0
         self._header = header and re.compile(
             rb"\r\n" + re.escape(header.encode()) + rb": *([^\r]*)", re.IGNORECASE
         )
@@ -125,6 +134,11 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if not self._received:
             exchange.first_s = time.perf_counter() - self._sent
+            self._last = self._sent + exchange.first_s
+        elif self._gaps is not None:
+            now = time.perf_counter()
+            self._gaps[int(GAP_STEPS * (now - self._last))] += 1
+            self._last = now
         self._received += len(data)
         self._tail = (self._tail + data)[-_TAIL_BYTES:]
         if self._complete():
@@ -161,47 +175,64 @@ class Connection(asyncio.Protocol):
 async def run_job(job: Mapping[str, Any]) -> dict[str, Any]:
     """Send `requests` requests with `in_flight` at a time; returns seconds and every exchange.
 
-    The clock starts when every connection is open.
+    The clock starts when every connection is open. Where gaps are wanted, `gaps` has how many there
+    were by their length, in steps of a ten-thousandth of a second.
     """
     targets = [Target.parse(target) for target in job["targets"]]
-    numbers = iter(range(job["requests"]))
     count = min(job["in_flight"], job["requests"])
-    lanes = [
-        [await _connect(target, job.get("header")) for target in targets] for _ in range(count)
-    ]
+    gaps: Counter[int] | None = Counter() if job.get("gaps") else None
+    wanted = _Wanted(job.get("header"), gaps)
+    lanes = [[await _connect(target, wanted) for target in targets] for _ in range(count)]
     started = time.perf_counter()
-    results = await asyncio.gather(
-        *(_work(lane, targets, numbers, job.get("header")) for lane in lanes)
-    )
+    numbers = _numbers(job["requests"], started + job.get("seconds", math.inf))
+    step_s = job.get("ramp_s", 0.0) / len(lanes)
+    works = (_work(lane, targets, numbers, wanted, n * step_s) for n, lane in enumerate(lanes))
+    results = await asyncio.gather(*works)
     seconds = time.perf_counter() - started
     for connection in (connection for lane in lanes for connection in lane):
         connection.close()
     exchanges = [exchange for result in results for exchange in result]
-    return {"seconds": seconds, "exchanges": [asdict(exchange) for exchange in exchanges]}
+    told = {"seconds": seconds, "exchanges": [asdict(exchange) for exchange in exchanges]}
+    return told if gaps is None else told | {"gaps": gaps}
+
+
+def _numbers(count: int, ends_at: float) -> Iterator[int]:
+    """The numbers of the requests that are still sent."""
+    return takewhile(lambda _: time.perf_counter() < ends_at, range(count))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is noted of answers, beside their times."""
+
+    header: str | None
+    gaps: Counter[int] | None
 
 
 async def _work(
     lane: list[Connection],
     targets: Sequence[Target],
     numbers: Iterator[int],
-    header: str | None,
+    wanted: _Wanted,
+    after_s: float,
 ) -> list[Exchange]:
     """One place of those in flight: the next request leaves when the last one is answered."""
     exchanges = []
+    await asyncio.sleep(after_s)
     for number in numbers:
         which = number % len(targets)
         target = targets[which]
         if not lane[which].open:
-            lane[which] = await _connect(target, header)
+            lane[which] = await _connect(target, wanted)
         request = target.requests[number // len(targets) % len(target.requests)]
         exchanges.append(await lane[which].ask(request, which))
     return exchanges
 
 
-async def _connect(target: Target, header: str | None) -> Connection:
+async def _connect(target: Target, wanted: _Wanted) -> Connection:
     loop = asyncio.get_running_loop()
     _, connection = await loop.create_connection(
-        lambda: Connection(header), target.host, target.port
+        lambda: Connection(wanted.header, wanted.gaps), target.host, target.port
     )
     return connection
 

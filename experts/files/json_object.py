@@ -4,6 +4,7 @@ import json
 import math
 import re
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -23,6 +24,29 @@ class _Doubled(dict[str, Any]):
     key = ""
 
 
+class _Seen(threading.local):
+    """The objects with doubled keys that the text has which this thread reads."""
+
+    doubled: list[_Doubled]
+
+
+_SEEN = _Seen()
+
+
+def _made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    _SEEN.doubled.append(marked := _Doubled(found))
+    counts = Counter(key for key, _ in pairs)
+    marked.key = next(key for key, count in counts.items() if count > 1)
+    return marked
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_made)
+"""Made once: that takes as long as reading a short text."""
+
+
 def read_object(raw: bytes, what: str, depth: int = MOST_DEPTH) -> dict[str, Any]:
     """The JSON object in these bytes, which messages call `what`.
 
@@ -30,19 +54,9 @@ def read_object(raw: bytes, what: str, depth: int = MOST_DEPTH) -> dict[str, Any
     key that an object has twice (readers differ in which value counts), a text with half of a
     surrogate pair, a number that is not finite, and objects that nest more than `depth` deep.
     """
-    doubled: list[_Doubled] = []
-
-    def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) == len(pairs):
-            return found
-        doubled.append(marked := _Doubled(found))
-        counts = Counter(key for key, _ in pairs)
-        marked.key = next(key for key, count in counts.items() if count > 1)
-        return marked
-
+    doubled = _SEEN.doubled = []
     try:
-        body = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=made)
+        body = _DECODER.decode(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise RequestError(
             f"{what} is not valid UTF-8: {error.reason} at byte {error.start}."

@@ -19,11 +19,16 @@ EVENT_STREAM = "text/event-stream"
 MAX_BODY_BYTES = MAX_EVENT_BYTES
 """A whole answer that is larger is not read to its end."""
 
+_DECODER = json.JSONDecoder()
 _USAGE_KEY = b'"usage"'
+_PLAIN_USAGE = re.compile(
+    rb'"usage": ?\{"prompt_tokens": ?(\d{1,15}),(?: ?"total_tokens": ?\d{1,15},)?'
+    rb' ?"completion_tokens": ?(\d{1,15})(?:, ?"total_tokens": ?\d{1,15})?[,}]'
+)
+"""As nearly all servers write it."""
 _USAGE_BYTES = 4096
 """A usage object is small; what is larger is something else."""
 _SHOWN = 80
-_NOT_NUMBERS = (b"NaN", b"Infinity")
 _HALF_PAIR = re.compile(rb"(\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F]..")
 _Shape = TypeVar("_Shape", bound=BaseModel)
 _BOM = b"\xef\xbb\xbf"
@@ -162,9 +167,11 @@ def usage_in(piece: bytes) -> Usage | None:
     at = piece.rfind(_USAGE_KEY)
     if at < 0:
         return None
+    if (found := _PLAIN_USAGE.match(piece, at)) is not None:
+        return Usage(int(found[1]), int(found[2]))
     rest = piece[at + len(_USAGE_KEY) : at + _USAGE_BYTES].lstrip().removeprefix(b":").lstrip()
     try:
-        told, _ = json.JSONDecoder().raw_decode(rest.decode("utf-8", "replace"))
+        told, _ = _DECODER.raw_decode(rest.decode("utf-8", "replace"))
         return _usage(Counts.model_validate(told))
     except (ValueError, RecursionError):
         return None
@@ -176,7 +183,7 @@ def _read(shape: type[_Shape], data: bytes) -> _Shape:
         # Half a pair is JSON all the same: a server may cut an emoji in two events.
         data = _HALF_PAIR.sub(lambda found: found[1] or rb"\ufffd", data)
     found = shape.model_validate_json(data)
-    if any(word in data for word in _NOT_NUMBERS):
+    if b"NaN" in data or b"Infinity" in data:
         from_json(data, allow_inf_nan=False)
     return found
 

@@ -1,6 +1,8 @@
 """The events that an expert streams, checked one by one before they are passed on."""
 
+import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from experts.errors import BadOutput, ExpertError, ExpertLost
 from experts.sse import DONE, MAX_EVENT_BYTES, EventParser, data_of, split_events
@@ -9,6 +11,47 @@ from experts.upstream.shapes import Secrets
 
 _BEGIN, _END = b"data: {", b"\n\n"
 _BOM = b"\xef\xbb\xbf"
+
+_PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
+_TEXT = re.compile(rb'"(?:content|text)": ?"(' + _PLAIN.pattern + rb')"')
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around the text of a sound event: one with other words in it is as sound.
+
+    Nearly all events of a stream are such, and to see that takes a tenth of reading them.
+    """
+
+    before: bytes
+    behind: bytes
+
+    def holds(self, event: bytes) -> bool:
+        """Whether the bytes are one event that differs in its text alone, which has no escapes."""
+        begin, end = len(self.before), len(event) - len(self.behind)
+        return (
+            begin <= end
+            and event.startswith(self.before)
+            and event.endswith(self.behind)
+            and _PLAIN.fullmatch(event, begin, end) is not None
+            and _is_unicode(event)
+        )
+
+
+def frame_of(event: bytes) -> Frame | None:
+    """The frame of an event that has been found to be sound; None where its text has escapes."""
+    found = _TEXT.search(event) if _is_one(event) else None
+    return Frame(event[: found.start(1)], event[found.end(1) :]) if found is not None else None
+
+
+def _is_unicode(text: bytes) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class StreamCheck:
@@ -21,6 +64,7 @@ class StreamCheck:
         self._expert = expert
         self._secrets = secrets
         self._count = count
+        self._frame: Frame | None = None
 
     async def beginning(self, blocks: AsyncIterator[bytes]) -> bytes:
         """The bytes of a stream up to the block with its first event; blocks are whole events.
@@ -51,10 +95,15 @@ class StreamCheck:
         Events without data are left out, and so is a last event without its end, unless it is
         whole all the same, and what follows `[DONE]`.
         """
+        if self._frame is not None and not self.done and self._frame.holds(block):
+            return block, None
         sound: list[bytes] = []
         for event in [block] if _is_one(block) else split_events(block):
             if self.done:
                 break
+            if self._frame is not None and self._frame.holds(event):
+                sound.append(event)
+                continue
             data = event[6:-2] if _is_one(event) else data_of(event)
             cut = not event.endswith((b"\n", b"\r"))
             if data or not _has_data(event):
@@ -64,6 +113,7 @@ class StreamCheck:
                     lost = cut and isinstance(error, BadOutput)
                     return b"".join(sound), None if lost else error
                 sound.append(event)
+                self._frame = frame_of(event) or self._frame
         return block if len(sound) == 1 and len(sound[0]) == len(block) else b"".join(sound), None
 
     def _check_event(self, event: bytes, data: bytes) -> None:

@@ -19,6 +19,7 @@ NOBODYS = ("coterie.residency", "coterie.service", "coterie.routing", "coterie.t
 LIBRARIES = ("ray", "vllm", "uvicorn")
 """They bring handlers of their own, so that every record would be printed twice."""
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"}
+_BARE_RECORD = len(vars(logging.makeLogRecord({})))
 _BARE = re.compile(r"[\w./:+@%-]+")
 
 
@@ -27,10 +28,13 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = [f"{key}={_value(value)}" for key, value in extras(record)]
-        words = " ".join(filter(None, [record.getMessage(), *fields]))
+        message = record.getMessage()
+        words = " ".join([message, *fields] if message else fields)
         # Every request has a line, so this is written for speed.
         time = f"{_second(int(record.created))}.{int(record.msecs):03d}"
         line = f"{time} {record.levelname:<7} {record.name}  {words}"
+        if not (record.exc_info or record.exc_text or record.stack_info):
+            return line
         return "\n".join(filter(None, [line, *_exceptions(self, record)]))
 
 
@@ -63,7 +67,12 @@ def extras(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
 
     A value that is None is left out.
     """
-    for key, value in vars(record).items():
+    told = vars(record)
+    if len(told) == _BARE_RECORD + 1 and isinstance(access := told.get("access"), Mapping):
+        # As every request leaves one: what is standard need not be looked for.
+        yield from ((name, one) for name, one in access.items() if one is not None)
+        return
+    for key, value in told.items():
         if key in _STANDARD or key.startswith("_"):
             continue  # Ray adds a private field to every record.
         if key == "access" and isinstance(value, Mapping):
@@ -87,6 +96,8 @@ def configure(level: str, form: str, stream: TextIO) -> None:
     root.setLevel(number if number < logging.INFO else max(number, logging.WARNING))
     for name in OURS:
         logging.getLogger(name).setLevel(number)
+    # No line of ours tells them, and finding them out costs every request.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.captureWarnings(True)
     adopt_libraries()
 

@@ -65,7 +65,7 @@ class ServerConfig(Section):
     max_connections: int = Field(
         1024,
         ge=1,
-        description="Connections to experts, all together; further calls wait for a free one.",
+        description="Calls to experts at once, all together; further ones wait for a connection.",
     )
     max_answer_checks: int = Field(
         2,

@@ -18,6 +18,7 @@ from orchestrator.server.auth import KeyGate
 from orchestrator.server.batch import routes as batch_routes
 from orchestrator.server.classes import BATCH_PATH
 from orchestrator.server.context import Context, request_id_of
+from orchestrator.server.direct import DirectGate
 from orchestrator.server.errors import body_of, envelope, headers_of, status_of
 from orchestrator.server.gates.access import AccessGate
 from orchestrator.server.gates.admin import AdminGate
@@ -54,6 +55,7 @@ def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAP
     adopt(app, context)
     context.metrics.watch(lambda: app.state.context.pool.snapshot())
     _add_routes(app, with_batches=context.batching is not None)
+    app.add_middleware(DirectGate, routes=app.routes, refusal=_ours)
     # Inside the key gates, which are added later: a request without a key takes no place.
     in_flight = InFlight(
         context.metrics, context.drain, lambda: app.state.context.config.server.max_in_flight

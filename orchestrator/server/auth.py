@@ -14,6 +14,7 @@ from orchestrator.server.errors import envelope
 
 GUARDED = ("/v1", "/batch", "/e", "/coterie")
 """Everything under these paths needs a key; health, readiness, version and metrics do not."""
+_BELOW = tuple(f"{prefix}/" for prefix in GUARDED)
 
 CALLER = "coterie.caller"
 """Where the ASGI scope holds whose key a request has; nothing where there are no keys."""
@@ -113,7 +114,7 @@ def _is_local(client: tuple[str, int] | None) -> bool:
 
 def is_guarded(path: str) -> bool:
     """Whether a path needs a key where there are keys."""
-    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in GUARDED)
+    return path.startswith(_BELOW) or path in GUARDED
 
 
 def _refusal(scope: Scope) -> JSONResponse:

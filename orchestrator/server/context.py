@@ -1,10 +1,11 @@
 """What every endpoint needs, and the small things all of them do."""
 
 import asyncio
-import uuid
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.types import Scope
 
@@ -74,12 +75,19 @@ def context_of(http: HttpRequest) -> Context:
 
 def request_id_of(http: HttpRequest) -> str:
     """The client's `x-request-id`, or a new one; always the same for one request."""
-    known: str | None = http.scope.get(_REQUEST_ID)
+    return id_in(http.scope)
+
+
+def id_in(scope: Scope) -> str:
+    """`request_id_of`, by the ASGI scope."""
+    known: str | None = scope.get(_REQUEST_ID)
     if known is not None:
         return known
-    given = http.headers.get("x-request-id", "")
-    given = "".join(letter for letter in given if letter.isascii() and letter.isprintable())
-    http.scope[_REQUEST_ID] = made = given[:MAX_REQUEST_ID] or f"req-{uuid.uuid4().hex}"
+    sent = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    given = sent.decode("latin-1")
+    if not (given.isascii() and given.isprintable()):
+        given = "".join(letter for letter in given if letter.isascii() and letter.isprintable())
+    scope[_REQUEST_ID] = made = given[:MAX_REQUEST_ID] or f"req-{secrets.token_hex(16)}"
     return made
 
 
@@ -116,20 +124,35 @@ async def read_body(http: HttpRequest, max_mb: float) -> bytes:
     UnknownEncoding or RequestError where it cannot be unpacked.
     """
     limit = int(max_mb * (1 << 20))
-    too_large = BodyTooLarge(f"The body is larger than {max_mb:g} MB (server.max_body_mb).")
+    headers = http.scope["headers"]
     # A header in several lines is one list (RFC 9110, 5.3).
-    packed = ", ".join(http.headers.getlist("content-encoding"))
-    encodings = encodings_of(packed) if packed else []
-    announced = http.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
-        raise too_large
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in http.stream():
-        size += len(piece)
-        if size > limit:
-            raise too_large
-        pieces.append(piece)
-    body = b"".join(pieces)
+    packed = b", ".join([value for name, value in headers if name == b"content-encoding"])
+    encodings = encodings_of(packed.decode("latin-1")) if packed else []
+    announced = next((value for name, value in headers if name == b"content-length"), b"")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(max_mb)
+    body = await _whole_body(http, limit)
+    if body is None:
+        raise _too_large(max_mb)
     # In a thread: what it unpacks may be a thousand times as large.
     return await asyncio.to_thread(inflate, body, encodings, limit) if encodings else body
+
+
+async def _whole_body(http: HttpRequest, limit: int) -> bytes | None:
+    """The body; None as soon as it is over the bound. Raises ClientDisconnect."""
+    pieces: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await http.receive()  # Not `stream`, whose layers cost more than the read.
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        more = message.get("more_body", False)
+        size += len(pieces[-1])
+        if size > limit:
+            return None
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _too_large(max_mb: float) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {max_mb:g} MB (server.max_body_mb).")

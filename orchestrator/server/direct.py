@@ -1,11 +1,15 @@
 """Routes for the endpoints that carry tokens, without the layers they do not use."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from fastapi.routing import APIRoute
 from starlette.requests import Request as HttpRequest
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from experts.errors import CoterieError
 
 
 class DirectRoute(APIRoute):
@@ -24,3 +28,37 @@ class DirectRoute(APIRoute):
             await response(scope, receive, send)
 
         self.app = app
+
+
+class DirectGate:
+    """Answers what is posted to direct routes at once, by their whole path.
+
+    The innermost layer: what lies behind it looks at one route after the other, and costs several
+    calls for each message. Paths with parameters take that way.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        routes: Sequence[BaseRoute],
+        refusal: Callable[[HttpRequest, CoterieError], Awaitable[Response]],
+    ) -> None:
+        """`refusal` makes the response of an error that an endpoint raises."""
+        self._app = app
+        self._refusal = refusal
+        direct = (route for route in routes if isinstance(route, DirectRoute))
+        self._routes = {route.path: route for route in direct if "{" not in route.path}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        posted = scope["type"] == "http" and scope["method"] == "POST"
+        route = self._routes.get(scope["path"]) if posted else None
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"], scope["endpoint"], scope["path_params"] = route, route.endpoint, {}
+        http = HttpRequest(scope, receive, send)
+        try:
+            response = await route.endpoint(http)
+        except CoterieError as error:
+            response = await self._refusal(http, error)
+        await response(scope, receive, send)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -26,6 +27,7 @@ from orchestrator.server.errors import (
     status_of,
 )
 from orchestrator.server.waiting import WaitNotes
+from orchestrator.server.wire.exchange import watch_departure
 
 LOGGER = logging.getLogger("coterie.server")
 EVENT_STREAM = "text/event-stream"
@@ -39,7 +41,7 @@ class Relay(Response):
         self, context: Context, asked: RequestContext, dialect: Dialect | None = None
     ) -> None:
         """`dialect` words the answer; by default as OpenAI's chats and completions."""
-        super().__init__()
+        # Not what a response is made of by itself: its head and body come later.
         self._server = context
         self._asked = asked
         self._dialect = dialect or OpenAIDialect(asked)
@@ -52,12 +54,12 @@ class Relay(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         work = asyncio.current_task()
         assert work is not None
-        watch = asyncio.create_task(self._cancel_when_gone(receive, work))
+        unwatch = watch_departure(scope, receive, partial(self._abort, work))
         mark_traced(scope, self._trace)
 
         async def sender(message: Message) -> None:
             if message["type"] == "http.response.body" and not message.get("more_body"):
-                watch.cancel()  # After the last byte, the connection may be reported as gone.
+                unwatch()  # After the last byte, the connection may be reported as gone.
                 self._complete = True
             await send(message)
             self._head_sent = True
@@ -69,7 +71,7 @@ class Relay(Response):
                 raise  # The server stops: the client has been told.
             work.uncancel()
         finally:
-            watch.cancel()
+            unwatch()
 
     async def _run(self, send: Send) -> None:
         settings, trace = self._server.config.server, self._trace
@@ -124,9 +126,8 @@ class Relay(Response):
                 await notes.end()
                 await self._tell(error, send)
 
-    async def _cancel_when_gone(self, receive: Receive, work: "asyncio.Task[Any]") -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+    def _abort(self, work: "asyncio.Task[Any]") -> None:
+        """The client has left: nobody wants the answer."""
         self._client_left = True
         work.cancel()
 

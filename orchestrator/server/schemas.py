@@ -11,7 +11,7 @@ from experts.errors import RequestError
 from experts.files.json_object import path_of
 from experts.mistakes import explain, locate
 from experts.types import EMBEDDINGS, Operation, Request
-from orchestrator.server.bodies.extension import AskedBudget, Extension
+from orchestrator.server.bodies.extension import NO_EXTENSION, AskedBudget, Extension
 from orchestrator.server.bodies.numbers import with_whole_numbers
 from orchestrator.server.bodies.objects import parse_object, said
 from orchestrator.server.bodies.operations import BODIES
@@ -104,7 +104,7 @@ def _set_role(body: dict[str, Any], operation: Operation, role: str) -> None:
 
 def _extension(value: Any) -> Extension:
     if value is None:
-        return Extension()
+        return NO_EXTENSION
     if isinstance(value, dict):
         value = _less_nulls(Extension, value)
         if isinstance(value.get("budget"), dict):

@@ -122,7 +122,7 @@ class RecentRequests:
     def __init__(self, config: RecentConfig) -> None:
         self._config = config
         self._room = int(config.remember_mb * (1 << 20))
-        self._records: OrderedDict[Asker, _Kept] = OrderedDict()
+        self._records: OrderedDict[Asker, tuple[_Kept, int]] = OrderedDict()
         self._size = 0
 
     def write(self, context: RequestContext, trace: Trace) -> None:
@@ -132,8 +132,8 @@ class RecentRequests:
         kept = _kept(context, trace, contents=self._config.contents)
         asker = (context.api_key_name, context.id)
         self._forget(asker)
-        self._records[asker] = kept
-        self._size += kept.size
+        self._records[asker] = kept, kept.size
+        self._size += self._records[asker][1]
         while len(self._records) > self._config.remember or self._size > self._room:
             self._forget(next(iter(self._records)))
 
@@ -146,7 +146,7 @@ class RecentRequests:
                 " (traces.recent), or was answered by another gateway.",
                 param="request_id",
             )
-        return _record(found)
+        return _record(found[0])
 
     @property
     def size(self) -> int:
@@ -155,7 +155,7 @@ class RecentRequests:
 
     def _forget(self, asker: Asker) -> None:
         if (kept := self._records.pop(asker, None)) is not None:
-            self._size -= kept.size
+            self._size -= kept[1]
 
 
 def _kept(context: RequestContext, trace: Trace, *, contents: bool) -> _Kept:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, field_validator
 
 from orchestrator.config.budget import BudgetConfig
-from orchestrator.request.context import RequestOptions
+from orchestrator.request.context import NO_OPTIONS, RequestOptions
 from orchestrator.server.bodies.numbers import as_whole
 from orchestrator.server.bodies.objects import null_is_absent
 from orchestrator.server.bodies.sampling import Strict
@@ -86,6 +86,8 @@ class Extension(Strict):
     @property
     def options(self) -> RequestOptions:
         """What is asked of the composition."""
+        if self is NO_EXTENSION:
+            return NO_OPTIONS
         return RequestOptions(
             self.explain,
             self.tokens,
@@ -98,3 +100,7 @@ class Extension(Strict):
             self.timeout_s,
             "use" if self.cache else "skip",
         )
+
+
+NO_EXTENSION = Extension()
+"""Of requests that say nothing of it."""

@@ -6,14 +6,13 @@ import time
 from typing import Any
 
 from starlette.requests import ClientDisconnect
-from starlette.requests import Request as HttpRequest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from experts.errors import InternalError
 from orchestrator.request.tracing.current import CURRENT, Current
 from orchestrator.request.tracing.sinks import ACCESS
 from orchestrator.server.auth import caller_of
-from orchestrator.server.context import is_traced, request_id_of
+from orchestrator.server.context import id_in, is_traced
 from orchestrator.server.drain import Drain
 from orchestrator.server.errors import (
     CLIENT_LEFT,
@@ -48,7 +47,7 @@ class AccessGate:
         started = time.perf_counter()
         # In place, for every layer; a redirect would name the scheme and host behind a proxy.
         scope["path"] = scope["path"].rstrip("/") or "/"
-        request_id = request_id_of(HttpRequest(scope))  # Every inner layer gets this one, too.
+        request_id = id_in(scope)  # Every inner layer gets this one, too.
         CURRENT.set(Current(request_id, None))
         status: int | None = None
 

@@ -1,6 +1,7 @@
 """What Prometheus can scrape of requests; labels are names of the configuration, and codes."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -24,6 +25,9 @@ from routers.base import Decision
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 _TOKEN_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1)
 
+MOST_CHILDREN = 4096
+"""Metrics with their labels that are kept at hand; the registry has them all."""
+
 
 class Metrics:
     """The counters of one server, in a registry of their own: a sink of traces."""
@@ -39,6 +43,8 @@ class Metrics:
         flying.set_function(lambda: self.in_flight)
         self._make_counters()
         self._make_histograms()
+        # Finding a metric's child by its labels costs more than counting.
+        self._child = lru_cache(MOST_CHILDREN)(_child)
 
     def _make_counters(self) -> None:
         self.requests = self._counter(
@@ -115,7 +121,8 @@ class Metrics:
         expert = trace.expert or ""
         # Without a plan the model is whatever the client wrote: no label for that.
         model = context.model if trace.plan or trace.source else ""
-        self.requests.labels(model, expert, context.request_class, trace.status).inc()
+        outcome = (model, expert, context.request_class, trace.status)
+        self._child(self.requests, *outcome).inc()
         for name, tries in trace.retries.items():
             self.retries.labels(name).inc(tries)
         for bound, times in trace.budget_spent.items():
@@ -125,8 +132,8 @@ class Metrics:
         for call in trace.made:
             self._count_call(call)
         for name, usage in trace.usage.items():
-            self._tokens.labels(name, "prompt").inc(usage.prompt_tokens)
-            self._tokens.labels(name, "completion").inc(usage.completion_tokens)
+            self._child(self._tokens, name, "prompt").inc(usage.prompt_tokens)
+            self._child(self._tokens, name, "completion").inc(usage.completion_tokens)
         if trace.first_byte_ms is None or trace.source is not None:
             return  # Of an answer that others got before, times tell nothing of its expert.
         if trace.error is not None:
@@ -135,14 +142,14 @@ class Metrics:
 
     def _measure(self, expert: str, request_class: str, trace: Trace, first_byte_ms: float) -> None:
         if trace.decision is not None:
-            self._route.labels(trace.decision.router).observe(trace.route_ms / 1000)
+            self._child(self._route, trace.decision.router).observe(trace.route_ms / 1000)
         labels = (expert, request_class)
-        self._queue.labels(*labels).observe(trace.queue_ms / 1000)
-        self._load.labels(*labels).observe(trace.load_ms / 1000)
-        self._slot_wait.labels(*labels).observe(trace.slot_wait_ms / 1000)
-        self._first_byte.labels(*labels).observe(first_byte_ms / 1000)
+        self._child(self._queue, *labels).observe(trace.queue_ms / 1000)
+        self._child(self._load, *labels).observe(trace.load_ms / 1000)
+        self._child(self._slot_wait, *labels).observe(trace.slot_wait_ms / 1000)
+        self._child(self._first_byte, *labels).observe(first_byte_ms / 1000)
         if trace.total_ms is not None:
-            self._whole.labels(*labels).observe(trace.total_ms / 1000)
+            self._child(self._whole, *labels).observe(trace.total_ms / 1000)
 
     def _count_decision(self, decision: Decision, plan: Plan, trace: Trace) -> None:
         asked = plan.panel.experts if plan.panel is not None else (plan.expert or "",)
@@ -157,10 +164,10 @@ class Metrics:
             self._fallbacks.labels(decision.router, preferred, reason).inc()
 
     def _count_call(self, call: Call) -> None:
-        self._calls.labels(call.expert, call.error or "ok").inc()
+        self._child(self._calls, call.expert, call.error or "ok").inc()
         further = call.usage.completion_tokens - 1 if call.usage is not None else 0
         if call.error is None and further > 0 and call.first and call.ended:
-            self._token.labels(call.expert).observe((call.ended - call.first) / further)
+            self._child(self._token, call.expert).observe((call.ended - call.first) / further)
 
     def count_untraced(self, status: int) -> None:
         """Count a request that was refused before anything was known of it but its path."""
@@ -181,3 +188,7 @@ class Metrics:
         self, name: str, about: str, labels: list[str], buckets: tuple[float, ...] = _SECONDS
     ) -> Histogram:
         return Histogram(name, about, labels, buckets=buckets, registry=self.registry)
+
+
+def _child(metric: Any, *labels: object) -> Any:
+    return metric.labels(*labels)

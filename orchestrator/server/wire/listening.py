@@ -12,6 +12,12 @@ from experts.errors import ServiceError
 from orchestrator.server.wire.protocol import LISTENER
 
 BACKLOG = 2048
+DOORS = 16
+"""Connections that are accepted before the requests of others go on.
+
+libuv accepts one for each socket and turn of the loop: with one socket, the last clients of a burst
+waited for seconds.
+"""
 
 
 class Listener:
@@ -42,7 +48,8 @@ class Listener:
     def serve(self, app: ASGIApp) -> None:
         """Begin to accept connections."""
         self._server = _Server(uvicorn.Config(app, **LISTENER))
-        self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        doors = [self._socket, *(self._socket.dup() for _ in range(DOORS - 1))]
+        self._serving = asyncio.create_task(self._server.serve(sockets=doors))
 
     def cancel_requests(self) -> None:
         """End what is under way."""

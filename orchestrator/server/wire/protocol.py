@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from orchestrator.server.wire.exchange import Exchange
 
 KEEP_ALIVE_S = 75
 """How long an idle connection stays open: longer than load balancers keep theirs."""
@@ -31,6 +34,8 @@ class Protocol(HttpToolsProtocol):
 
     _first: bytes | None = b""
     """What has come of the first line; None once it is known."""
+    _exchange: Exchange | None = None
+    """The last request that was begun, and its answer."""
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
@@ -72,6 +77,16 @@ class Protocol(HttpToolsProtocol):
             if name not in _UPGRADE and (value or name != b"connection"):
                 lines.append(name + b": " + value)
         return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone; of the requests on it, one is being answered."""
+        super().connection_lost(exc)
+        if self._exchange is not None:
+            self._exchange.departed()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._exchange = exchange = Exchange(app, cycle)  # type: ignore[arg-type]
+        super()._start_asgi_task(cycle, exchange)  # type: ignore[arg-type]
 
     def on_headers_complete(self) -> None:
         """A head is complete; one with an offer comes again without it."""

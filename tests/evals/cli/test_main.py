@@ -98,7 +98,7 @@ ARGUMENTS = {
     ("router", "map"): ["near"],
     ("demo",): [], ("profile",): [], ("bench",): [], ("bench-panel",): [], ("bench-swap",): [],
     ("bench-fusion",): [], ("bench-batch",): [], ("bench-slot",): ["near", "far"],
-    ("simulate",): [],
+    ("bench-gateway",): [], ("simulate",): [],
     ("zoo", "report"): [],
     ("eval", "routers"): ["--fit", "x"], ("eval", "votes"): ["--fit", "x"],
     ("eval", "coverage"): ["--fit", "x"], ("eval", "debates"): [],

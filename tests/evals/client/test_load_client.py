@@ -114,6 +114,24 @@ async def test_the_bodies_ask_for_a_fixed_number_of_tokens() -> None:
     assert body["stream_options"] == {"include_usage": True}
 
 
+async def test_nothing_is_sent_when_the_time_is_over(
+    serve: Callable[[Handler], Awaitable[str]],
+) -> None:
+    job = {"targets": [_target(await serve(_whole))], "in_flight": 2, "requests": 10}
+    assert (await run_job(job | {"seconds": 0}))["exchanges"] == []
+    assert len((await run_job(job | {"seconds": 60}))["exchanges"]) == 10
+
+
+async def test_the_gaps_of_streams_are_counted(
+    serve: Callable[[Handler], Awaitable[str]],
+) -> None:
+    job = {"targets": [_target(await serve(_stream))], "in_flight": 1, "requests": 2}
+    assert "gaps" not in await run_job(job)
+    counted = (await run_job(job | {"gaps": True, "ramp_s": 0.001}))["gaps"]
+    assert sum(counted.values()) >= 2
+    assert all(length >= 0 for length in counted)
+
+
 async def test_in_its_own_process(
     serve: Callable[[Handler], Awaitable[str]], unused_tcp_port: int
 ) -> None:
@@ -123,6 +141,8 @@ async def test_in_its_own_process(
         refused = {**job, "targets": [_target(await serve(_refuse))]}
         with pytest.raises(ServiceError, match=r"4 requests of.* failed: HTTP/1\.1 503"):
             await client.run(refused)
+        forgiven = await client.run(refused, forgiving=True)
+        assert all("503" in exchange["error"] for exchange in forgiven["exchanges"])
         nobody = {**job, "targets": [_target(f"http://127.0.0.1:{unused_tcp_port}/v1")]}
         with pytest.raises(ServiceError, match="cannot connect"):
             await client.run(nobody)

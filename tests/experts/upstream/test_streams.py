@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from experts.errors import BadOutput, ExpertError, ExpertRefused
 from experts.sse import DONE, EventParser
-from experts.upstream.streams import StreamCheck
+from experts.upstream.answers import answer_of
+from experts.upstream.streams import StreamCheck, frame_of
 
 
 async def _blocks(*blocks: bytes) -> AsyncIterator[bytes]:
@@ -137,3 +138,55 @@ def test_what_follows_the_end_is_dropped() -> None:
 
 async def test_a_byte_order_mark_is_not_part_of_a_stream() -> None:
     assert await StreamCheck("tiny").beginning(_blocks(b"\xef\xbb\xbf" + GOOD)) == GOOD
+
+
+SHAPES = st.sampled_from(
+    [
+        '{"choices": [{"index": 0, "delta": {"content": %s}}]}',
+        '{"choices": [{"index": 0, "text": %s, "finish_reason": null}], "x": {"content": "y"}}',
+        '{"a\\"content": "b", "choices": [{"delta": {"role": "assistant", "content":%s}}]}',
+        '{"x": "\\"content\\": \\"", "choices": [{"delta": {"content": %s}}], "usage": null}',
+    ]
+)
+TEXTS = st.text(max_size=8) | st.sampled_from(['"}], "error": {"message": "x"}', "NaN", "\\", "]"])
+
+
+def _event(shape: str, text: str, *, plain: bool) -> bytes:
+    written = json.dumps(text, ensure_ascii=not plain).encode("utf-8", "surrogatepass")
+    return b"data: " + shape.encode() % written + b"\n\n"
+
+
+@given(SHAPES, TEXTS, TEXTS, st.booleans(), st.binary(max_size=4))
+def test_what_a_frame_holds_is_as_sound_as_the_event_that_it_is_of(
+    shape: str, first: str, second: str, plain: bool, odd: bytes
+) -> None:
+    frame = frame_of(_event(shape, first, plain=plain))
+    if frame is None:
+        return
+    for event in (_event(shape, second, plain=plain), frame.before + odd + frame.behind):
+        if frame.holds(event):
+            assert len(EventParser().feed(event)) == 1
+            answer_of("tiny", event[6:-2], "the event")
+
+
+def test_events_that_differ_in_their_text_are_not_read_again() -> None:
+    one, other = (_event(_PLAIN_SHAPE, text, plain=True) for text in ("wörd", "日本 word"))
+    frame = frame_of(one)
+    assert frame is not None
+    assert frame.holds(other)
+    assert not frame.holds(other.replace(b"null", b"0000"))
+    assert not frame.holds(one + other)
+
+
+_PLAIN_SHAPE = '{"choices": [{"delta": {"content": %s}, "finish_reason": null}]}'
+
+
+def test_an_error_is_found_among_events_that_are_alike() -> None:
+    check = StreamCheck("tiny")
+    words = [_event(_PLAIN_SHAPE, f"word {n}", plain=True) for n in range(3)]
+    assert check.part(words[0]) == (words[0], None)
+    before, error = check.part(words[1] + BROKEN + words[2])
+    assert before == words[1]
+    assert isinstance(error, ExpertRefused)
+    check.part(b"data: [DONE]\n\n")
+    assert check.part(words[2]) == (b"", None)

@@ -29,6 +29,8 @@ DATA = {
     "options.py",
 }
 """Files that hold data and pure functions over it: reading them is not a step of the way."""
+WIRE = "experts/wire/"
+"""The client of HTTP: what goes on in it is the protocol's way, as it would be in a library."""
 HOSTED = {"type": "vllm", "model": "org/hosted", "memory_gb": 1}
 
 
@@ -54,7 +56,8 @@ def _watch(entered: list[str]) -> Callable[[FrameType, str, Any], None]:
             return
         name = str(path.relative_to(ROOT))
         # A coroutine that goes on is no new call: its frame is the same.
-        if name.startswith(PACKAGES) and frame not in seen:
+        ours = name.startswith(PACKAGES) and not name.startswith(WIRE)
+        if ours and frame not in seen:
             seen.append(frame)
             entered.append(name)
 

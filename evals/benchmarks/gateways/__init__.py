@@ -1,0 +1,1 @@
+"""What a request costs through Coterie and through the gateways of others."""

@@ -1,0 +1,98 @@
+"""One answer over HTTP: its head, and its body as it arrives."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+
+MOST_UNREAD = 1 << 18
+"""Bytes of a body that nobody has read yet; the server waits while there are more."""
+
+
+class Response:
+    """What a server answers to one request; it must be closed, or read to its end.
+
+    It has one reader. `begun`, `feed`, `end` and `fail` are for the connection that it comes by.
+    """
+
+    __slots__ = (
+        "_abort",
+        "_error",
+        "_over",
+        "_pieces",
+        "_resume",
+        "_waiter",
+        "headers",
+        "status",
+        "unread",
+    )
+
+    def __init__(self, abort: Callable[[], None], resume: Callable[[], None]) -> None:
+        """`abort` ends the connection; `resume` is called when what was unread has been read."""
+        self.status = 0
+        """0 until the head is here."""
+        self.headers: dict[str, str] = {}
+        """By their names in lower case; those that come twice are one list."""
+        self.unread = 0
+        self._abort = abort
+        self._resume = resume
+        self._pieces: list[bytes] = []
+        self._over = False
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def started(self) -> None:
+        """Wait for the head. Raises httpx.TransportError where none comes."""
+        while not self.status:
+            if self._error is not None:
+                raise self._error
+            await self._more()
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """The body; what has arrived by the time it is asked for comes as one piece.
+
+        Raises httpx.TransportError where it breaks off.
+        """
+        while True:
+            if self._pieces:
+                read, self._pieces = self._pieces, []
+                full, self.unread = self.unread > MOST_UNREAD, 0
+                if full:
+                    self._resume()
+                yield read[0] if len(read) == 1 else b"".join(read)
+            elif self._error is not None:
+                raise self._error
+            elif self._over:
+                return
+            else:
+                await self._more()
+
+    async def aclose(self) -> None:
+        """Want no more of it: the connection of an answer that has not ended is given up."""
+        self.close()
+
+    def close(self) -> None:
+        """The same at once."""
+        if not self._over and self._error is None:
+            self._abort()
+
+    def feed(self, piece: bytes) -> None:
+        """A part of the body; `wake` tells the reader."""
+        self._pieces.append(piece)
+        self.unread += len(piece)
+
+    def end(self) -> None:
+        """The body is complete; `wake` tells the reader."""
+        self._over = True
+
+    def fail(self, error: Exception) -> None:
+        """Nothing more will come."""
+        self._error = error
+        self.wake()
+
+    def wake(self) -> None:
+        """There is news for the reader."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _more(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
