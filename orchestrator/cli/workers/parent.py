@@ -25,7 +25,7 @@ from orchestrator.cli.workers.worker import WorkerPlan, work
 from orchestrator.config.model import Config, RayConfig
 from orchestrator.reload.config_file import ConfigFile
 from orchestrator.server.wire.listening import Listener
-from orchestrator.starting.ports import take_ports
+from orchestrator.service.ports import take_ports
 from orchestrator.store.opening import MEMORY
 
 RESTART_S, RESTART_MAX_S = 0.1, 10.0

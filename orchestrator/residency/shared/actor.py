@@ -19,8 +19,8 @@ from orchestrator.config.model import RayConfig, SlotsConfig
 from orchestrator.residency.ray_slot import NAMESPACE, make_slots
 from orchestrator.residency.shared import messages as told
 from orchestrator.residency.shared.controller import Controller
-from orchestrator.residency.shared.gateway import Away
 from orchestrator.residency.shared.lender import Lender
+from orchestrator.residency.shared.link import Away
 from orchestrator.store.base import Store
 from orchestrator.store.memory_store import MemoryStore
 from orchestrator.store.opening import open_store

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 from experts.errors import ExpertError, ExpertUnavailable, ReloadRefused, ServiceError
 from experts.footprint.device import expected
@@ -21,6 +21,7 @@ from orchestrator.residency.machine.state import FIRST, SlotState
 from orchestrator.residency.pool_view import PoolView, gone
 from orchestrator.residency.scheduler import Place
 from orchestrator.residency.shared import messages as told
+from orchestrator.residency.shared.link import Away, Link
 from orchestrator.residency.shared.loans import Borrowed, Loans
 from orchestrator.residency.shared.mirror import FarSlot, hear
 from orchestrator.residency.slot import Slot
@@ -30,36 +31,6 @@ REPORT_S = 0.05
 RETRY_S = 0.2
 
 logger = logging.getLogger("coterie.residency")
-
-
-class Away(Exception):
-    """The controller cannot be reached, or is being restarted."""
-
-
-class Link(Protocol):
-    """The way to the controller. Every call raises Away, and UnknownGateway but for `hello`."""
-
-    async def hello(self, hello: told.Hello) -> None:
-        """Raises ServiceError where the pool cannot be had."""
-        ...
-
-    async def report(self, who: told.Who, batch: int, events: Sequence[told.Event]) -> None:
-        """As `Controller.report`, and so are the others."""
-        ...
-
-    async def listen(self, who: told.Who, heard: int) -> Sequence[tuple[int, told.Message]]: ...
-
-    async def reconfigure(
-        self, who: told.Who, specs: Mapping[str, HostedSpec], renewed: Collection[str]
-    ) -> None:
-        """Raises ReloadRefused."""
-        ...
-
-    async def goodbye(self, gateway: str) -> None: ...
-
-    async def suspect(self, expert: str, slot: str) -> bool: ...
-
-    async def refresh(self) -> None: ...
 
 
 @dataclass(slots=True, eq=False)

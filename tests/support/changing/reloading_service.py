@@ -10,11 +10,11 @@ import yaml
 from openai import AsyncOpenAI
 from scripted_slot import PATIENCE_S, ScriptedSlot
 
-from orchestrator import service as module
 from orchestrator.reload.config_file import ConfigFile
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.service import Service
-from orchestrator.starting import pool as pool_parts
+from orchestrator.service import pool as pool_parts
+from orchestrator.service import service as module
 
 SLOTS = {"memory_gb": 16, "canary_tokens": 0}
 

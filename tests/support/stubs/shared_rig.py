@@ -13,8 +13,9 @@ from orchestrator.config.model import Config
 from orchestrator.residency.scheduler import Place
 from orchestrator.residency.shared import messages as told
 from orchestrator.residency.shared.controller import Controller
-from orchestrator.residency.shared.gateway import Away, SharedScheduler
+from orchestrator.residency.shared.gateway import SharedScheduler
 from orchestrator.residency.shared.lender import Lender
+from orchestrator.residency.shared.link import Away
 from orchestrator.store.memory_store import MemoryStore
 
 SIZES = {"a": 3.0, "b": 3.0, "c": 3.0}

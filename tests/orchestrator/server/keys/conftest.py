@@ -36,7 +36,7 @@ async def start(
     recording: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[..., Any]]:
     """Starts services: `await start(keys={...}, store=..., server={...})`."""
-    monkeypatch.setattr("orchestrator.service.Counters", partial(Counters, clock=clock))
+    monkeypatch.setattr("orchestrator.service.beside.Counters", partial(Counters, clock=clock))
     running: list[Any] = []
 
     async def one(keys: Any, store: str = "memory", **server: Any) -> Any:

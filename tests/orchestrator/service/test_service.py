@@ -13,7 +13,7 @@ from experts.errors import ConfigError, ServiceError
 from experts.openai import ExpertClient
 from orchestrator.config.model import Config
 from orchestrator.server.wire.listening import take
-from orchestrator.service import (
+from orchestrator.service.service import (
     refuse_shadowing_folder,
     start_service,
 )
@@ -69,7 +69,7 @@ async def test_a_taken_port_opens_no_store(config: Config, monkeypatch: pytest.M
         opened.append(url)
         return MemoryStore()
 
-    monkeypatch.setattr("orchestrator.service.open_store", open_one)
+    monkeypatch.setattr("orchestrator.service.service.open_store", open_one)
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(ServiceError, match="Address already in use"),
@@ -86,7 +86,7 @@ async def test_a_start_that_fails_closes_the_store(
     async def open_one(url: str) -> MemoryStore:
         return store
 
-    monkeypatch.setattr("orchestrator.service.open_store", open_one)
+    monkeypatch.setattr("orchestrator.service.service.open_store", open_one)
     router = {"type": "knn", "artifact": str(tmp_path / "broken")}
     (tmp_path / "broken").touch()
     with pytest.raises(ConfigError, match="broken"):
@@ -115,7 +115,7 @@ async def test_the_bounds_of_the_configuration_reach_what_they_bound(
             told.append(("connections", max_connections))
             super().__init__(max_connections)
 
-    monkeypatch.setattr("orchestrator.service.ExpertClient", Client)
+    monkeypatch.setattr("orchestrator.service.service.ExpertClient", Client)
     monkeypatch.setattr(equality, "limit_children", lambda n: told.append(("children", n)))
     bounds = {"max_connections": 7, "max_answer_checks": 3}
     server = config.server.model_copy(update=bounds)

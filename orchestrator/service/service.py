@@ -37,9 +37,10 @@ from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
 from orchestrator.server.telemetry.siblings import Siblings
 from orchestrator.server.wire.listening import Listener
-from orchestrator.starting.beside import begin_keys, begin_telemetry, with_the_rest
-from orchestrator.starting.pool import start_pool, stop_pool
-from orchestrator.starting.ports import take_ports
+from orchestrator.service.beside import begin_keys, begin_telemetry, with_the_rest
+from orchestrator.service.pool import start_pool, stop_pool
+from orchestrator.service.ports import take_ports
+from orchestrator.store.base import Store
 from orchestrator.store.opening import open_store
 from routers.base import Router
 from routers.registry import shared_encoder
@@ -175,8 +176,7 @@ async def start_service(
     async with AsyncExitStack() as undo:
         # The port first: it is what most often fails, and nothing else is open yet.
         taken = taken or take_ports(config, host, port)
-        listener, *more = (undo.enter_context(Listener(one)) for one in taken)
-        back = more[0] if more else None
+        listener, back = _listeners(taken, undo)
         store = await open_store(config.store)
         undo.push_async_callback(store.close)
         keys = await begin_keys(config, store, stored_keys, undo)
@@ -191,9 +191,7 @@ async def start_service(
         undo.push_async_callback(stop_pool, config, pool)
         again = partial(make_router, config, encoder, embedder_of(config, pool))
         made = await _all_routers(config, await routers, again, on_event)
-        feedback = Feedback(config, store)
-        await feedback.start()
-        pipeline = Pipeline(config, pool, made, feedback, encoder)
+        pipeline = Pipeline(config, pool, made, await _feedback_of(config, store), encoder)
         equality.limit_children(config.server.max_answer_checks)
         context = Context(config, pool, pipeline, again, keys, telemetry)
         telemetry.watch_slots(config, pool.slot_addresses, client)
@@ -201,12 +199,19 @@ async def start_service(
         app = make_app(context, idempotency)
         _collect_rarely()
         reloader = _reloader_of(app, Applier(app, encoder, desk), config, file)
-        telemetry.watch_reloads(lambda: reloader.generation, lambda: reloader.results)
         undo.push_async_callback(reloader.stop)
         # From now on, it is `stop` that ends what was started.
         service = Service(app, reloader, listener, back, undo.pop_all())
         service.listen()
     return service
+
+
+def _listeners(
+    taken: Sequence[socket.socket], undo: AsyncExitStack
+) -> tuple[Listener, Listener | None]:
+    """Everybody's, and that of administrators, if they have one."""
+    first, *more = (undo.enter_context(Listener(one)) for one in taken)
+    return first, more[0] if more else None
 
 
 async def _all_routers(
@@ -224,6 +229,12 @@ async def _all_routers(
     return made
 
 
+async def _feedback_of(config: Config, store: Store) -> Feedback:
+    feedback = Feedback(config, store)
+    await feedback.start()
+    return feedback
+
+
 def _collect_rarely() -> None:
     # What exists by now stays: collections that look at it took a fifth of the gateway's time.
     gc.freeze()
@@ -235,6 +246,8 @@ def _reloader_of(
 ) -> Reloader:
     version = Version(config) if file is None else file.started
     app.state.reloads = reloader = Reloader(applier, replace(version, config=config), file)
+    telemetry = applier.context.telemetry
+    telemetry.watch_reloads(lambda: reloader.generation, lambda: reloader.results)
     return reloader
 
 

@@ -1,1 +1,0 @@
-"""The parts of a service, each started with what ends it again."""
