@@ -32,6 +32,7 @@ from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.machine.policy import Policy, decide
+from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.app import make_app
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
@@ -40,8 +41,9 @@ from orchestrator.server.wire.listening import Listener
 from orchestrator.starting.beside import begin_keys, begin_telemetry, with_the_rest
 from orchestrator.starting.pool import start_pool, stop_pool
 from orchestrator.starting.ports import take_ports
+from orchestrator.store.base import Store
 from orchestrator.store.opening import open_store
-from routers.base import Router
+from routers.base import Router, TokenEncoder
 from routers.registry import shared_encoder
 
 
@@ -180,38 +182,57 @@ async def start_service(
         undo.push_async_callback(client.aclose)
         telemetry = await begin_telemetry(config, siblings, undo)
         encoder = shared_encoder()
-        asking = [name for name, keys in config.routers.items() if asks_expert(keys)]
-        others = [name for name in config.routers if name not in asking]
+        others = [name for name, its in config.routers.items() if not asks_expert(its)]
         routers = asyncio.create_task(asyncio.to_thread(make_routers, config, encoder, others))
         undo.push_async_callback(_ended, routers)
         pool = await start_pool(config, client, store, policy, on_event, strict)
         undo.push_async_callback(stop_pool, config, pool)
-        embedder = embedder_of(config, pool)
         made = await routers
-        again = partial(make_router, config, encoder, embedder)
-        for name in asking:
-            made[name] = await asyncio.to_thread(again, name)
-        for words in warnings_of(made):
-            on_event(words)
-        feedback = Feedback(config, store)
-        await feedback.start()
-        pipeline = Pipeline(config, pool, made, feedback, encoder)
-        equality.limit_children(config.server.max_answer_checks)
-        context = Context(config, pool, pipeline, again, keys, telemetry)
+        bare = await _pipeline_of(config, pool, made, encoder, store, on_event)
+        context = Context(config, pool, *bare, keys, telemetry)
         telemetry.watch_slots(config, pool.slot_addresses, client)
         context, desk, idempotency = await with_the_rest(context, store, undo)
         # What exists by now stays: collections that look at it took a fifth of the gateway's time.
         gc.freeze()
         app = make_app(context, idempotency)
-        version = Version(config) if file is None else file.started
-        reloader = Reloader(Applier(app, encoder, desk), replace(version, config=config), file)
-        app.state.reloads = reloader
-        telemetry.watch_reloads(lambda: reloader.generation, lambda: reloader.results)
-        undo.push_async_callback(reloader.stop)
+        app.state.reloads = reloader = _reloader(Applier(app, encoder, desk), config, file, undo)
         # From now on, it is `stop` that ends what was started.
         service = Service(app, reloader, listener, back, undo.pop_all())
         service.listen()
     return service
+
+
+async def _pipeline_of(
+    config: Config,
+    pool: ExpertPool,
+    routers: dict[str, Router],
+    encoder: Callable[[], TokenEncoder],
+    store: Store,
+    on_event: Callable[[str], None],
+) -> tuple[Pipeline, Callable[[str], Router]]:
+    """What answers, and what makes a router anew; those that ask an expert are added first."""
+    embedder = embedder_of(config, pool)
+    again = partial(make_router, config, encoder, embedder)
+    for name in [name for name in config.routers if name not in routers]:
+        routers[name] = await asyncio.to_thread(again, name)
+    for words in warnings_of(routers):
+        on_event(words)
+    feedback = Feedback(config, store)
+    await feedback.start()
+    equality.limit_children(config.server.max_answer_checks)
+    return Pipeline(config, pool, routers, feedback, encoder), again
+
+
+def _reloader(
+    applier: Applier, config: Config, file: ConfigFile | None, undo: AsyncExitStack
+) -> Reloader:
+    """What takes over other configurations than `config`, which is what `file` says."""
+    version = Version(config) if file is None else replace(file.started, config=config)
+    reloader = Reloader(applier, version, file)
+    undo.push_async_callback(reloader.stop)
+    telemetry = applier.context.telemetry
+    telemetry.watch_reloads(lambda: reloader.generation, lambda: reloader.results)
+    return reloader
 
 
 def _check_files(config: Config) -> None:
