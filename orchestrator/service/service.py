@@ -184,7 +184,7 @@ async def start_service(
         undo.push_async_callback(client.aclose)
         telemetry = await begin_telemetry(config, siblings, undo)
         encoder = shared_encoder()
-        others = [name for name, keys in config.routers.items() if not asks_expert(keys)]
+        others = [name for name, its in config.routers.items() if not asks_expert(its)]
         routers = asyncio.create_task(asyncio.to_thread(make_routers, config, encoder, others))
         undo.push_async_callback(_ended, routers)
         pool = await start_pool(config, client, store, policy, on_event, strict)
