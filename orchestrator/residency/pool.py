@@ -34,7 +34,6 @@ from orchestrator.residency.asking.gate import Gate
 from orchestrator.residency.asking.health import Health, is_failure
 from orchestrator.residency.asking.lengths import Lengths
 from orchestrator.residency.asking.remote import remote_engine
-from orchestrator.residency.engines import HostedEngine
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.machine.state import FIRST
 from orchestrator.residency.scheduler import Place, Scheduler
@@ -187,6 +186,9 @@ class ExpertPool:
         return replace(lease, trial=trial, release=release)
 
     async def _in_time(self, expert: str, request_class: str, stage: int, patient: bool) -> Lease:
+        gate = self._gates.get(expert)
+        if gate is not None and gate.is_open:
+            return await self._take(expert, request_class, stage)  # There is nothing to time.
         if patient:
             return await self._patiently(expert, request_class, stage)
         try:
@@ -367,7 +369,7 @@ class ExpertPool:
         found |= {
             name: ExpertUnavailable.code
             for name in self._is_hosted
-            if (state := states.get(name)) is None or _is_out_of_reach(name, known[state], now)
+            if (state := states.get(name)) is None or known[state].is_out_of_reach(name, now)
         }
         return found
 
@@ -387,13 +389,3 @@ class ExpertPool:
         if not self._versions:
             # In a thread: it reads the first and last bytes of every model.
             self._versions = await asyncio.to_thread(told_versions, self._experts)
-
-
-def _is_out_of_reach(expert: str, engine: HostedEngine, now: float) -> bool:
-    """Whether a request for the expert would be refused: a load has failed, or it leaves."""
-    state = engine.queue.state
-    if state.retired and not state.keeps_waiting:
-        return True
-    if state.replicas:
-        return expert in engine.refused
-    return state.failed is not None and state.retry_at > now

@@ -29,6 +29,11 @@ class Gate:
         """Requests that wait."""
         return len(self._hurried) + len(self._unhurried)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the next request begins at once."""
+        return self._free > 0
+
     async def enter(self, unhurried: bool) -> None:
         """Wait for a turn, which `leave` gives back. Raises ExpertOverloaded for a full queue."""
         if self._free:
