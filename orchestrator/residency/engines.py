@@ -127,9 +127,9 @@ class HostedEngine:
         )
 
     def is_out_of_reach(self, expert: str, now: float) -> bool:
-        """Whether a request for the expert would be refused because a load has failed."""
-        state = self.state
-        if not state.keeps_waiting:
+        """Whether a request for the expert would be refused: a load has failed, or it leaves."""
+        state = self.queue.state  # `self.state` would be a call more, for every expert.
+        if state.retired and not state.keeps_waiting:
             return True
         if state.replicas:
             return expert in self.refused
