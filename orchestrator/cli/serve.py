@@ -121,7 +121,7 @@ async def serve_until_told(
         following = [asyncio.create_task(_reload_on_signals(service.reloader, signals))]
         if watch_s is not None:
             reloader, pause = service.reloader, partial(asyncio.sleep, watch_s)
-            looking = watch(reloader.stamp, reloader.reload, pause)
+            looking = watch(reloader.stamp, reloader.reload, pause, reloader.first_stamp)
             following.append(asyncio.create_task(looking))
         try:
             await _until_the_end(service, signals)

@@ -38,6 +38,7 @@ class ConfigFile:
         self._fingerprints = Fingerprints()
         self.started = self.read()
         """What the file said at first."""
+        self.first_stamp = self.stamp(self.started)
 
     def read(self) -> Version:
         """What the file says now. Raises ConfigError with every mistake."""

@@ -65,6 +65,11 @@ class Reloader:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    @property
+    def first_stamp(self) -> str:
+        """That of the version which the service was started with."""
+        return "" if self._file is None else self._file.first_stamp
+
     def stamp(self) -> str:
         """Another text whenever the file, or a file that it names, has other contents."""
         return "" if self._file is None else self._file.stamp(self._version)

@@ -28,13 +28,16 @@ async def watch(
     stamp: Callable[[], str],
     reload: Callable[[], Awaitable[object]],
     pause: Callable[[], Awaitable[object]],
+    first: str,
 ) -> None:
     """Reload whenever `stamp` has changed, with a `pause` between two looks; never returns.
+
+    `first` is what it was for the version that runs.
 
     An editor writes a file in several steps: only when two looks find the same is it read. A file
     with mistakes is not read again before it changes.
     """
-    settled = Settled(await asyncio.to_thread(stamp))
+    settled = Settled(first)
     while True:
         await pause()
         try:

@@ -45,7 +45,7 @@ from orchestrator.store.opening import open_store
 from routers.base import Router
 from routers.registry import shared_encoder
 
-COLLECT_AFTER = (20_000, 10, 10)
+COLLECT_AFTER = (5_000, 5, 5)
 """Objects, and collections, until Python looks for garbage in cycles; requests leave little."""
 
 

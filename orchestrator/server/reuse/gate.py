@@ -26,7 +26,8 @@ from orchestrator.server.reuse.ledger import Ledger
 from orchestrator.server.reuse.work import Follower, Work
 
 _BODY_HEADERS = (b"content-encoding", b"content-length", b"transfer-encoding")
-_OK = 200
+_OK = 200from orchestrator.server.wire.exchange import detach
+
 
 
 class Idempotency:
@@ -137,6 +138,7 @@ class IdempotencyGate:
     async def _execute(self, work: Work, key: str, scope: Scope, raw: bytes) -> None:
         ledger, over = self._held.ledger, asyncio.Event()
         holding = asyncio.create_task(ledger.hold(key, work.fingerprint, over))
+        detach(scope)
         scope["headers"] = _with_length(scope["headers"], len(raw))
         record = None
         try:

@@ -130,6 +130,11 @@ def watch_departure(scope: Scope, receive: Receive, gone: Callable[[], None]) ->
     return unwatch
 
 
+def detach(scope: Scope) -> None:
+    """From now on, the request outlives its client, and has the body that `receive` gives."""
+    scope.pop(_EXCHANGE, None)
+
+
 async def _wait(receive: Receive, gone: Callable[[], None]) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

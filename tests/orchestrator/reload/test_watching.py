@@ -44,5 +44,5 @@ async def test_a_reload_that_fails_is_tried_again_when_the_file_changes() -> Non
         await asyncio.sleep(0)
 
     with pytest.raises(Ended):
-        await watch(lambda: next(stamps), reload, pause)
+        await watch(lambda: next(stamps), reload, pause, next(stamps))
     assert reloads == [3, 6]

@@ -26,7 +26,7 @@ class ScriptedMethod:
         self.answers: list[Any] = [None]
         self.calls = 0
 
-    async def remote(self, *arguments: Any) -> Any:
+    async def remote(self, *arguments: Any, **named: Any) -> Any:
         self.calls += 1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if answer is None:

@@ -72,7 +72,7 @@ async def test_a_removed_expert_ends_what_it_has_begun_then_leaves(
     assert rig.told("a left the pool") == ["a left the pool, as the configuration says"]
     with pytest.raises(ExpertUnavailable, match="no longer in the pool"):
         await before.lease("a")
-    assert before.out_of_reach == {"a"}
+    assert before.out_of_reach == {"a": "expert_unavailable"}
     assert before.expert_url("a") is None
     assert before.delay_s("a") == 0.0
     assert before.doing("a") == "a has left the pool"

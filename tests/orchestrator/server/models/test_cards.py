@@ -65,7 +65,7 @@ async def test_a_context_is_told_once_it_is_known(serve: Any) -> None:
     hosted = {"type": "vllm", "model": "org/h", "memory_gb": 1}
     gateway = await serve({"hosted": hosted}, slots={"preload": False, "canary_tokens": 0})
     assert "max_model_len" not in (await _cards(gateway))["hosted"]
-    engine = gateway.pool._scheduler.view.engine_of("hosted")
+    engine = gateway.pool._scheduler.view.serving("hosted")
     engine.limits = Limits("float32", 4096, 9999)
     card = (await _cards(gateway))["hosted"]
     assert (card["max_model_len"], card["context_length"]) == (4096, 4096)
