@@ -24,10 +24,10 @@ from orchestrator.server.gates.in_flight import InFlight
 from orchestrator.server.reuse.idempotency_key import key_of, keys_given
 from orchestrator.server.reuse.ledger import Ledger
 from orchestrator.server.reuse.work import Follower, Work
+from orchestrator.server.wire.exchange import detach
 
 _BODY_HEADERS = (b"content-encoding", b"content-length", b"transfer-encoding")
-_OK = 200from orchestrator.server.wire.exchange import detach
-
+_OK = 200
 
 
 class Idempotency:
