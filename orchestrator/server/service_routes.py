@@ -97,6 +97,8 @@ async def reload(http: HttpRequest, name: str) -> Reloaded:
     if context.answers is not None:
         context.answers.versions = await asyncio.to_thread(versions_of, context.config)
     context.pipeline.replace(name, made)
+    if context.telemetry.siblings is not None:
+        context.telemetry.siblings.reload()
     return {"router": name, "warnings": list(getattr(made, "warnings", ()))}
 
 

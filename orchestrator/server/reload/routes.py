@@ -31,6 +31,9 @@ async def reload(http: HttpRequest) -> ReloadTold:
         outcome = await _reloads(http).reload(dry_run=body.dry_run)
     except ConfigError as error:
         raise _in_words(error) from error
+    siblings = context.telemetry.siblings
+    if siblings is not None and not body.dry_run:
+        siblings.reload()
     return {
         "result": outcome.result,
         "generation": outcome.generation,
@@ -46,6 +49,11 @@ async def add_expert(http: HttpRequest) -> ExpertAdded:
     # A page of another origin cannot send this without asking; without keys, it is on this machine.
     if not http.headers.get("content-type", "").startswith("application/json"):
         raise RequestError("An expert is added with `content-type: application/json`.")
+    if context.telemetry.siblings is not None:
+        raise ReloadRefused(
+            "The other workers of this service would not have the expert.",
+            hint="Write it into the file, and reload.",
+        )
     raw = await read_body(http, context.config.server.max_body_mb)
     body = validated(ExpertBody, parse_object(raw))
     try:

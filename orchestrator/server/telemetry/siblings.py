@@ -6,6 +6,8 @@ Over sockets in a folder that only their user can enter, since all of them share
 import asyncio
 import json
 import logging
+import os
+import signal
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -42,6 +44,10 @@ class Siblings:
         path = self._path(self.number)
         path.unlink(missing_ok=True)  # Of a worker of this number that died.
         self._server = await asyncio.start_unix_server(serve, path)
+
+    def reload(self) -> None:
+        """Let all of them reload: their parent hands on the signal."""
+        os.kill(os.getppid(), signal.SIGHUP)
 
     async def stop(self) -> None:
         """Answer no more."""

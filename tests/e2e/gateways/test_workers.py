@@ -11,6 +11,7 @@ import httpx
 import openai
 import psutil
 import pytest
+import yaml
 from openai import AsyncOpenAI
 from repository import ROOT
 from service_process import ServedProcess, started
@@ -18,12 +19,16 @@ from service_process import ServedProcess, started
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
 
 EXPERTS = ("arithmetic", "geography", "units")
+
+
+def expert(name: str) -> dict[str, Any]:
+    model = str(ROOT / f"experts/zoo/weights/{name}")
+    return {"type": "vllm", "model": model, "memory_gb": 1.5}
+
+
 CONFIG: dict[str, Any] = {
     "version": 1,
-    "experts": {
-        name: {"type": "vllm", "model": str(ROOT / f"experts/zoo/weights/{name}"), "memory_gb": 1.5}
-        for name in EXPERTS
-    },
+    "experts": {name: expert(name) for name in EXPERTS},
     # Two of the three fit: some have to leave.
     "slots": {
         "count": 1,
@@ -49,11 +54,11 @@ def process_of(served: ServedProcess, words: str) -> psutil.Process:
     raise LookupError(words)
 
 
-async def ask(url: str, number: int) -> str:
+async def ask(url: str, number: int, model: str = "") -> str:
     """One answer over a connection of its own, so that either worker may give it."""
     async with AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
         answer = await client.chat.completions.create(
-            model=ASKED[number % len(ASKED)],
+            model=model or ASKED[number % len(ASKED)],
             messages=[{"role": "user", "content": f"What is {number} + 3?"}],
             max_tokens=8,
             temperature=0,
@@ -67,7 +72,9 @@ async def ask_many(url: str, count: int) -> list[str | BaseException]:
     )
 
 
-async def test_workers_share_a_pool_and_outlive_each_other(served: ServedProcess) -> None:
+async def test_workers_share_a_pool_and_outlive_each_other(
+    served: ServedProcess, tmp_path: Path
+) -> None:
     url = await served.url()
     expected = await ask_many(url, 30)
     assert all(isinstance(one, str) for one in expected)
@@ -98,6 +105,20 @@ async def test_workers_share_a_pool_and_outlive_each_other(served: ServedProcess
     }
     assert page.count("coterie_info{") == 2
     assert loads["arithmetic"]["count"] >= 1
+
+    # A reload that one worker is asked for reaches all of them.
+    grown = {**CONFIG["experts"], "logic": expert("logic")}
+    (tmp_path / "pool.yaml").write_text(yaml.safe_dump({**CONFIG, "experts": grown}))
+    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+        told = (await http.post("/coterie/reload")).json()
+    assert told["result"] == "applied"
+    in_a_row = 0
+    while in_a_row < 20:  # Over new connections, which both workers accept.
+        try:
+            await ask(url, 0, "logic")
+            in_a_row += 1
+        except openai.NotFoundError:
+            in_a_row = 0
 
     os.kill(served.process.pid, signal.SIGTERM)
     assert await served.ended() == 0
