@@ -126,15 +126,6 @@ class HostedEngine:
             hint=f"It is tried again with the next load of {self.name}.",
         )
 
-    def is_out_of_reach(self, expert: str, now: float) -> bool:
-        """Whether a request for the expert would be refused: a load has failed, or it leaves."""
-        state = self.queue.state  # `self.state` would be a call more, for every expert.
-        if state.retired and not state.keeps_waiting:
-            return True
-        if state.replicas:
-            return expert in self.refused
-        return state.failed is not None and state.retry_at > now
-
     def too_large(self) -> ExpertUnavailable:
         """The error of every request for an engine that no slot can hold."""
         return ExpertUnavailable(

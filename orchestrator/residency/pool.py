@@ -369,7 +369,9 @@ class ExpertPool:
         found |= {
             name: ExpertUnavailable.code
             for name in self._is_hosted
-            if (state := states.get(name)) is None or known[state].is_out_of_reach(name, now)
+            if (state := states.get(name)) is None
+            or state.refuses(now)
+            or (state.replicas and name in known[state].refused)
         }
         return found
 

@@ -99,6 +99,12 @@ class EngineState:
         rate = self._count * math.exp(-silent_s / window_s) / window_s
         return min(rate, SILENCE / silent_s) if silent_s > 0 else rate
 
+    def refuses(self, now: float) -> bool:
+        """Whether a request would be refused: a load has failed, or it leaves."""
+        if self.retired and not self.keeps_waiting:
+            return True
+        return not self.replicas and self.failed is not None and self.retry_at > now
+
     @property
     def stage(self) -> int:
         """The earliest stage of those that wait; FIRST where nobody does."""
