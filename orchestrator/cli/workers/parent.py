@@ -157,6 +157,8 @@ class _Workers:
             delay_s = RESTART_S if time.monotonic() - began > YOUNG_S else delay_s
             log.warning("worker %d ended (%s), restarting", plan.number, _how(code))
             await asyncio.sleep(delay_s)
+            if self._stopping:  # A worker that began now would not be told to stop.
+                return 0
             delay_s = min(2 * delay_s, RESTART_MAX_S)
 
     async def _once(self, plan: WorkerPlan) -> int:
@@ -166,16 +168,16 @@ class _Workers:
         process.start()
         sender.close()
         self._processes[plan.number] = process
-        greeting = asyncio.create_task(asyncio.to_thread(self._hear, plan.number, receiver))
-        try:
-            await asyncio.to_thread(process.join)
-        finally:
-            await greeting
+        greeting = asyncio.create_task(self._hear(plan.number, receiver))
+        await _readable(process.sentinel)
+        process.join()
+        await greeting
         return process.exitcode or 0
 
-    def _hear(self, number: int, receiver: Connection) -> None:
+    async def _hear(self, number: int, receiver: Connection) -> None:
         """Wait until a worker is ready, or has ended."""
         with receiver, suppress(EOFError):
+            await _readable(receiver.fileno())
             failed = receiver.recv()
             if number in self._waits_for:
                 self._waits_for.discard(number)
@@ -190,6 +192,16 @@ class _Workers:
         if len(self._taken) > 1:
             log.info("administration: %s", Listener(self._taken[1]).url)
         log.info("ready: %s/v1", Listener(self._taken[0]).url)
+
+
+async def _readable(descriptor: int) -> None:
+    """Wait for it in the event loop: a thread for each worker may be more than there are."""
+    loop, there = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, there.set)
+    try:
+        await there.wait()
+    finally:
+        loop.remove_reader(descriptor)
 
 
 def _how(code: int) -> str:
