@@ -133,7 +133,7 @@ class RayConfig(Section):
     )
     pool: Name | None = Field(
         None,
-        description="Several gateways on one cluster that have the same experts and slots, and the"
+        description="Several gateways on one cluster that have the same slots, and the"
         " same name here, share them; null: this gateway has slots of its own.",
     )
     linger_s: float = Field(

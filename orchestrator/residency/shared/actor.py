@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import ray
 from ray.actor import ActorHandle
@@ -29,7 +29,6 @@ MOST_CALLS = 1000
 """Calls that the actor has under way at once: each gateway has two."""
 CONNECTIONS = 16
 """Of the controller to its slots: it asks them for their health, and for the canary's song."""
-Told = TypeVar("Told")
 
 logger = logging.getLogger("coterie.residency")
 
