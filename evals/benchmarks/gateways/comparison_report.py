@@ -9,7 +9,14 @@ from typing import Any
 from rich.console import Console
 
 from evals.benchmarks.gateways.comparison import Comparison, Load
-from evals.benchmarks.gateways.kinds import BARE, LITELLM, OURS, SMG, VLLM_ROUTER
+from evals.benchmarks.gateways.kinds import (
+    BARE,
+    LITELLM,
+    OURS,
+    SMG,
+    TWO_OF_OURS,
+    VLLM_ROUTER,
+)
 from evals.reporting.table import print_table, say
 from evals.reporting.verdicts import Verdict, print_verdicts
 
@@ -18,6 +25,8 @@ IDLE, BUSY, CROWDED = 1, 32, 256
 """Requests in flight that the targets are about."""
 TIMES_AT_LEAST: Mapping[str, float] = {LITELLM: 20.0, SMG: 0.75}
 """Our requests a second as a multiple of another's."""
+TWO_AT_LEAST = 1.6
+"""Requests a second of two workers as a multiple of one's."""
 FASTER_THAN = (SMG, VLLM_ROUTER)
 MEMORY_MB_AT_MOST = 200.0
 
@@ -28,6 +37,7 @@ def verdicts(found: Comparison) -> list[Verdict]:
     return [
         *_added(found),
         *_rates(found),
+        *_workers(found),
         *_tails(found),
         Verdict(
             memory <= MEMORY_MB_AT_MOST,
@@ -58,6 +68,17 @@ def _rates(found: Comparison) -> Iterator[Verdict]:
                 times >= least,
                 f"{load.name}: {times:.2f} times the requests/s of {other}"
                 f" (target: at least {least:g}); per second of processor time {cost:.2f} times",
+            )
+
+
+def _workers(found: Comparison) -> Iterator[Verdict]:
+    for load, samples in found.samples.items():
+        if load.in_flight == BUSY and TWO_OF_OURS in samples:
+            times = found.paired(load, TWO_OF_OURS, OURS, _rate)
+            yield Verdict(
+                times >= TWO_AT_LEAST,
+                f"{load.name}: {times:.2f} times the requests/s with two workers (target: at least"
+                f" {TWO_AT_LEAST:g} where two cores are free for them)",
             )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from evals.benchmarks.gateways.fake_engine import MODEL
 
 OURS = "coterie"
+TWO_OF_OURS = "coterie, 2 workers"
 LITELLM = "litellm"
 SMG = "smg"
 VLLM_ROUTER = "vllm-router"
@@ -64,6 +65,7 @@ def kinds(venv: Path) -> list[Kind]:
     programs = venv.resolve() / "bin"
     return [
         our_own(),
+        Kind(TWO_OF_OURS, Path(sys.executable), _two_of_ours),
         Kind(SMG, programs / SMG, _smg),
         Kind(VLLM_ROUTER, programs / VLLM_ROUTER, _vllm_router),
         Kind(LITELLM, programs / LITELLM, _litellm, _LITELLMS),
@@ -83,6 +85,10 @@ def _ours(place: Place) -> list[str]:
     file.write_text(json.dumps({"experts": {MODEL: expert}}), encoding="utf-8")
     own = ["-m", "orchestrator", "serve", "--config", str(file)]
     return [*own, "--host", "127.0.0.1", "--port", str(place.port)]
+
+
+def _two_of_ours(place: Place) -> list[str]:
+    return [*_ours(place), "--workers", "2"]
 
 
 def _litellm(place: Place) -> list[str]:

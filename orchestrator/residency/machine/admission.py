@@ -57,8 +57,10 @@ class Admission(ABC):
         state = queue.state
         state.arrived(now, self._rate_window_s)
         state.ahead = False
-        if not queue.queued[ticket.expert]:
-            replica = queue.admitting(ticket.expert)
+        # In a crowded slot, those wait that have no age bound, and one that has passes them.
+        passes = ticket.deadline < state.deadline == math.inf
+        if passes or not queue.queued[ticket.expert]:
+            replica = queue.admitting(ticket)
             if replica is not None:
                 queue.begin(ticket, replica, now)
                 return [Grant(ticket)]

@@ -6,7 +6,7 @@ returns what its driver must do; the driver calls `tick` when the clock reaches 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.residency.machine.admission import AT_ONCE, Effects
@@ -61,7 +61,7 @@ class Machine(Succession):
         """Begin what is due: planned loads, then what the policy decides; end long drains."""
         self.tick_at = recheck_at = math.inf
         if self._stopped or self._winding_down:
-            return []
+            return self._relieve(self.slots, now)
         effects = self._end_long_drains(now) + self._forget_retired()
         for transition in self._leaving():
             effects += self._begin(transition, now, may_sleep=False)
@@ -73,8 +73,23 @@ class Machine(Succession):
             recheck_at = decision.recheck_at
             for transition in decision.transitions:
                 effects += self._begin(transition, now)
+                if decision.crowded:
+                    transition.slot.crowded = True
+                else:
+                    effects += self._relieve((transition.slot,), now)
+        effects += self._relieve((slot for slot in self.slots if not slot.in_transition), now)
         due = (progress.due_at for progress in self._progress.values())
         self.tick_at = min(self.tick_at, recheck_at, *due)
+        return effects
+
+    def _relieve(self, slots: Iterable[SlotState], now: float) -> Effects:
+        """No load is late there any more, so everything may begin again."""
+        effects: Effects = []
+        for slot in slots:
+            if slot.crowded:
+                slot.crowded = False
+                for replica in slot.replicas:
+                    effects += self._admit(self._queues[replica.engine], now)
         return effects
 
     def _something_to_decide(self) -> bool:

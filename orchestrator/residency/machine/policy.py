@@ -89,6 +89,8 @@ class PolicyDecision:
 
     transitions: tuple[Transition, ...]
     recheck_at: float = math.inf
+    crowded: bool = False
+    """Whether a load will be late that could be sooner if less began meanwhile."""
 
 
 Policy = Callable[[Sequence[SlotState], Iterable[EngineState], float, Rules], PolicyDecision]
@@ -146,7 +148,7 @@ class _Decision:
             self._replicate(engine)
         if self._rules.prefetch and self._placement.free:
             self._load_ahead(waiting)
-        return PolicyDecision(tuple(self._transitions), self._recheck)
+        return PolicyDecision(tuple(self._transitions), self._recheck, self._crowded(contenders))
 
     # What must leave in any case.
 
@@ -189,6 +191,19 @@ class _Decision:
                 self._next_due = min(self._next_due, begin_at)
                 self._again_at(begin_at)
         return bounded[:due]
+
+    def _crowded(self, contenders: list[EngineState]) -> bool:
+        """Whether a deadline is missed by what those before it take, if all goes as usual.
+
+        One that comes now is late whatever begins meanwhile, unless that slows its load down.
+        """
+        comes = {id(one.engine) for one in self._transitions if not one.slot.load_blocks}
+        work_s = 0.0
+        for engine in sorted(contenders, key=lambda e: (e.deadline, e.name)):
+            work_s += self._cost_s(engine) / self._parallel
+            if id(engine) not in comes and self._now + work_s > engine.deadline:
+                return True
+        return False
 
     def _drain_s(self) -> float:
         """The longest that something may have to finish before it can leave for what is due."""

@@ -56,13 +56,14 @@ class EngineQueue:
         there = self.queued[expert] + self.running[expert]
         return there >= self.limit(expert) + self._max_queued[expert]
 
-    def admitting(self, expert: str) -> Replica | None:
-        """The replica with the fewest requests that takes one more; None if there is none."""
+    def admitting(self, ticket: Ticket) -> Replica | None:
+        """The replica with the fewest requests that takes this one too; None if there is none."""
+        expert, unhurried = ticket.expert, ticket.deadline == math.inf
         replicas = self.state.replicas
         if len(replicas) == 1:
-            found = replicas[0] if replicas[0].admits else None
+            found = replicas[0] if _admits(replicas[0], unhurried) else None
         else:
-            found = min((r for r in replicas if r.admits), key=_in_use, default=None)
+            found = min((r for r in replicas if _admits(r, unhurried)), key=_in_use, default=None)
         if found is None or self._alone:  # Alone, an expert may fill every replica.
             return found
         return found if self.running[expert] < self.limit(expert) else None
@@ -109,6 +110,11 @@ class EngineQueue:
         self._note_heads()
         return True
 
+    @property
+    def heads(self) -> list[Ticket]:
+        """Of each expert and age bound, the request that is next."""
+        return [queue[0] for queue in self._queues.values() if queue]
+
     def last_unhurried(self, expert: str) -> Ticket | None:
         """Of the expert's requests that wait without an age bound, the one that came last."""
         queue = self._queues.get((expert, math.inf))
@@ -150,7 +156,7 @@ class EngineQueue:
         if len(queues) > 1:
             queues.sort(key=_urgency)
         for queue in queues:
-            if (replica := self.admitting(queue[0].expert)) is not None:
+            if (replica := self.admitting(queue[0])) is not None:
                 return queue, replica
         return None
 
@@ -174,6 +180,10 @@ class EngineQueue:
 def _urgency(queue: deque[Ticket]) -> tuple[float, float]:
     """The nearest age bound first, then the oldest."""
     return queue[0].deadline, queue[0].arrived
+
+
+def _admits(replica: Replica, unhurried: bool) -> bool:
+    return replica.admits and not (unhurried and replica.slot.crowded)
 
 
 def _in_use(replica: Replica) -> int:

@@ -149,6 +149,8 @@ class SlotState:
     up: bool = True
     in_transition: bool = False
     """Something drains, leaves, loads or wakes: one transition at a time."""
+    crowded: bool = False
+    """Loads are late: what has no age bound does not begin here, since it would hold them up."""
     load_blocks: bool = True
     """Whether its residents stand still during a load (engines of one process on CPU do)."""
     sleeps: bool = False

@@ -341,8 +341,8 @@ class Pool(RuleBasedStateMachine):
     @invariant()
     def no_request_waits_beside_a_replica_that_admits_it(self) -> None:
         for queue in self.queues:
-            for expert, count in queue.queued.items():
-                assert not count or queue.admitting(expert) is None
+            for waiting in queue.heads:
+                assert queue.admitting(waiting) is None
 
     @invariant()
     def who_waits_for_what_is_gone_is_told_so(self) -> None:

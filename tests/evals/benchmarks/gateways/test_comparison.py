@@ -12,7 +12,14 @@ from rich.console import Console
 
 from evals.benchmarks.gateways.comparison import Comparison, Load, Sample, summarize
 from evals.benchmarks.gateways.comparison_report import print_comparison, verdicts, write_json
-from evals.benchmarks.gateways.kinds import BARE, LITELLM, OURS, SMG, VLLM_ROUTER
+from evals.benchmarks.gateways.kinds import (
+    BARE,
+    LITELLM,
+    OURS,
+    SMG,
+    TWO_OF_OURS,
+    VLLM_ROUTER,
+)
 
 
 def _sample(requests_per_s: float, ms: float, cpu_ms: float = 0.5) -> Sample:
@@ -24,6 +31,7 @@ IDLE, BUSY, CROWDED = Load(False, 1), Load(False, 32), Load(True, 256)
 FAST: Mapping[str, Sample] = {
     BARE: _sample(10_000, 0.1),
     OURS: _sample(2000, 0.6),
+    TWO_OF_OURS: _sample(3300, 0.6),
     SMG: _sample(2500, 0.7, 0.25),
     VLLM_ROUTER: _sample(4000, 0.8),
     LITELLM: _sample(50, 13.0),
@@ -51,6 +59,7 @@ def test_targets_met() -> None:
     assert "0.80 times the requests/s of smg" in text
     assert "per second of processor time 0.50 times" in text
     assert "40.00 times the requests/s of litellm" in text
+    assert "1.65 times the requests/s with two workers" in text
     assert "99 of 100 end within 2 ms, through smg within 2 ms" in text
     assert "memory of smg: 60 MB" in text
 
@@ -60,6 +69,7 @@ def test_targets_met() -> None:
     [
         (_with(IDLE, OURS, _sample(700, 1.2)), "1.10 ms added"),
         (_with(BUSY, OURS, _sample(1800, 1.0)), "0.72 times the requests/s of smg"),
+        (_with(BUSY, TWO_OF_OURS, _sample(3100, 0.6)), "1.55 times the requests/s with two"),
         (_with(BUSY, LITELLM, _sample(101, 9.0)), "19.80 times the requests/s of litellm"),
         (_with(CROWDED, VLLM_ROUTER, _sample(101, 0.5)), "through vllm-router within 2 ms"),
         (replace(GOOD, memory_mb={OURS: 201.0}), "memory of the gateway: 201 MB"),

@@ -10,7 +10,17 @@ import pytest
 import yaml
 
 from evals.benchmarks.gateways.fake_engine import MODEL
-from evals.benchmarks.gateways.kinds import LITELLM, SMG, VLLM_ROUTER, Kind, Place, kinds, our_own
+from evals.benchmarks.gateways.kinds import (
+    LITELLM,
+    OURS,
+    SMG,
+    TWO_OF_OURS,
+    VLLM_ROUTER,
+    Kind,
+    Place,
+    kinds,
+    our_own,
+)
 from evals.benchmarks.gateways.processes import Running, fake_engine, free_port, gateway
 from experts.errors import ServiceError
 from orchestrator.config.model import load_config
@@ -23,6 +33,7 @@ def test_gateways_are_told_where_the_engine_is(tmp_path: Path) -> None:
     assert told[SMG] == ["launch", *told[VLLM_ROUTER]]
     models = yaml.safe_load((tmp_path / "litellm.yaml").read_text(encoding="utf-8"))["model_list"]
     assert models[0]["litellm_params"]["api_base"] == "http://127.0.0.1:1/v1"
+    assert told[TWO_OF_OURS] == [*told[OURS], "--workers", "2"]
     assert all(str(2) in arguments for arguments in told.values())
     assert list(load_config(tmp_path / "coterie.yaml").experts) == [MODEL]
 
@@ -30,8 +41,8 @@ def test_gateways_are_told_where_the_engine_is(tmp_path: Path) -> None:
 def test_what_is_not_installed_is_known(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / SMG).touch()
-    installed = {kind.name: kind.installed for kind in kinds(tmp_path)}
-    assert installed == {our_own().name: True, SMG: True, VLLM_ROUTER: False, LITELLM: False}
+    installed = {kind.name for kind in kinds(tmp_path) if kind.installed}
+    assert installed == {OURS, TWO_OF_OURS, SMG}
 
 
 @pytest.mark.slow

@@ -96,6 +96,54 @@ def test_a_drain_that_takes_too_long_is_ended() -> None:
     assert load.replica.engine.name == "b"
 
 
+def test_while_loads_are_late_what_has_no_age_bound_begins_nowhere() -> None:
+    pool = Pool("a", "b", "c", limit=4)
+    running = pool.load("a", 0.0)
+    patient, _ = pool.arrive("b", 1.0)
+    pool.arrive("b", 1.0, bound_s=1.0)
+    pool.arrive("c", 1.0, bound_s=1.0)
+    assert kinds(pool.machine.tick(1.0)) == [Begin]
+    (unload,) = pool.machine.finished(running, 1.5)
+    (load,) = pool.machine.left(unload.replica)
+    (end, grant) = pool.machine.loaded(load.replica, 2.5)
+    assert (end, grant.ticket.deadline) == (End(pool.slot), 2.0)
+    # b is there, and c is late: a live request for b begins, those of a batch do not.
+    late, effects = pool.arrive("b", 2.5, bound_s=9.0)
+    assert effects == [Grant(late)]
+    assert pool.arrive("b", 2.5)[1] == []
+    assert kinds(pool.machine.tick(2.5)) == [Begin]
+    pool.machine.finished(late, 2.6)
+    (unload,) = pool.machine.finished(grant.ticket, 2.6)
+    (load,) = pool.machine.left(unload.replica)
+    _, grant = pool.machine.loaded(load.replica, 3.6)
+    pool.machine.finished(grant.ticket, 3.7)
+    begin, unload = pool.machine.tick(3.7)
+    assert begin.transition.engine.name == "b", "nothing is late any more"
+    (load,) = pool.machine.left(unload.replica)
+    assert Grant(patient) in pool.machine.loaded(load.replica, 4.7)
+
+
+def test_what_was_held_back_begins_when_loads_are_late_no_more() -> None:
+    pool = Pool("a", "b", "c", limit=4)
+    pool.load("a", 0.0)
+    pool.slot.crowded = True
+    patient, effects = pool.arrive("a", 1.0)
+    assert effects == []
+    assert pool.machine.tick(1.0) == [Grant(patient)]
+
+
+def test_nor_is_it_held_back_by_a_load_that_makes_nothing_else_late() -> None:
+    pool = Pool("a", "b", limit=4)
+    pool.slot.budget_gb = 7.0
+    pool.load("a", 0.0)
+    pool.slot.crowded = True
+    patient, effects = pool.arrive("a", 1.0)
+    assert effects == []
+    pool.arrive("b", 1.0, bound_s=2.0)
+    assert Grant(patient) in pool.machine.tick(1.0)
+    assert pool.slot.in_transition
+
+
 def test_a_sooner_age_bound_behind_a_queue_is_thought_about_at_once() -> None:
     pool = Pool("a", "b")
     pool.load("a", 0.0)

@@ -225,6 +225,23 @@ def test_the_nearest_deadline_goes_first() -> None:
     assert [name for _, _, name in said(ask([slot], late, soon))] == ["soon"]
 
 
+@pytest.mark.parametrize(("within_s", "crowded"), [(2.75, True), (3.25, False)])
+def test_it_says_when_a_further_load_will_be_late(within_s: float, crowded: bool) -> None:
+    slot = SlotState("slot", 1.0)
+    # Each takes a second and a half.
+    decision = ask([slot], bounded("soon", NOW + 2.0), bounded("later", NOW + within_s))
+    assert said(decision) == [("slot", [], "soon")]
+    assert decision.crowded is crowded
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+def test_so_it_does_of_one_that_comes_where_others_slow_its_load_down(blocks: bool) -> None:
+    slot = SlotState("slot", 1.0, load_blocks=blocks)
+    decision = ask([slot], bounded("late", NOW + 1.0))
+    assert said(decision) == [("slot", [], "late")]
+    assert decision.crowded is blocks
+
+
 def test_who_has_an_earlier_deadline_does_not_yield() -> None:
     slot = SlotState("slot", 1.0)
     busy = bounded("busy", NOW + 0.25)

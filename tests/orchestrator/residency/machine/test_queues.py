@@ -82,9 +82,21 @@ def test_a_request_goes_to_the_replica_with_the_fewest() -> None:
     queue = _queue(a=2)
     fuller, emptier = _ready(queue, "slot-0"), _ready(queue, "slot-1")
     queue.begin(_ticket(0.0), fuller, 0.0)
-    assert queue.admitting("a") is emptier
+    assert queue.admitting(_ticket(0.0)) is emptier
     emptier.phase = Phase.DRAINING
-    assert queue.admitting("a") is fuller
+    assert queue.admitting(_ticket(0.0)) is fuller
+
+
+def test_in_a_crowded_slot_only_those_with_an_age_bound_begin() -> None:
+    queue = _queue(a=3)
+    ready = _ready(queue)
+    ready.slot.crowded = True
+    patient, hurried = _ticket(0.0), _ticket(1.0, 5.0)
+    queue.enqueue(patient)
+    queue.enqueue(hurried)
+    assert queue.admit(2.0) == [hurried]
+    ready.slot.crowded = False
+    assert queue.admit(3.0) == [patient]
 
 
 def test_replicas_that_load_serve_no_request_yet() -> None:
@@ -94,8 +106,8 @@ def test_replicas_that_load_serve_no_request_yet() -> None:
     assert queue.limit("a") == 2
     for _ in range(2):
         queue.begin(_ticket(0.0), ready, 0.0)
-    assert queue.admitting("a") is None
-    assert queue.admitting("tuned") is ready
+    assert queue.admitting(_ticket(0.0)) is None
+    assert queue.admitting(_ticket(0.0, expert="tuned")) is ready
 
 
 @pytest.mark.parametrize("expert", ["a", "tuned"])
