@@ -110,7 +110,7 @@ def test_rates_of_a_job() -> None:
 def test_json_has_every_round(tmp_path: Path) -> None:
     write_json(tmp_path / "found.json", GOOD)
     tree = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
-    assert len(tree["samples"]) == 15
+    assert len(tree["samples"]) == 18
     first = tree["samples"][0]
     assert (first["stream"], first["in_flight"], first["through"]) == (False, 1, BARE)
     assert [one["requests_per_s"] for one in first["rounds"]] == [10_000] * 3

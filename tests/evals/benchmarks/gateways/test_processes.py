@@ -11,7 +11,6 @@ import yaml
 
 from evals.benchmarks.gateways.fake_engine import MODEL
 from evals.benchmarks.gateways.kinds import (
-    LITELLM,
     OURS,
     SMG,
     TWO_OF_OURS,
