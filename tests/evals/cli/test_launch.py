@@ -1,5 +1,9 @@
 """What runs around a command that measures: configuration, progress, exit code."""
 
+import asyncio
+import os
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,26 @@ def compute(progress: Progress, word: str) -> Finish:
     return _finish
 
 
+async def work_for_ever(progress: Progress, number: int) -> Finish:
+    """A command that has something to clean up, and is told to end."""
+    try:
+        os.kill(os.getpid(), number)
+        await asyncio.Event().wait()
+    finally:
+        progress.say("cleaned up")
+    return _finish
+
+
+def compute_for_ever(progress: Progress, number: int) -> Finish:
+    """The same without an event loop."""
+    try:
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+    finally:
+        progress.say("cleaned up")
+    return _finish
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "pool.yaml"
@@ -55,6 +79,38 @@ def test_it_exits_with_what_was_found(
     lines = [line.partition(" s  ")[2] for line in capsys.readouterr().out.splitlines()]
     assert ended.value.exit_code == 3
     assert lines == ["starting", "asked alpha" if config else "asked", ""]  # then: found
+
+
+@pytest.mark.parametrize("name", ["work_for_ever", "compute_for_ever"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_who_is_told_to_end_cleans_up(
+    capsys: pytest.CaptureFixture[str], name: str, number: int
+) -> None:
+    handler = signal.getsignal(number)
+    with pytest.raises(typer.Exit) as ended:
+        launch(f"{__name__}:{name}", None, number)
+    assert ended.value.exit_code == 128 + number
+    assert "cleaned up" in capsys.readouterr().out
+    assert signal.getsignal(number) is handler
+
+
+def test_it_does_so_in_the_background_too_where_ctrl_c_is_ignored(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(typer.Exit) as ended:
+            launch(f"{__name__}:work_for_ever", None, signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.exit_code == 128 + signal.SIGTERM
+    assert "cleaned up" in capsys.readouterr().out
+
+
+def test_ctrl_c_is_left_to_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        launch(f"{__name__}:work_for_ever", None, signal.SIGINT)
+    assert "cleaned up" in capsys.readouterr().out
 
 
 def test_a_mistake_in_the_configuration_is_found_before_anything_is_said(
