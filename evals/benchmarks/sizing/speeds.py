@@ -1,0 +1,236 @@
+"""How long each call takes in a slot: measured from the traces, given, or derived from weights.
+
+Alone, a call takes `token_s` for each token of its answer, and as long for every `PROMPT_RATIO`
+tokens of its prompt. Where many run together, a step writes one token of each of them for little
+more than one alone: the slot's time that a token takes falls to `token_s / batching`. Reading a
+prompt gains nothing from company: that computes, where writing waits for memory.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from evals.benchmarks.sizing.traffic import Call, Traffic
+from experts.errors import ConfigError
+
+PROMPT_RATIO = 20.0
+"""Tokens of a prompt that are read in the time of writing one, alone."""
+ENOUGH = 5
+"""Calls that a speed is measured from, at least."""
+ALONE = 1.5
+"""Who runs beside fewer than that, itself included, is taken to run alone."""
+MANY, MANY_CALLS = 4.0, 20
+"""Calls that run beside so many, and how many of these it takes to see what company gains."""
+SATURATED = 0.8
+"""Who gets less than this share of the speed that it has alone is slowed down by the others."""
+BATCHING = 16.0
+"""What company gains where nothing has been measured; a 7B model on a large GPU gains more."""
+HBM_GB_S = 3350.0
+"""Memory bandwidth of an H100; an A100 has 2,000, an H200 4,800 GB/s."""
+OF_BANDWIDTH = 0.6
+"""What an engine reaches of it, alone."""
+STEP_S = 0.004
+"""A step of an engine on a GPU takes so long however small its model is."""
+DEFAULT_PROMPT, DEFAULT_COMPLETION = 500, 200
+"""Tokens of a call of which nobody has told any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one call takes."""
+
+    alone_s: float
+    """Seconds, with nobody beside it."""
+    work_s: float
+    """Of the slot's time, where many run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speeds:
+    """What calls take, and where that is from."""
+
+    token_s: Mapping[str, float]
+    """Expert -> seconds for a token of its answer, alone."""
+    batching: float
+    notes: tuple[str, ...] = ()
+
+    def needs(self, call: Call) -> Needs:
+        """What a call takes."""
+        prompt = DEFAULT_PROMPT if call.prompt_tokens is None else call.prompt_tokens
+        answer = DEFAULT_COMPLETION if call.completion_tokens is None else call.completion_tokens
+        token_s = self.token_s[call.expert]
+        reading = max(prompt / PROMPT_RATIO, 1.0 if not answer else 0.0)
+        work_s = token_s * (answer / self.batching + reading)
+        return Needs(max(token_s * (answer + reading), work_s), work_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What somebody knows better."""
+
+    tokens_per_s: float | None = None
+    """Of one answer alone."""
+    batching: float | None = None
+    bandwidth_gb_s: float = HBM_GB_S
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One call as it was measured."""
+
+    call: Call
+    beside: float
+    """How many ran in its slot, itself included, in the mean over its time."""
+
+    @property
+    def pieces(self) -> float:
+        """Tokens, those of the prompt counted for what they take."""
+        return (self.call.completion_tokens or 0) + (self.call.prompt_tokens or 0) / PROMPT_RATIO
+
+    @property
+    def piece_s(self) -> float:
+        """Seconds for each of them."""
+        return (self.call.served_s or 0.0) / self.pieces
+
+    def gain(self, token_s: float) -> float:
+        """How many such calls the slot served in the time of one alone."""
+        return self.beside * token_s / self.piece_s
+
+
+def find_speeds(
+    traffic: Traffic, weights_gb: Mapping[str, float], given: Given, on_gpu: bool
+) -> Speeds:
+    """The speeds of all experts that the traffic calls.
+
+    `weights_gb` are those of each expert's engine on one GPU. Raises ConfigError where nothing says
+    how fast an expert is.
+    """
+    called = sorted({call.expert for call in traffic.calls})
+    served = measured_calls(traffic.calls)
+    by_expert = {
+        name: [one for one in served if one.call.expert == name]
+        for name in called
+        if given.tokens_per_s is None
+    }
+    measured = {n: _token_s(some) for n, some in by_expert.items() if len(some) >= ENOUGH}
+    token_s, notes = dict(measured), []
+    if measured:
+        rates = sorted(1.0 / one for one in measured.values())
+        notes.append(
+            f"An answer alone comes with {_spread(rates)} tokens/s, as the trace has measured"
+            f" {len(measured)} of {len(called)} experts."
+        )
+    rest = [name for name in called if name not in token_s]
+    if given.tokens_per_s is not None:
+        token_s |= dict.fromkeys(rest, 1.0 / given.tokens_per_s)
+        notes.append(f"An answer alone comes with {given.tokens_per_s:g} tokens/s, as given.")
+    elif rest:
+        token_s |= _derived(rest, weights_gb, given, on_gpu)
+        rates = sorted(1.0 / token_s[name] for name in rest)
+        notes.append(
+            f"Not measured: an answer of {_some(rest)} alone comes with {_spread(rates)} tokens/s,"
+            f" as many as {OF_BANDWIDTH:.0%} of {given.bandwidth_gb_s:,.0f} GB/s read its weights"
+            " (--bandwidth, --tokens-per-s)."
+        )
+    batching, note = _batching(served, measured, given)
+    notes += [
+        note,
+        f"{PROMPT_RATIO:g} tokens of a prompt are read in the time of writing one, alone;"
+        " hits of the prefix cache are not counted.",
+    ]
+    return Speeds(token_s, batching, tuple(notes))
+
+
+def measured_calls(calls: Iterable[Call]) -> list[Served]:
+    """Those that say how long they were served, with how many ran beside them."""
+    found: list[Served] = []
+    by_slot: dict[str, list[Call]] = {}
+    for call in calls:
+        if call.slot is not None and call.served_s and (call.completion_tokens or 0) > 0:
+            by_slot.setdefault(call.slot, []).append(call)
+    for some in by_slot.values():
+        found += _beside(some)
+    return found
+
+
+def _beside(calls: Sequence[Call]) -> list[Served]:
+    """Of one slot. The integral of how many run, taken at each call's beginning and end."""
+    events = sorted(
+        event
+        for number, call in enumerate(calls)
+        for event in (
+            (call.began_s, 1, number),
+            (call.began_s + (call.served_s or 0.0), -1, number),
+        )
+    )
+    begun = [0.0] * len(calls)
+    area, running, before_s = 0.0, 0, 0.0
+    found: list[Served] = []
+    for at_s, change, number in events:
+        area += running * (at_s - before_s)
+        before_s, running = at_s, running + change
+        if change > 0:
+            begun[number] = area
+            continue
+        call = calls[number]
+        found.append(Served(call, (area - begun[number]) / (call.served_s or 1.0)))
+    return found
+
+
+def _token_s(served: Sequence[Served]) -> float:
+    """Of those that ran alone; where too few did, of the tenth that was slowed down least."""
+    alone = [one.piece_s for one in served if one.beside < ALONE]
+    if len(alone) >= ENOUGH:
+        return median(alone)
+    return sorted(one.piece_s for one in served)[len(served) // 10]
+
+
+def _batching(
+    served: Sequence[Served], token_s: Mapping[str, float], given: Given
+) -> tuple[float, str]:
+    if given.batching is not None:
+        return given.batching, f"Together, answers get {given.batching:g} times that, as given."
+    crowded = [one for one in served if one.beside >= MANY and one.call.expert in token_s]
+    gains = sorted(one.gain(token_s[one.call.expert]) for one in crowded)
+    if len(gains) >= MANY_CALLS:
+        gain = max(1.0, gains[len(gains) * 9 // 10])
+        fullest = sorted(one.beside for one in crowded)[len(crowded) * 9 // 10]
+        if gain < SATURATED * fullest:
+            return gain, f"Together, answers of a slot get {gain:.1f} times that: measured."
+        if gain >= BATCHING:
+            words = f"Together, answers of a slot get {gain:.0f} times that, at least: measured."
+            return gain, words
+    return BATCHING, (
+        f"Together, answers of a slot get {BATCHING:g} times that: assumed, since"
+        f" {'the traces' if served else 'nothing'} shows a slot that was full (--batching)."
+    )
+
+
+def _derived(
+    names: Sequence[str], weights_gb: Mapping[str, float], given: Given, on_gpu: bool
+) -> dict[str, float]:
+    """For every token of one answer, all weights are read."""
+    if not on_gpu:
+        raise ConfigError(
+            f"Nothing says how fast {_some(names)} answers on a CPU: the trace has fewer than"
+            f" {ENOUGH} whole calls of it.",
+            hint="Give --tokens-per-s, of one answer alone, or --gpu-memory to plan for GPUs.",
+        )
+    unknown = [name for name in names if not weights_gb.get(name)]
+    if unknown:
+        raise ConfigError(
+            f"Nothing says how fast {_some(unknown)} answers: its weights are not on this machine.",
+            hint="Give --tokens-per-s, of one answer alone.",
+        )
+    per_s = OF_BANDWIDTH * given.bandwidth_gb_s * 1e9
+    return {name: max(weights_gb[name] * (1 << 30) / per_s, STEP_S) for name in names}
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:4])
+    return shown if len(names) <= 4 else f"{shown} and {len(names) - 4} more"
+
+
+def _spread(ordered: Sequence[float]) -> str:
+    low, high = f"{ordered[0]:,.0f}", f"{ordered[-1]:,.0f}"
+    return low if low == high else f"{low} to {high}"
