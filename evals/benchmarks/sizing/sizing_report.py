@@ -120,7 +120,7 @@ def _head(found: Sizing) -> Iterator[str]:
     )
     wishes = ", ".join(f"{kind} within {s:g} s" for kind, s in found.wish.p95_s.items())
     yield (
-        f"Wish     95 % of the calls begin ({wishes}), and 95 % of the answers take at most"
+        f"Wish     95 % of the calls begin in time ({wishes}), and answers take at most"
         f" {found.wish.slowdown:g} times as long as alone"
     )
 
@@ -134,7 +134,7 @@ def _print_rows(console: Console, found: Sizing) -> None:
         "GPUs" if found.pool.on_gpu else "slots",
         *heads,
         "answer p95",
-        "slower p95",
+        "slower",
         "loads/min",
         "loading %",
         "computing %",
@@ -159,7 +159,7 @@ def _cells(found: Sizing, row: Row, kinds: Sequence[str]) -> tuple[str, ...]:
         str(row.slots * (found.pool.device.gpus if found.pool.on_gpu else 1)),
         *waits,
         _s(row.answer_p95_s) if played else "-",
-        f"{row.slowdown_p95:.1f}" if played else "-",
+        f"{row.slowdown:.1f}" if played else "-",
         f"{row.loads_per_minute:.1f}" if played else "-",
         percent(row.loading) if played else "-",
         percent(row.computing) if row.computing <= 1 else f"{100 * row.computing:.0f}",
@@ -170,7 +170,8 @@ def _cells(found: Sizing, row: Row, kinds: Sequence[str]) -> tuple[str, ...]:
 def _enough(found: Sizing) -> str:
     row = next(row for row in found.answer.rows if row.slots == found.answer.enough)
     waits = ", ".join(
-        f"95 % of the calls of class {kind} begin within {_s(one.p95)} s"
+        f"95 % of the calls of class {kind} begin"
+        f" {'at once' if one.p95 < 0.005 else f'within {_s(one.p95)} s'}"
         for kind, one in row.waits.items()
     )
     few = found.devices(row.slots)
@@ -210,15 +211,18 @@ def _hot(found: Sizing) -> Iterator[str]:
 
 
 def _cold(found: Sizing) -> Iterator[str]:
-    rows = [row for row in found.answer.rows if row.slots == found.answer.enough]
-    row = (rows or list(found.answer.rows))[-1]
-    if not found.pool.on_gpu or not row.loads or row.cold_loads < MANY_COLD * row.loads:
+    """Of the last number that was not enough, or else of the one that is: what its loads are."""
+    pool, answer = found.pool, found.answer
+    short = [row for row in answer.rows if row.waits and not row.enough]
+    row = ([*short, *answer.rows] if answer.enough is None else [*short[-1:], *answer.rows])[0]
+    if not pool.on_gpu or not row.loads or row.cold_loads < MANY_COLD * row.loads:
         return
-    longest = max(engine.load_s for engine in found.pool.engines)
+    longest = max(engine.load_s for engine in pool.engines)
     yield (
-        f"{row.cold_loads} of {row.loads} loads are cold, up to {longest:.0f} s each, since too few"
-        f" experts can sleep: slots.host_memory_gb is {found.pool.host_gb:g}, and each that sleeps"
-        f" keeps {found.pool.asleep_gb:g} GB of the GPU."
+        f"With {found.devices(row.slots)}, {row.cold_loads} of {_count(row.loads, 'load')} are"
+        f" cold, up to {longest:.0f} s each: an expert only wakes where it sleeps, host memory for"
+        f" that is {pool.host_gb:g} GB a slot (slots.host_memory_gb), and each that sleeps keeps"
+        f" {pool.asleep_gb:g} GB of its GPU."
     )
 
 

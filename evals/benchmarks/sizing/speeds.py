@@ -1,6 +1,6 @@
 """How long each call takes in a slot: measured from the traces, given, or derived from weights.
 
-Alone, a call takes `token_s` for each token of its answer, and as long for every `PROMPT_RATIO`
+Alone, a call takes `token_s` for each token of its answer, and as long for every `prompt_ratio`
 tokens of its prompt. Where many run together, a step writes one token of each of them for little
 more than one alone: the slot's time that a token takes falls to `token_s / batching`. Reading a
 prompt gains nothing from company: that computes, where writing waits for memory.
@@ -13,8 +13,9 @@ from statistics import median
 from evals.benchmarks.sizing.traffic import Call, Traffic
 from experts.errors import ConfigError
 
-PROMPT_RATIO = 20.0
-"""Tokens of a prompt that are read in the time of writing one, alone."""
+PROMPT_RATIOS = {"cuda": 150.0, "cpu": 20.0}
+"""Tokens of a prompt that are read in the time of writing one, alone: writing waits for memory, and
+a GPU has more to compute with."""
 ENOUGH = 5
 """Calls that a speed is measured from, at least."""
 ALONE = 1.5
@@ -23,8 +24,9 @@ MANY, MANY_CALLS = 4.0, 20
 """Calls that run beside so many, and how many of these it takes to see what company gains."""
 SATURATED = 0.8
 """Who gets less than this share of the speed that it has alone is slowed down by the others."""
-BATCHING = 16.0
-"""What company gains where nothing has been measured; a 7B model on a large GPU gains more."""
+BATCHING = 20.0
+"""What company gains where nothing has been measured: as `make bench` has found on two cores; a
+model of 7 billion parameters on a large GPU gains more."""
 HBM_GB_S = 3350.0
 """Memory bandwidth of an H100; an A100 has 2,000, an H200 4,800 GB/s."""
 OF_BANDWIDTH = 0.6
@@ -52,6 +54,7 @@ class Speeds:
     token_s: Mapping[str, float]
     """Expert -> seconds for a token of its answer, alone."""
     batching: float
+    prompt_ratio: float
     notes: tuple[str, ...] = ()
 
     def needs(self, call: Call) -> Needs:
@@ -59,7 +62,7 @@ class Speeds:
         prompt = DEFAULT_PROMPT if call.prompt_tokens is None else call.prompt_tokens
         answer = DEFAULT_COMPLETION if call.completion_tokens is None else call.completion_tokens
         token_s = self.token_s[call.expert]
-        reading = max(prompt / PROMPT_RATIO, 1.0 if not answer else 0.0)
+        reading = max(prompt / self.prompt_ratio, 1.0 if not answer else 0.0)
         work_s = token_s * (answer / self.batching + reading)
         return Needs(max(token_s * (answer + reading), work_s), work_s)
 
@@ -81,16 +84,14 @@ class Served:
     call: Call
     beside: float
     """How many ran in its slot, itself included, in the mean over its time."""
-
-    @property
-    def pieces(self) -> float:
-        """Tokens, those of the prompt counted for what they take."""
-        return (self.call.completion_tokens or 0) + (self.call.prompt_tokens or 0) / PROMPT_RATIO
+    prompt_ratio: float
 
     @property
     def piece_s(self) -> float:
-        """Seconds for each of them."""
-        return (self.call.served_s or 0.0) / self.pieces
+        """Seconds for each token, those of the prompt counted for what they take."""
+        call = self.call
+        pieces = (call.completion_tokens or 0) + (call.prompt_tokens or 0) / self.prompt_ratio
+        return (call.served_s or 0.0) / pieces
 
     def gain(self, token_s: float) -> float:
         """How many such calls the slot served in the time of one alone."""
@@ -106,7 +107,8 @@ def find_speeds(
     how fast an expert is.
     """
     called = sorted({call.expert for call in traffic.calls})
-    served = measured_calls(traffic.calls)
+    prompt_ratio = PROMPT_RATIOS["cuda" if on_gpu else "cpu"]
+    served = measured_calls(traffic.calls, prompt_ratio)
     by_expert = {
         name: [one for one in served if one.call.expert == name]
         for name in called
@@ -135,13 +137,13 @@ def find_speeds(
     batching, note = _batching(served, measured, given)
     notes += [
         note,
-        f"{PROMPT_RATIO:g} tokens of a prompt are read in the time of writing one, alone;"
+        f"{prompt_ratio:g} tokens of a prompt are read in the time of writing one, alone;"
         " hits of the prefix cache are not counted.",
     ]
-    return Speeds(token_s, batching, tuple(notes))
+    return Speeds(token_s, batching, prompt_ratio, tuple(notes))
 
 
-def measured_calls(calls: Iterable[Call]) -> list[Served]:
+def measured_calls(calls: Iterable[Call], prompt_ratio: float) -> list[Served]:
     """Those that say how long they were served, with how many ran beside them."""
     found: list[Served] = []
     by_slot: dict[str, list[Call]] = {}
@@ -149,12 +151,15 @@ def measured_calls(calls: Iterable[Call]) -> list[Served]:
         if call.slot is not None and call.served_s and (call.completion_tokens or 0) > 0:
             by_slot.setdefault(call.slot, []).append(call)
     for some in by_slot.values():
-        found += _beside(some)
+        found += [
+            Served(call, beside, prompt_ratio)
+            for call, beside in zip(some, _beside(some), strict=True)
+        ]
     return found
 
 
-def _beside(calls: Sequence[Call]) -> list[Served]:
-    """Of one slot. The integral of how many run, taken at each call's beginning and end."""
+def _beside(calls: Sequence[Call]) -> list[float]:
+    """Of the calls of one slot. The integral of how many run, taken at each call's beginning and end."""
     events = sorted(
         event
         for number, call in enumerate(calls)
@@ -163,18 +168,13 @@ def _beside(calls: Sequence[Call]) -> list[Served]:
             (call.began_s + (call.served_s or 0.0), -1, number),
         )
     )
-    begun = [0.0] * len(calls)
+    areas = [0.0] * len(calls)
     area, running, before_s = 0.0, 0, 0.0
-    found: list[Served] = []
     for at_s, change, number in events:
         area += running * (at_s - before_s)
         before_s, running = at_s, running + change
-        if change > 0:
-            begun[number] = area
-            continue
-        call = calls[number]
-        found.append(Served(call, (area - begun[number]) / (call.served_s or 1.0)))
-    return found
+        areas[number] = area - areas[number]
+    return [found / (call.served_s or 1.0) for found, call in zip(areas, calls, strict=True)]
 
 
 def _token_s(served: Sequence[Served]) -> float:

@@ -49,7 +49,7 @@ P95 = Annotated[
 Slowdown = Annotated[
     float,
     typer.Option(
-        min=1, help="95 % of the answers may take so many times as long as alone, once begun."
+        min=1, help="The answers may take so many times as long as alone, once they have begun."
     ),
 ]
 Most = Annotated[int, typer.Option(min=1, max=256, help="Slots that are tried at most.")]
@@ -69,7 +69,7 @@ Batching = Annotated[
     typer.Option(
         min=1,
         help="How many times that many a full slot writes. Default: as the trace has measured,"
-        " else 16.",
+        " else 20.",
     ),
 ]
 Bandwidth = Annotated[
