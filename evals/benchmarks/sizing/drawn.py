@@ -64,7 +64,7 @@ def draw_traffic(
         f"Calls come by chance (seed {seed}), {rate:g} a second, with {prompt_tokens:,} tokens of"
         f" prompt and answers of {completion_tokens:,} tokens in the mean.",
     )
-    return Traffic(f"drawn: {rate:g} calls a second", count, calls, notes)
+    return Traffic(f"{rate:g} calls a second, drawn", count, calls, notes)
 
 
 def _wrong(name: object, share: object, hosted: set[str]) -> str:

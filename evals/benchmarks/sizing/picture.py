@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from evals.benchmarks.simulation.picture import GRID, INK, OTHERS, OURS, QUIET
 from evals.benchmarks.sizing.search import Row
@@ -33,13 +33,13 @@ def draw(path: Path, found: Sizing) -> None:
 
 def _title(found: Sizing) -> str:
     if found.answer.enough:
-        return f"{found.devices(found.answer.enough)} for {found.traffic.source}"
-    return f"Not enough for {found.traffic.source}: {found.devices(found.answer.rows[-1].slots)}"
+        return f"{found.traffic.source}: {found.devices(found.answer.enough)}"
+    return f"{found.traffic.source}: more than {found.devices(found.answer.rows[-1].slots)}"
 
 
 def _waits(axes: Axes, found: Sizing, rows: Sequence[Row]) -> None:
     axes.set_title("Seconds that calls wait", loc="left", color=INK, fontsize=11)
-    colours = (*OURS[1:], *OTHERS)
+    colours = (*OURS[2:], *OTHERS)
     for number, (kind, wished_s) in enumerate(found.wish.p95_s.items()):
         colour = colours[number % len(colours)]
         told = [row for row in rows if kind in row.waits]
@@ -59,6 +59,7 @@ def _waits(axes: Axes, found: Sizing, rows: Sequence[Row]) -> None:
             fontsize=9,
         )
     axes.set_yscale("log")
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if rows:
         axes.legend(frameon=False, labelcolor=INK, fontsize=9)

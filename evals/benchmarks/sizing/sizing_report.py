@@ -112,7 +112,8 @@ def _head(found: Sizing) -> Iterator[str]:
         f"Traffic  {traffic.source}: {_count(traffic.requests, 'request')},"
         f" {_count(len(traffic.calls), 'call')} of experts in {_duration(traffic.span_s)}{rate}"
     )
-    each = f"{min(sizes):.2g} to {max(sizes):.2g} GB" if len(sizes) > 1 else f"{sizes[0]:.2g} GB"
+    low, high = f"{min(sizes):.2g}", f"{max(sizes):.2g}"
+    each = f"{low} GB" if low == high else f"{low} to {high} GB"
     kind = "GPU" if pool.on_gpu else "slot"
     yield (
         f"Pool     {_count(len(pool.engines), 'engine')} of {each}, {sum(sizes):.3g} GB together;"
@@ -174,15 +175,19 @@ def _enough(found: Sizing) -> str:
         f" {'at once' if one.p95 < 0.005 else f'within {_s(one.p95)} s'}"
         for kind, one in row.waits.items()
     )
-    few = found.devices(row.slots)
-    verb = "is" if few.startswith("1 ") else "are"
-    return f"{few} {verb} enough: {waits}, with {row.loads_per_minute:.1f} loads a minute."
+    few = f"{found.devices(row.slots)} {_are(row.slots, found)} enough"
+    return f"{few}: {waits}, with {row.loads_per_minute:.1f} loads a minute."
+
+
+def _are(slots: int, found: Sizing) -> str:
+    return "is" if found.devices(slots).startswith("1 ") else "are"
 
 
 def _not_enough(found: Sizing) -> str:
     most = found.answer.rows[-1]
     return (
-        f"{found.devices(most.slots)} are not enough, and no more were tried (--most)."
+        f"{found.devices(most.slots)} {_are(most.slots, found)} not enough, and no more were tried"
+        " (--most)."
     )
 
 

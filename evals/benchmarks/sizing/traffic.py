@@ -65,7 +65,7 @@ def times(traffic: Traffic, factor: float) -> Traffic:
     if factor == 1.0:
         return traffic
     quick = tuple(replace(call, at_s=call.at_s / factor) for call in traffic.calls)
-    note = f"The same calls come in a {factor:g}th of the time: {factor:g} times as many a second."
+    note = f"The traffic is taken {factor:g} times: the same calls in so much less time."
     return replace(traffic, calls=quick, notes=(*traffic.notes, note))
 
 

@@ -21,7 +21,7 @@ def test_three_times_the_traffic_comes_in_a_third_of_the_time() -> None:
     more = times(traffic(0.0, 3.0, 6.0), 3.0)
     assert [call.at_s for call in more.calls] == [0.0, 1.0, 2.0]
     assert more.rate == 1.5
-    assert "3 times as many" in more.notes[0]
+    assert "taken 3 times" in more.notes[0]
     assert times(traffic(0.0, 3.0), 1.0) == traffic(0.0, 3.0)
 
 
