@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import typer
+from rich.console import Console
 
 from evals.benchmarks.sizing.drawn import draw_traffic, read_mix
 from evals.benchmarks.sizing.pool import Estimates, Pool, pool_of
@@ -74,17 +76,27 @@ def size(
                 completion_tokens=completion_tokens,
                 seed=seed,
             )
-        estimates = Estimates(start_s, load_gb_s, wake_gb_s)
         costs = stored_costs(settings, config)
+        estimates = Estimates(start_s, load_gb_s, wake_gb_s)
         pool = pool_of(settings, expected(settings.slots.gpus), costs, estimates)
-        given = Given(tokens_per_s, batching, bandwidth)
-        speeds = find_speeds(traffic, _weights(pool), given, pool.on_gpu)
         wish = wish_of(p95, slowdown, settings, traffic)
-        study = Study(pool, traffic, [speeds.needs(call) for call in traffic.calls], wish)
-        answer = search(study, most, progress.doing)
-    assumed = (*traffic.notes, *speeds.notes, *pool_notes(pool, gpu_memory))
+        found = sized(pool, traffic, wish, Given(tokens_per_s, batching, bandwidth), most, progress)
     told = waited(traffic) if times_as_many == 1.0 else None
-    found = Sizing(pool, traffic, wish, answer, assumed, told)
+    raise typer.Exit(_finish(console, replace(found, measured=told), plot, json_out))
+
+
+def sized(
+    pool: Pool, traffic: Traffic, wish: Wish, given: Given, most: int, progress: Progress
+) -> Sizing:
+    """What so much traffic needs. Raises ConfigError where nothing says how fast experts are."""
+    speeds = find_speeds(traffic, _weights(pool), given, pool.on_gpu)
+    study = Study(pool, traffic, [speeds.needs(call) for call in traffic.calls], wish)
+    answer = search(study, most, progress.doing)
+    assumed = (*traffic.notes, *speeds.notes, *pool_notes(pool))
+    return Sizing(pool, traffic, wish, answer, assumed)
+
+
+def _finish(console: Console, found: Sizing, plot: Path | None, json_out: Path | None) -> int:
     if json_out is not None:
         write_json(json_out, found)
     if plot is not None:  # Imported late: matplotlib takes a second.
@@ -93,7 +105,7 @@ def size(
     if plot is not None:
         say(console)
         say(console, f"Picture: {plot}")
-    raise typer.Exit(code)
+    return code
 
 
 def planned_config(path: Path, gpu_memory: float | None) -> Config:
@@ -160,13 +172,15 @@ def waited(traffic: Traffic) -> Measured | None:
     return Measured(waits_of([call.waited_s or 0.0 for call in told]), len(slots))
 
 
-def pool_notes(pool: Pool, gpu_memory: float | None) -> Iterator[str]:
+def pool_notes(pool: Pool) -> Iterator[str]:
     """What is assumed of engines and slots."""
     count = len(pool.engines)
     loads = sorted(engine.load_s for engine in pool.engines)
     wakes = sorted(engine.wake_s for engine in pool.engines)
-    if gpu_memory is not None:
-        yield f"Engines may take {USABLE:.0%} of a GPU of {gpu_memory:g} GB."
+    yield (
+        f"Engines may take {pool.room_gb:.3g} GB of a {'GPU' if pool.on_gpu else 'slot'}:"
+        f" slots.memory_gb, or {USABLE:.0%} of --gpu-memory, less what a process takes on a CPU."
+    )
     yield "What an engine takes is derived from its files, unless experts.NAME.memory_gb says it."
     yield (
         f"A load takes {_range(loads)} s, {'a wake' if pool.sleep_level else 'a later one'}"

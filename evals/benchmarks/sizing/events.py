@@ -73,18 +73,17 @@ class SizedSimulation(Simulation):
             wanted = self._pool.preload or engine.first
             if wanted and slot.free_gb >= engine.memory_gb:
                 self._machine.adopt(slot, by_name[engine.name], 0.0)
-            elif self._pool.sleep_level and slot.free_gb >= self._pool.asleep_gb:
-                if self._host_has_room(slot, engine):
-                    slot.asleep[engine.name] = self._pool.asleep_gb
-                    slot.recount()
+            elif self._may_sleep(slot, engine) and slot.free_gb >= self._pool.asleep_gb:
+                slot.asleep[engine.name] = self._pool.asleep_gb
+                slot.recount()
         if not self._pool.sleep_level:
             for slot in self.slots:  # Of those that are there, the files are warm.
                 slot.asleep = {replica.engine.name: 0.0 for replica in slot.replicas}
 
-    def _host_has_room(self, slot: SlotState, engine: Engine) -> bool:
-        """As the slot of a service counts (`orchestrator/residency/transitions.py`)."""
+    def _may_sleep(self, slot: SlotState, engine: Engine) -> bool:
+        """As the slot of a service decides (`orchestrator/residency/transitions.py`)."""
         if self._pool.sleep_level != 1:
-            return True
+            return bool(self._pool.sleep_level)
         asleep_gb = sum(self._by_name[name].memory_gb for name in slot.asleep)
         return asleep_gb + engine.memory_gb <= self._pool.host_gb
 
@@ -109,8 +108,7 @@ class SizedSimulation(Simulation):
 
     def _unload(self, replica: Replica, may_sleep: bool, now: float) -> None:
         engine = self._by_name[replica.engine.name]
-        sleeps = bool(self._pool.sleep_level) and may_sleep
-        sleeps = sleeps and self._host_has_room(replica.slot, engine)
+        sleeps = may_sleep and self._may_sleep(replica.slot, engine)
         seconds = engine.leave_s if sleeps or not self._pool.sleep_level else engine.drop_s
         self._push(now + seconds, self._has_left, (replica, sleeps))
 

@@ -85,9 +85,7 @@ class Answer:
 class Study:
     """One traffic and one pool, on any number of slots."""
 
-    def __init__(
-        self, pool: Pool, traffic: Traffic, needs: Sequence[Needs], wish: Wish
-    ) -> None:
+    def __init__(self, pool: Pool, traffic: Traffic, needs: Sequence[Needs], wish: Wish) -> None:
         self._pool, self._traffic, self._needs, self._wish = pool, traffic, needs, wish
         self._work_s = sum(one.work_s for one in needs)
         # Where all come at once there is nothing to keep up with: they are done one day.
@@ -115,7 +113,7 @@ class Study:
         return self._sum_up(slots, computing, played)
 
     def limit(self, row: Row) -> Limit:
-        """What keeps that many slots from being enough: would they be, were nothing ever loaded?"""
+        """What keeps so many from being enough: memory, if without any loads they were."""
         if row.computing > 1.0:
             return COMPUTE
         if not row.waits or self.row(row.slots, roomy(self._pool)).enough:

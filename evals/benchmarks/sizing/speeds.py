@@ -159,7 +159,7 @@ def measured_calls(calls: Iterable[Call], prompt_ratio: float) -> list[Served]:
 
 
 def _beside(calls: Sequence[Call]) -> list[float]:
-    """Of the calls of one slot. The integral of how many run, taken at each call's beginning and end."""
+    """How many run beside each call of one slot, itself included, in the mean over its time."""
     events = sorted(
         event
         for number, call in enumerate(calls)

@@ -29,9 +29,7 @@ Mix = Annotated[
     typer.Option(help="Without a trace: `even`, or a YAML file of experts and their shares."),
 ]
 Minutes = Annotated[float, typer.Option(min=0.01, help="Without a trace: how long.")]
-PromptTokens = Annotated[
-    int, typer.Option(min=1, help="Without a trace: tokens of each prompt.")
-]
+PromptTokens = Annotated[int, typer.Option(min=1, help="Without a trace: tokens of each prompt.")]
 CompletionTokens = Annotated[
     int, typer.Option(min=1, help="Without a trace: tokens of each answer, in the mean.")
 ]

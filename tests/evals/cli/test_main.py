@@ -99,7 +99,7 @@ ARGUMENTS = {
     ("router", "map"): ["near"],
     ("demo",): [], ("profile",): [], ("bench",): [], ("bench-panel",): [], ("bench-swap",): [],
     ("bench-fusion",): [], ("bench-batch",): [], ("bench-slot",): ["near", "far"],
-    ("bench-gateway",): [], ("simulate",): [], ("size",): ["--rate", "3"],
+    ("bench-gateway",): [], ("bench-size",): [], ("simulate",): [], ("size",): ["--rate", "3"],
     ("zoo", "report"): [],
     ("eval", "routers"): ["--fit", "x"], ("eval", "votes"): ["--fit", "x"],
     ("eval", "coverage"): ["--fit", "x"], ("eval", "debates"): [],

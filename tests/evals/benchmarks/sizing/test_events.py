@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,10 +108,12 @@ def test_calls_that_find_the_queue_full_are_refused() -> None:
 
 NAMES = ("a", "b", "c", "d")
 TRAFFIC = st.lists(
-    st.tuples(st.floats(0.0, 30.0), st.sampled_from(NAMES), st.sampled_from(["interactive", "batch"])),
+    st.tuples(
+        st.floats(0.0, 30.0), st.sampled_from(NAMES), st.sampled_from(["interactive", "batch"])
+    ),
     min_size=1,
     max_size=40,
-)  # fmt: skip
+)
 
 
 @given(TRAFFIC, st.integers(1, 4), st.booleans())
