@@ -77,7 +77,7 @@ async def reality(
 ) -> Callable[[Console], int]:
     """Measure one slot, foretell both, measure two."""
     with tempfile.TemporaryDirectory(prefix="coterie-size-") as folder:
-        configs = [_crowded(settings, Path(folder), slots) for slots in SLOTS]
+        configs = [crowded(settings, Path(folder), slots) for slots in SLOTS]
         calls = draw_traffic(
             rate,
             read_mix("even", configs[0]),
@@ -110,7 +110,7 @@ def print_reality(
     if json_out is not None:
         text = json.dumps([asdict(one) for one in compared], indent=1)
         json_out.write_text(f"{text}\n", encoding="utf-8")
-    say(console, f"{requests} calls, {rate:g} a second, of 8 experts in slots that fit 2.")
+    say(console, f"{requests} calls, {rate:g} a second, by chance; slots fit two of the experts.")
     rows = []
     for one in compared:
         said, real = one.foretold.waits[DEFAULT_CLASS], one.measured
@@ -132,8 +132,8 @@ def print_reality(
     return 0 if all(one.met for one in compared) else 1
 
 
-def _crowded(settings: Config, folder: Path, slots: int) -> Config:
-    """Raises ConfigError where there is nobody to crowd."""
+def crowded(settings: Config, folder: Path, slots: int) -> Config:
+    """The pool in slots that fit two experts each. Raises ConfigError where it has too few."""
     tasks = load_tasks()
     experts = {
         name: as_copy(spec)

@@ -120,7 +120,7 @@ def find_speeds(
         rates = sorted(1.0 / one for one in measured.values())
         notes.append(
             f"An answer alone comes with {_spread(rates)} tokens/s, as the trace has measured"
-            f" {len(measured)} of {len(called)} experts."
+            f" {len(measured)} of {len(called)} experts, on what wrote it."
         )
     rest = [name for name in called if name not in token_s]
     if given.tokens_per_s is not None:

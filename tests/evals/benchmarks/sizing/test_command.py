@@ -86,7 +86,7 @@ def test_a_trace_says_what_it_waited_and_twice_as_much_needs_more(
     assert run(monkeypatch, pool_file, "--trace", file) == 0
     printed = capsys.readouterr().out
     assert "\n1, real" in printed
-    assert "100 tokens/s, as the trace has measured 3 of 3 experts" in printed
+    assert "100 tokens/s, as the trace has measured 3 of 3 experts, on" in printed
     assert "1 GPU is enough" in printed
 
     assert run(monkeypatch, pool_file, "--trace", file, "--times", "2", "--batching", "1") == 0
