@@ -68,7 +68,7 @@ class SizedSimulation(Simulation):
         by_name = {state.name: state for state in self.engines}
         for slot in self.slots:
             slot.recount()
-        for engine in sorted(self._pool.engines, key=lambda one: not one.first):
+        for engine in self._pool.in_order:
             slot = max(self.slots, key=lambda slot: slot.free_gb)
             wanted = self._pool.preload or engine.first
             if wanted and slot.free_gb >= engine.memory_gb:

@@ -92,6 +92,26 @@ class Pool:
         return self.slot_gb - self.base_gb
 
     @property
+    def in_order(self) -> list[Engine]:
+        """The engines as a service's start loads them: as the file has them, some first."""
+        return sorted(self.engines, key=lambda engine: not engine.first)
+
+    @property
+    def largest_first(self) -> "Pool":
+        """The same pool, were its file written so."""
+        return replace(self, engines=tuple(sorted(self.engines, key=lambda e: -e.memory_gb)))
+
+    def holds_all(self, slots: int) -> bool:
+        """Whether a start finds room for every engine, each where most is free."""
+        free_gb = [self.room_gb] * slots
+        for engine in self.in_order:
+            place = free_gb.index(max(free_gb))
+            free_gb[place] -= engine.memory_gb
+            if free_gb[place] < 0:
+                return False
+        return True
+
+    @property
     def measured(self) -> int:
         """Engines whose load was measured."""
         return sum("load_s" in engine.measured for engine in self.engines)

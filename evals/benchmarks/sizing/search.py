@@ -189,13 +189,8 @@ def roomy(pool: Pool) -> Pool:
 
 
 def _pins_fit(pool: Pool, slots: int) -> bool:
-    """Whether all that are pinned can stay, put where most is free, as at a service's start."""
-    free_gb = [pool.room_gb] * slots
-    for engine in pool.engines:
-        if engine.pinned:
-            place = free_gb.index(max(free_gb))
-            free_gb[place] -= engine.memory_gb
-    return min(free_gb) >= 0
+    """Whether all that are pinned can stay."""
+    return replace(pool, engines=tuple(e for e in pool.engines if e.pinned)).holds_all(slots)
 
 
 def _shown(rows: Mapping[int, Row]) -> tuple[Row, ...]:

@@ -143,6 +143,18 @@ def test_a_class_without_a_bound_needs_a_wish(
     assert run(monkeypatch, pool_file, "--trace", file, "--p95", "batch=60") == 0
 
 
+def test_small_experts_that_stand_before_large_ones_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pool_file: Path
+) -> None:
+    large = "  large: {type: vllm, model: acme/large, memory_gb: 70}\n"
+    text = pool_file.read_text(encoding="utf-8").replace("store: memory\n", "")
+    pool_file.write_text(f"{text}{large}", encoding="utf-8")
+    words = ["--rate", "2", "--minutes", "2", "--p95", "0.1"]
+    assert run(monkeypatch, pool_file, *words) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Written with the largest experts first, 4 GPUs hold them all" in printed
+
+
 def test_slots_that_share_a_gpu_are_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pool_file: Path
 ) -> None:

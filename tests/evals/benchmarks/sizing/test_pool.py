@@ -87,6 +87,16 @@ def test_classes_pins_and_bounds_come_along() -> None:
     assert found.bounds_s == {"interactive": 10.0, "batch": math.inf}
 
 
+def test_large_engines_first_need_fewer_slots() -> None:
+    small = {f"s{number}": {"memory_gb": 20} for number in range(4)}
+    found = make(config(**small, large={"memory_gb": 60}))
+    assert not found.holds_all(3)  # Of 70 GB each; the small ones leave 50, 50 and 30.
+    assert found.largest_first.holds_all(3)
+    assert [engine.name for engine in found.largest_first.engines][0] == "large"
+    pinned = make(config(**small, large={"memory_gb": 60, "pin": True}))
+    assert pinned.holds_all(3)
+
+
 def test_engines_that_no_gpu_can_hold_are_all_named() -> None:
     settings = config(law={"memory_gb": 60}, art={"memory_gb": 65}, small={"memory_gb": 1})
     small = settings.model_copy(
