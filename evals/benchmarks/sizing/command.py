@@ -29,6 +29,8 @@ USABLE = 0.9
 """Of a GPU's memory: the rest is for its driver, and for what engines take for a moment."""
 MOST_SLOTS = 256
 """As many as `slots.count` may be: pins are checked against the number that is tried."""
+NUMBERS = ("count", "max_count")
+"""Keys of `slots` that say what is asked here."""
 
 
 def size(
@@ -89,7 +91,7 @@ def sized(
     pool: Pool, traffic: Traffic, wish: Wish, given: Given, most: int, progress: Progress
 ) -> Sizing:
     """What so much traffic needs. Raises ConfigError where nothing says how fast experts are."""
-    speeds = find_speeds(traffic, _weights(pool), given, pool.on_gpu)
+    speeds = find_speeds(traffic, pool.engine_of, _weights(pool), given, pool.on_gpu)
     study = Study(pool, traffic, [speeds.needs(call) for call in traffic.calls], wish)
     answer = search(study, most, progress.doing)
     assumed = (*traffic.notes, *speeds.notes, *pool_notes(pool))
@@ -116,7 +118,7 @@ def planned_config(path: Path, gpu_memory: float | None) -> Config:
     tree = read_tree(path)
     slots = tree.get("slots", {})
     if isinstance(slots, dict):
-        slots = {**slots, "count": MOST_SLOTS}
+        slots = {key: slots[key] for key in slots if key not in NUMBERS} | {"count": MOST_SLOTS}
         if gpu_memory is not None:
             slots |= {"memory_gb": round(USABLE * gpu_memory, 2), "gpus": slots.get("gpus") or 1}
         tree["slots"] = slots

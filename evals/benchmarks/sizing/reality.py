@@ -190,7 +190,7 @@ async def _foretell(config: Config, slots: int, progress: Progress) -> Row:
     traffic = with_tokens(read_traffic(config.traces.file, config))
     known = await known_costs(config.store, config.hosted(), progress.say)
     pool = pool_of(config, expected(config.slots.gpus), known, Estimates())
-    speeds = find_speeds(traffic, {}, Given(), pool.on_gpu)
+    speeds = find_speeds(traffic, pool.engine_of, {}, Given(), pool.on_gpu)
     for note in speeds.notes if slots == SLOTS[0] else ():
         progress.say(note)
     needs = [speeds.needs(call) for call in traffic.calls]

@@ -27,7 +27,7 @@ class Wish:
 
     p95_s: Mapping[str, float]
     """Class -> seconds within which 95 % of its calls must begin."""
-    slowdown: float = 2.0
+    slowdown: float = 3.0
     """How many times as long as alone the answers may take together, once they have begun."""
 
 

@@ -1,11 +1,13 @@
 """How long each call takes in a slot: measured from the traces, given, or derived from weights.
 
 Alone, a call takes `token_s` for each token of its answer, and as long for every `prompt_ratio`
-tokens of its prompt. Where many run together, a step writes one token of each of them for little
-more than one alone: the slot's time that a token takes falls to `token_s / batching`. Reading a
-prompt gains nothing from company: that computes, where writing waits for memory.
+tokens of its prompt. Where many run together in one engine, a step writes one token of each of them
+for little more than one alone: the slot's time that a token takes falls to `token_s / batching`.
+Reading a prompt gains nothing from company: that computes, where writing waits for memory. And
+engines of one slot take turns, since each reads its own weights.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -19,9 +21,9 @@ a GPU has more to compute with."""
 ENOUGH = 5
 """Calls that a speed is measured from, at least."""
 ALONE = 1.5
-"""Who runs beside fewer than that, itself included, is taken to run alone."""
+"""Whose engine has fewer calls than that, its own included, is taken to have it alone."""
 MANY, MANY_CALLS = 4.0, 20
-"""Calls that run beside so many, and how many of these it takes to see what company gains."""
+"""Calls whose engine has so many, and how many of these it takes to see what company gains."""
 SATURATED = 0.8
 """Who gets less than this share of the speed that it has alone is slowed down by the others."""
 BATCHING = 20.0
@@ -44,7 +46,7 @@ class Needs:
     alone_s: float
     """Seconds, with nobody beside it."""
     work_s: float
-    """Of the slot's time, where many run."""
+    """Of the slot's time, where many run in the same engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,33 +84,39 @@ class Served:
     """One call as it was measured."""
 
     call: Call
-    beside: float
-    """How many ran in its slot, itself included, in the mean over its time."""
+    company: float
+    """How many calls its engine had, itself included, in the mean over its time."""
+    engines: float
+    """How many engines of the slot were at work."""
     prompt_ratio: float
 
     @property
     def piece_s(self) -> float:
-        """Seconds for each token, those of the prompt counted for what they take."""
+        """Its engine's seconds for each token, those of the prompt counted for what they take."""
         call = self.call
         pieces = (call.completion_tokens or 0) + (call.prompt_tokens or 0) / self.prompt_ratio
-        return (call.served_s or 0.0) / pieces
+        return (call.served_s or 0.0) / self.engines / pieces
 
     def gain(self, token_s: float) -> float:
-        """How many such calls the slot served in the time of one alone."""
-        return self.beside * token_s / self.piece_s
+        """How many such calls the engine served in the time of one alone."""
+        return self.company * token_s / self.piece_s
 
 
 def find_speeds(
-    traffic: Traffic, weights_gb: Mapping[str, float], given: Given, on_gpu: bool
+    traffic: Traffic,
+    engine_of: Mapping[str, int],
+    weights_gb: Mapping[str, float],
+    given: Given,
+    on_gpu: bool,
 ) -> Speeds:
     """The speeds of all experts that the traffic calls.
 
-    `weights_gb` are those of each expert's engine on one GPU. Raises ConfigError where nothing says
-    how fast an expert is.
+    `engine_of` tells which experts share an engine, `weights_gb` are those of each expert's engine
+    on one GPU. Raises ConfigError where nothing says how fast an expert is.
     """
     called = sorted({call.expert for call in traffic.calls})
     prompt_ratio = PROMPT_RATIOS["cuda" if on_gpu else "cpu"]
-    served = measured_calls(traffic.calls, prompt_ratio)
+    served = measured_calls(traffic.calls, engine_of, prompt_ratio)
     by_expert = {
         name: [one for one in served if one.call.expert == name]
         for name in called
@@ -143,23 +151,23 @@ def find_speeds(
     return Speeds(token_s, batching, prompt_ratio, tuple(notes))
 
 
-def measured_calls(calls: Iterable[Call], prompt_ratio: float) -> list[Served]:
-    """Those that say how long they were served, with how many ran beside them."""
-    found: list[Served] = []
+def measured_calls(
+    calls: Iterable[Call], engine_of: Mapping[str, int], prompt_ratio: float
+) -> list[Served]:
+    """Those that say how long they were served, with what ran beside them."""
     by_slot: dict[str, list[Call]] = {}
     for call in calls:
         if call.slot is not None and call.served_s and (call.completion_tokens or 0) > 0:
             by_slot.setdefault(call.slot, []).append(call)
-    for some in by_slot.values():
-        found += [
-            Served(call, beside, prompt_ratio)
-            for call, beside in zip(some, _beside(some), strict=True)
-        ]
-    return found
+    return [
+        Served(call, company, engines, prompt_ratio)
+        for some in by_slot.values()
+        for call, (company, engines) in zip(some, _beside(some, engine_of), strict=True)
+    ]
 
 
-def _beside(calls: Sequence[Call]) -> list[float]:
-    """How many run beside each call of one slot, itself included, in the mean over its time."""
+def _beside(calls: Sequence[Call], engine_of: Mapping[str, int]) -> list[tuple[float, float]]:
+    """Of each call of one slot: calls of its engine, and engines at work, over its time."""
     events = sorted(
         event
         for number, call in enumerate(calls)
@@ -168,18 +176,31 @@ def _beside(calls: Sequence[Call]) -> list[float]:
             (call.began_s + (call.served_s or 0.0), -1, number),
         )
     )
-    areas = [0.0] * len(calls)
-    area, running, before_s = 0.0, 0, 0.0
+    running: Counter[int] = Counter()
+    areas: defaultdict[int, float] = defaultdict(float)
+    engines, engines_area, before_s = 0, 0.0, 0.0
+    found = [(0.0, 0.0)] * len(calls)
     for at_s, change, number in events:
-        area += running * (at_s - before_s)
-        before_s, running = at_s, running + change
-        areas[number] = area - areas[number]
-    return [found / (call.served_s or 1.0) for found, call in zip(areas, calls, strict=True)]
+        engines_area += engines * (at_s - before_s)
+        for engine, count in running.items():
+            areas[engine] += count * (at_s - before_s)
+        own, before_s = engine_of[calls[number].expert], at_s
+        running[own] += change
+        engines = sum(count > 0 for count in running.values())
+        seconds, began = calls[number].served_s or 1.0, found[number]
+        if change > 0:
+            found[number] = (areas[own], engines_area)
+        else:
+            found[number] = (
+                (areas[own] - began[0]) / seconds,
+                (engines_area - began[1]) / seconds,
+            )
+    return found
 
 
 def _token_s(served: Sequence[Served]) -> float:
     """Of those that ran alone; where too few did, of the tenth that was slowed down least."""
-    alone = [one.piece_s for one in served if one.beside < ALONE]
+    alone = [one.piece_s for one in served if one.company < ALONE]
     if len(alone) >= ENOUGH:
         return median(alone)
     return sorted(one.piece_s for one in served)[len(served) // 10]
@@ -189,20 +210,21 @@ def _batching(
     served: Sequence[Served], token_s: Mapping[str, float], given: Given
 ) -> tuple[float, str]:
     if given.batching is not None:
-        return given.batching, f"Together, answers get {given.batching:g} times that, as given."
-    crowded = [one for one in served if one.beside >= MANY and one.call.expert in token_s]
+        words = f"Together, answers of an engine get {given.batching:g} times that, as given."
+        return given.batching, words
+    crowded = [one for one in served if one.company >= MANY and one.call.expert in token_s]
     gains = sorted(one.gain(token_s[one.call.expert]) for one in crowded)
     if len(gains) >= MANY_CALLS:
         gain = max(1.0, gains[len(gains) * 9 // 10])
-        fullest = sorted(one.beside for one in crowded)[len(crowded) * 9 // 10]
+        fullest = sorted(one.company for one in crowded)[len(crowded) * 9 // 10]
         if gain < SATURATED * fullest:
-            return gain, f"Together, answers of a slot get {gain:.1f} times that: measured."
+            return gain, f"Together, answers of an engine get {gain:.1f} times that: measured."
         if gain >= BATCHING:
-            words = f"Together, answers of a slot get {gain:.0f} times that, at least: measured."
+            words = f"Together, answers of an engine get {gain:.0f} times that, at least: measured."
             return gain, words
     return BATCHING, (
-        f"Together, answers of a slot get {BATCHING:g} times that: assumed, since"
-        f" {'the traces' if served else 'nothing'} shows a slot that was full (--batching)."
+        f"Together, answers of an engine get {BATCHING:g} times that: assumed, since"
+        f" {'the traces' if served else 'nothing'} shows an engine that was full (--batching)."
     )
 
 

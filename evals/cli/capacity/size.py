@@ -100,7 +100,7 @@ def size(
     completion_tokens: CompletionTokens = 200,
     times_as_many: Times = 1.0,
     p95: P95 = None,
-    slowdown: Slowdown = 2.0,
+    slowdown: Slowdown = 3.0,
     most: Most = 64,
     most_calls: MostCalls = 50_000,
     tokens_per_s: TokensPerS = None,

@@ -43,7 +43,7 @@ def test_drawn_traffic_is_sized_told_drawn_and_written(
     tmp_path: Path,
 ) -> None:
     out, picture = tmp_path / "new" / "sizing.json", tmp_path / "picture.svg"
-    words = ["--rate", "2", "--minutes", "5", "--p95", "2", "--json", str(out)]
+    words = ["--rate", "1", "--minutes", "5", "--p95", "2", "--json", str(out)]
     assert run(monkeypatch, pool_file, *words, "--plot", str(picture)) == 0
 
     printed = capsys.readouterr().out

@@ -92,7 +92,7 @@ def test_large_engines_first_need_fewer_slots() -> None:
     found = make(config(**small, large={"memory_gb": 60}))
     assert not found.holds_all(3)  # Of 70 GB each; the small ones leave 50, 50 and 30.
     assert found.largest_first.holds_all(3)
-    assert [engine.name for engine in found.largest_first.engines][0] == "large"
+    assert found.largest_first.engines[0].name == "large"
     pinned = make(config(**small, large={"memory_gb": 60, "pin": True}))
     assert pinned.holds_all(3)
 

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from evals.benchmarks.sizing.server import CallServer
 from evals.benchmarks.sizing.speeds import Needs
-from orchestrator.residency.machine.state import Ticket
+from orchestrator.residency.machine.state import EngineState, Replica, SlotState, Ticket
 
 LONG, SHORT = Needs(alone_s=4.0, work_s=1.0), Needs(alone_s=1.0, work_s=0.5)
 
 
-def _begin(server: CallServer, number: int, now: float) -> None:
-    server.begin(Ticket("law", now, math.inf, number), now)
+def _begin(server: CallServer, number: int, now: float, engine: str = "law") -> None:
+    replica = Replica(EngineState(engine, 1.0), SlotState("slot-0", 8.0))
+    server.begin(Ticket(engine, now, math.inf, number, replica), now)
 
 
 def _done(server: CallServer, now: float) -> list[int]:
@@ -34,18 +35,27 @@ def test_a_short_one_that_comes_later_is_done_before() -> None:
     server = CallServer([LONG, SHORT])
     _begin(server, 0, 0.0)
     _begin(server, 1, 1.0)
-    assert server.next_at() == 2.0  # Two shares of half a second: no longer than alone.
+    assert server.next_at() == 2.0  # Both fit into one step.
     assert _done(server, 2.0) == [1]
-    assert server.next_at() == 4.0  # Four have room, so that the long one has lost nothing.
+    assert server.next_at() == 4.0
 
 
-def test_those_are_slowed_down_whose_share_is_too_small() -> None:
+def test_where_a_step_is_full_all_of_the_engine_are_slowed_down() -> None:
     server = CallServer([LONG, SHORT, SHORT, SHORT])
     for number in range(4):
         _begin(server, number, 0.0)
-    assert server.next_at() == 2.0  # Four shares of half a second.
-    assert _done(server, 2.0) == [1, 2, 3]
-    assert server.next_at() == 4.0  # Four shares of a second are what it takes alone.
+    assert server.next_at() == 1.75  # A quarter and three halves of the engine's time.
+    assert _done(server, 1.75) == [1, 2, 3]
+    assert server.next_at() == 4.75  # A quarter of the long one is done.
+
+
+def test_engines_take_turns() -> None:
+    server = CallServer([LONG, SHORT])
+    _begin(server, 0, 0.0)
+    _begin(server, 1, 1.0, "art")
+    assert server.next_at() == 3.0  # Each has half of the slot's time.
+    assert _done(server, 3.0) == [1]
+    assert server.next_at() == 5.0
 
 
 def test_while_a_slot_loads_it_stands_still() -> None:
@@ -87,8 +97,7 @@ def test_nobody_is_done_sooner_than_alone_and_no_slot_does_more_than_it_can(
     assert max(ends.values()) - begins[0] >= sum(one.work_s for one in needs) - 1e-6
 
 
-def test_shares_of_all_are_the_whole() -> None:
-    """Many at once end when the slot has had time for the work of them all."""
+def test_many_end_when_the_slot_has_had_time_for_all() -> None:
     needs = [Needs(0.5, 0.25)] * 40
     server = CallServer(needs)
     for number in range(40):

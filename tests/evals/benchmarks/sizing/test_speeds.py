@@ -17,6 +17,7 @@ from evals.benchmarks.sizing.traffic import Call, Traffic
 from experts.errors import ConfigError
 
 WEIGHTS = {"law": 14.0, "tiny": 0.001}
+ENGINES = {"law": 0, "tiny": 1}
 
 
 def served(at_s: float, seconds: float, tokens: int = 100, expert: str = "law") -> Call:
@@ -29,22 +30,32 @@ def traffic(*calls: Call) -> Traffic:
 
 def test_calls_that_ran_alone_say_how_fast_an_expert_is() -> None:
     alone = [served(10.0 * n, 2.0) for n in range(6)]
-    found = find_speeds(traffic(*alone), WEIGHTS, Given(), on_gpu=False)
+    found = find_speeds(traffic(*alone), ENGINES, WEIGHTS, Given(), on_gpu=False)
     assert found.token_s["law"] == pytest.approx(0.02)
     assert found.batching == BATCHING  # Nobody was ever beside anybody.
     assert "50 tokens/s, as the trace has measured 1 of 1" in found.notes[0]
 
 
-def test_how_many_run_beside_a_call_is_a_mean_over_its_time() -> None:
+def test_how_many_its_engine_has_is_a_mean_over_a_calls_time() -> None:
     calls = [served(0.0, 4.0), served(1.0, 2.0), served(2.0, 1.0)]
-    assert [one.beside for one in measured_calls(calls, 20.0)] == [1.75, 2.5, 3.0]
+    found = measured_calls(calls, ENGINES, 20.0)
+    assert [one.company for one in found] == [1.75, 2.5, 3.0]
+    assert [one.engines for one in found] == [1.0, 1.0, 1.0]
+
+
+def test_engines_take_turns_so_that_each_has_a_share_of_its_time() -> None:
+    calls = [served(0.0, 4.0), served(1.0, 2.0, expert="tiny"), served(2.0, 1.0)]
+    found = measured_calls(calls, ENGINES, 20.0)
+    assert [one.company for one in found] == [1.25, 1.0, 2.0]
+    assert [one.engines for one in found] == [1.5, 2.0, 2.0]
+    assert found[1].piece_s == pytest.approx(0.01)
 
 
 def test_a_slot_that_was_full_says_what_company_gains() -> None:
     alone = [served(100.0 * n, 2.0) for n in range(6)]
     # Forty at once, which take 16 s each: the slot has served as many as five of them alone.
     crowd = [served(1000.0, 16.0) for _ in range(40)]
-    found = find_speeds(traffic(*alone, *crowd), WEIGHTS, Given(), on_gpu=False)
+    found = find_speeds(traffic(*alone, *crowd), ENGINES, WEIGHTS, Given(), on_gpu=False)
     assert found.token_s["law"] == pytest.approx(0.02)
     assert found.batching == pytest.approx(5.0)
     assert "5.0 times that: measured" in found.notes[1]
@@ -53,20 +64,20 @@ def test_a_slot_that_was_full_says_what_company_gains() -> None:
 def test_a_slot_that_was_never_full_says_only_that_it_gains_as_much() -> None:
     alone = [served(100.0 * n, 2.0) for n in range(6)]
     together = [served(1000.0, 2.0) for _ in range(30)]
-    found = find_speeds(traffic(*alone, *together), WEIGHTS, Given(), on_gpu=False)
+    found = find_speeds(traffic(*alone, *together), ENGINES, WEIGHTS, Given(), on_gpu=False)
     assert found.batching == pytest.approx(30.0)
     assert "at least" in found.notes[1]
 
 
 def test_what_is_given_counts_before_what_was_measured() -> None:
     alone = [served(10.0 * n, 2.0) for n in range(6)]
-    found = find_speeds(traffic(*alone), WEIGHTS, Given(100.0, 8.0), on_gpu=True)
+    found = find_speeds(traffic(*alone), ENGINES, WEIGHTS, Given(100.0, 8.0), on_gpu=True)
     assert (found.token_s["law"], found.batching) == (0.01, 8.0)
 
 
 def test_on_a_gpu_weights_say_how_fast_an_expert_writes() -> None:
     calls = (Call(0.0, "law", "batch"), Call(1.0, "tiny", "batch"))
-    found = find_speeds(traffic(*calls), WEIGHTS, Given(), on_gpu=True)
+    found = find_speeds(traffic(*calls), ENGINES, WEIGHTS, Given(), on_gpu=True)
     assert found.token_s["law"] == pytest.approx(14.0 * 2**30 / (OF_BANDWIDTH * HBM_GB_S * 1e9))
     assert found.token_s["tiny"] == STEP_S
     assert "Not measured" in found.notes[0]
@@ -75,7 +86,7 @@ def test_on_a_gpu_weights_say_how_fast_an_expert_writes() -> None:
 @pytest.mark.parametrize(("on_gpu", "says"), [(False, "on a CPU"), (True, "not on this machine")])
 def test_where_nothing_says_it_it_is_asked_for(on_gpu: bool, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as caught:
-        find_speeds(traffic(Call(0.0, "law", "batch")), {}, Given(), on_gpu)
+        find_speeds(traffic(Call(0.0, "law", "batch")), ENGINES, {}, Given(), on_gpu)
     assert "--tokens-per-s" in str(caught.value)
 
 
