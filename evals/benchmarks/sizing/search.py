@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from evals.benchmarks.sizing.events import Played, SizedSimulation
 from evals.benchmarks.sizing.pool import Pool
@@ -200,7 +200,7 @@ def _shown(rows: Mapping[int, Row]) -> tuple[Row, ...]:
     return (*piling[-1:], *(row for row in ordered if row.waits))
 
 
-def waits_of(seconds: ArrayLike) -> Waits:
+def waits_of(seconds: Sequence[float] | NDArray[np.float64]) -> Waits:
     """The figures of some waits."""
     p50, p95, p99 = (float(one) for one in np.percentile(seconds, (50, 95, 99)))
     return Waits(p50, p95, p99)

@@ -223,8 +223,8 @@ def _batching(
             words = f"Together, answers of an engine get {gain:.0f} times that, at least: measured."
             return gain, words
     return BATCHING, (
-        f"Together, answers of an engine get {BATCHING:g} times that: assumed, since"
-        f" {'the traces' if served else 'nothing'} shows an engine that was full (--batching)."
+        f"Together, answers of an engine get {BATCHING:g} times that: assumed, since no engine is"
+        " known to have been full (--batching)."
     )
 
 
