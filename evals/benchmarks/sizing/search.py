@@ -13,8 +13,10 @@ from evals.benchmarks.sizing.pool import Pool
 from evals.benchmarks.sizing.speeds import Needs
 from evals.benchmarks.sizing.traffic import Traffic
 
+FAR_OFF = 10.0
+"""Where waits are so many times as long as wished, twice as many slots are tried next."""
 ONE_BY_ONE = 8
-"""Up to so many slots, each number is tried; then they grow by a quarter."""
+"""Else, up to so many slots, each number is tried; then they grow by a quarter."""
 BUSY = 0.9
 """An engine that takes so much of a slot by itself needs a second replica."""
 Limit = str
@@ -120,6 +122,14 @@ class Study:
             return MEMORY
         return COMPUTE if not row.loads else BOTH
 
+    def next_after(self, row: Row) -> int:
+        """How many slots to try after so many that were not enough."""
+        wished = self._wish.p95_s
+        far = any(waits.p95 > FAR_OFF * wished[kind] for kind, waits in row.waits.items())
+        if far:
+            return 2 * row.slots
+        return row.slots + 1 if row.slots < ONE_BY_ONE else math.ceil(1.25 * row.slots)
+
     def _sum_up(self, slots: int, computing: float, played: Played) -> Row:
         calls = self._traffic.calls
         waits, answers = np.array(played.waits_s), np.array(played.answers_s)
@@ -165,8 +175,7 @@ def search(study: Study, most: int, doing: Callable[[str], None]) -> Answer:
 
     failed, slots = 0, 1
     while slots < most and not enough(slots):
-        failed = slots
-        slots = min(most, slots + 1 if slots < ONE_BY_ONE else math.ceil(1.25 * slots))
+        failed, slots = slots, min(most, study.next_after(rows[slots]))
     if not enough(slots):
         doing("what limits")
         return Answer(_shown(rows), None, study.limit(rows[slots]), study.hot())
