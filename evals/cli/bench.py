@@ -97,6 +97,20 @@ def bench_slot(
     launch("evals.benchmarks.slot.command:slot", config, resident, busy, rounds)
 
 
+def bench_size(
+    config: options.Config = options.DEFAULT_CONFIG,
+    rate: Annotated[float, typer.Option(min=0.1, help="Calls a second, by chance.")] = 4.0,
+    requests: Annotated[int, typer.Option("--requests", "-n", min=50, help="Calls.")] = 600,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the calls.")] = 0,
+    json_out: own.JsonOut = None,
+) -> None:
+    """Compare what `coterie size` foretells with what then happens.
+
+    Experts take turns in slots that fit two of them. The exit code is 1 if a target is missed.
+    """
+    launch("evals.benchmarks.sizing.reality:reality", config, rate, requests, seed, json_out)
+
+
 def bench_fusion(
     config: options.Config = options.DEFAULT_CONFIG,
     rounds: own.Rounds = 7,

@@ -1,6 +1,8 @@
 """The console script `coterie`: the service's commands, and those that measure and fit."""
 
-from evals.cli import bench, demo, profile, report, router_map, runs, simulate
+from evals.cli import bench, demo, profile, report, router_map, runs
+from evals.cli.capacity.simulate import simulate
+from evals.cli.capacity.size import size
 from evals.cli.cascade import cascade
 from evals.cli.compose import compose
 from evals.cli.evaluate import evaluate
@@ -19,8 +21,10 @@ app.command("bench-panel")(bench.bench_panel)
 app.command("bench-swap")(bench.bench_swap)
 app.command("bench-batch")(bench.bench_batch)
 app.command("bench-slot")(bench.bench_slot)
+app.command("bench-size")(bench.bench_size)
 app.command("bench-fusion")(bench.bench_fusion)
-app.command()(simulate.simulate)
+app.command()(simulate)
+app.command()(size)
 evaluate.command("report")(report.report)
 evaluate.command("compare")(report.compare)
 app.command()(compose)

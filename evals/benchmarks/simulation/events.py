@@ -12,14 +12,12 @@ from heapq import heappop, heappush
 from time import perf_counter
 from typing import Any
 
-from evals.benchmarks.simulation.service import Machine, Server
+from evals.benchmarks.simulation.service import Machine, SlotServer, World, furnish
 from evals.benchmarks.simulation.traces import CLASSES, Trace
 from orchestrator.residency.machine import machine as residency
-from orchestrator.residency.machine.costs import FIELDS, Costs
 from orchestrator.residency.machine.effects import Begin, Effect, End, Grant, Load, Unload
 from orchestrator.residency.machine.policy import Policy, Rules
-from orchestrator.residency.machine.queues import EngineQueue
-from orchestrator.residency.machine.state import EngineState, Replica, SlotState, Ticket
+from orchestrator.residency.machine.state import EngineState, Replica, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,8 @@ class LoadRecord:
     engine: str
     slot: str
     seconds: float
+    warm: bool = False
+    """Whether the slot has had it before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Simulation:
     def __init__(
         self,
         trace: Trace,
-        machine: Machine,
+        machine: Machine | World,
         contestant: Contestant,
         *,
         age_bounds_s: Sequence[float] = (math.inf, math.inf),
@@ -82,19 +82,15 @@ class Simulation:
         unbounded = (math.inf,) * len(CLASSES)
         self._age_bounds_s = tuple(age_bounds_s) if contestant.heeds_bounds else unbounded
         self._watch = watch
-        limit = contestant.max_in_flight or machine.max_in_flight
-        sizes = machine.engines_gb or (1.0,) * len(trace.experts)
-        self.engines = [
-            EngineState(name, gb, limit, max_idle_s=machine.max_idle_s, costs=_costs(machine))
-            for name, gb in zip(trace.experts, sizes, strict=True)
-        ]
-        self.slots = [
-            SlotState(f"slot-{number}", machine.slot_gb, load_blocks=machine.load_blocks)
-            for number in range(machine.slots)
-        ]
-        queues = [EngineQueue(state) for state in self.engines]
-        self._machine = residency.Machine(queues, self.slots, contestant.policy, rules)
-        self._servers = {s.id: Server(machine.solo_s, machine.work_s) for s in self.slots}
+        world = (
+            furnish(machine, trace.experts, contestant.max_in_flight)
+            if isinstance(machine, Machine)
+            else machine
+        )
+        self.engines = [queue.state for queue in world.queues]
+        self.slots = list(world.slots)
+        self._machine = residency.Machine(world.queues, self.slots, contestant.policy, rules)
+        self._servers = world.servers
         self._line = _OneLine() if contestant.one_line else None
         self._heap: list[tuple[float, int, Callable[[Any, float], None], Any]] = []
         self._pushed = 0
@@ -154,7 +150,7 @@ class Simulation:
                 while (number := self._line.next()) is not None:
                     self._enter(number, now)
 
-    def _look(self, server: Server, now: float) -> None:
+    def _look(self, server: SlotServer, now: float) -> None:
         """Something may be done. More may have begun since, so that nothing is done yet."""
         server.scheduled = False
         if server.blocked:
@@ -207,12 +203,12 @@ class Simulation:
     def _load(self, replica: Replica, warm: bool, now: float) -> None:
         slot, costs = replica.slot, replica.engine.costs
         seconds = costs.wake_s if warm else costs.load_s
-        self._loads.append(LoadRecord(now, replica.engine.name, slot.id, seconds))
+        self._loads.append(LoadRecord(now, replica.engine.name, slot.id, seconds, warm))
         if slot.load_blocks:
             self._servers[slot.id].block(True, now)
         self._push(now + seconds, self._loaded, replica)
 
-    def _look_later(self, server: Server) -> None:
+    def _look_later(self, server: SlotServer) -> None:
         if server.in_use and not server.scheduled and not server.blocked:
             server.scheduled = True
             self._push(server.next_at(), self._look, server)
@@ -250,8 +246,3 @@ class _OneLine:
             return None
         self._head = None
         return self._line.popleft() if self._line else None
-
-
-def _costs(machine: Machine) -> Costs:
-    seconds = (machine.load_s, machine.wake_s, machine.leave_s, machine.solo_s)
-    return Costs(*seconds, known=set(FIELDS))

@@ -2,9 +2,13 @@
 
 import math
 from collections import deque
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
+from typing import Protocol
 
-from orchestrator.residency.machine.state import Ticket
+from orchestrator.residency.machine.costs import FIELDS, Costs
+from orchestrator.residency.machine.queues import EngineQueue
+from orchestrator.residency.machine.state import EngineState, SlotState, Ticket
 
 _ROUNDING = 1e-9
 """Of a request's work."""
@@ -43,6 +47,68 @@ class Machine:
 
 InUse = tuple[float, Ticket]
 """(reading of the slot's clock when it is done, the request)"""
+
+
+class SlotServer(Protocol):
+    """How one slot works on the requests that have begun there."""
+
+    scheduled: bool
+    """Whether the driver will look here at `next_at`, or before."""
+    blocked: bool
+
+    @property
+    def in_use(self) -> Sized:
+        """The requests in use."""
+        ...
+
+    def begin(self, ticket: Ticket, now: float) -> None:
+        """A request begins."""
+        ...
+
+    def block(self, blocked: bool, now: float) -> None:
+        """Stand still, or go on."""
+        ...
+
+    def take_done(self, now: float) -> "Sequence[InUse]":
+        """Those that are done by now."""
+        ...
+
+    def next_at(self) -> float:
+        """When the next request is done if no other begins; infinite if none will be."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The parts of a pool as they stand before the first request comes."""
+
+    queues: Sequence[EngineQueue]
+    slots: Sequence[SlotState]
+    servers: Mapping[str, SlotServer]
+    """By slot."""
+
+
+def furnish(machine: Machine, experts: Sequence[str], max_in_flight: int | None = None) -> World:
+    """Engines that all cost the same, in slots that are empty."""
+    sizes = machine.engines_gb or (1.0,) * len(experts)
+    limit = max_in_flight or machine.max_in_flight
+    seconds = (machine.load_s, machine.wake_s, machine.leave_s, machine.solo_s)
+    engines = [
+        EngineState(
+            name,
+            gb,
+            limit,
+            max_idle_s=machine.max_idle_s,
+            costs=Costs(*seconds, known=set(FIELDS)),
+        )
+        for name, gb in zip(experts, sizes, strict=True)
+    ]
+    slots = [
+        SlotState(f"slot-{number}", machine.slot_gb, load_blocks=machine.load_blocks)
+        for number in range(machine.slots)
+    ]
+    servers = {slot.id: Server(machine.solo_s, machine.work_s) for slot in slots}
+    return World([EngineQueue(engine) for engine in engines], slots, servers)
 
 
 class Server:

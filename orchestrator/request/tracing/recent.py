@@ -212,7 +212,7 @@ def _record(kept: _Kept) -> RequestRecord:
         "panel": list(plan.panel.experts) if plan is not None and plan.panel else None,
         "aggregator": plan.aggregator if plan is not None else None,
         "times": times,
-        "calls": [_call(call, asked.started) for call in kept.made],
+        "calls": [call_record(call, asked.started) for call in kept.made],
         "retried": kept.retried,
         "cache": kept.cache,
         "budget_spent": dict(kept.budget_spent),
@@ -221,7 +221,9 @@ def _record(kept: _Kept) -> RequestRecord:
     }
 
 
-def _call(call: Call, started: float) -> CallRecord:
+def call_record(call: Call, started: float) -> CallRecord:
+    """A call as plain JSON; times are counted from the request's beginning, `started`."""
+
     def at_ms(moment: float | None) -> float | None:
         return None if moment is None else round(1000 * (moment - started), 2)
 

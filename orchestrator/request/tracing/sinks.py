@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.request.context import RequestContext
+from orchestrator.request.tracing.recent import call_record
 from orchestrator.request.tracing.trace import Trace
 from routers.reading import reading
 
@@ -136,6 +137,7 @@ def trace_line(context: RequestContext, trace: Trace) -> dict[str, Any]:
         "slot": trace.slot,
         "attempts": trace.attempts,
         "retried": trace.retried,
+        "calls": [call_record(call, context.started) for call in trace.made],
         "usage": {expert: asdict(usage) for expert, usage in trace.usage.items()},
     }
 

@@ -27,7 +27,8 @@ from evals.cli import (
     router_map,
     runs,
 )
-from evals.cli import simulate as simulation
+from evals.cli.capacity import simulate as simulation
+from evals.cli.capacity import size as sizing
 from experts.errors import ConfigError
 from orchestrator.cli import main as service
 from orchestrator.cli import router, running
@@ -98,7 +99,7 @@ ARGUMENTS = {
     ("router", "map"): ["near"],
     ("demo",): [], ("profile",): [], ("bench",): [], ("bench-panel",): [], ("bench-swap",): [],
     ("bench-fusion",): [], ("bench-batch",): [], ("bench-slot",): ["near", "far"],
-    ("bench-gateway",): [], ("simulate",): [],
+    ("bench-gateway",): [], ("bench-size",): [], ("simulate",): [], ("size",): ["--rate", "3"],
     ("zoo", "report"): [],
     ("eval", "routers"): ["--fit", "x"], ("eval", "votes"): ["--fit", "x"],
     ("eval", "coverage"): ["--fit", "x"], ("eval", "debates"): [],
@@ -117,7 +118,7 @@ ARGUMENTS = {
     ("reload",): ["--dry-run"], ("config", "diff"): ["old.yaml", "new.yaml"],
 }  # fmt: skip
 MODULES = (bench, cascade, compose, demo, evaluate, expert, fuse, outcomes, profile, simulation,
-           service, report, router, router_map, runs)  # fmt: skip
+           sizing, service, report, router, router_map, runs)  # fmt: skip
 
 
 def test_role_tokens_without_a_folder_are_refused() -> None:

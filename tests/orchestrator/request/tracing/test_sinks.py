@@ -52,6 +52,25 @@ def test_a_trace_is_a_line_that_an_outcome_row_can_be_made_of(tmp_path: Path) ->
     assert (line["completion_tokens"], line["seconds"]) == (3, 0.02)
 
 
+def test_a_trace_has_every_call_with_its_times_and_tokens(tmp_path: Path) -> None:
+    context, trace = _context(), _trace()
+    call = trace.begins("tiny", None)
+    call.began = context.started + 0.25
+    call.leased(10.0, 20.0, "slot-0")
+    call.usage, call.ended = Usage(5, 3), context.started + 1.25
+    sink = TraceFile(tmp_path / "traces.jsonl", sample=1.0)
+    sink.write(context, trace)
+    sink.close()
+    (line,) = _lines(tmp_path / "traces.jsonl")
+    assert line["calls"] == [
+        {
+            **{"expert": "tiny", "slot": "slot-0", "error": None, "first_at_ms": None},
+            **{"began_at_ms": 250.0, "queue_ms": 10.0, "load_ms": 20.0, "ended_at_ms": 1250.0},
+            "usage": {"prompt_tokens": 5, "completion_tokens": 3},
+        }
+    ]
+
+
 def test_a_sample_depends_on_the_id_alone(tmp_path: Path) -> None:
     for name in ("a.jsonl", "b.jsonl"):
         sink = TraceFile(tmp_path / name, sample=0.3)
