@@ -36,13 +36,26 @@ class ConfigFile:
         self.path = path
         self._settle = settle
         self._fingerprints = Fingerprints()
-        self.started = self.read()
-        """What the file said at first."""
+        self.started = self._first()
+        """What is served at first."""
         self.first_stamp = self.stamp(self.started)
+        self.generation = 1
+        """Its number."""
 
     def read(self) -> Version:
         """What the file says now. Raises ConfigError with every mistake."""
+        if self.path.exists() and not self.path.is_file():
+            raise ConfigError(
+                f"{self.path} is no regular file, so it cannot be read again.",
+                hint="Put the configuration into a file.",
+            )
         return self._version(read_tree(self.path))
+
+    def _first(self) -> Version:
+        return self._version(read_tree(self.path))
+
+    def now_runs(self, version: Version, generation: int) -> None:
+        """Learn what is served from now on."""
 
     def with_expert(self, version: Version, name: str, keys: Mapping[str, Any]) -> Version:
         """A version with one expert more. Raises ConfigError, and NameTaken.

@@ -36,7 +36,7 @@ class Reloader:
         self._since = _now()
         self._added: dict[str, None] = {}
         self._last: LastReload | None = None
-        self.generation = 1
+        self.generation = 1 if file is None else file.generation
         """The number of the configuration that runs."""
         self.results: Counter[str] = Counter({"applied": 0, "unchanged": 0, "refused": 0})
         """How many reloads ended how."""
@@ -116,6 +116,7 @@ class Reloader:
         self._version = version
         self.generation += 1
         self._since = _now()
+        self._named_file().now_runs(version, self.generation)
         self.results["applied"] += 1
         log.info("configuration: generation %d runs", self.generation)
         return Outcome("applied", self.generation, lines, warnings_of(routers))

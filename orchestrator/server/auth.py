@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from starlette.datastructures import Headers
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -76,7 +77,8 @@ def caller_of(scope: Scope) -> Caller | None:
 def require_admin(keys: KeyRing, scope: Scope) -> None:
     """Raise AdminOnly unless the request may change the service.
 
-    With API keys it needs one with `admin: true`; without any, it must come from this machine.
+    With API keys it needs one with `admin: true`; without any, it must come from this machine, and
+    not from a page of somebody else's in a browser there.
     """
     if keys.locks:
         caller = caller_of(scope)
@@ -90,6 +92,12 @@ def require_admin(keys: KeyRing, scope: Scope) -> None:
         raise AdminOnly(
             "This call changes the service and is accepted from its own machine only.",
             hint="Call it there, or configure server.api_keys with an `admin: true`.",
+        )
+    elif not _is_of_our_own(Headers(raw=scope.get("headers", []))):
+        raise AdminOnly(
+            "This call changes the service and is not accepted from pages of another origin.",
+            hint="Call it at localhost or an IP address, or configure server.api_keys with an"
+            " `admin: true`.",
         )
 
 
@@ -110,6 +118,25 @@ def _is_local(client: tuple[str, int] | None) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
+
+
+def _is_of_our_own(headers: Headers) -> bool:
+    """Whether no page of another origin can have sent it.
+
+    A browser tells the page's origin, and the name that it has looked up. A name may be pointed at
+    this machine by whoever owns it (DNS rebinding), an address may not.
+    """
+    host, origin = headers.get("host", "").lower(), headers.get("origin")
+    if not host and origin is None:
+        return True  # No browser leaves both away.
+    if origin is not None and origin.lower().partition("://")[2] != host:
+        return False
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+    return True
 
 
 def is_guarded(path: str) -> bool:

@@ -21,6 +21,7 @@ import uvloop
 from experts.errors import ConfigError
 from orchestrator.cli.serve import tell_store
 from orchestrator.cli.signals import StopSignals
+from orchestrator.cli.workers.running import KEPT, keep
 from orchestrator.cli.workers.worker import WorkerPlan, work
 from orchestrator.config.model import Config, RayConfig
 from orchestrator.reload.config_file import ConfigFile
@@ -60,6 +61,7 @@ def serve_workers(
     tell_store(file)
     ray = _with_pool(config)
     folder = Path(tempfile.mkdtemp(prefix="coterie-workers-"))
+    keep(folder / KEPT, file.started, file.generation, file.first_stamp)
     plans = [
         WorkerPlan(
             number,

@@ -15,8 +15,8 @@ import uvloop
 from experts.errors import CoterieError
 from orchestrator.cli import logs
 from orchestrator.cli.serve import serve_until_told
+from orchestrator.cli.workers.running import RunningFile
 from orchestrator.config.model import Config, RayConfig
-from orchestrator.reload.config_file import ConfigFile
 from orchestrator.residency.ray_folder import die_with_parent
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def _work(plan: WorkerPlan, ready: Connection) -> int:
     # What is loaded, one worker tells for all.
     tell = log.info if plan.number == 1 else log.debug
     siblings = Siblings(plan.folder, plan.number)
-    file = ConfigFile(plan.path, plan.prepared)
+    file = RunningFile(plan.path, plan.prepared, plan.folder)
     starting = start_service(
         file.started.config,
         on_event=tell,

@@ -1,6 +1,7 @@
 """The files that a configuration names, and what is in them: prompts, artifacts, tables."""
 
 import hashlib
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,8 @@ class Fingerprints:
         """The digest of a file's content; another word where it cannot be read."""
         try:
             told = path.stat()
+            if not stat.S_ISREG(told.st_mode):
+                return ABSENT  # Opening a pipe would wait for whoever writes to it.
             stamp = (told.st_mtime_ns, told.st_size, told.st_ino)
             known = self._known.get(path)
             if known is not None and known[0] == stamp:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,17 @@ async def test_a_file_with_mistakes_changes_nothing(served: Reloading) -> None:
     assert status["generation"] == 1
     assert status["last"]["result"] == "refused"
     assert "experts.b.model" in status["last"]["why"]
+    assert (await served.reloaded(experts={"a": A, "b": B}))["result"] == "unchanged"
+
+
+async def test_a_pipe_in_its_place_is_refused_and_does_not_hang(served: Reloading) -> None:
+    served.path.unlink()
+    os.mkfifo(served.path)
+    async with asyncio.timeout(20):
+        answer = await served.reload()
+        assert answer.status_code == 400
+        assert "is no regular file" in answer.json()["error"]["message"]
+    served.path.unlink()
     assert (await served.reloaded(experts={"a": A, "b": B}))["result"] == "unchanged"
 
 

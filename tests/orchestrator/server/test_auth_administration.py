@@ -79,3 +79,48 @@ async def test_only_the_key_that_asked_may_score_its_answer(guarded: Any) -> Non
     for name, status in (("other", 400), ("boss", 400), ("client", 200), ("client", 400)):
         given = await guarded.http.post("/coterie/feedback", json=score, headers=_as(name))
         assert (name, given.status_code) == (name, status)
+
+
+LOCAL = {"client": ("127.0.0.1", 5)}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "localhost:8000", "origin": "https://evil.example"},
+        {"host": "127.0.0.1:8000", "origin": "null"},
+        {"host": "127.0.0.1:8000", "origin": "http://127.0.0.1:9000"},
+        {"host": "evil.example:8000", "origin": "http://evil.example:8000"},
+        {"host": "evil.example"},
+        {"origin": "https://evil.example"},
+        {"host": "127.0.0.1.evil.example"},
+    ],
+)
+def test_without_keys_pages_of_others_may_not(headers: dict[str, str]) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    with pytest.raises(AdminOnly, match="pages of another origin"):
+        require_admin(_keys(), {**LOCAL, "headers": raw})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "localhost:8000"},
+        {"host": "LOCALHOST"},
+        {"host": "[::1]:8000", "origin": "http://[::1]:8000"},
+        {"host": "127.0.0.1:8000", "origin": "http://127.0.0.1:8000"},
+        {"host": "192.0.2.7"},
+        {"host": "pool.localhost:80", "origin": "http://pool.localhost:80"},
+    ],
+)
+def test_without_keys_our_own_pages_and_tools_may(headers: dict[str, str]) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    require_admin(_keys(), {**LOCAL, "headers": raw})
+
+
+def test_with_keys_it_is_the_key_that_counts() -> None:
+    keys = _keys(api_keys=KEYS)
+    boss = keys.named("boss")
+    assert boss is not None
+    foreign = [(b"host", b"pool.example"), (b"origin", b"https://tools.example")]
+    require_admin(keys, {"client": ("192.0.2.7", 5), "headers": foreign, CALLER: Caller(boss)})
