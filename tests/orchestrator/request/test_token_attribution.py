@@ -42,9 +42,8 @@ def test_the_engine_is_asked_for_the_marks() -> None:
 def test_a_whole_answer_names_who_spoke() -> None:
     body = json.dumps(_chunk(_token("4", 0), _token("x", 1), _token("y", 2))).encode()
     answer = json.loads(TokenAttribution("duo", MODEL, _request()).whole(body))
-    assert answer["choices"] == [
-        {"index": 0, "logprobs": None, "coterie": {"experts": ["math", "words", None]}}
-    ]
+    told = {"texts": ["4", "x", "y"], "experts": ["math", "words", None]}
+    assert answer["choices"] == [{"index": 0, "logprobs": None, "coterie": told}]
 
 
 def test_log_probabilities_that_were_asked_for_stay_without_the_marks() -> None:
@@ -76,7 +75,7 @@ async def test_a_stream_may_be_cut_anywhere(size: int) -> None:
         "usage": {"total_tokens": 3},
     }
     (choice,) = json.loads(got[1].removeprefix(b"data: "))["choices"]
-    assert choice["coterie"] == {"experts": ["words"]}
+    assert choice["coterie"] == {"texts": ["4"], "experts": ["words"]}
 
 
 def test_a_mixture_tells_its_attention() -> None:
@@ -88,7 +87,7 @@ def test_a_mixture_tells_its_attention() -> None:
     top = [{"token": t, "logprob": v} for t, v in zip(tokens, marks, strict=False)]
     whole = _chunk({"token": "4", "logprob": -0.5, "top_logprobs": top})
     (choice,) = json.loads(insight.whole(json.dumps(whole).encode()))["choices"]
-    assert choice["coterie"] == {"attention": [[{"a": 0.25, "b": 0.75}, {"b": 1.0}]]}
+    assert choice["coterie"]["attention"] == [[{"a": 0.25, "b": 0.75}, {"b": 1.0}]]
     # Too few roles for both layers: the first one is told.
     assert Fused(tokens[:3], (3, 5, 6), ("a", "b"), "attention", 2).marks == 2
 
