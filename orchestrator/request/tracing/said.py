@@ -1,4 +1,4 @@
-"""What one expert has said in a panel, for the client that wants to know how an answer came about."""
+"""What one expert has said in a panel, for the client that asks how an answer came about."""
 
 from dataclasses import dataclass
 

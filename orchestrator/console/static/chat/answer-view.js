@@ -44,7 +44,7 @@ export class AnswerView {
         "Why?",
       ),
       again: this.#again(models),
-      why: h("aside", { id: why, class: "why-panel", "aria-label": `Why: ${answer.model}` }),
+      why: h("div", { id: why, class: "why-panel", role: "group", "aria-label": "Why" }),
     };
     this.#parts = parts;
     /** Where a turn with several answers says which of them the conversation follows. */

@@ -51,6 +51,8 @@ export class Chat {
       if (event.key === "Escape") this.#stop();
     });
     shell.signal.addEventListener("abort", () => this.#stop());
+    const leave = () => this.#running.size > 0 && this.#keep(this.#conversation);
+    addEventListener("pagehide", leave, { signal: shell.signal });
   }
 
   /** Shows a conversation; a new one where there is none of that id. */
@@ -87,8 +89,8 @@ export class Chat {
   /** A turn with what it has on the page only. */
   #place(turn) {
     const answers = h("div", { class: "answers" });
-    const question = h("div", { class: "question", dir: "auto" }, shown(turn.question));
-    const node = h("section", { class: "turn", "aria-label": "Question" }, question, answers);
+    const question = h("h2", { class: "question", dir: "auto" }, shown(turn.question));
+    const node = h("section", { class: "turn" }, question, answers);
     const place = { turn, node, answers, views: [], group: fresh("follow") };
     for (const answer of turn.answers) this.#show(place, answer);
     return place;

@@ -10,9 +10,10 @@ export function newAnswer(model) {
   return { model, state: "waiting", text: "", reasoning: "", note: "", headers: {}, tokens: [] };
 }
 
-/** What is kept of an answer. */
+/** What is kept of an answer; one that is kept while it comes was left. */
 export function keptAnswer(answer) {
   const { note, ...kept } = answer;
+  if (kept.state === "running" || kept.state === "waiting") kept.state = "stopped";
   if (answer.text.length <= MOST_KEPT) return kept;
   return { ...kept, text: answer.text.slice(0, MOST_KEPT), tokens: [], cut: true };
 }

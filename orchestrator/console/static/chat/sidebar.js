@@ -15,13 +15,15 @@ export class Sidebar {
     this.#acts = acts;
     const begin = h("button", { type: "button", onclick: () => acts.begin() }, "New conversation");
     const about = h("p", { class: "muted small" }, "Kept in this browser alone.");
-    const wide = matchMedia("(min-width: 60rem)").matches;
+    const wide = matchMedia("(min-width: 60rem)");
     this.node = h(
       "details",
-      { class: "sidebar", open: wide },
+      { class: "sidebar", open: wide.matches },
       h("summary", {}, "Conversations"),
       h("nav", { "aria-label": "Conversations" }, begin, this.#list, about),
     );
+    // Where there is room, the list is always there, and nothing to open it.
+    wide.addEventListener("change", () => (this.node.open ||= wide.matches));
   }
 
   draw(current) {

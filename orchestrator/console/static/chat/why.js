@@ -24,6 +24,8 @@ export function whyView(answer) {
     { class: "why" },
     decision(told, record, answer.headers ?? {}),
     scores(told, record),
+    told.evidence?.skills?.length > 0 && skills(told.evidence),
+    told.evidence?.members && members(told.evidence),
     told.evidence?.neighbours?.length > 0 && nearest(told.evidence),
     panelView(told),
     answer.tokens.length > 0 && section("Token by token", tokenView(answer.tokens)),
@@ -82,6 +84,21 @@ function scores(told, record) {
     meters(rows.slice(0, SHOWN_SCORES)),
     rest.length > 0 && folded(`${rest.length} more`, meters(rest)),
   );
+}
+
+/** What the question asks for, by which a panel was recruited. */
+function skills({ skills: named }) {
+  const badges = named.map((one) => h("span", { class: "badge" }, shown(one)));
+  return section("Skills", h("p", { class: "row" }, badges));
+}
+
+/** Who speaks within a fused expert, and who is heard. */
+function members({ members: shares, active }) {
+  const rows = Object.entries(shares).sort((one, other) => other[1] - one[1]);
+  const row = ([name, share]) => {
+    return { name, share, number: percent(share), strong: active?.includes(name) };
+  };
+  return section("Members", meters(rows.slice(0, SHOWN_SCORES).map(row)));
 }
 
 /** The questions that the decision rests on, and who answered them right. */

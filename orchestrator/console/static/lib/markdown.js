@@ -49,8 +49,8 @@ function blockAt(lines, at, depth, inParagraph) {
   if (fence) return code(lines, at, fence);
   const heading = HEADING.exec(line);
   if (heading) {
-    // The page has a heading of its own: those of an answer lie below it.
-    const tag = `h${Math.min(6, heading[1].length + 2)}`;
+    // The page, the question and the answer have headings; those in an answer lie below them.
+    const tag = `h${Math.min(6, heading[1].length + 3)}`;
     return { node: h(tag, { dir: "auto" }, inline(heading[2].trim())), end: at + 1 };
   }
   if (RULE.test(line)) return { node: h("hr"), end: at + 1 };
