@@ -98,7 +98,7 @@ test-real: real redis ## the tests on the real model that `make real` fetches
 redis:
 	@command -v redis-server >/dev/null || sh deploy/install-redis.sh
 
-chromium:
+chromium: ## install Debian's chromium, for the tests of the console
 	@command -v chromium >/dev/null || sh deploy/install-chromium.sh
 
 check: $(READY) ## formatting, lint, types, layers
