@@ -9,7 +9,7 @@ import pytest
 from experts.errors import BadOutput, RequestError
 from experts.fused.roles import Fused
 from experts.types import Request
-from orchestrator.request.token_attribution import TokenAttribution
+from orchestrator.request.token_attribution import TokenAttribution, can_tell
 
 MODEL = Fused(("<|role_0|>",), (6,), ("math", "words"), tells="experts")
 MARK = "<|role_0|>"
@@ -107,3 +107,11 @@ def test_who_can_not_tell_is_refused() -> None:
 def test_an_answer_that_does_not_tell_is_the_experts_bad_output(body: bytes) -> None:
     with pytest.raises(BadOutput, match="Expert duo did not tell"):
         TokenAttribution("duo", MODEL, _request()).whole(body)
+
+
+def test_what_can_be_told_is_known_beforehand() -> None:
+    silent = Fused((MARK,), (6,), ("a", "b"))
+    assert can_tell(MODEL, _request())
+    assert not can_tell(silent, _request())
+    assert not can_tell(None, _request())
+    assert not can_tell(MODEL, Request("r", "completions", {"prompt": "x"}))
