@@ -28,7 +28,7 @@ async def test_a_stopped_answer_is_aborted_and_kept(
     await visitor.ask("hold stopped", "tiny")
     await upstream.saw("began stopped")
     await expect(page.locator(".answer .text")).to_have_text("wörd0")
-    await page.get_by_role("button", name="Stop").click()
+    await page.get_by_role("button", name="Stop", exact=True).click()
     await upstream.saw("aborted stopped")
     assert await visitor.answered() == ["wörd0"]
     await expect(page.locator(".answer header")).to_contain_text("stopped")

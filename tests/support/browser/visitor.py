@@ -19,6 +19,7 @@ class Visitor:
         self.page = page
         self.base_url = base_url
         self.complaints: list[str] = []
+        self.may_complain = False
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         page.on("request", self._request)

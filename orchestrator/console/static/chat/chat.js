@@ -47,12 +47,12 @@ export class Chat {
         this.#composer.node,
       ),
     );
-    this.node.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.#stop();
-    });
-    shell.signal.addEventListener("abort", () => this.#stop());
+    const { signal } = shell;
+    const key = (event) => event.key === "Escape" && this.#stop();
+    document.addEventListener("keydown", key, { signal });
+    signal.addEventListener("abort", () => this.#stop());
     const leave = () => this.#running.size > 0 && this.#keep(this.#conversation);
-    addEventListener("pagehide", leave, { signal: shell.signal });
+    addEventListener("pagehide", leave, { signal });
   }
 
   /** Shows a conversation; a new one where there is none of that id. */
