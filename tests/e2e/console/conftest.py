@@ -95,7 +95,13 @@ async def scripted(upstream: Any) -> AsyncIterator[Service]:
                     "aggregator": {"type": "vote", "stop_at": None},
                     "experts": 2,
                     "about": "two of them vote",
-                }
+                },
+                "pool/debate": {
+                    "router": "both",
+                    "aggregator": {"type": "debate", "rounds": 1},
+                    "experts": 2,
+                    "about": "two of them hear each other",
+                },
             },
             "server": {
                 "api_keys": {"visitor": {"key": KEY}},

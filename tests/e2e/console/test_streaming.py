@@ -53,6 +53,18 @@ async def test_a_stream_that_waits_says_for_what(scripted: Any, upstream: Any, v
     await expect(page.locator(".why").nth(1)).to_contain_text("Votes")
 
 
+async def test_a_debate_opens_its_rounds(scripted: Any, visit: Any) -> None:
+    visitor = await visit(scripted.base_url, key=KEY)
+    page = await visitor.open()
+    await visitor.ask("tiny: say yes\nother: say no", "pool/debate")
+    await visitor.answered()
+    why = page.locator(".why")
+    await expect(why.get_by_role("heading", name="First answers")).to_be_visible()
+    await expect(why.get_by_role("heading", name="Round 1")).to_be_visible()
+    await expect(why.locator(".said li")).to_have_count(4)
+    await visitor.picture("chat-debate", whole=True)
+
+
 async def test_an_error_is_told_in_the_services_words(
     scripted: Any, upstream: Any, visit: Any
 ) -> None:

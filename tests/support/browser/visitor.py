@@ -59,9 +59,15 @@ class Visitor:
         return [text.strip() for text in await whole.locator(".text").all_inner_texts()]
 
     async def picture(self, name: str, *, whole: bool = False) -> None:
-        """A screenshot, as `out/screenshots/NAME.png`."""
+        """A screenshot, `out/screenshots/NAME.png`; `whole`: on a screen that is high enough."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
+        size = self.page.viewport_size
+        assert size is not None
+        if whole:
+            height = await self.page.evaluate("document.documentElement.scrollHeight")
+            await self.page.set_viewport_size({**size, "height": height})
+        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+        await self.page.set_viewport_size(size)
 
     async def severe_faults(self) -> list[str]:
         """What axe-core finds serious or critical on the page."""
