@@ -13,6 +13,8 @@ from visitor import KEY, WIDE, Visitor
 from orchestrator.config.model import Config
 from orchestrator.service import Service, start_service
 
+BINARIES = ("chromium", "google-chrome")
+"""Debian's, and the one that GitHub's machines have."""
 QUIET = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -32,7 +34,7 @@ Visit = Callable[..., Awaitable[Visitor]]
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    binary = shutil.which("chromium")
+    binary = next(filter(None, map(shutil.which, BINARIES)), None)
     if binary is None:
         installable = shutil.which("apt-get") is not None and os.getuid() == 0
         # The same question that deploy/install-chromium.sh asks.
