@@ -99,7 +99,7 @@ redis:
 	@command -v redis-server >/dev/null || sh deploy/install-redis.sh
 
 chromium: ## install Debian's chromium, for the tests of the console
-	@command -v chromium google-chrome >/dev/null || sh deploy/install-chromium.sh
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || sh deploy/install-chromium.sh
 
 check: $(READY) ## formatting, lint, types, layers
 	@$(BIN)/ruff format --check .
