@@ -145,8 +145,19 @@ class ServerConfig(Section):
         " for; null: never.",
     )
     comment_interval_s: float = Field(5.0, gt=0, description="Seconds between two such comments.")
+    max_explained_characters: int = Field(
+        4000,
+        ge=0,
+        description="Characters that an explanation (`coterie.explain`) has of what each expert of"
+        " a panel has said; what is longer is cut there.",
+    )
     cors: CorsConfig = Field(
         CorsConfig(), description="Which web pages may call the service from a browser."
+    )
+    console: bool = Field(
+        True,
+        description="Whether `/` is the console, a page for browsers. The page itself needs no API"
+        " key, and holds nothing of the service; what it shows, it asks for with its user's key.",
     )
     api_keys: dict[Name, ApiKey] = Field(
         default_factory=dict,
