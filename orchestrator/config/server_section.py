@@ -38,6 +38,17 @@ class CorsConfig(Section):
         return value
 
 
+class EventsConfig(Section):
+    """Bounds of `GET /coterie/events`, the stream of what happens in the pool."""
+
+    listeners: int = Field(
+        32, ge=1, description="Who may listen at once; further ones get HTTP 429."
+    )
+    interval_s: float = Field(
+        0.2, gt=0, le=10, description="Shortest time between two snapshots, in seconds."
+    )
+
+
 class ServerConfig(Section):
     """The HTTP listener and its bounds."""
 
@@ -145,6 +156,9 @@ class ServerConfig(Section):
         " for; null: never.",
     )
     comment_interval_s: float = Field(5.0, gt=0, description="Seconds between two such comments.")
+    events: EventsConfig = Field(
+        EventsConfig(), description="Who may watch the pool at once, and how closely."
+    )
     cors: CorsConfig = Field(
         CorsConfig(), description="Which web pages may call the service from a browser."
     )

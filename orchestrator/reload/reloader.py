@@ -59,6 +59,16 @@ class Reloader:
         """Take over one expert more; see `Reloads.add_expert`."""
         return await self._to_its_end(self._add(name, keys))
 
+    async def check_expert(self, name: str, keys: Mapping[str, Any]) -> list[str]:
+        """What one expert more would change; see `Reloads.check_expert`."""
+        file = self._named_file()
+        version = await asyncio.to_thread(file.with_expert, self._version, name, keys)
+        return self._lines(self._compared(version))
+
+    async def pin(self, name: str, pinned: bool) -> Outcome:
+        """Keep an expert in its slot, or no more; see `Reloads.pin`."""
+        return await self._to_its_end(self._pin(name, pinned))
+
     async def stop(self) -> None:
         """Break off what is under way: the service stops."""
         for task in self._tasks:
@@ -96,6 +106,14 @@ class Reloader:
             context = self._applier.context
         resident = context.pool.expert_url(name) is not None
         return Added(outcome, resident, await opinions(context.config, context.pipeline, name))
+
+    async def _pin(self, name: str, pinned: bool) -> Outcome:
+        file = self._named_file()
+        async with self._one_at_a_time:
+            with self._noted():
+                changes = {"pin": pinned}
+                version = await asyncio.to_thread(file.with_keys, self._version, name, changes)
+                return await self._take(version)
 
     async def _take(self, version: Version) -> Outcome:
         """Serve another version. Raises ConfigError and ReloadRefused."""

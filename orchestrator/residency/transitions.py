@@ -275,7 +275,7 @@ class Transitions:
         self._apply(self._machine.loaded(replica, time.monotonic()))
         names = ", ".join(e for e in engine.load.experts if e not in engine.refused)
         self._say(f"{slot.slot.id}: {names} loaded in {seconds:.1f} s{engine.shortened()}")
-        kind: Kind = "woke" if warm else "loaded"
+        kind: Kind = "woke" if warm and slot.slot.sleeps else "loaded"
         self._happenings.note(kind, engine.name, slot.slot.id, seconds, slot.why)
 
     def _leave_out(self, engine: HostedEngine, refused: Mapping[str, str]) -> None:

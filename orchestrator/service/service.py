@@ -127,6 +127,7 @@ class Service:
         drain.begin()
         await asyncio.sleep(settings.drain_notice_s)
         drain.refuse()
+        self._app.state.events.close()
         await self._context.leave_batches()
         self._context.pool.wind_down()
         if await drain.idle(settings.drain_timeout_s):
@@ -137,6 +138,7 @@ class Service:
 
     async def stop(self) -> None:
         """Finish what is under way within seconds, then end every process that was started."""
+        self._app.state.events.close()
         await self._listener.stop()
         if self._back is not None:
             await self._back.stop()

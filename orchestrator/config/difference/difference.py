@@ -40,6 +40,7 @@ LIVE_SERVER = frozenset(
         "max_embedding_tokens",
         "comment_after_s",
         "comment_interval_s",
+        "events",
         "limits",
     }
 )

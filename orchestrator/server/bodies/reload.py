@@ -28,6 +28,39 @@ class ExpertBody(Section):
         return {"type": self.type, **(self.model_extra or {})}
 
 
+class YamlBody(Section):
+    """The lines of one expert, as the configuration's file has them."""
+
+    yaml: str = Field(description="Such as `law: {type: vllm, model: acme/law-7b}`.")
+
+
+class ExpertChecked(TypedDict):
+    """Whether the lines of an expert are right."""
+
+    ok: bool
+    problems: Annotated[list[str], Field(description="Every mistake, each with its path.")]
+    expert: Annotated[str | None, Field(description="Its name; null where that is not known.")]
+    keys: Annotated[dict[str, Any], Field(description="Its keys: the body that adds it.")]
+    difference: Annotated[list[str], Field(description="What adding it would change.")]
+
+
+class Loaded(TypedDict):
+    """An expert that is in a slot."""
+
+    expert: str
+    slot: str
+    waited_ms: Annotated[float, Field(description="For its turn.")]
+    load_ms: Annotated[float, Field(description="For its load; 0 where it was there.")]
+
+
+class Pinned(TypedDict):
+    """Whether an expert may leave its slot, until the next reload of the file."""
+
+    expert: str
+    pinned: bool
+    generation: Annotated[int, Field(description="Of the configuration that runs.")]
+
+
 class ReloadTold(TypedDict):
     """What became of a reload."""
 

@@ -46,6 +46,17 @@ class Reloads(Protocol):
         """One expert more, until the next reload. Raises what `reload` does, and NameTaken."""
         ...
 
+    async def check_expert(self, name: str, keys: Mapping[str, Any]) -> list[str]:
+        """What one expert more would change. Raises ConfigError, NameTaken and ReloadRefused."""
+        ...
+
+    async def pin(self, name: str, pinned: bool) -> Outcome:
+        """Keep an expert in its slot, or no more, until the next reload.
+
+        Raises what `reload` does: ConfigError where all that is pinned does not fit.
+        """
+        ...
+
     def status(self) -> ConfigStatus:
         """Which configuration runs, and what became of the last one."""
         ...
