@@ -5,7 +5,7 @@ from statistics import quantiles
 
 import numpy as np
 
-from orchestrator.request.tracing.call import Call
+from orchestrator.request.tracing.call import CANCELLED, Call
 from orchestrator.server.bodies.watching import Latency, Record, TaskRecord
 from routers.base import Router
 from routers.fitted.router import FittedRouter
@@ -34,7 +34,7 @@ def latency(calls: Iterable[Call]) -> Latency:
     good = [call for call in calls if call.error is None]
     first = [1000 * (call.first - call.began) for call in good if call.first]
     total = [1000 * (call.ended - call.began) for call in good if call.ended]
-    failed = len(calls) - len(good)
+    failed = sum(call.error not in (None, CANCELLED) for call in calls)
     return {
         "calls": len(calls),
         "failed": failed,
