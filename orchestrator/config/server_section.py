@@ -162,6 +162,11 @@ class ServerConfig(Section):
     cors: CorsConfig = Field(
         CorsConfig(), description="Which web pages may call the service from a browser."
     )
+    console: bool = Field(
+        True,
+        description="Whether `/` is the console, a page for browsers. The page itself needs no API"
+        " key, and holds nothing of the service; what it shows, it asks for with its user's key.",
+    )
     api_keys: dict[Name, ApiKey] = Field(
         default_factory=dict,
         description="The API keys, by the name of their owner, beside those that `coterie key"

@@ -13,7 +13,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from experts.errors import CoterieError
-from orchestrator.server import expert_routes, openai_routes, service_routes
+from orchestrator.server import console_routes, expert_routes, openai_routes, service_routes
 from orchestrator.server.auth import KeyGate
 from orchestrator.server.batch import routes as batch_routes
 from orchestrator.server.classes import BATCH_PATH
@@ -60,7 +60,11 @@ def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAP
     adopt(app, context)
     app.state.events = Events(lambda: app.state.context)
     context.metrics.watch(lambda: app.state.context.pool.snapshot())
-    _add_routes(app, with_batches=context.batching is not None)
+    _add_routes(
+        app,
+        with_batches=context.batching is not None,
+        with_console=context.config.server.console,
+    )
     app.add_middleware(DirectGate, routes=app.routes, refusal=_ours)
     # Inside the key gates, which are added later: a request without a key takes no place.
     in_flight = InFlight(
@@ -104,13 +108,15 @@ def adopt(app: Starlette, context: Context) -> None:
     app.state.documents = Documents(app.routes, context.config, lambda: context.keys.locks)
 
 
-def _add_routes(app: FastAPI, *, with_batches: bool) -> None:
+def _add_routes(app: FastAPI, *, with_batches: bool, with_console: bool) -> None:
     for module in (*_ANSWERING, expert_routes):
         app.include_router(module.tokens_router)
     for module in (*_OURS, *_TELLING, expert_routes):
         app.include_router(module.router)
     if with_batches:
         app.include_router(batch_routes.router)
+    if with_console:
+        app.include_router(console_routes.router)
     for module in _ANSWERING:
         app.include_router(module.tokens_router, prefix=BATCH_PATH)
     for module in _TELLING:

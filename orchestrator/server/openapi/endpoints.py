@@ -250,6 +250,17 @@ KEY_REVOKED = answers("It is revoked.", json_of(KeyRevoked), (403, 404, 409, *RE
 METRICS = answers("The metrics.", {"text/plain": {"schema": {"type": "string"}}})
 DOCUMENT = answers("The document.", _OBJECT)
 PAGE = answers("A page to read.", {"text/html": {"schema": {"type": "string"}}})
+_UNCHANGED = {304: response("It is the one that the client has (`if-none-match`).", {})}
+CONSOLE = answers("The page.", {"text/html": {"schema": {"type": "string"}}}, others=_UNCHANGED)
+CONSOLE_FILE = answers(
+    "The file.",
+    {
+        kind: {"schema": {"type": "string"}}
+        for kind in ("text/html", "text/javascript", "text/css", "image/svg+xml")
+    },
+    (404, *READ),
+    others=_UNCHANGED,
+)
 
 FILES = answers("The caller's files.", _OBJECT, (400, *READ))
 FILE = answers("The file.", _OBJECT, (404, *READ))
