@@ -1,0 +1,74 @@
+/** When engines were in a slot during the last ten minutes, and how long they took to come. */
+
+import { fill, h, folded } from "../../lib/dom.js";
+import { counted, seconds, timeOfDay } from "../../lib/format.js";
+import { hueOf, lanes } from "../../lib/pictures.js";
+
+export const SPAN_S = 600;
+const COMES = new Set(["loaded", "woke"]);
+const SHOWN = 40;
+
+export function timeline(place, live) {
+  const now = live.now();
+  const rows = rowsOf(live, now - SPAN_S, now);
+  const ticks = [10, 8, 6, 4, 2, 0].map((minutes) => ({
+    at: now - 60 * minutes,
+    words: minutes ? `−${minutes} min` : "now",
+  }));
+  const recent = live.moves.filter((move) => move.at > now - SPAN_S);
+  const label = `${counted(recent.length, "move")} in the last ten minutes`;
+  const open = place.querySelector("details")?.open ?? false;
+  const list = folded(label, movesList(recent));
+  list.open = open;
+  fill(
+    place,
+    h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Timeline" }, lanes(now - SPAN_S, now, rows, ticks, label)),
+    list,
+  );
+}
+
+/** One lane for each engine that was in a slot. */
+export function rowsOf(live, from, now) {
+  const here = live.pool.slots.flatMap((slot) => slot.replicas.map((one) => ({ engine: one.engine, slot: slot.id, phase: one.phase })));
+  const moved = live.moves.filter((move) => move.at > from);
+  const engines = [...new Set([...here, ...moved].map((one) => one.engine))].sort();
+  return engines.map((engine) => {
+    const own = live.moves.filter((move) => move.engine === engine);
+    const slots = [...new Set([...own, ...here.filter((one) => one.engine === engine)].map((one) => one.slot))];
+    const spans = slots.flatMap((slot) => spansIn(own.filter((move) => move.slot === slot), slot, from, now, here.find((one) => one.engine === engine && one.slot === slot)));
+    return { name: engine, hue: hueOf(engine, live.experts()), spans };
+  });
+}
+
+/** From its moves in one slot: while it came, while it was there, and when it failed. */
+function spansIn(moves, slot, from, now, present) {
+  const spans = [];
+  let since = moves.length && !COMES.has(moves[0].kind) && moves[0].kind !== "failed" ? from : null;
+  if (!moves.length && present && present.phase !== "loading") since = from;
+  for (const move of moves) {
+    const begin = move.at - move.seconds;
+    const took = `${move.kind} in ${slot} in ${seconds(move.seconds)}${move.why ? ` (${move.why})` : ""}`;
+    if (COMES.has(move.kind)) {
+      spans.push({ from: begin, to: move.at, kind: "coming", title: took });
+      since = move.at;
+    } else if (move.kind === "failed") {
+      spans.push({ from: begin, to: move.at, kind: "failed", title: took });
+    } else if (since !== null) {
+      spans.push({ from: since, to: move.at, kind: "there", title: `in ${slot}; ${took}` });
+      since = null;
+    }
+  }
+  if (since !== null && present) spans.push({ from: since, to: now, kind: "there", title: `in ${slot}` });
+  return spans.filter((span) => span.to > from);
+}
+
+function movesList(moves) {
+  const shown = moves.slice(-SHOWN).reverse();
+  return h(
+    "ol",
+    { class: "moves small" },
+    shown.map((move) =>
+      h("li", {}, h("time", {}, timeOfDay(move.at)), ` ${move.engine} ${move.kind} in ${move.slot} in ${seconds(move.seconds)}`, move.why && h("span", { class: "muted" }, ` (${move.why})`)),
+    ),
+  );
+}
