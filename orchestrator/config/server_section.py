@@ -49,6 +49,19 @@ class EventsConfig(Section):
     )
 
 
+class ReportsConfig(Section):
+    """Reports of evaluations that the console shows."""
+
+    folder: Path = Field(
+        description="Each folder in it that has a `report.html` or pictures is a report, such as"
+        " those that `coterie eval run -o FOLDER/NAME` writes."
+    )
+    listed: int = Field(100, ge=1, description="The newest that are listed.")
+    max_file_mb: float = Field(
+        16.0, gt=0, allow_inf_nan=False, description="Largest file that is shown, in MiB."
+    )
+
+
 class ServerConfig(Section):
     """The HTTP listener and its bounds."""
 
@@ -158,6 +171,9 @@ class ServerConfig(Section):
     comment_interval_s: float = Field(5.0, gt=0, description="Seconds between two such comments.")
     events: EventsConfig = Field(
         EventsConfig(), description="Who may watch the pool at once, and how closely."
+    )
+    reports: ReportsConfig | None = Field(
+        None, description="Reports of evaluations that the console shows; null: none."
     )
     cors: CorsConfig = Field(
         CorsConfig(), description="Which web pages may call the service from a browser."

@@ -32,6 +32,7 @@ from orchestrator.server.openapi.document import Documents
 from orchestrator.server.playground import routes as playground_routes
 from orchestrator.server.reload import residence
 from orchestrator.server.reload import routes as reload_routes
+from orchestrator.server.reports import routes as report_routes
 from orchestrator.server.responses import routes as responses_routes
 from orchestrator.server.reuse.gate import Idempotency, IdempotencyGate
 from orchestrator.server.watching import routes as watching_routes
@@ -41,7 +42,15 @@ _METHODS = ["GET", "POST", "DELETE"]
 """What pages in a browser may send; HEAD and simple calls need no permission."""
 
 _ANSWERING = (openai_routes, responses_routes, messages_routes)
-_OURS = (service_routes, key_routes, reload_routes, residence, watching_routes, playground_routes)
+_OURS = (
+    service_routes,
+    key_routes,
+    reload_routes,
+    residence,
+    watching_routes,
+    playground_routes,
+    report_routes,
+)
 _TELLING = (models_routes, messages_routes)
 """The endpoints over all models, which there are once more below /batch."""
 

@@ -30,6 +30,7 @@ from orchestrator.server.bodies.reload import (
     ReloadTold,
     YamlBody,
 )
+from orchestrator.server.bodies.reports import ReportList, ReportTold
 from orchestrator.server.bodies.sampling import Strict
 from orchestrator.server.bodies.tokenizer import DetokenizeBody, TokenizeBody
 from orchestrator.server.bodies.watching import ExpertStanding, PoolNews
@@ -147,6 +148,8 @@ ANSWERS: tuple[type[Any], ...] = (
     PoolNews,
     ExpertStanding,
     Routed,
+    ReportList,
+    ReportTold,
 )
 
 _QUESTION = {"messages": [{"role": "user", "content": "What is 17 + 25?"}], "max_tokens": 64}
@@ -229,6 +232,12 @@ EVENTS = answers("What happens.", named_events_of(PoolNews), (403, 429, *READ, 5
 STANDING = answers("The expert.", json_of(ExpertStanding), (403, 404, *READ))
 ROUTE = takes(RouteBody, {"model": MODEL, "question": "How many metres are 3 kilometres?"}) | (
     answers("Who would be asked.", json_of(Routed), (404, *POSTED))
+)
+REPORTS = answers("The reports.", json_of(ReportList), (403, 404, *READ))
+REPORT = answers("The report.", json_of(ReportTold), (403, 404, *READ))
+_FILES = ("image/svg+xml", "image/png", "text/html", "text/markdown")
+REPORT_FILE = answers(
+    "The file.", {kind: {"schema": {"type": "string"}} for kind in _FILES}, (403, 404, *READ)
 )
 FEEDBACK = takes(FeedbackBody, {"request_id": "req-1", "score": 1}) | answers(
     "The score was taken.", json_of(FeedbackTaken), POSTED

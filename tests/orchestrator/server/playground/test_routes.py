@@ -69,7 +69,7 @@ async def test_it_says_who_would_be_asked_and_why_and_asks_nobody(
 
 async def test_every_weight_of_the_price_is_gone_through(priced: Any) -> None:
     choices = (await asked(priced, model="pool/auto"))["choices"]
-    # dear beats cheap from w * 0.2 = (1 - w) * 0.9 on, cheap beats free from w * 0.5 = (1 - w) / 10.
+    # w * 0.2 = (1 - w) * 0.9 between dear and cheap, w * 0.5 = (1 - w) / 10 below.
     assert [(c["expert"], c["from_weight"], c["to_weight"]) for c in choices] == [
         ("free", 0.01, 0.16),
         ("cheap", 0.17, 0.81),
