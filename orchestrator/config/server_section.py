@@ -49,6 +49,19 @@ class EventsConfig(Section):
     )
 
 
+class ProbesConfig(Section):
+    """What an expert is asked that is added by a call, so that the routers know it."""
+
+    count: int = Field(32, ge=0, description="Probe questions, where the call does not say.")
+    at_most: int = Field(512, ge=0, description="The most that a call may ask for.")
+    in_flight: int = Field(16, ge=1, description="Questions that it is asked at once.")
+    tasks: list[str] = Field(
+        default_factory=list,
+        description="The tasks that the questions of the routers' outcome table come from: names of"
+        " shipped ones, or paths of files; none: those of the zoo.",
+    )
+
+
 class ReportsConfig(Section):
     """Reports of evaluations that the console shows."""
 
@@ -171,6 +184,9 @@ class ServerConfig(Section):
     comment_interval_s: float = Field(5.0, gt=0, description="Seconds between two such comments.")
     events: EventsConfig = Field(
         EventsConfig(), description="Who may watch the pool at once, and how closely."
+    )
+    probes: ProbesConfig = Field(
+        ProbesConfig(), description="What an expert is asked that is added by a call."
     )
     reports: ReportsConfig | None = Field(
         None, description="Reports of evaluations that the console shows; null: none."

@@ -24,6 +24,7 @@ from orchestrator.config.checks import unusable_store
 from orchestrator.config.model import Config
 from orchestrator.reload.applying import Applier, check_files
 from orchestrator.reload.config_file import ConfigFile, Version
+from orchestrator.reload.introducing import Introduce
 from orchestrator.reload.reloader import Reloader
 from orchestrator.reload.routers import asks_expert, make_router, make_routers, warnings_of
 from orchestrator.request.context import RequestContext
@@ -158,6 +159,7 @@ async def start_service(
     taken: Sequence[socket.socket] = (),
     siblings: Siblings | None = None,
     file: ConfigFile | None = None,
+    introduce: Introduce | None = None,
 ) -> Service:
     """Start everything; `on_event` gets a short sentence for each step.
 
@@ -165,7 +167,8 @@ async def start_service(
     everybody's, then that of administrators; `siblings` are those that share them. `policy` decides
     what the slots load; another one than ours is for comparisons. Without `stored_keys`, keys of
     the store are not looked at: for a process that asks itself. `file` is where `config` comes
-    from, and what is read for a reload; without it there are none.
+    from, and what is read for a reload; without it there are none. `introduce` is what asks an
+    expert that is added by a call its probe questions.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
     (among others for a file that a router lacks, or that cannot be written), and, if `strict`,
@@ -200,7 +203,7 @@ async def start_service(
         context, desk, idempotency = await with_the_rest(context, store, undo)
         app = make_app(context, idempotency)
         _collect_rarely()
-        reloader = _reloader_of(app, Applier(app, encoder, desk), config, file)
+        reloader = _reloader_of(app, Applier(app, encoder, desk), config, file, introduce)
         undo.push_async_callback(reloader.stop)
         # From now on, it is `stop` that ends what was started.
         service = Service(app, reloader, listener, back, undo.pop_all())
@@ -244,10 +247,15 @@ def _collect_rarely() -> None:
 
 
 def _reloader_of(
-    app: Starlette, applier: Applier, config: Config, file: ConfigFile | None
+    app: Starlette,
+    applier: Applier,
+    config: Config,
+    file: ConfigFile | None,
+    introduce: Introduce | None,
 ) -> Reloader:
     version = Version(config) if file is None else file.started
-    app.state.reloads = reloader = Reloader(applier, replace(version, config=config), file)
+    own = replace(version, config=config)
+    app.state.reloads = reloader = Reloader(applier, own, file, introduce)
     telemetry = applier.context.telemetry
     telemetry.watch_reloads(lambda: reloader.generation, lambda: reloader.results)
     return reloader

@@ -41,6 +41,7 @@ LIVE_SERVER = frozenset(
         "comment_after_s",
         "comment_interval_s",
         "events",
+        "probes",
         "reports",
         "limits",
     }

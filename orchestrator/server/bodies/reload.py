@@ -21,6 +21,11 @@ class ExpertBody(Section):
 
     name: Name = Field(description="The name that clients ask for.")
     type: str = Field(description="The kind of expert, such as `vllm` or `openai`.")
+    probes: int | None = Field(
+        None,
+        ge=0,
+        description="Probe questions that it is asked; 0: none; null: `server.probes.count`.",
+    )
 
     @property
     def keys(self) -> dict[str, Any]:
@@ -80,6 +85,39 @@ class Considered(TypedDict):
     why: str
 
 
+class ProbedTask(TypedDict):
+    """How a new expert did on the probe questions of a task."""
+
+    task: str
+    asked: int
+    mean_score: Annotated[float, Field(description="From 0 to 1.")]
+
+
+class Shift(TypedDict):
+    """What a router does otherwise since it knows a new expert."""
+
+    router: str
+    before: Annotated[
+        dict[str, float],
+        Field(description="Share of its table's questions that each expert would be asked."),
+    ]
+    after: dict[str, float]
+    predicted_before: Annotated[float, Field(description="Mean predicted quality of who is asked.")]
+    predicted_after: float
+    why: Annotated[str, Field(description="Why the new expert is asked nothing; else empty.")]
+
+
+class Probed(TypedDict):
+    """What became of a new expert's probe questions."""
+
+    asked: int
+    failed: Annotated[int, Field(description="Questions without a score.")]
+    mean_score: float
+    tasks: list[ProbedTask]
+    shifts: list[Shift]
+    why: Annotated[str, Field(description="Why nothing was learned; empty where it was.")]
+
+
 class ExpertAdded(TypedDict):
     """An expert that is in the pool now."""
 
@@ -87,6 +125,7 @@ class ExpertAdded(TypedDict):
     generation: int
     resident: Annotated[bool, Field(description="Whether it answers without a load.")]
     until: Annotated[str, Field(description="How long it stays.")]
+    probed: Annotated[Probed | None, Field(description="null: it was asked no probe questions.")]
     compositions: list[Considered]
     warnings: Annotated[list[str], Field(description="What the routers warn of.")]
 

@@ -46,7 +46,7 @@ async def reload(http: HttpRequest) -> ReloadTold:
 
 @router.post("/experts", openapi_extra=endpoints.NEW_EXPERT)
 async def add_expert(http: HttpRequest) -> ExpertAdded:
-    """Add one expert, load it, and tell what the routers think of it."""
+    """Add one expert, load it, ask it probe questions, and tell what the routers think of it."""
     context = administered(http)
     # A page of another origin cannot send this without asking; without keys, it is on this machine.
     if not http.headers.get("content-type", "").startswith("application/json"):
@@ -55,7 +55,7 @@ async def add_expert(http: HttpRequest) -> ExpertAdded:
     raw = await read_body(http, context.config.server.max_body_mb)
     body = validated(ExpertBody, parse_object(raw))
     try:
-        added = await reloads_of(http).add_expert(body.name, body.keys)
+        added = await reloads_of(http).add_expert(body.name, body.keys, body.probes)
     except ConfigError as error:
         raise in_words(error) from error
     return {
@@ -63,6 +63,7 @@ async def add_expert(http: HttpRequest) -> ExpertAdded:
         "generation": added.outcome.generation,
         "resident": added.resident,
         "until": UNTIL,
+        "probed": added.probed,
         "compositions": list(added.compositions),
         "warnings": list(added.outcome.warnings),
     }
