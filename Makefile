@@ -15,7 +15,7 @@ ENGINE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 LOCK := deploy/locks/$(ENGINE).txt
 REAL_TASKS := -t geography -t translation -t examples/real/tasks
 
-.PHONY: help setup redis demo serve eval harness gateways real demo-real bench bench-gateway bench-swap bench-batch bench-slot bench-fusion bench-panel gpu-check zoo profile test test-fast test-real check fmt lock clean
+.PHONY: help setup redis chromium demo serve eval harness gateways real demo-real bench bench-gateway bench-swap bench-batch bench-slot bench-fusion bench-panel gpu-check zoo profile test test-fast test-real check fmt lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -81,7 +81,7 @@ profile: $(READY) ## ask every expert every probe question, write the outcome ta
 zoo: $(READY) ## retrain every specialist from its seed
 	@$(BIN)/python -m experts.zoo
 
-test: $(READY) redis ## all tests, the real engine included (ARGS=PATH: only those)
+test: $(READY) redis chromium ## all tests, the real engine included (ARGS=PATH: only those)
 ifeq ($(ARGS),)
 	@$(BIN)/python -m pytest -q -n 2 -m "not e2e"
 	@$(BIN)/python -m pytest -q -m e2e
@@ -97,6 +97,9 @@ test-real: real redis ## the tests on the real model that `make real` fetches
 
 redis:
 	@command -v redis-server >/dev/null || sh deploy/install-redis.sh
+
+chromium: ## install Debian's chromium, for the tests of the console
+	@command -v chromium >/dev/null || sh deploy/install-chromium.sh
 
 check: $(READY) ## formatting, lint, types, layers
 	@$(BIN)/ruff format --check .

@@ -191,6 +191,12 @@ class ServerConfig(Section):
     reports: ReportsConfig | None = Field(
         None, description="Reports of evaluations that the console shows; null: none."
     )
+    max_explained_characters: int = Field(
+        4000,
+        ge=0,
+        description="Characters that an explanation (`coterie.explain`) has of what each expert of a"
+        " panel has said; what is longer is cut there.",
+    )
     cors: CorsConfig = Field(
         CorsConfig(), description="Which web pages may call the service from a browser."
     )

@@ -56,8 +56,11 @@ class Asset:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Those of its response. A browser asks each time whether it has the current one: a page
-        of one version with a script of another would break."""
+        """Those of its response.
+
+        A browser asks each time whether it has the current one: a page of one version with a script
+        of another would break.
+        """
         return {**SECURITY, "etag": self.etag, "cache-control": "no-cache"}
 
     def is_in(self, known: str) -> bool:

@@ -19,8 +19,8 @@ class RequestOptions:
     """The body field `coterie`, less the request class; what is None is as it is configured."""
 
     explain: bool = False
-    tokens: bool = False
-    """Tell for every token what happened in a fused expert."""
+    tokens: bool | Literal["auto"] = False
+    """Tell for every token what happened in a fused expert; `auto`: where one answers that can."""
     progress: Literal["comments", "reasoning"] = "comments"
     router: str | None = None
     aggregator: str | None = None
@@ -33,6 +33,11 @@ class RequestOptions:
     """Within which the whole answer must be there."""
     cache: CacheUse = "use"
     """What a kept answer is good for: `refresh` asks anew and keeps that, `skip` does neither."""
+
+    @property
+    def demands_tokens(self) -> bool:
+        """Whether an answer that does not tell of its tokens is not wanted."""
+        return self.tokens is True
 
     @property
     def recomposes(self) -> bool:

@@ -29,6 +29,7 @@ from orchestrator.request.budget import Ledger
 from orchestrator.request.context import RequestContext
 from orchestrator.request.resilience.retries import Retries
 from orchestrator.request.tracing.call import Call, code_of
+from orchestrator.request.tracing.said import Said
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.expectations import Expectations
 from orchestrator.residency.pool import ExpertPool, Lease
@@ -36,6 +37,7 @@ from routers.base import Encoder
 
 CHARACTERS_PER_TOKEN = 4
 """About as many, where a server does not count; a piece of a stream is at least one."""
+CHOOSING = "choosing an expert"
 NO_RETRIES = Retries()
 _PASSING = (ExpertLost, ExpertRefused, ExpertOverloaded, ExpertPaused)
 Read = Callable[[Engine, Request, Callable[[Answer], None]], AsyncGenerator[Chunk, None]]
@@ -54,8 +56,12 @@ class ExpertCalls:
         trace: Trace,
         retries: Retries = NO_RETRIES,
         encoder: Callable[[], Encoder] | None = None,
+        explained: int = 0,
     ) -> None:
-        """`fused` are the pool's fused experts, by name; `retries` say what is tried again."""
+        """`fused` are the pool's fused experts, by name; `retries` say what is tried again.
+
+        An explanation has the first `explained` characters of what each expert says.
+        """
         self._encoder = encoder
         ledger = Ledger(composition.budget, asyncio.get_running_loop().time())
         trace.budget_spent = ledger.hits
@@ -76,7 +82,8 @@ class ExpertCalls:
         self._retries = retries
         self._waiting: Counter[str] = Counter()
         self.expectations = Expectations(pool, context.request_class)
-        self._words = "choosing an expert"
+        self._explained = explained
+        self._words = self._stage = ""
 
     async def __call__(
         self, expert: str, request: Request, *, whole: bool = False
@@ -90,6 +97,7 @@ class ExpertCalls:
         Who fails before its first piece is asked again, `server.retries` times.
         """
         request = self._counted(expert, request)
+        said = self._hearing(expert)
         failed = 0
         set_aside = self._ledger.set_aside(request) if whole else 0
         read = engines.whole if set_aside else engines.stream
@@ -100,9 +108,13 @@ class ExpertCalls:
                     async with aclosing(self._once(expert, request, read)) as chunks:
                         async for chunk in chunks:
                             begun = True
+                            if said is not None:
+                                said.add(chunk.text)
                             yield chunk
                     return
                 except ExpertError as error:
+                    if said is not None:
+                        said.error = error.code
                     failed += 1
                     if begun or not await self._may_try_again(expert, error, failed):
                         self._missed(error)
@@ -125,6 +137,15 @@ class ExpertCalls:
                 if not await self._may_try_again(expert, error, failed):
                     self._missed(error)
                     raise
+
+    def _hearing(self, expert: str) -> Said | None:
+        """Where what it says is noted, if somebody wants to know."""
+        if not self._context.options.explain:
+            return None
+        stage = CHOOSING if self._trace.plan is None else self._stage or "first answers"
+        said = Said(expert, stage, self._explained)
+        self._trace.said.append(said)
+        return said
 
     async def _may_try_again(self, expert: str, error: ExpertError, failed: int) -> bool:
         """Whether a call is made once more, after the pause that it should have."""
@@ -222,6 +243,8 @@ class ExpertCalls:
     def tell(self, words: str, **facts: Any) -> None:
         """Progress, and what an explanation will say of it: lists grow, the rest is replaced."""
         self._words = words
+        if self._trace.plan is not None:  # A tagger is asked before there is one.
+            self._stage = words
         for name, value in facts.items():
             known = self._trace.facts.get(name)
             self._trace.facts[name] = known + value if isinstance(known, list) else value
@@ -230,7 +253,7 @@ class ExpertCalls:
     def doing(self) -> str:
         """A few words on what the answer waits for."""
         waits = [self._pool.doing(expert) for expert in self._waiting]
-        return "; ".join([self._words, *waits])
+        return "; ".join([self._words or CHOOSING, *waits])
 
     @contextmanager
     def _noting(self, expert: str) -> Iterator[Call]:

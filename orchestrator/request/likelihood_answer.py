@@ -67,7 +67,7 @@ class Scoring:
 
     def check(self, context: RequestContext) -> tuple[Request, tuple[float, ...]]:
         """What each member is asked, and its weight. Raises RequestError."""
-        if context.options.tokens:
+        if context.options.demands_tokens:
             raise RequestError(
                 f"Several experts score together here. {CAN}", param="coterie.tokens"
             )

@@ -62,6 +62,7 @@ class Pipeline:
         self._fused = {name: model for name, model in models.items() if model is not None}
         self._pool = pool
         self._retries = Retries.of(config.server)
+        self._explained = config.server.max_explained_characters
         self._compositions = Compositions(config)
         self._decider = Decider(config, pool, routers, self.feedback)
         tools = ToolReaders(config.hosted(), config.slots.engine_args)
@@ -212,6 +213,7 @@ class Pipeline:
             trace,
             self._retries,
             self._encoder,
+            self._explained,
         )
         trace.doing = calls.doing
         return calls

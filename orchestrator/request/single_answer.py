@@ -28,7 +28,7 @@ from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import AskExpert
 from orchestrator.request.resilience.retries import Retries
 from orchestrator.request.terms.tools import ToolReaders
-from orchestrator.request.token_attribution import TokenAttribution
+from orchestrator.request.token_attribution import TokenAttribution, can_tell
 from orchestrator.request.tracing.call import CANCELLED, Call, code_of
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.pool import ExpertPool, Lease
@@ -98,7 +98,8 @@ class SingleAnswers:
         model = self._fused.get(expert)
         if model is not None:
             refuse_role_tokens(request, model)
-        if not context.options.tokens:
+        wanted = context.options.tokens
+        if not wanted or (wanted == "auto" and not can_tell(model, request)):
             return None
         if model is None:
             raise RequestError(

@@ -15,16 +15,23 @@ _END = b"\n\n"
 _DATA = b"data: "
 
 
+def can_tell(model: Fused | None, request: Request) -> bool:
+    """Whether an answer to this request can say what happened at its tokens."""
+    tells = model is not None and model.tells is not None
+    return tells and request.operation == "chat/completions"
+
+
 class TokenAttribution:
     """Asks for the members' marks, and translates an answer that carries them.
 
     Every choice of an answer, or of a chunk of a stream, gets for each of its tokens, under
-    `coterie`, what the expert tells: `experts`, the member that spoke (None: the router alone), or
-    `attention`, for each interaction layer the share of the primary's attention by member.
+    `coterie`, its `texts` and what the expert tells: `experts`, the member that spoke (None: the
+    router alone), or `attention`, for each interaction layer the share of the primary's attention
+    by member.
     """
 
     def __init__(self, expert: str, model: Fused, request: Request) -> None:
-        if not model.tells or request.operation != "chat/completions":
+        if not can_tell(model, request):
             raise RequestError(
                 "What happened at each token can be told for chat completions of a FusionRoute or"
                 " Mixture of Thoughts expert only.",
@@ -68,7 +75,10 @@ class TokenAttribution:
     def _translate(self, answer: dict[str, Any]) -> None:
         for choice in answer.get("choices") or ():
             tokens = (choice.get("logprobs") or {}).get("content") or ()
-            choice["coterie"] = {str(self._model.tells): [self._told(token) for token in tokens]}
+            choice["coterie"] = {
+                "texts": [token["token"] for token in tokens],
+                str(self._model.tells): [self._told(token) for token in tokens],
+            }
             if not self._keep_logprobs:
                 choice["logprobs"] = None
 

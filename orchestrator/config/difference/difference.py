@@ -36,6 +36,7 @@ LIVE_SERVER = frozenset(
         "drain_notice_s",
         "drain_timeout_s",
         "max_prompts",
+        "max_explained_characters",
         "max_embedding_inputs",
         "max_embedding_tokens",
         "comment_after_s",

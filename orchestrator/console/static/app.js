@@ -25,9 +25,18 @@ const shell = {
   go: (path) => (location.hash = `#/${path}`),
 };
 
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** The page that the address names; the first one where it names none. */
 function named() {
-  const [name, ...path] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  const address = location.hash.replace(/^#\/?/, "");
+  const [name, ...path] = address.split("/").map(decoded);
   return { page: PAGES.find((one) => one.name === name) ?? PAGES[0], path };
 }
 

@@ -22,7 +22,7 @@ def check_embedding(context: RequestContext, models: Collection[str]) -> None:
             hint=f"Ask {' or '.join(f'`{name}`' for name in models)}.",
             param="model",
         )
-    if context.options.recomposes or context.options.tokens:
+    if context.options.recomposes or context.options.demands_tokens:
         raise RequestError(
             "Embeddings come from one model: there is nothing to route, to put together or to"
             " attribute.",

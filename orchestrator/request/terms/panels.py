@@ -28,7 +28,7 @@ def refuse_what_one_expert_answers(context: RequestContext) -> None:
             " ask one expert by its name.",
             param=found,
         )
-    if context.options.tokens:
+    if context.options.demands_tokens:
         raise RequestError("Several experts answer together here.", param="coterie.tokens")
 
 

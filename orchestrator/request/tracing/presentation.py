@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 from experts.openai import SLOT_WAIT_HEADER
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import Plan
+from orchestrator.request.tracing.said import SaidRecord
 from orchestrator.request.tracing.trace import Trace
 
 HEADERS: Mapping[str, str] = {
@@ -58,6 +59,7 @@ Told = TypedDict(
         "scores": dict[str, float] | None,
         "evidence": Any,
         "aggregation": dict[str, Any],
+        "said": list[SaidRecord],
         "cache": str,
     },
     total=False,
@@ -66,7 +68,8 @@ Told = TypedDict(
 
 
 _EXPLAINING = (
-    *("reason", "preferred", "quality_cost", "saved_s", "scores", "evidence", "aggregation"),
+    *("reason", "preferred", "quality_cost", "saved_s", "scores", "evidence"),
+    *("aggregation", "said"),
 )
 
 
@@ -166,6 +169,8 @@ def _told(context: RequestContext, trace: Trace) -> Told:
         body["evidence"] = dict(decision.evidence) if decision is not None else None
         if trace.facts:
             body["aggregation"] = trace.facts
+        if trace.said:
+            body["said"] = [one.record() for one in trace.said]
     return body
 
 

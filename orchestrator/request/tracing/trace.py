@@ -10,6 +10,7 @@ from experts.types import Usage
 from orchestrator.request.plan import Plan
 from orchestrator.request.tracing.call import Call
 from orchestrator.request.tracing.identity import Identity
+from orchestrator.request.tracing.said import Said
 from routers.base import Decision
 
 AUTHOR = "author"
@@ -85,6 +86,8 @@ class Trace:
     """How often a call was not made, or was stopped, by the bound of the budget that did it."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What an aggregator has told of its work, as plain JSON."""
+    said: list[Said] = field(default_factory=list)
+    """What each expert of a panel has said; only where an explanation is asked for."""
     cache: Outcome | None = None
     """Whether its answer was kept, or is that of an equal request under way; None where that was
     not looked for."""

@@ -42,8 +42,9 @@ class Extension(Strict):
     role: str | None = None
     """Which member of a fused expert speaks; a name that it does not have is refused."""
 
-    tokens: bool = False
-    """Report for every token which member of a fused expert produced it."""
+    tokens: bool | Literal["auto"] = False
+    """Report for every token which member of a fused expert produced it; `auto`: if one answers
+    that can tell, where `true` is refused for all others."""
 
     router: str | None = None
     """A router from the configuration, instead of the composition's."""

@@ -9,7 +9,7 @@ import pytest
 from experts.errors import BadOutput, RequestError
 from experts.fused.roles import Fused
 from experts.types import Request
-from orchestrator.request.token_attribution import TokenAttribution
+from orchestrator.request.token_attribution import TokenAttribution, can_tell
 
 MODEL = Fused(("<|role_0|>",), (6,), ("math", "words"), tells="experts")
 MARK = "<|role_0|>"
@@ -42,9 +42,8 @@ def test_the_engine_is_asked_for_the_marks() -> None:
 def test_a_whole_answer_names_who_spoke() -> None:
     body = json.dumps(_chunk(_token("4", 0), _token("x", 1), _token("y", 2))).encode()
     answer = json.loads(TokenAttribution("duo", MODEL, _request()).whole(body))
-    assert answer["choices"] == [
-        {"index": 0, "logprobs": None, "coterie": {"experts": ["math", "words", None]}}
-    ]
+    told = {"texts": ["4", "x", "y"], "experts": ["math", "words", None]}
+    assert answer["choices"] == [{"index": 0, "logprobs": None, "coterie": told}]
 
 
 def test_log_probabilities_that_were_asked_for_stay_without_the_marks() -> None:
@@ -76,7 +75,7 @@ async def test_a_stream_may_be_cut_anywhere(size: int) -> None:
         "usage": {"total_tokens": 3},
     }
     (choice,) = json.loads(got[1].removeprefix(b"data: "))["choices"]
-    assert choice["coterie"] == {"experts": ["words"]}
+    assert choice["coterie"] == {"texts": ["4"], "experts": ["words"]}
 
 
 def test_a_mixture_tells_its_attention() -> None:
@@ -88,7 +87,7 @@ def test_a_mixture_tells_its_attention() -> None:
     top = [{"token": t, "logprob": v} for t, v in zip(tokens, marks, strict=False)]
     whole = _chunk({"token": "4", "logprob": -0.5, "top_logprobs": top})
     (choice,) = json.loads(insight.whole(json.dumps(whole).encode()))["choices"]
-    assert choice["coterie"] == {"attention": [[{"a": 0.25, "b": 0.75}, {"b": 1.0}]]}
+    assert choice["coterie"]["attention"] == [[{"a": 0.25, "b": 0.75}, {"b": 1.0}]]
     # Too few roles for both layers: the first one is told.
     assert Fused(tokens[:3], (3, 5, 6), ("a", "b"), "attention", 2).marks == 2
 
@@ -108,3 +107,11 @@ def test_who_can_not_tell_is_refused() -> None:
 def test_an_answer_that_does_not_tell_is_the_experts_bad_output(body: bytes) -> None:
     with pytest.raises(BadOutput, match="Expert duo did not tell"):
         TokenAttribution("duo", MODEL, _request()).whole(body)
+
+
+def test_what_can_be_told_is_known_beforehand() -> None:
+    silent = Fused((MARK,), (6,), ("a", "b"))
+    assert can_tell(MODEL, _request())
+    assert not can_tell(silent, _request())
+    assert not can_tell(None, _request())
+    assert not can_tell(MODEL, Request("r", "completions", {"prompt": "x"}))

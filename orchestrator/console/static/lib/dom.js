@@ -16,24 +16,32 @@ export function svg(tag, attributes = {}, ...children) {
 }
 
 function filled(node, attributes, children) {
-  node.append(...nodesOf(children)); // First: a select has a value among its options only.
+  append(node, children); // First: a select has a value among its options only.
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") node.addEventListener(name.slice(2), value);
     else if (name === "value" || name === "checked") node[name] = value;
     else if (value === true) node.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
+    else if (isThere(value)) node.setAttribute(name, value);
   }
   return node;
 }
 
 /** Children as they may be written: nodes, texts, numbers, lists of these, and nothing at all. */
-function nodesOf(children) {
-  return children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false);
+function append(node, children) {
+  for (const one of children) {
+    if (Array.isArray(one)) append(node, one);
+    else if (isThere(one)) node.append(one);
+  }
+}
+
+function isThere(value) {
+  return value !== null && value !== undefined && value !== false;
 }
 
 /** Puts these children in the place of those that an element has. */
 export function fill(node, ...children) {
-  node.replaceChildren(...nodesOf(children));
+  node.replaceChildren();
+  append(node, children);
   return node;
 }
 

@@ -1,39 +1,25 @@
-/** Numbers and times as people read them. */
+/** Numbers as people read them. */
 
-/** Seconds, short: `0.35 s`, `12 s`, `3 min`. */
-export function seconds(value) {
-  if (value < 10) return `${value.toFixed(value < 1 ? 2 : 1)} s`;
-  if (value < 120) return `${Math.round(value)} s`;
-  return `${Math.round(value / 60)} min`;
+/** Milliseconds: `0.4 ms`, `87 ms`, `2.1 s`, `3 min 5 s`. */
+export function duration(ms) {
+  if (ms === null || ms === undefined || !Number.isFinite(ms)) return "–";
+  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
-/** Memory in GB. */
-export function gigabytes(value) {
-  return `${value < 10 ? value.toFixed(2) : value.toFixed(1)} GB`;
+/** A share of one: `97 %`. */
+export function percent(share) {
+  return `${Math.round(100 * share)} %`;
 }
 
-/** A rate per second, with as many digits as it deserves. */
-export function rate(value) {
-  if (value === 0) return "0";
-  return value < 10 ? value.toFixed(1) : String(Math.round(value));
+/** A count with its noun: `1 token`, `3 tokens`. */
+export function count(number, noun) {
+  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** A share as a percentage. */
-export function percent(value) {
-  return `${(100 * value).toFixed(1)} %`;
-}
-
-/** Milliseconds, or a dash where nothing is known. */
-export function milliseconds(value) {
-  return value === undefined || value === null ? "–" : `${Math.round(value)} ms`;
-}
-
-/** The time of day of a moment in seconds since 1970. */
-export function timeOfDay(at) {
-  return new Date(1000 * at).toLocaleTimeString();
-}
-
-/** `1 question`, `2 questions`. */
-export function counted(count, noun) {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+/** A sentence's beginning. */
+export function capital(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -1,27 +1,24 @@
 /** Small pictures as SVG nodes: bars of parts, lines of the last values, lanes of time. */
 
 import { svg } from "./dom.js";
-
-/** The class that colours an expert: the same one on every page. */
-export function hueOf(name, names) {
-  const place = [...names].sort().indexOf(name);
-  return `hue hue-${(place < 0 ? 0 : place) % 10}`;
-}
+import { coloured } from "./palette.js";
 
 /**
- * A bar of `whole` units, filled with parts `{size, hue, title, hatched}` from the left; a title
- * is what a pointer that rests there reads.
+ * A bar of `whole` units, filled with parts `{size, expert, title, faint}` from the left; a part
+ * without an expert is grey, and a title is what a pointer that rests there reads.
  */
 export function partsBar(whole, parts, label) {
   const width = 1000;
   const height = 34;
   const scale = width / Math.max(whole, parts.reduce((sum, part) => sum + part.size, 0), 1e-9);
   let left = 0;
-  const drawn = parts.map(({ size, hue, title, faint }) => {
+  const drawn = parts.map(({ size, expert, title, faint }) => {
     const x = left;
     left += size * scale;
     const box = { x, y: 0, width: Math.max(size * scale - 2, 1), height };
-    return svg("rect", { ...box, class: `${hue} ${faint ? "faint" : "solid"}` }, svg("title", {}, title));
+    const kind = faint ? "faint" : "solid";
+    const node = svg("rect", { ...box, class: kind }, svg("title", {}, title));
+    return expert === null ? node : coloured(node, expert);
   });
   const frame = { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" };
   return svg("svg", { ...frame, class: "parts", role: "img", "aria-label": label }, drawn);
@@ -45,19 +42,20 @@ export function sparkline(values, label, most) {
 }
 
 /**
- * Lanes `{name, hue, spans: [{from, to, title, kind}]}` between two moments in seconds; `ticks` are
+ * Lanes `{name, spans: [{from, to, title, kind}]}` between two moments in seconds; `ticks` are
  * `{at, words}`. The names stand in the picture, so that it scrolls as one.
  */
 export function lanes(from, to, rows, ticks, label) {
   const [named, width, lane, foot] = [150, 900, 26, 22];
   const at = (moment) => named + (Math.min(Math.max(moment, from), to) - from) * (width / (to - from));
   const height = rows.length * lane + foot;
-  const drawn = rows.flatMap(({ name, hue, spans }, row) => {
+  const drawn = rows.flatMap(({ name, spans }, row) => {
     const y = row * lane;
     const boxes = spans.map(({ from: begin, to: end, title, kind }) => {
       const x = at(begin);
       const box = { x, y: y + 5, width: Math.max(at(end) - x, 3), height: lane - 10, rx: 3 };
-      return svg("rect", { ...box, class: `${hue} span-${kind}` }, svg("title", {}, title));
+      const node = svg("rect", { ...box, class: `span-${kind}` }, svg("title", {}, title));
+      return coloured(node, name);
     });
     const words = name.length > 19 ? `${name.slice(0, 18)}…` : name;
     const text = svg("text", { x: named - 10, y: y + 17, class: "lane-name" }, words);

@@ -1,7 +1,7 @@
 /** Files of thousands of requests: upload one, see how far it is, and fetch the answers. */
 
 import { fill, h } from "../lib/dom.js";
-import { counted } from "../lib/format.js";
+import { count } from "../lib/format.js";
 
 const LOOK_MS = 1000;
 const OVER = new Set(["completed", "failed", "expired", "cancelled"]);
@@ -92,7 +92,7 @@ export async function render(root, { api, signal, say }) {
 function told(batch, api, signal, say, show) {
   const { total, completed, failed } = batch.request_counts;
   const done = completed + failed;
-  const label = `${done} of ${counted(total, "request")}`;
+  const label = `${done} of ${count(total, "request")}`;
   const cancel = async () => show(await api.json(`/v1/batches/${batch.id}/cancel`, { method: "POST", signal }));
   const fetchFile = (id, name) => () => download(api, id, name, signal).catch((error) => say(error.message));
   const errors = (batch.errors?.data ?? []).slice(0, 5).map((one) => h("li", {}, one.line ? `line ${one.line}: ${one.message}` : one.message));

@@ -1,8 +1,8 @@
 /** The pool: what lies in the slots, who waits, what is answered, and what came and went. */
 
 import { fill, h } from "../lib/dom.js";
-import { rate } from "../lib/format.js";
 import { LivePool } from "../lib/live.js";
+import { rate } from "../lib/units.js";
 import { renderExpert } from "./pool/expert.js";
 import { expertsTable } from "./pool/experts.js";
 import { slotCards } from "./pool/slots.js";

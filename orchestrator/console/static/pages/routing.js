@@ -1,8 +1,8 @@
 /** A playground for routing: type a question, and see who would be asked; nobody is. */
 
 import { fill, folded, h, svg } from "../lib/dom.js";
-import { percent } from "../lib/format.js";
-import { hueOf } from "../lib/pictures.js";
+import { meters } from "../lib/meter.js";
+import { coloured } from "../lib/palette.js";
 
 const DEBOUNCE_MS = 200;
 
@@ -97,35 +97,27 @@ function counts(experts) {
 }
 
 function scores(routed) {
-  const names = Object.keys(routed.scores);
-  const cells = names.flatMap((name) => {
-    const score = routed.scores[name];
-    const chosen = routed.experts.includes(name) ? "chosen" : "";
-    const left = routed.left_out[name] ? ` (left out: ${routed.left_out[name]})` : "";
-    const bar = svg("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true", class: hueOf(name, Object.keys(routed.prices)) }, svg("rect", { x: 0, y: 0, width: Math.max(100 * Math.min(score, 1), 0.5), height: 10 }));
-    return [
-      h("span", { class: chosen }, name, left),
-      h("span", { class: "bar-of" }, bar),
-      h("span", { class: `number ${chosen}` }, percent(score)),
-      h("span", { class: "number muted price" }, routed.prices[name] ? `$${routed.prices[name]}` : "–"),
-    ];
+  const rows = Object.entries(routed.scores).map(([name, score]) => {
+    const price = routed.prices[name] ? ` · $${routed.prices[name]}` : "";
+    const left = routed.left_out[name] ? ` (${routed.left_out[name]})` : "";
+    const strong = routed.experts.includes(name);
+    return { name: name + left, share: score, number: score.toFixed(2) + price, strong };
   });
-  return h("div", { class: "scores" }, cells);
+  return meters(rows);
 }
 
 /** What every weight of quality against price would choose, as one bar from price to quality. */
 function weights(routed) {
   if (!routed.choices.length) return null;
-  const names = Object.keys(routed.prices);
   const width = (choice) => 100 * (choice.to_weight - choice.from_weight + 0.01);
   const boxes = routed.choices.map((choice) => {
     const place = { x: 100 * (choice.from_weight - 0.01), y: 0, width: width(choice), height: 10 };
     const words = `${choice.expert}: from ${choice.from_weight} to ${choice.to_weight}`;
-    return svg("rect", { ...place, class: hueOf(choice.expert, names) }, svg("title", {}, words));
+    return coloured(svg("rect", place, svg("title", {}, words)), choice.expert);
   });
   const now = svg("line", { x1: 100 * routed.quality_weight - 0.5, x2: 100 * routed.quality_weight - 0.5, y1: 0, y2: 10 });
   const listed = routed.choices.map((choice) =>
-    h("li", {}, h("span", { class: `${hueOf(choice.expert, names)} dot`, "aria-hidden": "true" }), h("strong", {}, choice.expert), h("span", { class: "muted small" }, ` ${choice.from_weight} to ${choice.to_weight}`)),
+    h("li", {}, coloured(h("span", { class: "dot", "aria-hidden": "true" }), choice.expert), h("strong", {}, choice.expert), h("span", { class: "muted small" }, ` ${choice.from_weight} to ${choice.to_weight}`)),
   );
   return [
     h("h3", {}, "What another weight would choose"),

@@ -1,7 +1,7 @@
 /** What the routers think of an expert that has been added. */
 
 import { h } from "../../lib/dom.js";
-import { counted, percent } from "../../lib/format.js";
+import { count, percent } from "../../lib/format.js";
 
 export function verdictOn(added) {
   return h(
@@ -24,7 +24,7 @@ export function verdictOn(added) {
 function probed(told) {
   if (told.why) return h("p", { class: "warn" }, told.why);
   return [
-    h("p", {}, `It was asked ${counted(told.asked, "probe question")}; ${told.failed} failed. It scores ${percent(told.mean_score)}.`),
+    h("p", {}, `It was asked ${count(told.asked, "probe question")}; ${told.failed} failed. It scores ${percent(told.mean_score)}.`),
     h(
       "div",
       { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Scores by task" },

@@ -3,7 +3,7 @@
 export const FIELDS = [
   { key: "name", title: "Name", example: "law" },
   { key: "model", title: "Model: a folder, or a hub id", example: "acme/law-7b" },
-  { key: "base_url", title: "Base URL of its server", example: "http://localhost:9000/v1" },
+  { key: "base_url", title: "Base URL of its server", example: "ends with /v1" },
   { key: "adapter_of", title: "Adapter of: the expert that it is a LoRA adapter on", example: "" },
   { key: "about", title: "What it is good at, in a sentence", example: "answers questions on contracts" },
   { key: "price_usd_per_mtok", title: "Price of a million tokens, in USD", example: "" },

@@ -2,7 +2,7 @@
 
 import { isAdmin } from "../../lib/admin.js";
 import { fill, h } from "../../lib/dom.js";
-import { counted, milliseconds, percent } from "../../lib/format.js";
+import { count, duration, percent } from "../../lib/format.js";
 
 export async function renderExpert(root, { api, signal, say }, name) {
   const path = `/coterie/pool/experts/${encodeURIComponent(name)}`;
@@ -53,7 +53,7 @@ function controls(api, told, redraw, say) {
   };
   const load = async () => {
     const done = await api.json(`${path}/load`, { method: "POST" });
-    return done.load_ms ? `${told.expert} was loaded in ${milliseconds(done.load_ms)}.` : `${told.expert} is there.`;
+    return done.load_ms ? `${told.expert} was loaded in ${duration(done.load_ms)}.` : `${told.expert} is there.`;
   };
   const pin = async () => {
     await api.json(`${path}/pin`, { method: told.pinned ? "DELETE" : "POST" });
@@ -82,7 +82,7 @@ function record(one) {
   return h(
     "div",
     { class: "card scroll-x", tabindex: 0, role: "region", "aria-label": "Accuracy by task" },
-    h("p", {}, `${percent(one.mean_score)} of ${counted(one.asked, "probe question")}; learned by ${one.routers.join(", ")}.`),
+    h("p", {}, `${percent(one.mean_score)} of ${count(one.asked, "probe question")}; learned by ${one.routers.join(", ")}.`),
     h(
       "table",
       {},
@@ -95,12 +95,12 @@ function record(one) {
 function latencyOf(latency) {
   const head = h("h2", {}, "Latency of the last calls");
   if (!latency.calls) return h("section", {}, head, h("p", { class: "muted" }, "Nobody has asked it lately."));
-  const row = (words, ms) => h("tr", {}, h("th", { scope: "row" }, words), h("td", { class: "number" }, milliseconds(ms.p50)), h("td", { class: "number" }, milliseconds(ms.p95)));
+  const row = (words, ms) => h("tr", {}, h("th", { scope: "row" }, words), h("td", { class: "number" }, duration(ms.p50)), h("td", { class: "number" }, duration(ms.p95)));
   return h(
     "section",
     {},
     head,
-    h("p", { class: "muted" }, `${counted(latency.calls, "call")}, ${latency.failed} failed.`),
+    h("p", { class: "muted" }, `${count(latency.calls, "call")}, ${latency.failed} failed.`),
     h("table", { class: "narrow" }, h("thead", {}, h("tr", {}, ["", "p50", "p95"].map((words) => h("th", { scope: "col", class: "number" }, words)))), h("tbody", {}, row("To the first token", latency.first_ms), row("To the end", latency.total_ms))),
   );
 }

@@ -1,8 +1,8 @@
 /** Every expert in a table: where it is, who waits for it, and what it answers per second. */
 
 import { h } from "../../lib/dom.js";
-import { rate, seconds } from "../../lib/format.js";
 import { sparkline } from "../../lib/pictures.js";
+import { rate, seconds } from "../../lib/units.js";
 
 export function expertsTable(live) {
   const heads = ["Expert", "State", "Waiting", "Oldest", "Requests/s", "Tokens/s", "Loads", "Evicted"];

@@ -1,24 +1,25 @@
 /** Slots as cards: a bar of memory with what lies in it by size, and what the slot is doing. */
 
 import { h } from "../../lib/dom.js";
-import { gigabytes } from "../../lib/format.js";
-import { hueOf, partsBar } from "../../lib/pictures.js";
+import { coloured } from "../../lib/palette.js";
+import { partsBar } from "../../lib/pictures.js";
+import { gigabytes } from "../../lib/units.js";
 
 export function slotCards(live) {
   const { slots, loads } = live.pool;
   if (!slots.length) return h("p", { class: "muted" }, "This service asks remote experts alone: it has no slots.");
-  return slots.map((slot) => card(slot, loads, live));
+  return slots.map((slot) => card(slot, loads));
 }
 
-function card(slot, loads, live) {
+function card(slot, loads) {
   const held = slot.replicas.map((replica) => ({ ...replica, size: loads[replica.engine]?.memory_gb ?? 0 }));
   const base = slot.budget_gb - slot.room_gb;
   const used = held.reduce((sum, one) => sum + one.size, base);
   const parts = [
-    { size: base, hue: "hue-none", title: `the slot's process: ${gigabytes(base)}`, faint: true },
+    { size: base, expert: null, title: `the slot's process: ${gigabytes(base)}`, faint: true },
     ...held.map((one) => ({
       size: one.size,
-      hue: hueOf(one.engine, live.experts()),
+      expert: one.engine,
       title: `${one.engine}: ${gigabytes(one.size)}, ${one.phase}`,
       faint: one.phase !== "ready",
     })),
@@ -31,7 +32,7 @@ function card(slot, loads, live) {
     partsBar(slot.budget_gb, parts, label),
     h("p", { class: "small muted" }, `${gigabytes(used)} of ${gigabytes(slot.budget_gb)} planned, ${gigabytes(slot.memory_gb)} measured`),
     slot.doing && h("p", { class: "doing" }, slot.doing),
-    h("ul", { class: "legend" }, held.map((one) => entry(one, loads, live)), slot.asleep.map((name) => h("li", { class: "muted" }, `${name} (asleep)`))),
+    h("ul", { class: "legend" }, held.map((one) => entry(one, loads)), slot.asleep.map((name) => h("li", { class: "muted" }, `${name} (asleep)`))),
   );
 }
 
@@ -42,13 +43,13 @@ function state(slot) {
   return h("span", { class: slot.up ? "badge on" : "badge fault" }, `${words}${node}${restarts}`);
 }
 
-function entry(one, loads, live) {
+function entry(one, loads) {
   const phase = one.phase === "ready" ? "" : ` ${one.phase}`;
   const using = one.in_use ? `, ${one.in_use} in use` : "";
   return h(
     "li",
     {},
-    h("span", { class: `${hueOf(one.engine, live.experts())} dot`, "aria-hidden": "true" }),
+    coloured(h("span", { class: "dot", "aria-hidden": "true" }), one.engine),
     h("a", { href: `#/pool/${encodeURIComponent(one.engine)}` }, one.engine),
     loads[one.engine]?.pinned && h("span", { class: "badge on" }, "pinned"),
     h("span", { class: "muted small" }, ` ${gigabytes(one.size)}${phase}${using}`),

@@ -1,8 +1,9 @@
 /** When engines were in a slot during the last ten minutes, and how long they took to come. */
 
 import { fill, h, folded } from "../../lib/dom.js";
-import { counted, seconds, timeOfDay } from "../../lib/format.js";
-import { hueOf, lanes } from "../../lib/pictures.js";
+import { count } from "../../lib/format.js";
+import { lanes } from "../../lib/pictures.js";
+import { seconds, timeOfDay } from "../../lib/units.js";
 
 export const SPAN_S = 600;
 const COMES = new Set(["loaded", "woke"]);
@@ -16,7 +17,7 @@ export function timeline(place, live) {
     words: minutes ? `−${minutes} min` : "now",
   }));
   const recent = live.moves.filter((move) => move.at > now - SPAN_S);
-  const label = `${counted(recent.length, "move")} in the last ten minutes`;
+  const label = `${count(recent.length, "move")} in the last ten minutes`;
   const open = place.querySelector("details")?.open ?? false;
   const list = folded(label, movesList(recent));
   list.open = open;
@@ -36,7 +37,7 @@ export function rowsOf(live, from, now) {
     const own = live.moves.filter((move) => move.engine === engine);
     const slots = [...new Set([...own, ...here.filter((one) => one.engine === engine)].map((one) => one.slot))];
     const spans = slots.flatMap((slot) => spansIn(own.filter((move) => move.slot === slot), slot, from, now, here.find((one) => one.engine === engine && one.slot === slot)));
-    return { name: engine, hue: hueOf(engine, live.experts()), spans };
+    return { name: engine, spans };
   });
 }
 
