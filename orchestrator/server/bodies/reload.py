@@ -14,23 +14,28 @@ class ReloadBody(Section):
     dry_run: bool = Field(False, description="Only tell what would change.")
 
 
-class ExpertBody(Section):
+class NamedExpert(Section):
     """An expert, with the keys that it has in the configuration's file."""
 
     model_config = ConfigDict(extra="allow")
 
     name: Name = Field(description="The name that clients ask for.")
     type: str = Field(description="The kind of expert, such as `vllm` or `openai`.")
-    probes: int | None = Field(
-        None,
-        ge=0,
-        description="Probe questions that it is asked; 0: none; null: `server.probes.count`.",
-    )
 
     @property
     def keys(self) -> dict[str, Any]:
         """Those of the file."""
         return {"type": self.type, **(self.model_extra or {})}
+
+
+class ExpertBody(NamedExpert):
+    """An expert that is to be added, with the keys that it has in the configuration's file."""
+
+    probes: int | None = Field(
+        None,
+        ge=0,
+        description="Probe questions that it is asked; 0: none; null: `server.probes.count`.",
+    )
 
 
 class YamlBody(Section):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from experts.errors import ConfigError
 from experts.files.yaml_text import parse_yaml
 from experts.mistakes import explain
-from orchestrator.server.bodies.reload import ExpertBody
+from orchestrator.server.bodies.reload import NamedExpert
 
 SOURCE = Path("the expert's lines")
 
@@ -25,9 +25,9 @@ def one_expert(text: str) -> tuple[str, Mapping[str, Any]]:
     if not isinstance(keys, dict):
         raise ConfigError(f"experts.{name}: its keys are missing, such as `type: vllm`.")
     try:
-        body = ExpertBody.model_validate({**keys, "name": name})
+        body = NamedExpert.model_validate({**keys, "name": name})
     except ValidationError as error:
-        found = explain(ExpertBody, error)
+        found = explain(NamedExpert, error)
         words = [f"experts.{name}.{one}" for one in found if not one.startswith("name:")]
         words += [f"experts.{one}" for one in found if one.startswith("name:")]
         raise ConfigError("The lines have mistakes.", problems=tuple(words)) from error
