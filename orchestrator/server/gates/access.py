@@ -26,6 +26,8 @@ from orchestrator.server.telemetry.metrics import Metrics
 LOGGER = logging.getLogger("coterie.server")
 _PROBES = ("/health", "/health/liveness", "/health/readiness", "/metrics")
 """What monitoring asks every few seconds: told at level debug, and never counted."""
+_FILES = "/console/"
+"""So are the files of the console, of which a browser asks for dozens at once."""
 
 
 class AccessGate:
@@ -77,7 +79,7 @@ class AccessGate:
                 self._tell(scope, request_id, status or CLIENT_LEFT, time.perf_counter() - started)
 
     def _tell(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
-        probe = scope["path"] in _PROBES
+        probe = scope["path"] in _PROBES or scope["path"].startswith(_FILES)
         if status >= 400 and not probe:
             self._metrics.count_untraced(status)
         level = logging.DEBUG if probe else logging.INFO

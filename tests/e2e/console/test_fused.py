@@ -11,7 +11,7 @@ from service_process import started
 
 pytestmark = pytest.mark.e2e
 EXAMPLE = ROOT / "examples" / "fused.yaml"
-TWO_SKILLS = 'Compute 12 + 35. And: Spell "tree" backwards.'
+TWO_SKILLS = "What is 53 + 72? Then spell the answer backwards."
 
 
 def whole() -> dict[str, Any]:
@@ -26,9 +26,9 @@ async def test_tokens_have_the_colour_of_who_spoke(tmp_path: Path, visit: Any) -
         visitor = await visit(await served.url())
         page = await visitor.open()
         await visitor.ask(TWO_SKILLS, "zoo-fused")
-        (text,) = await visitor.answered()
+        assert await visitor.answered() == ["125 ; 521"]
         tokens = page.locator(".tokens").first
-        await expect(tokens).to_contain_text(text.split()[0])
+        await expect(tokens).to_contain_text("125")
         named = set(await tokens.locator("mark").evaluate_all("all => all.map((one) => one.title)"))
         assert {"arithmetic", "strings"} <= named
         await visitor.picture("chat-fusion-route", whole=True)

@@ -42,10 +42,12 @@ class Visitor:
         return self.page
 
     async def ask(self, question: str, model: str | None = None, beside: str = "") -> None:
-        """Ask a question, and do not wait for the answer."""
+        """Ask a question, for the likeliest answer, and do not wait for it."""
         if model is not None:
             await self.page.get_by_label("Model", exact=True).select_option(model)
             await self.page.get_by_label("Side by side with").select_option(beside)
+        await self.page.locator(".more").evaluate("one => (one.open = true)")
+        await self.page.get_by_label("Temperature").fill("0")
         await self.page.get_by_label("Question", exact=True).fill(question)
         await self.page.get_by_role("button", name="Send").click()
 

@@ -45,8 +45,12 @@ export class Composer {
         { class: "row fields" },
         this.#first.field,
         this.#second.field,
-        this.#temperature.field,
-        this.#longest.field,
+        h(
+          "details",
+          { class: "more" },
+          h("summary", {}, "Options"),
+          h("div", { class: "row" }, this.#temperature.field, this.#longest.field),
+        ),
         h("span", { class: "muted small keys", id: "keys" }, KEYS),
       ),
     );

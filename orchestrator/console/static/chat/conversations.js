@@ -32,7 +32,9 @@ export class Conversations {
 
   /** A new one, which is not kept before it has a question. */
   begin(models) {
-    return { id: crypto.randomUUID(), title: "", at: Date.now(), models, turns: [] };
+    // Not `randomUUID`, which a page has over https or on this machine only.
+    const id = [...crypto.getRandomValues(new Uint32Array(3))].map((part) => part.toString(36));
+    return { id: id.join(""), title: "", at: Date.now(), models, turns: [] };
   }
 
   /** Keeps it, and drops the oldest where there is no room. */

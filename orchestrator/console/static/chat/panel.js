@@ -7,6 +7,11 @@ import { coloured } from "../lib/palette.js";
 import { cut, shown } from "../lib/text.js";
 
 const [MOST_LABEL, SHORT] = [80, 140];
+const ALIKE = {
+  read: "Answers that say the same count together.",
+  meaning: "Answers that mean the same count together.",
+  none: "The answers could not be compared.",
+};
 /** Words on how far it is while answers come in, which begin no new stage. */
 const COUNTING = /^\d+ of \d+ /;
 
@@ -27,7 +32,7 @@ export function panelView(told) {
 function votes({ votes: weights }, grouping) {
   const rows = Object.entries(weights).sort((one, other) => other[1] - one[1]);
   const total = rows.reduce((sum, [, weight]) => sum + weight, 0) || 1;
-  const how = grouping ? ` Answers are alike by ${grouping}.` : "";
+  const how = ALIKE[grouping] ?? "";
   return section(
     "Votes",
     h(
@@ -43,7 +48,7 @@ function votes({ votes: weights }, grouping) {
         ),
       ),
     ),
-    how && h("p", { class: "muted small" }, how.trim()),
+    how && h("p", { class: "muted small" }, how),
   );
 }
 

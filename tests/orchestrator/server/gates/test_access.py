@@ -136,7 +136,7 @@ async def test_a_traced_request_has_one_line_only(gateway: Any, lines: Lines) ->
 async def test_a_probe_is_told_at_level_debug(
     gateway: Any, lines: Lines, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for path in ("/health", "/health/readiness", "/metrics"):
+    for path in ("/health", "/health/readiness", "/metrics", "/console/app.js"):
         await gateway.http.get(path)
     await gateway.http.get("/version")
     assert [line["path"] for line in await _ended(lines)] == ["/version"]
