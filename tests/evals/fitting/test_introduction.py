@@ -1,4 +1,4 @@
-"""A new expert of a running service: which questions it is asked, and what the routers make of it."""
+"""A new expert of a running service: what it is asked, and what the routers make of it."""
 
 from __future__ import annotations
 
