@@ -155,8 +155,9 @@ class Events:
         self._changed.set()
 
     def _post_rates(self, rates: Rates) -> None:
-        told = {"in_flight": self._context().metrics.in_flight, "experts": rates.take()}
-        self._post(RATES, told)
+        context = self._context()
+        told = {"in_flight": context.metrics.in_flight, "draining": context.drain.begun}
+        self._post(RATES, {**told, "experts": rates.take()})
 
     def _post_pool(self) -> None:
         state = self._context().pool.snapshot()

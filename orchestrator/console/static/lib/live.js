@@ -10,6 +10,7 @@ export class LivePool {
     this.changed = changed;
     this.pool = null;
     this.inFlight = 0;
+    this.draining = false;
     this.moves = [];
     this.rates = new Map();
     this.connected = false;
@@ -54,6 +55,7 @@ export class LivePool {
 
   takeRates(told) {
     this.inFlight = told.in_flight;
+    this.draining = told.draining;
     for (const name of new Set([...this.experts(), ...Object.keys(told.experts)])) {
       const one = told.experts[name] ?? { requests_s: 0, tokens_s: 0 };
       const known = this.rates.get(name) ?? { requests: [], tokens: [] };

@@ -1,8 +1,10 @@
 /** The pool: what lies in the slots, who waits, what is answered, and what came and went. */
 
+import { isAdmin } from "../lib/admin.js";
 import { fill, h } from "../lib/dom.js";
 import { LivePool } from "../lib/live.js";
 import { rate } from "../lib/units.js";
+import { drainButton } from "./pool/drain.js";
 import { renderExpert } from "./pool/expert.js";
 import { expertsTable } from "./pool/experts.js";
 import { slotCards } from "./pool/slots.js";
@@ -17,6 +19,7 @@ export async function render(root, shell) {
     experts: h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Experts" }),
     timeline: h("div"),
   };
+  const drain = (await isAdmin(api, signal)) ? drainButton(shell) : null;
   const live = new LivePool(() => draw());
   let due = 0;
 
@@ -27,6 +30,7 @@ export async function render(root, shell) {
       due = 0;
       if (signal.aborted) return;
       fill(parts.state, ...stateOf(live));
+      drain?.show(live.draining);
       if (live.pool === null) return;
       fill(parts.slots, slotCards(live));
       fillTable(parts.experts, expertsTable(live));
@@ -36,7 +40,7 @@ export async function render(root, shell) {
 
   fill(
     root,
-    h("div", { class: "row spread" }, h("h1", {}, "Pool"), parts.state),
+    h("div", { class: "row spread" }, h("h1", {}, "Pool"), parts.state, drain?.node),
     h("section", { "aria-labelledby": "slots" }, h("h2", { id: "slots" }, "Slots"), parts.slots),
     h("section", { "aria-labelledby": "experts" }, h("h2", { id: "experts" }, "Experts"), parts.experts),
     h("section", { "aria-labelledby": "moves" }, h("h2", { id: "moves" }, "The last ten minutes"), parts.timeline),

@@ -85,7 +85,7 @@ async def test_rates_are_told_of_who_has_answered(hosting: Any) -> None:
         told = await next_where("rates", lambda told: "tiny" in told["experts"])
         assert told["experts"]["tiny"]["requests_s"] > 0
         assert told["experts"]["tiny"]["tokens_s"] > 0
-        assert told["in_flight"] == 0
+        assert (told["in_flight"], told["draining"]) == (0, False)
 
 
 async def test_no_more_listen_than_may_and_who_leaves_makes_room(hosting: Any) -> None:
