@@ -16,6 +16,7 @@ class ReportShort(TypedDict):
 class ReportList(TypedDict):
     """The reports, the newest first."""
 
+    shown: Annotated[bool, Field(description="Whether the configuration names a folder of them.")]
     reports: list[ReportShort]
 
 

@@ -233,7 +233,7 @@ STANDING = answers("The expert.", json_of(ExpertStanding), (403, 404, *READ))
 ROUTE = takes(RouteBody, {"model": MODEL, "question": "How many metres are 3 kilometres?"}) | (
     answers("Who would be asked.", json_of(Routed), (404, *POSTED))
 )
-REPORTS = answers("The reports.", json_of(ReportList), (403, 404, *READ))
+REPORTS = answers("The reports.", json_of(ReportList), (403, *READ))
 REPORT = answers("The report.", json_of(ReportTold), (403, 404, *READ))
 _FILES = ("image/svg+xml", "image/png", "text/html", "text/markdown")
 REPORT_FILE = answers(

@@ -25,8 +25,11 @@ SANDBOX = {
 @router.get("", openapi_extra=endpoints.REPORTS)
 async def reports(http: HttpRequest) -> ReportList:
     """The reports below `server.reports.folder`, the newest first."""
+    require_unrestricted(http.scope)
+    if context_of(http).config.server.reports is None:
+        return {"shown": False, "reports": []}
     found = await asyncio.to_thread(_reports(http).all)
-    return {"reports": [{"name": one.name, "at": one.at} for one in found]}
+    return {"shown": True, "reports": [{"name": one.name, "at": one.at} for one in found]}
 
 
 @router.get("/{name}", openapi_extra=endpoints.REPORT)

@@ -13,6 +13,7 @@ export async function render(root, { api, signal, say }) {
   const fault = h("p", { class: "fault", role: "alert" });
   const send = h("button", { type: "submit", class: "primary" }, "Start the batch");
   const list = h("div", { id: "batches" });
+  const none = h("p", { class: "muted", hidden: true }, "There is none yet.");
   const cards = new Map();
 
   async function start(event) {
@@ -42,6 +43,7 @@ export async function render(root, { api, signal, say }) {
     if (!card) {
       card = h("article", { class: "card batch", "data-batch": batch.id });
       cards.set(batch.id, card);
+      none.hidden = true;
       if (first) list.prepend(card);
       else list.append(card);
     }
@@ -53,7 +55,6 @@ export async function render(root, { api, signal, say }) {
   async function look() {
     const { data } = await api.json("/v1/batches?limit=50", { signal });
     for (const batch of data) show(batch);
-    return data.some((batch) => !OVER.has(batch.status));
   }
 
   fill(
@@ -68,10 +69,11 @@ export async function render(root, { api, signal, say }) {
       send,
     ),
     h("h2", {}, "Yours"),
+    none,
     list,
   );
-  if (!(await look())) list.dataset.idle = "true";
-  if (!cards.size) fill(list, h("p", { class: "muted" }, "There is none yet."));
+  await look();
+  none.hidden = cards.size > 0;
   const timer = setInterval(() => refresh().catch((error) => error.name === "AbortError" || say(error.message)), LOOK_MS);
   signal.addEventListener("abort", () => clearInterval(timer));
   let looking = false;

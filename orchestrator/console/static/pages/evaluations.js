@@ -5,15 +5,11 @@ import { fill, h } from "../lib/dom.js";
 export async function render(root, { api, signal, path }) {
   if (path[0]) return one(root, api, signal, path[0]);
   const head = h("h1", {}, "Evaluations");
-  let told;
-  try {
-    told = await api.json("/coterie/reports", { signal });
-  } catch (error) {
-    if (error.status !== 404) throw error;
-    fill(root, head, h("p", { class: "muted" }, error.message));
-    return;
-  }
-  const none = h("p", { class: "muted" }, "There is no report yet: ", h("code", {}, "coterie eval run … -o FOLDER"), " writes one.");
+  const told = await api.json("/coterie/reports", { signal });
+  const how = told.shown
+    ? ["There is no report yet: ", h("code", {}, "coterie eval run … -o FOLDER/NAME"), " writes one."]
+    : ["This service shows no reports: ", h("code", {}, "server.reports.folder"), " names their folder."];
+  const none = h("p", { class: "muted" }, how);
   fill(
     root,
     head,

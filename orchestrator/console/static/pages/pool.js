@@ -3,6 +3,7 @@
 import { isAdmin } from "../lib/admin.js";
 import { fill, h } from "../lib/dom.js";
 import { LivePool } from "../lib/live.js";
+import { refill } from "../lib/refill.js";
 import { rate } from "../lib/units.js";
 import { drainButton } from "./pool/drain.js";
 import { renderExpert } from "./pool/expert.js";
@@ -32,8 +33,8 @@ export async function render(root, shell) {
       fill(parts.state, ...stateOf(live));
       drain?.show(live.draining);
       if (live.pool === null) return;
-      fill(parts.slots, slotCards(live));
-      fillTable(parts.experts, expertsTable(live));
+      refill(parts.slots, slotCards(live));
+      refill(parts.experts, expertsTable(live));
       timeline(parts.timeline, live);
     });
   }
@@ -60,18 +61,13 @@ export async function render(root, shell) {
 function stateOf(live) {
   const words = live.connected ? "live" : live.fault ? "reconnecting" : "connecting";
   const badge = h("span", { class: live.connected ? "badge on" : "badge", id: "connection" }, words);
-  if (live.pool === null) return [badge];
+  const fault = live.fault && h("span", { class: "fault" }, live.fault);
+  if (live.pool === null) return [fault, badge];
   return [
     h("span", {}, `${live.inFlight} in flight`),
     h("span", {}, `${rate(live.rate("requests"))} requests/s`),
     h("span", {}, `${rate(live.rate("tokens"))} tokens/s`),
+    fault,
     badge,
   ];
-}
-
-/** Puts a new table in the place of the old one, and the focus where it was. */
-function fillTable(place, table) {
-  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-  fill(place, table);
-  if (focused) place.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }

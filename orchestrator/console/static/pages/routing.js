@@ -75,11 +75,10 @@ function shown(routed) {
 }
 
 function verdict(routed) {
-  const many = routed.experts.length > 1;
   const asked = counts(routed.experts).map((words) => h("strong", {}, words));
   const names = asked.flatMap((one, n) => (n ? [", ", one] : [one]));
   const then = routed.aggregator && ` and ${routed.aggregator} makes one answer of theirs`;
-  const words = routed.message !== null ? ["Nobody is asked: “", routed.message, "”"] : [names, many ? " would answer" : " would answer", then];
+  const words = routed.message !== null ? ["Nobody is asked: “", routed.message, "”"] : [names, " would answer", then];
   return h(
     "div",
     {},

@@ -103,6 +103,8 @@ async def test_over_http_files_come_in_a_sandbox(serve: Any, home: Path) -> None
 
 
 async def test_without_a_folder_it_is_said_how_to_name_one(gateway: Any) -> None:
-    answer = await gateway.http.get("/coterie/reports")
+    listed = (await gateway.http.get("/coterie/reports")).json()
+    assert listed == {"shown": False, "reports": []}
+    answer = await gateway.http.get("/coterie/reports/monday")
     assert answer.status_code == 404
     assert "server.reports.folder" in answer.json()["error"]["message"]

@@ -50,8 +50,13 @@ function entry(one, loads) {
     "li",
     {},
     coloured(h("span", { class: "dot", "aria-hidden": "true" }), one.engine),
-    h("a", { href: `#/pool/${encodeURIComponent(one.engine)}` }, one.engine),
+    link(one.engine),
     loads[one.engine]?.pinned && h("span", { class: "badge on" }, "pinned"),
     h("span", { class: "muted small" }, ` ${gigabytes(one.size)}${phase}${using}`),
   );
+}
+
+function link(name) {
+  const href = `#/pool/${encodeURIComponent(name)}`;
+  return h("a", { href, "data-key": `slot ${name}` }, name);
 }

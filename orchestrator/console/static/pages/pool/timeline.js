@@ -9,23 +9,27 @@ export const SPAN_S = 600;
 const COMES = new Set(["loaded", "woke"]);
 const SHOWN = 40;
 
+/** What scrolls stays where it is: only what is in it is drawn again. */
 export function timeline(place, live) {
   const now = live.now();
-  const rows = rowsOf(live, now - SPAN_S, now);
+  const recent = live.moves.filter((move) => move.at > now - SPAN_S);
+  const label = `${count(recent.length, "move")} in the last ten minutes`;
+  if (!place.firstChild) {
+    const region = { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Timeline" };
+    const list = h("ol", { class: "moves small", tabindex: 0, "aria-label": "Loads and evictions" });
+    fill(place, h("div", region), folded("", list));
+  }
   const ticks = [10, 8, 6, 4, 2, 0].map((minutes) => ({
     at: now - 60 * minutes,
     words: minutes ? `−${minutes} min` : "now",
   }));
-  const recent = live.moves.filter((move) => move.at > now - SPAN_S);
-  const label = `${count(recent.length, "move")} in the last ten minutes`;
-  const open = place.querySelector("details")?.open ?? false;
-  const list = folded(label, movesList(recent));
-  list.open = open;
-  fill(
-    place,
-    h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Timeline" }, lanes(now - SPAN_S, now, rows, ticks, label)),
-    list,
-  );
+  const rows = rowsOf(live, now - SPAN_S, now);
+  fill(place.firstChild, lanes(now - SPAN_S, now, rows, ticks, label));
+  const [summary, list] = place.lastChild.children;
+  if (summary.textContent === label && list.dataset.last === String(recent.at(-1)?.at)) return;
+  summary.textContent = label;
+  list.dataset.last = String(recent.at(-1)?.at);
+  fill(list, movesIn(recent));
 }
 
 /** One lane for each engine that was in a slot. */
@@ -63,13 +67,14 @@ function spansIn(moves, slot, from, now, present) {
   return spans.filter((span) => span.to > from);
 }
 
-function movesList(moves) {
-  const shown = moves.slice(-SHOWN).reverse();
-  return h(
-    "ol",
-    { class: "moves small" },
-    shown.map((move) =>
-      h("li", {}, h("time", {}, timeOfDay(move.at)), ` ${move.engine} ${move.kind} in ${move.slot} in ${seconds(move.seconds)}`, move.why && h("span", { class: "muted" }, ` (${move.why})`)),
+function movesIn(moves) {
+  return moves.slice(-SHOWN).reverse().map((move) =>
+    h(
+      "li",
+      {},
+      h("time", {}, timeOfDay(move.at)),
+      ` ${move.engine} ${move.kind} in ${move.slot}, ${seconds(move.seconds)}`,
+      move.why && h("span", { class: "muted" }, ` (${move.why})`),
     ),
   );
 }
