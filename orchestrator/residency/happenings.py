@@ -1,4 +1,4 @@
-"""What has lately come into the slots and left them, and who wants to hear of any change at once."""
+"""What has lately come into the slots and left them, and who wants to hear of any change."""
 
 import time
 from collections import deque

@@ -67,7 +67,7 @@ async def test_a_pool_notes_what_comes_leaves_and_fails(make_rig: Any) -> None:
         ("left", "a", "slot-0"),
         ("failed", "b", "slot-0"),
     ]
-    loaded, left, failed = rig.pool.happenings.after(0)
+    loaded, _, failed = rig.pool.happenings.after(0)
     assert loaded.why
     assert "broken" in failed.why
 

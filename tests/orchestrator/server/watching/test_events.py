@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -137,6 +138,34 @@ async def test_whoever_reads_slowly_is_told_the_newest_and_holds_nothing(hosting
     assert told.count(b'"kind":"loaded"') <= 50, "as many as are remembered"
     assert b"burst-4900" not in told
     assert len(sent) < 10 < posted + 10
+
+
+async def test_a_client_that_does_not_read_fills_no_memory(hosting: Any) -> None:
+    events, happenings = hosting._app.state.events, hosting.pool.happenings
+    host, port = hosting.base_url.removeprefix("http://").split(":")
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(deaf, (host, int(port)))
+        await loop.sock_sendall(deaf, b"GET /coterie/events HTTP/1.1\r\nhost: x\r\n\r\n")
+        async with asyncio.timeout(6 * PATIENCE_S):
+            while not events.listening:
+                await asyncio.sleep(0)
+            connections = list(hosting._server.server_state.connections)
+            number = 0
+            while not any(one.flow.write_paused for one in connections):
+                number += 1
+                happenings.note("loaded", f"{'long ' * 100}{number}", "slot-0", 0.1)
+                await asyncio.sleep(0)
+            for _ in range(5000):
+                happenings.note("loaded", "long " * 100, "slot-0", 0.1)
+                await asyncio.sleep(0)
+        assert events.listening == 1
+        assert max(one.transport.get_write_buffer_size() for one in connections) < 1 << 18
+    async with asyncio.timeout(PATIENCE_S):
+        while events.listening:
+            await asyncio.sleep(0)
 
 
 async def test_a_listener_whose_client_has_left_is_forgotten(hosting: Any) -> None:
