@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
+from repository import ROOT
 
 from orchestrator.console.assets import PAGE, POLICY, Asset, load_assets
 
@@ -75,3 +77,8 @@ def test_a_file_is_known_by_its_content() -> None:
     assert not asset.is_in("")
     assert not asset.is_in('"abcd"')
     assert len({one.etag for one in ASSETS.values()}) == len(ASSETS)
+
+
+def test_the_wheel_has_every_file() -> None:
+    packed = {one.distribution_path for one in WheelBuilder(str(ROOT)).recurse_included_files()}
+    assert {f"orchestrator/console/static/{path}" for path in ASSETS} <= packed
