@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
 
-from experts.errors import ConfigError, RequestError, UnknownModel
+from experts.errors import ConfigError, ExpertError, RequestError, UnknownModel
 from experts.spec import HostedSpec
 from orchestrator.config.model import DEFAULT_CLASS
 from orchestrator.server.bodies.reload import Loaded, Pinned
@@ -38,8 +38,13 @@ async def pin(http: HttpRequest, expert: str) -> Pinned:
         outcome = await reloads_of(http).pin(expert, True)
     except ConfigError as error:
         raise in_words(error) from error
-    with await context.pool.lease(expert, DEFAULT_CLASS):
-        return {"expert": expert, "pinned": True, "generation": outcome.generation}
+    try:
+        with await context.pool.lease(expert, DEFAULT_CLASS):
+            return {"expert": expert, "pinned": True, "generation": outcome.generation}
+    except ExpertError:
+        # What cannot be loaded keeps no room.
+        await reloads_of(http).pin(expert, False)
+        raise
 
 
 @router.delete("/{expert}/pin", openapi_extra=endpoints.UNPIN_EXPERT)

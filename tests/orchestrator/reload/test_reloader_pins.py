@@ -55,6 +55,17 @@ async def test_more_than_fits_cannot_be_pinned(served: Reloading) -> None:
     assert not (await _pool(served))["loads"]["b"]["pinned"]
 
 
+async def test_what_cannot_be_loaded_keeps_no_room(served: Reloading) -> None:
+    later = hosted("org/later", memory_gb=15)
+    await served.reloaded(experts={"a": hosted("org/a", pin=True), "later": later})
+    served.slot.load_errors["later"] += [RuntimeError("its weights are broken")] * 2
+    await served.reloaded(experts={"a": hosted("org/a", memory_gb=2), "later": later})
+    status, told = await _call(served, "POST", "later/pin")
+    assert status == 503
+    assert "broken" in told["error"]["message"]
+    assert not (await _pool(served))["loads"]["later"]["pinned"]
+
+
 async def test_the_next_reload_of_the_file_takes_a_pin_back(served: Reloading) -> None:
     await _call(served, "POST", "a/pin")
     told = (await served.reload()).json()

@@ -61,13 +61,33 @@ export async function render(root, { api, signal, say }) {
     fill(result, h("p", { class: "doing" }, `Loading ${right.expert}, and asking it probe questions …`));
     try {
       const added = await api.json("/coterie/experts", { method: "POST", body, signal });
-      fill(result, verdictOn(added));
+      fill(result, verdictOn(added), takeBack());
       say(`${added.expert} is in the pool.`);
     } catch (error) {
       if (error.name === "AbortError") return;
       fill(result, h("p", { class: "fault", role: "alert" }, error.message));
     }
     soon();
+  }
+
+  /** The file knows nothing of it: whoever reads that again is rid of it. */
+  function takeBack() {
+    const words = "Take it back";
+    const button = h("button", { type: "button", onclick: undo }, words);
+    async function undo() {
+      button.disabled = true;
+      try {
+        const told = await api.json("/coterie/reload", { method: "POST", body: {}, signal });
+        fill(result, h("ul", { class: "problems" }, told.difference.map((line) => h("li", {}, line))));
+      } catch (error) {
+        if (error.name === "AbortError") return;
+        button.disabled = false;
+        say(error.message);
+      }
+      soon();
+    }
+    const about = "The service reads its file again: all that was added or pinned by a call is gone.";
+    return h("p", { class: "row" }, button, h("span", { class: "muted small" }, about));
   }
 
   function fault(error) {

@@ -50,6 +50,21 @@ async def test_from_a_form_to_an_expert_that_is_asked(pool: Any, visit: Any) -> 
     assert await visitor.severe_faults() == []
     await visitor.picture("added", whole=True)
 
+    await page.get_by_role("button", name="Add it").wait_for()
+    await expect(add).to_be_disabled()  # There is an expert of that name now.
+    await expect(checked).to_contain_text("There is a model `geography` already")
     await page.goto(f"{pool.base_url}/#/routing")
     await page.get_by_label("Question").fill("What is the capital of Norway?")
     await expect(page.locator(".verdict")).to_have_attribute("data-expert", "geography")
+
+
+async def test_what_was_added_can_be_taken_back(pool: Any, visit: Any) -> None:
+    visitor = await visit(pool.base_url)
+    page = await visitor.open("/#/add")
+    await page.get_by_label("Name").fill("guest")
+    await page.get_by_label("Model: a folder").fill(MODEL)
+    await page.get_by_label("Probe questions").fill("0")
+    await page.get_by_role("button", name="Add it").click()
+    await expect(page.locator("#added")).to_contain_text("guest is in the pool", timeout=60_000)
+    await page.get_by_role("button", name="Take it back").click()
+    await expect(page.locator(".result")).to_contain_text("expert guest removed", timeout=60_000)
