@@ -10,7 +10,13 @@ import { coloured } from "./palette.js";
 export function partsBar(whole, parts, label) {
   const width = 1000;
   const height = 34;
-  const scale = width / Math.max(whole, parts.reduce((sum, part) => sum + part.size, 0), 1e-9);
+  const scale =
+    width /
+    Math.max(
+      whole,
+      parts.reduce((sum, part) => sum + part.size, 0),
+      1e-9,
+    );
   let left = 0;
   const drawn = parts.map(({ size, expert, title, faint }) => {
     const x = left;
@@ -47,7 +53,8 @@ export function sparkline(values, label, most) {
  */
 export function lanes(from, to, rows, ticks, label) {
   const [named, width, lane, foot] = [150, 900, 26, 22];
-  const at = (moment) => named + (Math.min(Math.max(moment, from), to) - from) * (width / (to - from));
+  const at = (moment) =>
+    named + (Math.min(Math.max(moment, from), to) - from) * (width / (to - from));
   const height = rows.length * lane + foot;
   const drawn = rows.flatMap(({ name, spans }, row) => {
     const y = row * lane;
@@ -59,7 +66,11 @@ export function lanes(from, to, rows, ticks, label) {
     });
     const words = name.length > 19 ? `${name.slice(0, 18)}…` : name;
     const text = svg("text", { x: named - 10, y: y + 17, class: "lane-name" }, words);
-    return [svg("line", { x1: named, x2: named + width, y1: y + lane, y2: y + lane, class: "rule" }), text, boxes];
+    return [
+      svg("line", { x1: named, x2: named + width, y1: y + lane, y2: y + lane, class: "rule" }),
+      text,
+      boxes,
+    ];
   });
   const marks = ticks.map(({ at: moment, words }) => [
     svg("line", { x1: at(moment), x2: at(moment), y1: 0, y2: height - foot, class: "rule" }),

@@ -9,7 +9,11 @@ const DEBOUNCE_MS = 250;
 
 export async function render(root, { api, signal, say }) {
   if (!(await isAdmin(api, signal))) {
-    fill(root, h("h1", {}, "Add an expert"), h("p", { class: "muted" }, "Only administrators may change the pool."));
+    fill(
+      root,
+      h("h1", {}, "Add an expert"),
+      h("p", { class: "muted" }, "Only administrators may change the pool."),
+    );
     return;
   }
   const yaml = h("textarea", { id: "yaml", class: "yaml", rows: 10, spellcheck: "false" });
@@ -18,20 +22,28 @@ export async function render(root, { api, signal, say }) {
   const add = h("button", { type: "submit", class: "primary", disabled: true }, "Add it");
   const result = h("div", { class: "result", "aria-live": "polite" });
   const fields = h("div");
-  const type = h("select", { id: "type" }, Object.entries(TYPES).map(([id, { title }]) => h("option", { value: id }, title)));
+  const type = h(
+    "select",
+    { id: "type" },
+    Object.entries(TYPES).map(([id, { title }]) => h("option", { value: id }, title)),
+  );
   let timer = 0;
   let right = null;
   let asking = new AbortController();
 
   function form() {
-    const inputs = FIELDS.filter((field) => TYPES[type.value].fields.includes(field.key)).map((field) => input(field, write));
+    const inputs = FIELDS.filter((field) => TYPES[type.value].fields.includes(field.key)).map(
+      (field) => input(field, write),
+    );
     fill(fields, inputs);
     write();
   }
 
   /** The form says the YAML; whoever knows better writes on there. */
   function write() {
-    const given = Object.fromEntries([...fields.querySelectorAll("input")].map((one) => [one.name, one.value.trim()]));
+    const given = Object.fromEntries(
+      [...fields.querySelectorAll("input")].map((one) => [one.name, one.value.trim()]),
+    );
     yaml.value = yamlOf(given.name || "new", keysOf(type.value, given));
     soon();
   }
@@ -46,7 +58,11 @@ export async function render(root, { api, signal, say }) {
   async function check() {
     asking = new AbortController();
     const both = AbortSignal.any([signal, asking.signal]);
-    right = await api.json("/coterie/experts/check", { method: "POST", body: { yaml: yaml.value }, signal: both });
+    right = await api.json("/coterie/experts/check", {
+      method: "POST",
+      body: { yaml: yaml.value },
+      signal: both,
+    });
     if (both.aborted) return;
     add.disabled = !right.ok;
     fill(checked, right.ok ? fine(right) : mistakes(right));
@@ -58,7 +74,10 @@ export async function render(root, { api, signal, say }) {
     add.disabled = true;
     const body = { ...right.keys, name: right.expert };
     if (probes.value !== "") body.probes = Number(probes.value);
-    fill(result, h("p", { class: "doing" }, `Loading ${right.expert}, and asking it probe questions …`));
+    fill(
+      result,
+      h("p", { class: "doing" }, `Loading ${right.expert}, and asking it probe questions …`),
+    );
     try {
       const added = await api.json("/coterie/experts", { method: "POST", body, signal });
       fill(result, verdictOn(added), takeBack());
@@ -78,7 +97,14 @@ export async function render(root, { api, signal, say }) {
       button.disabled = true;
       try {
         const told = await api.json("/coterie/reload", { method: "POST", body: {}, signal });
-        fill(result, h("ul", { class: "problems" }, told.difference.map((line) => h("li", {}, line))));
+        fill(
+          result,
+          h(
+            "ul",
+            { class: "problems" },
+            told.difference.map((line) => h("li", {}, line)),
+          ),
+        );
       } catch (error) {
         if (error.name === "AbortError") return;
         button.disabled = false;
@@ -86,12 +112,14 @@ export async function render(root, { api, signal, say }) {
       }
       soon();
     }
-    const about = "The service reads its file again: all that was added or pinned by a call is gone.";
+    const about =
+      "The service reads its file again: all that was added or pinned by a call is gone.";
     return h("p", { class: "row" }, button, h("span", { class: "muted small" }, about));
   }
 
   function fault(error) {
-    if (error.name !== "AbortError") fill(checked, h("p", { class: "fault", role: "alert" }, error.message));
+    if (error.name !== "AbortError")
+      fill(checked, h("p", { class: "fault", role: "alert" }, error.message));
   }
 
   type.addEventListener("change", form);
@@ -100,18 +128,36 @@ export async function render(root, { api, signal, say }) {
   fill(
     root,
     h("h1", {}, "Add an expert"),
-    h("p", { class: "muted" }, "It stays until the next reload or restart: write its lines into the configuration's file to keep it."),
+    h(
+      "p",
+      { class: "muted" },
+      "It stays until the next reload or restart: write its lines into the file to keep it.",
+    ),
     h(
       "form",
       { class: "columns", onsubmit: apply },
-      h("div", { class: "card" }, h("div", { class: "field" }, h("label", { for: "type" }, "Kind"), type), fields),
+      h(
+        "div",
+        { class: "card" },
+        h("div", { class: "field" }, h("label", { for: "type" }, "Kind"), type),
+        fields,
+      ),
       h(
         "div",
         { class: "card" },
         h("label", { for: "yaml" }, "Its lines in the configuration's file"),
         yaml,
         checked,
-        h("div", { class: "field" }, h("label", { for: "probes" }, "Probe questions that it is asked, so that the routers know it"), probes),
+        h(
+          "div",
+          { class: "field" },
+          h(
+            "label",
+            { for: "probes" },
+            "Probe questions that it is asked, so that the routers know it",
+          ),
+          probes,
+        ),
         add,
       ),
     ),
@@ -122,17 +168,32 @@ export async function render(root, { api, signal, say }) {
 
 function input(field, write) {
   const id = fresh("field");
-  const attributes = { id, name: field.key, placeholder: field.example, autocomplete: "off", spellcheck: "false", oninput: write };
+  const attributes = {
+    id,
+    name: field.key,
+    placeholder: field.example,
+    autocomplete: "off",
+    spellcheck: "false",
+    oninput: write,
+  };
   return h("div", { class: "field" }, h("label", { for: id }, field.title), h("input", attributes));
 }
 
 function fine(right) {
   return [
     h("p", { class: "good" }, "Right. It would change:"),
-    h("ul", { class: "problems small" }, right.difference.map((line) => h("li", {}, line))),
+    h(
+      "ul",
+      { class: "problems small" },
+      right.difference.map((line) => h("li", {}, line)),
+    ),
   ];
 }
 
 function mistakes(right) {
-  return h("ul", { class: "problems fault" }, right.problems.map((line) => h("li", {}, line)));
+  return h(
+    "ul",
+    { class: "problems fault" },
+    right.problems.map((line) => h("li", {}, line)),
+  );
 }

@@ -7,23 +7,48 @@ export async function render(root, { api, signal, path }) {
   const head = h("h1", {}, "Evaluations");
   const told = await api.json("/coterie/reports", { signal });
   const how = told.shown
-    ? ["There is no report yet: ", h("code", {}, "coterie eval run … -o FOLDER/NAME"), " writes one."]
-    : ["This service shows no reports: ", h("code", {}, "server.reports.folder"), " names their folder."];
+    ? [
+        "There is no report yet: ",
+        h("code", {}, "coterie eval run … -o FOLDER/NAME"),
+        " writes one.",
+      ]
+    : [
+        "This service shows no reports: ",
+        h("code", {}, "server.reports.folder"),
+        " names their folder.",
+      ];
   const none = h("p", { class: "muted" }, how);
   fill(
     root,
     head,
     told.reports.length === 0 && none,
-    h("div", { class: "grid" }, told.reports.map((report) =>
-      h("article", { class: "card" }, h("h2", {}, h("a", { href: `#/evaluations/${encodeURIComponent(report.name)}` }, report.name)), h("p", { class: "muted" }, new Date(1000 * report.at).toLocaleString())),
-    )),
+    h(
+      "div",
+      { class: "grid" },
+      told.reports.map((report) =>
+        h(
+          "article",
+          { class: "card" },
+          h(
+            "h2",
+            {},
+            h("a", { href: `#/evaluations/${encodeURIComponent(report.name)}` }, report.name),
+          ),
+          h("p", { class: "muted" }, new Date(1000 * report.at).toLocaleString()),
+        ),
+      ),
+    ),
   );
 }
 
 async function one(root, api, signal, name) {
   const base = `/coterie/reports/${encodeURIComponent(name)}`;
   const report = await api.json(base, { signal });
-  const pictures = await Promise.all(report.pictures.map((file) => picture(api, `${base}/files/${encodeURIComponent(file)}`, file, signal)));
+  const pictures = await Promise.all(
+    report.pictures.map((file) =>
+      picture(api, `${base}/files/${encodeURIComponent(file)}`, file, signal),
+    ),
+  );
   const open = async () => {
     const response = await api.call(`${base}/files/${encodeURIComponent(report.page)}`, { signal });
     const url = URL.createObjectURL(await response.blob());
@@ -33,7 +58,12 @@ async function one(root, api, signal, name) {
   fill(
     root,
     h("p", {}, h("a", { href: "#/evaluations" }, "← Evaluations")),
-    h("div", { class: "row spread" }, h("h1", {}, name), report.page && h("button", { type: "button", onclick: open }, "Save the whole report")),
+    h(
+      "div",
+      { class: "row spread" },
+      h("h1", {}, name),
+      report.page && h("button", { type: "button", onclick: open }, "Save the whole report"),
+    ),
     pictures.map((node) => h("figure", { class: "report card" }, node)),
     report.text && h("pre", { class: "report-text", tabindex: 0 }, report.text),
   );
@@ -49,5 +79,8 @@ async function picture(api, path, name, signal) {
     reader.onerror = () => reject(reader.error);
     reader.readAsDataURL(blob);
   });
-  return [h("img", { src: url, alt: name, loading: "lazy" }), h("figcaption", { class: "muted small" }, name)];
+  return [
+    h("img", { src: url, alt: name, loading: "lazy" }),
+    h("figcaption", { class: "muted small" }, name),
+  ];
 }

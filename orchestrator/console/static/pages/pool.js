@@ -43,8 +43,18 @@ export async function render(root, shell) {
     root,
     h("div", { class: "row spread" }, h("h1", {}, "Pool"), parts.state, drain?.node),
     h("section", { "aria-labelledby": "slots" }, h("h2", { id: "slots" }, "Slots"), parts.slots),
-    h("section", { "aria-labelledby": "experts" }, h("h2", { id: "experts" }, "Experts"), parts.experts),
-    h("section", { "aria-labelledby": "moves" }, h("h2", { id: "moves" }, "The last ten minutes"), parts.timeline),
+    h(
+      "section",
+      { "aria-labelledby": "experts" },
+      h("h2", { id: "experts" }, "Experts"),
+      parts.experts,
+    ),
+    h(
+      "section",
+      { "aria-labelledby": "moves" },
+      h("h2", { id: "moves" }, "The last ten minutes"),
+      parts.timeline,
+    ),
   );
   draw();
   // The timeline moves on also when nothing happens.
@@ -60,7 +70,11 @@ export async function render(root, shell) {
 /** What is under way in all. */
 function stateOf(live) {
   const words = live.connected ? "live" : live.fault ? "reconnecting" : "connecting";
-  const badge = h("span", { class: live.connected ? "badge on" : "badge", id: "connection" }, words);
+  const badge = h(
+    "span",
+    { class: live.connected ? "badge on" : "badge", id: "connection" },
+    words,
+  );
   const fault = live.fault && h("span", { class: "fault" }, live.fault);
   if (live.pool === null) return [fault, badge];
   return [

@@ -10,9 +10,21 @@ export async function render(root, { api, signal }) {
   const models = (await api.json("/v1/models", { signal })).data;
   const compositions = models.filter((model) => model.metadata.type === "composition");
   const question = h("textarea", { id: "question", rows: 3, placeholder: "Type a question" });
-  const model = h("select", { id: "composition" }, compositions.map(({ id }) => h("option", {}, id)));
+  const model = h(
+    "select",
+    { id: "composition" },
+    compositions.map(({ id }) => h("option", {}, id)),
+  );
   const own = h("input", { type: "checkbox", id: "own", checked: true });
-  const weight = h("input", { type: "range", id: "weight", min: 0.01, max: 1, step: 0.01, value: 1, disabled: true });
+  const weight = h("input", {
+    type: "range",
+    id: "weight",
+    min: 0.01,
+    max: 1,
+    step: 0.01,
+    value: 1,
+    disabled: true,
+  });
   const told = h("output", { for: "weight", id: "weight-told" });
   const result = h("div", { class: "result", "aria-live": "polite" });
   let timer = 0;
@@ -23,7 +35,9 @@ export async function render(root, { api, signal }) {
     clearTimeout(timer);
     asking.abort();
     weight.disabled = own.checked;
-    told.textContent = own.checked ? "the composition's own" : `${Number(weight.value).toFixed(2)} quality, ${(1 - weight.value).toFixed(2)} price`;
+    told.textContent = own.checked
+      ? "the composition's own"
+      : `${Number(weight.value).toFixed(2)} quality, ${(1 - weight.value).toFixed(2)} price`;
     if (!question.value.trim()) return fill(result);
     result.classList.add("stale");
     timer = setTimeout(() => ask().catch(fault), DEBOUNCE_MS);
@@ -52,15 +66,26 @@ export async function render(root, { api, signal }) {
   fill(
     root,
     h("h1", {}, "Routing"),
-    h("p", { class: "muted" }, "Who would answer? The router decides as you type; no expert is asked."),
+    h(
+      "p",
+      { class: "muted" },
+      "Who would answer? The router decides as you type; no expert is asked.",
+    ),
     h(
       "div",
       { class: "controls" },
       h("div", { class: "wide" }, h("label", { for: "question" }, "Question"), question),
       h("div", {}, h("label", { for: "composition" }, "Composition"), model),
-      h("div", {}, h("label", { for: "weight" }, "Weight of quality against price"), weight, h("div", { class: "row small" }, own, h("label", { for: "own" }, "as configured"), told)),
+      h(
+        "div",
+        {},
+        h("label", { for: "weight" }, "Weight of quality against price"),
+        weight,
+        h("div", { class: "row small" }, own, h("label", { for: "own" }, "as configured"), told),
+      ),
     ),
-    compositions.length === 0 && h("p", { class: "fault" }, "This service has no compositions: there is nothing to route."),
+    compositions.length === 0 &&
+      h("p", { class: "fault" }, "This service has no compositions: there is nothing to route."),
     result,
   );
   soon();
@@ -70,7 +95,18 @@ export async function render(root, { api, signal }) {
 function shown(routed) {
   return [
     verdict(routed),
-    h("div", { class: "columns" }, h("section", { class: "card" }, h("h2", {}, "Predicted quality"), scores(routed), weights(routed)), h("section", { class: "card" }, h("h2", {}, "Nearest probe questions"), neighbours(routed))),
+    h(
+      "div",
+      { class: "columns" },
+      h(
+        "section",
+        { class: "card" },
+        h("h2", {}, "Predicted quality"),
+        scores(routed),
+        weights(routed),
+      ),
+      h("section", { class: "card" }, h("h2", {}, "Nearest probe questions"), neighbours(routed)),
+    ),
   ];
 }
 
@@ -78,12 +114,16 @@ function verdict(routed) {
   const asked = counts(routed.experts).map((words) => h("strong", {}, words));
   const names = asked.flatMap((one, n) => (n ? [", ", one] : [one]));
   const then = routed.aggregator && ` and ${routed.aggregator} makes one answer of theirs`;
-  const words = routed.message !== null ? ["Nobody is asked: “", routed.message, "”"] : [names, " would answer", then];
+  const words =
+    routed.message !== null
+      ? ["Nobody is asked: “", routed.message, "”"]
+      : [names, " would answer", then];
   return h(
     "div",
     {},
     h("p", { class: "verdict", "data-expert": routed.experts.join(" ") }, words, "."),
-    routed.guard && h("p", { class: "warn" }, `The coverage guard has raised an alarm: ${routed.guard}.`),
+    routed.guard &&
+      h("p", { class: "warn" }, `The coverage guard has raised an alarm: ${routed.guard}.`),
     h("p", { class: "muted" }, routed.reason),
   );
 }
@@ -114,14 +154,43 @@ function weights(routed) {
     const words = `${choice.expert}: from ${choice.from_weight} to ${choice.to_weight}`;
     return coloured(svg("rect", place, svg("title", {}, words)), choice.expert);
   });
-  const now = svg("line", { x1: 100 * routed.quality_weight - 0.5, x2: 100 * routed.quality_weight - 0.5, y1: 0, y2: 10 });
+  const now = svg("line", {
+    x1: 100 * routed.quality_weight - 0.5,
+    x2: 100 * routed.quality_weight - 0.5,
+    y1: 0,
+    y2: 10,
+  });
   const listed = routed.choices.map((choice) =>
-    h("li", {}, coloured(h("span", { class: "dot", "aria-hidden": "true" }), choice.expert), h("strong", {}, choice.expert), h("span", { class: "muted small" }, ` ${choice.from_weight} to ${choice.to_weight}`)),
+    h(
+      "li",
+      {},
+      coloured(h("span", { class: "dot", "aria-hidden": "true" }), choice.expert),
+      h("strong", {}, choice.expert),
+      h("span", { class: "muted small" }, ` ${choice.from_weight} to ${choice.to_weight}`),
+    ),
   );
   return [
     h("h3", {}, "What another weight would choose"),
-    svg("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", class: "weights", role: "img", "aria-label": routed.choices.map((one) => `${one.expert} from ${one.from_weight} to ${one.to_weight}`).join("; ") }, boxes, now),
-    h("div", { class: "row spread small muted", "aria-hidden": "true" }, h("span", {}, "price alone"), h("span", {}, "quality alone")),
+    svg(
+      "svg",
+      {
+        viewBox: "0 0 100 10",
+        preserveAspectRatio: "none",
+        class: "weights",
+        role: "img",
+        "aria-label": routed.choices
+          .map((one) => `${one.expert} from ${one.from_weight} to ${one.to_weight}`)
+          .join("; "),
+      },
+      boxes,
+      now,
+    ),
+    h(
+      "div",
+      { class: "row spread small muted", "aria-hidden": "true" },
+      h("span", {}, "price alone"),
+      h("span", {}, "quality alone"),
+    ),
     h("ul", { class: "legend choices" }, listed),
   ];
 }
@@ -130,14 +199,26 @@ function neighbours(routed) {
   const near = routed.evidence.neighbours ?? [];
   const rest = folded("All the evidence", h("pre", {}, JSON.stringify(routed.evidence, null, 2)));
   const told = h("p", { class: "muted small" }, `${routed.router} took ${routed.route_ms} ms.`);
-  if (!near.length) return [h("p", { class: "muted" }, "This router goes by no questions."), told, rest];
+  if (!near.length)
+    return [h("p", { class: "muted" }, "This router goes by no questions."), told, rest];
   return [
     h(
       "ol",
       { class: "neighbours" },
       near.map((one) => {
-        const right = Object.entries(one.scores).filter(([, score]) => score >= 0.5).map(([name]) => name);
-        return h("li", {}, h("q", {}, one.query), h("div", { class: "small muted" }, `${one.task}, similarity ${one.similarity}; right: ${right.join(", ") || "nobody"}`));
+        const right = Object.entries(one.scores)
+          .filter(([, score]) => score >= 0.5)
+          .map(([name]) => name);
+        return h(
+          "li",
+          {},
+          h("q", {}, one.query),
+          h(
+            "div",
+            { class: "small muted" },
+            `${one.task}, similarity ${one.similarity}; right: ${right.join(", ") || "nobody"}`,
+          ),
+        );
       }),
     ),
     told,

@@ -5,14 +5,24 @@ export const FIELDS = [
   { key: "model", title: "Model: a folder, or a hub id", example: "acme/law-7b" },
   { key: "base_url", title: "Base URL of its server", example: "ends with /v1" },
   { key: "adapter_of", title: "Adapter of: the expert that it is a LoRA adapter on", example: "" },
-  { key: "about", title: "What it is good at, in a sentence", example: "answers questions on contracts" },
+  {
+    key: "about",
+    title: "What it is good at, in a sentence",
+    example: "answers questions on contracts",
+  },
   { key: "price_usd_per_mtok", title: "Price of a million tokens, in USD", example: "" },
   { key: "memory_gb", title: "Memory in GB, where it should not be derived", example: "" },
 ];
 
 export const TYPES = {
-  vllm: { title: "vLLM in a slot of ours", fields: ["name", "model", "adapter_of", "about", "price_usd_per_mtok", "memory_gb"] },
-  openai: { title: "A server that speaks OpenAI's protocol", fields: ["name", "base_url", "model", "about", "price_usd_per_mtok"] },
+  vllm: {
+    title: "vLLM in a slot of ours",
+    fields: ["name", "model", "adapter_of", "about", "price_usd_per_mtok", "memory_gb"],
+  },
+  openai: {
+    title: "A server that speaks OpenAI's protocol",
+    fields: ["name", "base_url", "model", "about", "price_usd_per_mtok"],
+  },
 };
 
 const NUMBERS = new Set(["price_usd_per_mtok", "memory_gb"]);

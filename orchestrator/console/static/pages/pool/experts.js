@@ -5,13 +5,34 @@ import { sparkline } from "../../lib/pictures.js";
 import { rate, seconds } from "../../lib/units.js";
 
 export function expertsTable(live) {
-  const heads = ["Expert", "State", "Waiting", "Oldest", "Requests/s", "Tokens/s", "Loads", "Evicted"];
+  const heads = [
+    "Expert",
+    "State",
+    "Waiting",
+    "Oldest",
+    "Requests/s",
+    "Tokens/s",
+    "Loads",
+    "Evicted",
+  ];
   const numbers = new Set(["Waiting", "Oldest", "Loads", "Evicted"]);
   return h(
     "table",
     { class: "experts" },
-    h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", class: numbers.has(head) && "number" }, head)))),
-    h("tbody", {}, live.experts().map((name) => row(live, name))),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        heads.map((head) => h("th", { scope: "col", class: numbers.has(head) && "number" }, head)),
+      ),
+    ),
+    h(
+      "tbody",
+      {},
+      live.experts().map((name) => row(live, name)),
+    ),
   );
 }
 
@@ -24,8 +45,17 @@ function row(live, name) {
   return h(
     "tr",
     { "data-expert": name },
-    h("th", { scope: "row" }, h("a", { href: `#/pool/${encodeURIComponent(name)}`, "data-key": name }, name)),
-    h("td", {}, stateOf(live, name, engine), breakers[name]?.state === "open" && h("span", { class: "badge fault" }, "not asked")),
+    h(
+      "th",
+      { scope: "row" },
+      h("a", { href: `#/pool/${encodeURIComponent(name)}`, "data-key": name }, name),
+    ),
+    h(
+      "td",
+      {},
+      stateOf(live, name, engine),
+      breakers[name]?.state === "open" && h("span", { class: "badge fault" }, "not asked"),
+    ),
     h("td", { class: "number" }, waiting),
     h("td", { class: "number" }, oldest),
     h("td", {}, spark(live, "requests", name)),
@@ -38,7 +68,12 @@ function row(live, name) {
 function spark(live, kind, name) {
   const now = rate(live.rate(kind, name));
   const label = `${name}: ${now} ${kind} per second now`;
-  return h("span", { class: "row sparked" }, sparkline(live.history(kind, name), label, 1), h("span", { class: "number small" }, now));
+  return h(
+    "span",
+    { class: "row sparked" },
+    sparkline(live.history(kind, name), label, 1),
+    h("span", { class: "number small" }, now),
+  );
 }
 
 /** Where it is, in a few words. */
@@ -50,7 +85,9 @@ function stateOf(live, name, engine) {
   const places = live.pool.slots.flatMap((slot) =>
     slot.replicas.filter((one) => one.engine === engine).map((one) => `${one.phase} in ${slot.id}`),
   );
-  const asleep = live.pool.slots.filter((slot) => slot.asleep.includes(engine)).map((slot) => `asleep in ${slot.id}`);
+  const asleep = live.pool.slots
+    .filter((slot) => slot.asleep.includes(engine))
+    .map((slot) => `asleep in ${slot.id}`);
   const words = [...places, ...asleep].join(", ") || "not resident";
   const shared = engine === name ? "" : ` with ${engine}`;
   return h("span", { class: places.length ? "badge on" : "badge" }, words + shared);

@@ -7,12 +7,16 @@ import { gigabytes } from "../../lib/units.js";
 
 export function slotCards(live) {
   const { slots, loads } = live.pool;
-  if (!slots.length) return h("p", { class: "muted" }, "This service asks remote experts alone: it has no slots.");
+  if (!slots.length)
+    return h("p", { class: "muted" }, "This service asks remote experts alone: it has no slots.");
   return slots.map((slot) => card(slot, loads));
 }
 
 function card(slot, loads) {
-  const held = slot.replicas.map((replica) => ({ ...replica, size: loads[replica.engine]?.memory_gb ?? 0 }));
+  const held = slot.replicas.map((replica) => ({
+    ...replica,
+    size: loads[replica.engine]?.memory_gb ?? 0,
+  }));
   const base = slot.budget_gb - slot.room_gb;
   const used = held.reduce((sum, one) => sum + one.size, base);
   const parts = [
@@ -24,15 +28,26 @@ function card(slot, loads) {
       faint: one.phase !== "ready",
     })),
   ];
-  const label = `${slot.id}: ${gigabytes(used)} of ${gigabytes(slot.budget_gb)} for ${held.map((one) => one.engine).join(", ") || "nothing"}`;
+  const planned = `${gigabytes(used)} of ${gigabytes(slot.budget_gb)}`;
+  const names = held.map((one) => one.engine).join(", ") || "nothing";
+  const label = `${slot.id}: ${planned} for ${names}`;
   return h(
     "article",
     { class: "card slot", "data-slot": slot.id },
     h("div", { class: "row spread" }, h("h3", {}, slot.id), state(slot)),
     partsBar(slot.budget_gb, parts, label),
-    h("p", { class: "small muted" }, `${gigabytes(used)} of ${gigabytes(slot.budget_gb)} planned, ${gigabytes(slot.memory_gb)} measured`),
+    h(
+      "p",
+      { class: "small muted" },
+      `${planned} planned, ${gigabytes(slot.memory_gb)} measured`,
+    ),
     slot.doing && h("p", { class: "doing" }, slot.doing),
-    h("ul", { class: "legend" }, held.map((one) => entry(one, loads)), slot.asleep.map((name) => h("li", { class: "muted" }, `${name} (asleep)`))),
+    h(
+      "ul",
+      { class: "legend" },
+      held.map((one) => entry(one, loads)),
+      slot.asleep.map((name) => h("li", { class: "muted" }, `${name} (asleep)`)),
+    ),
   );
 }
 

@@ -16,7 +16,11 @@ export function timeline(place, live) {
   const label = `${count(recent.length, "move")} in the last ten minutes`;
   if (!place.firstChild) {
     const region = { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Timeline" };
-    const list = h("ol", { class: "moves small", tabindex: 0, "aria-label": "Loads and evictions" });
+    const list = h("ol", {
+      class: "moves small",
+      tabindex: 0,
+      "aria-label": "Loads and evictions",
+    });
     fill(place, h("div", region), folded("", list));
   }
   const ticks = [10, 8, 6, 4, 2, 0].map((minutes) => ({
@@ -34,13 +38,25 @@ export function timeline(place, live) {
 
 /** One lane for each engine that was in a slot. */
 export function rowsOf(live, from, now) {
-  const here = live.pool.slots.flatMap((slot) => slot.replicas.map((one) => ({ engine: one.engine, slot: slot.id, phase: one.phase })));
+  const here = live.pool.slots.flatMap((slot) =>
+    slot.replicas.map((one) => ({ engine: one.engine, slot: slot.id, phase: one.phase })),
+  );
   const moved = live.moves.filter((move) => move.at > from);
   const engines = [...new Set([...here, ...moved].map((one) => one.engine))].sort();
   return engines.map((engine) => {
     const own = live.moves.filter((move) => move.engine === engine);
-    const slots = [...new Set([...own, ...here.filter((one) => one.engine === engine)].map((one) => one.slot))];
-    const spans = slots.flatMap((slot) => spansIn(own.filter((move) => move.slot === slot), slot, from, now, here.find((one) => one.engine === engine && one.slot === slot)));
+    const slots = [
+      ...new Set([...own, ...here.filter((one) => one.engine === engine)].map((one) => one.slot)),
+    ];
+    const spans = slots.flatMap((slot) =>
+      spansIn(
+        own.filter((move) => move.slot === slot),
+        slot,
+        from,
+        now,
+        here.find((one) => one.engine === engine && one.slot === slot),
+      ),
+    );
     return { name: engine, spans };
   });
 }
@@ -52,7 +68,8 @@ function spansIn(moves, slot, from, now, present) {
   if (!moves.length && present && present.phase !== "loading") since = from;
   for (const move of moves) {
     const begin = move.at - move.seconds;
-    const took = `${move.kind} in ${slot} in ${seconds(move.seconds)}${move.why ? ` (${move.why})` : ""}`;
+    const why = move.why ? ` (${move.why})` : "";
+    const took = `${move.kind} in ${slot}, ${seconds(move.seconds)}${why}`;
     if (COMES.has(move.kind)) {
       spans.push({ from: begin, to: move.at, kind: "coming", title: took });
       since = move.at;
@@ -63,18 +80,22 @@ function spansIn(moves, slot, from, now, present) {
       since = null;
     }
   }
-  if (since !== null && present) spans.push({ from: since, to: now, kind: "there", title: `in ${slot}` });
+  if (since !== null && present)
+    spans.push({ from: since, to: now, kind: "there", title: `in ${slot}` });
   return spans.filter((span) => span.to > from);
 }
 
 function movesIn(moves) {
-  return moves.slice(-SHOWN).reverse().map((move) =>
-    h(
-      "li",
-      {},
-      h("time", {}, timeOfDay(move.at)),
-      ` ${move.engine} ${move.kind} in ${move.slot}, ${seconds(move.seconds)}`,
-      move.why && h("span", { class: "muted" }, ` (${move.why})`),
-    ),
-  );
+  return moves
+    .slice(-SHOWN)
+    .reverse()
+    .map((move) =>
+      h(
+        "li",
+        {},
+        h("time", {}, timeOfDay(move.at)),
+        ` ${move.engine} ${move.kind} in ${move.slot}, ${seconds(move.seconds)}`,
+        move.why && h("span", { class: "muted" }, ` (${move.why})`),
+      ),
+    );
 }
