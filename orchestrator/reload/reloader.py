@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -133,6 +134,8 @@ class Reloader:
                 self._added[name] = None
             context = self._applier.context
             probed = await self._probed(before, context, name, probes)
+            if probed is not None:  # Of the routers that have learned of it.
+                outcome = replace(outcome, warnings=warnings_of(context.pipeline.routers))
         resident = context.pool.expert_url(name) is not None
         found = await opinions(context.config, context.pipeline, name)
         return Added(outcome, resident, found, probed)

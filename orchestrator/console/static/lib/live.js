@@ -81,9 +81,10 @@ export class LivePool {
     return rates.reduce((sum, one) => sum + (one?.[kind].at(-1) ?? 0), 0);
   }
 
-  /** The last values of an expert. */
+  /** The values of an expert in the last minute, zeros where nothing was heard yet. */
   history(kind, name) {
-    return this.rates.get(name)?.[kind] ?? [];
+    const heard = this.rates.get(name)?.[kind] ?? [];
+    return [...Array(SPARK - heard.length).fill(0), ...heard];
   }
 }
 

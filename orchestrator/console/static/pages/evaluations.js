@@ -1,6 +1,9 @@
 /** Reports of evaluations: what was measured, with pictures, and the frontier of compositions. */
 
 import { fill, h } from "../lib/dom.js";
+import { markdown } from "../lib/markdown.js";
+
+const MOST_TEXT = 200_000;
 
 export async function render(root, { api, signal, path }) {
   if (path[0]) return one(root, api, signal, path[0]);
@@ -64,9 +67,19 @@ async function one(root, api, signal, name) {
       h("h1", {}, name),
       report.page && h("button", { type: "button", onclick: open }, "Save the whole report"),
     ),
-    pictures.map((node) => h("figure", { class: "report card" }, node)),
-    report.text && h("pre", { class: "report-text", tabindex: 0 }, report.text),
+    h(
+      "div",
+      { class: "figures" },
+      pictures.map((node) => h("figure", { class: "report card" }, node)),
+    ),
+    report.text && textOf(report.text),
   );
+}
+
+/** The report's Markdown; what stands in it came from models, and is nodes and never HTML. */
+function textOf(text) {
+  const region = { class: "card report-text scroll-x", tabindex: 0, role: "region" };
+  return h("div", { ...region, "aria-label": "The report" }, markdown(text.slice(0, MOST_TEXT)));
 }
 
 /** A picture as data: what may come from elsewhere is only ever an image, and runs nothing. */

@@ -50,7 +50,10 @@ export async function render(root, { api, signal }) {
     if (!own.checked) body.quality_weight = Number(weight.value);
     const routed = await api.json("/coterie/route", { method: "POST", body, signal: both });
     if (both.aborted) return;
-    if (own.checked) weight.value = routed.quality_weight;
+    if (own.checked) {
+      weight.value = routed.quality_weight;
+      told.textContent = `the composition's own: ${routed.quality_weight}`;
+    }
     result.classList.remove("stale");
     fill(result, shown(routed));
   }
@@ -137,7 +140,7 @@ function counts(experts) {
 
 function scores(routed) {
   const rows = Object.entries(routed.scores).map(([name, score]) => {
-    const price = routed.prices[name] ? ` · $${routed.prices[name]}` : "";
+    const price = routed.prices[name] ? ` · $${routed.prices[name].toFixed(2)}` : "";
     const left = routed.left_out[name] ? ` (${routed.left_out[name]})` : "";
     const strong = routed.experts.includes(name);
     return { name: name + left, share: score, number: score.toFixed(2) + price, strong };

@@ -40,7 +40,7 @@ def _tree(folder: Path) -> dict[str, Any]:
             "pool/auto": {"router": "knn", "about": "the nearest questions decide"},
             "pool/vote": {"router": "knn", "aggregator": "vote", "about": "three of them vote"},
         },
-        "slots": {**zoo["slots"], "memory_gb": 1.5},
+        "slots": {**zoo["slots"], "memory_gb": 1.2},
         "server": {"port": 0, "reports": {"folder": "runs"}, "probes": {"count": 24}},
         "store": "memory",
     }

@@ -24,7 +24,7 @@ async def test_slots_and_moves_are_told_while_they_happen(pool: Any, visit: Any)
     page = await visitor.open("/#/pool")
     await expect(page.locator("#connection")).to_have_text("live")
     slot = page.locator("[data-slot=slot-0]")
-    await expect(slot).to_contain_text("of 1.50 GB planned")
+    await expect(slot).to_contain_text("of 1.20 GB planned")
     await expect(slot.locator(".parts rect")).not_to_have_count(0)
     absent = page.locator("tr:has-text('not resident')").first
     name = await absent.get_attribute("data-expert")

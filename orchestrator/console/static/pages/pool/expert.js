@@ -125,7 +125,11 @@ function record(one) {
     h(
       "td",
       { class: "muted" },
-      task.best_score > task.mean_score ? `${task.best} ${percent(task.best_score)}` : "the best",
+      task.best_score === 0
+        ? "nobody"
+        : task.best_score > task.mean_score
+          ? `${task.best} ${percent(task.best_score)}`
+          : "the best",
     ),
   ];
   return h(

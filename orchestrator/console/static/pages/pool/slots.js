@@ -36,11 +36,7 @@ function card(slot, loads) {
     { class: "card slot", "data-slot": slot.id },
     h("div", { class: "row spread" }, h("h3", {}, slot.id), state(slot)),
     partsBar(slot.budget_gb, parts, label),
-    h(
-      "p",
-      { class: "small muted" },
-      `${planned} planned, ${gigabytes(slot.memory_gb)} measured`,
-    ),
+    h("p", { class: "small muted" }, `${planned} planned, ${gigabytes(slot.memory_gb)} measured`),
     slot.doing && h("p", { class: "doing" }, slot.doing),
     h(
       "ul",

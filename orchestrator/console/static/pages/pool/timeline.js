@@ -28,7 +28,9 @@ export function timeline(place, live) {
     words: minutes ? `−${minutes} min` : "now",
   }));
   const rows = rowsOf(live, now - SPAN_S, now);
+  const first = !place.firstChild.firstChild;
   fill(place.firstChild, lanes(now - SPAN_S, now, rows, ticks, label));
+  if (first) place.firstChild.scrollLeft = place.firstChild.scrollWidth;
   const [summary, list] = place.lastChild.children;
   if (summary.textContent === label && list.dataset.last === String(recent.at(-1)?.at)) return;
   summary.textContent = label;
