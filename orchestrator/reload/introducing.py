@@ -7,9 +7,9 @@ package measures nothing. Without it, an expert is added unasked.
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from experts.errors import CoterieError
 from experts.types import Request
@@ -32,22 +32,14 @@ class Answer:
     seconds: float
 
 
-class Ask(Protocol):
-    """Puts a chat completion to an expert; it waits as long as its turn takes."""
+Ask = Callable[[str, Mapping[str, Any]], Awaitable[Answer]]
+"""Puts a chat completion to an expert, and waits as long as its turn takes. Raises CoterieError."""
+Introduce = Callable[[Config, Config, str, int, Ask], Awaitable[Probed]]
+"""Asks an expert so many questions, adds to the table of outcomes what it scores, and fits routers.
 
-    async def __call__(self, expert: str, body: Mapping[str, Any]) -> Answer:
-        """Raises CoterieError."""
-        ...
-
-
-class Introduce(Protocol):
-    """Asks the expert, adds to the table of outcomes what it scores, and fits routers from it."""
-
-    async def __call__(
-        self, before: Config, grown: Config, expert: str, count: int, ask: Ask
-    ) -> Probed:
-        """`expert` is in `grown` alone. Raises ConfigError where there is nothing to ask."""
-        ...
+It gets the configurations before and with the expert, its name, the number, and a way to ask.
+Raises ConfigError where there is nothing to ask.
+"""
 
 
 async def introduced(

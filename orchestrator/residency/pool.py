@@ -34,7 +34,7 @@ from orchestrator.residency.asking.gate import Gate
 from orchestrator.residency.asking.health import Health, is_failure
 from orchestrator.residency.asking.lengths import Lengths
 from orchestrator.residency.asking.remote import remote_engine
-from orchestrator.residency.happenings import Happenings
+from orchestrator.residency.changing.happenings import Happenings
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.machine.state import FIRST
 from orchestrator.residency.scheduler import Place, Scheduler

@@ -15,10 +15,10 @@ from experts.spec import HostedSpec
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary
 from orchestrator.residency.changing.changes import Changes
+from orchestrator.residency.changing.happenings import Happenings
 from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.cost_store import CostStore
 from orchestrator.residency.engines import HostedSlot, hosted_engines
-from orchestrator.residency.happenings import Happenings
 from orchestrator.residency.lru_baseline import LruBaseline
 from orchestrator.residency.machine.effects import (
     Abort,

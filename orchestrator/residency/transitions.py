@@ -10,10 +10,10 @@ from experts.vllm.loads import LoadReport
 from experts.vllm.reasons import in_our_words
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary, alike
+from orchestrator.residency.changing.happenings import Happenings, Kind
 from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.cost_store import CostStore
 from orchestrator.residency.engines import HostedEngine, HostedSlot
-from orchestrator.residency.happenings import Happenings, Kind
 from orchestrator.residency.machine.effects import Effect, Forget, Load, MakeRoom, Unload
 from orchestrator.residency.machine.machine import Machine
 from orchestrator.residency.machine.state import Phase, Replica

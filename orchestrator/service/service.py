@@ -165,10 +165,9 @@ async def start_service(
 
     `taken` are the sockets to accept connections on, where they are not this process's alone:
     everybody's, then that of administrators; `siblings` are those that share them. `policy` decides
-    what the slots load; another one than ours is for comparisons. Without `stored_keys`, keys of
-    the store are not looked at: for a process that asks itself. `file` is where `config` comes
-    from, and what is read for a reload; without it there are none. `introduce` is what asks an
-    expert that is added by a call its probe questions.
+    what the slots load. Without `stored_keys`, keys of the store are not looked at: for a process
+    that asks itself. `file` is where `config` comes from, and is read for reloads; `introduce` asks
+    an expert that a call adds probe questions.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
     (among others for a file that a router lacks, or that cannot be written), and, if `strict`,
@@ -205,8 +204,7 @@ async def start_service(
         _collect_rarely()
         reloader = _reloader_of(app, Applier(app, encoder, desk), config, file, introduce)
         undo.push_async_callback(reloader.stop)
-        # From now on, it is `stop` that ends what was started.
-        service = Service(app, reloader, listener, back, undo.pop_all())
+        service = Service(app, reloader, listener, back, undo.pop_all())  # Now `stop` ends it.
         service.listen()
     return service
 

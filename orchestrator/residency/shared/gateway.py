@@ -15,9 +15,9 @@ from experts.footprint.device import expected
 from experts.spec import HostedSpec
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.changing.changes import step_to
+from orchestrator.residency.changing.happenings import Happenings
 from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.engines import HostedSlot, hosted_engines
-from orchestrator.residency.happenings import Happenings
 from orchestrator.residency.machine.state import FIRST, SlotState
 from orchestrator.residency.pool_view import PoolView, gone
 from orchestrator.residency.scheduler import Place

@@ -13,12 +13,14 @@ from orchestrator.server.bodies.agents import response_answers as responses
 from orchestrator.server.bodies.agents.messages import CountTokensBody, MessagesBody
 from orchestrator.server.bodies.agents.responses import ResponsesBody
 from orchestrator.server.bodies.batches import BatchBody
+from orchestrator.server.bodies.console.playground import RouteBody, Routed
+from orchestrator.server.bodies.console.reports import ReportList, ReportTold
+from orchestrator.server.bodies.console.watching import ExpertStanding, PoolNews
 from orchestrator.server.bodies.embeddings import EmbeddingsBody
 from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.bodies.feedback import FeedbackBody
 from orchestrator.server.bodies.keys import KeyBody, KeyList, KeyMade, KeyRevoked
 from orchestrator.server.bodies.operations import ChatBody, CompletionBody
-from orchestrator.server.bodies.playground import RouteBody, Routed
 from orchestrator.server.bodies.reload import (
     ConfigStatus,
     ExpertAdded,
@@ -30,10 +32,8 @@ from orchestrator.server.bodies.reload import (
     ReloadTold,
     YamlBody,
 )
-from orchestrator.server.bodies.reports import ReportList, ReportTold
 from orchestrator.server.bodies.sampling import Strict
 from orchestrator.server.bodies.tokenizer import DetokenizeBody, TokenizeBody
-from orchestrator.server.bodies.watching import ExpertStanding, PoolNews
 from orchestrator.server.openapi.operations import (
     ASKED,
     CALLED,

@@ -9,7 +9,7 @@ from starlette.requests import Request as HttpRequest
 from experts.types import Request
 from orchestrator.request.context import NO_OPTIONS, RequestContext
 from orchestrator.request.plan import Abstain, Plan, Tradeoff
-from orchestrator.server.bodies.playground import RouteBody, Routed
+from orchestrator.server.bodies.console.playground import RouteBody, Routed
 from orchestrator.server.context import context_of, read_body
 from orchestrator.server.keys.access import entry_of, require_model
 from orchestrator.server.openapi import endpoints

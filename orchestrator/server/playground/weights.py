@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from orchestrator.request.plan import AskExpert, Plan
-from orchestrator.server.bodies.playground import Choice
+from orchestrator.server.bodies.console.playground import Choice
 
 STEPS = 100
 """Weights are told to the hundredth, as people write them."""

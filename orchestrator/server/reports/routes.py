@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from experts.errors import UnknownObject
 from orchestrator.server.auth import require_unrestricted
-from orchestrator.server.bodies.reports import ReportList, ReportTold
+from orchestrator.server.bodies.console.reports import ReportList, ReportTold
 from orchestrator.server.context import context_of
 from orchestrator.server.openapi import endpoints
 from orchestrator.server.reports.folder import PAGE, Reports

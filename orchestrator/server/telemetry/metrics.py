@@ -1,6 +1,6 @@
 """What Prometheus can scrape of requests; labels are names of the configuration, and codes."""
 
-from collections import Counter as Tally
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.metadata import version
@@ -181,8 +181,8 @@ class Metrics:
 
     def spent(self) -> dict[str, Spent]:
         """What each expert has been asked so far, and has written."""
-        calls: Tally[str] = Tally()
-        tokens: Tally[str] = Tally()
+        calls: dict[str, float] = defaultdict(float)
+        tokens: dict[str, float] = defaultdict(float)
         for found, counter in ((calls, self._calls), (tokens, self._tokens)):
             for sample in next(iter(counter.collect())).samples:
                 if sample.name.endswith("_total") and sample.labels.get("kind") != "prompt":

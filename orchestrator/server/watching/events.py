@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from experts.errors import ServiceStopping, TooManyRequests
-from orchestrator.residency.happenings import Move
+from orchestrator.residency.changing.happenings import Move
 from orchestrator.server.context import Context
 from orchestrator.server.openapi.operations import EVENT_STREAM
 from orchestrator.server.watching.rates import Rates

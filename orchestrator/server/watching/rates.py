@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from orchestrator.server.bodies.watching import Rate
+from orchestrator.server.bodies.console.watching import Rate
 from orchestrator.server.telemetry.metrics import Spent
 
 

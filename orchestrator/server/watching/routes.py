@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from experts.errors import UnknownModel
 from orchestrator.server.auth import require_unrestricted
-from orchestrator.server.bodies.watching import ExpertStanding
+from orchestrator.server.bodies.console.watching import ExpertStanding
 from orchestrator.server.context import Context, context_of
 from orchestrator.server.openapi import endpoints
 from orchestrator.server.watching.events import Events, EventStream

@@ -6,7 +6,7 @@ from statistics import quantiles
 import numpy as np
 
 from orchestrator.request.tracing.call import CANCELLED, Call
-from orchestrator.server.bodies.watching import Latency, Record, TaskRecord
+from orchestrator.server.bodies.console.watching import Latency, Record, TaskRecord
 from routers.base import Router
 from routers.fitted.router import FittedRouter
 from routers.fitted.training_set import TrainingSet

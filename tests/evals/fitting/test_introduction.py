@@ -111,7 +111,7 @@ async def test_an_expert_that_never_answers_is_not_learned_from(table: Path) -> 
 
 
 async def test_questions_that_no_task_scores_are_a_clear_error(table: Path) -> None:
-    probes = {"server": {"probes": {"tasks": ["gsm8k"]}}}
+    probes = {"server": {"probes": {"tasks": [str(ROOT / "examples/forty.jsonl")]}}}
     with pytest.raises(ConfigError, match=r"could be scored.*server\.probes\.tasks"):
         await introduce(
             _config(table, **probes), _config(table, "new", **probes), "new", COUNT, Geographer()

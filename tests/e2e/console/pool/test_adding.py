@@ -54,7 +54,7 @@ async def test_from_a_form_to_an_expert_that_is_asked(pool: Any, visit: Any) -> 
     await expect(add).to_be_disabled()  # There is an expert of that name now.
     await expect(checked).to_contain_text("There is a model `geography` already")
     await page.goto(f"{pool.base_url}/#/routing")
-    await page.get_by_label("Question").fill("What is the capital of Norway?")
+    await page.get_by_label("Question", exact=True).fill("What is the capital of Norway?")
     await expect(page.locator(".verdict")).to_have_attribute("data-expert", "geography")
 
 

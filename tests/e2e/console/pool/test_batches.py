@@ -50,11 +50,13 @@ async def test_from_a_file_to_its_answers(pool: Any, visit: Any, tmp_path: Path)
 async def test_a_file_that_is_wrong_is_told_with_its_line(
     pool: Any, visit: Any, tmp_path: Path
 ) -> None:
-    (tmp_path / "wrong.jsonl").write_text('{"custom_id": "1"}\n', encoding="utf-8")
+    _write_lines(tmp_path / "wrong.jsonl")
+    first = (tmp_path / "wrong.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    (tmp_path / "wrong.jsonl").write_text(f"{first}\n{first}\n", encoding="utf-8")
     visitor = await visit(pool.base_url)
     page = await visitor.open("/#/batches")
     await page.get_by_label("File of requests").set_input_files(tmp_path / "wrong.jsonl")
     await page.get_by_role("button", name="Start the batch").click()
     card = page.locator(".batch").first
     await expect(card.locator(".badge")).to_have_text("failed", timeout=30_000)
-    await expect(card).to_contain_text("line 1")
+    await expect(card).to_contain_text("line 2")

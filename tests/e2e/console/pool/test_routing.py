@@ -22,7 +22,7 @@ async def test_who_would_be_asked_is_shown_as_one_types(pool: Any, visit: Any) -
     before = await _answered(pool)
     visitor = await visit(pool.base_url)
     page = await visitor.open("/#/routing")
-    question = page.get_by_label("Question")
+    question = page.get_by_label("Question", exact=True)
     await expect(question).to_be_focused()
     await question.press_sequentially(QUESTION, delay=5)
     verdict = page.locator(".verdict")
@@ -40,7 +40,7 @@ async def test_who_would_be_asked_is_shown_as_one_types(pool: Any, visit: Any) -
 async def test_another_weight_of_the_price_chooses_another_expert(pool: Any, visit: Any) -> None:
     visitor = await visit(pool.base_url)
     page = await visitor.open("/#/routing")
-    await page.get_by_label("Question").fill(QUESTION)
+    await page.get_by_label("Question", exact=True).fill(QUESTION)
     choices = page.locator(".choices li")
     await expect(choices.last).to_contain_text("units")
     await expect(choices.first).to_contain_text("arithmetic")
@@ -56,7 +56,7 @@ async def test_another_weight_of_the_price_chooses_another_expert(pool: Any, vis
 async def test_nothing_keeps_anybody_out(pool: Any, visit: Any, dark: bool) -> None:
     visitor = await visit(pool.base_url, dark=dark, bypass_csp=True)
     page = await visitor.open("/#/routing")
-    await page.get_by_label("Question").fill(QUESTION)
+    await page.get_by_label("Question", exact=True).fill(QUESTION)
     await expect(page.locator(".verdict")).to_be_visible()
     await page.locator(".result summary").click()
     assert await visitor.severe_faults() == []
@@ -66,7 +66,7 @@ async def test_nothing_keeps_anybody_out(pool: Any, visit: Any, dark: bool) -> N
 async def test_a_phone_shows_it_without_sideways_scrolling(pool: Any, visit: Any) -> None:
     visitor = await visit(pool.base_url, size=PHONE, has_touch=True, is_mobile=True)
     page = await visitor.open("/#/routing")
-    await page.get_by_label("Question").fill(QUESTION)
+    await page.get_by_label("Question", exact=True).fill(QUESTION)
     await expect(page.locator(".verdict")).to_be_visible()
     widths = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert widths[0] <= widths[1]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, RootModel
 from typing_extensions import TypedDict
 
-from orchestrator.residency.happenings import Kind
+from orchestrator.residency.changing.happenings import Kind
 from orchestrator.server.bodies.answers import PoolState
 
 At = Annotated[float, Field(description="Seconds since 1970.")]

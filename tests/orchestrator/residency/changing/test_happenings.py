@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.residency.happenings import Happenings
+from orchestrator.residency.changing.happenings import Happenings
 
 
 def _noted(happenings: Happenings, *engines: str) -> None:
