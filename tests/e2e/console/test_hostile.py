@@ -15,7 +15,7 @@ HOSTILE = {
     "textarea": f"</textarea></div></article><script>{RUN}</script><!--",
     "frame": f'<iframe srcdoc="<script>parent.{RUN}</script>"></iframe><svg onload="{RUN}">',
     "style": "<style>body{display:none}</style><div style='position:fixed;inset:0'>over all</div>",
-    "template": "${7*7} {{7*7}} `${alert(1)}`",
+    "template": "${7+7} {{7+7}} `${alert(1)}`",
     "turned": "safe \u202egnp.exe\u202c \u2066isolated\u2069",
     "markdown": "**" * 5000 + "[" * 5000 + "`" * 5000,
 }
@@ -54,8 +54,9 @@ async def test_a_line_of_a_million_characters_does_not_hang_the_page(visitor: An
     (text,) = await visitor.answered()
     assert "more characters: Copy has all of them" in await visitor.page.inner_text(".answer .text")
     assert len(text) > 190_000
+    await visitor.page.get_by_role("button", name="New conversation").click()
     await visitor.ask("say still here", "tiny")
-    assert (await visitor.answered(2))[1] == "still here"
+    assert await visitor.answered() == ["still here"]
 
 
 async def test_a_panel_of_hostile_members_is_text_as_well(visitor: Any) -> None:
@@ -71,17 +72,25 @@ async def test_a_panel_of_hostile_members_is_text_as_well(visitor: Any) -> None:
 
 async def test_the_browser_itself_refuses_html_and_scripts(visitor: Any) -> None:
     """The page's policy, in case that a script of ours forgets itself."""
+    visitor.may_complain = True  # The browser tells of each.
     refused = await visitor.page.evaluate(
         """() => {
           const tries = [
             () => (document.body.innerHTML = "<b>x</b>"),
-            () => eval("1"),
             () => document.body.insertAdjacentHTML("beforeend", "<b>x</b>"),
+            () => (document.createElement("script").textContent = "window.ran = true"),
           ];
           return tries.map((one) => { try { one(); return false; } catch { return true; } });
         }"""
     )
     assert refused == [True, True, True]
-    violations = await visitor.page.evaluate("window.violations.splice(0)")
-    assert any("trusted-types" in one for one in violations)
-    visitor.complaints.clear()  # The browser has told of each.
+    await visitor.page.evaluate(
+        """() => {
+          const image = document.createElement("img");
+          image.src = "https://evil.example/x.png";
+          document.body.append(image);
+        }"""
+    )
+    await visitor.page.wait_for_function(
+        "window.violations.some((one) => one === 'img-src https://evil.example/x.png')"
+    )

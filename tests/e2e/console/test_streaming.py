@@ -28,7 +28,7 @@ async def test_a_stopped_answer_is_aborted_and_kept(
     await visitor.ask("hold stopped", "tiny")
     await upstream.saw("began stopped")
     await expect(page.locator(".answer .text")).to_have_text("wörd0")
-    await page.get_by_role("button", name="Stop").click()
+    await page.get_by_role("button", name="Stop", exact=True).click()
     await upstream.saw("aborted stopped")
     assert await visitor.answered() == ["wörd0"]
     await expect(page.locator(".answer header")).to_contain_text("stopped")
@@ -51,6 +51,18 @@ async def test_a_stream_that_waits_says_for_what(scripted: Any, upstream: Any, v
     upstream.release("panel")
     await visitor.answered(2)
     await expect(page.locator(".why").nth(1)).to_contain_text("Votes")
+
+
+async def test_a_debate_opens_its_rounds(scripted: Any, visit: Any) -> None:
+    visitor = await visit(scripted.base_url, key=KEY)
+    page = await visitor.open()
+    await visitor.ask("tiny: say yes\nother: say no", "pool/debate")
+    await visitor.answered()
+    why = page.locator(".why")
+    await expect(why.get_by_role("heading", name="First answers")).to_be_visible()
+    await expect(why.get_by_role("heading", name="Round 1")).to_be_visible()
+    await expect(why.locator(".said li")).to_have_count(4)
+    await visitor.picture("chat-debate", whole=True)
 
 
 async def test_an_error_is_told_in_the_services_words(

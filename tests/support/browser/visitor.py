@@ -19,6 +19,7 @@ class Visitor:
         self.page = page
         self.base_url = base_url
         self.complaints: list[str] = []
+        self.may_complain = False
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         page.on("request", self._request)
@@ -58,9 +59,15 @@ class Visitor:
         return [text.strip() for text in await whole.locator(".text").all_inner_texts()]
 
     async def picture(self, name: str, *, whole: bool = False) -> None:
-        """A screenshot, as `out/screenshots/NAME.png`."""
+        """A screenshot, `out/screenshots/NAME.png`; `whole`: on a screen that is high enough."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
+        size = self.page.viewport_size
+        assert size is not None
+        if whole:
+            height = await self.page.evaluate("document.documentElement.scrollHeight")
+            await self.page.set_viewport_size({**size, "height": height})
+        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+        await self.page.set_viewport_size(size)
 
     async def severe_faults(self) -> list[str]:
         """What axe-core finds serious or critical on the page."""

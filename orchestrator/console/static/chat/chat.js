@@ -23,6 +23,8 @@ export class Chat {
   #conversation;
   #running = new Set();
   #thread = h("div", { class: "thread" });
+  /** Tells those who do not see the page that an answer has ended. */
+  #heard = h("p", { class: "hidden-label", role: "status" });
   #sidebar;
   #composer;
 
@@ -44,15 +46,16 @@ export class Chat {
         { class: "talk" },
         h("h1", { class: "hidden-label" }, "Chat"),
         this.#thread,
+        this.#heard,
         this.#composer.node,
       ),
     );
-    this.node.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.#stop();
-    });
-    shell.signal.addEventListener("abort", () => this.#stop());
+    const { signal } = shell;
+    const key = (event) => event.key === "Escape" && this.#stop();
+    document.addEventListener("keydown", key, { signal });
+    signal.addEventListener("abort", () => this.#stop());
     const leave = () => this.#running.size > 0 && this.#keep(this.#conversation);
-    addEventListener("pagehide", leave, { signal: shell.signal });
+    addEventListener("pagehide", leave, { signal });
   }
 
   /** Shows a conversation; a new one where there is none of that id. */
@@ -144,7 +147,7 @@ export class Chat {
   }
 
   async #run(place, model) {
-    const { api, say } = this.#shell;
+    const { api } = this.#shell;
     const conversation = this.#conversation;
     const leaving = new AbortController();
     const answer = newAnswer(model);
@@ -158,7 +161,7 @@ export class Chat {
     await exchange(api, answer, messages, settings, { signal: leaving.signal, changed });
     this.#running.delete(leaving);
     this.#composer.busy = this.#running.size > 0;
-    say(`${model}: ${SAID[answer.state]}`);
+    this.#heard.textContent = `${model}: ${SAID[answer.state]}`;
     this.#keep(conversation);
   }
 

@@ -88,6 +88,7 @@ export class Composer {
     if (this.#button.disabled || !question.trim()) return;
     this.#question.value = "";
     this.#grow();
+    this.focus(); // The button that was pressed is disabled now.
     this.#send(question, this.models, this.#settings());
   }
 

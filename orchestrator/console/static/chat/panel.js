@@ -98,13 +98,24 @@ function said(answers) {
   }
   return section(
     "Who said what",
-    stages.map(({ name, answers: heard }) =>
-      h("div", {}, h("h5", {}, capital(name)), h("ul", { class: "said" }, heard.map(statement))),
-    ),
+    stages.map(({ name, answers: heard }) => {
+      const statements = h("ul", { class: "said" }, together(heard).map(statement));
+      return h("div", {}, h("h5", {}, capital(name)), statements);
+    }),
   );
 }
 
-function statement({ expert, text, cut: isCut, error }) {
+/** What one expert has said several times stands there once. */
+function together(answers) {
+  const found = new Map();
+  for (const one of answers) {
+    const key = JSON.stringify([one.expert, one.text.trim(), one.error]);
+    found.set(key, { ...one, times: (found.get(key)?.times ?? 0) + 1 });
+  }
+  return [...found.values()];
+}
+
+function statement({ expert, text, cut: isCut, error, times }) {
   const name = coloured(h("span", { class: "chip expert" }, expert), expert);
   const failed = error && h("span", { class: "fault" }, ` ${error}`);
   const whole = text.trim();
@@ -112,7 +123,8 @@ function statement({ expert, text, cut: isCut, error }) {
   const all = h(short ? "span" : "p", { class: "whole", dir: "auto" }, shown(whole));
   const rest = isCut && h("span", { class: "muted" }, " (cut)");
   const body = short ? all : folded(shown(cut(whole.split("\n")[0], SHORT)), all);
-  return h("li", {}, name, failed, " ", body, rest);
+  const often = times > 1 && h("span", { class: "muted" }, ` ${times} times`);
+  return h("li", {}, name, often, failed, " ", body, rest);
 }
 
 function section(title, ...children) {

@@ -11,14 +11,14 @@ const NOBODY = "the router alone";
 export function tokenView(tokens) {
   const byAttention = tokens.some(({ attention }) => attention !== undefined);
   const totals = new Map();
-  const text = h("p", { class: "tokens", dir: "auto" });
+  const marks = [];
   for (const token of tokens) {
     const spoke = { [token.expert ?? NOBODY]: 1 };
     const shares = byAttention ? meanAttention(token.attention ?? []) : spoke;
     for (const [name, share] of Object.entries(shares)) {
       totals.set(name, (totals.get(name) ?? 0) + share / tokens.length);
     }
-    text.append(mark(token, shares, byAttention));
+    marks.push(mark(token, shares, byAttention));
   }
   const legend = [...totals].sort((one, other) => other[1] - one[1]);
   const words = byAttention
@@ -27,7 +27,7 @@ export function tokenView(tokens) {
   return h(
     "div",
     {},
-    text,
+    h("p", { class: "tokens", dir: "auto" }, marks),
     h(
       "ul",
       { class: "legend" },

@@ -16,7 +16,9 @@ export function svg(tag, attributes = {}, ...children) {
 }
 
 function filled(node, attributes, children) {
-  append(node, children); // First: a select has a value among its options only.
+  // Children first: a select has a value among its options only, and what is put into a node with
+  // `dir=auto` makes the browser look at all of its text once more.
+  append(node, children);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") node.addEventListener(name.slice(2), value);
     else if (name === "value" || name === "checked") node[name] = value;

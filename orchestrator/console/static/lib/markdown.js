@@ -111,15 +111,16 @@ function list(lines, at, depth, first) {
     }
   }
   const start = ordered ? parseInt(first[2], 10) : null;
-  const node = h(ordered ? "ol" : "ul", { start: start === 1 ? null : start, dir: "auto" });
-  for (const item of items) node.append(h("li", {}, unwrapped(blocks(item, depth + 1))));
-  return { node, end };
+  const attributes = { start: start === 1 ? null : start, dir: "auto" };
+  const nodes = items.map((item) => h("li", {}, itemContent(item, depth + 1)));
+  return { node: h(ordered ? "ol" : "ul", attributes, nodes), end };
 }
 
-/** An item of one paragraph has no space around it. */
-function unwrapped(nodes) {
-  const [first, ...rest] = nodes;
-  return first?.localName === "p" ? [...first.childNodes, ...rest] : nodes;
+/** What an item's first paragraph says has no space around it. */
+function itemContent(lines, depth) {
+  if (lines.length === 1) return blockAt(lines, 0, depth, false)?.node ?? inline(lines[0]);
+  const [first, ...rest] = blocks(lines, depth);
+  return first?.localName === "p" ? [...first.childNodes, ...rest] : [first, ...rest];
 }
 
 function table(lines, at) {
