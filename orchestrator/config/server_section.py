@@ -194,8 +194,8 @@ class ServerConfig(Section):
     max_explained_characters: int = Field(
         4000,
         ge=0,
-        description="Characters that an explanation (`coterie.explain`) has of what each expert of a"
-        " panel has said; what is longer is cut there.",
+        description="Characters that an explanation (`coterie.explain`) has of what each expert of"
+        " a panel has said; what is longer is cut there.",
     )
     cors: CorsConfig = Field(
         CorsConfig(), description="Which web pages may call the service from a browser."
