@@ -13,6 +13,7 @@ SUM = "What is 12 + 35?"
 async def test_an_answer_says_who_gave_it_and_why(service: Any, visit: Any) -> None:
     visitor = await visit(service.base_url)
     page = await visitor.open()
+    await expect(page.locator(".model-card").first).to_be_visible()
     await visitor.picture("chat-welcome")
     await visitor.ask(SUM, "pool/auto")
     assert await visitor.answered() == ["47"]

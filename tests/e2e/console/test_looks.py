@@ -25,6 +25,7 @@ async def test_nothing_keeps_anybody_out(service: Any, visit: Any, dark: bool) -
     for folded in await page.locator(".why summary").all():
         await folded.click()
     assert await visitor.severe_faults() == []
+    await page.evaluate("scrollTo(0, 0)")
     await visitor.picture(f"chat-{'dark' if dark else 'light'}")
 
 

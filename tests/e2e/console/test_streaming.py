@@ -62,6 +62,7 @@ async def test_a_debate_opens_its_rounds(scripted: Any, visit: Any) -> None:
     await expect(why.get_by_role("heading", name="First answers")).to_be_visible()
     await expect(why.get_by_role("heading", name="Round 1")).to_be_visible()
     await expect(why.locator(".said li")).to_have_count(4)
+    await expect(why.locator(".timeline")).to_be_visible()
     await visitor.picture("chat-debate", whole=True)
 
 

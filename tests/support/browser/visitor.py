@@ -1,14 +1,14 @@
 """Somebody who looks at the console with a browser, and what their page complains about."""
 
-from pathlib import Path
+from importlib.resources import files
 
-from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.async_api import ConsoleMessage, Dialog, Page, Request
 from repository import ROOT
 
 SCREENSHOTS = ROOT / "out" / "screenshots"
 KEY = "sk-console-0123456789"
 WIDE, PHONE = (1360, 900), (375, 760)
+AXE = files("axe_playwright_python") / "axe.min.js"
 SEVERE = ("serious", "critical")
 
 
@@ -71,7 +71,7 @@ class Visitor:
 
     async def severe_faults(self) -> list[str]:
         """What axe-core finds serious or critical on the page."""
-        await self.page.evaluate(Path(AXE_FILE_PATH).read_text(encoding="utf-8"))
+        await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         found = await self.page.evaluate("axe.run()")
         return [
             f"{fault['id']}: {node['target']} {node['failureSummary']}"
