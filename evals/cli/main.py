@@ -9,7 +9,7 @@ from evals.cli.evaluate import evaluate
 from evals.cli.expert import expert
 from evals.cli.fuse import fuse
 from evals.cli.outcomes import outcomes
-from orchestrator.cli.main import app
+from orchestrator.cli.main import INTRODUCE, app
 from orchestrator.cli.router import router
 from orchestrator.cli.running import run
 
@@ -44,4 +44,4 @@ for group, name in (
 
 def main() -> None:
     """Run a command; an error of ours is one clear message and an exit code, no traceback."""
-    run(app)
+    run(app, {INTRODUCE: "evals.fitting.introduction:introduce"})

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from experts.files.versions import expert_version
 from orchestrator.cli.remote import call
 from orchestrator.cli.router_fitting import fittable, fitted_router
 from orchestrator.config.model import Config, load_config
+from routers.base import Encoder
 from routers.features import MiniLMEncoder
 from routers.fitted.probing import most_informative
 from routers.fitted.router import FittedRouter
@@ -85,14 +86,11 @@ async def add(
     tasks: tuple[str, ...] = (),
 ) -> Finish:
     """Ask `name`, which only `grown` has, and refit; returns what prints the changes."""
-    table = _table(grown)
+    table = table_of(grown)
     encoder = MiniLMEncoder()
-    evidence, _ = read_training_set(table, tuple(settings.answering), encoder, "routers")
     found = find_tasks(tasks)
     check_judges(found, grown.answering)
-    probe_of = {probe.sample.id: probe for probe in probes_of(found)}
-    wanted = [evidence.queries[row].id for row in most_informative(evidence, len(evidence.queries))]
-    probes = [probe_of[query] for query in wanted if query in probe_of][:count]
+    probes = informative(table, settings, encoder, probes_of(found), count)
     if not probes:
         raise ConfigError(
             f"{table} has no question of {', '.join(tasks) or 'the zoo'} that could be scored.",
@@ -108,12 +106,26 @@ async def add(
         artifact = grown.routers[router].get("artifact")
         if artifact:
             made.save(Path(artifact))
-        change = compare(router, before[router], made, Path(artifact) if artifact else None)
-        changes.append(replace(change, why=why_unasked(name, made.fitted)))
+        why = why_unasked(name, made.fitted)
+        changes.append(
+            compare(router, before[router], made, Path(artifact) if artifact else None, why)
+        )
     return partial(print_changes, changes=changes, name=name, profile=profile)
 
 
-def compare(name: str, before: FittedRouter, after: FittedRouter, artifact: Path | None) -> Change:
+def informative(
+    table: Path, settings: Config, encoder: Encoder, probes: Sequence[Probe], count: int
+) -> list[Probe]:
+    """At most `count` of the probes: those of the table that tell most about a new expert."""
+    evidence, _ = read_training_set(table, tuple(settings.answering), encoder, "routers")
+    probe_of = {probe.sample.id: probe for probe in probes}
+    wanted = [evidence.queries[row].id for row in most_informative(evidence, len(evidence.queries))]
+    return [probe_of[query] for query in wanted if query in probe_of][:count]
+
+
+def compare(
+    name: str, before: FittedRouter, after: FittedRouter, artifact: Path | None, why: str = ""
+) -> Change:
     """Route all questions of the table in both ways."""
     shares, predicted = [], []
     for one in (before, after):
@@ -124,7 +136,7 @@ def compare(name: str, before: FittedRouter, after: FittedRouter, artifact: Path
         # What it predicts by itself: how far it is trusted changes with every fit.
         own = one.fitted.predictor.predict(evidence.vectors)
         predicted.append(float(np.clip(own[np.arange(len(own)), asked], 0, 1).mean()))
-    return Change(name, shares[0], shares[1], (predicted[0], predicted[1]), artifact)
+    return Change(name, shares[0], shares[1], (predicted[0], predicted[1]), artifact, why)
 
 
 def print_changes(console: Console, changes: Sequence[Change], name: str, profile: Profile) -> int:
@@ -176,7 +188,8 @@ def only(config: Config, names: Collection[str]) -> Config:
     return config.model_copy(update={"experts": kept, **nobody})
 
 
-def _table(config: Config) -> Path:
+def table_of(config: Config) -> Path:
+    """The outcome table that all its fitted routers read. Raises ConfigError."""
     tables = {Path(config.routers[name]["outcomes"]) for name in fittable(config)}
     if len(tables) != 1:
         raise ConfigError(

@@ -11,6 +11,8 @@ from orchestrator.cli.keys.commands import key
 from orchestrator.cli.reload.commands import config as config_group
 from orchestrator.cli.router import router
 
+INTRODUCE = "introduce"
+"""Under this name, the context has what asks an expert that is added by a call: `module:name`."""
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -41,6 +43,7 @@ class LogFormat(StrEnum):
 
 @app.command()
 def serve(
+    context: typer.Context,
     config: options.Config = options.DEFAULT_CONFIG,
     host: Annotated[str | None, typer.Option(help="Overrides server.host.")] = None,
     port: Annotated[
@@ -84,6 +87,7 @@ def serve(
         strict,
         workers,
         watch_interval if watch else None,
+        (context.obj or {}).get(INTRODUCE),
     )
 
 

@@ -1,5 +1,6 @@
 """How a command runs: its code is imported when it is called, and errors become exit codes."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -18,12 +19,15 @@ def call(target: str, *arguments: Any, **keywords: Any) -> Any:
     return getattr(import_module(module), name)(*arguments, **keywords)
 
 
-def run(application: typer.Typer) -> None:
-    """Run a command line: an error of ours is one clear message and an exit code."""
+def run(application: typer.Typer, parts: Mapping[str, str] | None = None) -> None:
+    """Run a command line: an error of ours is one clear message and an exit code.
+
+    `parts` are functions of packages above that commands may call, by name, as `module:name`.
+    """
     command = typer.main.get_command(application)
     refuse_empty(command)
     try:
-        command()
+        command(obj=dict(parts or {}))
     except ConfigError as error:
         typer.echo(f"error: {error}", err=True)
         for problem in error.problems:

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from experts.errors import CoterieError
-from orchestrator.cli import logs
+from orchestrator.cli import logs, running
 from orchestrator.cli.signals import Interrupted, StopSignals
 from orchestrator.config.model import Config
 from orchestrator.reload.config_file import ConfigFile
 from orchestrator.reload.watching import watch
 
 if TYPE_CHECKING:
+    from orchestrator.reload.introducing import Introduce
     from orchestrator.reload.reloader import Reloader
+    from orchestrator.server.bodies.reload import Probed
     from orchestrator.service import Service
 
 log = logging.getLogger("coterie.service")
@@ -36,10 +38,12 @@ def serve(
     strict: bool,
     workers: int = 1,
     watch_s: float | None = None,
+    introduce: str | None = None,
 ) -> None:
     """Serve a configuration with so many gateways.
 
-    They look every `watch_s` seconds whether its file has changed.
+    They look every `watch_s` seconds whether its file has changed. `introduce` names, as
+    `module:name`, what asks an expert that is added by a call its probe questions.
 
     Raises ConfigError, ServiceError; if `strict`, ExpertUnavailable.
     """
@@ -50,7 +54,7 @@ def serve(
 
         code = serve_workers(file, host, port, log_level, log_format, strict, workers, watch_s)
     else:
-        code = uvloop.run(_serve(file, host, port, strict, watch_s))
+        code = uvloop.run(_serve(file, host, port, strict, watch_s, introduce))
     if code:
         raise SystemExit(code)
 
@@ -88,7 +92,12 @@ def tell_store(file: ConfigFile) -> None:
 
 
 async def _serve(
-    file: ConfigFile, host: str | None, port: int | None, strict: bool, watch_s: float | None
+    file: ConfigFile,
+    host: str | None,
+    port: int | None,
+    strict: bool,
+    watch_s: float | None,
+    introduce: str | None,
 ) -> int:
     """Serve until a signal comes; returns the exit code."""
     config = file.started.config
@@ -98,9 +107,26 @@ async def _serve(
     from orchestrator.service import start_service  # noqa: PLC0415
 
     starting = start_service(
-        config, on_event=log.info, host=host, port=port, strict=strict, file=file
+        config,
+        on_event=log.info,
+        host=host,
+        port=port,
+        strict=strict,
+        file=file,
+        introduce=None if introduce is None else _late(introduce),
     )
     return await serve_until_told(starting, _greet, watch_s)
+
+
+def _late(target: str) -> "Introduce":
+    """A coroutine function by its name; its module is imported when it is called, in a thread."""
+
+    async def introduce(*arguments: Any) -> "Probed":
+        made = await asyncio.to_thread(running.call, target, *arguments)
+        probed: Probed = await made
+        return probed
+
+    return introduce
 
 
 async def serve_until_told(

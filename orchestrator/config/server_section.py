@@ -38,6 +38,43 @@ class CorsConfig(Section):
         return value
 
 
+class EventsConfig(Section):
+    """Bounds of `GET /coterie/events`, the stream of what happens in the pool."""
+
+    listeners: int = Field(
+        32, ge=1, description="Who may listen at once; further ones get HTTP 429."
+    )
+    interval_s: float = Field(
+        0.2, gt=0, le=10, description="Shortest time between two snapshots, in seconds."
+    )
+
+
+class ProbesConfig(Section):
+    """What an expert is asked that is added by a call, so that the routers know it."""
+
+    count: int = Field(32, ge=0, description="Probe questions, where the call does not say.")
+    at_most: int = Field(512, ge=0, description="The most that a call may ask for.")
+    in_flight: int = Field(16, ge=1, description="Questions that it is asked at once.")
+    tasks: list[str] = Field(
+        default_factory=list,
+        description="The tasks that the questions of the routers' outcome table come from: names of"
+        " shipped ones, or paths of files; none: those of the zoo.",
+    )
+
+
+class ReportsConfig(Section):
+    """Reports of evaluations that the console shows."""
+
+    folder: Path = Field(
+        description="Each folder in it that has a `report.html` or pictures is a report, such as"
+        " those that `coterie eval run -o FOLDER/NAME` writes."
+    )
+    listed: int = Field(100, ge=1, description="The newest that are listed.")
+    max_file_mb: float = Field(
+        16.0, gt=0, allow_inf_nan=False, description="Largest file that is shown, in MiB."
+    )
+
+
 class ServerConfig(Section):
     """The HTTP listener and its bounds."""
 
@@ -145,6 +182,15 @@ class ServerConfig(Section):
         " for; null: never.",
     )
     comment_interval_s: float = Field(5.0, gt=0, description="Seconds between two such comments.")
+    events: EventsConfig = Field(
+        EventsConfig(), description="Who may watch the pool at once, and how closely."
+    )
+    probes: ProbesConfig = Field(
+        ProbesConfig(), description="What an expert is asked that is added by a call."
+    )
+    reports: ReportsConfig | None = Field(
+        None, description="Reports of evaluations that the console shows; null: none."
+    )
     max_explained_characters: int = Field(
         4000,
         ge=0,

@@ -113,6 +113,12 @@ class SlotsConfig(Section):
         description="Memory that may remain in use after an expert was unloaded, in GiB; more is"
         " reported as a leak.",
     )
+    remember_moves: int = Field(
+        1000,
+        ge=1,
+        description="Loads and evictions that are remembered, for the timeline of"
+        " `GET /coterie/events`; the oldest are forgotten.",
+    )
     retry_load_s: float = Field(
         1.0,
         gt=0,

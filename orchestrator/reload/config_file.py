@@ -73,6 +73,12 @@ class ConfigFile:
         grown = {**version.written, "experts": {**experts, name: dict(keys)}}
         return self._version(grown)
 
+    def with_keys(self, version: Version, name: str, changes: Mapping[str, Any]) -> Version:
+        """A version with other keys of one expert. Raises ConfigError."""
+        experts = version.written["experts"]
+        grown = {**experts, name: {**experts[name], **changes}}
+        return self._version({**version.written, "experts": grown})
+
     def stamp(self, version: Version) -> str:
         """Another text whenever the file, or a file that the version names, has other contents."""
         paths = (self.path, *named_files(version.config).values())

@@ -5,18 +5,22 @@ import logging
 from collections import Counter
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from experts.errors import ConfigError, CoterieError, ReloadRefused
+from experts.errors import ConfigError, CoterieError, ReloadRefused, RequestError
 from experts.mistakes import ended
 from orchestrator.config.difference.difference import Difference, difference
 from orchestrator.config.difference.entries import Change
+from orchestrator.config.model import Config
 from orchestrator.reload.applying import Applier
 from orchestrator.reload.config_file import ConfigFile, Version
+from orchestrator.reload.introducing import Introduce, introduced, unprobed
 from orchestrator.reload.opinions import opinions
 from orchestrator.reload.routers import warnings_of
-from orchestrator.server.bodies.reload import ConfigStatus, LastReload
+from orchestrator.server.bodies.reload import ConfigStatus, LastReload, Probed
+from orchestrator.server.context import Context
 from orchestrator.server.reload.reloads import Added, Outcome
 
 log = logging.getLogger("coterie.reload")
@@ -26,8 +30,21 @@ T = TypeVar("T")
 class Reloader:
     """The configurations of one service, one at a time: what `Reloads` promises."""
 
-    def __init__(self, applier: Applier, version: Version, file: ConfigFile | None) -> None:
-        """`applier` serves `version`, which `file` says; without a file nothing can be reloaded."""
+    def __init__(
+        self,
+        applier: Applier,
+        version: Version,
+        file: ConfigFile | None,
+        introduce: Introduce | None = None,
+    ) -> None:
+        """`applier` serves `version`, which `file` says; without a file nothing can be reloaded.
+
+        `introduce` asks an expert that was added its probe questions; without it none is asked.
+        """
+        self._introduce = introduce
+        self._own_stamps: dict[str, str] = {}
+        """After what we have written ourselves -> what it was before: that is no change."""
+        self._held_stamp: str | None = None
         self._applier = applier
         self._version = version
         self._file = file
@@ -55,9 +72,21 @@ class Reloader:
         """Take over what the file says now; see `Reloads.reload`."""
         return await self._to_its_end(self._reload(dry_run))
 
-    async def add_expert(self, name: str, keys: Mapping[str, Any]) -> Added:
+    async def add_expert(
+        self, name: str, keys: Mapping[str, Any], probes: int | None = None
+    ) -> Added:
         """Take over one expert more; see `Reloads.add_expert`."""
-        return await self._to_its_end(self._add(name, keys))
+        return await self._to_its_end(self._add(name, keys, probes))
+
+    async def check_expert(self, name: str, keys: Mapping[str, Any]) -> list[str]:
+        """What one expert more would change; see `Reloads.check_expert`."""
+        file = self._named_file()
+        version = await asyncio.to_thread(file.with_expert, self._version, name, keys)
+        return self._lines(self._compared(version))
+
+    async def pin(self, name: str, pinned: bool) -> Outcome:
+        """Keep an expert in its slot, or no more; see `Reloads.pin`."""
+        return await self._to_its_end(self._pin(name, pinned))
 
     async def stop(self) -> None:
         """Break off what is under way: the service stops."""
@@ -72,7 +101,10 @@ class Reloader:
 
     def stamp(self) -> str:
         """Another text whenever the file, or a file that it names, has other contents."""
-        return "" if self._file is None else self._file.stamp(self._version)
+        if self._held_stamp is not None:
+            return self._held_stamp
+        found = "" if self._file is None else self._file.stamp(self._version)
+        return self._own_stamps.get(found, found)
 
     async def _reload(self, dry_run: bool) -> Outcome:
         file = self._named_file()
@@ -86,16 +118,54 @@ class Reloader:
                 self._added.clear()
                 return outcome
 
-    async def _add(self, name: str, keys: Mapping[str, Any]) -> Added:
+    async def _add(self, name: str, keys: Mapping[str, Any], probes: int | None) -> Added:
         file = self._named_file()
+        before = self._version.config
+        most = before.server.probes.at_most
+        if probes is not None and probes > most:
+            raise RequestError(
+                f"{probes} probe questions are more than {most} (server.probes.at_most).",
+                param="probes",
+            )
         async with self._one_at_a_time:
             with self._noted():
                 version = await asyncio.to_thread(file.with_expert, self._version, name, keys)
                 outcome = await self._take(version)
                 self._added[name] = None
             context = self._applier.context
+            probed = await self._probed(before, context, name, probes)
+            if probed is not None:  # Of the routers that have learned of it.
+                outcome = replace(outcome, warnings=warnings_of(context.pipeline.routers))
         resident = context.pool.expert_url(name) is not None
-        return Added(outcome, resident, await opinions(context.config, context.pipeline, name))
+        found = await opinions(context.config, context.pipeline, name)
+        return Added(outcome, resident, found, probed)
+
+    async def _probed(
+        self, before: Config, context: Context, name: str, count: int | None
+    ) -> Probed | None:
+        """Let the routers learn of a new expert; it stays, whatever becomes of that."""
+        config = context.config
+        wanted = config.server.probes.count if count is None else count
+        if self._introduce is None or not wanted or config.experts[name].embeds:
+            return None
+        # The table that is written is a file which is watched: that must not undo the addition.
+        self._held_stamp = held = await asyncio.to_thread(self.stamp)
+        try:
+            return await introduced(self._introduce, before, context, name, wanted)
+        except CoterieError as error:
+            log.warning("%s was added, and the routers know nothing of it: %s", name, error)
+            return unprobed(str(error))
+        finally:
+            self._held_stamp = None
+            self._own_stamps = {await asyncio.to_thread(self.stamp): held}
+
+    async def _pin(self, name: str, pinned: bool) -> Outcome:
+        file = self._named_file()
+        async with self._one_at_a_time:
+            with self._noted():
+                changes = {"pin": pinned}
+                version = await asyncio.to_thread(file.with_keys, self._version, name, changes)
+                return await self._take(version)
 
     async def _take(self, version: Version) -> Outcome:
         """Serve another version. Raises ConfigError and ReloadRefused."""

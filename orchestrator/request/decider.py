@@ -18,6 +18,7 @@ from orchestrator.request.plan import (
     AskPanel,
     AskSecondOpinion,
     Plan,
+    Tradeoff,
     plan_decision,
     prices_of,
     tradeoff_of,
@@ -38,6 +39,17 @@ class Foreseen:
     """All that may be asked, each how often at most."""
     decision: Decision | None = None
     """Of the router, where it stays the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A decision of which nobody is asked."""
+
+    decision: Decision
+    tradeoff: Tradeoff
+    """Of the composition."""
+    plan: Callable[[Tradeoff], Plan]
+    """What would be done, were price and waiting worth that much."""
 
 
 def calls_of(plan: Plan, composition: Composition) -> Counter[str]:
@@ -155,10 +167,24 @@ class Decider:
         calls += calls_of(plan, composition)
         return Foreseen(calls, decision if tagging is None else None)
 
+    async def consider(self, context: RequestContext, composition: Composition) -> Considered:
+        """Who would be asked, for people who look. Raises RoutingError."""
+        decision = await self._queues[composition.config.router].route(context.request)
+        failed = self._pool.out_of_reach
+
+        def plan(tradeoff: Tradeoff) -> Plan:
+            return self._plan(decision, composition, failed, tradeoff)
+
+        return Considered(decision, tradeoff_of(composition.config), plan)
+
     def _plan(
-        self, decision: Decision, composition: Composition, failed: Mapping[str, str]
+        self,
+        decision: Decision,
+        composition: Composition,
+        failed: Mapping[str, str],
+        tradeoff: Tradeoff | None = None,
     ) -> Plan:
-        tradeoff = tradeoff_of(composition.config)
+        tradeoff = tradeoff or tradeoff_of(composition.config)
         names = [expert for expert, _ in decision.scores]
         delays = (
             {name: self._pool.delay_s(name) for name in names} if tradeoff.load_price else NOTHING

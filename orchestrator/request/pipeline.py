@@ -15,7 +15,7 @@ from orchestrator.config.model import Config
 from orchestrator.request.answer import StartedAnswer, no_bytes
 from orchestrator.request.compositions import Composition, Compositions, aggregator_of
 from orchestrator.request.context import RequestContext
-from orchestrator.request.decider import Decider, Foreseen
+from orchestrator.request.decider import Considered, Decider, Foreseen
 from orchestrator.request.embedding.own import EMBEDDING_MODEL, OwnEmbeddings
 from orchestrator.request.expert_calls import ExpertCalls
 from orchestrator.request.feedback import Feedback
@@ -125,6 +125,22 @@ class Pipeline:
         # Prompts of a list are decided one by one.
         several = not isinstance(context.request.body.get("prompt"), str | None)
         return replace(found, decision=None) if several else found
+
+    async def consider(self, context: RequestContext) -> Considered:
+        """Who would be asked by a composition, and why. Raises UnknownModel, RoutingError.
+
+        Raises RequestError for an expert, and where the same experts are asked in any case.
+        """
+        composition = self._compositions.find(context.model)
+        if composition is None:
+            raise RequestError(f"{context.model} is one expert: nothing is routed.", param="model")
+        if composition.rules is not None and (scoring := scoring_of(composition)) is not None:
+            members = ", ".join(scoring.members)
+            raise RequestError(
+                f"{context.model} asks {members}, whatever the question is: nothing is routed.",
+                param="model",
+            )
+        return await self._decider.consider(context, composition)
 
     async def _answer_composition(
         self, context: RequestContext, trace: Trace, composition: Composition

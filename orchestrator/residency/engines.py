@@ -151,6 +151,7 @@ class HostedEngine:
             "service_s": round(costs.service_s, 3),
             "share_s": round(costs.share_s, 6),
             "evictions": self.evictions,
+            "pinned": state.pinned,
             "failures": state.failures,
             "failed": state.failed,
             "retry_in_s": round(max(0.0, state.retry_at - now), 1) if state.failed else 0.0,
@@ -177,6 +178,8 @@ class HostedSlot:
     restarts: int = 0
     doing: str | None = None
     doing_since: float = 0.0
+    why: str = ""
+    """What its last transition was for."""
     found: Held = field(default_factory=Held)
     """What its process held when it came up."""
 
@@ -189,6 +192,11 @@ class HostedSlot:
     def whereabouts(self) -> str:
         """Words about the node; none on this machine."""
         return "" if self.node is None else f" on {self.node}"
+
+    def begins(self, leaving: str, why: str, now: float) -> None:
+        """A transition begins, for which the engines named leave first."""
+        self.why = why
+        self.does(leaving and f"draining {leaving}", now)
 
     def does(self, what: str | None, now: float) -> None:
         """Note what it does, for people."""

@@ -34,6 +34,7 @@ from orchestrator.residency.asking.gate import Gate
 from orchestrator.residency.asking.health import Health, is_failure
 from orchestrator.residency.asking.lengths import Lengths
 from orchestrator.residency.asking.remote import remote_engine
+from orchestrator.residency.changing.happenings import Happenings
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.residency.machine.state import FIRST
 from orchestrator.residency.scheduler import Place, Scheduler
@@ -374,6 +375,11 @@ class ExpertPool:
             or (state.replicas and name in known[state].refused)
         }
         return found
+
+    @property
+    def happenings(self) -> Happenings:
+        """What has lately come into the slots and left them."""
+        return self._scheduler.happenings
 
     def snapshot(self) -> dict[str, Any]:
         """Slots, residents, loads and queues as plain JSON."""

@@ -15,6 +15,7 @@ from experts.spec import HostedSpec
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary
 from orchestrator.residency.changing.changes import Changes
+from orchestrator.residency.changing.happenings import Happenings
 from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.cost_store import CostStore
 from orchestrator.residency.engines import HostedSlot, hosted_engines
@@ -79,6 +80,7 @@ class Scheduler:
         device = slots[0].device if slots else expected(config.gpus)
         self._engines = Roster(hosted_engines(specs, config, device))
         self._costs = CostStore(store, on_event)
+        self.happenings = Happenings(config.remember_moves)
         self._shadow = shadow = LruBaseline(0.0)
         self._arrivals = self._shadow.arrivals
         self.view = PoolView(specs, self._engines, self._slots, lambda: shadow.loads)
@@ -102,6 +104,7 @@ class Scheduler:
             config,
             canary,
             self._costs,
+            self.happenings,
             on_event,
             self._apply,
             self._lost,
@@ -220,6 +223,7 @@ class Scheduler:
         if state is None:
             return False
         self._arrivals.append((state.name, state.memory_gb))
+        self.happenings.changed()
         if len(self._arrivals) >= MOST_ARRIVALS:
             self._shadow.replay()
         return True
@@ -294,6 +298,7 @@ class Scheduler:
                 case _:
                     self._transitions.run(effect)
         self._changed()
+        self.happenings.changed()
         if self._changes.waits:
             self._changes.look()
         self._arm()
@@ -324,7 +329,7 @@ class Scheduler:
         match effect:
             case Begin(transition):
                 names = ", ".join(replica.engine.name for replica in transition.leaving)
-                self._slots[transition.slot.id].does(names and f"draining {names}", now)
+                self._slots[transition.slot.id].begins(names, transition.reason, now)
                 logger.info("%s: %s", transition.slot.id, transition.words)
             case End(slot):
                 self._slots[slot.id].does(None, now)
@@ -348,6 +353,7 @@ class Scheduler:
     def _lost(self, slot: HostedSlot, restarts: int) -> None:
         """A slot's process was found dead that had been restarted `restarts` times."""
         if slot.restarts == restarts:  # Else its watcher was quicker and has restarted it.
+            self.happenings.lost(slot.slot.id, [r.engine.name for r in slot.state.replicas])
             self._apply(self._machine.slot_lost(slot.state, time.monotonic()))
 
     async def _healthy(self, slot: HostedSlot, engine: str) -> bool:

@@ -10,6 +10,7 @@ from experts.vllm.loads import LoadReport
 from experts.vllm.reasons import in_our_words
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary, alike
+from orchestrator.residency.changing.happenings import Happenings, Kind
 from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.cost_store import CostStore
 from orchestrator.residency.engines import HostedEngine, HostedSlot
@@ -47,6 +48,7 @@ class Transitions:
         config: SlotsConfig,
         canary: Canary,
         costs: CostStore,
+        happenings: Happenings,
         say: Callable[[str], None],
         apply: Callable[[list[Effect]], None],
         lost: Callable[[HostedSlot, int], None],
@@ -58,6 +60,7 @@ class Transitions:
         self._config = config
         self._canary = canary
         self._costs = costs
+        self._happenings = happenings
         self._say = say
         self._apply = apply
         self._lost = lost
@@ -129,6 +132,8 @@ class Transitions:
                 self._check_freed(engine, kept_gb, level)
         verb = "sleeps" if level else "left"
         self._say(f"{slot.slot.id}: {engine.name} {verb} in {seconds:.2f} s")
+        kind: Kind = "slept" if level else "left"
+        self._happenings.note(kind, engine.name, slot.slot.id, seconds, slot.why)
         draining = [r.engine.name for r in slot.state.replicas if r.in_use and r is not replica]
         slot.does(f"draining {', '.join(draining)}", time.monotonic())
         self._apply(self._machine.left(replica, kept_gb if level else None))
@@ -270,6 +275,8 @@ class Transitions:
         self._apply(self._machine.loaded(replica, time.monotonic()))
         names = ", ".join(e for e in engine.load.experts if e not in engine.refused)
         self._say(f"{slot.slot.id}: {names} loaded in {seconds:.1f} s{engine.shortened()}")
+        kind: Kind = "woke" if warm and slot.slot.sleeps else "loaded"
+        self._happenings.note(kind, engine.name, slot.slot.id, seconds, slot.why)
 
     def _leave_out(self, engine: HostedEngine, refused: Mapping[str, str]) -> None:
         """Note the adapters that an engine does not serve: their base, and others, are there."""
@@ -288,6 +295,8 @@ class Transitions:
         reason = (f"on {node}: " if node else "") + (in_our_words(raw, name) or raw)
         gone = isinstance(error, RuntimeError)
         self._say(f"{name} could not be loaded: {reason}")
+        seconds = time.monotonic() - replica.entered
+        self._happenings.note("failed", name, replica.slot.id, seconds, reason)
         logger.warning("loading %s failed: %s", name, raw)
         self._apply(self._machine.load_failed(replica, reason, time.monotonic(), gone))
 

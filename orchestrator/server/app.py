@@ -29,14 +29,28 @@ from orchestrator.server.keys.metering import MeterGate
 from orchestrator.server.messages import routes as messages_routes
 from orchestrator.server.models import routes as models_routes
 from orchestrator.server.openapi.document import Documents
+from orchestrator.server.playground import routes as playground_routes
+from orchestrator.server.reload import residence
 from orchestrator.server.reload import routes as reload_routes
+from orchestrator.server.reports import routes as report_routes
 from orchestrator.server.responses import routes as responses_routes
 from orchestrator.server.reuse.gate import Idempotency, IdempotencyGate
+from orchestrator.server.watching import routes as watching_routes
+from orchestrator.server.watching.events import Events
 
 _METHODS = ["GET", "POST", "DELETE"]
 """What pages in a browser may send; HEAD and simple calls need no permission."""
 
 _ANSWERING = (openai_routes, responses_routes, messages_routes)
+_OURS = (
+    service_routes,
+    key_routes,
+    reload_routes,
+    residence,
+    watching_routes,
+    playground_routes,
+    report_routes,
+)
 _TELLING = (models_routes, messages_routes)
 """The endpoints over all models, which there are once more below /batch."""
 
@@ -53,6 +67,7 @@ def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAP
     )
     app.state.reloads = None
     adopt(app, context)
+    app.state.events = Events(lambda: app.state.context)
     context.metrics.watch(lambda: app.state.context.pool.snapshot())
     _add_routes(
         app,
@@ -105,7 +120,7 @@ def adopt(app: Starlette, context: Context) -> None:
 def _add_routes(app: FastAPI, *, with_batches: bool, with_console: bool) -> None:
     for module in (*_ANSWERING, expert_routes):
         app.include_router(module.tokens_router)
-    for module in (service_routes, key_routes, reload_routes, *_TELLING, expert_routes):
+    for module in (*_OURS, *_TELLING, expert_routes):
         app.include_router(module.router)
     if with_batches:
         app.include_router(batch_routes.router)

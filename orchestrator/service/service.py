@@ -24,6 +24,7 @@ from orchestrator.config.checks import unusable_store
 from orchestrator.config.model import Config
 from orchestrator.reload.applying import Applier, check_files
 from orchestrator.reload.config_file import ConfigFile, Version
+from orchestrator.reload.introducing import Introduce
 from orchestrator.reload.reloader import Reloader
 from orchestrator.reload.routers import asks_expert, make_router, make_routers, warnings_of
 from orchestrator.request.context import RequestContext
@@ -127,6 +128,7 @@ class Service:
         drain.begin()
         await asyncio.sleep(settings.drain_notice_s)
         drain.refuse()
+        self._app.state.events.close()
         await self._context.leave_batches()
         self._context.pool.wind_down()
         if await drain.idle(settings.drain_timeout_s):
@@ -137,6 +139,7 @@ class Service:
 
     async def stop(self) -> None:
         """Finish what is under way within seconds, then end every process that was started."""
+        self._app.state.events.close()
         await self._listener.stop()
         if self._back is not None:
             await self._back.stop()
@@ -156,14 +159,15 @@ async def start_service(
     taken: Sequence[socket.socket] = (),
     siblings: Siblings | None = None,
     file: ConfigFile | None = None,
+    introduce: Introduce | None = None,
 ) -> Service:
     """Start everything; `on_event` gets a short sentence for each step.
 
     `taken` are the sockets to accept connections on, where they are not this process's alone:
     everybody's, then that of administrators; `siblings` are those that share them. `policy` decides
-    what the slots load; another one than ours is for comparisons. Without `stored_keys`, keys of
-    the store are not looked at: for a process that asks itself. `file` is where `config` comes
-    from, and what is read for a reload; without it there are none.
+    what the slots load. Without `stored_keys`, keys of the store are not looked at: for a process
+    that asks itself. `file` is where `config` comes from, and is read for reloads; `introduce` asks
+    an expert that a call adds probe questions.
 
     Raises ServiceError (port taken, Ray not reachable, a slot that does not start), ConfigError
     (among others for a file that a router lacks, or that cannot be written), and, if `strict`,
@@ -198,10 +202,9 @@ async def start_service(
         context, desk, idempotency = await with_the_rest(context, store, undo)
         app = make_app(context, idempotency)
         _collect_rarely()
-        reloader = _reloader_of(app, Applier(app, encoder, desk), config, file)
+        reloader = _reloader_of(app, Applier(app, encoder, desk), config, file, introduce)
         undo.push_async_callback(reloader.stop)
-        # From now on, it is `stop` that ends what was started.
-        service = Service(app, reloader, listener, back, undo.pop_all())
+        service = Service(app, reloader, listener, back, undo.pop_all())  # Now `stop` ends it.
         service.listen()
     return service
 
@@ -242,10 +245,15 @@ def _collect_rarely() -> None:
 
 
 def _reloader_of(
-    app: Starlette, applier: Applier, config: Config, file: ConfigFile | None
+    app: Starlette,
+    applier: Applier,
+    config: Config,
+    file: ConfigFile | None,
+    introduce: Introduce | None,
 ) -> Reloader:
     version = Version(config) if file is None else file.started
-    app.state.reloads = reloader = Reloader(applier, replace(version, config=config), file)
+    own = replace(version, config=config)
+    app.state.reloads = reloader = Reloader(applier, own, file, introduce)
     telemetry = applier.context.telemetry
     telemetry.watch_reloads(lambda: reloader.generation, lambda: reloader.results)
     return reloader

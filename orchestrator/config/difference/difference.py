@@ -41,6 +41,9 @@ LIVE_SERVER = frozenset(
         "max_embedding_tokens",
         "comment_after_s",
         "comment_interval_s",
+        "events",
+        "probes",
+        "reports",
         "limits",
     }
 )

@@ -148,6 +148,10 @@ class RecentRequests:
             )
         return _record(found[0])
 
+    def calls_to(self, expert: str) -> list[Call]:
+        """The calls to one expert that are remembered, whoever asked; the oldest first."""
+        return [c for kept, _ in self._records.values() for c in kept.made if c.expert == expert]
+
     @property
     def size(self) -> int:
         """Bytes that the records take, roughly."""

@@ -27,6 +27,8 @@ SILENCE_S = 5.0
 RETURN_S = 3.0
 """After a restart, gateways have so long to say hello before anything is loaded or leaves."""
 SEEN_EVERY_S = 0.25
+MOVES_TOLD = 32
+"""More do not end within that time."""
 
 logger = logging.getLogger("coterie.residency")
 
@@ -350,7 +352,8 @@ class Controller:
         self._tell_all([self._seen()])
 
     def _seen(self) -> told.Seen:
-        return told.Seen(tell(self._scheduler.view, time.monotonic()))
+        state = tell(self._scheduler.view, time.monotonic())
+        return told.Seen({**state, "moves": self._scheduler.happenings.after(0, MOVES_TOLD)})
 
     def _tell_all(self, messages: Iterable[told.Message]) -> None:
         for message in messages:

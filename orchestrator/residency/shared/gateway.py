@@ -15,6 +15,7 @@ from experts.footprint.device import expected
 from experts.spec import HostedSpec
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.changing.changes import step_to
+from orchestrator.residency.changing.happenings import Happenings
 from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.engines import HostedSlot, hosted_engines
 from orchestrator.residency.machine.state import FIRST, SlotState
@@ -73,6 +74,7 @@ class SharedScheduler:
         self._first_come: Mapping[str, int] = {}
         self.view = PoolView(self._specs, self._engines, slots, lambda: self._first_come)
         """What the controller has told last."""
+        self.happenings = Happenings(config.remember_moves)
         self._loans = Loans()
         self._name = uuid.uuid4().hex
         self._number = 0
@@ -342,6 +344,8 @@ class SharedScheduler:
             case told.Seen(state):
                 self._first_come = state["first_come"]
                 hear(state, self.view, time.monotonic())
+                self.happenings.adopt(state["moves"])
+                self.happenings.changed()
                 self._seen.set()
             case told.Said(words):
                 self._say(words)

@@ -14,7 +14,7 @@ class ReloadBody(Section):
     dry_run: bool = Field(False, description="Only tell what would change.")
 
 
-class ExpertBody(Section):
+class NamedExpert(Section):
     """An expert, with the keys that it has in the configuration's file."""
 
     model_config = ConfigDict(extra="allow")
@@ -26,6 +26,49 @@ class ExpertBody(Section):
     def keys(self) -> dict[str, Any]:
         """Those of the file."""
         return {"type": self.type, **(self.model_extra or {})}
+
+
+class ExpertBody(NamedExpert):
+    """An expert that is to be added, with the keys that it has in the configuration's file."""
+
+    probes: int | None = Field(
+        None,
+        ge=0,
+        description="Probe questions that it is asked; 0: none; null: `server.probes.count`.",
+    )
+
+
+class YamlBody(Section):
+    """The lines of one expert, as the configuration's file has them."""
+
+    yaml: str = Field(description="Such as `law: {type: vllm, model: acme/law-7b}`.")
+
+
+class ExpertChecked(TypedDict):
+    """Whether the lines of an expert are right."""
+
+    ok: bool
+    problems: Annotated[list[str], Field(description="Every mistake, each with its path.")]
+    expert: Annotated[str | None, Field(description="Its name; null where that is not known.")]
+    keys: Annotated[dict[str, Any], Field(description="Its keys: the body that adds it.")]
+    difference: Annotated[list[str], Field(description="What adding it would change.")]
+
+
+class Loaded(TypedDict):
+    """An expert that is in a slot."""
+
+    expert: str
+    slot: str
+    waited_ms: Annotated[float, Field(description="For its turn.")]
+    load_ms: Annotated[float, Field(description="For its load; 0 where it was there.")]
+
+
+class Pinned(TypedDict):
+    """Whether an expert may leave its slot, until the next reload of the file."""
+
+    expert: str
+    pinned: bool
+    generation: Annotated[int, Field(description="Of the configuration that runs.")]
 
 
 class ReloadTold(TypedDict):
@@ -47,6 +90,39 @@ class Considered(TypedDict):
     why: str
 
 
+class ProbedTask(TypedDict):
+    """How a new expert did on the probe questions of a task."""
+
+    task: str
+    asked: int
+    mean_score: Annotated[float, Field(description="From 0 to 1.")]
+
+
+class Shift(TypedDict):
+    """What a router does otherwise since it knows a new expert."""
+
+    router: str
+    before: Annotated[
+        dict[str, float],
+        Field(description="Share of its table's questions that each expert would be asked."),
+    ]
+    after: dict[str, float]
+    predicted_before: Annotated[float, Field(description="Mean predicted quality of who is asked.")]
+    predicted_after: float
+    why: Annotated[str, Field(description="Why the new expert is asked nothing; else empty.")]
+
+
+class Probed(TypedDict):
+    """What became of a new expert's probe questions."""
+
+    asked: int
+    failed: Annotated[int, Field(description="Questions without a score.")]
+    mean_score: float
+    tasks: list[ProbedTask]
+    shifts: list[Shift]
+    why: Annotated[str, Field(description="Why nothing was learned; empty where it was.")]
+
+
 class ExpertAdded(TypedDict):
     """An expert that is in the pool now."""
 
@@ -54,6 +130,7 @@ class ExpertAdded(TypedDict):
     generation: int
     resident: Annotated[bool, Field(description="Whether it answers without a load.")]
     until: Annotated[str, Field(description="How long it stays.")]
+    probed: Annotated[Probed | None, Field(description="null: it was asked no probe questions.")]
     compositions: list[Considered]
     warnings: Annotated[list[str], Field(description="What the routers warn of.")]
 

@@ -13,6 +13,9 @@ from orchestrator.server.bodies.agents import response_answers as responses
 from orchestrator.server.bodies.agents.messages import CountTokensBody, MessagesBody
 from orchestrator.server.bodies.agents.responses import ResponsesBody
 from orchestrator.server.bodies.batches import BatchBody
+from orchestrator.server.bodies.console.playground import RouteBody, Routed
+from orchestrator.server.bodies.console.reports import ReportList, ReportTold
+from orchestrator.server.bodies.console.watching import ExpertStanding, PoolNews
 from orchestrator.server.bodies.embeddings import EmbeddingsBody
 from orchestrator.server.bodies.extension import Extension
 from orchestrator.server.bodies.feedback import FeedbackBody
@@ -22,8 +25,12 @@ from orchestrator.server.bodies.reload import (
     ConfigStatus,
     ExpertAdded,
     ExpertBody,
+    ExpertChecked,
+    Loaded,
+    Pinned,
     ReloadBody,
     ReloadTold,
+    YamlBody,
 )
 from orchestrator.server.bodies.sampling import Strict
 from orchestrator.server.bodies.tokenizer import DetokenizeBody, TokenizeBody
@@ -101,6 +108,8 @@ REQUESTS: tuple[type[Any], ...] = (
     KeyBody,
     ReloadBody,
     ExpertBody,
+    YamlBody,
+    RouteBody,
 )
 ANSWERS: tuple[type[Any], ...] = (
     said.ErrorBody,
@@ -132,7 +141,15 @@ ANSWERS: tuple[type[Any], ...] = (
     KeyRevoked,
     ReloadTold,
     ExpertAdded,
+    ExpertChecked,
+    Loaded,
+    Pinned,
     ConfigStatus,
+    PoolNews,
+    ExpertStanding,
+    Routed,
+    ReportList,
+    ReportTold,
 )
 
 _QUESTION = {"messages": [{"role": "user", "content": "What is 17 + 25?"}], "max_tokens": 64}
@@ -211,6 +228,17 @@ READINESS = answers(
 )
 VERSION = answers("The version.", json_of(said.Version))
 POOL = answers("The pool.", json_of(said.PoolState), (403, *READ))
+EVENTS = answers("What happens.", named_events_of(PoolNews), (403, 429, *READ, 503))
+STANDING = answers("The expert.", json_of(ExpertStanding), (403, 404, *READ))
+ROUTE = takes(RouteBody, {"model": MODEL, "question": "How many metres are 3 kilometres?"}) | (
+    answers("Who would be asked.", json_of(Routed), (404, *POSTED))
+)
+REPORTS = answers("The reports.", json_of(ReportList), (403, *READ))
+REPORT = answers("The report.", json_of(ReportTold), (403, 404, *READ))
+_FILES = ("image/svg+xml", "image/png", "text/html", "text/markdown")
+REPORT_FILE = answers(
+    "The file.", {kind: {"schema": {"type": "string"}} for kind in _FILES}, (403, 404, *READ)
+)
 FEEDBACK = takes(FeedbackBody, {"request_id": "req-1", "score": 1}) | answers(
     "The score was taken.", json_of(FeedbackTaken), POSTED
 )
@@ -293,3 +321,10 @@ NEW_EXPERT = takes(ExpertBody, {"name": "law", "type": "vllm", "model": "acme/la
     "It is in the pool.", json_of(ExpertAdded), _CHANGES
 )
 CONFIG = answers("The configuration that runs.", json_of(ConfigStatus), (403, 409, *READ))
+CHECK_EXPERT = takes(YamlBody, {"yaml": "law: {type: vllm, model: acme/law-7b}"}) | answers(
+    "Whether they are right.", json_of(ExpertChecked), _CHANGES
+)
+_HOSTED = (400, 403, 404, 409, 429, *READ, 503, 504)
+LOAD_EXPERT = answers("It is there.", json_of(Loaded), _HOSTED)
+PIN_EXPERT = answers("It stays.", json_of(Pinned), _HOSTED)
+UNPIN_EXPERT = answers("It may leave.", json_of(Pinned), _HOSTED)

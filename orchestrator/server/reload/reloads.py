@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from orchestrator.server.bodies.reload import ConfigStatus, Considered
+from orchestrator.server.bodies.reload import ConfigStatus, Considered, Probed
 
 Result = Literal["applied", "unchanged", "compared"]
 
@@ -29,6 +29,8 @@ class Added:
     outcome: Outcome
     resident: bool
     compositions: Sequence[Considered]
+    probed: Probed | None = None
+    """None where it was asked nothing."""
 
 
 class Reloads(Protocol):
@@ -42,8 +44,24 @@ class Reloads(Protocol):
         """
         ...
 
-    async def add_expert(self, name: str, keys: Mapping[str, Any]) -> Added:
-        """One expert more, until the next reload. Raises what `reload` does, and NameTaken."""
+    async def add_expert(
+        self, name: str, keys: Mapping[str, Any], probes: int | None = None
+    ) -> Added:
+        """One expert more, until the next reload. Raises what `reload` does, and NameTaken.
+
+        It is asked so many probe questions, or as many as the configuration says.
+        """
+        ...
+
+    async def check_expert(self, name: str, keys: Mapping[str, Any]) -> list[str]:
+        """What one expert more would change. Raises ConfigError, NameTaken and ReloadRefused."""
+        ...
+
+    async def pin(self, name: str, pinned: bool) -> Outcome:
+        """Keep an expert in its slot, or no more, until the next reload.
+
+        Raises what `reload` does: ConfigError where all that is pinned does not fit.
+        """
         ...
 
     def status(self) -> ConfigStatus:

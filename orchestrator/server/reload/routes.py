@@ -3,18 +3,20 @@
 from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
 
-from experts.errors import ConfigError, ReloadRefused, RequestError
-from orchestrator.server.auth import require_admin
+from experts.errors import ConfigError, NameTaken, RequestError
 from orchestrator.server.bodies.reload import (
     ConfigStatus,
     ExpertAdded,
     ExpertBody,
+    ExpertChecked,
     ReloadBody,
     ReloadTold,
+    YamlBody,
 )
-from orchestrator.server.context import Context, context_of, read_body
+from orchestrator.server.context import read_body
 from orchestrator.server.openapi import endpoints
-from orchestrator.server.reload.reloads import Reloads
+from orchestrator.server.reload.asking import administered, alone, in_words, reloads_of
+from orchestrator.server.reload.fragment import one_expert
 from orchestrator.server.schemas import parse_object, validated
 
 router = APIRouter(prefix="/coterie", tags=["configuration"])
@@ -24,13 +26,13 @@ UNTIL = "the next reload of the file, or a restart: write it into the file to ke
 @router.post("/reload", openapi_extra=endpoints.RELOAD_CONFIG)
 async def reload(http: HttpRequest) -> ReloadTold:
     """Take over what the configuration's file says now; with mistakes in it, nothing changes."""
-    context = _administered(http)
+    context = administered(http)
     raw = await read_body(http, context.config.server.max_body_mb)
     body = validated(ReloadBody, parse_object(raw or b"{}"))
     try:
-        outcome = await _reloads(http).reload(dry_run=body.dry_run)
+        outcome = await reloads_of(http).reload(dry_run=body.dry_run)
     except ConfigError as error:
-        raise _in_words(error) from error
+        raise in_words(error) from error
     siblings = context.telemetry.siblings
     if siblings is not None and not body.dry_run:
         siblings.reload()
@@ -44,52 +46,50 @@ async def reload(http: HttpRequest) -> ReloadTold:
 
 @router.post("/experts", openapi_extra=endpoints.NEW_EXPERT)
 async def add_expert(http: HttpRequest) -> ExpertAdded:
-    """Add one expert, load it, and tell what the routers think of it."""
-    context = _administered(http)
+    """Add one expert, load it, ask it probe questions, and tell what the routers think of it."""
+    context = administered(http)
     # A page of another origin cannot send this without asking; without keys, it is on this machine.
     if not http.headers.get("content-type", "").startswith("application/json"):
         raise RequestError("An expert is added with `content-type: application/json`.")
-    if context.telemetry.siblings is not None:
-        raise ReloadRefused(
-            "The other workers of this service would not have the expert.",
-            hint="Write it into the file, and reload.",
-        )
+    alone(context, "would not have the expert")
     raw = await read_body(http, context.config.server.max_body_mb)
     body = validated(ExpertBody, parse_object(raw))
     try:
-        added = await _reloads(http).add_expert(body.name, body.keys)
+        added = await reloads_of(http).add_expert(body.name, body.keys, body.probes)
     except ConfigError as error:
-        raise _in_words(error) from error
+        raise in_words(error) from error
     return {
         "expert": body.name,
         "generation": added.outcome.generation,
         "resident": added.resident,
         "until": UNTIL,
+        "probed": added.probed,
         "compositions": list(added.compositions),
         "warnings": list(added.outcome.warnings),
     }
 
 
+@router.post("/experts/check", openapi_extra=endpoints.CHECK_EXPERT)
+async def check_expert(http: HttpRequest) -> ExpertChecked:
+    """Tell every mistake in the lines of one more expert, and what they would change.
+
+    Nothing changes. The lines are those of the configuration's file, with or without `experts:`.
+    """
+    context = administered(http)
+    raw = await read_body(http, context.config.server.max_body_mb)
+    body = validated(YamlBody, parse_object(raw))
+    try:
+        name, keys = one_expert(body.yaml)
+        found = await reloads_of(http).check_expert(name, keys)
+    except (ConfigError, NameTaken) as error:
+        problems = error.problems if isinstance(error, ConfigError) else ()
+        told = list(problems) or [" ".join(filter(None, (error.message, error.hint)))]
+        return {"ok": False, "problems": told, "expert": None, "keys": {}, "difference": []}
+    return {"ok": True, "problems": [], "expert": name, "keys": dict(keys), "difference": found}
+
+
 @router.get("/config", openapi_extra=endpoints.CONFIG)
 async def config(http: HttpRequest) -> ConfigStatus:
     """Which configuration runs, since when, and what became of the last reload."""
-    _administered(http)
-    return _reloads(http).status()
-
-
-def _administered(http: HttpRequest) -> Context:
-    context = context_of(http)
-    require_admin(context.keys, http.scope)
-    return context
-
-
-def _reloads(http: HttpRequest) -> Reloads:
-    reloads: Reloads | None = http.app.state.reloads
-    if reloads is None:
-        raise ReloadRefused("This service does not reload.")
-    return reloads
-
-
-def _in_words(error: ConfigError) -> RequestError:
-    """Every mistake in one message."""
-    return RequestError(" ".join((error.message, *error.problems)), hint=error.hint)
+    administered(http)
+    return reloads_of(http).status()

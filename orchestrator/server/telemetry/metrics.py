@@ -1,9 +1,10 @@
 """What Prometheus can scrape of requests; labels are names of the configuration, and codes."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 from prometheus_client import (
     CollectorRegistry,
@@ -27,6 +28,15 @@ _TOKEN_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 
 
 MOST_CHILDREN = 4096
 """Metrics with their labels that are kept at hand; the registry has them all."""
+
+
+class Spent(NamedTuple):
+    """What an expert has been asked so far."""
+
+    calls: float = 0.0
+    """Those that have ended."""
+    tokens: float = 0.0
+    """Those that it wrote in them."""
 
 
 class Metrics:
@@ -168,6 +178,16 @@ class Metrics:
         further = call.usage.completion_tokens - 1 if call.usage is not None else 0
         if call.error is None and further > 0 and call.first and call.ended:
             self._child(self._token, call.expert).observe((call.ended - call.first) / further)
+
+    def spent(self) -> dict[str, Spent]:
+        """What each expert has been asked so far, and has written."""
+        calls: dict[str, float] = defaultdict(float)
+        tokens: dict[str, float] = defaultdict(float)
+        for found, counter in ((calls, self._calls), (tokens, self._tokens)):
+            for sample in next(iter(counter.collect())).samples:
+                if sample.name.endswith("_total") and sample.labels.get("kind") != "prompt":
+                    found[sample.labels["expert"]] += sample.value
+        return {name: Spent(calls[name], tokens[name]) for name in calls | tokens}
 
     def count_untraced(self, status: int) -> None:
         """Count a request that was refused before anything was known of it but its path."""

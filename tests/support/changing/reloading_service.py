@@ -11,6 +11,7 @@ from openai import AsyncOpenAI
 from scripted_slot import PATIENCE_S, ScriptedSlot
 
 from orchestrator.reload.config_file import ConfigFile
+from orchestrator.reload.introducing import Introduce
 from orchestrator.residency.pool import ExpertPool
 from orchestrator.service import Service
 from orchestrator.service import pool as pool_parts
@@ -70,7 +71,13 @@ def write(path: Path, **tree: Any) -> None:
     path.write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
 
 
-async def started(path: Path, base_url: str, patch: pytest.MonkeyPatch, **tree: Any) -> Reloading:
+async def started(
+    path: Path,
+    base_url: str,
+    patch: pytest.MonkeyPatch,
+    introduce: Introduce | None = None,
+    **tree: Any,
+) -> Reloading:
     """A service over one slot, which the server at `base_url` answers for."""
     write(path, **tree)
     slot = ScriptedSlot("slot-0", defaultdict(lambda: 1.0))
@@ -84,6 +91,6 @@ async def started(path: Path, base_url: str, patch: pytest.MonkeyPatch, **tree: 
     patch.setattr(module, "stop_pool", stop)
     file = ConfigFile(path)
     service = await module.start_service(
-        file.started.config, on_event=lambda event: None, file=file
+        file.started.config, on_event=lambda event: None, file=file, introduce=introduce
     )
     return Reloading(path, service, slot)

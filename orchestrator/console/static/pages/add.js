@@ -1,0 +1,199 @@
+/** Add an expert: a form makes the YAML, which is checked as one types, and applied. */
+
+import { isAdmin } from "../lib/admin.js";
+import { fill, fresh, h } from "../lib/dom.js";
+import { verdictOn } from "./add/verdict.js";
+import { FIELDS, keysOf, TYPES, yamlOf } from "./add/yaml.js";
+
+const DEBOUNCE_MS = 250;
+
+export async function render(root, { api, signal, say }) {
+  if (!(await isAdmin(api, signal))) {
+    fill(
+      root,
+      h("h1", {}, "Add an expert"),
+      h("p", { class: "muted" }, "Only administrators may change the pool."),
+    );
+    return;
+  }
+  const yaml = h("textarea", { id: "yaml", class: "yaml", rows: 10, spellcheck: "false" });
+  const checked = h("div", { class: "checked", "aria-live": "polite" });
+  const probes = h("input", { type: "number", id: "probes", min: 0, step: 1, value: 32 });
+  const add = h("button", { type: "submit", class: "primary", disabled: true }, "Add it");
+  const result = h("div", { class: "result", "aria-live": "polite" });
+  const fields = h("div");
+  const type = h(
+    "select",
+    { id: "type" },
+    Object.entries(TYPES).map(([id, { title }]) => h("option", { value: id }, title)),
+  );
+  let timer = 0;
+  let right = null;
+  let asking = new AbortController();
+
+  function form() {
+    const inputs = FIELDS.filter((field) => TYPES[type.value].fields.includes(field.key)).map(
+      (field) => input(field, write),
+    );
+    fill(fields, inputs);
+    write();
+  }
+
+  /** The form says the YAML; whoever knows better writes on there. */
+  function write() {
+    const given = Object.fromEntries(
+      [...fields.querySelectorAll("input")].map((one) => [one.name, one.value.trim()]),
+    );
+    yaml.value = yamlOf(given.name || "new", keysOf(type.value, given));
+    soon();
+  }
+
+  function soon() {
+    clearTimeout(timer);
+    asking.abort();
+    add.disabled = true;
+    timer = setTimeout(() => check().catch(fault), DEBOUNCE_MS);
+  }
+
+  async function check() {
+    asking = new AbortController();
+    const both = AbortSignal.any([signal, asking.signal]);
+    right = await api.json("/coterie/experts/check", {
+      method: "POST",
+      body: { yaml: yaml.value },
+      signal: both,
+    });
+    if (both.aborted) return;
+    add.disabled = !right.ok;
+    fill(checked, right.ok ? fine(right) : mistakes(right));
+  }
+
+  async function apply(event) {
+    event.preventDefault();
+    if (!right?.ok) return;
+    add.disabled = true;
+    const body = { ...right.keys, name: right.expert };
+    if (probes.value !== "") body.probes = Number(probes.value);
+    fill(
+      result,
+      h("p", { class: "doing" }, `Loading ${right.expert}, and asking it probe questions …`),
+    );
+    try {
+      const added = await api.json("/coterie/experts", { method: "POST", body, signal });
+      fill(result, verdictOn(added), takeBack());
+      say(`${added.expert} is in the pool.`);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      fill(result, h("p", { class: "fault", role: "alert" }, error.message));
+    }
+    soon();
+  }
+
+  /** The file knows nothing of it: whoever reads that again is rid of it. */
+  function takeBack() {
+    const words = "Take it back";
+    const button = h("button", { type: "button", onclick: undo }, words);
+    async function undo() {
+      button.disabled = true;
+      try {
+        const told = await api.json("/coterie/reload", { method: "POST", body: {}, signal });
+        fill(
+          result,
+          h(
+            "ul",
+            { class: "problems" },
+            told.difference.map((line) => h("li", {}, line)),
+          ),
+        );
+      } catch (error) {
+        if (error.name === "AbortError") return;
+        button.disabled = false;
+        say(error.message);
+      }
+      soon();
+    }
+    const about =
+      "The service reads its file again: all that was added or pinned by a call is gone.";
+    return h("p", { class: "row" }, button, h("span", { class: "muted small" }, about));
+  }
+
+  function fault(error) {
+    if (error.name !== "AbortError")
+      fill(checked, h("p", { class: "fault", role: "alert" }, error.message));
+  }
+
+  type.addEventListener("change", form);
+  yaml.addEventListener("input", soon);
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  fill(
+    root,
+    h("h1", {}, "Add an expert"),
+    h(
+      "p",
+      { class: "muted" },
+      "It stays until the next reload or restart: write its lines into the file to keep it.",
+    ),
+    h(
+      "form",
+      { class: "columns", onsubmit: apply },
+      h(
+        "div",
+        { class: "card" },
+        h("div", { class: "field" }, h("label", { for: "type" }, "Kind"), type),
+        fields,
+      ),
+      h(
+        "div",
+        { class: "card" },
+        h("label", { for: "yaml" }, "Its lines in the configuration's file"),
+        yaml,
+        checked,
+        h(
+          "div",
+          { class: "field" },
+          h(
+            "label",
+            { for: "probes" },
+            "Probe questions that it is asked, so that the routers know it",
+          ),
+          probes,
+        ),
+        add,
+      ),
+    ),
+    result,
+  );
+  form();
+}
+
+function input(field, write) {
+  const id = fresh("field");
+  const attributes = {
+    id,
+    name: field.key,
+    placeholder: field.example,
+    autocomplete: "off",
+    spellcheck: "false",
+    oninput: write,
+  };
+  return h("div", { class: "field" }, h("label", { for: id }, field.title), h("input", attributes));
+}
+
+function fine(right) {
+  return [
+    h("p", { class: "good" }, "Right. It would change:"),
+    h(
+      "ul",
+      { class: "problems small" },
+      right.difference.map((line) => h("li", {}, line)),
+    ),
+  ];
+}
+
+function mistakes(right) {
+  return h(
+    "ul",
+    { class: "problems fault" },
+    right.problems.map((line) => h("li", {}, line)),
+  );
+}

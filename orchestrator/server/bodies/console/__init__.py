@@ -1,0 +1,1 @@
+"""What the console is told of the pool, of routing and of reports, as types."""
