@@ -63,7 +63,7 @@ def _start_here(slots: SlotsConfig) -> None:
         with _on_loopback():
             ray.init(
                 address="local",
-                num_cpus=max(os.cpu_count() or 1, slots.count * slots.cpus),
+                num_cpus=max(os.cpu_count() or 1, slots.most * slots.cpus),
                 include_dashboard=False,
                 object_store_memory=OBJECT_STORE_BYTES,
                 _node_ip_address=LOOPBACK,

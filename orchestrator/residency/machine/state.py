@@ -149,6 +149,8 @@ class SlotState:
     up: bool = True
     in_transition: bool = False
     """Something drains, leaves, loads or wakes: one transition at a time."""
+    closing: bool = False
+    """It is being given back: what is resident leaves, and nothing comes."""
     load_blocks: bool = True
     """Whether its residents stand still during a load (engines of one process on CPU do)."""
     sleeps: bool = False
