@@ -55,7 +55,10 @@ make() { # HOST: a namespace with a cable to the switch
 join() { # HOST: Ray runs there
     ip -n "$NODES-$1" link set eth0 up
     case $1 in
-    head) set -- "$1" "$HEAD_SLOTS" --head --port=6379 --include-dashboard=false ;;
+    head)
+        set -- "$1" "$HEAD_SLOTS" --head --port=6379 --include-dashboard=false \
+            ${AUTOSCALER:+--autoscaling-config="$AUTOSCALER"}
+        ;;
     worker-*) set -- "$1" "$WORKER_SLOTS" --address="$(address head):6379" ;;
     *) set -- "$1" 0 --address="$(address head):6379" ;;
     esac
@@ -108,7 +111,7 @@ down)
     rm -rf "$folder"
     ;;
 *)
-    sed -n '2,21s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,22s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -38,7 +38,7 @@ PATIENCE_S = 120
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
-    with made_nodes() as both:
+    with made_nodes(ABSENT="worker-1") as both:
         yield both
 
 
@@ -106,10 +106,15 @@ def _slots_of(answers: dict[str, Any]) -> set[str]:
     return {body["coterie"]["slot"] for body in answers.values()}
 
 
-async def test_a_node_that_dies_in_the_middle_costs_no_line(
+async def test_a_node_comes_late_and_when_it_dies_in_the_middle_costs_no_line(
     nodes: Nodes, served: ServedProcess, tmp_path: Path
 ) -> None:
     client = Client(nodes, await served.url(), tmp_path)
+    await served.says("The service starts without it.")
+    assert list(await client.slots()) == [HEAD, None]
+    nodes.do("join", "worker-1")
+    for expert in EXPERTS:
+        await served.says(f": {expert} loaded in")
     before = await client.slots()
     assert {node: len(slot["residents"]) for node, slot in before.items()} == {HEAD: 2, WORKER: 2}
 
@@ -134,11 +139,16 @@ async def test_a_node_that_dies_in_the_middle_costs_no_line(
     assert _slots_of(answers) == {slot["id"] for slot in before.values()}
 
 
-async def test_a_service_with_another_token_is_refused(nodes: Nodes, tmp_path: Path) -> None:
-    other = {**nodes.environment, "RAY_AUTH_TOKEN": "0" * 64}
+@pytest.mark.parametrize(
+    ("token", "why"), [("0" * 64, "InvalidAuthToken"), ("", "no authentication token was found")]
+)
+async def test_a_service_without_the_token_is_refused(
+    nodes: Nodes, tmp_path: Path, token: str, why: str
+) -> None:
+    other = {**nodes.environment, "RAY_AUTH_TOKEN": token}
     async with started(tmp_path, CONFIG, inside=nodes.inside(), **other) as service:
         said = await service.says(f"error: Ray is not reachable at {ADDRESS}: ")
         assert await service.ended() == 1
     assert "RAY_AUTH_TOKEN" in said
-    assert "InvalidAuthToken" in service.printed
+    assert why in service.printed
     assert "Traceback" not in service.printed

@@ -105,10 +105,11 @@ class Clients:
         try:
             async with self.http.post(f"{url}/v1/chat/completions", json=body) as answer:
                 text = await answer.text()
-                slot = answer.headers.get("x-coterie-slot", "")
                 how = _how(answer.status, text, streams)
         except aiohttp.ClientError as error:
             how = f"broken: {error!r}"
+        if how == "answered" and not streams:
+            slot = json.loads(text)["coterie"]["slot"]
         return Asked(model, began, time.monotonic(), how, slot)
 
 
