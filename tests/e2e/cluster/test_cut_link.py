@@ -84,6 +84,16 @@ async def slots_of(clients: Clients, url: str) -> dict[str, dict[str, Any]]:
     return {slot["node"]: slot for slot in (await clients.get(f"{url}/coterie/pool"))["slots"]}
 
 
+async def both_full(clients: Clients, url: str) -> dict[str, dict[str, Any]]:
+    """The slots, each on a worker, and each with the two experts that fit."""
+    async with asyncio.timeout(60):
+        while True:
+            slots = await slots_of(clients, url)
+            held = {node: len(slot["residents"]) for node, slot in slots.items()}
+            if held == {worker(1): 2, worker(2): 2}:
+                return slots
+
+
 def first_after(asked: list[Asked], began: float, slot: str, experts: list[str]) -> float:
     """Seconds until one of the experts had answered in a slot."""
     found = [a.ended for a in asked if a.slot == slot and a.expert in experts and a.ended > began]
@@ -95,11 +105,11 @@ async def test_what_the_guide_promises_of_a_cut_link_and_a_dead_gateway(
 ) -> None:
     urls = [await service.url() for service in gateways]
     async with Clients(nodes, list(urls), EXPERTS) as clients:
+        await until_down(clients, urls[0], [], 60)
         for url in urls:
             for model in (*EXPERTS, "pool/auto"):
                 assert (await clients.one(url, model)).how == "answered"
-        before = await slots_of(clients, urls[0])
-        assert {n: len(s["residents"]) for n, s in before.items()} == {worker(1): 2, worker(2): 2}
+        before = await both_full(clients, urls[0])
         await a_cable_is_out_for_seconds(nodes, clients, urls, before)
         await a_gateway_dies(nodes, clients, urls)
         await a_cable_is_out_until_ray_gives_up(nodes, clients, urls[1], gateways[1])
