@@ -91,6 +91,4 @@ class Gone(NamedTuple):
     engine: EngineState
 
 
-Effect = (
-    Grant | Reject | Abort | Begin | Unload | Forget | Load | MakeRoom | End | Vacant | Gone
-)
+Effect = Grant | Reject | Abort | Begin | Unload | Forget | Load | MakeRoom | End | Vacant | Gone

@@ -54,7 +54,9 @@ class Reach:
 
     async def until_silent(self, url: str) -> None:
         """Return when too many answers in a row were missing."""
-        while await self.answers(url):
+        while True:
+            if not await self.answers(url):
+                return
             await asyncio.sleep(self._every_s)
 
     async def until_back(self, url: str) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from typing import Any
 
 from experts.errors import CoterieError, InternalError, RequestError
 from experts.types import EMBEDDINGS, Operation

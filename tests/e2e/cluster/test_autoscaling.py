@@ -105,7 +105,9 @@ async def test_a_slot_comes_with_a_node_of_its_own_and_goes_when_nobody_needs_it
                 await asyncio.sleep(0.1)
         for expert in EXPERTS:
             assert (await clients.one(url, expert)).how == "answered"
-    print(f"asked for after {asked_s:.1f} s, up after {up_s:.1f} s, given back {back_s:.1f} s later")
+    print(
+        f"asked for after {asked_s:.1f} s, up after {up_s:.1f} s, given back {back_s:.1f} s later"
+    )
 
 
 async def wanted(clients: Clients, url: str) -> list[str]:

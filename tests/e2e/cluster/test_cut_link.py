@@ -1,6 +1,7 @@
 """Two gateways over the slots of two workers: a cable is taken out, a gateway dies."""
 
 import asyncio
+import os
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -41,13 +42,16 @@ CONFIG: dict[str, Any] = {
 def nodes(redis_binary: str) -> Iterator[Nodes]:
     settings = {"WORKERS": "2", "GATEWAYS": "2", "HEAD_SLOTS": "0", "RAY_GIVES_UP_S": "15"}
     with made_nodes(**settings) as made:
-        subprocess.Popen(
-            [*made.inside(), redis_binary, "--bind", HEAD, "--port", "6380"]
-            + ["--protected-mode", "no", "--save", "", "--appendonly", "no"],
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **made.environment},
+        keeps_nothing = ("--save", "", "--appendonly", "no")
+        listens = ("--bind", HEAD, "--port", "6380", "--protected-mode", "no")
+        redis = subprocess.Popen(
+            [*made.inside(), redis_binary, *listens, *keeps_nothing],
+            env={**os.environ, **made.environment},
             stdout=subprocess.DEVNULL,
         )
         yield made
+        redis.kill()
+        redis.wait()
 
 
 @pytest.fixture
@@ -71,17 +75,22 @@ async def down(clients: Clients, url: str) -> list[str]:
 
 
 async def until_down(clients: Clients, url: str, slots: list[str], within_s: float) -> float:
-    """Seconds until these are; asked without a pause."""
+    """Seconds until these are."""
     began = time.monotonic()
     async with asyncio.timeout(within_s):
         while await down(clients, url) != slots:
-            pass
+            await asyncio.sleep(0.05)
     return time.monotonic() - began
 
 
 async def slots_of(clients: Clients, url: str) -> dict[str, dict[str, Any]]:
     """By the node that each is on."""
     return {slot["node"]: slot for slot in (await clients.get(f"{url}/coterie/pool"))["slots"]}
+
+
+async def slot_on(clients: Clients, url: str, node: str) -> dict[str, Any]:
+    """The slot that is, or was last, on a node."""
+    return (await slots_of(clients, url))[node]
 
 
 async def both_full(clients: Clients, url: str) -> dict[str, dict[str, Any]]:
@@ -112,7 +121,7 @@ async def test_what_the_guide_promises_of_a_cut_link_and_a_dead_gateway(
         before = await both_full(clients, urls[0])
         await a_cable_is_out_for_seconds(nodes, clients, urls, before)
         await a_gateway_dies(nodes, clients, urls)
-        await a_cable_is_out_until_ray_gives_up(nodes, clients, urls[1], gateways[1])
+        await a_cable_is_out_until_ray_gives_up(nodes, clients, urls[1])
 
 
 async def a_cable_is_out_for_seconds(
@@ -124,9 +133,12 @@ async def a_cable_is_out_for_seconds(
     began = time.monotonic()
     nodes.do("unplug", "worker-2")
     noticed_s = [await until_down(clients, url, [cut["id"]], NOTICED_S) for url in urls]
-    # Both of the other's experts have left it for those that were cut off, or the other way round.
+
+    def moved(one: Asked, since: float) -> bool:
+        return one.expert in cut["residents"] and one.slot == other["id"] and one.began > since
+
     async with asyncio.timeout(60):
-        while not [a for a in clients.asked if a.expert in cut["residents"] and a.began > began]:
+        while not any(moved(a, began) for a in clients.asked):
             await asyncio.sleep(0.05)
     plugged = time.monotonic()
     nodes.do("plug", "worker-2")
@@ -147,7 +159,7 @@ async def a_cable_is_out_for_seconds(
     torn = [a for a in asked if a.how == "error event"]
     assert len(torn) <= 4  # The streams that had begun: no more than there are clients of streams.
     assert all(a.began < began + NOTICED_S for a in torn)
-    after = (await slots_of(clients, urls[0]))[worker(2)]
+    after = await slot_on(clients, urls[0], worker(2))
     assert (after["id"], after["restarts"], after["cuts"]) == (cut["id"], 0, 1)
 
 
@@ -161,23 +173,26 @@ async def a_gateway_dies(nodes: Nodes, clients: Clients, urls: list[str]) -> Non
             await asyncio.sleep(0.05)
     asked = await clients.end()
     ours = [a for a in asked if a.began > killed]
-    print(f"gateway killed: longest request at the other one {max(a.ended - a.began for a in ours)}")
+    longest_s = max(a.ended - a.began for a in ours)
+    print(f"gateway killed: the longest request at the other one took {longest_s:.1f} s")
     assert {a.how for a in ours} == {"answered"}
     assert await down(clients, urls[1]) == []
 
 
-async def a_cable_is_out_until_ray_gives_up(
-    nodes: Nodes, clients: Clients, url: str, service: ServedProcess
-) -> None:
+async def a_cable_is_out_until_ray_gives_up(nodes: Nodes, clients: Clients, url: str) -> None:
     """Then Ray ends what is there, and the node has to join again."""
-    cut = (await slots_of(clients, url))[worker(1)]
+    cut = await slot_on(clients, url, worker(1))
+    began = time.monotonic()
     nodes.do("unplug", "worker-1")
-    await until_down(clients, url, [cut["id"]], 2 * NOTICED_S)
+    await until_down(clients, url, [cut["id"]], NOTICED_S)
+    async with asyncio.timeout(60):
+        while (await slot_on(clients, url, worker(1)))["restarts"] == cut["restarts"]:
+            await asyncio.sleep(0.2)
+    given_up_s = time.monotonic() - began
     nodes.do("kill", "worker-1")
     nodes.do("join", "worker-1")
     joined_s = await until_down(clients, url, [], 120)
-    print(f"a node that has joined again is used after {joined_s:.1f} s")
+    print(f"Ray gave the node up after {given_up_s:.1f} s; used {joined_s:.1f} s after it joined")
     for expert in EXPERTS:
         assert (await clients.one(url, expert)).how == "answered"
-    after = (await slots_of(clients, url))[worker(1)]
-    assert (after["id"], after["restarts"] + after["cuts"] > cut["cuts"]) == (cut["id"], True)
+    assert (await slot_on(clients, url, worker(1)))["id"] == cut["id"]
