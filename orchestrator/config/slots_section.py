@@ -86,14 +86,14 @@ class SlotsConfig(Section):
     probe_s: float = Field(
         1.0,
         gt=0,
-        description="How often the machine of a slot in a Ray cluster is asked for a sign of life,"
-        " and how long it may take to give it, in seconds.",
+        description="How often a slot in a Ray cluster is asked for a sign of life, which its machine's"
+        " kernel gives however busy it is, and how long that may take, in seconds.",
     )
     probe_misses: int = Field(
         3,
         ge=1,
         description="Signs of life missing in a row after which a slot is out of reach: its"
-        " requests are asked elsewhere, until its machine answers again.",
+        " requests are asked elsewhere, until it answers again.",
     )
     load_timeout_s: float = Field(
         600.0, gt=0, description="Longest wait for one load of an expert, in seconds."

@@ -176,9 +176,9 @@ class HostedSlot:
     running: dict[str, int] = field(default_factory=dict)
     restarts: int = 0
     cuts: int = 0
-    """Times that its machine fell silent."""
+    """Times that nobody reached it."""
     reached: bool = True
-    """Whether its machine answers, as far as is known."""
+    """Whether it answers, as far as is known."""
     wanted: bool = True
     """Whether its process is meant to run; else it is one more that there may be."""
     asks: int = 0

@@ -56,7 +56,7 @@ class SlotActor:
         self._host = LOOPBACK if token is None else ray.util.get_node_ip_address()
         self._worker: Any = None
         self._port = 0
-        self._ended = asyncio.Event()
+        self._asked_again = asyncio.Event()
         self._empty_gb = 0.0
         self._life = uuid.uuid4().hex
 
@@ -91,10 +91,16 @@ class SlotActor:
         return Held(self._worker.memory_gb(), self._empty_gb, engines)
 
     async def lifetime(self, life: str) -> None:
-        """Never returns: its failure tells the driver that this process has died."""
+        """Its failure tells the driver that this process has died.
+
+        It returns when it is called again: who was cut off may have many that nobody hears.
+        """
         if life != self._life:
             raise Restarted
-        await self._ended.wait()
+        before, this = self._asked_again, asyncio.Event()
+        self._asked_again = this
+        before.set()
+        await this.wait()
 
 
 class RaySlot:

@@ -1,8 +1,9 @@
-"""Whether a slot's machine answers: found out in seconds, where Ray takes a minute.
+"""Whether a slot answers: found out in seconds, where Ray takes up to a minute.
 
-The question is a TCP connection to the slot's port. The kernel of its machine confirms it, or
-refuses it, however busy the processes are; a machine that is cut off, or has no power, does
-neither. So an engine that computes for a minute is no dead one, and a dead one is known soon.
+The question is a TCP connection to the slot's port. The kernel of its machine confirms it, however
+busy the process is; it refuses it where that has ended, and a machine that is cut off, or has no
+power, says nothing. So an engine that computes for a minute is no dead one, and a dead one is known
+soon.
 """
 
 import asyncio
@@ -12,11 +13,11 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 Answers = Callable[[str, float], Awaitable[bool]]
-"""(URL, seconds) -> whether the machine there has answered within them."""
+"""(URL, seconds) -> whether there was an answer from there within them."""
 
 
 async def answers(url: str, within_s: float) -> bool:
-    """Whether the machine confirms or refuses a connection."""
+    """Whether a connection is confirmed."""
     place = urlsplit(url)
     host, port = place.hostname or "", place.port or 80
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -27,8 +28,6 @@ async def answers(url: str, within_s: float) -> bool:
                 await asyncio.get_running_loop().sock_connect(made, (host, port))
         except TimeoutError:
             return _is_connected(made)
-        except ConnectionRefusedError:
-            return True  # It is there; that the process is not is for Ray to tell.
         except OSError:
             return False
     return True
@@ -44,10 +43,10 @@ def _is_connected(made: socket.socket) -> bool:
 
 
 class Reach:
-    """Asks machines for signs of life."""
+    """Asks slots for signs of life."""
 
     def __init__(self, every_s: float, misses: int, ask: Answers) -> None:
-        """A machine may take `every_s` to answer, and miss less than `misses` answers in a row."""
+        """A slot may take `every_s` to answer, and miss less than `misses` answers in a row."""
         self._every_s = every_s
         self._misses = misses
         self._ask = ask

@@ -44,8 +44,11 @@ class Scaler:
         """Look after it for ever; `changed` is called when the machine has something to do."""
         while True:
             await asyncio.sleep(LOOK_S)
-            if self.look(time.monotonic()):
-                changed()
+            try:
+                if self.look(time.monotonic()):
+                    changed()
+            except Exception:
+                logger.exception("whether there should be more slots was not found out")
 
     def look(self, now: float) -> bool:
         """Do what is to be done now; whether that was anything."""

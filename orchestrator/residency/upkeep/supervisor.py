@@ -93,18 +93,27 @@ class Supervisor:
         goings = slot.goings
         if not slot.state.up:
             return True
-        if slot.node is not None and not await self._reach.answers(slot.url):
-            self._silence(slot, goings)
-        if slot.goings != goings:
-            return True
+        asking = asyncio.ensure_future(slot.slot.memory_gb())
+        probing = asyncio.ensure_future(self._answers(slot))
         try:
-            await slot.slot.memory_gb()
+            await asyncio.wait((asking, probing), return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done() and not probing.result():
+                self._silence(slot, goings)  # Ray would take its time to say so.
+                return True
+            await asking
         except (TimeoutError, RuntimeError):
-            return False  # It lives, if not well; if it were dead, its watcher would know.
+            return slot.goings != goings  # It lives, if not well; else its watcher would know.
         except SlotLost:
             self._lost(slot, goings)
             return True
+        finally:
+            for task in (asking, probing):
+                task.cancel()
+            await asyncio.gather(asking, probing, return_exceptions=True)
         return False
+
+    async def _answers(self, slot: HostedSlot) -> bool:
+        return slot.node is None or await self._reach.answers(slot.url)
 
     async def refresh(self) -> None:
         """Ask every slot that is up how much memory it holds and what runs in it."""
@@ -149,7 +158,7 @@ class Supervisor:
         self._watchers[slot.slot.id] = asyncio.create_task(self._tend(slot))
 
     async def _tend(self, slot: HostedSlot) -> None:
-        """Whenever the slot's process dies, restart it; when nobody reaches it, wait for it."""
+        """Whenever the slot's process dies, restart it; when it is out of reach, wait for it."""
         delay_s = RESTART_DELAY_S
         while True:
             try:
@@ -164,7 +173,7 @@ class Supervisor:
                 delay_s = min(2 * delay_s, RESTART_DELAY_MAX_S)
 
     async def _bring_back(self, slot: HostedSlot) -> None:
-        """Until it is up, if its machine is within reach."""
+        """Until it is up, if it is within reach."""
         delay_s, said = RESTART_DELAY_S, ""
         while slot.reached:
             try:
@@ -179,7 +188,7 @@ class Supervisor:
     # Losses.
 
     async def _until_gone(self, slot: HostedSlot) -> None:
-        """Return when its process has died, or its machine has fallen silent, which is noted."""
+        """Return when its process has died, or does not answer any more, which is noted."""
         silent, goings = self._silent[slot.slot.id], slot.goings
         silent.clear()
         ways: list[Awaitable[None]] = [slot.slot.lost()]
@@ -191,7 +200,7 @@ class Supervisor:
             self._silence(slot, goings)
 
     async def _until_back(self, slot: HostedSlot) -> None:
-        """Return when its machine answers again, or Ray has given it up."""
+        """Return when it answers again, or Ray has given it up."""
         began = time.monotonic()
         if await _first([slot.slot.lost(), self._reach.until_back(slot.url)]) == 0:
             slot.reached = True

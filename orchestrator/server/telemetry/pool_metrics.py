@@ -31,7 +31,7 @@ _SLOT_GAUGES = (
 )
 _SLOT_COUNTERS = (
     ("coterie_slot_restarts", "restarts", "Times that a slot's process died."),
-    ("coterie_slot_cuts", "cuts", "Times that a slot's machine fell silent."),
+    ("coterie_slot_cuts", "cuts", "Times that nobody reached a slot."),
     ("coterie_slot_asks", "asks", "Times that a slot was asked for because requests waited."),
 )
 _STATES = {"closed": 0, "half open": 1, "open": 2}

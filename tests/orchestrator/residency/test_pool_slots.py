@@ -142,13 +142,13 @@ async def test_a_slot_that_ray_gives_up_while_it_is_cut_off_starts_anew(
     await rig.use("a")
 
 
-async def test_a_request_that_finds_no_way_there_tells_before_the_next_probe(
-    make: Any, cables: Cables
+async def test_a_request_that_finds_no_way_there_learns_it_though_ray_says_nothing(
+    make: Any, cables: Cables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig = await make({"a": 3})
-    rig.slot.has_place = True
     await rig.pool.start()
     lease = await rig.lease("a")
+    monkeypatch.setattr(rig.slot, "memory_gb", asyncio.Event().wait)
     cables.out.add(rig.slot.url)
     assert await rig.pool.suspect(lease)
     assert not shown(rig, 0)["up"]

@@ -178,6 +178,20 @@ async def test_an_actor_answers_only_those_who_mean_its_process(
         await actor.lifetime("another life")
 
 
+async def test_an_actor_keeps_only_the_last_of_those_who_wait_for_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a slot that is often cut off would have no room for calls any more."""
+    monkeypatch.setattr(ray_slot.environment, "prepare", lambda settings: None)
+    actor = ray_slot.SlotActor(WorkerSettings(1), token=None)
+    first = asyncio.create_task(actor.lifetime(actor._life))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(actor.lifetime(actor._life))
+    await asyncio.wait_for(first, 5)
+    assert not second.done()
+    second.cancel()
+
+
 async def test_a_death_after_a_blip_is_a_loss(actor: ScriptedActor) -> None:
     actor.lifetime.answers = [BLIP, DEATH]
     await asyncio.wait_for(_slot().lost(), 5)

@@ -23,16 +23,16 @@ def _url(made: socket.socket) -> str:
     return f"http://{host}:{port}"
 
 
-async def test_a_process_that_accepts_nothing_is_on_a_machine_that_answers(
+async def test_for_a_process_that_is_too_busy_to_accept_its_machine_answers(
     listener: socket.socket,
 ) -> None:
     assert await answers(_url(listener), 5.0)
 
 
-async def test_so_is_one_that_has_ended(listener: socket.socket) -> None:
+async def test_for_one_that_has_ended_nobody_does(listener: socket.socket) -> None:
     url = _url(listener)
     listener.close()
-    assert await answers(url, 5.0)
+    assert not await answers(url, 5.0)
 
 
 async def test_a_machine_that_confirms_nothing_does_not_answer(listener: socket.socket) -> None:
