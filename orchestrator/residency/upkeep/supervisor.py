@@ -147,7 +147,7 @@ class Supervisor:
                 logger.exception("%s did not start", slot.slot.id)
             raise self._did_not_start(slot, error) from error
         slot.asked_at = time.monotonic()
-        held = ", ".join(slot.found.engines)
+        held = ", ".join(sorted(slot.found.engines))
         seconds = time.perf_counter() - started
         self._say(
             f"{slot.slot.id}: engine process ready in {seconds:.1f} s{slot.whereabouts}"

@@ -34,11 +34,13 @@ CONFIG: dict[str, Any] = {
 }
 WORKER = worker(1)
 PATIENCE_S = 120
+NOTICED_S = 5.0
+"""So soon a cut link is known."""
 
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
-    with made_nodes(ABSENT="worker-1") as both:
+    with made_nodes(ABSENT="worker-1", RAY_GIVES_UP_S="10") as both:
         yield both
 
 
@@ -111,12 +113,20 @@ async def test_a_node_comes_late_and_when_it_dies_in_the_middle_costs_no_line(
 ) -> None:
     client = Client(nodes, await served.url(), tmp_path)
     await served.says("The service starts without it.")
-    assert list(await client.slots()) == [HEAD, None]
+    assert set(await client.slots()) == {HEAD, None}
     nodes.do("join", "worker-1")
     for expert in EXPERTS:
         await served.says(f": {expert} loaded in")
     before = await client.slots()
     assert {node: len(slot["residents"]) for node, slot in before.items()} == {HEAD: 2, WORKER: 2}
+
+    nodes.do("unplug", "worker-1")
+    await served.says("is out of reach", within_s=NOTICED_S)
+    nodes.do("plug", "worker-1")
+    held = sorted(before[WORKER]["residents"])
+    await served.says(f"with {', '.join(held)}")
+    back = (await client.slots())[WORKER]
+    assert (sorted(back["residents"]), back["restarts"]) == (held, 0)
 
     batch = await client.batch("killed", 200)
     for expert in before[WORKER]["residents"]:
