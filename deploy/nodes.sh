@@ -66,7 +66,8 @@ join() { # HOST: Ray runs there
     shift 2
     ip netns exec "$NODES-$host" "$PYTHON" -m ray.scripts.scripts start "$@" \
         --node-ip-address="$(address "$host")" --num-cpus="$slots" \
-        --object-store-memory=80000000 --temp-dir="$folder/$host" --disable-usage-stats
+        --object-store-memory=80000000 --temp-dir="$folder/$host" --disable-usage-stats \
+        --include-log-monitor=false
 }
 
 kill_all() { # HOST: until nothing starts anything any more
@@ -88,10 +89,9 @@ up)
     for host in $(hosts); do
         case " head $ABSENT " in
         *" $host "*) ;;
-        *) join "$host" & ;;
+        *) join "$host" ;;
         esac
     done
-    wait
     ;;
 run)
     host=$NODES-$1

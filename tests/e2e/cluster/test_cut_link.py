@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 EXPERTS = ("arithmetic", "geography", "logic", "units")
 NOTICED_S = 5.0
 """So soon a cut link is known."""
+START_S = 300
+"""Five nodes, two gateways and two slots start on this one machine."""
 CONFIG: dict[str, Any] = {
     "experts": {
         name: {"type": "vllm", "model": str(ROOT / f"experts/zoo/weights/{name}"), "memory_gb": 1.5}
@@ -31,6 +33,7 @@ CONFIG: dict[str, Any] = {
     "slots": {
         "count": 2,
         "memory_gb": 4.5,
+        "start_timeout_s": START_S,
         "engine_args": {"dtype": "float32", "max_model_len": 256},
     },
     "ray": {"address": ADDRESS, "pool": "shared", "linger_s": 5},
@@ -112,7 +115,7 @@ def first_after(asked: list[Asked], began: float, slot: str, experts: list[str])
 async def test_what_the_guide_promises_of_a_cut_link_and_a_dead_gateway(
     nodes: Nodes, gateways: list[ServedProcess]
 ) -> None:
-    urls = [await service.url() for service in gateways]
+    urls = [await service.url(START_S) for service in gateways]
     async with Clients(nodes, list(urls), EXPERTS) as clients:
         await until_down(clients, urls[0], [], 60)
         for url in urls:
