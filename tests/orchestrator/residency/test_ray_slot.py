@@ -115,6 +115,7 @@ async def test_a_slot_that_no_node_has_room_for_says_so_and_can_be_waited_for_ag
     actor: ScriptedActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ray_slot, "CALL_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(ray_slot.ray, "kill", lambda actor: None)
     waits = "slot-0 waits for Ray to start its process: does a node have 3 CPUs and 0 GPUs free?"
     actor.states, actor.start.answers = [RESTARTING], [None]
     slot = ray_slot.RaySlot("slot-0", SlotsConfig(cpus=3), 0.0, "token")

@@ -170,5 +170,7 @@ async def _forgotten(controller: Controller) -> None:
     if scheduler._timer is not None:
         scheduler._timer.cancel()
     await scheduler._transitions.stop()
-    for watcher in scheduler._supervisor._watchers:
+    watchers = scheduler._upkeep._supervisor._watchers.values()
+    for watcher in watchers:
         watcher.cancel()
+    await asyncio.gather(*watchers, return_exceptions=True)
