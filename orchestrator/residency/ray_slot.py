@@ -21,6 +21,7 @@ from experts.footprint.device import on_gpus, this_cpu
 from experts.vllm import environment
 from experts.vllm.loads import EngineLoad, LoadReport, WorkerSettings
 from orchestrator.config.model import RayConfig, SlotsConfig
+from orchestrator.residency.ray_cluster import has_process
 from orchestrator.residency.ray_folder import die_with_parent
 from orchestrator.residency.slot import LOOPBACK, Held, NoPlace, SlotLost, StartTooSlow
 from orchestrator.residency.slot_words import in_words, why_not_made
@@ -36,7 +37,6 @@ GIVEN_UP = (ActorTableData.ActorState.RESTARTING, ActorTableData.ActorState.DEAD
 """States of an actor whose process has ended, though none may follow before a node has room."""
 DEAD = (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError)
 """How Ray says that an actor died; the second one when its memory monitor has killed it."""
-
 
 logger = logging.getLogger("coterie.residency")
 
@@ -180,7 +180,7 @@ class RaySlot:
             await asyncio.wait((starting,), timeout=wait_s)
             if starting.done():
                 return
-            if self._elsewhere and not self._has_process():
+            if self._elsewhere and not await self._has_process():
                 raise NoPlace(
                     f"{self.id} waits for Ray to start its process: does a node have"
                     f" {self._wanted} free?"
@@ -191,8 +191,9 @@ class RaySlot:
                     f"its process was still starting after {self._start_timeout_s:g} s"
                 )
 
-    def _has_process(self) -> bool:
-        return bool(self._actor._get_local_state() == ActorTableData.ActorState.ALIVE)
+    async def _has_process(self) -> bool:
+        alive = self._actor._get_local_state() == ActorTableData.ActorState.ALIVE
+        return alive or await asyncio.to_thread(has_process, self._actor)
 
     def _give_up(self) -> None:
         if self._starting is not None:
@@ -202,10 +203,7 @@ class RaySlot:
     async def _started(self) -> tuple[str, str, str | None]:
         while True:
             try:
-                started: tuple[str, str, str | None] = await self._repeat(
-                    lambda: self._actor.start.remote(), None
-                )
-                return started
+                return tuple(await self._repeat(lambda: self._actor.start.remote(), None))
             except SlotLost:
                 # Ray needs a moment to restart a dead actor and refuses calls until then.
                 self._forget_dead()

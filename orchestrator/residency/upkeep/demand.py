@@ -2,7 +2,8 @@
 
 One slot more is asked for when requests have waited too long for an expert and nothing that is
 under way will serve them: no slot that is still coming, and no idle one that may load it. A slot is
-given back when nobody has used it for a while, nobody waits too long, and nothing in it must stay.
+given back when for a while nobody has used it and nobody has waited too long, and nothing in it
+must stay. So a slot that is long in coming is not sent away between two waits.
 """
 
 import math
@@ -50,21 +51,30 @@ class Change:
     give_back: tuple[str, ...] = ()
 
 
-def change(slots: Sequence[SlotUse], waits: Sequence[float], now: float, bounds: Bounds) -> Change:
-    """What to do about the number of slots.
+def overdue(waits: Sequence[float], now: float, bounds: Bounds) -> int:
+    """For how many experts requests have waited too long.
 
     `waits` has one time for each expert that requests wait for and that is not being loaded: when
     the first of them arrived.
     """
+    return sum(now - since >= bounds.grow_after_s for since in waits)
+
+
+def change(
+    slots: Sequence[SlotUse], short: int, short_at: float, now: float, bounds: Bounds
+) -> Change:
+    """What to do about the number of slots.
+
+    `short` is how many experts are overdue; `short_at` is when some were last.
+    """
     wanted = [slot for slot in slots if slot.wanted]
-    overdue = sum(now - since >= bounds.grow_after_s for since in waits)
-    if overdue:
+    if short:
         coming = sum(not slot.up for slot in wanted)
         idle = sum(slot.is_idle for slot in wanted)
-        more = min(overdue - coming - idle, bounds.most - len(wanted))
+        more = min(short - coming - idle, bounds.most - len(wanted))
         others = sorted((slot.id for slot in slots if not slot.wanted), key=_by_number)
         return Change(ask=tuple(others[: max(more, 0)]))
-    if len(wanted) <= bounds.least:
+    if len(wanted) <= bounds.least or now - short_at < bounds.give_back_after_s:
         return Change()
     useless = [s for s in wanted if now - s.idle_since >= bounds.give_back_after_s]
     useless = [slot for slot in useless if not slot.needed]

@@ -10,7 +10,7 @@ from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.engines import HostedSlot
 from orchestrator.residency.machine.machine import Machine
 from orchestrator.residency.machine.state import EngineState, Replica
-from orchestrator.residency.upkeep.demand import BUSY, Bounds, SlotUse, change
+from orchestrator.residency.upkeep.demand import BUSY, Bounds, SlotUse, change, overdue
 from orchestrator.residency.upkeep.supervisor import Supervisor
 
 LOOK_S = 1.0
@@ -38,6 +38,8 @@ class Scaler:
             config.count, config.most, config.grow_after_s, config.give_back_after_s
         )
         self._say = say
+        self._short_at = 0.0
+        """When requests had last waited too long."""
         self.may_change = config.most > config.count
 
     async def run(self, changed: Callable[[], None]) -> None:
@@ -54,7 +56,9 @@ class Scaler:
         """Do what is to be done now; whether that was anything."""
         uses = [self._use(slot) for slot in self._slots.values()]
         waits = [e.state.oldest for e in self._engines.values() if _waits_in_vain(e.state, now)]
-        todo = change(uses, waits, now, self._bounds)
+        short = overdue(waits, now, self._bounds)
+        self._short_at = now if short else self._short_at
+        todo = change(uses, short, self._short_at, now, self._bounds)
         for name in todo.ask:
             slot = self._slots[name]
             longest_s = now - min(waits)
@@ -62,7 +66,7 @@ class Scaler:
             self._supervisor.ask(slot)
         for name in todo.give_back:
             slot = self._slots[name]
-            self._say(f"{name}{slot.whereabouts} is given back: nobody has used it for a while")
+            self._say(f"{name}{slot.whereabouts} is given back: it was of no use for a while")
             self._machine.vacate(slot.state)
         return bool(todo.ask or todo.give_back)
 

@@ -35,7 +35,13 @@ AUTOSCALER: dict[str, Any] = {
     "cluster_name": "fake",
     "max_workers": 1,
     "idle_timeout_minutes": 0.1,
-    "provider": {"type": "fake_multinode", "gcs_address": ADDRESS},
+    "provider": {
+        "type": "fake_multinode",
+        "gcs_address": ADDRESS,
+        "use_node_id_as_ip": True,
+        "disable_node_updaters": True,
+        "disable_launch_config_check": True,
+    },
     "available_node_types": {
         "ray.head.default": {"resources": {"CPU": 1}, "node_config": {}, "max_workers": 0},
         "worker": {

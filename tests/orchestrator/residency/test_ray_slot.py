@@ -55,6 +55,7 @@ def actor(monkeypatch: pytest.MonkeyPatch) -> ScriptedActor:
     actor = ScriptedActor()
     monkeypatch.setattr(ray_slot, "_make_actor", lambda *arguments: actor)
     monkeypatch.setattr(ray_slot, "RETRY_S", 0.0)
+    monkeypatch.setattr(ray_slot, "has_process", lambda actor: False)
     return actor
 
 
@@ -133,6 +134,16 @@ async def test_a_process_that_is_not_ready_in_time_is_too_slow_and_not_missing(
     actor.states, actor.start.answers = [ALIVE], [None]
     slot = ray_slot.RaySlot("slot-0", SlotsConfig(start_timeout_s=0.01), 0.0, "token")
     with pytest.raises(StartTooSlow, match=r"still starting after 0\.01 s"):
+        await slot.start()
+
+
+async def test_one_that_ray_is_making_is_not_missing(
+    actor: ScriptedActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_slot, "has_process", lambda actor: True)
+    actor.start.answers = [None]
+    slot = ray_slot.RaySlot("slot-0", SlotsConfig(start_timeout_s=0.01), 0.0, "token")
+    with pytest.raises(StartTooSlow):
         await slot.start()
 
 

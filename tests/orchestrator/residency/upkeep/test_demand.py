@@ -5,10 +5,24 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.residency.upkeep.demand import BUSY, Bounds, Change, SlotUse, change
+from orchestrator.residency.upkeep.demand import (
+    BUSY,
+    Bounds,
+    Change,
+    SlotUse,
+    change,
+    overdue,
+)
 
 BOUNDS = Bounds(least=1, most=4, grow_after_s=10.0, give_back_after_s=60.0)
+LONG_AGO = -1e9
 NOBODY: tuple[float, ...] = ()
+
+
+def _change(
+    slots: list[SlotUse], waits: tuple[float, ...], now: float, short_at: float = LONG_AGO
+) -> Change:
+    return change(slots, overdue(waits, now, BOUNDS), short_at, now, BOUNDS)
 
 
 def _slots(*uses: SlotUse) -> list[SlotUse]:
@@ -26,34 +40,40 @@ def _coming(number: int, asked_at: float = 0.0) -> SlotUse:
 
 def test_who_has_waited_too_long_gets_a_slot_more() -> None:
     slots = _slots(_up(0))
-    assert change(slots, (90.1,), 100.0, BOUNDS) == Change()
-    assert change(slots, (90.0,), 100.0, BOUNDS) == Change(ask=("slot-1",))
+    assert _change(slots, (90.1,), 100.0) == Change()
+    assert _change(slots, (90.0,), 100.0) == Change(ask=("slot-1",))
 
 
 def test_a_slot_for_each_expert_that_is_waited_for_and_no_more_than_the_most() -> None:
-    assert change(_slots(_up(0)), (0.0,) * 2, 100.0, BOUNDS).ask == ("slot-1", "slot-2")
-    assert len(change(_slots(_up(0)), (0.0,) * 9, 100.0, BOUNDS).ask) == 3
+    assert _change(_slots(_up(0)), (0.0,) * 2, 100.0).ask == ("slot-1", "slot-2")
+    assert len(_change(_slots(_up(0)), (0.0,) * 9, 100.0).ask) == 3
 
 
 def test_nothing_is_asked_for_while_something_is_coming_or_idle() -> None:
-    assert change(_slots(_up(0), _coming(1)), (0.0,), 100.0, BOUNDS) == Change()
-    assert change(_slots(_up(0), _up(1, 90.0)), (0.0,), 100.0, BOUNDS) == Change()
-    assert change(_slots(_up(0), _up(1, 90.0, needed=True)), (0.0,), 100.0, BOUNDS).ask
+    assert _change(_slots(_up(0), _coming(1)), (0.0,), 100.0) == Change()
+    assert _change(_slots(_up(0), _up(1, 90.0)), (0.0,), 100.0) == Change()
+    assert _change(_slots(_up(0), _up(1, 90.0, needed=True)), (0.0,), 100.0).ask
 
 
 def test_the_one_of_no_use_for_longest_is_given_back_one_at_a_time() -> None:
     slots = _slots(_up(0, 30.0), _up(1, 20.0), _up(2))
-    assert change(slots, NOBODY, 100.0, BOUNDS) == Change(give_back=("slot-1",))
+    assert _change(slots, NOBODY, 100.0) == Change(give_back=("slot-1",))
 
 
 def test_one_that_nobody_waits_for_any_more_goes_before_one_that_is_up() -> None:
     slots = _slots(_up(0, 0.0), _up(1), _coming(2, 30.0))
-    assert change(slots, NOBODY, 100.0, BOUNDS).give_back == ("slot-2",)
+    assert _change(slots, NOBODY, 100.0).give_back == ("slot-2",)
 
 
 def test_what_is_needed_or_among_the_least_stays() -> None:
-    assert change(_slots(_up(0, 0.0)), NOBODY, 1e6, BOUNDS) == Change()
-    assert change(_slots(_up(0), _up(1, 0.0, needed=True)), NOBODY, 1e6, BOUNDS) == Change()
+    assert _change(_slots(_up(0, 0.0)), NOBODY, 1e6) == Change()
+    assert _change(_slots(_up(0), _up(1, 0.0, needed=True)), NOBODY, 1e6) == Change()
+
+
+def test_none_is_given_back_soon_after_somebody_had_to_wait() -> None:
+    slots = _slots(_up(0), _coming(1, 0.0))
+    assert _change(slots, NOBODY, 100.0, short_at=41.0) == Change()
+    assert _change(slots, NOBODY, 101.0, short_at=41.0).give_back == ("slot-1",)
 
 
 USES = st.builds(
@@ -81,7 +101,7 @@ def test_there_are_never_fewer_than_the_least_nor_more_than_the_most(
     ]
     wanted = {slot.id for slot in slots if slot.wanted}
     bounds = Bounds(min(least, len(wanted)), len(wanted) + more, 10.0, 20.0)
-    todo = change(slots, waits, 100.0, bounds)
+    todo = change(slots, overdue(waits, 100.0, bounds), LONG_AGO, 100.0, bounds)
     assert not (todo.ask and todo.give_back)
     assert not wanted & {*todo.ask}
     assert {*todo.give_back} <= wanted
@@ -102,6 +122,7 @@ class _Pool:
         self.asked_at = dict.fromkeys(range(bounds.least), -1000.0)
         self.used_at: dict[int, float] = {}
         self.short_since: float | None = None
+        self.short_at = LONG_AGO
         self.changes: list[float] = []
 
     def step(self, now: float) -> None:
@@ -122,7 +143,9 @@ class _Pool:
             for n in range(self.bounds.most)
         ]
         waits = () if self.short_since is None else (self.short_since,)
-        todo = change(slots, waits, now, self.bounds)
+        short = overdue(waits, now, self.bounds)
+        self.short_at = now if short else self.short_at
+        todo = change(slots, short, self.short_at, now, self.bounds)
         for name in todo.ask:
             self.asked_at[int(name[5:])] = now
         for name in todo.give_back:
@@ -154,3 +177,15 @@ def test_what_has_grown_shrinks_when_the_load_is_over(load: int, takes_s: int) -
     for now in range(400, 400 + 60 + 2 * load):
         pool.step(float(now))
     assert len(pool.asked_at) == 1
+
+
+@given(st.integers(11, 55), st.integers(1, 12), st.integers(20, 200))
+def test_a_slot_that_is_long_in_coming_is_not_sent_away_between_two_waits(
+    wait_s: int, pause_s: int, takes_s: int
+) -> None:
+    """One slot is enough for a moment, now and then."""
+    pool = _Pool(2, takes_s, Bounds(1, 2, 10.0, 60.0))
+    for now in range(takes_s + wait_s):
+        pool.load = 2 if now % (wait_s + pause_s) < wait_s else 1
+        pool.step(float(now))
+    assert len(pool.changes) == 1
