@@ -86,8 +86,8 @@ class SlotsConfig(Section):
     probe_s: float = Field(
         1.0,
         gt=0,
-        description="How often a slot in a Ray cluster is asked for a sign of life, which its machine's"
-        " kernel gives however busy it is, and how long that may take, in seconds.",
+        description="How often a slot in a Ray cluster is asked for a sign of life, which its"
+        " machine's kernel gives however busy it is, and how long that may take, in seconds.",
     )
     probe_misses: int = Field(
         3,

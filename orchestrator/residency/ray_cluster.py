@@ -125,7 +125,7 @@ def address() -> str:
 def has_process(actor: ActorHandle) -> bool:
     """Whether Ray has found a process for an actor that it makes, though that is not ready yet."""
     told = actors(actor._actor_id.hex())
-    return told.get("State") == "PENDING_CREATION" and told["Address"]["Port"] != 0
+    return bool(told.get("State") == "PENDING_CREATION" and told["Address"]["Port"] != 0)
 
 
 def own_folder() -> str | None:

@@ -192,7 +192,7 @@ class RaySlot:
                 )
 
     async def _has_process(self) -> bool:
-        alive = self._actor._get_local_state() == ActorTableData.ActorState.ALIVE
+        alive = bool(self._actor._get_local_state() == ActorTableData.ActorState.ALIVE)
         return alive or await asyncio.to_thread(has_process, self._actor)
 
     def _give_up(self) -> None:

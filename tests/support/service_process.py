@@ -46,7 +46,9 @@ class ServedProcess:
 
     async def url(self, within_s: float = START_S) -> str:
         """Where it serves, when it is ready; without /v1."""
-        return (await self.says("ready: ", within_s)).split("ready: ")[1].strip().removesuffix("/v1")
+        return (
+            (await self.says("ready: ", within_s)).split("ready: ")[1].strip().removesuffix("/v1")
+        )
 
     async def ended(self) -> int:
         """Its exit code, when it has ended and all that it printed is there."""

@@ -55,9 +55,12 @@ class Scaler:
     def look(self, now: float) -> bool:
         """Do what is to be done now; whether that was anything."""
         uses = [self._use(slot) for slot in self._slots.values()]
-        waits = [e.state.oldest for e in self._engines.values() if _waits_in_vain(e.state, now)]
+        states = [engine.state for engine in self._engines.values()]
+        waits = [state.oldest for state in states if _waits_in_vain(state, now)]
         short = overdue(waits, now, self._bounds)
-        self._short_at = now if short else self._short_at
+        # Those that are being loaded at last have waited, too.
+        if overdue([state.oldest for state in states if state.waiting], now, self._bounds):
+            self._short_at = now
         todo = change(uses, short, self._short_at, now, self._bounds)
         for name in todo.ask:
             slot = self._slots[name]

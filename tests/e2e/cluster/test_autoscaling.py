@@ -25,16 +25,17 @@ CONFIG: dict[str, Any] = {
         "count": 1,
         "max_count": 2,
         "grow_after_s": 1,
-        "give_back_after_s": 10,
+        "give_back_after_s": 20,
         "memory_gb": 4.5,
         "engine_args": {"dtype": "float32", "max_model_len": 256},
     },
     "ray": {"address": ADDRESS},
+    "store": "memory",
 }
 AUTOSCALER: dict[str, Any] = {
     "cluster_name": "fake",
     "max_workers": 1,
-    "idle_timeout_minutes": 0.1,
+    "idle_timeout_minutes": 0.5,
     "provider": {
         "type": "fake_multinode",
         "gcs_address": ADDRESS,
@@ -90,13 +91,13 @@ async def served(nodes: Nodes, tmp_path: Path) -> AsyncIterator[ServedProcess]:
 async def test_a_slot_comes_with_a_node_of_its_own_and_goes_when_nobody_needs_it(
     nodes: Nodes, served: ServedProcess
 ) -> None:
-    url = await served.url()
+    url = await served.url(240)
     async with Clients(nodes, [url], EXPERTS) as clients:
         began = time.monotonic()
         clients.begin(whole=8, streams=0)  # Four experts in a slot for two: some always wait.
         await served.says("slot-1 is asked for")
         asked_s = time.monotonic() - began
-        await served.says("slot-1: engine process ready")
+        await served.says("slot-1: engine process ready", within_s=240)
         up_s = time.monotonic() - began
         async with asyncio.timeout(60):
             while not [a for a in clients.asked if a.slot == "slot-1"]:

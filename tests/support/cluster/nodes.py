@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import AddrInfoType
@@ -40,7 +41,7 @@ def gateway(number: int) -> str:
 class _Inside(socket.socket):
     """Connects where tests may not: its network is of this machine alone."""
 
-    def connect(self, address: object) -> None:
+    def connect(self, address: Any) -> None:
         _socket.socket.connect(self, address)
 
 
