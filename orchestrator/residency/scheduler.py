@@ -115,16 +115,8 @@ class Scheduler:
             self._costs,
             self._apply,
         )
-        self._upkeep = Upkeep(
-            self._slots,
-            self._engines,
-            self._machine,
-            self._transitions,
-            config,
-            client,
-            on_event,
-            self._apply,
-        )
+        parts = self._slots, self._engines, self._machine, self._transitions
+        self._upkeep = Upkeep(*parts, config, client, on_event, self._apply)
 
     async def start(self, strict: bool = False) -> None:
         """Bring every slot up, then load what should be resident. Raises ServiceError.
