@@ -78,9 +78,12 @@ def change(
         return Change()
     useless = [s for s in wanted if now - s.idle_since >= bounds.give_back_after_s]
     useless = [slot for slot in useless if not slot.needed]
-    # One at a time: what the others do without it is seen before the next one goes.
-    last = min(useless, key=lambda slot: (slot.up, slot.idle_since, slot.id), default=None)
-    return Change(give_back=(last.id,) if last is not None else ())
+    # One at a time: what the others do without it is seen before the next one goes. The last first:
+    # the first ones are on nodes that were there before anything was asked for.
+    useless.sort(key=lambda slot: _by_number(slot.id))
+    coming = [slot for slot in useless if not slot.up]
+    last = (coming or useless)[-1:]
+    return Change(give_back=tuple(slot.id for slot in last))
 
 
 def _by_number(name: str) -> tuple[int, str]:

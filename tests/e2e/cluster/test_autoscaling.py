@@ -108,7 +108,7 @@ async def test_a_slot_comes_with_a_node_of_its_own_and_goes_when_nobody_needs_it
         await served.says("is given back")
         back_s = time.monotonic() - ended
         async with asyncio.timeout(60):
-            while await wanted(clients, url) != ["slot-0"]:
+            while len(await wanted(clients, url)) > 1:
                 await asyncio.sleep(0.1)
         for expert in EXPERTS:
             assert (await clients.one(url, expert)).how == "answered"

@@ -55,8 +55,8 @@ def test_nothing_is_asked_for_while_something_is_coming_or_idle() -> None:
     assert _change(_slots(_up(0), _up(1, 90.0, needed=True)), (0.0,), 100.0).ask
 
 
-def test_the_one_of_no_use_for_longest_is_given_back_one_at_a_time() -> None:
-    slots = _slots(_up(0, 30.0), _up(1, 20.0), _up(2))
+def test_the_last_one_of_no_use_is_given_back_one_at_a_time() -> None:
+    slots = _slots(_up(0, 20.0), _up(1, 30.0), _up(2))
     assert _change(slots, NOBODY, 100.0) == Change(give_back=("slot-1",))
 
 
