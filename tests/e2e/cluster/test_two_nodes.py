@@ -111,7 +111,7 @@ def _slots_of(answers: dict[str, Any]) -> set[str]:
 async def test_a_node_comes_late_and_when_it_dies_in_the_middle_costs_no_line(
     nodes: Nodes, served: ServedProcess, tmp_path: Path
 ) -> None:
-    client = Client(nodes, await served.url(), tmp_path)
+    client = Client(nodes, await served.url(300), tmp_path)
     await served.says("The service starts without it.")
     assert set(await client.slots()) == {HEAD, None}
     nodes.do("join", "worker-1")
