@@ -149,16 +149,11 @@ async def test_a_node_comes_late_and_when_it_dies_in_the_middle_costs_no_line(
     assert _slots_of(answers) == {slot["id"] for slot in before.values()}
 
 
-@pytest.mark.parametrize(
-    ("token", "why"), [("0" * 64, "InvalidAuthToken"), ("", "no authentication token was found")]
-)
-async def test_a_service_without_the_token_is_refused(
-    nodes: Nodes, tmp_path: Path, token: str, why: str
-) -> None:
-    other = {**nodes.environment, "RAY_AUTH_TOKEN": token}
+async def test_a_service_with_another_token_is_refused(nodes: Nodes, tmp_path: Path) -> None:
+    other = {**nodes.environment, "RAY_AUTH_TOKEN": "0" * 64}
     async with started(tmp_path, CONFIG, inside=nodes.inside(), **other) as service:
         said = await service.says(f"error: Ray is not reachable at {ADDRESS}: ")
         assert await service.ended() == 1
     assert "RAY_AUTH_TOKEN" in said
-    assert why in service.printed
+    assert "InvalidAuthToken" in service.printed
     assert "Traceback" not in service.printed
