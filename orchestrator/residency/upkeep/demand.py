@@ -81,8 +81,8 @@ def change(
     # One at a time: what the others do without it is seen before the next one goes. The last first:
     # the first ones are on nodes that were there before anything was asked for.
     useless.sort(key=lambda slot: _by_number(slot.id))
-    coming = [slot for slot in useless if not slot.up]
-    last = (coming or useless)[-1:]
+    absent = [slot for slot in useless if not slot.up]
+    last = (absent or useless)[-1:]
     return Change(give_back=tuple(slot.id for slot in last))
 
 
