@@ -93,6 +93,10 @@ class ExpertClient(httpx.AsyncClient):
         """
         return await self._transport_of_calls.handle_async_request(request)
 
+    def break_off(self, url: str) -> None:
+        """Want no answer any more of a server that is out of reach: whoever waits learns it now."""
+        self.wire.break_off(RequestHead(url, {}).origin)
+
     async def aclose(self) -> None:
         """Drop every connection."""
         self.wire.close()

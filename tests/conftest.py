@@ -46,17 +46,25 @@ def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 
 @pytest.fixture(scope="session")
-def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RedisServer]]:
+def redis_binary() -> str:
+    """The path of redis-server."""
     binary = shutil.which("redis-server")
     if binary is None:
         installable = shutil.which("apt-get") is not None and os.getuid() == 0
         # The same question that deploy/install-redis.sh asks.
         (pytest.fail if installable else pytest.skip)("redis-server is missing: `make redis`")
+    assert binary is not None
+    return binary
+
+
+@pytest.fixture(scope="session")
+def start_redis(
+    redis_binary: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., RedisServer]]:
     with ExitStack() as stack:
 
         def start(**keys: Any) -> RedisServer:
-            assert binary is not None
-            server = RedisServer(binary, tmp_path_factory.mktemp("redis"), **keys)
+            server = RedisServer(redis_binary, tmp_path_factory.mktemp("redis"), **keys)
             stack.callback(server.end)
             return server
 

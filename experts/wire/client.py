@@ -64,6 +64,16 @@ class WireClient:
         for connection in [*self._origins]:
             connection.abort()
 
+    def break_off(self, origin: Origin) -> None:
+        """Drop every connection to a server that is out of reach, and what waits for one."""
+        why = "its machine is out of reach"
+        for turn in self._waiting.get(origin, ()):
+            if not turn.done():
+                turn.set_exception(httpx.ConnectError(why))
+        for connection, where in [*self._origins.items()]:
+            if where == origin:
+                connection.abort(why)
+
     def _kept(self, origin: Origin) -> Connection | None:
         """The one that was used last: those at the other end of the row may end unused."""
         idle = self._idle.get(origin)

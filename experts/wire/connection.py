@@ -60,9 +60,9 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         return response
 
-    def abort(self) -> None:
+    def abort(self, why: str = "the answer is not wanted any more") -> None:
         """Drop the connection, and the answer that is on its way."""
-        self._fail(httpx.ReadError("the answer is not wanted any more"))
+        self._fail(httpx.ReadError(why))
         if self._transport is not None:
             self._transport.abort()
 

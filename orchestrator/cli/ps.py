@@ -23,7 +23,7 @@ def ps(url: str, api_key: str | None, as_json: bool) -> None:
         return
     try:
         tables = [_slots(snapshot), _experts(snapshot), _limits(snapshot), _costs(snapshot)]
-        lines = [*_doings(snapshot), *_failures(snapshot)]
+        lines = [*_more_slots(snapshot), *_doings(snapshot), *_failures(snapshot)]
     except (KeyError, TypeError) as error:
         raise ServiceError(
             f"The answer of {url} lacks what this version shows ({error!r}).",
@@ -49,7 +49,9 @@ Table = tuple[Sequence[str], list[Sequence[str]]]
 def _slots(snapshot: Snapshot) -> Table:
     rows: list[Sequence[str]] = []
     for slot in snapshot["slots"]:
-        state = "up" if slot["up"] else "down"
+        if not slot["wanted"]:
+            continue
+        state = "up" if slot["up"] else "down" if slot["reached"] else "out of reach"
         if slot["node"]:
             state += f" on {slot['node']}"
         if slot["restarts"]:
@@ -145,6 +147,14 @@ def _places(name: str, snapshot: Snapshot) -> Iterator[str]:
                 yield f"{copy['phase']} in {slot['id']}"
         if name in slot["asleep"]:
             yield f"asleep in {slot['id']}"
+
+
+def _more_slots(snapshot: Snapshot) -> Iterator[str]:
+    """How many there may be, where that is more than there are."""
+    slots = snapshot["slots"]
+    wanted = sum(slot["wanted"] for slot in slots)
+    if wanted < len(slots):
+        yield f"{wanted} of at most {len(slots)} slots are asked for (slots.max_count)"
 
 
 def _doings(snapshot: Snapshot) -> Iterator[str]:

@@ -67,10 +67,10 @@ def _pinned(
 def warnings(slots: SlotsConfig, machine: Machine) -> Iterator[str]:
     """What the slots ask for and the machine lacks; the service may run on another one."""
     other = "; that is right only if the service runs on another one"
-    asked_gpus = slots.count * (slots.gpus or 0)
+    asked_gpus = slots.most * (slots.gpus or 0)
     if asked_gpus > machine.gpus:
         yield f"slots.gpus: {asked_gpus:g} in all, and this machine has {machine.gpus}{other}"
-    memory_gb = slots.count * slots.memory_gb
+    memory_gb = slots.most * slots.memory_gb
     if expected(slots.gpus).kind == "cpu" and memory_gb > machine.memory_gb:
         yield (
             f"slots.memory_gb: {memory_gb:.0f} GB in all, and this machine has"

@@ -10,7 +10,26 @@ from orchestrator.config.sections import Name, Section
 class SlotsConfig(Section):
     """The device groups that host experts: one Ray actor each."""
 
-    count: int = Field(1, ge=1, le=256, description="Slots to start.")
+    count: int = Field(1, ge=1, le=256, description="Slots that are always there.")
+    max_count: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="Most slots: those beyond `count` are asked of Ray, and so of its autoscaler,"
+        " when requests wait too long, and given back when nobody uses them; null: `count`.",
+    )
+    grow_after_s: float = Field(
+        10.0,
+        gt=0,
+        description="How long requests for an expert that no slot has, or that is full, may wait"
+        " before one slot more is asked for, where there may be more than `count`, in seconds.",
+    )
+    give_back_after_s: float = Field(
+        300.0,
+        gt=0,
+        description="How long a slot beyond `count` must have been of no use before it is given"
+        " back, in seconds.",
+    )
     cpus: int = Field(1, ge=1, description="CPU cores, and compute threads, of each slot.")
     gpus: float | None = Field(
         None,
@@ -59,7 +78,22 @@ class SlotsConfig(Section):
         " prompts are read in parts, so that the other experts of the slot go on answering.",
     )
     start_timeout_s: float = Field(
-        120.0, gt=0, description="Longest wait for a slot's process to start, in seconds."
+        120.0,
+        gt=0,
+        description="Longest wait for a slot's process to start where a node has room for it, and"
+        " for the first slot to find room, in seconds.",
+    )
+    probe_s: float = Field(
+        1.0,
+        gt=0,
+        description="How often a slot in a Ray cluster is asked for a sign of life, which its"
+        " machine's kernel gives however busy it is, and how long that may take, in seconds.",
+    )
+    probe_misses: int = Field(
+        3,
+        ge=1,
+        description="Signs of life missing in a row after which a slot is out of reach: its"
+        " requests are asked elsewhere, until it answers again.",
     )
     load_timeout_s: float = Field(
         600.0, gt=0, description="Longest wait for one load of an expert, in seconds."
@@ -127,6 +161,17 @@ class SlotsConfig(Section):
     retry_load_max_s: float = Field(
         120.0, gt=0, le=120, description="Longest wait after a failed load, in seconds."
     )
+
+    @property
+    def most(self) -> int:
+        """How many there may be."""
+        return self.max_count or self.count
+
+    @model_validator(mode="after")
+    def _grows(self) -> "SlotsConfig":
+        if self.most < self.count:
+            raise ValueError(f"`max_count` {self.max_count} is below `count` {self.count}")
+        return self
 
 
 class RayConfig(Section):

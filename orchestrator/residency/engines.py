@@ -176,6 +176,16 @@ class HostedSlot:
     memory_gb: float = 0.0
     running: dict[str, int] = field(default_factory=dict)
     restarts: int = 0
+    cuts: int = 0
+    """Times that nobody reached it."""
+    reached: bool = True
+    """Whether it answers, as far as is known."""
+    wanted: bool = True
+    """Whether its process is meant to run; else it is one more that there may be."""
+    asks: int = 0
+    """Times that it was wanted because requests waited."""
+    asked_at: float = 0.0
+    """When it was wanted, or has come up, last."""
     doing: str | None = None
     doing_since: float = 0.0
     why: str = ""
@@ -198,6 +208,11 @@ class HostedSlot:
         self.why = why
         self.does(leaving and f"draining {leaving}", now)
 
+    @property
+    def goings(self) -> int:
+        """Times that all it held was lost, or out of reach: what was before is over."""
+        return self.restarts + self.cuts
+
     def does(self, what: str | None, now: float) -> None:
         """Note what it does, for people."""
         self.doing, self.doing_since = what, now
@@ -211,10 +226,14 @@ class HostedSlot:
             "id": self.slot.id,
             "node": self.node,
             "up": self.state.up,
+            "reached": self.reached,
+            "wanted": self.wanted,
             "memory_gb": round(self.memory_gb, 3),
             "budget_gb": self.state.budget_gb,
             "room_gb": round(self.state.budget_gb - self.state.base_gb, 3),
             "restarts": self.restarts,
+            "cuts": self.cuts,
+            "asks": self.asks,
             "running": self.running,
             "residents": [
                 expert

@@ -134,6 +134,7 @@ class PoolView:
     ) -> tuple[list[tuple[SlotState, EngineState]], list[HostedEngine]]:
         """What to load where: first what must be there, then, with `preload`, what still fits.
 
+        In slots that are up; those that are not get what fits nowhere else, for when they are.
         Returns beside the plan what must be there and does not fit.
         """
         plan: list[tuple[SlotState, EngineState]] = []
@@ -141,8 +142,10 @@ class PoolView:
         room = {slot.id: slot.free_gb for slot in slots}
         asked = {name: self._specs[name].preload or self._specs[name].pin for name in self._engines}
         for name in sorted(self._engines, key=lambda name: not asked[name]):
-            engine, best = self._engines[name], max(slots, key=lambda slot: room[slot.id])
-            fits = room[best.id] >= engine.state.memory_gb
+            engine = self._engines[name]
+            need_gb = engine.state.memory_gb
+            best = max(slots, key=lambda s: (s.up and room[s.id] >= need_gb, room[s.id]))
+            fits = room[best.id] >= need_gb
             if asked[name] and not fits:
                 too_large.append(engine)
             if fits and (asked[name] or preload):

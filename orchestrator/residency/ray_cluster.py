@@ -10,6 +10,8 @@ from typing import Any
 
 import ray
 from ray._private import ray_constants
+from ray._private.state import actors
+from ray.actor import ActorHandle
 
 from experts.errors import ServiceError
 from orchestrator.config.model import RayConfig, SlotsConfig
@@ -63,7 +65,7 @@ def _start_here(slots: SlotsConfig) -> None:
         with _on_loopback():
             ray.init(
                 address="local",
-                num_cpus=max(os.cpu_count() or 1, slots.count * slots.cpus),
+                num_cpus=max(os.cpu_count() or 1, slots.most * slots.cpus),
                 include_dashboard=False,
                 object_store_memory=OBJECT_STORE_BYTES,
                 _node_ip_address=LOOPBACK,
@@ -118,6 +120,12 @@ def address() -> str:
     """HOST:PORT of the Ray that this process has joined or started."""
     found: str = ray.get_runtime_context().gcs_address
     return found
+
+
+def has_process(actor: ActorHandle) -> bool:
+    """Whether Ray has found a process for an actor that it makes, though that is not ready yet."""
+    told = actors(actor._actor_id.hex())
+    return bool(told.get("State") == "PENDING_CREATION" and told["Address"]["Port"] != 0)
 
 
 def own_folder() -> str | None:

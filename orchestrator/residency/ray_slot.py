@@ -5,11 +5,11 @@ import importlib
 import inspect
 import logging
 import os
-import re
 import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 import ray
@@ -21,22 +21,22 @@ from experts.footprint.device import on_gpus, this_cpu
 from experts.vllm import environment
 from experts.vllm.loads import EngineLoad, LoadReport, WorkerSettings
 from orchestrator.config.model import RayConfig, SlotsConfig
+from orchestrator.residency.ray_cluster import has_process
 from orchestrator.residency.ray_folder import die_with_parent
-from orchestrator.residency.slot import LOOPBACK, Held, SlotLost
+from orchestrator.residency.slot import LOOPBACK, Held, NoPlace, SlotLost, StartTooSlow
+from orchestrator.residency.slot_words import in_words, why_not_made
 
 NAMESPACE = "coterie"
 """Where actors that outlive their makers have names."""
 RETRY_S = 0.2
 """Between two calls of an actor that is being restarted, or cannot be reached."""
 CALL_TIMEOUT_S = 10.0
-MAX_ERROR_CHARACTERS = 400
 UNREACHABLE = ray.exceptions.ActorUnavailableError
 """How Ray says that it does not know whether the process lives, or has done what it was told."""
 GIVEN_UP = (ActorTableData.ActorState.RESTARTING, ActorTableData.ActorState.DEAD)
 """States of an actor whose process has ended, though none may follow before a node has room."""
 DEAD = (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError)
 """How Ray says that an actor died; the second one when its memory monitor has killed it."""
-
 
 logger = logging.getLogger("coterie.residency")
 
@@ -56,7 +56,7 @@ class SlotActor:
         self._host = LOOPBACK if token is None else ray.util.get_node_ip_address()
         self._worker: Any = None
         self._port = 0
-        self._ended = asyncio.Event()
+        self._asked_again = asyncio.Event()
         self._empty_gb = 0.0
         self._life = uuid.uuid4().hex
 
@@ -81,7 +81,7 @@ class SlotActor:
         if life != self._life:
             raise Restarted
         answer = getattr(self._worker, method)(*arguments)
-        return await _in_words(answer) if inspect.isawaitable(answer) else answer
+        return await in_words(answer) if inspect.isawaitable(answer) else answer
 
     async def held(self, life: str) -> Held:
         """What it holds. Raises Restarted."""
@@ -91,30 +91,16 @@ class SlotActor:
         return Held(self._worker.memory_gb(), self._empty_gb, engines)
 
     async def lifetime(self, life: str) -> None:
-        """Never returns: its failure tells the driver that this process has died."""
+        """Its failure tells the driver that this process has died.
+
+        It returns when it is called again: who was cut off may have many that nobody hears.
+        """
         if life != self._life:
             raise Restarted
-        await self._ended.wait()
-
-
-def _why_not_made(told: str) -> str:
-    """The last line of Ray's words about an actor that could not be made, and on which node."""
-    node = re.search(r"\bip=([\w.:]+)", told)
-    return told.strip().splitlines()[-1] + (f" (on {node[1]})" if node else "")
-
-
-async def _in_words(call: Awaitable[Any]) -> Any:
-    """Engines raise classes that the driver cannot unpickle; their words are what counts."""
-    try:
-        return await call
-    except Exception as error:
-        raise RuntimeError(one_line(error)) from None
-
-
-def one_line(error: BaseException) -> str:
-    """An engine's error in a line that a person can read."""
-    words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words[:MAX_ERROR_CHARACTERS]}"
+        before, this = self._asked_again, asyncio.Event()
+        self._asked_again = this
+        before.set()
+        await this.wait()
 
 
 class RaySlot:
@@ -141,48 +127,95 @@ class RaySlot:
         self.sleeps = gpus > 0 and config.sleep_level > 0
         self.load_blocks = gpus == 0  # On CPU, the engines of a slot share one thread.
         self.device = on_gpus(gpus) if gpus else this_cpu()
-        name = None if pool is None else f"{pool}-{slot_id}"
-        self._actor = _make_actor(config, gpus, self.sleeps, token, models, temporary, counts, name)
+        self._name = None if pool is None else f"{pool}-{slot_id}"
+        self._make = partial(
+            _make_actor, config, gpus, self.sleeps, token, models, temporary, counts, self._name
+        )
+        self._handle: ActorHandle | None = None
+        self._starting: asyncio.Task[tuple[str, str, str | None]] | None = None
         self._life = ""
-        self._reached = self._placed = True
+        self._reached = True
+        # A Ray of our own has room for all slots: there is no node that could be missing.
+        self._elsewhere = token is not None
         self._wanted = f"{config.cpus} CPUs and {gpus:g} GPUs"
         self._start_timeout_s = config.start_timeout_s
         self._load_timeout_s = config.load_timeout_s
 
-    async def start(self) -> str:
-        telling = asyncio.create_task(self._tell_that_it_waits())
+    @property
+    def made(self) -> bool:
+        if self._handle is not None or self._name is None:
+            return self._handle is not None
         try:
-            started = await self._started()
-        finally:
-            telling.cancel()
-        self._placed = True
-        url, self._life, self.token = started
+            ray.get_actor(self._name, NAMESPACE)
+        except ValueError:
+            return False
+        return True
+
+    @property
+    def _actor(self) -> ActorHandle:
+        """Asked of Ray when it is needed first: a slot that nobody starts takes nothing."""
+        if self._handle is None:
+            self._handle = self._make()
+        return self._handle
+
+    async def start(self) -> str:
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._started())
+        try:
+            await self._in_time(self._starting)
+        except NoPlace:
+            raise  # It goes on waiting, and whoever starts it again waits with it.
+        except BaseException:
+            self._give_up()
+            raise
+        starting, self._starting = self._starting, None
+        url, self._life, self.token = starting.result()
         return url
 
+    async def _in_time(self, starting: "asyncio.Task[Any]") -> None:
+        """Wait for it as long as may be. Raises NoPlace and StartTooSlow."""
+        runs_s = 0.0
+        while not starting.done():
+            wait_s = min(CALL_TIMEOUT_S, self._start_timeout_s - runs_s)
+            await asyncio.wait((starting,), timeout=wait_s)
+            if starting.done():
+                return
+            if self._elsewhere and not await self._has_process():
+                raise NoPlace(
+                    f"{self.id} waits for Ray to start its process: does a node have"
+                    f" {self._wanted} free?"
+                )
+            runs_s += wait_s
+            if runs_s >= self._start_timeout_s:
+                raise StartTooSlow(
+                    f"its process was still starting after {self._start_timeout_s:g} s"
+                )
+
+    async def _has_process(self) -> bool:
+        alive = bool(self._actor._get_local_state() == ActorTableData.ActorState.ALIVE)
+        return alive or await asyncio.to_thread(has_process, self._actor)
+
+    def _give_up(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            self._starting = None
+
     async def _started(self) -> tuple[str, str, str | None]:
-        deadline = time.monotonic() + self._start_timeout_s
         while True:
             try:
-                started: tuple[str, str, str | None] = await self._repeat(
-                    lambda: self._actor.start.remote(), self._start_timeout_s
-                )
-                return started
+                return tuple(await self._repeat(lambda: self._actor.start.remote(), None))
             except SlotLost:
                 # Ray needs a moment to restart a dead actor and refuses calls until then.
-                if time.monotonic() > deadline:
-                    raise
+                self._forget_dead()
                 await asyncio.sleep(RETRY_S)
+            except RuntimeError:
+                self._forget_dead()
+                raise
 
-    async def _tell_that_it_waits(self) -> None:
-        """Once, where Ray has no process for it: it may be hours until a node has room."""
-        await asyncio.sleep(CALL_TIMEOUT_S)
-        if self._placed and self._actor._get_local_state() != ActorTableData.ActorState.ALIVE:
-            self._placed = False
-            logger.warning(
-                "%s waits for Ray to start its process: does a node have %s free?",
-                self.id,
-                self._wanted,
-            )
+    def _forget_dead(self) -> None:
+        """An actor that Ray will not restart, ended or never made: another one is made."""
+        if self._actor._get_local_state() == ActorTableData.ActorState.DEAD:
+            self._handle = None
 
     async def held(self) -> Held:
         life = self._life
@@ -229,7 +262,10 @@ class RaySlot:
             await asyncio.sleep(RETRY_S)
 
     async def stop(self) -> None:
-        ray.kill(self._actor)
+        self._give_up()
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            ray.kill(handle)
 
     async def _call(self, method: str, arguments: tuple[Any, ...], timeout_s: float) -> Any:
         life = self._life
@@ -237,7 +273,7 @@ class RaySlot:
         told = {"life": life, "method": method, "arguments": arguments}
         return await self._repeat(lambda: self._actor.call.remote(**told), timeout_s)
 
-    async def _repeat(self, call: Callable[[], Awaitable[Any]], timeout_s: float) -> Any:
+    async def _repeat(self, call: Callable[[], Awaitable[Any]], timeout_s: float | None) -> Any:
         """Call the actor, again while it cannot be reached: its methods may all be repeated.
 
         Raises TimeoutError, SlotLost, or RuntimeError with the engine's words.
@@ -283,7 +319,7 @@ class RaySlot:
             raise RuntimeError(str(error.cause)) from None
         except ray.exceptions.ActorDiedError as error:
             if error.actor_init_failed:
-                raise RuntimeError(_why_not_made(str(error))) from error
+                raise RuntimeError(why_not_made(str(error))) from error
             raise SlotLost(f"Slot {self.id} lost its process.") from error
         except DEAD as error:
             raise SlotLost(f"Slot {self.id} lost its process.") from error
@@ -335,7 +371,7 @@ def make_slots(
     counts: bool = False,
     pool: str | None = None,
 ) -> list[RaySlot]:
-    """One slot per device group, for these models. Call after `ray_cluster.connect`.
+    """As many slots as there may be, for these models. Call after `ray_cluster.connect`.
 
     `temporary` is where their processes keep temporary files; `counts` is whether their engines
     count what they do, for Prometheus. Those of a `pool` outlive who makes them.
@@ -346,16 +382,17 @@ def make_slots(
     there = 0.0 if gpus == 0 else ray.cluster_resources().get("GPU", 0)
     if gpus is None:
         gpus = 1.0 if there >= config.count else 0.0
-    if ray_config.address is None and gpus * config.count > there:
+    if ray_config.address is None and gpus * config.most > there:
         raise ServiceError(
-            f"slots.gpus asks for {gpus:g} GPUs for each of {config.count} slots; this machine has"
+            f"slots.gpus asks for {gpus:g} GPUs for each of {config.most} slots; this machine has"
             f" {there:g}.",
-            hint="Lower slots.gpus or slots.count, or name a Ray cluster in ray.address.",
+            hint="Lower slots.gpus, slots.count or slots.max_count, or name a Ray cluster in"
+            " ray.address.",
         )
     # Elsewhere in a cluster others could reach the slots: only this service knows the token.
     token = None if ray_config.address is None else secrets.token_urlsafe(32)
     wanted = tuple(models)
     return [
         RaySlot(f"slot-{i}", config, gpus, token, wanted, temporary, counts, pool)
-        for i in range(config.count)
+        for i in range(config.most)
     ]

@@ -8,9 +8,8 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import httpx
-
 from experts.footprint.device import expected
+from experts.openai import ExpertClient
 from experts.spec import HostedSpec
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary
@@ -28,17 +27,17 @@ from orchestrator.residency.machine.effects import (
     Gone,
     Grant,
     Reject,
+    Vacant,
 )
 from orchestrator.residency.machine.machine import Bounds, Machine
 from orchestrator.residency.machine.policy import Policy, Rules, decide
 from orchestrator.residency.machine.state import FIRST, SlotState, Ticket
 from orchestrator.residency.pool_view import PoolView, gone
-from orchestrator.residency.slot import Slot, authorization
-from orchestrator.residency.supervisor import Supervisor
+from orchestrator.residency.slot import Slot
 from orchestrator.residency.transitions import Transitions
+from orchestrator.residency.upkeep.upkeep import Upkeep
 from orchestrator.store.base import Store
 
-HEALTH_TIMEOUT_S = 5.0
 MOST_ARRIVALS = 4096
 """The baseline replays arrivals when somebody asks for it, and after as many at the latest."""
 
@@ -66,7 +65,7 @@ class Scheduler:
         specs: dict[str, HostedSpec],
         config: SlotsConfig,
         slots: list[Slot],
-        client: httpx.AsyncClient,
+        client: ExpertClient,
         store: Store,
         on_event: Callable[[str], None],
         policy: Policy = decide,
@@ -119,8 +118,8 @@ class Scheduler:
             self._costs,
             self._apply,
         )
-        hosted = list(self._slots.values())
-        self._supervisor = Supervisor(hosted, on_event, self._up, self._lost)
+        parts = self._slots, self._engines, self._machine, self._transitions, self.happenings
+        self._upkeep = Upkeep(*parts, config, client, on_event, self._apply)
 
     async def start(self, strict: bool = False) -> None:
         """Bring every slot up, then load what should be resident. Raises ServiceError.
@@ -135,11 +134,11 @@ class Scheduler:
         """Bring every slot up. Raises ServiceError."""
         recalled = (self._costs.recall(e.name, e.state.costs) for e in self._engines.values())
         await asyncio.gather(*recalled)
-        await self._supervisor.start()
+        await self._upkeep.bring_up()
 
     async def open(self, strict: bool = False) -> None:
         """Load what should be resident, and decide from now on. Raises as `start` does."""
-        states = [slot.state for slot in self._slots.values()]
+        states = [slot.state for slot in self._slots.values() if slot.wanted]
         self._shadow.capacity_gb = sum(state.free_gb for state in states)
         plan, too_large = self.view.plan_preload(states, self._config.preload)
         for engine in too_large:
@@ -149,6 +148,7 @@ class Scheduler:
         self._machine.fill(plan)
         self._live, self._strict = True, strict
         self._arm()
+        self._upkeep.open()
         await self._filled.wait()
         for engine in self._engines.values():
             if engine.state.failed is not None and strict:
@@ -181,7 +181,7 @@ class Scheduler:
         self._apply(self._machine.stop("the service stops"))
         kept = (self._costs.keep(e.name, e.state.costs) for e in self._engines.values())
         await asyncio.gather(*kept)
-        await self._supervisor.stop()
+        await self._upkeep.stop()
 
     async def acquire(self, expert: str, max_wait_s: float | None, stage: int = FIRST) -> Place:
         """Wait for a turn in a replica of the expert; the place must be released.
@@ -266,20 +266,13 @@ class Scheduler:
 
     async def suspect(self, expert: str, slot_id: str) -> bool:
         """A request failed below HTTP: find out whether the slot or the engine is gone."""
-        slot = self._slots[slot_id]
-        if await self._supervisor.gone(slot):
-            return True
         engine = self._engines.serving(expert)
         name = engine.name if engine is not None else expert
-        replica = next((r for r in slot.state.replicas if r.engine.name == name), None)
-        if replica is not None and not await self._healthy(slot, name):
-            self._apply(self._machine.drop(replica, time.monotonic()))
-            return True
-        return replica is None
+        return await self._upkeep.suspect(self._slots[slot_id], name)
 
     async def refresh(self) -> None:
         """Ask every slot that is up how much memory it holds and what runs in it."""
-        await self._supervisor.refresh()
+        await self._upkeep.refresh()
 
     # Events and effects.
 
@@ -295,6 +288,8 @@ class Scheduler:
                         ticket.holder.set_exception(self.view.error(effect))
                 case Begin() | Abort() | End() | Gone():
                     self._tell(effect)
+                case Vacant(state):
+                    self._upkeep.vacant(state)
                 case _:
                     self._transitions.run(effect)
         self._changed()
@@ -347,22 +342,8 @@ class Scheduler:
                 logger.warning(words)
                 self._say(words)
 
-    def _up(self, slot: HostedSlot, base_gb: float) -> None:
-        self._apply(self._machine.slot_up(slot.state, base_gb))
-
-    def _lost(self, slot: HostedSlot, restarts: int) -> None:
-        """A slot's process was found dead that had been restarted `restarts` times."""
-        if slot.restarts == restarts:  # Else its watcher was quicker and has restarted it.
-            self.happenings.lost(slot.slot.id, [r.engine.name for r in slot.state.replicas])
-            self._apply(self._machine.slot_lost(slot.state, time.monotonic()))
-
-    async def _healthy(self, slot: HostedSlot, engine: str) -> bool:
-        url, headers = f"{slot.url}/e/{engine}/health", authorization(slot.slot)
-        try:
-            answer = await self._client.get(url, headers=headers, timeout=HEALTH_TIMEOUT_S)
-        except httpx.TransportError:
-            return False
-        return answer.status_code == 200
+    def _lost(self, slot: HostedSlot, goings: int) -> None:
+        self._upkeep.lost(slot, goings)
 
     def served(self, ticket: Ticket) -> Place:
         """Where it begins, unless the engine is there without this adapter.

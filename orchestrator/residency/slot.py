@@ -25,6 +25,14 @@ class SlotLost(Exception):
     """The slot's process ended; what was resident in it is gone."""
 
 
+class NoPlace(Exception):
+    """Ray has no process for the slot: no node has room for it, or its node is missing."""
+
+
+class StartTooSlow(Exception):
+    """The slot's process runs, and was not ready in time."""
+
+
 class Slot(Protocol):
     """One device group. Every method raises SlotLost when its process dies meanwhile."""
 
@@ -37,8 +45,17 @@ class Slot(Protocol):
     token: str | None
     """What its HTTP API wants as bearer token; None where only this machine can reach it."""
 
+    @property
+    def made(self) -> bool:
+        """Whether Ray has been asked for its process, perhaps by another driver."""
+        ...
+
     async def start(self) -> str:
-        """Bring the process up (again); returns the URL under which it serves /e/<expert>/."""
+        """Bring the process up (again); returns the URL under which it serves /e/<expert>/.
+
+        Raises NoPlace where that has to wait for a node: call it again, for as long as it takes.
+        Raises StartTooSlow.
+        """
         ...
 
     async def held(self) -> Held:

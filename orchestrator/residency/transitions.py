@@ -64,17 +64,20 @@ class Transitions:
         self._say = say
         self._apply = apply
         self._lost = lost
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], str | None] = {}
+        """What is under way, each with its slot, if it has one."""
 
     def run(self, effect: Effect) -> None:
         """Begin to do what the machine says."""
         match effect:
             case Unload(replica, may_sleep):
-                self._start(self._guarded(replica, lambda: self._unload(replica, may_sleep)))
+                work = self._guarded(replica, lambda: self._unload(replica, may_sleep))
+                self._start(work, replica.slot.id)
             case Load(replica, warm):
-                self._start(self._guarded(replica, lambda: self._load(replica, warm)))
+                work = self._guarded(replica, lambda: self._load(replica, warm))
+                self._start(work, replica.slot.id)
             case Forget(slot, engine):
-                self._start(self._forget(self._slots[slot.id], engine))
+                self._start(self._forget(self._slots[slot.id], engine), slot.id)
             case MakeRoom(replica):
                 name = replica.engine.name
                 self._say(f"{replica.slot.id}: no memory for {name}; once more with others gone")
@@ -85,23 +88,29 @@ class Transitions:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def abandon(self, slot: HostedSlot) -> None:
+        """Nobody reaches the slot: how it ended there is seen when somebody does again."""
+        for task, where in self._tasks.items():
+            if where == slot.slot.id:
+                task.cancel()
+
+    def _start(self, work: Coroutine[Any, Any, None], slot: str | None = None) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = slot
+        task.add_done_callback(self._tasks.pop)
 
     async def _guarded(
         self, replica: Replica, work: Callable[[], Coroutine[Any, Any, None]]
     ) -> None:
         """A slot that dies takes all of it with it, perhaps before this has begun."""
         slot = self._slots[replica.slot.id]
-        restarts = slot.restarts
+        goings = slot.goings
         if replica not in slot.state.replicas:
             return
         try:
             await work()
         except SlotLost:
-            self._lost(slot, restarts)
+            self._lost(slot, goings)
         except Exception:
             logger.exception("%s: a transition of %s broke", slot.slot.id, replica.engine.name)
 
@@ -165,12 +174,12 @@ class Transitions:
 
     async def _forget(self, slot: HostedSlot, name: str) -> None:
         """Drop an engine that sleeps."""
-        restarts = slot.restarts
+        goings = slot.goings
         slot.does(f"dropping {name}", time.monotonic())
         try:
             await slot.slot.unload(name)
         except SlotLost:
-            return self._lost(slot, restarts)
+            return self._lost(slot, goings)
         except Exception as error:
             # If it is there still, the load that follows will find too little memory, and say so.
             self._say(f"{slot.slot.id}: {name} could not be dropped: {_words(error, name)}")

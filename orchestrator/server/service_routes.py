@@ -33,13 +33,16 @@ async def health() -> Status:
 
 @router.get("/health/readiness", openapi_extra=endpoints.READINESS)
 async def readiness(http: HttpRequest) -> Response:
-    """200 while every slot is up, else 503; also 503 once the service stops.
+    """200 while a slot is up, or none is needed, else 503; also 503 once the service stops.
 
-    Experts that could not be loaded are listed: the service is ready with the others.
+    Slots that are down, and experts that could not be loaded, are listed: the service is ready with
+    the others.
     """
     context = context_of(http)
-    down = [slot["id"] for slot in context.pool.snapshot()["slots"] if not slot["up"]]
-    status = "stopping" if context.drain.begun else "not ready" if down else "ready"
+    slots = [slot for slot in context.pool.snapshot()["slots"] if slot["wanted"]]
+    down = [slot["id"] for slot in slots if not slot["up"]]
+    alone = bool(slots) and len(down) == len(slots)
+    status = "stopping" if context.drain.begun else "not ready" if alone else "ready"
     body = {"status": status, "slots_down": down, "experts_failed": sorted(context.pool.failed)}
     return JSONResponse(body, 200 if status == "ready" else 503)
 

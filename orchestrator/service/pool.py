@@ -23,7 +23,7 @@ async def start_pool(
     strict: bool,
 ) -> ExpertPool:
     """The pool, with what fits loaded. Raises ServiceError; if `strict`, ExpertUnavailable."""
-    slots, shared = _connect(config, on_event) if config.hosted() else ([], None)
+    slots, shared = _connect(config, client, on_event) if config.hosted() else ([], None)
     pool = ExpertPool(config, slots, client, on_event, store, policy, shared)
     try:
         await asyncio.sleep(0)  # A signal that came while Ray started takes effect here.
@@ -35,7 +35,7 @@ async def start_pool(
 
 
 def _connect(
-    config: Config, on_event: Callable[[str], None]
+    config: Config, client: ExpertClient, on_event: Callable[[str], None]
 ) -> tuple[list[Slot], SharedScheduler | None]:
     """The slots, in the configured Ray, or in one that is started here; or those that are shared.
 
@@ -51,7 +51,7 @@ def _connect(
     ray_cluster.connect(config.ray, config.slots)
     on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
     if config.ray.pool is not None:
-        return [], _join_pool(config, config.ray.pool, on_event)
+        return [], _join_pool(config, config.ray.pool, client, on_event)
     models = (spec.model for spec in config.hosted().values())
     folder = ray_cluster.own_folder()
     counts = config.metrics.engines
@@ -59,12 +59,15 @@ def _connect(
     return list(slots), None
 
 
-def _join_pool(config: Config, name: str, on_event: Callable[[str], None]) -> SharedScheduler:
+def _join_pool(
+    config: Config, name: str, client: ExpertClient, on_event: Callable[[str], None]
+) -> SharedScheduler:
     from orchestrator.residency.shared.actor import ActorLink, SharedPool  # noqa: PLC0415
 
     specs, slots, counts = config.hosted(), config.slots, config.metrics.engines
     pool = SharedPool(name, specs, slots, config.ray, config.store, counts)
-    return SharedScheduler(specs, slots, ActorLink(pool), pool.digest, on_event)
+    link = ActorLink(pool)
+    return SharedScheduler(specs, slots, link, pool.digest, on_event, client.break_off)
 
 
 async def stop_pool(config: Config, pool: ExpertPool) -> None:

@@ -88,7 +88,7 @@ async def serve(upstream: Any) -> AsyncIterator[Callable[..., Any]]:
                 "server": {"breaker": None, "retry_pause_s": 0, **sections.get("server", {})},
             }
         )
-        count = config.slots.count if config.hosted() else 0
+        count = config.slots.most if config.hosted() else 0
         slots = [ScriptedSlot(f"slot-{n}", defaultdict(lambda: 1.0)) for n in range(count)]
         for slot in slots:
             slot.url = upstream.base_url.removesuffix("/v1")

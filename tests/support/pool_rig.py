@@ -13,6 +13,15 @@ from orchestrator.residency.pool import ExpertPool, Lease
 from orchestrator.store.base import Store
 
 
+class _Client(httpx.AsyncClient):
+    """Notes where no answer is wanted any more."""
+
+    broken_off: tuple[str, ...] = ()
+
+    def break_off(self, url: str) -> None:
+        self.broken_off += (url,)
+
+
 class Rig:
     """A pool over scripted slots, with what a test needs to drive it."""
 
@@ -23,7 +32,7 @@ class Rig:
         store: Store | None = None,
         sleeps: bool = False,
     ) -> None:
-        self.slots = [ScriptedSlot(f"slot-{n}", sizes) for n in range(config.slots.count)]
+        self.slots = [ScriptedSlot(f"slot-{n}", sizes) for n in range(config.slots.most)]
         for slot in self.slots:
             slot.sleeps = sleeps
         self.slot = self.slots[0]
@@ -34,7 +43,7 @@ class Rig:
         self.canary_answers: list[str | Callable[[], httpx.Response]] = []
         self.canary_calls = 0
         self._tasks: list[asyncio.Task[Lease]] = []
-        self.client = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
+        self.client = _Client(transport=httpx.MockTransport(self._answer))
         client = cast("ExpertClient", self.client)  # No hosted expert is asked through it.
         self.pool = ExpertPool(config, list(self.slots), client, self.events.append, store)
 

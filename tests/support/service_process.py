@@ -44,9 +44,11 @@ class ServedProcess:
                 await asyncio.wait((changed, self._reading), return_when="FIRST_COMPLETED")
                 changed.cancel()
 
-    async def url(self) -> str:
+    async def url(self, within_s: float = START_S) -> str:
         """Where it serves, when it is ready; without /v1."""
-        return (await self.says("ready: ")).split("ready: ")[1].strip().removesuffix("/v1")
+        return (
+            (await self.says("ready: ", within_s)).split("ready: ")[1].strip().removesuffix("/v1")
+        )
 
     async def ended(self) -> int:
         """Its exit code, when it has ended and all that it printed is there."""

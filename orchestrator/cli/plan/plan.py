@@ -24,11 +24,12 @@ def plan_file(
     lines = read_batch(path, config)
     pool = fetch(url, api_key) if url else {}
     known = pool.get("loads") or stored_costs(config, config_file)
-    resident = [[copy["engine"] for copy in slot["replicas"]] for slot in pool.get("slots", ())]
+    slots = [slot for slot in pool.get("slots", ()) if slot["wanted"]]
+    resident = [[copy["engine"] for copy in slot["replicas"]] for slot in slots]
     asked = single_prompts(lines)
     shares = share_out(asked, forecast_calls(asked, config), config)
     works = [add_costs(share, config, known) for share in shares if share.hosted]
-    budgets_gb = [config.slots.memory_gb] * config.slots.count
+    budgets_gb = [config.slots.memory_gb] * max(config.slots.count, len(slots))
     found = forecast(works, budgets_gb, resident)
     if found.too_large:
         size = {work.engine: work.memory_gb for work in works}

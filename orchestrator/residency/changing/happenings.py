@@ -43,10 +43,12 @@ class Happenings:
         self._moves.append(Move(self._last, kind, engine, slot, self._clock(), seconds, why))
         self.changed()
 
-    def lost(self, slot: str, engines: Iterable[str]) -> None:
-        """A slot's process has died, with these in it."""
+    def lost(
+        self, slot: str, engines: Iterable[str], why: str = "the slot's process ended"
+    ) -> None:
+        """A slot is gone, with these in it."""
         for engine in engines:
-            self.note("lost", engine, slot, 0.0, "the slot's process ended")
+            self.note("lost", engine, slot, 0.0, why)
 
     def adopt(self, moves: Iterable[Move]) -> None:
         """Moves that somebody else has noted; those that are known are nothing new.

@@ -79,10 +79,16 @@ class End(NamedTuple):
     slot: SlotState
 
 
+class Vacant(NamedTuple):
+    """Nothing is left in a slot that is given back, and nothing comes there: end its process."""
+
+    slot: SlotState
+
+
 class Gone(NamedTuple):
     """Nothing is left of an engine that is no longer configured."""
 
     engine: EngineState
 
 
-Effect = Grant | Reject | Abort | Begin | Unload | Forget | Load | MakeRoom | End | Gone
+Effect = Grant | Reject | Abort | Begin | Unload | Forget | Load | MakeRoom | End | Vacant | Gone

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.residency.machine.admission import AT_ONCE, Effects
-from orchestrator.residency.machine.effects import Begin, End, MakeRoom, Refusal
+from orchestrator.residency.machine.effects import Begin, End, MakeRoom, Refusal, Vacant
 from orchestrator.residency.machine.policy import AHEAD, Policy, Rules, Transition, decide
 from orchestrator.residency.machine.progress import Progress, begin
 from orchestrator.residency.machine.queues import EngineQueue
@@ -62,7 +62,7 @@ class Machine(Succession):
         self.tick_at = recheck_at = math.inf
         if self._stopped or self._winding_down:
             return self._relieve(self.slots, now)
-        effects = self._end_long_drains(now) + self._forget_retired()
+        effects = self._end_long_drains(now) + self._forget_retired() + self._vacated()
         for transition in self._leaving():
             effects += self._begin(transition, now, may_sleep=False)
         effects += self._load_planned(now)
@@ -92,6 +92,17 @@ class Machine(Succession):
                     effects += self._admit(self._queues[replica.engine], now)
         return effects
 
+    def _vacated(self) -> Effects:
+        """Slots that are given back, and hold nothing any more."""
+        closing = (slot for slot in self.slots if slot.closing and not slot.in_transition)
+        vacant = [slot for slot in closing if not slot.replicas]
+        for slot in vacant:
+            slot.up = slot.closing = False
+            for kept in (slot.planned, slot.asleep, slot.stale):
+                kept.clear()
+            slot.recount()
+        return [Vacant(slot) for slot in vacant]
+
     def _something_to_decide(self) -> bool:
         if all(slot.in_transition or not slot.up for slot in self.slots):
             return False
@@ -118,7 +129,7 @@ class Machine(Succession):
     def _load_planned(self, now: float) -> Effects:
         effects: Effects = []
         for slot in self.slots:
-            while slot.planned and slot.up and not slot.in_transition:
+            while slot.planned and slot.up and not slot.in_transition and not slot.closing:
                 engine, reason = slot.planned.pop(0)
                 if engine.retired or engine.replicas or engine.retry_at > now:
                     continue
@@ -167,14 +178,23 @@ class Machine(Succession):
                 effects += self._reject_all(state, Refusal.TOO_LARGE)
         return effects
 
-    def adopt(self, slot: SlotState, engine: EngineState, now: float) -> None:
-        """An engine is resident that an earlier machine has loaded."""
+    def adopt(self, slot: SlotState, engine: EngineState, now: float) -> Effects:
+        """An engine is resident that was loaded earlier: by another machine, or before a cut."""
         replica = add_replica(engine, slot, now)
         replica.phase, replica.since, replica.last_used = Phase.READY, now, now
         slot.recount()
+        return self._admit(self._queues[engine], now)
 
-    def slot_lost(self, slot: SlotState, now: float) -> Effects:
-        """A slot's process has died, with everything in it; may be told more than once."""
+    def vacate(self, slot: SlotState) -> None:
+        """Let all that is resident leave the slot, and nothing come: it is given back."""
+        slot.closing, self.tick_at = True, AT_ONCE
+        slot.planned.clear()
+
+    def slot_lost(self, slot: SlotState, now: float, *, cut: bool = False) -> Effects:
+        """A slot's process has died, with everything in it; may be told more than once.
+
+        Or it is `cut` off: it may hold what it held, but nobody reaches it.
+        """
         slot.up = slot.in_transition = False
         progress = self._progress.pop(slot.id, None)
         held: set[EngineState] = set()
@@ -192,7 +212,7 @@ class Machine(Succession):
         self.tick_at = AT_ONCE
         if progress is None:
             return []
-        return [End(slot), *self._blame(progress, now)]
+        return [End(slot)] if cut else [End(slot), *self._blame(progress, now)]
 
     def drop(self, replica: Replica, now: float) -> Effects:
         """A replica is broken: it leaves, and does not sleep, since it would wake broken."""

@@ -42,7 +42,7 @@ class Placement:
         rate_window_s: float,
         keep_value: KeepValue | None,
     ) -> None:
-        self.free = [slot for slot in slots if slot.up and not slot.in_transition]
+        self.free = [s for s in slots if s.up and not s.in_transition and not s.closing]
         """Slots that nothing has been decided for yet."""
         self._now = now
         self._rate_window_s = rate_window_s

@@ -151,6 +151,8 @@ class SlotState:
     """Something drains, leaves, loads or wakes: one transition at a time."""
     crowded: bool = False
     """Loads are late: what has no age bound does not begin here, since it would hold them up."""
+    closing: bool = False
+    """It is being given back: what is resident leaves, and nothing comes."""
     load_blocks: bool = True
     """Whether its residents stand still during a load (engines of one process on CPU do)."""
     sleeps: bool = False

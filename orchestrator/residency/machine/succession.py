@@ -19,6 +19,7 @@ from orchestrator.residency.machine.state import EngineState, Replica, SlotState
 REQUIRED = "the configuration wants it here"
 """The reason of a planned load for which others have to leave."""
 LEFT = "no longer configured"
+GIVEN_BACK = "the slot is given back"
 
 
 class Succession(Admission):
@@ -100,10 +101,16 @@ class Succession(Admission):
         return placement.make_room(slot, engine.memory_gb, movable) or ()
 
     def _leaving(self) -> list[Transition]:
-        """What to begin so that those that are retired leave."""
+        """What to begin so that those that are retired leave, and all that closing slots hold."""
         transitions = []
-        for slot in self.slots if self._retired or any(s.stale for s in self.slots) else ():
+        some = self._retired or any(slot.stale or slot.closing for slot in self.slots)
+        for slot in self.slots if some else ():
             if not slot.up or slot.in_transition:
+                continue
+            if slot.closing:
+                if slot.replicas:
+                    everything = tuple(slot.replicas)
+                    transitions.append(Transition(slot, everything, None, GIVEN_BACK))
                 continue
             done = tuple(r for r in slot.replicas if r.engine.retired and not r.engine.waiting)
             if done or slot.stale:

@@ -27,6 +27,8 @@ from orchestrator.store.opening import open_store
 
 MOST_CALLS = 1000
 """Calls that the actor has under way at once: each gateway has two."""
+HEAD = "node:__internal_head__"
+"""What only the head of a Ray cluster has."""
 CONNECTIONS = 16
 """Of the controller to its slots: it asks them for their health, and for the canary's song."""
 
@@ -186,7 +188,12 @@ class ActorLink:
 
     def _found_or_made(self) -> ActorHandle:
         remote = ray.remote(
-            num_cpus=0, max_restarts=-1, max_task_retries=0, max_concurrency=MOST_CALLS
+            num_cpus=0,
+            # Beside Ray's own controller: another node that is cut off must not take it along.
+            resources={HEAD: 0.001},
+            max_restarts=-1,
+            max_task_retries=0,
+            max_concurrency=MOST_CALLS,
         )(ControllerActor)
         handle: ActorHandle = remote.options(
             name=f"{self._pool.name}-controller",

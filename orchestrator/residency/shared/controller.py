@@ -72,7 +72,7 @@ class Controller:
         Gateways that were there before may come back meanwhile. Raises ServiceError.
         """
         await self._scheduler.bring_up()
-        if await self._scheduler.adopt():
+        if self._scheduler.has_adopted:
             self._up.set()
             await asyncio.sleep(RETURN_S)
         await self._scheduler.open()

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from experts.errors import ExpertError, ExpertUnavailable, ReloadRefused, ServiceError
 from experts.footprint.device import expected
@@ -65,12 +65,17 @@ class SharedScheduler:
         link: Link,
         pool: str,
         on_event: Callable[[str], None],
+        break_off: Callable[[str], None],
     ) -> None:
-        """`pool` is a digest of the experts and slots; `on_event` hears what is loaded."""
+        """`pool` is a digest of the experts and slots; `on_event` hears what is loaded.
+
+        `break_off` learns the URL of a slot that is out of reach.
+        """
+        self._break_off = break_off
         self._link, self._pool, self._say = link, pool, on_event
         self._config, self._specs = config, dict(specs)
         self._engines = Roster(hosted_engines(specs, config, expected(config.gpus)))
-        slots = {f"slot-{n}": _far_slot(f"slot-{n}", config) for n in range(config.count)}
+        slots = {f"slot-{n}": _far_slot(f"slot-{n}", config) for n in range(config.most)}
         self._first_come: Mapping[str, int] = {}
         self.view = PoolView(self._specs, self._engines, slots, lambda: self._first_come)
         """What the controller has told last."""
@@ -342,13 +347,20 @@ class SharedScheduler:
                 if (waiting := self._waiting.pop(number, None)) and not waiting.turn.done():
                     waiting.turn.set_exception(message.error(waiting.expert))
             case told.Seen(state):
-                self._first_come = state["first_come"]
-                hear(state, self.view, time.monotonic())
-                self.happenings.adopt(state["moves"])
-                self.happenings.changed()
-                self._seen.set()
+                self._see(state)
             case told.Said(words):
                 self._say(words)
+
+    def _see(self, state: Mapping[str, Any]) -> None:
+        before = {slot.slot.id: slot.cuts for slot in self.view.slots()}
+        self._first_come = state["first_come"]
+        hear(state, self.view, time.monotonic())
+        for slot in self.view.slots():
+            if slot.cuts > before[slot.slot.id]:
+                self._break_off(slot.url)
+        self.happenings.adopt(state["moves"])
+        self.happenings.changed()
+        self._seen.set()
 
     def _turn(self, number: int, granted: told.Granted) -> None:
         """Its turn has come; who has left meanwhile has said so."""

@@ -2,7 +2,6 @@
 
 import time
 
-from orchestrator.residency.engines import HostedSlot
 from orchestrator.residency.machine.state import Replica, Ticket
 from orchestrator.residency.pool_view import gone
 from orchestrator.residency.scheduler import Scheduler
@@ -11,24 +10,10 @@ from orchestrator.residency.scheduler import Scheduler
 class Lender(Scheduler):
     """What a controller drives."""
 
-    async def adopt(self) -> bool:
-        """Take over the engines that slots hold already; whether there are any.
-
-        After `bring_up`, before `open`.
-        """
-        adopted = [await self._adopt(slot) for slot in self._slots.values()]
-        return any(adopted)
-
-    async def _adopt(self, slot: HostedSlot) -> bool:
-        """Take over the engines that are what is configured; others leave."""
-        for name, (load, report) in slot.found.engines.items():
-            engine = self._engines.get(name)
-            if engine is None or engine.load != load:
-                await slot.slot.unload(name)
-                continue
-            engine.adopted(report)
-            self._machine.adopt(slot.state, engine.state, time.monotonic())
-        return bool(slot.state.replicas)
+    @property
+    def has_adopted(self) -> bool:
+        """Whether slots held engines already when they came up."""
+        return any(slot.state.replicas for slot in self._slots.values())
 
     def enter(self, ticket: Ticket) -> None:
         """A request waits elsewhere; its holder is told when it begins, or why it never will."""

@@ -24,7 +24,17 @@ _OF_ENGINES = (
     "limits",
 )
 _OF_STATES = ("memory_gb", "waiting", "expected", "failed", "failures", "failures_in_a_row")
-_OF_SLOTS = ("url", "memory_gb", "running", "restarts", "doing")
+_OF_SLOTS = (
+    "url",
+    "memory_gb",
+    "running",
+    "restarts",
+    "cuts",
+    "asks",
+    "reached",
+    "wanted",
+    "doing",
+)
 _OF_SLOT_STATES = ("budget_gb", "base_gb", "up", "in_transition", "asleep")
 
 
@@ -36,6 +46,7 @@ class FarSlot:
     load_blocks: bool
     sleeps: bool = False
     token: str | None = None
+    made: bool = False
 
 
 def tell(view: PoolView, now: float) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from typing import Any
 
 from experts.errors import CoterieError, InternalError, RequestError
 from experts.types import EMBEDDINGS, Operation
@@ -144,7 +145,7 @@ class BatchDesk:
         """As the pool knows it now."""
         snapshot = self._pool.snapshot()
         sizes = {name: float(entry["memory_gb"]) for name, entry in snapshot["loads"].items()}
-        return Room(sizes, [float(slot["room_gb"]) for slot in snapshot["slots"]])
+        return Room(sizes, [float(slot["room_gb"]) for slot in _wanted(snapshot)])
 
     def resident(self) -> Mapping[str, str]:
         """As the pool knows them now."""
@@ -174,7 +175,7 @@ class BatchDesk:
             work_of(name, count, in_flight, entries[name]["memory_gb"], entries[name])
             for name, count in by_engine.items()
         ]
-        slots = snapshot["slots"]
+        slots = _wanted(snapshot)
         there = [[name for name in resident if resident[name] == slot["id"]] for slot in slots]
         found = forecast(works, [slot["room_gb"] for slot in slots], there)
         unknown = sorted(expert for expert in calls if not self._is_known(expert, entries))
@@ -205,3 +206,8 @@ def _less_evidence(context: RequestContext, found: Foreseen) -> Foreseen:
     if found.decision is None or context.options.explain:
         return found
     return replace(found, decision=replace(found.decision, evidence={}))
+
+
+def _wanted(snapshot: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The slots that there should be now."""
+    return [slot for slot in snapshot["slots"] if slot["wanted"]]

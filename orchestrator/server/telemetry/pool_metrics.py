@@ -29,6 +29,11 @@ _SLOT_GAUGES = (
     ("coterie_slot_budget_bytes", "budget_gb", GIB, "Memory that a slot may use."),
     ("coterie_slot_up", "up", 1, "Whether the slot's process runs."),
 )
+_SLOT_COUNTERS = (
+    ("coterie_slot_restarts", "restarts", "Times that a slot's process died."),
+    ("coterie_slot_cuts", "cuts", "Times that nobody reached a slot."),
+    ("coterie_slot_asks", "asks", "Times that a slot was asked for because requests waited."),
+)
 _STATES = {"closed": 0, "half open": 1, "open": 2}
 
 
@@ -43,18 +48,14 @@ class PoolCollector(Collector):
         """Called at every scrape."""
         shown = self._snapshot()
         engines: Mapping[str, Mapping[str, Any]] = shown["loads"]
-        slots = {slot["id"]: {**slot, "engines": len(slot["replicas"])} for slot in shown["slots"]}
-        restarts = CounterMetricFamily(
-            "coterie_slot_restarts", "Times that a slot's process died.", labels=["slot"]
-        )
+        every = {slot["id"]: {**slot, "engines": len(slot["replicas"])} for slot in shown["slots"]}
+        slots = {name: slot for name, slot in every.items() if slot["wanted"]}
         queued = GaugeMetricFamily(
             "coterie_queued", "Requests that wait for an expert, ours or remote.", labels=["expert"]
         )
-        for name, slot in slots.items():
-            restarts.add_metric([name], float(slot["restarts"]))
         for name, count in shown["queued"].items():
             queued.add_metric([name], float(count))
-        yield from (restarts, queued, *_breakers(shown["breakers"]))
+        yield from (queued, *_breakers(shown["breakers"]), *_slot_counts(every))
         for name, key, about in _ENGINE_COUNTERS:
             counter = CounterMetricFamily(name, about, labels=["engine"])
             for engine, entry in engines.items():
@@ -74,6 +75,21 @@ class PoolCollector(Collector):
         """Saved loads may shrink again; a counter that does is taken for a restart."""
         self._highest[name, engine] = max(value, self._highest.get((name, engine), 0.0))
         return self._highest[name, engine]
+
+
+def _slot_counts(slots: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
+    """Of all slots that there may be."""
+    wanted = GaugeMetricFamily(
+        "coterie_slot_wanted", "Whether there should be this slot now.", labels=["slot"]
+    )
+    for name, slot in slots.items():
+        wanted.add_metric([name], float(slot["wanted"]))
+    yield wanted
+    for metric, key, about in _SLOT_COUNTERS:
+        counter = CounterMetricFamily(metric, about, labels=["slot"])
+        for name, slot in slots.items():
+            counter.add_metric([name], float(slot[key]))
+        yield counter
 
 
 def _breakers(entries: Mapping[str, Mapping[str, Any]]) -> tuple[Metric, Metric]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nodes import ADDRESS, HEAD, Nodes, made_nodes, worker
 from repository import ROOT
 from service_process import ServedProcess, started
-from two_nodes import ADDRESS, HEAD, WORKER, TwoNodes, two_nodes
 
 from evals.tasks.task import load_tasks
 
@@ -32,32 +32,35 @@ CONFIG: dict[str, Any] = {
     },
     "ray": {"address": ADDRESS},
 }
+WORKER = worker(1)
 PATIENCE_S = 120
+NOTICED_S = 5.0
+"""So soon a cut link is known."""
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[TwoNodes]:
-    with two_nodes() as both:
+def nodes() -> Iterator[Nodes]:
+    with made_nodes(ABSENT="worker-1", RAY_GIVES_UP_S="10") as both:
         yield both
 
 
 @pytest.fixture
-async def served(nodes: TwoNodes, tmp_path: Path) -> AsyncIterator[ServedProcess]:
-    async with started(tmp_path, CONFIG, inside=nodes.inside, **nodes.environment) as service:
+async def served(nodes: Nodes, tmp_path: Path) -> AsyncIterator[ServedProcess]:
+    async with started(tmp_path, CONFIG, inside=nodes.inside(), **nodes.environment) as service:
         yield service
 
 
 class Client:
     """The commands of somebody who is on the head's node."""
 
-    def __init__(self, nodes: TwoNodes, url: str, folder: Path) -> None:
+    def __init__(self, nodes: Nodes, url: str, folder: Path) -> None:
         self._nodes = nodes
         self._url = url
         self._folder = folder
 
     async def begin(self, *arguments: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            *self._nodes.inside, sys.executable, "-m", "orchestrator", *arguments,
+            *self._nodes.inside(), sys.executable, "-m", "orchestrator", *arguments,
             "--url", self._url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
             env={**os.environ, **self._nodes.environment}, cwd=self._folder,
         )  # fmt: skip
@@ -105,17 +108,30 @@ def _slots_of(answers: dict[str, Any]) -> set[str]:
     return {body["coterie"]["slot"] for body in answers.values()}
 
 
-async def test_a_node_that_dies_in_the_middle_costs_no_line(
-    nodes: TwoNodes, served: ServedProcess, tmp_path: Path
+async def test_a_node_comes_late_and_when_it_dies_in_the_middle_costs_no_line(
+    nodes: Nodes, served: ServedProcess, tmp_path: Path
 ) -> None:
-    client = Client(nodes, await served.url(), tmp_path)
+    client = Client(nodes, await served.url(300), tmp_path)
+    await served.says("The service starts without it.")
+    assert set(await client.slots()) == {HEAD, None}
+    nodes.do("join", "worker-1")
+    for expert in EXPERTS:
+        await served.says(f": {expert} loaded in")
     before = await client.slots()
     assert {node: len(slot["residents"]) for node, slot in before.items()} == {HEAD: 2, WORKER: 2}
+
+    nodes.do("unplug", "worker-1")
+    await served.says("is out of reach", within_s=NOTICED_S)
+    nodes.do("plug", "worker-1")
+    held = sorted(before[WORKER]["residents"])
+    await served.says(f"with {', '.join(held)}")
+    back = (await client.slots())[WORKER]
+    assert (sorted(back["residents"]), back["restarts"]) == (held, 0)
 
     batch = await client.batch("killed", 200)
     for expert in before[WORKER]["residents"]:
         await served.says(f"model={expert} expert={expert} status=200")
-    nodes.do("kill")
+    nodes.do("kill", "worker-1")
     assert batch.returncode is None
     answers = await client.answers("killed", batch)
 
@@ -125,7 +141,7 @@ async def test_a_node_that_dies_in_the_middle_costs_no_line(
     after = await client.slots()
     assert (after[WORKER]["up"], after[HEAD]["up"]) == (False, True)
 
-    nodes.do("join")
+    nodes.do("join", "worker-1")
     async with asyncio.timeout(PATIENCE_S):
         while not (await client.slots())[WORKER]["up"]:
             pass
@@ -133,9 +149,9 @@ async def test_a_node_that_dies_in_the_middle_costs_no_line(
     assert _slots_of(answers) == {slot["id"] for slot in before.values()}
 
 
-async def test_a_service_with_another_token_is_refused(nodes: TwoNodes, tmp_path: Path) -> None:
+async def test_a_service_with_another_token_is_refused(nodes: Nodes, tmp_path: Path) -> None:
     other = {**nodes.environment, "RAY_AUTH_TOKEN": "0" * 64}
-    async with started(tmp_path, CONFIG, inside=nodes.inside, **other) as service:
+    async with started(tmp_path, CONFIG, inside=nodes.inside(), **other) as service:
         said = await service.says(f"error: Ray is not reachable at {ADDRESS}: ")
         assert await service.ended() == 1
     assert "RAY_AUTH_TOKEN" in said

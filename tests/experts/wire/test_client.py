@@ -284,3 +284,13 @@ def _certificate(folder: Path) -> Path:
     )
     file.write_bytes(made.public_bytes(serialization.Encoding.PEM) + own)
     return file
+
+
+async def test_a_server_that_is_out_of_reach_is_waited_for_no_more(client: WireClient) -> None:
+    async with _served(LASTS) as silent, _served() as other:
+        answer = await client.send(silent.origin, REQUEST, 60)
+        kept = await client.send(other.origin, REQUEST, 60)
+        client.break_off(silent.origin)
+        with pytest.raises(httpx.ReadError, match="out of reach"):
+            await _body(answer)
+        assert await _body(kept) == b"ok"

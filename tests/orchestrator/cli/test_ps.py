@@ -44,9 +44,13 @@ POOL: dict[str, Any] = {
             "id": "slot-0",
             "node": None,
             "up": True,
+            "reached": True,
+            "wanted": True,
             "memory_gb": 1.5,
             "budget_gb": 4.0,
             "restarts": 0,
+            "cuts": 0,
+            "asks": 0,
             "running": {"math": 3},
             "residents": ["math"],
             "replicas": [
@@ -60,9 +64,13 @@ POOL: dict[str, Any] = {
             "id": "slot-1",
             "node": "10.0.0.7",
             "up": False,
+            "reached": True,
+            "wanted": True,
             "memory_gb": 0.0,
             "budget_gb": 4.0,
             "restarts": 7,
+            "cuts": 1,
+            "asks": 2,
             "running": {},
             "residents": [],
             "replicas": [],
@@ -124,6 +132,18 @@ def test_slots_show_what_they_hold(shown: Any) -> None:
     assert _line(lines, "law", "asleep") == "law asleep"
     assert _line(lines, "slot-1") == "slot-1 down on 10.0.0.7, 7 restarts 0.00 of 4"
     assert _line(lines, "slot-0", "is") == "slot-0 is loading words 2.1 s"
+
+
+def test_a_slot_that_nobody_reaches_says_so_and_one_that_is_not_wanted_has_no_row(
+    shown: Any,
+) -> None:
+    pool = deepcopy(POOL)
+    pool["slots"][1]["reached"] = False
+    pool["slots"].append({**pool["slots"][1], "id": "slot-2", "wanted": False})
+    lines = shown(pool)
+    assert _line(lines, "slot-1").startswith("slot-1 out of reach on 10.0.0.7, 7 restarts")
+    assert not [line for line in lines if line[:1] == ["slot-2"]]
+    assert _line(lines, "2").startswith("2 of at most 3 slots are asked for")
 
 
 def test_every_expert_has_a_row(shown: Any) -> None:
@@ -231,6 +251,18 @@ def test_metrics_show_engines_and_slots() -> None:
     assert found["coterie_slot_memory_bytes", "slot-0"] == 1.5 * 2**30
     assert found["coterie_slot_budget_bytes", "slot-1"] == 4 * 2**30
     assert (found["coterie_slot_up", "slot-0"], found["coterie_slot_up", "slot-1"]) == (1, 0)
+    assert found["coterie_slot_restarts_total", "slot-1"] == 7
+    assert found["coterie_slot_cuts_total", "slot-1"] == 1
+    assert found["coterie_slot_asks_total", "slot-1"] == 2
+
+
+def test_of_a_slot_that_is_not_wanted_only_that_is_told() -> None:
+    pool = deepcopy(POOL)
+    pool["slots"][1]["wanted"] = False
+    found = _scrape(PoolCollector(lambda: pool))
+    assert ("coterie_slot_up", "slot-1") not in found
+    wanted = [found["coterie_slot_wanted", f"slot-{n}"] for n in (0, 1)]
+    assert wanted == [1, 0]
 
 
 def test_a_counter_never_shrinks() -> None:

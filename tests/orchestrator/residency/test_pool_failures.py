@@ -76,7 +76,7 @@ async def test_a_load_that_fails_in_a_cluster_names_the_node(make_rig: Any) -> N
 async def test_a_slot_that_ray_does_not_bring_back_says_so_once(
     make_rig: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.residency.supervisor.RESTART_DELAY_S", 0.0)
+    monkeypatch.setattr("orchestrator.residency.upkeep.supervisor.RESTART_DELAY_S", 0.0)
     rig = await make_rig({"a": 1})
     rig.slot.start_errors = [SlotLost("Slot slot-0 lost its process.") for _ in range(3)]
     rig.slot.die()

@@ -35,7 +35,7 @@ async def test_an_odd_error_of_an_unload_leaves_the_engine_serving(make_rig: Any
 async def test_a_watch_that_breaks_is_taken_up_again(
     make_rig: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.residency.supervisor.RESTART_DELAY_S", 0.0)
+    monkeypatch.setattr("orchestrator.residency.upkeep.supervisor.RESTART_DELAY_S", 0.0)
     rig = await make_rig({"a": 1}, start=False)
     rig.slot.watch_errors = [ValueError("odd"), ValueError("odd")]
     await rig.pool.start()
@@ -50,7 +50,7 @@ async def test_a_watch_that_breaks_is_taken_up_again(
 async def test_a_slot_that_does_not_come_back_for_an_odd_reason_is_tried_again(
     make_rig: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.residency.supervisor.RESTART_DELAY_S", 0.0)
+    monkeypatch.setattr("orchestrator.residency.upkeep.supervisor.RESTART_DELAY_S", 0.0)
     rig = await make_rig({"a": 1})
     await rig.slot.saw("start")
     rig.slot.start_errors = [KeyError("odd")]

@@ -179,7 +179,7 @@ async def _play(make_rig: Any, experts: Any, deeds: Any, sleeps: bool, count: in
 
 @pytest.fixture(autouse=True)
 def slots_come_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.residency.supervisor.RESTART_DELAY_S", 0.0)
+    monkeypatch.setattr("orchestrator.residency.upkeep.supervisor.RESTART_DELAY_S", 0.0)
 
 
 RANDOM = settings(

@@ -11,7 +11,7 @@ from experts.errors import ServiceError
 from experts.vllm.loads import EngineLoad, LoadReport, WorkerSettings
 from orchestrator.config.model import RayConfig, SlotsConfig
 from orchestrator.residency import ray_slot
-from orchestrator.residency.slot import SlotLost
+from orchestrator.residency.slot import NoPlace, SlotLost, StartTooSlow
 
 BLIP = ray.exceptions.ActorUnavailableError("the network", None)
 DEATH = ray.exceptions.ActorDiedError()
@@ -55,6 +55,7 @@ def actor(monkeypatch: pytest.MonkeyPatch) -> ScriptedActor:
     actor = ScriptedActor()
     monkeypatch.setattr(ray_slot, "_make_actor", lambda *arguments: actor)
     monkeypatch.setattr(ray_slot, "RETRY_S", 0.0)
+    monkeypatch.setattr(ray_slot, "has_process", lambda actor: False)
     return actor
 
 
@@ -111,22 +112,71 @@ async def test_an_actor_whose_node_has_died_is_a_lost_slot(actor: ScriptedActor)
     assert actor.lifetime.calls == 1
 
 
-async def test_a_slot_that_no_node_has_room_for_says_so_and_waits(
-    actor: ScriptedActor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_a_slot_that_no_node_has_room_for_says_so_and_can_be_waited_for_again(
+    actor: ScriptedActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ray_slot, "CALL_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(ray_slot.ray, "kill", lambda actor: None)
     waits = "slot-0 waits for Ray to start its process: does a node have 3 CPUs and 0 GPUs free?"
-    actor.states = [RESTARTING]
-    slot = _slot(cpus=3)
-    for times_told in (1, 2):
-        actor.start.answers = [BLIP]
-        starting = asyncio.create_task(slot.start())
-        while caplog.text.count(waits) < times_told or actor.start.calls < 9:
-            await asyncio.sleep(0)
-        actor.start.answers = [("http://127.0.0.1:1", "life", None)]
-        assert await starting == "http://127.0.0.1:1"
-        assert caplog.text.count(waits) == times_told
-        actor.start.calls = 0
+    actor.states, actor.start.answers = [RESTARTING], [None]
+    slot = ray_slot.RaySlot("slot-0", SlotsConfig(cpus=3), 0.0, "token")
+    for _ in range(2):
+        with pytest.raises(NoPlace) as caught:
+            await slot.start()
+        assert str(caught.value) == waits
+    assert actor.start.calls == 1
+    await slot.stop()
+
+
+async def test_a_process_that_is_not_ready_in_time_is_too_slow_and_not_missing(
+    actor: ScriptedActor,
+) -> None:
+    actor.states, actor.start.answers = [ALIVE], [None]
+    slot = ray_slot.RaySlot("slot-0", SlotsConfig(start_timeout_s=0.01), 0.0, "token")
+    with pytest.raises(StartTooSlow, match=r"still starting after 0\.01 s"):
+        await slot.start()
+
+
+async def test_one_that_ray_is_making_is_not_missing(
+    actor: ScriptedActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_slot, "has_process", lambda actor: True)
+    actor.start.answers = [None]
+    slot = ray_slot.RaySlot("slot-0", SlotsConfig(start_timeout_s=0.01), 0.0, "token")
+    with pytest.raises(StartTooSlow):
+        await slot.start()
+
+
+async def test_on_this_machine_no_node_is_missing(actor: ScriptedActor) -> None:
+    actor.states, actor.start.answers = [RESTARTING], [None]
+    with pytest.raises(StartTooSlow):
+        await _slot(start_timeout_s=0.01).start()
+
+
+async def test_an_actor_that_is_dead_for_good_is_made_again(
+    actor: ScriptedActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = ScriptedActor()
+    dead.start.answers, dead.states = [DEATH], [4]
+    actor.start.answers = [("http://127.0.0.1:1", "life", None)]
+    made = [dead, actor]
+    monkeypatch.setattr(ray_slot, "_make_actor", lambda *arguments: made.pop(0))
+    assert await _slot().start() == "http://127.0.0.1:1"
+
+
+async def test_a_slot_takes_nothing_before_it_is_started_and_after_it_was_stopped(
+    actor: ScriptedActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[object] = []
+    monkeypatch.setattr(ray_slot.ray, "kill", killed.append)
+    actor.start.answers = [("http://127.0.0.1:1", "life", None)]
+    slot = _slot()
+    await slot.stop()
+    assert (slot.made, killed) == (False, [])
+    await slot.start()
+    assert slot.made
+    await slot.stop()
+    assert (slot.made, killed) == (False, [actor])
 
 
 async def test_an_actor_answers_only_those_who_mean_its_process(
@@ -138,6 +188,20 @@ async def test_an_actor_answers_only_those_who_mean_its_process(
         await actor.call("another life", "memory_gb", ())
     with pytest.raises(ray_slot.Restarted):
         await actor.lifetime("another life")
+
+
+async def test_an_actor_keeps_only_the_last_of_those_who_wait_for_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a slot that is often cut off would have no room for calls any more."""
+    monkeypatch.setattr(ray_slot.environment, "prepare", lambda settings: None)
+    actor = ray_slot.SlotActor(WorkerSettings(1), token=None)
+    first = asyncio.create_task(actor.lifetime(actor._life))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(actor.lifetime(actor._life))
+    await asyncio.wait_for(first, 5)
+    assert not second.done()
+    second.cancel()
 
 
 async def test_a_death_after_a_blip_is_a_loss(actor: ScriptedActor) -> None:

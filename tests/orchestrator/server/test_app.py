@@ -209,6 +209,21 @@ async def test_a_gateway_whose_slot_is_down_is_not_ready(serve: Any) -> None:
     assert (answer.status_code, answer.json()["slots_down"]) == (503, ["slot-0"])
 
 
+async def test_a_gateway_that_has_another_slot_is_ready_and_says_which_one_is_down(
+    serve: Any,
+) -> None:
+    hosted = {"hosted": {"type": "vllm", "model": "org/h"}}
+    gateway = await serve(hosted, slots={"preload": False, "count": 2, "max_count": 3})
+    slot = gateway.slots[1]
+    await slot.saw("start")
+    slot.may_start.clear()
+    slot.die()
+    await slot.saw("start")
+    answer = await gateway.http.get("/health/readiness")
+    slot.may_start.set()
+    assert (answer.status_code, answer.json()["slots_down"]) == (200, ["slot-1"])
+
+
 async def test_an_expert_that_failed_is_named_with_its_reason_and_stops_nobody(serve: Any) -> None:
     slots = {"preload": False, "canary_tokens": 0, "retry_load_s": 60}
     gateway = await serve({"hosted": {"type": "vllm", "model": "org/h"}}, slots=slots)

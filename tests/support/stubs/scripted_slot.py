@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from experts.footprint.device import Device
 from experts.vllm.loads import EngineLoad, LoadReport
-from orchestrator.residency.slot import Held, SlotLost
+from orchestrator.residency.slot import Held, NoPlace, SlotLost
 
 PATIENCE_S = 5.0
 
@@ -34,6 +34,9 @@ class ScriptedSlot:
         self.mistakes: list[str] = []
         """Calls that a real slot would not survive."""
         self.starts = 0
+        self.has_place = True
+        """Whether there is a node for it."""
+        self.made = False
         self.stopped = False
         self.overruns: set[str] = set()
         """Engines whose load takes longer than anybody waits for it, and works in the end."""
@@ -56,6 +59,8 @@ class ScriptedSlot:
         self._lost_gb = 0.0
         self._moving: list[tuple[str, asyncio.Event]] = []
         self._dead = asyncio.Event()
+        self.outlives = False
+        """Whether a start finds the process that was there before, with what it holds."""
         self._holds: dict[str, asyncio.Event] = {}
         self._seen: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
@@ -63,8 +68,12 @@ class ScriptedSlot:
         self._see("start")
         await self.may_start.wait()
         _raise_next(self.start_errors)
+        if not self.has_place:
+            await asyncio.sleep(0)
+            raise NoPlace(f"{self.id} waits for a node.")
         self.starts += 1
-        self._dead = asyncio.Event()
+        if not self.outlives:
+            self._dead = asyncio.Event()
         return self.url
 
     async def load(self, load: EngineLoad) -> LoadReport:

@@ -83,8 +83,10 @@ class SharedRig:
 
     def __init__(self, config: Config, sizes: dict[str, float]) -> None:
         self.config = config
-        self.slots = [ScriptedSlot(f"slot-{n}", sizes) for n in range(config.slots.count)]
+        self.slots = [ScriptedSlot(f"slot-{n}", sizes) for n in range(config.slots.most)]
         self.events: list[str] = []
+        self.broken_off: list[str] = []
+        """Where gateways want no answers any more."""
         self.client = httpx.AsyncClient(
             transport=httpx.MockTransport(
                 lambda _: httpx.Response(200, json={"choices": [{"text": "as ever"}]})
@@ -117,7 +119,12 @@ class SharedRig:
         """One more gateway."""
         link = DirectLink(self)
         gateway = SharedScheduler(
-            self.config.hosted(), self.config.slots, link, "a pool", self.events.append
+            self.config.hosted(),
+            self.config.slots,
+            link,
+            "a pool",
+            self.events.append,
+            self.broken_off.append,
         )
         self.links.append(link)
         self.gateways.append(gateway)
@@ -163,5 +170,7 @@ async def _forgotten(controller: Controller) -> None:
     if scheduler._timer is not None:
         scheduler._timer.cancel()
     await scheduler._transitions.stop()
-    for watcher in scheduler._supervisor._watchers:
+    watchers = scheduler._upkeep._supervisor._watchers.values()
+    for watcher in watchers:
         watcher.cancel()
+    await asyncio.gather(*watchers, return_exceptions=True)

@@ -20,10 +20,12 @@ from orchestrator.residency.machine.effects import (
     Refusal,
     Reject,
     Unload,
+    Vacant,
 )
 from orchestrator.residency.machine.machine import AT_ONCE, Bounds, Machine
 from orchestrator.residency.machine.queues import EngineQueue
 from orchestrator.residency.machine.state import EngineState, Phase, SlotState, Ticket
+from orchestrator.residency.machine.succession import GIVEN_BACK
 
 FOLDER = Path(module.__file__).parent
 PURE = [*FOLDER.glob("*.py"), FOLDER.with_name("forecast.py"), FOLDER.with_name("lru_baseline.py")]
@@ -256,6 +258,53 @@ def test_an_engine_whose_loads_end_two_processes_fails() -> None:
     pool.machine.slot_up(pool.slot, 0.0)
     pool.machine.tick(2.0)
     assert kinds(pool.machine.slot_lost(pool.slot, 3.0)) == [End, Reject]
+
+
+def test_a_slot_that_is_cut_off_twice_during_a_load_blames_no_engine() -> None:
+    pool = Pool("a")
+    pool.arrive("a", 0.0)
+    for now in (1.0, 3.0):
+        pool.machine.tick(now)
+        assert kinds(pool.machine.slot_lost(pool.slot, now, cut=True)) == [End]
+        pool.machine.slot_up(pool.slot, 0.0)
+    assert pool.engines["a"].failed is None
+
+
+def test_what_a_slot_still_holds_serves_those_that_wait() -> None:
+    pool = Pool("a")
+    pool.machine.slot_lost(pool.slot, 1.0, cut=True)
+    ticket, _ = pool.arrive("a", 1.0)
+    assert pool.machine.adopt(pool.slot, pool.engines["a"], 2.0) == [Grant(ticket)]
+    pool.machine.slot_up(pool.slot, 0.0)
+    assert pool.machine.tick(2.0) == []
+
+
+def test_a_slot_is_vacant_when_all_has_left_and_nothing_comes_meanwhile() -> None:
+    pool = Pool("a")
+    running = pool.load("a", 0.0)
+    pool.machine.vacate(pool.slot)
+    (begin,) = pool.machine.tick(1.0)
+    assert (begin.transition.reason, begin.transition.engine) == (GIVEN_BACK, None)
+    pool.arrive("a", 2.0)
+    assert pool.machine.tick(2.0) == []
+    (unload,) = pool.machine.finished(running, 3.0)
+    assert not unload.may_sleep
+    assert kinds(pool.machine.left(unload.replica)) == [End]
+    assert pool.machine.tick(4.0) == [Vacant(pool.slot)]
+    assert (pool.slot.up, pool.slot.closing) == (False, False)
+    assert pool.machine.tick(5.0) == []
+    pool.machine.slot_up(pool.slot, 0.0)
+    assert kinds(pool.machine.tick(6.0)) == [Begin, Load]
+
+
+def test_a_slot_that_dies_while_it_is_given_back_is_vacant() -> None:
+    pool = Pool("a")
+    pool.load("a", 0.0)
+    pool.machine.vacate(pool.slot)
+    pool.machine.tick(1.0)
+    pool.machine.slot_lost(pool.slot, 2.0)
+    assert pool.machine.tick(3.0) == [Vacant(pool.slot)]
+    assert pool.slot.planned == []
 
 
 def test_events_of_a_replica_that_died_with_its_slot_change_nothing() -> None:

@@ -136,3 +136,34 @@ async def test_who_leaves_while_it_waits_is_forgotten(rig: SharedRig) -> None:
     await rig.until(lambda: not session.requests)
     rig.slots[0].release("a")
     gateway.release(await rig.acquire(gateway, "a"))
+
+
+async def test_gateways_want_no_answers_of_a_slot_that_the_controller_does_not_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out: set[str] = set()
+
+    async def answers(url: str, within_s: float) -> bool:
+        await asyncio.sleep(0)
+        return url not in out
+
+    monkeypatch.setattr("orchestrator.residency.upkeep.upkeep.answers", answers)
+    rig = SharedRig(shared_config(count=2, probe_s=0.002), SIZES)
+    for slot in rig.slots:
+        slot.token = "secret"
+    # Of the controller's client, which asks the slots for nothing but their health.
+    monkeypatch.setattr(rig.client, "break_off", lambda url: None, raising=False)
+    rig.begin()
+    try:
+        gateway = await rig.join()
+        held = await rig.acquire(gateway, "a")
+        cut = next(slot for slot in rig.slots if slot.id == held.slot)
+        out.add(cut.url)
+        await rig.until(lambda: rig.broken_off == [cut.url])
+        assert await gateway.suspect("a", cut.id)
+        gateway.release(held)
+        other = await rig.acquire(gateway, "a")
+        assert other.slot != cut.id
+        gateway.release(other)
+    finally:
+        await rig.close()
