@@ -120,6 +120,11 @@ def address() -> str:
     return found
 
 
+def node_resources() -> list[dict[str, float]]:
+    """What each node that lives has of CPUs, GPUs and memory."""
+    return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+
+
 def own_folder() -> str | None:
     """The folder of a Ray that was started here, which is removed with it; None for another's."""
     return None if _Local.held is None else str(_Local.held[0].path)
