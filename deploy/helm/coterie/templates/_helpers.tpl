@@ -111,3 +111,8 @@ readinessProbe:
   timeoutSeconds: 5
   failureThreshold: 2
 {{- end -}}
+
+{{/* Whether Ray may ask for nodes by itself. */}}
+{{- define "coterie.autoscales" -}}
+{{- gt (int .Values.ray.workers.maxReplicas) (int .Values.ray.workers.minReplicas) -}}
+{{- end -}}

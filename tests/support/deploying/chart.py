@@ -1,0 +1,53 @@
+"""The chart of deploy/helm, with the values that its tests give it."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+from repository import ROOT
+
+CHART = ROOT / "deploy" / "helm" / "coterie"
+PLAIN, EVERYTHING = "plain", "everything"
+
+
+def merged(base: Any, more: Any) -> Any:
+    """As Helm lays values over each other: mappings into mappings, all else replaced."""
+    if not isinstance(base, Mapping) or not isinstance(more, Mapping):
+        return more
+    both = {key: merged(base[key], more[key]) for key in base.keys() & more.keys()}
+    return {**base, **more, **both}
+
+
+def values(name: str, *more: Mapping[str, Any]) -> dict[str, Any]:
+    """The chart's own values, those of a file in ci/ over them, and then others."""
+    tree = _read(CHART / "values.yaml")
+    for layer in (_read(CHART / "ci" / f"{name}-values.yaml"), *more):
+        tree = merged(tree, layer)
+    return dict(tree)
+
+
+def _read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _validator() -> Any:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    kind = jsonschema.validators.validator_for(schema)
+    kind.check_schema(schema)
+    return kind(schema)
+
+
+def mistakes(tree: Mapping[str, Any]) -> list[str]:
+    """Where the schema finds something wrong in values."""
+    return [".".join(map(str, error.absolute_path)) for error in _validator().iter_errors(tree)]
+
+
+def at(path: str, value: Any) -> dict[str, Any]:
+    """Values with one of them, by its path."""
+    first, dot, rest = path.partition(".")
+    return {first: at(rest, value) if dot else value}
