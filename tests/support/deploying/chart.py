@@ -51,3 +51,23 @@ def at(path: str, value: Any) -> dict[str, Any]:
     """Values with one of them, by its path."""
     first, dot, rest = path.partition(".")
     return {first: at(rest, value) if dot else value}
+
+
+def kinds(manifests: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The manifests by their kind."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in manifests:
+        found.setdefault(one["kind"], []).append(one)
+    return found
+
+
+def pod_specs(manifests: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Every pod that is made, by its component: its labels and its spec."""
+    found: dict[str, dict[str, Any]] = {}
+    for one in manifests:
+        spec = one.get("spec", {})
+        templates = [spec.get("template"), spec.get("headGroupSpec", {}).get("template")]
+        templates += [group["template"] for group in spec.get("workerGroupSpecs", ())]
+        for template in filter(None, templates):
+            found[template["metadata"]["labels"]["app.kubernetes.io/component"]] = template
+    return found
