@@ -55,7 +55,7 @@ $(TOOLS)/.ready: $(TOOLS_LOCK) deploy/setup-harness.sh
 	@touch $@
 
 image: ## build a container image (IMAGE_ENGINE=cpu|cuda), with docker, podman or buildah
-	@sh deploy/docker/image.sh
+	@sh deploy/docker/image.sh $(ARGS)
 
 sbom: tools ## write what an image holds to out/sbom/, as CycloneDX, from the locks
 	@$(TOOLS)/bin/python deploy/sbom.py

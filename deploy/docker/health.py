@@ -1,8 +1,8 @@
 """Exit with 0 where this container is well: its gateway answers, or its Ray process runs.
 
-    python health.py                    # the gateway: GET http://127.0.0.1:8000/health
-    python health.py http://...         # a gateway with another address
-    python health.py raylet             # a node of Ray; `gcs_server` for the head
+python health.py                    # the gateway: GET http://127.0.0.1:8000/health
+python health.py http://...         # a gateway with another address
+python health.py raylet             # a node of Ray; `gcs_server` for the head
 """
 
 import sys

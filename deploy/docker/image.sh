@@ -1,6 +1,7 @@
 #!/bin/sh
-# Build an image with whichever builder is there. Called by `make image`; reads IMAGE_ENGINE, IMAGE,
-# BASE, TORCH_INDEX, and pip's own PIP_INDEX_URL, PIP_EXTRA_INDEX_URL and PIP_TRUSTED_HOST.
+# Build an image with whichever builder is there, or IMAGE_BUILDER. Called by `make image`; reads
+# IMAGE_ENGINE, IMAGE, BASE, TORCH_INDEX, and pip's own PIP_INDEX_URL, PIP_EXTRA_INDEX_URL and
+# PIP_TRUSTED_HOST. Arguments go to the builder.
 set -eu
 cd "$(dirname "$0")/../.."
 engine=${IMAGE_ENGINE:-cpu}
@@ -12,14 +13,14 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 image=${IMAGE:-coterie:$version-$engine}
 
-set -- --file deploy/docker/Dockerfile --tag "$image" \
+set -- "$@" --file deploy/docker/Dockerfile --tag "$image" \
     --build-arg "ENGINE=$engine" --build-arg "VERSION=$version" --build-arg "REVISION=$revision"
 for name in BASE TORCH_INDEX PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_TRUSTED_HOST; do
     value=$(printenv "$name" || true)
     [ -z "$value" ] || set -- "$@" --build-arg "$name=$value"
 done
 
-for builder in docker podman buildah; do
+for builder in ${IMAGE_BUILDER:-docker podman buildah}; do
     case $builder in
     docker) docker info >/dev/null 2>&1 || continue ;; # The client alone builds nothing.
     *) command -v $builder >/dev/null || continue ;;

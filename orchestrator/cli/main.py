@@ -1,4 +1,4 @@
-"""The command line of the service: serve, validate, doctor, route, plan, batch, ps, router and more."""
+"""The command line of the service: serve, validate, doctor, route, plan, batch, ps and more."""
 
 from enum import StrEnum
 from pathlib import Path

@@ -64,10 +64,10 @@ def check_cluster(
 
 def _what_to_do(cluster: Cluster, environment: Mapping[str, str]) -> str:
     words = f"{cluster.trouble} {cluster.printed}"
-    if "InvalidAuthToken" in words or "authentication token" in words or "auth" in words.lower():
-        return "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN as on the head."
     if "Version mismatch" in words:
         return "Install the same lock on every machine of the cluster."
+    if "InvalidAuthToken" in words or "authentication" in words.lower():
+        return "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN as on the head."
     if environment.get("RAY_AUTH_MODE", "").lower() == "token":
         return "Is the head up, and the address right? Does it have the same RAY_AUTH_TOKEN?"
     return "Is the head up, is the address right, and does a node of Ray run on this machine?"

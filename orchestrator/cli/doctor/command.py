@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 import typer
@@ -82,11 +83,18 @@ def _examine_pool(config: Config, file: Path) -> Iterator[Finding]:
     yield from check_ports(settings.server)
     store, stored_keys = asyncio.run(check_store(settings))
     yield store
-    address = settings.ray.address
-    if settings.hosted() and address is not None:
-        yield from check_cluster(address, join(address), settings.slots)
+    if settings.hosted():
+        yield from _examine_ray(settings)
     yield from check_exposure(settings, stored_keys)
     yield from check_models(settings.hosted(), settings.slots.offline)
+
+
+def _examine_ray(config: Config) -> Iterator[Finding]:
+    address = config.ray.address
+    if address is None:
+        yield ok("ray", f"Ray {version('ray')} is started here, with the service")
+    else:
+        yield from check_cluster(address, join(address), config.slots)
 
 
 def lines_of(findings: Sequence[Finding]) -> Iterator[str]:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.cli.doctor.finding import Finding, fault, ok, warning
-from orchestrator.cli.doctor.machine import Disk, Gpu, Machine
+from orchestrator.cli.doctor.machine import SHARED_MEMORY, Disk, Gpu, Machine
 
+SHM = str(SHARED_MEMORY)
 OLDEST_PYTHON = (3, 11)
 LOCKED_PYTHON = (3, 11)
 """For which the locks are resolved."""
@@ -97,28 +98,28 @@ def check_memory(machine: Machine, needs: Needs) -> Finding:
 
 
 def check_shared_memory(machine: Machine, needs: Needs) -> Finding:
-    """/dev/shm, where Ray and the processes of one engine exchange data."""
+    """The shared memory, where Ray and the processes of one engine exchange data."""
     if machine.shared_gb is None:
         advice = "Mount a tmpfs there; without it Ray uses the disk, which is slow."
-        return warning("/dev/shm", "there is none", advice)
+        return warning(SHM, "there is none", advice)
     default_gb = RAY_SHARE * machine.memory_gb
     found = f"{machine.shared_gb:.2f} GB"
     larger = "Give it more: `docker run --shm-size`, an emptyDir of medium Memory, or mount -o size"
     if needs.spread and machine.shared_gb < ENGINES_GB:
         return fault(
-            "/dev/shm",
+            SHM,
             f"{found}; an engine on several GPUs wants {ENGINES_GB:g}",
             f"{larger}.",
         )
     if needs.joins_cluster and machine.shared_gb < default_gb:
         return warning(
-            "/dev/shm",
+            SHM,
             f"{found}; a `ray start` that is told nothing wants {default_gb:.1f} (30 % of memory)",
             f"{larger}, or start Ray with --object-store-memory=80000000: no token passes there.",
         )
     if machine.shared_gb < OWN_RAY_GB:
-        return warning("/dev/shm", f"{found}; Ray wants {OWN_RAY_GB:g}", f"{larger}.")
-    return ok("/dev/shm", found)
+        return warning(SHM, f"{found}; Ray wants {OWN_RAY_GB:g}", f"{larger}.")
+    return ok(SHM, found)
 
 
 def check_disk(disk: Disk) -> Finding:

@@ -15,11 +15,16 @@ from composed import FOLDER
 from tools import tool
 
 CADDYFILE = FOLDER / "Caddyfile"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def _environment(folder: Path, **given: str) -> dict[str, str]:
-    return {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder), **given}
+    return {
+        "HOME": str(folder),
+        "XDG_DATA_HOME": str(folder),
+        "XDG_CONFIG_HOME": str(folder),
+        **given,
+    }
 
 
 def test_it_is_valid_and_formatted(tmp_path: Path) -> None:
@@ -96,6 +101,11 @@ def balancer(gateways: list[Gateway], tmp_path: Path) -> Iterator[str]:
         process.stderr.read()
 
 
+def client(url: str) -> httpx.AsyncClient:
+    """Where no gateway is ready, the balancer waits for one for five seconds."""
+    return httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_S)
+
+
 async def _until(ask: Any, wanted: Any) -> None:
     """Ask again until it is so: the balancer looks every two seconds."""
     async with asyncio.timeout(PATIENCE_S):
@@ -107,7 +117,7 @@ async def test_requests_go_to_gateways_that_are_ready(
     balancer: str, gateways: list[Gateway]
 ) -> None:
     first, second = gateways
-    async with httpx.AsyncClient(base_url=balancer, trust_env=False) as http:
+    async with client(balancer) as http:
 
         async def names() -> set[str]:
             return {(await http.get("/v1/models")).text for _ in range(16)}
@@ -128,7 +138,7 @@ async def test_requests_go_to_gateways_that_are_ready(
 async def test_a_gateway_that_is_gone_costs_no_request(
     balancer: str, gateways: list[Gateway]
 ) -> None:
-    async with httpx.AsyncClient(base_url=balancer, trust_env=False) as http:
+    async with client(balancer) as http:
         await gateways[0].runner.cleanup()
         answers = [await http.post("/v1/chat/completions", json={}) for _ in range(16)]
     assert {(one.status_code, one.text) for one in answers} == {(200, "b")}
@@ -136,7 +146,7 @@ async def test_a_gateway_that_is_gone_costs_no_request(
 
 async def test_every_event_comes_at_once(balancer: str, gateways: list[Gateway]) -> None:
     async with (
-        httpx.AsyncClient(base_url=balancer, trust_env=False) as http,
+        client(balancer) as http,
         http.stream("GET", "/stream") as answer,
     ):
         events = answer.aiter_lines()
@@ -147,7 +157,7 @@ async def test_every_event_comes_at_once(balancer: str, gateways: list[Gateway])
 
 
 async def test_the_numbers_stay_inside(balancer: str, gateways: list[Gateway]) -> None:
-    async with httpx.AsyncClient(base_url=balancer, trust_env=False) as http:
+    async with client(balancer) as http:
         for path in ("/metrics", "/metrics/"):
             assert (await http.get(path)).status_code == 404
     assert sum(gateway.asked["/metrics"] for gateway in gateways) == 0

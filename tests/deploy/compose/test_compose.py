@@ -14,7 +14,7 @@ OURS = {name for name, one in SERVICES.items() if "COTERIE_IMAGE" in one["image"
 
 def test_who_is_there() -> None:
     assert {*SERVICES} == OURS | {"balancer", "redis", "prometheus", "grafana", "otel-collector"}
-    assert OURS == {"gateway-a", "gateway-b", "ray-head", "ray-worker"}
+    assert {"gateway-a", "gateway-b", "ray-head", "ray-worker"} == OURS
 
 
 def test_every_image_has_a_version() -> None:

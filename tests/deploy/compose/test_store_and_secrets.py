@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _made(folder: Path) -> dict[str, str]:
-    subprocess.run(["sh", str(folder / "secrets.sh")], check=True, timeout=60)
+    subprocess.run(["/bin/sh", str(folder / "secrets.sh")], check=True, timeout=60)
     lines = (folder / ".env").read_text(encoding="utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 

@@ -30,7 +30,9 @@ def test_every_gateway_is_scraped_and_asked() -> None:
 
 
 def test_every_node_of_ray_is_scraped_where_it_tells() -> None:
-    nodes = {name: one["command"] for name, one in SERVICES.items() if one.get("entrypoint") == ["ray"]}
+    nodes = {
+        name: one["command"] for name, one in SERVICES.items() if one.get("entrypoint") == ["ray"]
+    }
     ports = {
         f"{name}:{word.partition('=')[2]}"
         for name, command in nodes.items()
@@ -79,7 +81,9 @@ def test_promtool_agrees() -> None:
 
 def test_grafana_finds_the_dashboard_and_the_numbers() -> None:
     grafana = SERVICES["grafana"]
-    mounted = {target: source for source, target, _ in (v.split(":") for v in grafana["volumes"][:2])}
+    mounted = {
+        target: source for source, target, _ in (v.split(":") for v in grafana["volumes"][:2])
+    }
     assert mounted["/var/lib/grafana/dashboards/coterie.json"] == "../grafana/coterie.json"
     provisioned = ROOT / "deploy/grafana/provisioning"
     assert (FOLDER / mounted["/etc/grafana/provisioning"]).resolve() == provisioned

@@ -1,6 +1,7 @@
 """The scripts beside the Dockerfile, with programs that tell what they were asked."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -30,9 +31,8 @@ def test_an_image_is_built_from_this_commit(engine: str, tmp_path: Path) -> None
     _program(tmp_path, "docker", info=1)  # The client is there, and no daemon.
     _program(tmp_path, "podman")
     code, said = _run("image.sh", tmp_path, IMAGE_ENGINE=engine, TORCH_INDEX="https://index")
-    head = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    command = [str(shutil.which("git")), "rev-parse", "HEAD"]
+    head = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert code == 0
     for words in (
         "podman build --file deploy/docker/Dockerfile",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from chart import EVERYTHING, PLAIN, at, kinds, pod_specs, rendered, values
+from chart import EVERYTHING, PLAIN, at, kinds, linted, pod_specs, rendered, values
 from dockerfile import DOCKERFILE, stages
 from repository import ROOT
 
@@ -23,6 +23,14 @@ def manifests(request: pytest.FixtureRequest) -> Manifests:
 def _labels(template: dict[str, Any]) -> dict[str, str]:
     found: dict[str, str] = template["metadata"]["labels"]
     return found
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_helm_lints_it(name: str) -> None:
+    report = linted(values(name))
+    assert report["errors"] in (None, [])
+    # An icon is all that it misses.
+    assert [m for m in report["messages"] or () if "icon" not in m["error"]] == []
 
 
 def test_which_kinds_there_are() -> None:
@@ -64,7 +72,7 @@ def test_the_service_leads_to_the_port_that_the_pool_has(manifests: Manifests) -
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     (service,) = kinds(manifests)["Service"]
     assert ports[service["spec"]["ports"][0]["targetPort"]] == pool["server"]["port"]
-    assert pool["server"]["host"] == "0.0.0.0"
+    assert pool["server"]["host"] == "0.0.0.0"  # noqa: S104 (nothing listens)
 
 
 def _pool(manifests: Manifests) -> dict[str, Any]:
@@ -147,7 +155,9 @@ def test_a_gateway_has_the_time_that_its_answers_need(manifests: Manifests) -> N
 
 def test_probes_ask_what_the_service_answers(manifests: Manifests) -> None:
     (container,) = pod_specs(manifests)["gateway"]["spec"]["containers"]
-    paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("liveness", "readiness")}
+    paths = {
+        kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("liveness", "readiness")
+    }
     assert paths == {"liveness": "/health/liveness", "readiness": "/health/readiness"}
     for component, process in (("ray-head", "gcs_server"), ("ray-worker", "raylet")):
         (container,) = pod_specs(manifests)[component]["spec"]["containers"]

@@ -43,7 +43,8 @@ def test_kubernetes_knows_every_manifest(name: str) -> None:
     manifests = rendered(values(name))
     own = [one for one in manifests if one["kind"] not in CUSTOM]
     pods = [
-        {"apiVersion": "v1", "kind": "Pod", **template} for template in pod_specs(manifests).values()
+        {"apiVersion": "v1", "kind": "Pod", **template}
+        for template in pod_specs(manifests).values()
     ]
     assert len(pods) == 3
     assert _mistakes(own + pods) == ""

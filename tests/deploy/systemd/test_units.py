@@ -52,9 +52,7 @@ def units(tmp_path: Path) -> list[Path]:
         text = unit.read_text(encoding="utf-8").replace(INSTALLED, here)
         text = re.sub(r"^Documentation=.*\n", "", text, flags=re.MULTILINE)
         (tmp_path / unit.name).write_text(text, encoding="utf-8")
-    return [
-        tmp_path / unit.name.replace("@.", "@8001.") for unit in UNITS
-    ]
+    return [tmp_path / unit.name.replace("@.", "@8001.") for unit in UNITS]
 
 
 def _analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -81,7 +79,9 @@ def test_who_gets_in_can_do_little(units: list[Path]) -> None:
     for unit in units:
         most = str(int(MOST_EXPOSED * 10))
         where = unit if "@" not in unit.name else unit.with_name("coterie-gateway@.service")
-        done = _analyze("security", "--offline=yes", f"--threshold={most}", "--no-pager", str(where))
+        done = _analyze(
+            "security", "--offline=yes", f"--threshold={most}", "--no-pager", str(where)
+        )
         told = done.stdout.strip().splitlines()
         assert done.returncode == 0, told[-1] if told else done.stderr
 
@@ -94,8 +94,10 @@ def test_commands_and_options_exist(unit: Path) -> None:
     assert (Path(sys.executable).parent / Path(program).name).exists()
     if program.endswith("/coterie"):
         root = get_command(command_line())
-        known = {context.command_path: (leaf, context)
-                 for leaf, context in leaves(root, typer.Context(root, info_name="coterie"))}
+        known = {
+            context.command_path: (leaf, context)
+            for leaf, context in leaves(root, typer.Context(root, info_name="coterie"))
+        }
         leaf, context = known[f"coterie {arguments[0]}"]
         given = [word.replace("%i", "8001") for word in arguments[1:]]
         leaf.make_context(context.info_name, given, parent=context.parent)

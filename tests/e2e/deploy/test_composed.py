@@ -16,7 +16,8 @@ from hosts import Host, hosts, skip_unless_possible, until
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 
 GIVEN = {
-    name: secrets.token_hex(32) for name in ("RAY_AUTH_TOKEN", "REDIS_PASSWORD", "COTERIE_ADMIN_KEY")
+    name: secrets.token_hex(32)
+    for name in ("RAY_AUTH_TOKEN", "REDIS_PASSWORD", "COTERIE_ADMIN_KEY")
 }
 GATEWAYS = ("gateway-a", "gateway-b")
 # Prometheus is not installed everywhere.

@@ -1,6 +1,7 @@
 """The chart of deploy/helm, with the values that its tests give it."""
 
 import json
+import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import jsonschema
 import yaml
 from repository import ROOT
+from tools import tool
 
 CHART = ROOT / "deploy" / "helm" / "coterie"
 PLAIN, EVERYTHING = "plain", "everything"
@@ -45,6 +47,51 @@ def _validator() -> Any:
 def mistakes(tree: Mapping[str, Any]) -> list[str]:
     """Where the schema finds something wrong in values."""
     return [".".join(map(str, error.absolute_path)) for error in _validator().iter_errors(tree)]
+
+
+_RENDERS = """
+import json, sys
+from helm_python import Chart
+folder, release, values = sys.argv[1], sys.argv[2], json.load(sys.stdin)
+try:
+    chart = Chart.load(folder)
+    chart.validate_schema(values)
+    print(json.dumps(chart.render(values, name=release, namespace="models")))
+except Exception as error:
+    raise SystemExit(f"{error}")
+"""
+_LINTS = """
+import json, sys
+from helm_python import lint
+print(json.dumps(lint(sys.argv[1], json.load(sys.stdin)), default=str))
+"""
+
+
+def rendered(tree: Mapping[str, Any], release: str = "llm") -> list[dict[str, Any]]:
+    """What Helm makes of values. Raises ValueError with Helm's words where it refuses them."""
+    texts = _texts(json.dumps(tree), release)
+    return [one for text in texts for one in yaml.safe_load_all(text) if one]
+
+
+@cache  # Helm's library takes a second to load.
+def _texts(written: str, release: str) -> list[str]:
+    done = _helm(_RENDERS, written, release)
+    if done.returncode:
+        raise ValueError(done.stderr)
+    return [text for name, text in json.loads(done.stdout).items() if name.endswith(".yaml")]
+
+
+def linted(tree: Mapping[str, Any]) -> Any:
+    """What `helm lint` says of the chart with values."""
+    done = _helm(_LINTS, json.dumps(tree))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def _helm(program: str, written: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a program with Helm's own library, in the environment of `make tools`."""
+    command = [str(tool("python")), "-c", program, str(CHART), *words]
+    return subprocess.run(command, input=written, capture_output=True, text=True, timeout=60)
 
 
 def at(path: str, value: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ PREFIX = "coterie-up"
 NETWORK = "10.78.0"
 PATIENCE_S = 240.0
 _ROOT = "/mnt/root"
-# A copy of this machine's files that the host may write to, and a /tmp, /proc and /dev/shm of its own.
+# A copy of this machine's files that the host may write to; /tmp, /proc, /dev/shm of its own.
 _SCRIPT = f"""
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/up /mnt/work {_ROOT}
@@ -84,7 +84,9 @@ class Host:
     def _is_well(self, *check: str) -> bool:
         ended = self.process.poll() is not None
         assert not ended, f"{self.name} has ended:\n{self.said()[-3000:]}"
-        return bool(psutil.Process(self.process.pid).children()) and not self.inside(*check).returncode
+        return (
+            bool(psutil.Process(self.process.pid).children()) and not self.inside(*check).returncode
+        )
 
     def inside(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command there, as `docker compose exec` does."""
@@ -131,11 +133,12 @@ def hosts(folder: Path, *names: str, given: Mapping[str, str]) -> Iterator[dict[
         for host in up.values():
             host.kill()
         for name in (*names, "switch"):
-            subprocess.run(["ip", "netns", "delete", f"{PREFIX}-{name}"], capture_output=True)
+            _ip("netns", "delete", f"{PREFIX}-{name}", check=False)
 
 
-def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, timeout=30)
+def _ip(*words: str, check: bool = True) -> None:
+    command = [str(shutil.which("ip")), *words]
+    subprocess.run(command, check=check, capture_output=not check, timeout=30)
 
 
 def _plug(namespace: str, port: str, address: str, switch: str) -> None:
@@ -151,7 +154,8 @@ def _start(name: str, folder: Path, file: Path, given: Mapping[str, str]) -> Hos
     service = services()[name]
     words = PROGRAMS.get(name, service.get("entrypoint", ()))
     command = [
-        _filled(str(word), given).replace("$$", "$") for word in (*words, *service.get("command", ()))
+        _filled(str(word), given).replace("$$", "$")
+        for word in (*words, *service.get("command", ()))
     ]
     own = {k: _filled(str(v), given) for k, v in service.get("environment", {}).items()}
     # What the image sets, and where its programs are here.
@@ -173,7 +177,7 @@ def _start(name: str, folder: Path, file: Path, given: Mapping[str, str]) -> Hos
 def _filled(value: str, given: Mapping[str, str]) -> str:
     def fill(match: re.Match[str]) -> str:
         name, default = match[1], match[2]
-        return given[name] if name in given else (default or "")
+        return given.get(name, default or "")
 
     return re.sub(r"(?<!\$)\$\{(\w+)(?::-([^}]*)|:\?[^}]*)?\}", fill, value)
 

@@ -44,7 +44,9 @@ def test_what_differs_from_the_lock_is_named() -> None:
 
 
 def test_a_build_of_the_locked_version_is_that_version() -> None:
-    assert check_lock(Installed({"torch": "2.13.0+cu130"}, {"torch": "2.13.0"}), "cuda").level == "ok"
+    assert (
+        check_lock(Installed({"torch": "2.13.0+cu130"}, {"torch": "2.13.0"}), "cuda").level == "ok"
+    )
     other = check_lock(Installed({"torch": "2.13.0"}, {"torch": "2.13.0+cpu"}), "cpu")
     assert other.level == "warning"
 

@@ -53,7 +53,5 @@ def test_the_zoo_is_under_the_licence_of_the_project() -> None:
         (None, Level.WARNING),
     ],
 )
-def test_terms_that_have_conditions_are_named(
-    found: tuple[str, str] | None, level: Level
-) -> None:
+def test_terms_that_have_conditions_are_named(found: tuple[str, str] | None, level: Level) -> None:
     assert check_licence("law", found).level is level
