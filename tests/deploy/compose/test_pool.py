@@ -54,8 +54,7 @@ def test_slots_fit_onto_the_worker(config: Config) -> None:
     slots = config.slots
     assert slots.count * slots.cpus <= int(filled(cpus).partition("=")[2])
     assert slots.count * slots.memory_gb < int(filled(limits["memory"]).removesuffix("g"))
-    (head,) = [w for w in services()["ray-head"]["command"] if w.startswith("--num-cpus=")]
-    assert head == "--num-cpus=0"
+    assert " --num-cpus=0 " in " ".join(services()["ray-head"]["command"])
 
 
 def test_answers_may_end_before_a_gateway_is_killed(config: Config) -> None:

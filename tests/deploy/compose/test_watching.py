@@ -30,14 +30,11 @@ def test_every_gateway_is_scraped_and_asked() -> None:
 
 
 def test_every_node_of_ray_is_scraped_where_it_tells() -> None:
-    nodes = {
-        name: one["command"] for name, one in SERVICES.items() if one.get("entrypoint") == ["ray"]
-    }
+    nodes = {name: " ".join(one["command"]) for name, one in SERVICES.items() if "ray-" in name}
     ports = {
-        f"{name}:{word.partition('=')[2]}"
+        f"{name}:{port}"
         for name, command in nodes.items()
-        for word in command
-        if word.startswith("--metrics-export-port")
+        for port in re.findall(r"--metrics-export-port=(\d+)", command)
     }
     assert {*_targets("ray")} == ports
     assert len(ports) == len(nodes)

@@ -28,11 +28,13 @@ PATIENCE_S = 240.0
 _ROOT = "/mnt/root"
 # A copy of this machine's files that the host may write to; /tmp, /proc, /dev/shm of its own.
 _SCRIPT = f"""
+hostname NAME
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/up /mnt/work {_ROOT}
 mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/up,workdir=/mnt/work {_ROOT}
 mount -t proc proc {_ROOT}/proc
 mount --rbind /dev {_ROOT}/dev
+mount --rbind /sys {_ROOT}/sys
 mount -t tmpfs tmpfs {_ROOT}/dev/shm
 mount -t tmpfs tmpfs {_ROOT}/tmp
 FILES
@@ -163,10 +165,12 @@ def _start(name: str, folder: Path, file: Path, given: Mapping[str, str]) -> Hos
     image |= {"PATH": _path(), "COTERIE_ZOO": str(ROOT / "experts/zoo"), "HOME": "/tmp"}
     image |= {"OMP_NUM_THREADS": "1"}
     script = folder / f"{name}.sh"
-    script.write_text(_SCRIPT.replace("FILES", _files(service, file)), encoding="utf-8")
+    script.write_text(
+        _SCRIPT.replace("NAME", name).replace("FILES", _files(service, file)), encoding="utf-8"
+    )
     log = folder / f"{name}.log"
-    whole = ["ip", "netns", "exec", f"{PREFIX}-{name}", "unshare", "--mount", "--pid", "--fork"]
-    whole += ["--kill-child", "sh", "-eu", str(script), *command]
+    whole = ["ip", "netns", "exec", f"{PREFIX}-{name}", "unshare", "--mount", "--pid", "--uts"]
+    whole += ["--fork", "--kill-child", "sh", "-eu", str(script), *command]
     with log.open("wb") as opened:
         process = subprocess.Popen(
             whole, env=image | own, stdout=opened, stderr=opened, start_new_session=True
