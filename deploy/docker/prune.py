@@ -48,7 +48,7 @@ def roots_of(pyproject: str, engine: str) -> list[str]:
 
 def main(pyproject: str, engine: str) -> None:
     """Print a name on each line."""
-    requires = {
+    requires: dict[str, list[str]] = {
         canonicalize_name(one.name): one.requires or [] for one in distributions() if one.name
     }
     roots = roots_of(Path(pyproject).read_text(encoding="utf-8"), engine)

@@ -44,5 +44,6 @@ def _coterie_at(host: str, port: int) -> str:
         told = call("GET", url, "/openapi.json", None, timeout_s=PATIENCE_S).get("info")
     except ServiceError:
         return ""
-    ours = isinstance(told, dict) and told.get("title") == TITLE
-    return str(told.get("version")) if ours else ""
+    if not isinstance(told, dict) or told.get("title") != TITLE:
+        return ""
+    return str(told.get("version"))
