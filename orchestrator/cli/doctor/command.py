@@ -26,6 +26,7 @@ from orchestrator.cli.unreadable import unreadable_files
 from orchestrator.config.checks import missing_files
 from orchestrator.config.model import Config, load_config
 
+ADVICE = "Correct it; `coterie validate` tells whether it is."
 MARKS = {Level.OK: "ok", Level.WARNING: "warning", Level.FAULT: "FAULT"}
 
 
@@ -59,14 +60,16 @@ def _read(file: Path) -> tuple[list[Finding], Config | None]:
         problems = [*missing_files(config.routers)]
         problems = problems or unreadable_files(config)
     except ConfigError as error:
-        return [_mistake(one) for one in error.problems or (str(error),)], None
+        if not error.problems:  # The file itself cannot be read.
+            return [fault("configuration", error.message, error.hint or ADVICE)], None
+        return [_mistake(one) for one in error.problems], None
     return [_mistake(one) for one in problems] or [ok("configuration", f"{file} is valid")], config
 
 
 def _mistake(problem: str) -> Finding:
     place, colon, words = problem.partition(": ")
     named = (place, words) if colon and " " not in place else ("configuration", problem)
-    return fault(*named, "Correct it; `coterie validate` tells whether it is.")
+    return fault(*named, ADVICE)
 
 
 def _examine_machine(machine: Machine, needs: Needs, config: Config | None) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ def check_port(key: str, host: str, port: int) -> Finding:
     """One of them."""
     about = f"port {port}"
     if port == 0:
-        return ok("port", f"a free one is chosen ({key}: 0)")
+        return ok(about, f"a free one is chosen ({key}: 0)")
     try:
         take(host, port, key).close()
     except ServiceError as error:
