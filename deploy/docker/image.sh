@@ -28,6 +28,8 @@ for builder in ${IMAGE_BUILDER:-docker podman buildah}; do
     echo "image: $image, by $builder"
     # Docker's own format has health checks; OCI's, the default of the other two, drops them.
     [ $builder = docker ] || set -- "$@" --format docker
+    # Else it would make one layer of everything, and every new version a pull of everything.
+    [ $builder != buildah ] || set -- "$@" --layers
     exec $builder build "$@" .
 done
 echo "image: none of docker, podman and buildah is here; buildah is a package of Debian" >&2

@@ -80,7 +80,9 @@ class Host:
     def wait_until_well(self) -> None:
         """By the very check that compose.yaml has, if it has one."""
         how, *words = services()[self.name].get("healthcheck", {}).get("test") or ("NONE",)
-        command: Sequence[str] = ("sh", "-c", words[0].replace("$$", "$")) if how == "CMD-SHELL" else words
+        command: Sequence[str] = (
+            ("sh", "-c", words[0].replace("$$", "$")) if how == "CMD-SHELL" else words
+        )
         until(lambda: how == "NONE" or self._is_well(*command), f"{self.name} to be well")
 
     def _is_well(self, *check: str) -> bool:
