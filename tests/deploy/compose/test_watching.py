@@ -29,17 +29,6 @@ def test_every_gateway_is_scraped_and_asked() -> None:
     assert given[1].split() == gateways
 
 
-def test_every_node_of_ray_is_scraped_where_it_tells() -> None:
-    nodes = {name: " ".join(one["command"]) for name, one in SERVICES.items() if "ray-" in name}
-    ports = {
-        f"{name}:{port}"
-        for name, command in nodes.items()
-        for port in re.findall(r"--metrics-export-port=(\d+)", command)
-    }
-    assert {*_targets("ray")} == ports
-    assert len(ports) == len(nodes)
-
-
 def test_every_target_is_a_service() -> None:
     for job in tree_of("prometheus.yaml")["scrape_configs"]:
         for target in _targets(job["job_name"]):
