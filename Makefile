@@ -10,12 +10,15 @@ HARNESS_LOCK := deploy/locks/harness.txt
 # Other people's gateways, which ours is compared with.
 GATEWAYS := .venv-gateways
 GATEWAYS_LOCK := deploy/locks/gateways.txt
+# What checks deploy/: linters, a renderer of charts, a balancer, a writer of SBOMs.
+TOOLS := .venv-tools
+TOOLS_LOCK := deploy/locks/tools.txt
 # The engine: CUDA where an NVIDIA GPU answers, else CPU.
 ENGINE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 LOCK := deploy/locks/$(ENGINE).txt
 REAL_TASKS := -t geography -t translation -t examples/real/tasks
 
-.PHONY: help setup redis chromium demo serve eval harness gateways real demo-real bench bench-gateway bench-swap bench-batch bench-slot bench-fusion bench-panel gpu-check zoo profile test test-fast test-real check fmt lock clean
+.PHONY: help setup redis chromium demo serve eval harness gateways tools image sbom real demo-real bench bench-gateway bench-swap bench-batch bench-slot bench-fusion bench-panel gpu-check zoo profile test test-fast test-real check fmt lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,6 +47,18 @@ gateways: $(GATEWAYS)/.ready ## install LiteLLM, smg and vllm-router into .venv-
 $(GATEWAYS)/.ready: $(GATEWAYS_LOCK) deploy/setup-harness.sh
 	@NAME=gateways PYTHON="$(PYTHON)" VENV="$(GATEWAYS)" LOCK="$(GATEWAYS_LOCK)" sh deploy/setup-harness.sh
 	@touch $@
+
+tools: $(TOOLS)/.ready ## install what checks deploy/ into .venv-tools: hadolint, helm, caddy, cyclonedx
+
+$(TOOLS)/.ready: $(TOOLS_LOCK) deploy/setup-harness.sh
+	@NAME=tools PYTHON="$(PYTHON)" VENV="$(TOOLS)" LOCK="$(TOOLS_LOCK)" sh deploy/setup-harness.sh
+	@touch $@
+
+image: ## build a container image (IMAGE_ENGINE=cpu|cuda), with docker, podman or buildah
+	@sh deploy/docker/image.sh $(ARGS)
+
+sbom: tools ## write what an image holds to out/sbom/, as CycloneDX, from the locks
+	@$(TOOLS)/bin/python deploy/sbom.py
 
 demo-real: real ## the same table for a real model, three adapters on it and two specialists
 	@$(BIN)/coterie demo --config examples/real.yaml --questions 60 $(REAL_TASKS)
@@ -119,5 +134,5 @@ lock: ## resolve the locks again (cpu and cuda), from pyproject.toml
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" sh deploy/lock.sh
 
 clean: ## remove what the targets made
-	@rm -rf $(VENV) $(HARNESS) $(GATEWAYS) out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(HARNESS) $(GATEWAYS) $(TOOLS) out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""The command line of the service: serve, validate, route, plan, batch, ps, router and more."""
+"""The command line of the service: serve, validate, doctor, route, plan, batch, ps and more."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -114,6 +114,18 @@ def validate(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> No
     Every mistake is named by its path in the file; the exit code is then 2.
     """
     running.call("orchestrator.cli.configuration:validate", file)
+
+
+@app.command()
+def doctor(
+    config: options.Config = options.DEFAULT_CONFIG, as_json: options.AsJson = False
+) -> None:
+    """Look whether this machine can run a configuration.
+
+    Python, engine, GPU and driver, memory, disks, /dev/shm, ports, store, Ray, models and their
+    licences, keys. Each fault and warning says what to do. The exit code is 1 if there is a fault.
+    """
+    running.call("orchestrator.cli.doctor.command:doctor", config, as_json)
 
 
 @app.command()

@@ -15,6 +15,7 @@ import uvloop
 
 from experts.errors import CoterieError
 from orchestrator.cli import logs, running
+from orchestrator.cli.notify import READY, STOPPING, notify
 from orchestrator.cli.signals import Interrupted, StopSignals
 from orchestrator.config.model import Config
 from orchestrator.reload.config_file import ConfigFile
@@ -167,6 +168,7 @@ def _greet(service: "Service") -> None:
     if service.admin_url is not None:
         log.info("administration: %s", service.admin_url)
     log.info("ready: %s/v1", service.base_url)
+    notify(READY)
 
 
 async def _reload_on_signals(reloader: "Reloader", signals: StopSignals) -> None:
@@ -188,6 +190,7 @@ async def _until_the_end(service: "Service", signals: StopSignals) -> None:
     ends[0].cancel()
     if signals.first is None:
         return  # The listener has ended by itself.
+    notify(STOPPING)
     log.info(
         "%s: draining; requests in flight: %d, bound: %g s; a second signal ends it at once",
         signal.Signals(signals.first).name,

@@ -128,6 +128,11 @@ def has_process(actor: ActorHandle) -> bool:
     return bool(told.get("State") == "PENDING_CREATION" and told["Address"]["Port"] != 0)
 
 
+def node_resources() -> list[dict[str, float]]:
+    """What each node that lives has of CPUs, GPUs and memory."""
+    return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+
+
 def own_folder() -> str | None:
     """The folder of a Ray that was started here, which is removed with it; None for another's."""
     return None if _Local.held is None else str(_Local.held[0].path)

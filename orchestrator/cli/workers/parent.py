@@ -19,6 +19,7 @@ from pathlib import Path
 import uvloop
 
 from experts.errors import ConfigError
+from orchestrator.cli.notify import READY, STOPPING, notify
 from orchestrator.cli.serve import tell_store
 from orchestrator.cli.signals import StopSignals
 from orchestrator.cli.workers.running import KEPT, keep
@@ -128,6 +129,7 @@ class _Workers:
             if signals.first is not None:
                 name = signal.Signals(signals.first).name
                 log.info("%s: the workers drain; a second signal ends them at once", name)
+            notify(STOPPING)
             self._stopping = True
             asked.cancel()
             reloading.cancel()
@@ -194,6 +196,7 @@ class _Workers:
         if len(self._taken) > 1:
             log.info("administration: %s", Listener(self._taken[1]).url)
         log.info("ready: %s/v1", Listener(self._taken[0]).url)
+        notify(READY)
 
 
 async def _readable(descriptor: int) -> None:

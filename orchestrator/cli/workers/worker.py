@@ -14,6 +14,7 @@ import uvloop
 
 from experts.errors import CoterieError
 from orchestrator.cli import logs
+from orchestrator.cli.notify import VARIABLE
 from orchestrator.cli.serve import serve_until_told
 from orchestrator.cli.workers.running import RunningFile
 from orchestrator.config.model import Config, RayConfig
@@ -53,6 +54,7 @@ def work(plan: WorkerPlan, ready: Connection) -> None:
     """Serve until SIGTERM; tells by `ready` the experts that could not be loaded, then."""
     die_with_parent()
     os.setpgrp()  # Ctrl-C is for the parent, which tells its workers.
+    os.environ.pop(VARIABLE, None)  # As it tells systemd.
     logs.configure(plan.log_level, plan.log_format, sys.stdout)
     try:
         raise SystemExit(uvloop.run(_work(plan, ready)))

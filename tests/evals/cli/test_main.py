@@ -92,7 +92,8 @@ def test_every_help_has_a_sentence_that_is_not_cut_off(names: tuple[str, ...]) -
 
 
 ARGUMENTS = {
-    ("serve",): [], ("validate",): ["f.yaml"], ("models",): [], ("route",): ["2 + 2?"],
+    ("serve",): [], ("validate",): ["f.yaml"], ("doctor",): [], ("models",): [],
+    ("route",): ["2 + 2?"],
     ("plan",): ["f.jsonl"], ("ps",): [], ("schema",): [],
     ("batch",): ["f.jsonl", "-o", "out.jsonl"],
     ("router", "fit"): ["near"], ("router", "calibrate"): ["near", "--max-price", "1"],
