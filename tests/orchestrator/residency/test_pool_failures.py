@@ -50,14 +50,14 @@ async def test_an_unload_that_takes_too_long_is_an_error_of_the_expert(make_rig:
 
 
 async def test_a_slot_that_does_not_start_is_named(make_rig: Any) -> None:
-    rig = await make_rig({"a": 1})
+    rig = await make_rig({"a": 1}, start=False)
     rig.slot.start_errors = [RuntimeError("no such device")]
     with pytest.raises(ServiceError, match="Slot slot-0 did not start: no such device"):
         await rig.pool.start()
 
 
 async def test_a_node_without_coterie_is_told_apart_from_one_without_room(make_rig: Any) -> None:
-    rig = await make_rig({"a": 1})
+    rig = await make_rig({"a": 1}, start=False)
     rig.slot.start_errors = [RuntimeError("No module named 'experts' (on 10.0.0.2)")]
     with pytest.raises(ServiceError) as caught:
         await rig.pool.start()
@@ -65,7 +65,7 @@ async def test_a_node_without_coterie_is_told_apart_from_one_without_room(make_r
 
 
 async def test_a_load_that_fails_in_a_cluster_names_the_node(make_rig: Any) -> None:
-    rig = await make_rig({"a": 1})
+    rig = await make_rig({"a": 1}, start=False)
     rig.slot.token, rig.slot.url = "secret", "http://10.0.0.2:7000"
     await rig.pool.start()
     rig.slot.load_errors["a"] = [RuntimeError("no such folder")]
