@@ -9,6 +9,7 @@ from experts.spec import HostedSpec
 from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.engines import HostedEngine, HostedSlot
 from orchestrator.residency.machine.effects import Refusal, Reject
+from orchestrator.residency.machine.filling import Wanted, places
 from orchestrator.residency.machine.state import EngineState, Phase, SlotState
 
 
@@ -137,21 +138,16 @@ class PoolView:
         In slots that are up; those that are not get what fits nowhere else, for when they are.
         Returns beside the plan what must be there and does not fit.
         """
-        plan: list[tuple[SlotState, EngineState]] = []
-        too_large: list[HostedEngine] = []
-        room = {slot.id: slot.free_gb for slot in slots}
         asked = {name: self._specs[name].preload or self._specs[name].pin for name in self._engines}
-        for name in sorted(self._engines, key=lambda name: not asked[name]):
-            engine = self._engines[name]
-            need_gb = engine.state.memory_gb
-            best = max(slots, key=lambda s: (s.up and room[s.id] >= need_gb, room[s.id]))
-            fits = room[best.id] >= need_gb
-            if asked[name] and not fits:
-                too_large.append(engine)
-            if fits and (asked[name] or preload):
-                room[best.id] -= engine.state.memory_gb
-                plan.append((best, engine.state))
-        return plan, too_large
+        states = {name: engine.state for name, engine in self._engines.items()}
+        wanted = [
+            Wanted(name, state.memory_gb, asked[name])
+            for name, state in states.items()
+            if asked[name] or preload
+        ]
+        found = places(wanted, [slot.free_gb for slot in slots], [slot.up for slot in slots])
+        plan = [(slots[number], states[name]) for name, number in found.items()]
+        return plan, [self._engines[name] for name in asked if asked[name] and name not in found]
 
     def error(self, rejected: Reject) -> ExpertError:
         """Of a request that is not served."""

@@ -68,12 +68,12 @@ class SizedSimulation(Simulation):
         by_name = {state.name: state for state in self.engines}
         for slot in self.slots:
             slot.recount()
-        for engine in self._pool.in_order:
+        places = self._pool.places(len(self.slots))
+        for name, number in places.items():
+            self._machine.adopt(self.slots[number], by_name[name], 0.0)
+        for engine in (one for one in self._pool.engines if one.name not in places):
             slot = max(self.slots, key=lambda slot: slot.free_gb)
-            wanted = self._pool.preload or engine.first
-            if wanted and slot.free_gb >= engine.memory_gb:
-                self._machine.adopt(slot, by_name[engine.name], 0.0)
-            elif self._may_sleep(slot, engine) and slot.free_gb >= self._pool.asleep_gb:
+            if self._may_sleep(slot, engine) and slot.free_gb >= self._pool.asleep_gb:
                 slot.asleep[engine.name] = self._pool.asleep_gb
                 slot.recount()
         if not self._pool.sleep_level:

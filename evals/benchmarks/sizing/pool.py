@@ -10,6 +10,7 @@ from experts.footprint.device import Device
 from experts.footprint.plan import EMPTY_PROCESS_GB, Footprint
 from orchestrator.config.model import Config
 from orchestrator.residency.engines import planned_loads
+from orchestrator.residency.machine.filling import Wanted, places
 from orchestrator.residency.machine.policy import Rules
 
 ASLEEP_GB = 1.15
@@ -91,25 +92,18 @@ class Pool:
         """What a slot has for engines."""
         return self.slot_gb - self.base_gb
 
-    @property
-    def in_order(self) -> list[Engine]:
-        """The engines as a service's start loads them: as the file has them, some first."""
-        return sorted(self.engines, key=lambda engine: not engine.first)
-
-    @property
-    def largest_first(self) -> "Pool":
-        """The same pool, were its file written so."""
-        return replace(self, engines=tuple(sorted(self.engines, key=lambda e: -e.memory_gb)))
+    def places(self, slots: int, *, all_of_them: bool = False) -> Mapping[str, int]:
+        """Engine -> the slot where a service's start loads it; `all_of_them`: whatever it says."""
+        wanted = [
+            Wanted(engine.name, engine.memory_gb, engine.first)
+            for engine in self.engines
+            if engine.first or self.preload or all_of_them
+        ]
+        return places(wanted, [self.room_gb] * slots)
 
     def holds_all(self, slots: int) -> bool:
-        """Whether a start finds room for every engine, each where most is free."""
-        free_gb = [self.room_gb] * slots
-        for engine in self.in_order:
-            place = free_gb.index(max(free_gb))
-            free_gb[place] -= engine.memory_gb
-            if free_gb[place] < 0:
-                return False
-        return True
+        """Whether a start could find room for every engine."""
+        return len(self.places(slots, all_of_them=True)) == len(self.engines)
 
     @property
     def measured(self) -> int:

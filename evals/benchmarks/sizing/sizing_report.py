@@ -73,7 +73,7 @@ def conclusion(found: Sizing) -> str:
     parts = [_enough(found)] if answer.enough else [_not_enough(found)]
     if answer.limit is not None:
         parts.append(_limit(found, answer.limit))
-    return " ".join([*parts, *_order(found), *_hot(found), *_cold(found)])
+    return " ".join([*parts, *_hot(found), *_cold(found)])
 
 
 def as_json(found: Sizing) -> dict[str, Any]:
@@ -203,20 +203,6 @@ def _limit(found: Sizing, limit: str) -> str:
         BOTH: f"{which} both limit: memory, since engines are loaded again and again, and compute,"
         " since it would not be enough without any loads.",
     }[limit]
-
-
-def _order(found: Sizing) -> Iterator[str]:
-    """Small engines everywhere leave no slot that is free for a large one."""
-    pool, most = found.pool, found.answer.enough or found.answer.rows[-1].slots
-    if found.answer.limit not in (MEMORY, BOTH):
-        return
-    better = next((n for n in range(1, most) if pool.largest_first.holds_all(n)), None)
-    if better is not None and not pool.holds_all(better):
-        yield (
-            f"Written with the largest experts first, {found.devices(better)} hold them all: a"
-            " start loads in the order of the file, and a slot full of small ones has no room left"
-            " for a large one."
-        )
 
 
 def _hot(found: Sizing) -> Iterator[str]:

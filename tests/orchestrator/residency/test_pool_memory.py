@@ -199,3 +199,16 @@ async def test_who_turns_out_larger_than_estimated_makes_others_leave(make_rig: 
     await rig.settle()
     assert len(rig.slot.unloads) == 1
     assert len(rig.residents()[0]) == 1
+
+
+@pytest.mark.parametrize("experts", [{"s": 2, "t": 2, "large": 4}, {"large": 4, "s": 2, "t": 2}])
+async def test_what_fits_together_is_preloaded_in_whatever_order_it_is_written(
+    make_rig: Any, experts: dict[str, int]
+) -> None:
+    rig = await make_rig(experts, count=2, memory_gb=4, preload=True)
+    assert sorted(map(sorted, rig.residents())) == [["large"], ["s", "t"]]
+
+
+async def test_where_not_all_fit_the_first_of_the_file_are_preloaded(make_rig: Any) -> None:
+    rig = await make_rig({"s": 2, "large": 3}, memory_gb=4, preload=True)
+    assert rig.residents() == [["s"]]
