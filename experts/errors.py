@@ -39,6 +39,8 @@ CoterieError
 from collections.abc import Mapping
 from typing import Any
 
+from experts.upstream.quoting import brief, quoted
+
 
 class CoterieError(Exception):
     """The root: `code` is stable, `retryable` says whether the same call may succeed later."""
@@ -67,9 +69,12 @@ class ConfigError(CoterieError):
 
 
 class RequestError(CoterieError):
-    """The request cannot be served as it was sent."""
+    """The request cannot be served as it was sent; what is quoted of it is cut."""
 
     code = "invalid_request"
+
+    def __init__(self, message: str, *, hint: str = "", param: str | None = None) -> None:
+        super().__init__(brief(message), hint=hint, param=param and quoted(param))
 
 
 class UnknownModel(RequestError):

@@ -34,6 +34,7 @@ from experts.errors import (
     UnknownModel,
     UnknownObject,
 )
+from experts.upstream.quoting import brief, quoted
 from experts.upstream.refusals import MAX_RETRY_AFTER_S
 from orchestrator.server.bodies.answers import Error, ErrorBody
 from orchestrator.server.wire.inflating import ACCEPTED
@@ -121,12 +122,12 @@ def envelope(
     source: str = "coterie",
     kind: str | None = None,
 ) -> ErrorBody:
-    """OpenAI's error body; `source` tells whose error it is."""
+    """OpenAI's error body; `source` tells whose error it is. What is too long is cut."""
     kind = kind or _KINDS.get(status, "invalid_request_error" if status < 500 else "server_error")
     error: Error = {
-        "message": message,
+        "message": brief(message),
         "type": kind,
-        "param": param,
+        "param": param and quoted(param),
         "code": code,
         "source": source,
     }
