@@ -149,7 +149,7 @@ class LimitReached(RequestError):
     """The API key has no more of `kind` (requests, tokens, price) now.
 
     `quota`: for the rest of the day; else a moment's waiting helps, unless the request alone is
-    more than the limit. `retry_after_s` says when there is more.
+    more than the limit. `retry_after_s` says when there is more; None where that is of no use.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class LimitReached(RequestError):
         hint: str = "",
         kind: str,
         quota: bool,
-        retry_after_s: float,
+        retry_after_s: float | None,
         retryable: bool = True,
     ) -> None:
         super().__init__(message, hint=hint)

@@ -103,7 +103,8 @@ def headers_of(error: CoterieError, request_id: str) -> dict[str, str]:
         wait_s = min(max(told_s, 1), MAX_RETRY_AFTER_S)
     headers = {"x-request-id": request_id}
     if isinstance(error, LimitReached):
-        wait_s = max(1, error.retry_after_s)  # Of a minute, or until the day ends.
+        told_s = error.retry_after_s  # Of a minute, or until the day ends.
+        wait_s = None if told_s is None else max(1, told_s)
         if not error.retryable:
             headers["x-should-retry"] = "false"  # OpenAI's own clients obey it.
     if isinstance(error, StillRunning):
