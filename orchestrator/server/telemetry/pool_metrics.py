@@ -54,7 +54,7 @@ class PoolCollector(Collector):
             restarts.add_metric([name], float(slot["restarts"]))
         for name, count in shown["queued"].items():
             queued.add_metric([name], float(count))
-        yield from (restarts, queued, *_breakers(shown["breakers"]))
+        yield from (restarts, queued)
         for name, key, about in _ENGINE_COUNTERS:
             counter = CounterMetricFamily(name, about, labels=["engine"])
             for engine, entry in engines.items():
@@ -74,6 +74,17 @@ class PoolCollector(Collector):
         """Saved loads may shrink again; a counter that does is taken for a restart."""
         self._highest[name, engine] = max(value, self._highest.get((name, engine), 0.0))
         return self._highest[name, engine]
+
+
+class BreakerCollector(Collector):
+    """The breakers of this gateway: each has its own, where several share a pool."""
+
+    def __init__(self, snapshot: Callable[[], Mapping[str, Any]]) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterator[Metric]:
+        """Called at every scrape."""
+        yield from _breakers(self._snapshot()["breakers"])
 
 
 def _breakers(entries: Mapping[str, Mapping[str, Any]]) -> tuple[Metric, Metric]:
