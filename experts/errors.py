@@ -39,6 +39,8 @@ CoterieError
 from collections.abc import Mapping
 from typing import Any
 
+from experts.upstream.quoting import brief, quoted
+
 
 class CoterieError(Exception):
     """The root: `code` is stable, `retryable` says whether the same call may succeed later."""
@@ -67,9 +69,12 @@ class ConfigError(CoterieError):
 
 
 class RequestError(CoterieError):
-    """The request cannot be served as it was sent."""
+    """The request cannot be served as it was sent; what is quoted of it is cut."""
 
     code = "invalid_request"
+
+    def __init__(self, message: str, *, hint: str = "", param: str | None = None) -> None:
+        super().__init__(brief(message), hint=hint, param=param and quoted(param))
 
 
 class UnknownModel(RequestError):
@@ -144,7 +149,7 @@ class LimitReached(RequestError):
     """The API key has no more of `kind` (requests, tokens, price) now.
 
     `quota`: for the rest of the day; else a moment's waiting helps, unless the request alone is
-    more than the limit. `retry_after_s` says when there is more.
+    more than the limit. `retry_after_s` says when there is more; None where that is of no use.
     """
 
     def __init__(
@@ -154,7 +159,7 @@ class LimitReached(RequestError):
         hint: str = "",
         kind: str,
         quota: bool,
-        retry_after_s: float,
+        retry_after_s: float | None,
         retryable: bool = True,
     ) -> None:
         super().__init__(message, hint=hint)

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, TextIO
 
+from experts.upstream.quoting import brief, quoted
 from orchestrator.request.tracing.current import CURRENT
 
 OURS = ("coterie", "experts", "routers", "aggregators", "orchestrator", "evals")
@@ -28,7 +29,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = [f"{key}={_value(value)}" for key, value in extras(record)]
-        message = record.getMessage()
+        message = _told(record)
         words = " ".join([message, *fields] if message else fields)
         # Every request has a line, so this is written for speed.
         time = f"{_second(int(record.created))}.{int(record.msecs):03d}"
@@ -50,13 +51,13 @@ class JsonFormatter(logging.Formatter):
             "time": _time(record).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _told(record),
         }
         if (current := CURRENT.get()) is not None and not record.name.startswith(NOBODYS):
             fields = current._asdict().items()
             entry |= {key: value for key, value in fields if value is not None}
         for key, value in extras(record):
-            entry.setdefault(key, value)
+            entry.setdefault(key, quoted(value) if isinstance(value, str) else value)
         if told := "\n".join(_exceptions(self, record)):
             entry["exception"] = told
         return json.dumps(_finite(entry), default=str)
@@ -120,6 +121,11 @@ def adopt_libraries() -> None:
             logger.propagate = True
 
 
+def _told(record: logging.LogRecord) -> str:
+    """Its message, in which no client's word is longer than anybody would read."""
+    return brief(record.getMessage())
+
+
 def _time(record: logging.LogRecord) -> datetime:
     return datetime.fromtimestamp(record.created).astimezone()
 
@@ -136,7 +142,7 @@ def _value(value: Any) -> str:
         return f"{value:.1f}"
     if type(value) is int:
         return str(value)
-    text = value if isinstance(value, str) else json.dumps(_finite(value), default=str)
+    text = quoted(value) if isinstance(value, str) else json.dumps(_finite(value), default=str)
     return text if _BARE.fullmatch(text) else json.dumps(text)
 
 

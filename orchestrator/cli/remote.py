@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from experts.errors import ServiceError
+from experts.upstream.quoting import quoted
 
 TIMEOUT_S = 60.0
 ABSENT = (404, 405, 501)
@@ -29,9 +30,14 @@ def call(
     try:
         with httpx.Client(timeout=timeout_s, trust_env=False) as client:
             answer = client.request(method, f"{base}{path}", headers=headers, json=body)
-    except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
         raise ServiceError(
-            f"No service answers at {base}: {str(error) or type(error).__name__}.",
+            f"`{quoted(base)}` is not the address of a service.",
+            hint="One begins with http:// or https://, such as http://localhost:8000 (--url).",
+        ) from error
+    except httpx.TransportError as error:
+        raise ServiceError(
+            f"No service answers at {base}: {(str(error) or type(error).__name__).rstrip('.')}.",
             hint="Start one with `coterie serve`, or name another address with --url.",
         ) from error
     if answer.status_code == 401:

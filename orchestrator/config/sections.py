@@ -10,6 +10,9 @@ from experts.keys import Keys
 from orchestrator.config.budget import BudgetConfig
 from routers.learning import LearningConfig
 
+MOST_NAME = 200
+"""Characters of a name, which stands in headers, log lines and labels."""
+
 
 def _matches(pattern: str, words: str) -> AfterValidator:
     """Checks that a text has a pattern, which messages explain in words."""
@@ -17,6 +20,8 @@ def _matches(pattern: str, words: str) -> AfterValidator:
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
             raise ValueError(words)
+        if len(value) > MOST_NAME:
+            raise ValueError(f"must have no more than {MOST_NAME} characters")
         return value
 
     return AfterValidator(check)
@@ -28,7 +33,7 @@ _LETTERS = "letters (a to z), digits, `.`, `_` and `-`"
 Name = Annotated[
     str,
     _matches(_NAME, f"must consist of {_LETTERS}, beginning with a letter or digit"),
-    WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"}),
+    WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$", "maxLength": MOST_NAME}),
 ]
 CompositionName = Annotated[
     str,
@@ -37,7 +42,7 @@ CompositionName = Annotated[
         f"must have two parts with a `/` between them, such as pool/auto: {_LETTERS}, beginning"
         " with a letter or digit; the second part may also hold `+`",
     ),
-    WithJsonSchema({"type": "string", "pattern": f"^{_TWO_PARTS}$"}),
+    WithJsonSchema({"type": "string", "pattern": f"^{_TWO_PARTS}$", "maxLength": MOST_NAME}),
 ]
 DEFAULT_CLASS = "interactive"
 BATCH_CLASS = "batch"

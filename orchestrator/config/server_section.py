@@ -86,6 +86,21 @@ class ServerConfig(Section):
         description="Largest request body, in MiB, also when it is unpacked (content-encoding);"
         " larger ones get HTTP 413.",
     )
+    client_timeout_s: float = Field(
+        30.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Longest time for the head of a request to come, and longest pause within its"
+        " body, in seconds; then HTTP 408, and the connection is closed. A connection on which"
+        " nothing comes for so long is closed, too.",
+    )
+    max_client_connections: int = Field(
+        4096,
+        ge=1,
+        description="Connections of clients at once, on each listener of each worker; further ones"
+        " get HTTP 503. Never more than half of the open files that the system allows"
+        " (`ulimit -Hn`).",
+    )
     max_in_flight: int = Field(
         4096,
         ge=1,

@@ -83,13 +83,13 @@ class KeyLimiter:
                     return self._spent(needs)
                 now = self._counters.clock()
                 if dry := [m for m, need in lacking.values() if m.is_dry(need, now)]:
-                    raise self._refusal(dry)
+                    raise self._refusal(dry, needs)
                 refused = await self._counters.draw(self.key, lacking)
                 if refused is None:
                     return self._spent_alone(needs)
                 if refused:
-                    raise self._refusal(refused)
-        raise self._refusal([meter for meter, _ in lacking.values()])
+                    raise self._refusal(refused, needs)
+        raise self._refusal([meter for meter, _ in lacking.values()], needs)
 
     def settle(self, reserved: Mapping[int, tuple[int, int]], real: Amounts) -> None:
         """Correct what was reserved to what it came to.
@@ -137,7 +137,7 @@ class KeyLimiter:
         self._turn()
         over = [m for m, need in needs.values() if self._is_over_share(m, need, share)]
         if over:
-            raise self._refusal(over)
+            raise self._refusal(over, needs)
         return {n: (meter, need) for n, (meter, need) in needs.items() if meter.free < need}
 
     @staticmethod
@@ -155,7 +155,7 @@ class KeyLimiter:
         """Without the store: up to the limit by what is known here. Raises LimitReached."""
         self._turn()
         if dry := [meter for meter, need in needs.values() if meter.remaining < need]:
-            raise self._refusal(dry)
+            raise self._refusal(dry, needs)
         return self._spent(needs)
 
     def _unsettled(self) -> dict[int, tuple[Meter, int]]:
@@ -182,29 +182,38 @@ class KeyLimiter:
     def _check_size(self, needs: Mapping[int, tuple[Meter, int]]) -> None:
         for meter, need in needs.values():
             if need > meter.limit:
+                self._turn()
                 raise LimitReached(
                     f"Request too large for the key `{self.key}`: limit {meter.words},"
-                    f" requested {need}.",
+                    f" {meter.told(meter.remaining)} left, requested {_asked(meter, need)}.",
                     hint="Shorten the prompt or lower `max_tokens`.",
                     kind=meter.kind,
                     quota=meter.is_quota,
-                    retry_after_s=meter.period_s,
+                    retry_after_s=None,  # It will never fit.
                     retryable=False,
                 )
 
-    def _refusal(self, dry: list[Meter]) -> LimitReached:
+    def _refusal(self, dry: list[Meter], needs: Mapping[int, tuple[Meter, int]]) -> LimitReached:
         """The one that lasts longest counts."""
         now = self._counters.clock()
         meter = max(dry, key=lambda one: one.reset_s(now))
         wait_s = meter.reset_s(now)
+        need = next(need for one, need in needs.values() if one is meter)
         what = "The quota is spent" if meter.is_quota else "Rate limit reached"
         return LimitReached(
-            f"{what} for the key `{self.key}`: {meter.words}.",
+            f"{what} for the key `{self.key}`: limit {meter.words},"
+            f" {meter.told(meter.remaining)} left, requested {_asked(meter, need)}.",
             hint=f"Please try again in {span(wait_s)}.",
             kind=meter.kind,
             quota=meter.is_quota,
             retry_after_s=wait_s,
         )
+
+
+def _asked(meter: Meter, need: int) -> str:
+    """What a request asks for; of tokens, how that is counted."""
+    how = " (the prompt as estimated, and max_tokens)" if meter.kind == "tokens" else ""
+    return f"{meter.told(need)}{how}"
 
 
 def span(seconds: float) -> str:

@@ -39,9 +39,12 @@ class Meter:
     def words(self) -> str:
         """The limit in a message: `500 tokens per day`."""
         per = "day" if self.is_quota else "minute"
-        if self.kind == "price":
-            return f"{self.limit * NANO:g} US dollars per {per}"
-        return f"{self.limit} {self.kind} per {per}"
+        kind = "US dollars" if self.kind == "price" else self.kind
+        return f"{self.told(self.limit)} {kind} per {per}"
+
+    def told(self, amount: int) -> str:
+        """A number of the kind, in a message."""
+        return f"{amount * NANO:g}" if self.kind == "price" else str(amount)
 
     @property
     def is_quota(self) -> bool:

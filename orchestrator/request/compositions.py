@@ -9,6 +9,7 @@ from aggregators.likelihood.likelihood import Likelihood
 from aggregators.registry import AGGREGATORS, build
 from aggregators.second_opinion import SecondOpinion
 from experts.errors import RequestError, UnknownModel
+from experts.upstream.quoting import quoted
 from orchestrator.config.model import CompositionConfig, Config
 from orchestrator.request.context import NO_OPTIONS, RequestOptions
 from orchestrator.request.plan import AskPanel, AskSecondOpinion, PanelRules
@@ -78,7 +79,9 @@ class Compositions:
                 f"; also {POOL}ROUTER and {POOL}ROUTER+AGGREGATOR, with a router ({routers})"
                 f" and an aggregator ({self._aggregators()})"
             )
-        raise UnknownModel(f"The model `{model}` does not exist.", hint=f"{hint}.", param="model")
+        raise UnknownModel(
+            f"The model `{quoted(model)}` does not exist.", hint=f"{hint}.", param="model"
+        )
 
     def _configured(self, model: str, entry: CompositionConfig) -> Composition:
         plain = Composition(entry)

@@ -13,6 +13,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from experts.errors import CoterieError
+from experts.upstream.quoting import quoted
 from orchestrator.server import console_routes, expert_routes, openai_routes, service_routes
 from orchestrator.server.auth import KeyGate
 from orchestrator.server.batch import routes as batch_routes
@@ -144,7 +145,7 @@ async def _ours(http: HttpRequest, error: Exception) -> Response:
 
 async def _http(http: HttpRequest, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    message = f"{http.method} {http.url.path}: {error.detail}."
+    message = f"{http.method} {quoted(http.url.path)}: {error.detail}."
     code = {404: "unknown_url", 405: "method_not_allowed"}.get(error.status_code)
     headers = {**(error.headers or {}), "x-request-id": request_id_of(http)}
     body = envelope(message, error.status_code, code=code)

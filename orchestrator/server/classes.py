@@ -5,6 +5,7 @@ import math
 from starlette.types import Scope
 
 from experts.errors import RequestError, TooManyRequests
+from experts.upstream.quoting import quoted
 from orchestrator.config.model import BATCH_CLASS, DEFAULT_CLASS, Config
 from orchestrator.request.context import RequestOptions
 from orchestrator.server.auth import caller_of
@@ -35,7 +36,7 @@ def check_class(config: Config, asked: str) -> None:
     """Raise RequestError for a class that is not configured."""
     if asked not in config.classes:
         raise RequestError(
-            f"There is no request class `{asked}`.",
+            f"There is no request class `{quoted(asked)}`.",
             hint=f"Known classes: {', '.join(config.classes)}.",
             param="coterie.class",
         )

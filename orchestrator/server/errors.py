@@ -34,6 +34,7 @@ from experts.errors import (
     UnknownModel,
     UnknownObject,
 )
+from experts.upstream.quoting import brief, quoted
 from experts.upstream.refusals import MAX_RETRY_AFTER_S
 from orchestrator.server.bodies.answers import Error, ErrorBody
 from orchestrator.server.wire.inflating import ACCEPTED
@@ -102,7 +103,8 @@ def headers_of(error: CoterieError, request_id: str) -> dict[str, str]:
         wait_s = min(max(told_s, 1), MAX_RETRY_AFTER_S)
     headers = {"x-request-id": request_id}
     if isinstance(error, LimitReached):
-        wait_s = max(1, error.retry_after_s)  # Of a minute, or until the day ends.
+        told_s = error.retry_after_s  # Of a minute, or until the day ends.
+        wait_s = None if told_s is None else max(1, told_s)
         if not error.retryable:
             headers["x-should-retry"] = "false"  # OpenAI's own clients obey it.
     if isinstance(error, StillRunning):
@@ -121,12 +123,12 @@ def envelope(
     source: str = "coterie",
     kind: str | None = None,
 ) -> ErrorBody:
-    """OpenAI's error body; `source` tells whose error it is."""
+    """OpenAI's error body; `source` tells whose error it is. What is too long is cut."""
     kind = kind or _KINDS.get(status, "invalid_request_error" if status < 500 else "server_error")
     error: Error = {
-        "message": message,
+        "message": brief(message),
         "type": kind,
-        "param": param,
+        "param": param and quoted(param),
         "code": code,
         "source": source,
     }

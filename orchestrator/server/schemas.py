@@ -11,6 +11,7 @@ from experts.errors import RequestError
 from experts.files.json_object import path_of
 from experts.mistakes import explain, locate
 from experts.types import EMBEDDINGS, Operation, Request
+from experts.upstream.quoting import quoted
 from orchestrator.server.bodies.extension import NO_EXTENSION, AskedBudget, Extension
 from orchestrator.server.bodies.numbers import with_whole_numbers
 from orchestrator.server.bodies.objects import parse_object, said
@@ -91,7 +92,7 @@ def _unknown(field: str) -> RequestError:
     hint = ""
     if field.startswith("guided_"):
         hint = "Constrain an answer with `response_format` or `structured_outputs`."
-    message = f"Unrecognized request argument supplied: {field}."
+    message = f"Unrecognized request argument supplied: {quoted(field)}."
     return RequestError(message, hint=hint, param=field)
 
 

@@ -34,6 +34,7 @@ from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.machine.policy import Policy, decide
 from orchestrator.server.app import make_app
+from orchestrator.server.clients import client_bounds
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
 from orchestrator.server.telemetry.siblings import Siblings
@@ -89,9 +90,9 @@ class Service:
 
     def listen(self) -> None:
         """Begin to accept connections."""
-        self._listener.serve(self._app)
+        self._listener.serve(self._app, client_bounds(self.config.server))
         if self._back is not None:
-            self._back.serve(admin_door(self._app))
+            self._back.serve(admin_door(self._app), client_bounds(self.config.server))
 
     def expert_base_url(self, expert: str) -> str | None:
         """The expert's own endpoint in its slot (ends with /v1); None when it is not resident."""

@@ -78,8 +78,8 @@ class Gateway:
         self.base_url = "http://{}:{}".format(*self._listener.getsockname())
         # Tests read the logs.
         settings = {**LISTENER, "log_config": None, "log_level": None}
-        self._app = make_app(self.context, self.reuse.idempotency)
-        self._server = uvicorn.Server(uvicorn.Config(self._app, **settings))
+        self.app = make_app(self.context, self.reuse.idempotency)
+        self._server = uvicorn.Server(uvicorn.Config(self.app, **settings))
         self.http = httpx.AsyncClient(base_url=self.base_url, timeout=PATIENCE_S, trust_env=False)
         self.openai = AsyncOpenAI(
             base_url=f"{self.base_url}/v1", api_key="none", max_retries=0, timeout=PATIENCE_S
@@ -88,7 +88,7 @@ class Gateway:
     async def start(self) -> None:
         await self.pool.start()
         answers = await self.reuse.answers(self.context.config, self.pipeline)
-        self.context = self._app.state.context = replace(self.context, answers=answers)
+        self.context = self.app.state.context = replace(self.context, answers=answers)
         # What `serve` does, less its signal handlers and its clock.
         self._server.config.load()
         self._server.lifespan = self._server.config.lifespan_class(self._server.config)

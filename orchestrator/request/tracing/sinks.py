@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from experts.upstream.quoting import quoted
 from orchestrator.request.context import RequestContext
 from orchestrator.request.tracing.recent import call_record
 from orchestrator.request.tracing.trace import Trace
@@ -43,7 +44,7 @@ def access_fields(context: RequestContext, trace: Trace) -> dict[str, Any]:
     usage = trace.total_usage
     return {
         "id": context.id,
-        "model": context.model,
+        "model": quoted(context.model),
         "expert": trace.expert,
         "status": trace.status,
         "error": trace.error,
@@ -123,7 +124,7 @@ def trace_line(context: RequestContext, trace: Trace) -> dict[str, Any]:
     decision, plan = trace.decision, trace.plan
     return {
         "query_id": f"served/{context.id}",
-        "task": context.model,
+        "task": quoted(context.model),
         "query": reading(context.request),
         "seconds": round(trace.total_ms / 1000, 6) if trace.total_ms is not None else None,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from starlette.types import Scope
 
 from experts.errors import UnknownModel
+from experts.upstream.quoting import quoted
 from orchestrator.keys.ring import KeyEntry
 from orchestrator.request.compositions import POOL
 from orchestrator.request.context import RequestOptions
@@ -46,7 +47,7 @@ def require_model(
 def unknown(model: str) -> UnknownModel:
     """What a key that may not ask a model is told of it; lists no others."""
     return UnknownModel(
-        f"The model `{model}` does not exist, or this API key may not ask it.",
+        f"The model `{quoted(model)}` does not exist, or this API key may not ask it.",
         hint="GET /v1/models lists those that it may.",
         param="model",
     )

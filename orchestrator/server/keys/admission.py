@@ -99,7 +99,7 @@ class LineCharges:
             try:
                 return await charged(entry.limiter, guess, price, limits.batch_share)
             except LimitReached as error:
-                if not error.retryable:
+                if not error.retryable or error.retry_after_s is None:
                     raise
                 await asyncio.sleep(error.retry_after_s + TURN_S)
 

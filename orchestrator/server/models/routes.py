@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
 
 from experts.errors import UnknownModel
+from experts.upstream.quoting import quoted
 from orchestrator.server.bodies.answers import ModelCard, ModelList
 from orchestrator.server.context import context_of
 from orchestrator.server.keys.access import entry_of, unknown, visible
@@ -27,7 +28,7 @@ async def model(http: HttpRequest, model: str) -> ModelCard:
             return card
     if (entry := entry_of(http.scope)) is not None and entry.terms.models is not None:
         raise unknown(model)
-    raise UnknownModel(f"The model `{model}` does not exist.", param="model")
+    raise UnknownModel(f"The model `{quoted(model)}` does not exist.", param="model")
 
 
 async def _cards(http: HttpRequest) -> list[ModelCard]:

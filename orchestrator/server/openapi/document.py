@@ -18,6 +18,7 @@ from orchestrator.request.tracing.presentation import HEADERS
 from orchestrator.server.auth import is_guarded
 from orchestrator.server.bodies.agents.message_answers import AnthropicErrorBody
 from orchestrator.server.bodies.answers import ErrorBody
+from orchestrator.server.gates.admin import is_admin
 from orchestrator.server.openapi.endpoints import ANSWERS, ASKING, REQUESTS
 from orchestrator.server.openapi.operations import ANTHROPIC, MODEL, SCHEMAS, all_errors
 from orchestrator.server.reuse.idempotency_key import ENDPOINTS, MAX_KEY
@@ -77,6 +78,13 @@ class Documents:
             self._locked = locked
             self._made[locked] = self._make()
         return self._made[locked]
+
+    @property
+    def public(self) -> Tree:
+        """The document of a listener that does not answer for what changes the service."""
+        whole = self.whole
+        paths = {path: item for path, item in whole["paths"].items() if not is_admin(path)}
+        return {**whole, "paths": paths}
 
     def _make(self) -> Tree:
         paths: Tree = {}

@@ -20,7 +20,7 @@ from orchestrator.request.plan import Plan
 from orchestrator.request.tracing.call import Call
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.server.telemetry.counts import Counts
-from orchestrator.server.telemetry.pool_metrics import PoolCollector
+from orchestrator.server.telemetry.pool_metrics import BreakerCollector, PoolCollector
 from routers.base import Decision
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
@@ -109,6 +109,7 @@ class Metrics:
     def watch(self, snapshot: Callable[[], dict[str, Any]]) -> None:
         """Show the pool, too: `snapshot` is asked whenever somebody scrapes."""
         self._of_pool.register(PoolCollector(snapshot))
+        self.registry.register(BreakerCollector(snapshot))
 
     def watch_number(self, name: str, about: str, read: Callable[[], float]) -> None:
         """Show a number that others keep, too; it is read whenever somebody scrapes."""

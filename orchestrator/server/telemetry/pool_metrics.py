@@ -55,7 +55,7 @@ class PoolCollector(Collector):
         )
         for name, count in shown["queued"].items():
             queued.add_metric([name], float(count))
-        yield from (queued, *_breakers(shown["breakers"]), *_slot_counts(every))
+        yield from (queued, *_slot_counts(every))
         for name, key, about in _ENGINE_COUNTERS:
             counter = CounterMetricFamily(name, about, labels=["engine"])
             for engine, entry in engines.items():
@@ -90,6 +90,17 @@ def _slot_counts(slots: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
         for name, slot in slots.items():
             counter.add_metric([name], float(slot[key]))
         yield counter
+
+
+class BreakerCollector(Collector):
+    """The breakers of this gateway: each has its own, where several share a pool."""
+
+    def __init__(self, snapshot: Callable[[], Mapping[str, Any]]) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterator[Metric]:
+        """Called at every scrape."""
+        yield from _breakers(self._snapshot()["breakers"])
 
 
 def _breakers(entries: Mapping[str, Mapping[str, Any]]) -> tuple[Metric, Metric]:

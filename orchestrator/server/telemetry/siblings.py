@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,9 @@ class Siblings:
             try:
                 writer.write(await answer(json.loads(await reader.readline())))
                 await writer.drain()
+            except (OSError, ValueError) as error:  # It has left, or did not ask to the end.
+                reason = str(error) or type(error).__name__
+                logger.warning("another worker was not answered: %s", reason)
             except Exception:
                 logger.exception("another worker was not answered")
             finally:
@@ -63,7 +65,7 @@ class Siblings:
         return {n: told for n, told in zip(others, found, strict=True) if told is not None}
 
     async def _ask(self, number: str, question: Mapping[str, Any]) -> bytes | None:
-        with suppress(OSError):  # A TimeoutError is one.
+        try:
             async with asyncio.timeout(ANSWER_S):
                 reader, writer = await asyncio.open_unix_connection(self._path(number))
                 try:
@@ -71,6 +73,10 @@ class Siblings:
                     return await reader.read(-1)
                 finally:
                     writer.close()
+        except TimeoutError:
+            logger.warning("worker %s does not answer within %g s: left out", number, ANSWER_S)
+        except OSError:
+            pass  # It is away, or not there yet.
         return None
 
     def _path(self, number: int | str) -> Path:

@@ -9,7 +9,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from experts.errors import ServiceError
-from orchestrator.server.wire.protocol import LISTENER
+from orchestrator.server.wire.bounds import ClientBounds
+from orchestrator.server.wire.protocol import LISTENER, Protocol
 
 BACKLOG = 2048
 DOORS = 16
@@ -45,9 +46,10 @@ class Listener:
         name, number = self._socket.getsockname()[:2]
         return f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
 
-    def serve(self, app: ASGIApp) -> None:
-        """Begin to accept connections."""
-        self._server = _Server(uvicorn.Config(app, **LISTENER))
+    def serve(self, app: ASGIApp, bounds: ClientBounds) -> None:
+        """Begin to accept connections, within their bounds."""
+        bounded = type("Bounded", (Protocol,), {"bounds": bounds})
+        self._server = _Server(uvicorn.Config(app, **{**LISTENER, "http": bounded}))
         doors = [self._socket, *(self._socket.dup() for _ in range(DOORS - 1))]
         self._serving = asyncio.create_task(self._server.serve(sockets=doors))
 

@@ -219,8 +219,14 @@ async def test_what_is_no_coterie_is_said(gateway: Any, path: str) -> None:
 
 @pytest.mark.parametrize("url", ["here", "http://", "http://[", "ftp://127.0.0.1", "http://\n"])
 def test_an_url_that_is_none_is_one_line(url: str) -> None:
-    with pytest.raises(ServiceError, match="No service answers at"):
+    with pytest.raises(ServiceError, match=r"[^.]\. (One begins with|Start one with) "):
         fetch(url, None)
+
+
+def test_where_nobody_listens_is_one_sentence() -> None:
+    with pytest.raises(ServiceError, match=r"[^.]\. Start one with") as wrong:
+        fetch("http://127.0.0.1:9", None)
+    assert ".." not in str(wrong.value)
 
 
 # The same snapshot for Prometheus.

@@ -164,6 +164,14 @@ MISTAKES = {
         {"experts": {"a b": REMOTE}},
         "experts.a b: the name must consist of letters",
     ),
+    "expert with a long name": (
+        {"experts": {"a" * 201: REMOTE}},
+        f"experts.{'a' * 201}: the name must have no more than 200 characters",
+    ),
+    "composition with a long name": (
+        {"experts": {"a": REMOTE}, "compositions": {f"pool/{'a' * 200}": {"router": "r"}}},
+        f"compositions.pool/{'a' * 200}: the name must have no more than 200 characters",
+    ),
     "expert with a number for a name": (
         {"experts": {1: REMOTE}},
         "experts.1: the name must be a text, but YAML reads it as a number: put it in quotes.",

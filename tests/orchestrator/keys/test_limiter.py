@@ -228,18 +228,19 @@ async def test_the_errors_say_which_limit_and_when() -> None:
     one = limiter(MemoryStore(), clock, requests_per_minute=1, tokens_per_day=50)
     await one.take({"requests": 1, "tokens": 40})
     with pytest.raises(
-        LimitReached, match=r"1 requests per minute\. Please try again in 30s"
+        LimitReached, match=r"1 requests per minute, 0 left, requested 1\. Please try again in 30s"
     ) as hit:
         await one.take({"requests": 1, "tokens": 1})
     assert (hit.value.code, hit.value.kind) == ("rate_limit_exceeded", "requests")
     assert (hit.value.retry_after_s, hit.value.retryable) == (30.0, True)
     clock.now += 60
-    with pytest.raises(LimitReached, match="50 tokens per day") as hit:
+    with pytest.raises(LimitReached, match=r"50 tokens per day, 10 left, requested 11 \(") as hit:
         await one.take({"requests": 1, "tokens": 11})
     assert (hit.value.code, hit.value.retryable) == ("insufficient_quota", False)
     assert hit.value.retry_after_s == 86400 - 6090
-    with pytest.raises(LimitReached, match="requested 51"):
+    with pytest.raises(LimitReached, match=r"10 left, requested 51 \(the prompt") as hit:
         await one.take({"requests": 1, "tokens": 51})
+    assert hit.value.retry_after_s is None
 
 
 async def test_lines_of_batches_leave_their_share() -> None:

@@ -42,8 +42,8 @@ async def test_requests_per_minute(limited: Any) -> None:
     first, second, third = [await gateway.chat("stream 3") for _ in range(3)]
     assert [first.status_code, second.status_code, third.status_code] == [200, 200, 429]
     assert third.json()["error"] == {
-        "message": "Rate limit reached for the key `ann`: 2 requests per minute. Please try again"
-        " in 1m0s.",
+        "message": "Rate limit reached for the key `ann`: limit 2 requests per minute, 0 left,"
+        " requested 1. Please try again in 1m0s.",
         "type": "requests",
         "param": None,
         "code": "rate_limit_exceeded",
@@ -109,7 +109,9 @@ async def test_tokens_are_reserved_and_then_corrected(limited: Any) -> None:
     large = await gateway.chat("stream 3", max_tokens=1000)
     assert large.status_code == 429
     assert "Request too large" in large.json()["error"]["message"]
+    assert "992 left, requested 1006 (the prompt" in large.json()["error"]["message"]
     assert large.headers["x-should-retry"] == "false"
+    assert "retry-after" not in large.headers
     assert (await gateway.chat("stream 3", max_tokens=980)).status_code == 200
     assert await left(gateway) == 1000 - 16
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from orchestrator.server.gates.admin import admin_door, is_admin
@@ -55,6 +56,7 @@ async def test_only_administrators_may(managed: Any, method: str, path: str) -> 
     [
         ({}, 400, "name"),
         ({"name": "a b"}, 400, "name: must consist of"),
+        ({"name": "a" * 201}, 400, "name: must have no more than 200 characters"),
         ({"name": "ann"}, 409, "server.api_keys.ann"),
         ({"name": "x", "models": ["no"]}, 400, "models: no model is called `no`"),
         ({"name": "x", "class": "no"}, 400, "no request class `no`"),
@@ -98,6 +100,18 @@ async def test_a_door_of_their_own(serve: Any) -> None:
             answer = await gateway.http.post(path, headers=headers)
             assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_url")
     assert (await gateway.http.get("/v1/models", headers=BOSS)).status_code == 200
+
+
+async def test_the_public_document_does_not_tell_of_what_is_behind_the_door(serve: Any) -> None:
+    gateway = await serve(server={"api_keys": KEYS, "admin": {"port": 0}})
+    public = (await gateway.http.get("/openapi.json")).json()["paths"]
+    assert "/v1/models" in public
+    assert not any(map(is_admin, public))
+    assert PATH not in (await gateway.http.get("/docs")).text
+    door = httpx.ASGITransport(admin_door(gateway.app))  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=door, base_url="http://admin") as http:
+        behind = (await http.get("/openapi.json")).json()["paths"]
+    assert set(public) == {path for path in behind if not is_admin(path)} < set(behind)
 
 
 async def test_whatever_needs_an_administrator_is_behind_the_door(managed: Any) -> None:

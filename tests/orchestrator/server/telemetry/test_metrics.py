@@ -1,12 +1,15 @@
 """What Prometheus gets after requests of every kind, with labels from the configuration alone."""
 
 import socket
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.server.telemetry.engines import EngineScraper
+from orchestrator.server.telemetry.siblings import Siblings
 from routers.base import Decision
 
 VOTE = {"type": "vote", "answer": "text"}
@@ -112,3 +115,15 @@ class _Prefers:
 
     def route(self, requests: Any) -> list[Decision]:
         return [Decision("one", (("hosted", 0.9), ("tiny", 0.5)), "") for _ in requests]
+
+
+async def test_breakers_are_those_of_one_worker(serve: Any, tmp_path: Path) -> None:
+    """Each worker has its own, while all of them know the same pool."""
+    gateway = await serve()
+    await gateway.chat("stream 3")
+    telemetry = replace(gateway.context.telemetry, siblings=Siblings(tmp_path, 3))
+    page = (await telemetry.page()).decode()
+    lines = [line for line in page.splitlines() if line.startswith("coterie_breaker_")]
+    assert lines
+    assert all('worker="3"' in line for line in lines)
+    assert page.count("# TYPE coterie_breaker_state gauge") == 1

@@ -10,6 +10,7 @@ import pytest
 import uvloop
 
 from experts.errors import ServiceError
+from orchestrator.server.wire.bounds import ClientBounds
 from orchestrator.server.wire.listening import DOORS, Listener, take
 
 
@@ -65,7 +66,7 @@ async def _turns_until_answered(clients: int) -> int:
             loop.call_later(0.001, turn)
 
     with listening("127.0.0.1", 0) as one:
-        one.serve(app)
+        one.serve(app, ClientBounds())
         port = int(one.url.rpartition(":")[2])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(REQUEST)
