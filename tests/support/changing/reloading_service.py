@@ -86,7 +86,7 @@ async def started(
     async def stop(config: Any, pool: ExpertPool) -> None:
         await pool.stop()
 
-    patch.setattr(pool_parts, "_connect", lambda config, on_event: ([slot], None))
+    patch.setattr(pool_parts, "_connect", lambda *_: ([slot], None))
     patch.setattr(pool_parts, "stop_pool", stop)
     patch.setattr(module, "stop_pool", stop)
     file = ConfigFile(path)

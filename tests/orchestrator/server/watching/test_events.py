@@ -90,7 +90,7 @@ async def test_rates_are_told_of_who_has_answered(hosting: Any) -> None:
 
 
 async def test_no_more_listen_than_may_and_who_leaves_makes_room(hosting: Any) -> None:
-    events = hosting._app.state.events
+    events = hosting.app.state.events
     async with listening(hosting) as one, listening(hosting) as two:
         await asyncio.gather(one("pool"), two("pool"))
         refused = await hosting.http.get("/coterie/events")
@@ -104,7 +104,7 @@ async def test_no_more_listen_than_may_and_who_leaves_makes_room(hosting: Any) -
 
 
 async def test_whoever_reads_slowly_is_told_the_newest_and_holds_nothing(hosting: Any) -> None:
-    events, happenings = hosting._app.state.events, hosting.pool.happenings
+    events, happenings = hosting.app.state.events, hosting.pool.happenings
     sent: list[bytes] = []
     may_send, blocked = asyncio.Event(), asyncio.Event()
 
@@ -141,7 +141,7 @@ async def test_whoever_reads_slowly_is_told_the_newest_and_holds_nothing(hosting
 
 
 async def test_a_client_that_does_not_read_fills_no_memory(hosting: Any) -> None:
-    events, happenings = hosting._app.state.events, hosting.pool.happenings
+    events, happenings = hosting.app.state.events, hosting.pool.happenings
     host, port = hosting.base_url.removeprefix("http://").split(":")
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -169,7 +169,7 @@ async def test_a_client_that_does_not_read_fills_no_memory(hosting: Any) -> None
 
 
 async def test_a_listener_whose_client_has_left_is_forgotten(hosting: Any) -> None:
-    events = hosting._app.state.events
+    events = hosting.app.state.events
     async with listening(hosting) as next_where:
         await next_where("pool")
         assert events.listening == 1
@@ -191,7 +191,7 @@ async def test_streams_end_when_the_service_stops_and_none_begins(serve: Any) ->
     async with gateway.http.stream("GET", "/coterie/events") as response:
         lines = response.aiter_lines()
         await anext(lines)
-        gateway._app.state.events.close()
+        gateway.app.state.events.close()
         async with asyncio.timeout(PATIENCE_S):
             _ = [line async for line in lines]
     refused = await gateway.http.get("/coterie/events")
