@@ -2,18 +2,25 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import quantiles
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from orchestrator.request.tracing.call import CANCELLED, Call
 from orchestrator.server.bodies.console.watching import Latency, Record, TaskRecord
 from routers.base import Router
-from routers.fitted.router import FittedRouter
-from routers.fitted.training_set import TrainingSet
+
+if TYPE_CHECKING:
+    from routers.fitted.training_set import TrainingSet
 
 
 def learned(routers: Mapping[str, Router], expert: str) -> list[Record]:
     """What the fitted routers have learned from of an expert; equal evidence is told once."""
+    if not routers:
+        return []
+    # A pool without fitted routers never loads what they need.
+    from routers.fitted.router import FittedRouter  # noqa: PLC0415
+
     found: list[Record] = []
     for name, router in routers.items():
         if not isinstance(router, FittedRouter):
@@ -43,7 +50,7 @@ def latency(calls: Iterable[Call]) -> Latency:
     }
 
 
-def _record(evidence: TrainingSet, expert: str) -> Record | None:
+def _record(evidence: "TrainingSet", expert: str) -> Record | None:
     if expert not in evidence.experts:
         return None
     own = evidence.scores[:, evidence.experts.index(expert)]
@@ -60,7 +67,7 @@ def _record(evidence: TrainingSet, expert: str) -> Record | None:
 
 
 def _task(
-    evidence: TrainingSet,
+    evidence: "TrainingSet",
     own: np.ndarray[tuple[int], np.dtype[np.float64]],
     name: str,
     rows: Sequence[int],

@@ -87,6 +87,9 @@ def test_every_metric_of_ours_is_on_the_dashboard_or_known_to_be_left_out(
         "coterie_info",
         "coterie_load_estimate_seconds",
         "coterie_wake_estimate_seconds",
+        "coterie_slot_asks",
+        "coterie_slot_cuts",
+        "coterie_slot_wanted",
         "coterie_queue_depth",  # Of engines; the dashboard has that of experts.
     }
 
