@@ -68,16 +68,18 @@ async def started(
     config: dict[str, Any],
     *options: str,
     inside: tuple[str, ...] = (),
+    program: tuple[str, ...] = ("-m", "orchestrator"),
     **environment: str,
 ) -> AsyncIterator[ServedProcess]:
     """Run `coterie serve` on a configuration in `folder`; it is stopped at the end, if need be.
 
-    `inside` is a command that runs it elsewhere, in the same process.
+    `inside` is a command that runs it elsewhere, in the same process; `program` is what Python
+    runs.
     """
     file = folder / "pool.yaml"
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
-        *inside, sys.executable, "-m", "orchestrator", "serve", "-c", str(file), "--port", "0",
+        *inside, sys.executable, *program, "serve", "-c", str(file), "--port", "0",
         *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=folder,
         env={**os.environ, **environment},
     )  # fmt: skip

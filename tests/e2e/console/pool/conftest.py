@@ -4,22 +4,22 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 from made_runs import make_run
 from repository import ROOT
+from service_process import started
 
-from evals.fitting.introduction import introduce
 from evals.report.writing import write_report
 from experts.files.yaml_text import parse_yaml
-from orchestrator.reload.config_file import ConfigFile
-from orchestrator.service import Service, start_service
 from routers.outcomes import Outcome, OutcomeTable
 
 ZOO = ROOT / "experts/zoo"
 NEW = "geography"
+COTERIE = ("-c", "from evals.cli.main import main; main()")
+"""As users start it: with probes for experts that are added."""
 
 
 def _tree(folder: Path) -> dict[str, Any]:
@@ -60,15 +60,10 @@ def _write_report(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-async def pool(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+async def pool(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Any]:
+    """In a process of its own: other tests have a service in this one."""
     folder = tmp_path_factory.mktemp("console")
     _write_table(folder / "outcomes.parquet")
     _write_report(folder / "runs" / "monday")
-    path = folder / "pool.yaml"
-    path.write_text(yaml.safe_dump(_tree(folder), sort_keys=False), encoding="utf-8")
-    file = ConfigFile(path)
-    running = await start_service(
-        file.started.config, on_event=print, file=file, introduce=introduce
-    )
-    yield running
-    await running.stop()
+    async with started(folder, _tree(folder), program=COTERIE) as served:
+        yield SimpleNamespace(base_url=await served.url())
