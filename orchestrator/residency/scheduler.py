@@ -223,7 +223,8 @@ class Scheduler:
         if state is None:
             return False
         self._arrivals.append((state.name, state.memory_gb))
-        self.happenings.changed()
+        if self.happenings.hearers:
+            self.happenings.changed()
         if len(self._arrivals) >= MOST_ARRIVALS:
             self._shadow.replay()
         return True
@@ -293,7 +294,8 @@ class Scheduler:
                 case _:
                     self._transitions.run(effect)
         self._changed()
-        self.happenings.changed()
+        if self.happenings.hearers:
+            self.happenings.changed()
         if self._changes.waits:
             self._changes.look()
         self._arm()

@@ -35,7 +35,8 @@ class Happenings:
         self._clock = clock
         self._last = 0
         self._adopted = (0.0, 0)
-        self._hearers: dict[Callable[[], None], None] = {}
+        self.hearers: dict[Callable[[], None], None] = {}
+        """Who is called at every change; nobody, most of the time."""
 
     def note(self, kind: Kind, engine: str, slot: str, seconds: float, why: str = "") -> None:
         """A move is over."""
@@ -73,13 +74,13 @@ class Happenings:
     @contextmanager
     def heard_by(self, hearer: Callable[[], None]) -> Iterator[None]:
         """Inside the context, call this at every change. It must be quick, and look later."""
-        self._hearers[hearer] = None
+        self.hearers[hearer] = None
         try:
             yield
         finally:
-            del self._hearers[hearer]
+            del self.hearers[hearer]
 
     def changed(self) -> None:
         """Something about slots or queues is otherwise; called for every request."""
-        for hearer in self._hearers:
+        for hearer in self.hearers:
             hearer()
