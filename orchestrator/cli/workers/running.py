@@ -1,6 +1,7 @@
 """What the workers serve, for one that starts later: the file may say something else by then."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class RunningFile(ConfigFile):
 
 def keep(path: Path, version: Version, generation: int, stamp: str) -> None:
     """Leave it in one step: a worker may read it at any time, and another one write it."""
-    new = path.with_name(f"{path.name}.{id(version)}")
+    new = path.with_name(f"{path.name}.{os.getpid()}")
     tree = {"generation": generation, "stamp": stamp, "written": version.written}
     new.write_text(json.dumps(tree, default=str), encoding="utf-8")
     new.replace(path)
