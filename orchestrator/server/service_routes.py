@@ -16,7 +16,7 @@ from orchestrator.server.auth import caller_of, require_admin, require_unrestric
 from orchestrator.server.bodies.answers import Draining, Reloaded, Status, Version
 from orchestrator.server.bodies.feedback import FeedbackBody
 from orchestrator.server.context import context_of, read_body
-from orchestrator.server.gates.admin import _DOOR as ADMIN_DOOR
+from orchestrator.server.gates.admin import DOOR
 from orchestrator.server.openapi import endpoints
 from orchestrator.server.openapi.document import Documents
 from orchestrator.server.openapi.page import page_of
@@ -156,6 +156,6 @@ async def docs(http: HttpRequest) -> Response:
 async def _document(http: HttpRequest) -> dict[str, Any]:
     documents: Documents = http.app.state.documents
     admin = context_of(http).config.server.admin
-    public = admin is not None and ADMIN_DOOR not in http.scope
+    public = admin is not None and DOOR not in http.scope
     # In a thread: the first time, it is made.
     return await asyncio.to_thread(lambda: documents.public if public else documents.whole)

@@ -17,14 +17,14 @@ ADMIN = (
 )
 """Under these paths lies what changes the service."""
 NOT_FOUND = 404
-_DOOR = "coterie.admin_door"
+DOOR = "coterie.admin_door"
 
 
 def admin_door(app: ASGIApp) -> ASGIApp:
     """The application as the listener of administrators serves it."""
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
-        scope[_DOOR] = True
+        scope[DOOR] = True
         await app(scope, receive, send)
 
     return served
@@ -40,7 +40,7 @@ class AdminGate:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _DOOR not in scope and is_admin(scope["path"]):
+        if scope["type"] == "http" and DOOR not in scope and is_admin(scope["path"]):
             message = f"{scope['method']} {scope['path']}: Not Found."
             body = envelope(message, NOT_FOUND, code="unknown_url")
             headers = {"x-request-id": request_id_of(HttpRequest(scope))}
