@@ -124,7 +124,12 @@ class Upstream:
             await self._wait(argument)
         if not body.get("stream"):
             return await self._whole(http, body, verb, argument)
-        return await self._stream(http, body, verb, argument)
+        try:
+            return await self._stream(http, body, verb, argument)
+        except ConnectionResetError:
+            # Whoever asked may be gone before the first chunk is written.
+            self._events[f"aborted {argument}"].set()
+            raise
 
     async def _whole(
         self, http: web.Request, body: dict[str, Any], verb: str, argument: str
