@@ -24,6 +24,12 @@ STREAM_S = 30.0
 """How long one stream takes; then its place is taken by the next."""
 KEPT = 5_000
 """Requests after which a gateway forgets as many as it answers (`traces.recent.remember`)."""
+WARM_ROUNDS, WARM_TOKENS = 2, 10
+"""What is kept is filled so often, by streams so short: then memory is what the load itself needs.
+
+A whole answer's record is smaller than a stream's, and what many streams leave between them grows
+until some ten thousand have ended.
+"""
 BARE_SHARE = 0.2
 """Of the minutes, what the engine alone is measured for."""
 LOOK_EVERY_S = 2.0
@@ -77,8 +83,9 @@ async def soak(
     bare, _ = await _flow(client, engine, streams, BARE_SHARE * minutes, gap_ms)
     progress.say("the engine alone is measured")
     progress.doing("filling what the gateway keeps of its last requests")
-    asked = target(f"{gateway.url}/v1", MODEL, QUESTIONS, stream=False, max_tokens=1)
-    await client.run({"targets": [asked], "in_flight": 32, "requests": KEPT})
+    asked = target(f"{gateway.url}/v1", MODEL, QUESTIONS, stream=True, max_tokens=WARM_TOKENS)
+    warm = {"targets": [asked], "in_flight": streams, "requests": WARM_ROUNDS * KEPT}
+    await client.run(warm)
     progress.doing(f"{streams} streams through the gateway")
     through, memory = await _flow(client, gateway, streams, minutes, gap_ms)
     return Soak(streams, gap_ms, bare, through, memory)
