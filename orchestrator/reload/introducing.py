@@ -7,7 +7,7 @@ package measures nothing. Without it, an expert is added unasked.
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,7 @@ Raises ConfigError where there is nothing to ask.
 async def introduced(
     introduce: Introduce, before: Config, context: Context, expert: str, count: int
 ) -> Probed:
-    """Have an expert asked so many questions, and let the routers decide that learned of it.
+    """Have an expert asked so many questions, and the routers fitted; `decide` takes them over.
 
     Raises ConfigError where there is nothing to ask.
     """
@@ -53,14 +53,16 @@ async def introduced(
     async def ask(name: str, body: Mapping[str, Any]) -> Answer:
         return await _answer(context, name, body)
 
-    told = await introduce(before, context.config, expert, count, ask)
-    for shift in told["shifts"]:
-        name = shift["router"]
+    return await introduce(before, context.config, expert, count, ask)
+
+
+async def decide(context: Context, routers: Iterable[str]) -> None:
+    """Let these routers decide as they have learned by now."""
+    for name in routers:
         made = await asyncio.to_thread(context.make_router, name)
         context.pipeline.replace(name, made)
     if context.answers is not None:
         context.answers.versions = await asyncio.to_thread(versions_of, context.config)
-    return told
 
 
 def unprobed(why: str) -> Probed:

@@ -9,18 +9,32 @@ from orchestrator.request.context import RequestContext
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.server.bodies.reload import Considered
 
-PROFILE = "`coterie expert add` asks it probe questions, and fits the routers again"
+UNKNOWN = (
+    "its router knows nothing of it; `coterie expert add` asks it probe questions, and fits the"
+    " routers again"
+)
+WAITS = "its router goes on as before"
 
 
-async def opinions(config: Config, pipeline: Pipeline, expert: str) -> list[Considered]:
-    """One for each composition, each about a question like the expert's own description."""
+async def opinions(
+    config: Config, pipeline: Pipeline, expert: str, *, held: bool = False
+) -> list[Considered]:
+    """One for each composition, each about a question like the expert's own description.
+
+    `held`: routers have learned of it, and decide as before.
+    """
     if config.experts[expert].embeds:
         return []
     question = config.experts[expert].about or expert
-    return [await _opinion(pipeline, name, expert, question) for name in config.compositions]
+    unknown = WAITS if held else UNKNOWN
+    return [
+        await _opinion(pipeline, name, expert, question, unknown) for name in config.compositions
+    ]
 
 
-async def _opinion(pipeline: Pipeline, composition: str, expert: str, question: str) -> Considered:
+async def _opinion(
+    pipeline: Pipeline, composition: str, expert: str, question: str, unknown: str
+) -> Considered:
     body = {"model": composition, "messages": [{"role": "user", "content": question}]}
     request = Request(f"opinion-{uuid.uuid4().hex}", "chat/completions", body)
     try:
@@ -35,5 +49,4 @@ async def _opinion(pipeline: Pipeline, composition: str, expert: str, question: 
         place = named.index(expert) + 1
         why = f"it is number {place} of {len(named)} for: {question}"
         return {"composition": composition, "considered": True, "why": why}
-    why = f"its router knows nothing of it; {PROFILE}"
-    return {"composition": composition, "considered": False, "why": why}
+    return {"composition": composition, "considered": False, "why": unknown}

@@ -16,7 +16,7 @@ from orchestrator.config.difference.entries import Change
 from orchestrator.config.model import Config
 from orchestrator.reload.applying import Applier
 from orchestrator.reload.config_file import ConfigFile, Version
-from orchestrator.reload.introducing import Introduce, introduced, unprobed
+from orchestrator.reload.introducing import Introduce, decide, introduced, unprobed
 from orchestrator.reload.opinions import opinions
 from orchestrator.reload.routers import warnings_of
 from orchestrator.server.bodies.reload import ConfigStatus, LastReload, Probed
@@ -52,6 +52,8 @@ class Reloader:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._since = _now()
         self._added: dict[str, None] = {}
+        self._undecided: dict[str, tuple[str, ...]] = {}
+        """Experts that were added, and the routers that have learned of them and wait."""
         self._last: LastReload | None = None
         self.generation = 1 if file is None else file.generation
         """The number of the configuration that runs."""
@@ -73,10 +75,14 @@ class Reloader:
         return await self._to_its_end(self._reload(dry_run))
 
     async def add_expert(
-        self, name: str, keys: Mapping[str, Any], probes: int | None = None
+        self, name: str, keys: Mapping[str, Any], probes: int | None = None, *, hold: bool = False
     ) -> Added:
         """Take over one expert more; see `Reloads.add_expert`."""
-        return await self._to_its_end(self._add(name, keys, probes))
+        return await self._to_its_end(self._add(name, keys, probes, hold))
+
+    async def route_to(self, name: str) -> list[str]:
+        """Let the routers choose an expert; see `Reloads.route_to`."""
+        return await self._to_its_end(self._route_to(name))
 
     async def check_expert(self, name: str, keys: Mapping[str, Any]) -> list[str]:
         """What one expert more would change; see `Reloads.check_expert`."""
@@ -118,7 +124,9 @@ class Reloader:
                 self._added.clear()
                 return outcome
 
-    async def _add(self, name: str, keys: Mapping[str, Any], probes: int | None) -> Added:
+    async def _add(
+        self, name: str, keys: Mapping[str, Any], probes: int | None, hold: bool
+    ) -> Added:
         file = self._named_file()
         before = self._version.config
         most = before.server.probes.at_most
@@ -134,16 +142,36 @@ class Reloader:
                 self._added[name] = None
             context = self._applier.context
             probed = await self._probed(before, context, name, probes)
-            if probed is not None:  # Of the routers that have learned of it.
+            learned = tuple(one["router"] for one in probed["shifts"]) if probed else ()
+            if learned and hold:
+                self._undecided[name] = learned
+            elif learned:
+                await decide(context, learned)
                 outcome = replace(outcome, warnings=warnings_of(context.pipeline.routers))
         resident = context.pool.expert_url(name) is not None
-        found = await opinions(context.config, context.pipeline, name)
-        return Added(outcome, resident, found, probed)
+        held = name in self._undecided
+        found = await opinions(context.config, context.pipeline, name, held=held)
+        return Added(outcome, resident, found, probed, held)
+
+    async def _route_to(self, name: str) -> list[str]:
+        context = self._applier.context
+        async with self._one_at_a_time:
+            learned = self._undecided.get(name)
+            if learned is None:
+                raise ReloadRefused(
+                    f"No router waits to choose {name}: it was not added with `hold`,"
+                    " or the routers do so already."
+                )
+            known = set(context.config.routers)
+            await decide(context, [one for one in learned if one in known])
+            del self._undecided[name]
+            log.info("configuration: the routers choose %s", name)
+            return warnings_of(context.pipeline.routers)
 
     async def _probed(
         self, before: Config, context: Context, name: str, count: int | None
     ) -> Probed | None:
-        """Let the routers learn of a new expert; it stays, whatever becomes of that."""
+        """Let routers be fitted with a new expert; it stays, whatever becomes of that."""
         config = context.config
         wanted = config.server.probes.count if count is None else count
         if self._introduce is None or not wanted or config.experts[name].embeds:
@@ -184,6 +212,11 @@ class Reloader:
             log.info("configuration: %s", line)
         routers = await self._applier.apply(self._version, version, found)
         self._version = version
+        self._undecided = {
+            one: learned
+            for one, learned in self._undecided.items()
+            if one in version.config.experts
+        }
         self.generation += 1
         self._since = _now()
         self._named_file().now_runs(version, self.generation)

@@ -36,6 +36,11 @@ class ExpertBody(NamedExpert):
         ge=0,
         description="Probe questions that it is asked; 0: none; null: `server.probes.count`.",
     )
+    hold: bool = Field(
+        False,
+        description="Tell how routing would shift, and leave it as it is until"
+        " `POST /coterie/experts/EXPERT/routing`, a restart, or a change of the routers.",
+    )
 
 
 class YamlBody(Section):
@@ -69,6 +74,13 @@ class Pinned(TypedDict):
     expert: str
     pinned: bool
     generation: Annotated[int, Field(description="Of the configuration that runs.")]
+
+
+class Chosen(TypedDict):
+    """An expert that the routers choose since they have learned of it."""
+
+    expert: str
+    warnings: Annotated[list[str], Field(description="What the routers warn of.")]
 
 
 class ReloadTold(TypedDict):
@@ -131,6 +143,9 @@ class ExpertAdded(TypedDict):
     resident: Annotated[bool, Field(description="Whether it answers without a load.")]
     until: Annotated[str, Field(description="How long it stays.")]
     probed: Annotated[Probed | None, Field(description="null: it was asked no probe questions.")]
+    held: Annotated[
+        bool, Field(description="Whether routers have learned of it and decide as before.")
+    ]
     compositions: list[Considered]
     warnings: Annotated[list[str], Field(description="What the routers warn of.")]
 

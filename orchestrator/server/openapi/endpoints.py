@@ -22,6 +22,7 @@ from orchestrator.server.bodies.feedback import FeedbackBody
 from orchestrator.server.bodies.keys import KeyBody, KeyList, KeyMade, KeyRevoked
 from orchestrator.server.bodies.operations import ChatBody, CompletionBody
 from orchestrator.server.bodies.reload import (
+    Chosen,
     ConfigStatus,
     ExpertAdded,
     ExpertBody,
@@ -144,6 +145,7 @@ ANSWERS: tuple[type[Any], ...] = (
     ExpertChecked,
     Loaded,
     Pinned,
+    Chosen,
     ConfigStatus,
     PoolNews,
     ExpertStanding,
@@ -327,4 +329,5 @@ CHECK_EXPERT = takes(YamlBody, {"yaml": "law: {type: vllm, model: acme/law-7b}"}
 _HOSTED = (400, 403, 404, 409, 429, *READ, 503, 504)
 LOAD_EXPERT = answers("It is there.", json_of(Loaded), _HOSTED)
 PIN_EXPERT = answers("It stays.", json_of(Pinned), _HOSTED)
+ROUTE_TO_EXPERT = answers("The routers choose it.", json_of(Chosen), (403, 404, 409, *READ))
 UNPIN_EXPERT = answers("It may leave.", json_of(Pinned), _HOSTED)

@@ -31,6 +31,8 @@ class Added:
     compositions: Sequence[Considered]
     probed: Probed | None = None
     """None where it was asked nothing."""
+    held: bool = False
+    """Whether routers have learned of it and decide as before."""
 
 
 class Reloads(Protocol):
@@ -45,11 +47,19 @@ class Reloads(Protocol):
         ...
 
     async def add_expert(
-        self, name: str, keys: Mapping[str, Any], probes: int | None = None
+        self, name: str, keys: Mapping[str, Any], probes: int | None = None, *, hold: bool = False
     ) -> Added:
         """One expert more, until the next reload. Raises what `reload` does, and NameTaken.
 
-        It is asked so many probe questions, or as many as the configuration says.
+        It is asked so many probe questions, or as many as the configuration says. With `hold`, the
+        routers that have learned of it decide as before until `route_to`.
+        """
+        ...
+
+    async def route_to(self, name: str) -> list[str]:
+        """Let the routers decide that have learned of an expert; returns what they warn of.
+
+        Raises ReloadRefused where none waits.
         """
         ...
 

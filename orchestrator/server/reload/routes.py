@@ -55,7 +55,7 @@ async def add_expert(http: HttpRequest) -> ExpertAdded:
     raw = await read_body(http, context.config.server.max_body_mb)
     body = validated(ExpertBody, parse_object(raw))
     try:
-        added = await reloads_of(http).add_expert(body.name, body.keys, body.probes)
+        added = await reloads_of(http).add_expert(body.name, body.keys, body.probes, hold=body.hold)
     except ConfigError as error:
         raise in_words(error) from error
     return {
@@ -64,6 +64,7 @@ async def add_expert(http: HttpRequest) -> ExpertAdded:
         "resident": added.resident,
         "until": UNTIL,
         "probed": added.probed,
+        "held": added.held,
         "compositions": list(added.compositions),
         "warnings": list(added.outcome.warnings),
     }

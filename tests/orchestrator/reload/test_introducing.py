@@ -1,6 +1,6 @@
 """An expert that was added is asked, its routers learn of it, and the service goes on."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class Asking:
         self.counts: list[int] = []
         self.writes: Path | None = None
         self.fails: CoterieError | None = None
+        self.looks: Callable[[], Any] = lambda: None
+        self.seen: Any = None
 
     async def __call__(
         self, before: Config, grown: Config, expert: str, count: int, ask: Ask
@@ -34,6 +36,7 @@ class Asking:
         assert expert in grown.experts
         assert expert not in before.experts
         self.counts.append(count)
+        self.seen = self.looks()
         if self.fails is not None:
             raise self.fails
         for script in self.scripts:
@@ -145,3 +148,34 @@ async def test_a_table_that_we_have_written_is_no_change_of_the_file(
     assert reloader.stamp() == before
     served.path.write_text("somebody else's")
     assert reloader.stamp() != before
+
+
+async def test_held_it_is_known_and_chosen_only_when_somebody_says_so(
+    served: Reloading, asking: Asking
+) -> None:
+    def router() -> Any:
+        return served.service._context.pipeline.routers["fixed"]
+
+    asking.looks = router
+    told = (await _add(served, hold=True)).json()
+    assert told["held"] is True
+    assert told["probed"]["shifts"][0]["router"] == "fixed"
+    assert told["compositions"][0]["why"] == "its router goes on as before"
+    assert router() is asking.seen
+    assert (await served.chat("new")).status_code == 200
+
+    chosen = await served.http.post("/coterie/experts/new/routing", timeout=60)
+    assert chosen.json() == {"expert": "new", "warnings": []}
+    assert router() is not asking.seen
+    again = await served.http.post("/coterie/experts/new/routing")
+    assert again.status_code == 409
+    assert "was not added with `hold`" in again.json()["error"]["message"]
+
+
+async def test_what_is_gone_is_chosen_by_nobody(served: Reloading) -> None:
+    await _add(served, hold=True)
+    assert (await served.http.post("/coterie/reload")).json()["result"] == "applied"
+    gone = await served.http.post("/coterie/experts/new/routing")
+    assert gone.status_code == 404
+    assert "There is no expert `new`" in gone.json()["error"]["message"]
+    assert (await _add(served)).json()["held"] is False

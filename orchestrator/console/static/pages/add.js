@@ -74,19 +74,45 @@ export async function render(root, { api, signal, say }) {
     add.disabled = true;
     const body = { ...right.keys, name: right.expert };
     if (probes.value !== "") body.probes = Number(probes.value);
+    body.hold = true;
     fill(
       result,
       h("p", { class: "doing" }, `Loading ${right.expert}, and asking it probe questions …`),
     );
     try {
       const added = await api.json("/coterie/experts", { method: "POST", body, signal });
-      fill(result, verdictOn(added), takeBack());
+      fill(result, verdictOn(added), added.held && choose(added.expert), takeBack());
       say(`${added.expert} is in the pool.`);
     } catch (error) {
       if (error.name === "AbortError") return;
       fill(result, h("p", { class: "fault", role: "alert" }, error.message));
     }
     soon();
+  }
+
+  /** The routers have learned of it, and decide as before until somebody says so. */
+  function choose(expert) {
+    const words = "Let the routers choose it";
+    const button = h("button", { type: "button", class: "primary", onclick: apply }, words);
+    const about = h("span", { class: "muted small" }, "Until then it is asked by its name only.");
+    const row = h("p", { class: "row" }, button, about);
+    async function apply() {
+      button.disabled = true;
+      try {
+        const path = `/coterie/experts/${encodeURIComponent(expert)}/routing`;
+        const told = await api.json(path, { method: "POST", body: {}, signal });
+        fill(
+          row,
+          h("span", { class: "good" }, "The routers choose it now."),
+          told.warnings.map((one) => h("span", { class: "warn" }, one)),
+        );
+      } catch (error) {
+        if (error.name === "AbortError") return;
+        button.disabled = false;
+        say(error.message);
+      }
+    }
+    return row;
   }
 
   /** The file knows nothing of it: whoever reads that again is rid of it. */

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from playwright.async_api import expect
 from repository import ROOT
@@ -46,10 +47,15 @@ async def test_from_a_form_to_an_expert_that_is_asked(pool: Any, visit: Any) -> 
     await expect(row).to_contain_text("100 %")
     shift = told.get_by_role("region", name="Routing by knn")
     await expect(shift.locator("tr", has_text="geography")).not_to_contain_text("0 %0 %")
-    await expect(told).to_contain_text("pool/auto: it")
     assert await visitor.severe_faults() == []
     await visitor.picture("added", whole=True)
 
+    asked = {"model": "pool/auto", "question": "What is the capital of Norway?"}
+    async with httpx.AsyncClient(base_url=pool.base_url, timeout=60) as http:
+        before = (await http.post("/coterie/route", json=asked)).json()
+    assert before["expert"] != "geography", "the routers decide as before"
+    await page.get_by_role("button", name="Let the routers choose it").click()
+    await expect(page.locator(".result")).to_contain_text("The routers choose it now.")
     await page.get_by_role("button", name="Add it").wait_for()
     await expect(add).to_be_disabled()  # There is an expert of that name now.
     await expect(checked).to_contain_text("There is a model `geography` already")

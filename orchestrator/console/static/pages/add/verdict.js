@@ -14,7 +14,7 @@ export function verdictOn(added) {
       added.resident ? "It answers without a load." : "It is loaded when it is asked.",
       ` It stays until ${added.until}.`,
     ),
-    added.probed && probed(added.probed),
+    added.probed && probed(added.probed, added.held),
     h("h3", {}, "What the compositions think of it"),
     h(
       "ul",
@@ -34,7 +34,7 @@ export function verdictOn(added) {
   );
 }
 
-function probed(told) {
+function probed(told, held) {
   if (told.why) return h("p", { class: "warn" }, told.why);
   return [
     h(
@@ -75,12 +75,12 @@ function probed(told) {
         ),
       ),
     ),
-    told.shifts.map(shift),
+    told.shifts.map((one) => shift(one, held)),
   ];
 }
 
 /** Who would be asked the questions that the router has learned from, before and after. */
-function shift(one) {
+function shift(one, held) {
   const names = [...new Set([...Object.keys(one.before), ...Object.keys(one.after)])];
   names.sort((a, b) => (one.after[b] ?? 0) - (one.after[a] ?? 0));
   return h(
@@ -102,7 +102,7 @@ function shift(one) {
         h(
           "tr",
           {},
-          ["Asked", "before", "after"].map((words, n) =>
+          ["Asked", held ? "now" : "before", held ? "then" : "after"].map((words, n) =>
             h("th", { scope: "col", class: n > 0 && "number" }, words),
           ),
         ),
