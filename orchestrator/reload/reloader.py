@@ -145,6 +145,7 @@ class Reloader:
             learned = tuple(one["router"] for one in probed["shifts"]) if probed else ()
             if learned and hold:
                 self._undecided[name] = learned
+                outcome = replace(outcome, warnings=())  # Those that it is never chosen.
             elif learned:
                 await decide(context, learned)
                 outcome = replace(outcome, warnings=warnings_of(context.pipeline.routers))

@@ -83,11 +83,12 @@ export async function render(root, { api, signal, say }) {
       const added = await api.json("/coterie/experts", { method: "POST", body, signal });
       fill(result, verdictOn(added), added.held && choose(added.expert), takeBack());
       say(`${added.expert} is in the pool.`);
+      fill(checked); // There is an expert of that name now: the next change is checked again.
     } catch (error) {
       if (error.name === "AbortError") return;
       fill(result, h("p", { class: "fault", role: "alert" }, error.message));
+      soon();
     }
-    soon();
   }
 
   /** The routers have learned of it, and decide as before until somebody says so. */
