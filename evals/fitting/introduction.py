@@ -32,6 +32,19 @@ class Asked:
 
     rows: tuple[Outcome, ...]
     failed: int
+    error: str
+    """Why a question has no answer; empty where all have one."""
+
+    @property
+    def why_nothing(self) -> str:
+        """Why there are no rows; empty where there are some."""
+        if self.rows:
+            return ""
+        if self.error:
+            return f"None of {self.failed} questions was answered: {self.error}"
+        if self.failed:
+            return "None of its answers could be scored."
+        return "The table has its answers to these questions already."
 
 
 async def introduce(before: Config, grown: Config, expert: str, count: int, ask: Ask) -> Probed:
@@ -65,13 +78,15 @@ async def _asked(
     probes: Sequence[Probe], expert: str, version: str, ask: Ask, in_flight: int
 ) -> Asked:
     places = asyncio.Semaphore(in_flight)
+    errors: list[str] = []
 
     async def answer(probe: Probe) -> Answer | None:
         async with places:
             try:
                 return await ask(expert, probe.task.body(probe.sample))
-            except CoterieError:
-                return None  # It is counted, and the metrics have its error.
+            except CoterieError as error:
+                errors.append(str(error))
+                return None
 
     async def told(judge: str, body: dict[str, Any]) -> str:
         async with places:
@@ -88,7 +103,7 @@ async def _asked(
         (pair, one.score) for pair, one in zip(judged, given, strict=True) if one.score is not None
     ]
     rows = tuple(_outcome(probe, one, score, expert, version) for (probe, one), score in pairs)
-    return Asked(rows, len(probes) - len(rows))
+    return Asked(rows, len(probes) - len(rows), errors[0] if errors else "")
 
 
 def _refit(
@@ -130,7 +145,7 @@ def _told(asked: Asked, changes: Sequence[Change]) -> Probed:
         "mean_score": _rounded(np.mean(scores)) if scores else 0.0,
         "tasks": tasks,
         "shifts": [_shift(change) for change in changes],
-        "why": "" if asked.rows else "The table has its answers already, or none could be scored.",
+        "why": asked.why_nothing,
     }
 
 

@@ -1,6 +1,7 @@
 """What the routers of a pool think of one expert, as far as they tell without asking anybody."""
 
 import uuid
+from dataclasses import dataclass
 
 from experts.errors import CoterieError
 from experts.types import Request
@@ -9,31 +10,49 @@ from orchestrator.request.context import RequestContext
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.server.bodies.reload import Considered
 
-UNKNOWN = (
-    "its router knows nothing of it; `coterie expert add` asks it probe questions, and fits the"
-    " routers again"
-)
-WAITS = "its router goes on as before"
+UNASKED = "; `coterie expert add` asks it probe questions, and fits the routers again"
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What came of an expert's probe questions."""
+
+    routers: frozenset[str]
+    """Those that were fitted with its answers."""
+    held: bool
+    """Whether they decide as before."""
 
 
 async def opinions(
-    config: Config, pipeline: Pipeline, expert: str, *, held: bool = False
+    config: Config, pipeline: Pipeline, expert: str, learned: Learned | None = None
 ) -> list[Considered]:
     """One for each composition, each about a question like the expert's own description.
 
-    `held`: routers have learned of it, and decide as before.
+    `learned` is None where the expert was asked no probe questions.
     """
     if config.experts[expert].embeds:
         return []
     question = config.experts[expert].about or expert
-    unknown = WAITS if held else UNKNOWN
-    return [
-        await _opinion(pipeline, name, expert, question, unknown) for name in config.compositions
-    ]
+    found = []
+    for name, composition in config.compositions.items():
+        unnamed = _unnamed(composition.router, question, learned)
+        found.append(await _opinion(pipeline, name, expert, question, unnamed))
+    return found
+
+
+def _unnamed(router: str, question: str, learned: Learned | None) -> str:
+    """Why a router does not name the expert."""
+    if learned is None:
+        return f"its router knows nothing of it{UNASKED}"
+    if router not in learned.routers:
+        return "its router learned nothing from the probe questions"
+    if learned.held:
+        return "its router goes on as before"
+    return f"its router knows it, and does not name it for: {question}"
 
 
 async def _opinion(
-    pipeline: Pipeline, composition: str, expert: str, question: str, unknown: str
+    pipeline: Pipeline, composition: str, expert: str, question: str, unnamed: str
 ) -> Considered:
     body = {"model": composition, "messages": [{"role": "user", "content": question}]}
     request = Request(f"opinion-{uuid.uuid4().hex}", "chat/completions", body)
@@ -49,4 +68,4 @@ async def _opinion(
         place = named.index(expert) + 1
         why = f"it is number {place} of {len(named)} for: {question}"
         return {"composition": composition, "considered": True, "why": why}
-    return {"composition": composition, "considered": False, "why": unknown}
+    return {"composition": composition, "considered": False, "why": unnamed}

@@ -17,7 +17,7 @@ from orchestrator.config.model import Config
 from orchestrator.reload.applying import Applier
 from orchestrator.reload.config_file import ConfigFile, Version
 from orchestrator.reload.introducing import Introduce, decide, introduced, unprobed
-from orchestrator.reload.opinions import opinions
+from orchestrator.reload.opinions import Learned, opinions
 from orchestrator.reload.routers import warnings_of
 from orchestrator.server.bodies.reload import ConfigStatus, LastReload, Probed
 from orchestrator.server.context import Context
@@ -142,16 +142,17 @@ class Reloader:
                 self._added[name] = None
             context = self._applier.context
             probed = await self._probed(before, context, name, probes)
-            learned = tuple(one["router"] for one in probed["shifts"]) if probed else ()
+            learned = [one["router"] for one in probed["shifts"]] if probed else []
             if learned and hold:
-                self._undecided[name] = learned
+                self._undecided[name] = tuple(learned)
                 outcome = replace(outcome, warnings=())  # Those that it is never chosen.
             elif learned:
                 await decide(context, learned)
                 outcome = replace(outcome, warnings=warnings_of(context.pipeline.routers))
         resident = context.pool.expert_url(name) is not None
         held = name in self._undecided
-        found = await opinions(context.config, context.pipeline, name, held=held)
+        asked = None if probed is None else Learned(frozenset(learned), held)
+        found = await opinions(context.config, context.pipeline, name, asked)
         return Added(outcome, resident, found, probed, held)
 
     async def _route_to(self, name: str) -> list[str]:
@@ -198,7 +199,7 @@ class Reloader:
 
     async def _take(self, version: Version) -> Outcome:
         """Serve another version. Raises ConfigError and ReloadRefused."""
-        if self._applier.context.drain.begun:
+        if self._applier.context.drain.refuses:
             raise ReloadRefused("The service stops.")
         found = self._compared(version)
         if found.restart:

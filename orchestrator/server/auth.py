@@ -101,6 +101,12 @@ def require_admin(keys: KeyRing, scope: Scope) -> None:
         )
 
 
+def goes_on(keys: KeyRing, scope: Scope) -> bool:
+    """Whether the key that a request came with is what it was: a revoked one ends what lasts."""
+    caller = caller_of(scope)
+    return not keys.locks if caller is None else keys.named(caller.name) is caller.entry
+
+
 def require_unrestricted(scope: Scope) -> None:
     """Raise AdminOnly for a key that may ask some models only: others are shown here."""
     caller = caller_of(scope)

@@ -14,7 +14,7 @@ from orchestrator.cli.doctor.cluster import check_cluster, join
 from orchestrator.cli.doctor.engine import read_installed
 from orchestrator.cli.doctor.engine_checks import check_engine
 from orchestrator.cli.doctor.exposure import check_exposure
-from orchestrator.cli.doctor.finding import Finding, Level, fault, ok, summary
+from orchestrator.cli.doctor.finding import Finding, Level, fault, ok, summary, warning
 from orchestrator.cli.doctor.machine import Machine, read_machine
 from orchestrator.cli.doctor.machine_checks import Needs, check_gpus, check_machine
 from orchestrator.cli.doctor.models import check_models
@@ -27,6 +27,8 @@ from orchestrator.config.checks import missing_files
 from orchestrator.config.model import Config, load_config
 
 ADVICE = "Correct it; `coterie validate` tells whether it is."
+THE_REST = "memory, ports, store, Ray, keys, models"
+"""What needs a configuration to be looked at."""
 MARKS = {Level.OK: "ok", Level.WARNING: "warning", Level.FAULT: "FAULT"}
 
 
@@ -51,6 +53,8 @@ def examine(file: Path) -> Iterator[Finding]:
     yield from mistakes
     if config is not None:
         yield from _examine_pool(config, file)
+    else:
+        yield warning("the rest", f"not looked at: {THE_REST}", "Correct the configuration first.")
 
 
 def _read(file: Path) -> tuple[list[Finding], Config | None]:

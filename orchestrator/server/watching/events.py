@@ -179,11 +179,12 @@ class Events:
 class EventStream(Response):
     """The response to one who listens: it lasts until they leave, or the service stops."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, may_listen: Callable[[], bool]) -> None:
+        """`may_listen` is asked before anything is told, once a second at least."""
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         super().__init__(media_type=EVENT_STREAM, headers=headers)
         del self.headers["content-length"]
-        self._events = events
+        self._events, self._may_listen = events, may_listen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._events.listener() as listener:
@@ -194,7 +195,7 @@ class EventStream(Response):
             unwatch = watch_departure(scope, receive, listener.end)
             try:
                 # `send` waits while the client does not read: then nothing is collected for it.
-                while told := await self._events.next(listener):
+                while (told := await self._events.next(listener)) and self._may_listen():
                     await send({"type": "http.response.body", "body": told, "more_body": True})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             finally:

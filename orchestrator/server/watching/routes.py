@@ -8,7 +8,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from experts.errors import UnknownModel
-from orchestrator.server.auth import require_unrestricted
+from orchestrator.server.auth import goes_on, require_unrestricted
 from orchestrator.server.bodies.console.watching import ExpertStanding
 from orchestrator.server.context import Context, context_of
 from orchestrator.server.openapi import endpoints
@@ -23,11 +23,12 @@ async def events(http: HttpRequest) -> Response:
     """What happens in the pool, as events: snapshots when anything changes, and rates each second.
 
     Slots, loads and queues (`pool`), what is answered per second (`rates`), and what has come into
-    slots and left them (`moves`). It lasts until the client leaves or the service stops.
+    slots and left them (`moves`). It lasts until the client leaves, its key is revoked or changed,
+    or the service stops.
     """
     require_unrestricted(http.scope)
     told: Events = http.app.state.events
-    return EventStream(told)
+    return EventStream(told, lambda: goes_on(context_of(http).keys, http.scope))
 
 
 @router.get("/pool/experts/{expert}", openapi_extra=endpoints.STANDING)

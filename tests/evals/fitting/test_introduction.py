@@ -97,7 +97,7 @@ async def test_a_second_time_only_what_is_missing_is_asked(table: Path) -> None:
     assert (told["asked"], told["failed"]) == (5, 0)
     told = await introduce(_config(table), grown, "new", COUNT, second)
     assert told["asked"] == 0
-    assert "has its answers already" in told["why"]
+    assert told["why"] == "The table has its answers to these questions already."
 
 
 async def test_an_expert_that_never_answers_is_not_learned_from(table: Path) -> None:
@@ -106,6 +106,7 @@ async def test_an_expert_that_never_answers_is_not_learned_from(table: Path) -> 
     before = len(OutcomeTable.read(table))
     told = await introduce(_config(table), _config(table, "new"), "new", COUNT, ask)
     assert (told["asked"], told["failed"]) == (COUNT, COUNT)
+    assert told["why"] == f"None of {COUNT} questions was answered: It is gone."
     assert "answered none" in told["shifts"][0]["why"]
     assert len(OutcomeTable.read(table)) == before
 

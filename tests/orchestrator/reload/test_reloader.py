@@ -10,6 +10,8 @@ import pytest
 from reloading_service import Reloading, hosted
 from scripted_slot import PATIENCE_S
 
+from experts.errors import ReloadRefused
+
 A, B = hosted("org/a"), hosted("org/b")
 FIXED = {"type": "static", "expert": "a"}
 AUTO = {"routers": {"fixed": FIXED}, "compositions": {"pool/auto": {"router": "fixed"}}}
@@ -293,10 +295,15 @@ async def test_one_reload_waits_for_the_other(served: Reloading) -> None:
 
 async def test_a_service_that_stops_reloads_no_more(served: Reloading) -> None:
     served.write(experts={"a": A})
+    served.service.reloader._applier.context.drain.refuse()
+    with pytest.raises(ReloadRefused, match="The service stops"):
+        await served.service.reloader.reload()
+
+
+async def test_a_gateway_that_is_taken_out_of_its_balancer_reloads(served: Reloading) -> None:
+    served.write(experts={"a": A})
     served.service.reloader._applier.context.drain.begin()
-    answer = await served.reload()
-    assert answer.status_code == 409
-    assert "The service stops" in answer.json()["error"]["message"]
+    assert (await served.reload()).json()["result"] == "applied"
 
 
 async def test_an_expert_is_added_by_nothing_that_a_foreign_page_may_send(

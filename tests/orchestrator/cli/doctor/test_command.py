@@ -53,6 +53,7 @@ def test_every_mistake_of_a_configuration_is_a_fault_and_the_machine_is_told_of_
     assert "has no weights" in faults["experts.law.model"]
     assert "server.prot" in faults
     assert '"python"' in said
+    assert "not looked at: memory, ports" in said
 
 
 def test_a_file_that_is_not_there_is_a_fault(tmp_path: Path) -> None:

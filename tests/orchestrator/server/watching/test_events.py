@@ -119,7 +119,7 @@ async def test_whoever_reads_slowly_is_told_the_newest_and_holds_nothing(hosting
         await asyncio.Event().wait()
 
     scope = {"type": "http", "method": "GET"}
-    stream = asyncio.create_task(EventStream(events)(scope, receive, send))
+    stream = asyncio.create_task(EventStream(events, lambda: True)(scope, receive, send))
     async with asyncio.timeout(PATIENCE_S):
         await blocked.wait()
         for number in range(5000):
@@ -205,3 +205,23 @@ async def test_a_key_for_some_models_sees_nothing_of_the_pool(serve: Any) -> Non
     for path in ("/coterie/events", "/coterie/pool/experts/tiny"):
         assert (await gateway.http.get(path)).status_code == 401
         assert (await gateway.http.get(path, headers=headers)).status_code == 403
+
+
+async def test_a_key_that_is_revoked_hears_no_more(serve: Any) -> None:
+    boss = {"authorization": "Bearer secret-boss-0123456789"}
+    gateway = await serve(
+        server={"api_keys": {"boss": {"key": "secret-boss-0123456789", "admin": True}}}
+    )
+    made = await gateway.http.post("/coterie/keys", json={"name": "guest"}, headers=boss)
+    guest = {"authorization": f"Bearer {made.json()['key']}"}
+    heard = gateway.http.stream("GET", "/coterie/events", headers=guest)
+    kept = gateway.http.stream("GET", "/coterie/events", headers=boss)
+    async with heard as response, kept as other, asyncio.timeout(PATIENCE_S):
+        lines, others = response.aiter_lines(), other.aiter_lines()
+        await anext(lines)
+        await anext(others)
+        await gateway.http.delete("/coterie/keys/guest", headers=boss)
+        _ = [line async for line in lines]
+        async for line in others:
+            if line.startswith("event: rates"):
+                break
