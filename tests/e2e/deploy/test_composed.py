@@ -7,6 +7,7 @@ import json
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,8 +45,10 @@ for _ in range(int(count)):
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Host]]:
     skip_unless_possible("redis-server", "caddy", "unshare", "nsenter")
+    began = time.monotonic()
     with hosts(tmp_path_factory.mktemp("up"), *NAMES, given=GIVEN) as running:
         wait_until_ready(running)
+        print(f"all of compose.yaml was ready after {time.monotonic() - began:.0f} s")
         yield running
 
 
