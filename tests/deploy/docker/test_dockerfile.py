@@ -105,6 +105,11 @@ def test_what_the_builder_sees(name: str, inside: bool) -> None:
     assert in_context(ROOT / name) is inside
 
 
+def test_what_another_stage_made_is_copied() -> None:
+    """Of a mount, buildah's cache takes no notice: a new version would ship the old code."""
+    assert not [rest for stage in STAGES for rest in stage.all("RUN") if "from=" in rest]
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_engine_has_the_libraries_that_no_package_brings(engine: str) -> None:
     (stage,) = [one for one in STAGES if one.name == f"engine-{engine}"]
