@@ -25,7 +25,7 @@ CONFIG: dict[str, Any] = {
         "count": 1,
         "max_count": 2,
         "grow_after_s": 1,
-        "give_back_after_s": 8,
+        "give_back_after_s": 20,
         "memory_gb": 4.5,
         "engine_args": {"dtype": "float32", "max_model_len": 256},
     },
