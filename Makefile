@@ -10,7 +10,7 @@ HARNESS_LOCK := deploy/locks/harness.txt
 # Other people's gateways, which ours is compared with.
 GATEWAYS := .venv-gateways
 GATEWAYS_LOCK := deploy/locks/gateways.txt
-# What checks deploy/: linters, a renderer of charts, a balancer, a writer of SBOMs.
+# What checks deploy/: linters, a renderer of charts, a reader of compose files, a balancer, SBOMs.
 TOOLS := .venv-tools
 TOOLS_LOCK := deploy/locks/tools.txt
 # The engine: CUDA where an NVIDIA GPU answers, else CPU.

@@ -24,9 +24,10 @@ switch=$NODES-switch
 folder=/tmp/$NODES-ray # Short, because Ray's sockets lie deep in it.
 : "${RAY_AUTH_TOKEN:?Set RAY_AUTH_TOKEN, for example to the output of: openssl rand -hex 32}"
 export RAY_AUTH_TOKEN RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
-# Ray gives a node up after so many seconds without a sign of life; its own bounds are a minute.
+# Ray gives a node up after so many checks: a second each where its processes are dead, two where it
+# is silent. Its own bounds are a minute.
 export RAY_health_check_period_ms=1000 RAY_health_check_timeout_ms=1000
-export RAY_health_check_failure_threshold=${RAY_GIVES_UP_S:-5}
+export RAY_health_check_failure_threshold=${RAY_CHECKS:-5}
 
 hosts() { # All of them, the head first.
     echo head

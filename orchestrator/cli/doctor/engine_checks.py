@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from experts.vllm.versions import PATCHED
-from orchestrator.cli.doctor.engine import BUILDS, Installed
+from orchestrator.cli.doctor.engine import BUILDS, LIBRARIES, Installed
 from orchestrator.cli.doctor.finding import Finding, fault, ok, warning
 
 FEW = 4
@@ -21,6 +21,11 @@ def check_engine(installed: Installed, *, hosts: bool, has_gpu: bool) -> Iterato
     if not version.startswith(f"{PATCHED}."):
         advice = f"Install vLLM {PATCHED} (`make setup`): Coterie reaches into it."
         yield fault("engine", found, advice)
+    elif hosts and installed.missing:
+        packages = " ".join(LIBRARIES[engine][name] for name in installed.missing)
+        advice = f"`apt-get install {packages}`, or what it is called on this system."
+        names = " and ".join(installed.missing)
+        yield fault("engine", f"{found}, which does not find {names}: no model loads", advice)
     elif engine == "cuda" and not has_gpu and hosts:
         advice = "`make setup ENGINE=cpu`, or the CPU image; or see to the GPU's driver."
         yield fault("engine", f"{found}, and this machine has no GPU", advice)

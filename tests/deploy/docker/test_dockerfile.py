@@ -10,6 +10,8 @@ from dockerfile import DOCKERFILE, environment, in_context, stages
 from repository import ROOT
 from tools import tool
 
+from orchestrator.cli.doctor.engine import LIBRARIES
+
 TEXT = DOCKERFILE.read_text(encoding="utf-8")
 BEFORE, STAGES = stages(TEXT)
 NAMES = {stage.name for stage in STAGES}
@@ -101,6 +103,18 @@ def test_what_is_copied_is_there_and_reaches_the_builder(engine: str) -> None:
 )
 def test_what_the_builder_sees(name: str, inside: bool) -> None:
     assert in_context(ROOT / name) is inside
+
+
+def test_what_another_stage_made_is_copied() -> None:
+    """Of a mount, buildah's cache takes no notice: a new version would ship the old code."""
+    assert not [rest for stage in STAGES for rest in stage.all("RUN") if "from=" in rest]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_engine_has_the_libraries_that_no_package_brings(engine: str) -> None:
+    (stage,) = [one for one in STAGES if one.name == f"engine-{engine}"]
+    installed = " ".join(stage.all("RUN")).split()
+    assert {*LIBRARIES[engine].values()} <= {*installed}
 
 
 def test_the_zoo_lies_where_the_image_says() -> None:

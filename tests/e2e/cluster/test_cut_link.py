@@ -43,7 +43,7 @@ CONFIG: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def nodes(redis_binary: str) -> Iterator[Nodes]:
-    settings = {"WORKERS": "2", "GATEWAYS": "2", "HEAD_SLOTS": "0", "RAY_GIVES_UP_S": "15"}
+    settings = {"WORKERS": "2", "GATEWAYS": "2", "HEAD_SLOTS": "0", "RAY_CHECKS": "10"}
     with made_nodes(**settings) as made:
         keeps_nothing = ("--save", "", "--appendonly", "no")
         listens = ("--bind", HEAD, "--port", "6380", "--protected-mode", "no")

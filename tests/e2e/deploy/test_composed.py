@@ -7,6 +7,7 @@ import json
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,8 +45,10 @@ for _ in range(int(count)):
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Host]]:
     skip_unless_possible("redis-server", "caddy", "unshare", "nsenter")
+    began = time.monotonic()
     with hosts(tmp_path_factory.mktemp("up"), *NAMES, given=GIVEN) as running:
         wait_until_ready(running)
+        print(f"all of compose.yaml was ready after {time.monotonic() - began:.0f} s")
         yield running
 
 
@@ -113,13 +116,24 @@ def test_prometheus_reaches_both_gateways(up: dict[str, Host]) -> None:
     wanted = {f"{name}:8000" for name in GATEWAYS}
 
     def reached() -> bool:
-        page = json.loads(ask(up, "http://prometheus:9090/api/v1/targets")[0][1])
-        healths = {t["labels"]["instance"]: t["health"] for t in page["data"]["activeTargets"]}
+        targets = of_prometheus(up, "targets").get("activeTargets", ())
+        healths = {target["labels"]["instance"]: target["health"] for target in targets}
         return all(healths.get(target) == "up" for target in wanted)
 
+    def slots_up() -> bool:
+        """Two slots, and both gateways tell of both; a scrape counts a moment after its health."""
+        found = of_prometheus(up, "query?query=sum(coterie_slot_up)").get("result", ())
+        return [one["value"][1] for one in found] == ["4"]
+
     until(reached, "every target to be up")
-    query = "http://prometheus:9090/api/v1/query?query=sum(coterie_slot_up)"
-    assert json.loads(ask(up, query)[0][1])["data"]["result"][0]["value"][1] == "4"
+    until(slots_up, "the slots in Prometheus")
+
+
+def of_prometheus(running: dict[str, Host], path: str) -> dict[str, Any]:
+    """What its API says; empty where it gives no answer yet."""
+    ((status, text),) = ask(running, f"http://prometheus:9090/api/v1/{path}")
+    data: dict[str, Any] = json.loads(text)["data"] if status == 200 else {}
+    return data
 
 
 def test_a_gateway_that_dies_costs_its_own_requests_alone(up: dict[str, Host]) -> None:

@@ -1,7 +1,8 @@
 """Runs services of deploy/compose as `docker compose` would, without containers.
 
 Each is a host of its own: a network, processes, /tmp and /etc of its own, with the files mounted
-that compose.yaml mounts, in the order that it asks for. Nothing leaves this machine. Needs root.
+that compose.yaml mounts, and begins when what it depends on is well. Nothing leaves this machine.
+Needs root.
 """
 
 import os
@@ -117,7 +118,7 @@ def until(condition: Any, what: str) -> None:
 
 @contextmanager
 def hosts(folder: Path, *names: str, given: Mapping[str, str]) -> Iterator[dict[str, Host]]:
-    """Start services in this order, each when the one before is well; end all afterwards."""
+    """Start services in this order, each as soon as compose would; end all afterwards."""
     addresses = {name: f"{NETWORK}.{number}" for number, name in enumerate(names, 10)}
     file = folder / "hosts"
     lines = [f"{address} {name}" for name, address in addresses.items()]
@@ -130,14 +131,24 @@ def hosts(folder: Path, *names: str, given: Mapping[str, str]) -> Iterator[dict[
         _ip("-n", switch, "link", "set", "br0", "up")
         for number, name in enumerate(names):
             _plug(f"{PREFIX}-{name}", f"port{number}", addresses[name], switch)
+            for other in _needed(name):
+                up[other].wait_until_well()
             up[name] = _start(name, folder, file, given)
-            up[name].wait_until_well()
+        for host in up.values():
+            host.wait_until_well()
         yield up
     finally:
         for host in up.values():
             host.kill()
         for name in (*names, "switch"):
             _ip("netns", "delete", f"{PREFIX}-{name}", check=False)
+
+
+def _needed(name: str) -> list[str]:
+    """What must be well before it; what it names without a condition need only have begun."""
+    depends = services()[name].get("depends_on", ())
+    conditions = depends if isinstance(depends, Mapping) else {}
+    return [n for n, one in conditions.items() if one["condition"] == "service_healthy"]
 
 
 def _ip(*words: str, check: bool = True) -> None:

@@ -32,6 +32,16 @@ def test_the_engine(
     assert (found.level, words in found.found) == (level, True)
 
 
+@pytest.mark.parametrize(("hosts", "level"), [(True, Level.FAULT), (False, Level.OK)])
+def test_a_library_that_the_engine_does_not_find(hosts: bool, level: Level) -> None:
+    installed = Installed(CPU, None, missing=("libnuma.so.1",))
+    (found,) = check_engine(installed, hosts=hosts, has_gpu=False)
+    assert found.level is level
+    if hosts:
+        assert "libnuma.so.1" in found.found
+        assert "libnuma1" in found.advice
+
+
 def test_the_cuda_that_the_engine_is_built_for() -> None:
     assert (Installed(CUDA, None).cuda, Installed(CPU, None).cuda) == (13, None)
 
