@@ -23,4 +23,10 @@ echo "setup: torch is in"
 # The lock is complete, and leaves out what the engine declares but does not need for text.
 $pip install --no-deps -r "$LOCK"
 $pip install --no-deps --no-build-isolation -e .
+case $LOCK in
+*cpu*)
+    "$VENV/bin/python" -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2>/dev/null ||
+        echo "setup: no model will load: the engine for CPUs needs libnuma.so.1 (Debian: apt-get install libnuma1)" >&2
+    ;;
+esac
 echo "setup: done"
