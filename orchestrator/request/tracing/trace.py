@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from experts.types import Usage
-from orchestrator.request.plan import Plan
+from orchestrator.request.plan import AskExpert, Plan
 from orchestrator.request.tracing.call import Call
 from orchestrator.request.tracing.identity import Identity
 from orchestrator.request.tracing.said import Said
@@ -104,11 +104,12 @@ class Trace:
         """
         if self.source is not None:
             return self.source.expert
-        if self.plan is None:
+        plan = self.plan
+        if plan is None:
             return None
-        if self.plan.panel is not None:
-            return self._author or self.plan.expert
-        return self.plan.expert
+        if isinstance(plan.action, AskExpert) or plan.panel is None:
+            return plan.expert
+        return self._author or plan.expert
 
     @property
     def has_answered(self) -> bool:
@@ -126,13 +127,15 @@ class Trace:
         """Why the router's own choice did not answer: an alarm's action, or an error's code."""
         if self.decision is not None and self.decision.fallback:
             return self.decision.fallback
-        planned = self.plan.fallback if self.plan is not None else None
-        return next(iter(self.failed.values()), planned)
+        if self.failed:
+            return next(iter(self.failed.values()))
+        return self.plan.fallback if self.plan is not None else None
 
     @property
     def total_usage(self) -> Usage:
         """Of all calls together."""
-        return sum(self.usage.values(), Usage())
+        found = [*self.usage.values()]
+        return found[0] if len(found) == 1 else sum(found, Usage())
 
     def begins(self, expert: str, identity: Identity | None) -> Call:
         """Note that the expert is called, with an id of its own where the trace has spans."""
