@@ -4,8 +4,8 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Mapping
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
-from pydantic_core import to_json
 
 from experts.engine import USAGE_WANTED, Answer, Reply
 from experts.errors import (
@@ -24,6 +23,7 @@ from experts.errors import (
     ExpertRefused,
     ExpertTimeout,
 )
+from experts.openai_format import encoded
 from experts.types import Request
 from experts.upstream.answers import EVENT_STREAM, JSON, read_body
 from experts.upstream.connection import watched_socket
@@ -127,6 +127,7 @@ class OpenAIEngine:
         self.endpoint = endpoint
         self._client = client
         self._asked = Asked(self.name, (endpoint.api_key,) if endpoint.api_key else ())
+        self._foreign = _foreign_errors(self.name)
         self._counts_usage = True
         self._heads: dict[str, RequestHead] = {}
 
@@ -137,7 +138,7 @@ class OpenAIEngine:
         on. Raises ExpertLost, ExpertTimeout, BadOutput, ExpertMisconfigured, or ExpertRefused with
         the expert's own error.
         """
-        with _foreign_errors(self.name):
+        with self._foreign:
             wants_usage = self._wants_usage(request)
             response = await self._send(request, asked_model)
             if wants_usage and response.status in _UNKNOWN_FIELD:
@@ -161,12 +162,13 @@ class OpenAIEngine:
             kind = EVENT_STREAM if request.stream else JSON
         waited_ms = milliseconds(response.headers.get(SLOT_WAIT_HEADER))
         secrets = self._asked.secrets
-        return Answer(kind, self._pieces(response), response.aclose, waited_ms, secrets)
+        pieces = response.pieces(self._foreign)
+        return Answer(kind, pieces, response.aclose, waited_ms, secrets)
 
     def _wants_usage(self, request: Request) -> bool:
         return self._counts_usage and request.body.get("stream_options") == USAGE_WANTED
 
-    async def _send(self, request: Request, asked_model: str) -> Response:
+    def _send(self, request: Request, asked_model: str) -> Awaitable[Response]:
         body = {**request.body, "model": self.endpoint.model}
         if not self._counts_usage and body.get("stream_options") == USAGE_WANTED:
             del body["stream_options"]
@@ -177,13 +179,13 @@ class OpenAIEngine:
         if head is None:
             url = f"{self.endpoint.base_url}/{request.operation}"
             self._heads[request.operation] = head = RequestHead(url, self.endpoint.headers())
-        outgoing = head.with_body(headers, _encoded(body))
-        return await self._client.wire.send(head.origin, outgoing, self.endpoint.timeout_s)
+        outgoing = head.with_body(headers, encoded(body))
+        return self._client.wire.send(head.origin, outgoing, self.endpoint.timeout_s)
 
     async def _content(self, response: Response) -> bytes:
         """The body as it came, and the end of the response."""
         async with aclosing(response):
-            return await read_body(self.name, self._pieces(response))
+            return await read_body(self.name, response.pieces(self._foreign))
 
     async def _refused(self, response: Response, content: bytes, request: Request) -> ExpertError:
         error = refused_by(self._asked, response.status, content, response.headers)
@@ -198,7 +200,7 @@ class OpenAIEngine:
         others, as `open` does.
         """
         content = json.dumps({**body, "model": self.endpoint.model}) if body is not None else None
-        with _foreign_errors(self.name):
+        with self._foreign:
             answer = await self._client.request(
                 method,
                 f"{self.endpoint.base_url.removesuffix('/v1')}/{path}",
@@ -238,14 +240,8 @@ class OpenAIEngine:
             message, expert=self.name, status=refusal.status, body={**refusal.body, "param": None}
         )
 
-    async def _pieces(self, response: Response) -> AsyncGenerator[bytes, None]:
-        """The bytes of an opened answer as they arrive; raises ExpertLost if they stop."""
-        with _foreign_errors(self.name):
-            async for piece in response.pieces():
-                yield piece
 
-
-class _foreign_errors:
+class _foreign_errors(AbstractContextManager[None]):
     """Turns every error that is not ours into one of the expert's."""
 
     def __init__(self, expert: str) -> None:
@@ -274,13 +270,6 @@ class _foreign_errors:
 
 
 _BROKEN = (httpx.TransportError, httpx.StreamError, aiohttp.ClientError, OSError)
-
-
-def _encoded(body: Mapping[str, Any]) -> bytes:
-    try:
-        return to_json(body)  # A third of the time that `json` takes, or less.
-    except ValueError:
-        return json.dumps(body).encode()  # Half of a surrogate pair, which it can escape.
 
 
 def milliseconds(header: str | None) -> float:

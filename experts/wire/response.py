@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractContextManager, nullcontext
 
 MOST_UNREAD = 1 << 18
 """Bytes of a body that nobody has read yet; the server waits while there are more."""
+_UNGUARDED = nullcontext()
 
 
 class Response:
@@ -39,31 +41,25 @@ class Response:
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    async def started(self) -> None:
-        """Wait for the head. Raises httpx.TransportError where none comes."""
-        while not self.status:
-            if self._error is not None:
-                raise self._error
-            await self._more()
-
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
+    async def pieces(
+        self, guard: AbstractContextManager[None] = _UNGUARDED
+    ) -> AsyncGenerator[bytes, None]:
         """The body; what has arrived by the time it is asked for comes as one piece.
 
-        Raises httpx.TransportError where it breaks off.
+        Raises httpx.TransportError where it breaks off, or what `guard` makes of it.
         """
-        while True:
-            if self._pieces:
-                read, self._pieces = self._pieces, []
-                full, self.unread = self.unread > MOST_UNREAD, 0
-                if full:
-                    self._resume()
-                yield read[0] if len(read) == 1 else b"".join(read)
-            elif self._error is not None:
-                raise self._error
-            elif self._over:
-                return
-            else:
-                await self._more()
+        with guard:
+            while True:
+                if self._pieces:
+                    read, self._pieces = self._pieces, []
+                    full, self.unread = self.unread > MOST_UNREAD, 0
+                    if full:
+                        self._resume()
+                    yield read[0] if len(read) == 1 else b"".join(read)
+                elif self._over:
+                    return
+                else:
+                    await self.news()
 
     async def aclose(self) -> None:
         """Want no more of it: the connection of an answer that has not ended is given up."""
@@ -93,6 +89,9 @@ class Response:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def _more(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        await self._waiter
+    def news(self) -> "asyncio.Future[None]":
+        """To be awaited for more of it. Raises httpx.TransportError where none comes."""
+        if self._error is not None:
+            raise self._error
+        self._waiter = waiter = asyncio.get_running_loop().create_future()
+        return waiter

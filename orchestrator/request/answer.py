@@ -16,17 +16,26 @@ class StartedAnswer:
     content_type: str
     first: bytes
     rest: AsyncIterator[bytes]
-    held: AsyncExitStack
-    """What leaving gives back."""
+    held: AsyncExitStack | None = None
+    """What leaving gives back; None where that has been done."""
 
     async def __aenter__(self) -> "StartedAnswer":
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.held.aclose()
+        if self.held is not None:
+            await self.held.aclose()
 
 
-async def no_bytes() -> AsyncIterator[bytes]:
-    """The rest of an answer that was whole at once."""
-    for _ in ():
-        yield b""
+class _NoBytes:
+    """Nothing, as often as it is asked for."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise StopAsyncIteration
+
+
+NO_BYTES: AsyncIterator[bytes] = _NoBytes()
+"""The rest of an answer that was whole at once."""

@@ -188,8 +188,8 @@ class ExpertPool:
 
     async def _in_time(self, expert: str, request_class: str, stage: int, patient: bool) -> Lease:
         gate = self._gates.get(expert)
-        if gate is not None and gate.is_open:
-            return await self._take(expert, request_class, stage)  # There is nothing to time.
+        if gate is not None and gate.entered():  # There is nothing to time.
+            return Lease(self._remote[expert], 0.0, 0.0, None, gate.leave)
         if patient:
             return await self._patiently(expert, request_class, stage)
         try:

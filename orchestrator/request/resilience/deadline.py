@@ -24,6 +24,8 @@ async def in_time(context: RequestContext, starting: Awaitable[StartedAnswer]) -
         if not limit.expired():
             raise
         raise _passed(context) from error
+    if answer.held is None:
+        return answer  # It is whole.
     rest = _rest(context, answer.rest, ends)
     await answer.held.enter_async_context(aclosing(rest))
     return replace(answer, rest=rest)

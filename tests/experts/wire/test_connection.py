@@ -74,7 +74,8 @@ class Asked:
 
 
 async def _read(response: Response) -> bytes:
-    await response.started()
+    while not response.status:
+        await response.news()
     return b"".join([piece async for piece in response.pieces()])
 
 
