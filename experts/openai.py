@@ -5,7 +5,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Mapping
-from contextlib import AbstractContextManager, aclosing
+from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -23,14 +23,13 @@ from experts.errors import (
     ExpertRefused,
     ExpertTimeout,
 )
-from experts.openai_format import encoded
-from experts.types import Request
+from experts.types import Request, encoded
 from experts.upstream.answers import EVENT_STREAM, JSON, read_body
 from experts.upstream.connection import watched_socket
 from experts.upstream.refusals import CLIENTS, Asked, refused_by
 from experts.wire.client import WireClient
 from experts.wire.request import RequestHead
-from experts.wire.response import Response
+from experts.wire.response import Pieces, Response
 
 LOGGER = logging.getLogger("coterie.experts")
 
@@ -162,7 +161,7 @@ class OpenAIEngine:
             kind = EVENT_STREAM if request.stream else JSON
         waited_ms = milliseconds(response.headers.get(SLOT_WAIT_HEADER))
         secrets = self._asked.secrets
-        pieces = response.pieces(self._foreign)
+        pieces = Pieces(response, self._foreign.told)
         return Answer(kind, pieces, response.aclose, waited_ms, secrets)
 
     def _wants_usage(self, request: Request) -> bool:
@@ -185,7 +184,7 @@ class OpenAIEngine:
     async def _content(self, response: Response) -> bytes:
         """The body as it came, and the end of the response."""
         async with aclosing(response):
-            return await read_body(self.name, response.pieces(self._foreign))
+            return await read_body(self.name, Pieces(response, self._foreign.told))
 
     async def _refused(self, response: Response, content: bytes, request: Request) -> ExpertError:
         error = refused_by(self._asked, response.status, content, response.headers)
@@ -241,7 +240,7 @@ class OpenAIEngine:
         )
 
 
-class _foreign_errors(AbstractContextManager[None]):
+class _foreign_errors:
     """Turns every error that is not ours into one of the expert's."""
 
     def __init__(self, expert: str) -> None:
@@ -250,7 +249,12 @@ class _foreign_errors(AbstractContextManager[None]):
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, Exception) or isinstance(error, CoterieError):
+        if isinstance(error, Exception):
+            self.told(error)
+
+    def told(self, error: Exception) -> None:
+        """Raise what it is of the expert's; nothing for an error of ours."""
+        if isinstance(error, CoterieError):
             return
         # The aiohttp transport calls a refused connection a timeout.
         connecting = isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)

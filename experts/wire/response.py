@@ -1,12 +1,10 @@
 """One answer over HTTP: its head, and its body as it arrives."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable
 
 MOST_UNREAD = 1 << 18
 """Bytes of a body that nobody has read yet; the server waits while there are more."""
-_UNGUARDED = nullcontext()
 
 
 class Response:
@@ -41,25 +39,20 @@ class Response:
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    async def pieces(
-        self, guard: AbstractContextManager[None] = _UNGUARDED
-    ) -> AsyncGenerator[bytes, None]:
-        """The body; what has arrived by the time it is asked for comes as one piece.
+    async def more(self) -> bytes:
+        """What has arrived of the body since it was asked for last; empty at its end.
 
-        Raises httpx.TransportError where it breaks off, or what `guard` makes of it.
+        Raises httpx.TransportError where it breaks off.
         """
-        with guard:
-            while True:
-                if self._pieces:
-                    read, self._pieces = self._pieces, []
-                    full, self.unread = self.unread > MOST_UNREAD, 0
-                    if full:
-                        self._resume()
-                    yield read[0] if len(read) == 1 else b"".join(read)
-                elif self._over:
-                    return
-                else:
-                    await self.news()
+        while not self._pieces:
+            if self._over:
+                return b""
+            await self.news()
+        read, self._pieces = self._pieces, []
+        full, self.unread = self.unread > MOST_UNREAD, 0
+        if full:
+            self._resume()
+        return read[0] if len(read) == 1 else b"".join(read)
 
     async def aclose(self) -> None:
         """Want no more of it: the connection of an answer that has not ended is given up."""
@@ -95,3 +88,31 @@ class Response:
             raise self._error
         self._waiter = waiter = asyncio.get_running_loop().create_future()
         return waiter
+
+
+class Pieces:
+    """The body of a response as it arrives: an async generator, without the loop's ledger of them."""
+
+    __slots__ = ("_failed", "_response")
+
+    def __init__(self, response: Response, failed: Callable[[Exception], None]) -> None:
+        """`failed` may raise another error in place of one that ends the body too early."""
+        self._response = response
+        self._failed = failed
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await self._response.more()
+        except Exception as error:
+            self._failed(error)
+            raise
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+    async def aclose(self) -> None:
+        """Want no more of it."""
+        self._response.close()

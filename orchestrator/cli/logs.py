@@ -86,12 +86,23 @@ def _extras(told: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
+class _LineHandler(logging.StreamHandler[TextIO]):
+    """Writes a line for each record, at once; whoever calls `emit` has the lock already."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.stream.write(self.format(record) + self.terminator)
+            self.stream.flush()
+        except Exception:
+            self.handleError(record)
+
+
 def configure(level: str, form: str, stream: TextIO) -> None:
     """Write records of this level and above to `stream`, those of libraries from warning on.
 
     At level debug the libraries tell everything, too. `form` is text or json.
     """
-    handler = logging.StreamHandler(stream)
+    handler = _LineHandler(stream)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     number = logging.getLevelNamesMapping()[level.upper()]
     root = logging.getLogger()

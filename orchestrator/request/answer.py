@@ -1,8 +1,16 @@
 """An answer that has begun, as the pipeline hands it to the server."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Protocol
+
+
+class Held(Protocol):
+    """What an answer holds: an `AsyncExitStack`, or less."""
+
+    async def aclose(self) -> None:
+        """Give it back."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +24,8 @@ class StartedAnswer:
     content_type: str
     first: bytes
     rest: AsyncIterator[bytes]
-    held: AsyncExitStack | None = None
-    """What leaving gives back; None where that has been done."""
+    held: Held | None = None
+    """What leaving gives back, where that is anything."""
 
     async def __aenter__(self) -> "StartedAnswer":
         return self

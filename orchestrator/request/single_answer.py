@@ -6,7 +6,6 @@ import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
@@ -148,21 +147,18 @@ class SingleAnswers:
                 self._pool.succeeded(lease)
                 count(whole)
                 call.end()
-                await holding.give_back()
                 whole = attribution.whole(whole) if attribution else whole
-                return StartedAnswer(answer.content_type, whole, NO_BYTES)
+                return StartedAnswer(answer.content_type, whole, NO_BYTES, holding)
             blocks = await _blocks(name, answer, attribution, request)
             check = StreamCheck(name, answer.secrets, choices_of(request.body))
             first = await check.beginning(blocks)
             call.started()
             self._pool.succeeded(lease)
             rest = self._watched(first, blocks, check, lease, call, count)
-            held = AsyncExitStack()
-            held.push_async_callback(holding.give_back)
-            return StartedAnswer(answer.content_type, await anext(rest, b""), rest, held)
+            return StartedAnswer(answer.content_type, await anext(rest, b""), rest, holding)
         except BaseException as error:
             call.end(code_of(error))
-            await holding.give_back()
+            await holding.aclose()
             raise
 
     async def _watched(
@@ -217,13 +213,9 @@ class _Holding:
     lease: Lease
     call: Call
     answer: Answer | None = None
-    done: bool = False
 
-    async def give_back(self) -> None:
-        """All of it, once."""
-        if self.done:
-            return
-        self.done = True
+    async def aclose(self) -> None:
+        """Give all of it back."""
         try:
             if self.answer is not None:
                 await self.answer.aclose()

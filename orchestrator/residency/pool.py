@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -154,14 +154,14 @@ class ExpertPool:
         """End the slots' processes."""
         await self._scheduler.stop()
 
-    async def lease(
+    def lease(
         self,
         expert: str,
         request_class: str = "interactive",
         stage: int = FIRST,
         *,
         patient: bool = False,
-    ) -> Lease:
+    ) -> Coroutine[Any, Any, Lease]:
         """Wait for a turn, load the expert if need be, and hold it until the lease is released.
 
         `stage` counts what a client's question takes: first answers, then what is made of them.
@@ -170,7 +170,13 @@ class ExpertPool:
         ExpertUnavailable when it cannot load, ExpertTimeout when both together take longer than
         `server.lease_timeout_s`, but for who is `patient`.
         """
-        trial = self._health.enter(expert) if expert in self._health.watched else None
+        if expert in self._health.watched:
+            return self._watched(expert, request_class, stage, patient)
+        return self._in_time(expert, request_class, stage, patient)
+
+    async def _watched(self, expert: str, request_class: str, stage: int, patient: bool) -> Lease:
+        """Of an expert that has failed lately. Raises ExpertPaused."""
+        trial = self._health.enter(expert)
         if trial is None:
             return await self._in_time(expert, request_class, stage, patient)
         left = partial(self._health.left, expert, trial)

@@ -1,7 +1,7 @@
 """What every endpoint needs, and the small things all of them do."""
 
 import asyncio
-import secrets
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -86,7 +86,7 @@ def id_in(scope: Scope) -> str:
     given = fields_of(scope).get(b"x-request-id", b"").decode("latin-1")
     if not (given.isascii() and given.isprintable()):
         given = "".join(letter for letter in given if letter.isascii() and letter.isprintable())
-    scope[_REQUEST_ID] = made = given[:MAX_REQUEST_ID] or f"req-{secrets.token_hex(16)}"
+    scope[_REQUEST_ID] = made = given[:MAX_REQUEST_ID] or f"req-{os.urandom(16).hex()}"
     return made
 
 

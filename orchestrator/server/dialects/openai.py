@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from experts.errors import CoterieError
-from experts.openai_format import encoded
+from experts.types import encoded
 from orchestrator.request.context import RequestContext
 from orchestrator.request.tracing.presentation import Told
 from orchestrator.server.bodies.answers import ErrorBody
