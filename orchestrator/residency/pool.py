@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -154,14 +154,14 @@ class ExpertPool:
         """End the slots' processes."""
         await self._scheduler.stop()
 
-    def lease(
+    async def lease(
         self,
         expert: str,
         request_class: str = "interactive",
         stage: int = FIRST,
         *,
         patient: bool = False,
-    ) -> Coroutine[Any, Any, Lease]:
+    ) -> Lease:
         """Wait for a turn, load the expert if need be, and hold it until the lease is released.
 
         `stage` counts what a client's question takes: first answers, then what is made of them.
@@ -171,8 +171,11 @@ class ExpertPool:
         `server.lease_timeout_s`, but for who is `patient`.
         """
         if expert in self._health.watched:
-            return self._watched(expert, request_class, stage, patient)
-        return self._in_time(expert, request_class, stage, patient)
+            return await self._watched(expert, request_class, stage, patient)
+        gate = self._gates.get(expert)
+        if gate is not None and gate.entered():  # There is nothing to time.
+            return Lease(self._remote[expert], 0.0, 0.0, None, gate.leave)
+        return await self._in_time(expert, request_class, stage, patient)
 
     async def _watched(self, expert: str, request_class: str, stage: int, patient: bool) -> Lease:
         """Of an expert that has failed lately. Raises ExpertPaused."""
@@ -193,9 +196,6 @@ class ExpertPool:
         return replace(lease, trial=trial, release=release)
 
     async def _in_time(self, expert: str, request_class: str, stage: int, patient: bool) -> Lease:
-        gate = self._gates.get(expert)
-        if gate is not None and gate.entered():  # There is nothing to time.
-            return Lease(self._remote[expert], 0.0, 0.0, None, gate.leave)
         if patient:
             return await self._patiently(expert, request_class, stage)
         try:
