@@ -91,7 +91,7 @@ class Response:
 
 
 class Pieces:
-    """The body of a response as it arrives: an async generator, without the loop's ledger of them."""
+    """The body of a response as it arrives; of async generators, the event loop keeps a ledger."""
 
     __slots__ = ("_failed", "_response")
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-
 from aggregators import equality
 from experts.errors import ConfigError
 from orchestrator.config.checks import missing_files, strangers, unwritable_files

@@ -1,4 +1,4 @@
-"""Layers around the application, which only the requests pass that they have something to do with."""
+"""Layers around the application, of which each request passes those that concern it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
