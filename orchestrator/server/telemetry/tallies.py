@@ -8,11 +8,9 @@ import time
 from bisect import bisect_left
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 Labels = tuple[Hashable, ...]
 """Their values, in the order of a metric's names for them; what is no text is told as one."""
@@ -82,7 +80,7 @@ class Spread(Collector):
     def collect(self) -> Iterator[Metric]:
         """Called at every scrape."""
         family = HistogramMetricFamily(self._name, self._about, labels=self._labels)
-        bounds = [floatToGoString(bound) for bound in (*self._bounds, inf)]
+        bounds = [*map(str, self._bounds), "+Inf"]
         for labels, entry in self._entries.items():
             words = [str(one) for one in labels]
             sums = [sum(entry.counts[: number + 1]) for number in range(len(bounds))]

@@ -76,7 +76,7 @@ class Exchange:
             fields.append((b"connection", b"close"))
         if self._chunked:
             fields.append((b"transfer-encoding", b"chunked"))
-        block = b"\r\n".join(map(b": ".join, fields)) + b"\r\n"
+        block = b"\r\n".join([*map(b": ".join, fields), b""])
         if not len(fields) == block.count(b"\n") == block.count(b"\r") or b"\0" in block:
             raise RuntimeError("Invalid HTTP header value.")
         cycle.response_started = True
