@@ -109,6 +109,7 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone; of the requests on it, one is being answered."""
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn leaves it where the client broke off.
         if self._patience is not None:
             self._patience.end()
         if self._exchange is not None:
