@@ -14,6 +14,18 @@ USAGE_WANTED: Mapping[str, Any] = {"include_usage": True}
 """What a streamed request has in `stream_options` to have its tokens counted."""
 
 
+class Pieces(Protocol):
+    """The bytes of a body as they arrive; an async generator is one."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def __anext__(self) -> Awaitable[bytes]: ...
+
+    def aclose(self) -> Awaitable[None]:
+        """Want no more of them."""
+        ...
+
+
 @dataclass(slots=True)
 class Answer:
     """An answer that has begun: what it is, and its bytes as they arrive.
@@ -23,7 +35,7 @@ class Answer:
     """
 
     content_type: str
-    pieces: AsyncGenerator[bytes, None]
+    pieces: Pieces
     on_close: Callable[[], Awaitable[None]] | None = None
     slot_wait_ms: float = 0.0
     """How long other engines of the slot's process held it up."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,7 +13,6 @@ from typing import Any
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
-from pydantic_core import to_json
 
 from experts.engine import USAGE_WANTED, Answer, Reply
 from experts.errors import (
@@ -24,13 +23,13 @@ from experts.errors import (
     ExpertRefused,
     ExpertTimeout,
 )
-from experts.types import Request
+from experts.types import Request, encoded
 from experts.upstream.answers import EVENT_STREAM, JSON, read_body
 from experts.upstream.connection import watched_socket
 from experts.upstream.refusals import CLIENTS, Asked, refused_by
 from experts.wire.client import WireClient
 from experts.wire.request import RequestHead
-from experts.wire.response import Response
+from experts.wire.response import Pieces, Response
 
 LOGGER = logging.getLogger("coterie.experts")
 
@@ -127,6 +126,7 @@ class OpenAIEngine:
         self.endpoint = endpoint
         self._client = client
         self._asked = Asked(self.name, (endpoint.api_key,) if endpoint.api_key else ())
+        self._foreign = _foreign_errors(self.name)
         self._counts_usage = True
         self._heads: dict[str, RequestHead] = {}
 
@@ -137,7 +137,7 @@ class OpenAIEngine:
         on. Raises ExpertLost, ExpertTimeout, BadOutput, ExpertMisconfigured, or ExpertRefused with
         the expert's own error.
         """
-        with _foreign_errors(self.name):
+        with self._foreign:
             wants_usage = self._wants_usage(request)
             response = await self._send(request, asked_model)
             if wants_usage and response.status in _UNKNOWN_FIELD:
@@ -161,12 +161,13 @@ class OpenAIEngine:
             kind = EVENT_STREAM if request.stream else JSON
         waited_ms = milliseconds(response.headers.get(SLOT_WAIT_HEADER))
         secrets = self._asked.secrets
-        return Answer(kind, self._pieces(response), response.aclose, waited_ms, secrets)
+        pieces = Pieces(response, self._foreign.told)
+        return Answer(kind, pieces, response.aclose, waited_ms, secrets)
 
     def _wants_usage(self, request: Request) -> bool:
         return self._counts_usage and request.body.get("stream_options") == USAGE_WANTED
 
-    async def _send(self, request: Request, asked_model: str) -> Response:
+    def _send(self, request: Request, asked_model: str) -> Awaitable[Response]:
         body = {**request.body, "model": self.endpoint.model}
         if not self._counts_usage and body.get("stream_options") == USAGE_WANTED:
             del body["stream_options"]
@@ -177,13 +178,13 @@ class OpenAIEngine:
         if head is None:
             url = f"{self.endpoint.base_url}/{request.operation}"
             self._heads[request.operation] = head = RequestHead(url, self.endpoint.headers())
-        outgoing = head.with_body(headers, _encoded(body))
-        return await self._client.wire.send(head.origin, outgoing, self.endpoint.timeout_s)
+        outgoing = head.with_body(headers, encoded(body))
+        return self._client.wire.send(head.origin, outgoing, self.endpoint.timeout_s)
 
     async def _content(self, response: Response) -> bytes:
         """The body as it came, and the end of the response."""
         async with aclosing(response):
-            return await read_body(self.name, self._pieces(response))
+            return await read_body(self.name, Pieces(response, self._foreign.told))
 
     async def _refused(self, response: Response, content: bytes, request: Request) -> ExpertError:
         error = refused_by(self._asked, response.status, content, response.headers)
@@ -198,7 +199,7 @@ class OpenAIEngine:
         others, as `open` does.
         """
         content = json.dumps({**body, "model": self.endpoint.model}) if body is not None else None
-        with _foreign_errors(self.name):
+        with self._foreign:
             answer = await self._client.request(
                 method,
                 f"{self.endpoint.base_url.removesuffix('/v1')}/{path}",
@@ -238,12 +239,6 @@ class OpenAIEngine:
             message, expert=self.name, status=refusal.status, body={**refusal.body, "param": None}
         )
 
-    async def _pieces(self, response: Response) -> AsyncGenerator[bytes, None]:
-        """The bytes of an opened answer as they arrive; raises ExpertLost if they stop."""
-        with _foreign_errors(self.name):
-            async for piece in response.pieces():
-                yield piece
-
 
 class _foreign_errors:
     """Turns every error that is not ours into one of the expert's."""
@@ -254,7 +249,12 @@ class _foreign_errors:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, Exception) or isinstance(error, CoterieError):
+        if isinstance(error, Exception):
+            self.told(error)
+
+    def told(self, error: Exception) -> None:
+        """Raise what it is of the expert's; nothing for an error of ours."""
+        if isinstance(error, CoterieError):
             return
         # The aiohttp transport calls a refused connection a timeout.
         connecting = isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
@@ -274,13 +274,6 @@ class _foreign_errors:
 
 
 _BROKEN = (httpx.TransportError, httpx.StreamError, aiohttp.ClientError, OSError)
-
-
-def _encoded(body: Mapping[str, Any]) -> bytes:
-    try:
-        return to_json(body)  # A third of the time that `json` takes, or less.
-    except ValueError:
-        return json.dumps(body).encode()  # Half of a surrogate pair, which it can escape.
 
 
 def milliseconds(header: str | None) -> float:

@@ -1,8 +1,11 @@
 """The types that every package shares: requests, chunks, completions, usage."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from pydantic_core import to_json
 
 IMAGE_PARTS = ("image", "input_image")
 """How the types of content parts begin that are images."""
@@ -76,6 +79,14 @@ def _last_user_text(messages: list[Mapping[str, Any]]) -> str:
             return content
         return "\n".join(part["text"] for part in content if part.get("type") == "text")
     return ""
+
+
+def encoded(tree: Mapping[str, Any]) -> bytes:
+    """A body as JSON in UTF-8."""
+    try:
+        return to_json(tree)  # A third of the time that `json` takes, or less.
+    except ValueError:
+        return json.dumps(tree).encode()  # Half of a surrogate pair, which it can escape.
 
 
 @dataclass(frozen=True, slots=True)

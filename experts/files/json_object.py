@@ -15,6 +15,7 @@ MOST_DEPTH = 128
 """Objects within objects; deeper ones would break the recursion of whoever walks them."""
 _SUSPECT = re.compile(rb"\\u[dD]|NaN|Infinity")
 """What spells half a character, or a number that JSON has not; in a text, it may be harmless."""
+_BOM = "\ufeff"
 _LOOKED_AT = (str, float, list, dict)
 
 
@@ -56,7 +57,7 @@ def read_object(raw: bytes, what: str, depth: int = MOST_DEPTH) -> dict[str, Any
     """
     doubled = _SEEN.doubled = []
     try:
-        body = _DECODER.decode(raw.decode("utf-8-sig"))
+        body = _DECODER.decode(raw.decode().removeprefix(_BOM))
     except UnicodeDecodeError as error:
         raise RequestError(
             f"{what} is not valid UTF-8: {error.reason} at byte {error.start}."

@@ -77,7 +77,9 @@ class StreamCheck:
             read += block
             for data in filter(None, parser.feed(block)):
                 self._check(data)
-                return bytes(read.removeprefix(_BOM))
+                begun = bytes(read.removeprefix(_BOM))
+                self._frame = frame_of(begun)  # So that `part` need not read it again.
+                return begun
             if len(read) > MAX_EVENT_BYTES:
                 raise BadOutput(
                     f"Expert {self._expert} sent comments without end.", expert=self._expert

@@ -44,7 +44,8 @@ class WireClient:
             self._room.release()
             raise
         try:
-            await response.started()
+            while not response.status:
+                await response.news()
         except BaseException:
             response.close()
             raise

@@ -55,8 +55,11 @@ class Connection(asyncio.Protocol):
         self._response = response = Response(self.abort, self._resume)
         self._head_bytes = 0
         self._timeout_s = timeout_s
-        self._heard = self._loop.time()
-        self._timer = self._loop.call_later(timeout_s, self._watch)
+        self._heard = now = self._loop.time()
+        # Left as it is by the next request, and by its end: to set one takes longer than to look.
+        if self._timer is None or now + timeout_s < self._timer.when():
+            self._end_watch()
+            self._timer = self._loop.call_at(now + timeout_s, self._watch)
         self._transport.write(request)
         return response
 
@@ -78,6 +81,7 @@ class Connection(asyncio.Protocol):
             response.wake()
         elif response is not None:
             self._fail(httpx.RemoteProtocolError(f"closed in mid-answer ({error or 'no reason'})"))
+        self._end_watch()
         self._lost(self)
 
     def data_received(self, data: bytes) -> None:
@@ -156,12 +160,20 @@ class Connection(asyncio.Protocol):
 
     def _watch(self) -> None:
         """Whether the silence has been too long; that of a slow reader does not count."""
+        if self._response is None:
+            self._timer = None
+            return
         now = self._loop.time()
         left = self._timeout_s if self._paused else self._heard + self._timeout_s - now
         if left > 0:
             self._timer = self._loop.call_later(left, self._watch)
             return
         self._fail(httpx.ReadTimeout(f"silent for {self._timeout_s:g} s"))
+
+    def _end_watch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _fail(self, error: Exception) -> None:
         if (response := self._response) is not None:
@@ -173,8 +185,6 @@ class Connection(asyncio.Protocol):
     def _free(self) -> None:
         """Let go of the answer, whose reader may still have some of it to read."""
         self._response = None
-        if self._timer is not None:
-            self._timer.cancel()
         if self._paused:
             self._paused = False
             if self.open and self._transport is not None:

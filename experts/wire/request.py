@@ -35,7 +35,8 @@ class RequestHead:
 
 
 def _written(headers: Mapping[str, str]) -> bytes:
-    for name, value in headers.items():
-        if _NOT_IN_A_FIELD.search(value):
-            raise ValueError(f"a line ends in the header {name}")
-    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+    block = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if not len(headers) == block.count("\n") == block.count("\r") or "\0" in block:
+        odd = next(name for name, value in headers.items() if _NOT_IN_A_FIELD.search(value))
+        raise ValueError(f"a line ends in the header {odd}")
+    return block.encode()

@@ -1,7 +1,7 @@
 """One answer over HTTP: its head, and its body as it arrives."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncIterator, Callable
 
 MOST_UNREAD = 1 << 18
 """Bytes of a body that nobody has read yet; the server waits while there are more."""
@@ -39,31 +39,20 @@ class Response:
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    async def started(self) -> None:
-        """Wait for the head. Raises httpx.TransportError where none comes."""
-        while not self.status:
-            if self._error is not None:
-                raise self._error
-            await self._more()
-
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The body; what has arrived by the time it is asked for comes as one piece.
+    async def more(self) -> bytes:
+        """What has arrived of the body since it was asked for last; empty at its end.
 
         Raises httpx.TransportError where it breaks off.
         """
-        while True:
-            if self._pieces:
-                read, self._pieces = self._pieces, []
-                full, self.unread = self.unread > MOST_UNREAD, 0
-                if full:
-                    self._resume()
-                yield read[0] if len(read) == 1 else b"".join(read)
-            elif self._error is not None:
-                raise self._error
-            elif self._over:
-                return
-            else:
-                await self._more()
+        while not self._pieces:
+            if self._over:
+                return b""
+            await self.news()
+        read, self._pieces = self._pieces, []
+        full, self.unread = self.unread > MOST_UNREAD, 0
+        if full:
+            self._resume()
+        return read[0] if len(read) == 1 else b"".join(read)
 
     async def aclose(self) -> None:
         """Want no more of it: the connection of an answer that has not ended is given up."""
@@ -93,6 +82,37 @@ class Response:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def _more(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        await self._waiter
+    def news(self) -> "asyncio.Future[None]":
+        """To be awaited for more of it. Raises httpx.TransportError where none comes."""
+        if self._error is not None:
+            raise self._error
+        self._waiter = waiter = asyncio.get_running_loop().create_future()
+        return waiter
+
+
+class Pieces:
+    """The body of a response as it arrives; of async generators, the event loop keeps a ledger."""
+
+    __slots__ = ("_failed", "_response")
+
+    def __init__(self, response: Response, failed: Callable[[Exception], None]) -> None:
+        """`failed` may raise another error in place of one that ends the body too early."""
+        self._response = response
+        self._failed = failed
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await self._response.more()
+        except Exception as error:
+            self._failed(error)
+            raise
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+    async def aclose(self) -> None:
+        """Want no more of it."""
+        self._response.close()

@@ -5,12 +5,12 @@ import logging
 import math
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TextIO
 
-from experts.upstream.quoting import brief, quoted
+from experts.upstream.quoting import MOST_QUOTED, brief, quoted
 from orchestrator.request.tracing.current import CURRENT
 
 OURS = ("coterie", "experts", "routers", "aggregators", "orchestrator", "evals")
@@ -63,16 +63,20 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(_finite(entry), default=str)
 
 
-def extras(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
+def extras(record: logging.LogRecord) -> Iterable[tuple[str, Any]]:
     """What a record carries beside its message; the fields of `access` one by one.
 
     A value that is None is left out.
     """
-    told = vars(record)
-    if len(told) == _BARE_RECORD + 1 and isinstance(access := told.get("access"), Mapping):
+    told = record.__dict__
+    access = told.get("access")
+    if len(told) == _BARE_RECORD + 1 and type(access) is dict:
         # As every request leaves one: what is standard need not be looked for.
-        yield from ((name, one) for name, one in access.items() if one is not None)
-        return
+        return [(name, one) for name, one in access.items() if one is not None]
+    return _extras(told)
+
+
+def _extras(told: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in told.items():
         if key in _STANDARD or key.startswith("_"):
             continue  # Ray adds a private field to every record.
@@ -82,12 +86,23 @@ def extras(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
+class _LineHandler(logging.StreamHandler[TextIO]):
+    """Writes a line for each record, at once; whoever calls `emit` has the lock already."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.stream.write(self.format(record) + self.terminator)
+            self.stream.flush()
+        except Exception:
+            self.handleError(record)
+
+
 def configure(level: str, form: str, stream: TextIO) -> None:
     """Write records of this level and above to `stream`, those of libraries from warning on.
 
     At level debug the libraries tell everything, too. `form` is text or json.
     """
-    handler = logging.StreamHandler(stream)
+    handler = _LineHandler(stream)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     number = logging.getLevelNamesMapping()[level.upper()]
     root = logging.getLogger()
@@ -142,7 +157,14 @@ def _value(value: Any) -> str:
         return f"{value:.1f}"
     if type(value) is int:
         return str(value)
-    text = quoted(value) if isinstance(value, str) else json.dumps(_finite(value), default=str)
+    if isinstance(value, str):
+        return _word(value if len(value) <= MOST_QUOTED else quoted(value))
+    return _word(json.dumps(_finite(value), default=str))
+
+
+@lru_cache(maxsize=1024)
+def _word(text: str) -> str:
+    """A text as a value: most of them are names that stand in every line."""
     return text if _BARE.fullmatch(text) else json.dumps(text)
 
 

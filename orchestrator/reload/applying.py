@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from starlette.applications import Starlette
-
 from aggregators import equality
 from experts.errors import ConfigError
 from orchestrator.config.checks import missing_files, strangers, unwritable_files
@@ -24,7 +22,7 @@ from orchestrator.request.embedding.encoder import embedder_of
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.residency.changing.together import together
 from orchestrator.residency.pool import ExpertPool
-from orchestrator.server.app import adopt
+from orchestrator.server.app import Application, adopt
 from orchestrator.server.batch.desk import BatchDesk
 from orchestrator.server.context import Context
 from orchestrator.server.reuse.starting import answers_of
@@ -35,7 +33,7 @@ class Applier:
     """Changes what one application serves."""
 
     def __init__(
-        self, app: Starlette, encoder: Callable[[], TokenEncoder], desk: BatchDesk | None
+        self, app: Application, encoder: Callable[[], TokenEncoder], desk: BatchDesk | None
     ) -> None:
         """`desk` answers the lines of batches, where there are any."""
         self._app = app
@@ -45,8 +43,7 @@ class Applier:
     @property
     def context(self) -> Context:
         """What endpoints use now."""
-        context: Context = self._app.state.context
-        return context
+        return self._app.context
 
     async def apply(self, old: Version, new: Version, found: Difference) -> Mapping[str, Router]:
         """Serve `new` in place of `old`; returns its routers.

@@ -1,8 +1,16 @@
 """An answer that has begun, as the pipeline hands it to the server."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Protocol
+
+
+class Held(Protocol):
+    """What an answer holds: an `AsyncExitStack`, or less."""
+
+    async def aclose(self) -> None:
+        """Give it back."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +24,26 @@ class StartedAnswer:
     content_type: str
     first: bytes
     rest: AsyncIterator[bytes]
-    held: AsyncExitStack
-    """What leaving gives back."""
+    held: Held | None = None
+    """What leaving gives back, where that is anything."""
 
     async def __aenter__(self) -> "StartedAnswer":
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.held.aclose()
+        if self.held is not None:
+            await self.held.aclose()
 
 
-async def no_bytes() -> AsyncIterator[bytes]:
-    """The rest of an answer that was whole at once."""
-    for _ in ():
-        yield b""
+class _NoBytes:
+    """Nothing, as often as it is asked for."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise StopAsyncIteration
+
+
+NO_BYTES: AsyncIterator[bytes] = _NoBytes()
+"""The rest of an answer that was whole at once."""

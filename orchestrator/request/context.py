@@ -42,7 +42,7 @@ class RequestOptions:
     @property
     def recomposes(self) -> bool:
         """Whether anything is asked for that only a composition has."""
-        return any(
+        return self is not NO_OPTIONS and any(
             value is not None for value in (self.router, self.aggregator, self.experts, self.budget)
         )
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from typing import Any
 
 from aggregators.base import Panel
@@ -14,7 +13,7 @@ from aggregators.likelihood.likelihood import CAN, Likelihood, prompts_in
 from experts.errors import ExpertError, RequestError
 from experts.openai_format import JSON, counted
 from experts.types import Request
-from orchestrator.request.answer import StartedAnswer, no_bytes
+from orchestrator.request.answer import NO_BYTES, StartedAnswer
 from orchestrator.request.compositions import Composition
 from orchestrator.request.context import RequestContext
 from orchestrator.request.expert_calls import ExpertCalls
@@ -63,7 +62,7 @@ class Scoring:
             "choices": choices,
             "usage": counted(trace.total_usage),
         }
-        return StartedAnswer(JSON, json.dumps(tree).encode(), no_bytes(), AsyncExitStack())
+        return StartedAnswer(JSON, json.dumps(tree).encode(), NO_BYTES)
 
     def check(self, context: RequestContext) -> tuple[Request, tuple[float, ...]]:
         """What each member is asked, and its weight. Raises RequestError."""

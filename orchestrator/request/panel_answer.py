@@ -12,7 +12,7 @@ from aggregators.base import Aggregator, Panel, most_calls
 from experts.openai_format import OpenAIFormat
 from experts.types import Chunk, Request
 from orchestrator.config.model import ServerConfig
-from orchestrator.request.answer import StartedAnswer, no_bytes
+from orchestrator.request.answer import NO_BYTES, StartedAnswer
 from orchestrator.request.context import RequestContext
 from orchestrator.request.expert_calls import ExpertCalls
 from orchestrator.request.terms.panels import refuse_what_one_expert_answers
@@ -97,7 +97,7 @@ class _PanelAnswer:
                 text.append(chunk.text)
                 finish = chunk.finish_reason or finish
         whole = self._format.whole_answer("".join(text), finish, self._trace.total_usage)
-        return StartedAnswer(kind, whole, no_bytes(), held)
+        return StartedAnswer(kind, whole, NO_BYTES, held)
 
     async def _events(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[bytes, None]:
         yield self._format.chunk("")

@@ -1,18 +1,18 @@
 """One request, top to bottom: what its model's name means, who decides, who answers."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from math import inf
+from typing import Any
 
 from experts.errors import ExpertError, RequestError, UnknownModel
 from experts.fused.roles import fused
 from experts.openai_format import OpenAIFormat
 from experts.types import EMBEDDINGS
 from orchestrator.config.model import Config
-from orchestrator.request.answer import StartedAnswer, no_bytes
+from orchestrator.request.answer import NO_BYTES, StartedAnswer
 from orchestrator.request.compositions import Composition, Compositions, aggregator_of
 from orchestrator.request.context import RequestContext
 from orchestrator.request.decider import Considered, Decider, Foreseen
@@ -76,14 +76,14 @@ class Pipeline:
         self._embedding = (EMBEDDING_MODEL, *embedders)
         self._own = OwnEmbeddings(encoder, config.server) if encoder is not None else None
 
-    async def answer(self, context: RequestContext, trace: Trace) -> StartedAnswer:
+    def answer(self, context: RequestContext, trace: Trace) -> Coroutine[Any, Any, StartedAnswer]:
         """Begin to answer; the answer is a context that must be left.
 
         `trace` fills up on the way, also when this raises. Raises ExpertError, UnknownModel,
         RoutingError, DeadlinePassed, and RequestError for what the model that is asked cannot do.
         """
         answering = self._answer(context, trace)
-        return await (answering if context.timeout_s == inf else in_time(context, answering))
+        return answering if context.timeout_s == inf else in_time(context, answering)
 
     async def _answer(self, context: RequestContext, trace: Trace) -> StartedAnswer:
         if context.request.operation == EMBEDDINGS:
@@ -181,7 +181,7 @@ class Pipeline:
         await check_room(context, preferred, self._pool)
         content = abstention(context.request, context.model, action.message)
         kind = OpenAIFormat(context.request, context.model).content_type
-        return StartedAnswer(kind, content, no_bytes(), AsyncExitStack())
+        return StartedAnswer(kind, content, NO_BYTES)
 
     def knows(self, model: str) -> bool:
         """Whether something answers under that name."""

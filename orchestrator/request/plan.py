@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 from aggregators.base import Panel
@@ -75,7 +76,9 @@ class Plan:
     @property
     def fallback(self) -> str | None:
         """Why a better expert is not asked, where it could not answer: the code of its error."""
-        return None if self.panel is not None else next(iter(self.left_out.values()), None)
+        if not self.left_out or self.panel is not None:
+            return None
+        return next(iter(self.left_out.values()))
 
     @property
     def expert(self) -> str | None:
@@ -136,6 +139,7 @@ def prices_of(config: Config) -> dict[str, float]:
     return {name: spec.price_usd_per_mtok for name, spec in config.experts.items()}
 
 
+@lru_cache(maxsize=1024)
 def plan_expert(expert: str) -> Plan:
     """The plan of a request that named its expert."""
     return Plan(AskExpert(expert), f"The request named {expert}.", expert)

@@ -6,13 +6,14 @@ import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 
 from experts.engine import Answer
 from experts.errors import BadOutput, ExpertError, ExpertLost, RequestError
 from experts.fused.roles import Fused, in_role, refuse_role_tokens
 from experts.sse import EVENT_ENDS, whole_events
-from experts.types import EMBEDDINGS, Request, Usage
+from experts.types import EMBEDDINGS, Request
 from experts.upstream.answers import (
     EVENT_STREAM,
     choices_of,
@@ -23,7 +24,7 @@ from experts.upstream.answers import (
 )
 from experts.upstream.embeddings import check_embeddings
 from experts.upstream.streams import StreamCheck
-from orchestrator.request.answer import StartedAnswer, no_bytes
+from orchestrator.request.answer import NO_BYTES, StartedAnswer
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import AskExpert
 from orchestrator.request.resilience.retries import Retries
@@ -109,7 +110,7 @@ class SingleAnswers:
         return TokenAttribution(expert, model, request)
 
     async def _lease(self, expert: str, context: RequestContext, trace: Trace, call: Call) -> Lease:
-        trace.doing = lambda: self._pool.doing(expert)
+        trace.doing = partial(self._pool.doing, expert)
         started = time.perf_counter()
         try:
             lease = await self._pool.lease(expert, context.request_class, patient=context.patient)
@@ -117,7 +118,7 @@ class SingleAnswers:
             # Whoever gives up has waited, too.
             trace.queue_ms += 1000 * (time.perf_counter() - started)
             raise
-        trace.doing = lambda: f"{expert} has the request"
+        trace.doing = partial(_has_it, expert)
         trace.queue_ms += lease.queue_ms
         trace.load_ms += lease.load_ms
         trace.slot = lease.slot
@@ -134,15 +135,11 @@ class SingleAnswers:
         attribution: TokenAttribution | None,
     ) -> StartedAnswer:
         """Send the request; when this raises, the lease has been given back."""
-        held = AsyncExitStack()
-        held.callback(lease.release)
-        name = lease.engine.name
-        held.callback(call.end, CANCELLED)  # Unless it has ended before.
+        name, holding = lease.engine.name, _Holding(lease, call)
         count = _counter(trace, call, name)
         try:
             asked = context.told(attribution.request if attribution else request, call.span_id)
-            answer = await lease.engine.open(asked, context.model)
-            held.push_async_callback(answer.aclose)
+            holding.answer = answer = await lease.engine.open(asked, context.model)
             trace.slot_wait_ms += answer.slot_wait_ms
             if not request.stream:
                 whole = await _whole(name, answer, request)
@@ -151,17 +148,17 @@ class SingleAnswers:
                 count(whole)
                 call.end()
                 whole = attribution.whole(whole) if attribution else whole
-                return StartedAnswer(answer.content_type, whole, no_bytes(), held)
+                return StartedAnswer(answer.content_type, whole, NO_BYTES, holding)
             blocks = await _blocks(name, answer, attribution, request)
             check = StreamCheck(name, answer.secrets, choices_of(request.body))
             first = await check.beginning(blocks)
             call.started()
             self._pool.succeeded(lease)
             rest = self._watched(first, blocks, check, lease, call, count)
-            return StartedAnswer(answer.content_type, await anext(rest, b""), rest, held)
+            return StartedAnswer(answer.content_type, await anext(rest, b""), rest, holding)
         except BaseException as error:
             call.end(code_of(error))
-            await held.aclose()
+            await holding.aclose()
             raise
 
     async def _watched(
@@ -209,6 +206,28 @@ class SingleAnswers:
             raise
 
 
+@dataclass(slots=True)
+class _Holding:
+    """What a call holds until its answer has ended."""
+
+    lease: Lease
+    call: Call
+    answer: Answer | None = None
+
+    async def aclose(self) -> None:
+        """Give all of it back."""
+        try:
+            if self.answer is not None:
+                await self.answer.aclose()
+        finally:
+            self.call.end(CANCELLED)  # Unless it has ended before.
+            self.lease.release()
+
+
+def _has_it(expert: str) -> str:
+    return f"{expert} has the request"
+
+
 def _missing(expert: str, tail: bytes) -> bytes:
     """What a stream lacks at its end. Raises ExpertLost where it has broken off."""
     if _DONE.search(tail):
@@ -248,10 +267,11 @@ async def _blocks(
 
 def _counter(trace: Trace, call: Call, expert: str) -> Callable[[bytes], None]:
     """Notes the usage that is found in the pieces of one answer; a later one replaces it."""
-    before = trace.usage.get(expert, Usage())
+    before = trace.usage.get(expert)
 
     def count(piece: bytes) -> None:
         if (usage := usage_in(piece)) is not None:
-            call.usage, trace.usage[expert] = usage, before + usage
+            call.usage = usage
+            trace.usage[expert] = usage if before is None else before + usage
 
     return count

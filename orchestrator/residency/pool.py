@@ -172,6 +172,9 @@ class ExpertPool:
         """
         trial = self._health.enter(expert) if expert in self._health.watched else None
         if trial is None:
+            gate = self._gates.get(expert)
+            if gate is not None and gate.entered():  # There is nothing to time.
+                return Lease(self._remote[expert], 0.0, 0.0, None, gate.leave)
             return await self._in_time(expert, request_class, stage, patient)
         left = partial(self._health.left, expert, trial)
         try:
@@ -187,9 +190,6 @@ class ExpertPool:
         return replace(lease, trial=trial, release=release)
 
     async def _in_time(self, expert: str, request_class: str, stage: int, patient: bool) -> Lease:
-        gate = self._gates.get(expert)
-        if gate is not None and gate.is_open:
-            return await self._take(expert, request_class, stage)  # There is nothing to time.
         if patient:
             return await self._patiently(expert, request_class, stage)
         try:
@@ -212,8 +212,11 @@ class ExpertPool:
 
     async def _take(self, expert: str, request_class: str, stage: int) -> Lease:
         max_wait_s = self._classes[request_class].max_wait_s
-        if not self._experts[expert].hosted:
-            return await self._take_remote(expert, unhurried=max_wait_s is None)
+        if (gate := self._gates.get(expert)) is not None:
+            started = time.perf_counter()
+            await gate.enter(unhurried=max_wait_s is None)
+            queue_ms = 1000 * (time.perf_counter() - started)
+            return Lease(self._remote[expert], queue_ms, 0.0, None, gate.leave)
         place = await self._scheduler.acquire(expert, max_wait_s, stage)
         engine = self._hosted_engine(expert, place, later=max_wait_s is None)
         release = partial(self._scheduler.release, place)
@@ -238,13 +241,6 @@ class ExpertPool:
             if len(self._hosted) > MOST_PLACES:
                 self._hosted.pop(next(iter(self._hosted)))
         return engine
-
-    async def _take_remote(self, expert: str, *, unhurried: bool) -> Lease:
-        gate = self._gates[expert]
-        started = time.perf_counter()
-        await gate.enter(unhurried)
-        queue_ms = 1000 * (time.perf_counter() - started)
-        return Lease(self._remote[expert], queue_ms, 0.0, None, gate.leave)
 
     def choosing(self, request_class: str) -> AbstractContextManager[None]:
         """While it is found out which experts a request of the class will ask.

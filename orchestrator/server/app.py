@@ -6,11 +6,12 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from experts.errors import CoterieError
 from experts.upstream.quoting import quoted
@@ -18,7 +19,7 @@ from orchestrator.server import console_routes, expert_routes, openai_routes, se
 from orchestrator.server.auth import KeyGate
 from orchestrator.server.batch import routes as batch_routes
 from orchestrator.server.classes import BATCH_PATH
-from orchestrator.server.context import Context, request_id_of
+from orchestrator.server.context import CONTEXT, Context, request_id_of
 from orchestrator.server.direct import DirectGate
 from orchestrator.server.errors import body_of, envelope, headers_of, status_of
 from orchestrator.server.gates.access import AccessGate
@@ -56,9 +57,29 @@ _TELLING = (models_routes, messages_routes)
 """The endpoints over all models, which there are once more below /batch."""
 
 
-def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAPI:
+class Application(FastAPI):
+    """The gateway, without the layers of FastAPI's that would have nothing to do."""
+
+    context: Context
+    """What it serves with, from the next request on; `adopt` changes it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI's call."""
+        scope["app"], scope[CONTEXT] = self, self.context
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
+        await self.middleware_stack(scope, receive, send)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Less the outermost: what fails is answered by the access gate."""
+        outermost = super().build_middleware_stack()
+        assert isinstance(outermost, ServerErrorMiddleware)
+        return outermost.app
+
+
+def make_app(context: Context, idempotency: Idempotency | None = None) -> Application:
     """The gateway over a running pool; without `idempotency`, that header is ignored."""
-    app = FastAPI(
+    app = Application(
         title="Coterie",
         version=version("coterie"),
         openapi_url=None,  # Our own document: orchestrator/server/openapi.
@@ -68,8 +89,8 @@ def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAP
     )
     app.state.reloads = None
     adopt(app, context)
-    app.state.events = Events(lambda: app.state.context)
-    context.metrics.watch(lambda: app.state.context.pool.snapshot())
+    app.state.events = Events(lambda: app.context)
+    context.metrics.watch(lambda: app.context.pool.snapshot())
     _add_routes(
         app,
         with_batches=context.batching is not None,
@@ -78,10 +99,10 @@ def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAP
     app.add_middleware(DirectGate, routes=app.routes, refusal=_ours)
     # Inside the key gates, which are added later: a request without a key takes no place.
     in_flight = InFlight(
-        context.metrics, context.drain, lambda: app.state.context.config.server.max_in_flight
+        context.metrics, context.drain, lambda: app.context.config.server.max_in_flight
     )
     app.add_middleware(InFlightGate, in_flight=in_flight)
-    app.add_middleware(MeterGate, config=lambda: app.state.context.config)
+    app.add_middleware(MeterGate, config=lambda: app.context.config)
     if idempotency is not None:
         # Outside those two: what runs on without its client is under way, and costs its key.
         max_body_mb = context.config.server.max_body_mb
@@ -112,13 +133,13 @@ def make_app(context: Context, idempotency: Idempotency | None = None) -> FastAP
     return app
 
 
-def adopt(app: Starlette, context: Context) -> None:
+def adopt(app: Application, context: Context) -> None:
     """Serve with this from the next request on."""
-    app.state.context = context
+    app.context = context
     app.state.documents = Documents(app.routes, context.config, lambda: context.keys.locks)
 
 
-def _add_routes(app: FastAPI, *, with_batches: bool, with_console: bool) -> None:
+def _add_routes(app: Application, *, with_batches: bool, with_console: bool) -> None:
     for module in (*_ANSWERING, expert_routes):
         app.include_router(module.tokens_router)
     for module in (*_OURS, *_TELLING, expert_routes):

@@ -12,6 +12,7 @@ from experts.errors import AdminOnly
 from orchestrator.keys.ring import KeyEntry, KeyRing
 from orchestrator.server.context import request_id_of
 from orchestrator.server.errors import envelope
+from orchestrator.server.wire.layers import Layer, fields_of
 
 GUARDED = ("/v1", "/batch", "/e", "/coterie")
 """Everything under these paths needs a key; health, readiness, version and metrics do not."""
@@ -43,26 +44,30 @@ class Caller:
         return self.entry.terms.admin
 
 
-class KeyGate:
+class KeyGate(Layer):
     """Lets requests with a known key pass, and notes in the scope whose key it is."""
 
     def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
-        self._app = app
+        super().__init__(app)
         self._keys = keys
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def concerns(self, scope: Scope) -> bool:
+        """What needs a key, if anything does."""
         # What OPTIONS tells, which methods there are, is no secret.
-        asks = scope["type"] == "http" and scope["method"] != "OPTIONS"
-        if asks and self._keys.locks and is_guarded(scope["path"]):
-            caller = self._caller(scope)
-            if caller is None:
-                await _refusal(scope)(scope, receive, send)
-                return
-            scope[CALLER] = caller
+        asks = self._keys.locks and scope["method"] != "OPTIONS"
+        return asks and is_guarded(scope["path"])
+
+    async def passed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let it in, or refuse it."""
+        caller = self._caller(scope)
+        if caller is None:
+            await _refusal(scope)(scope, receive, send)
+            return
+        scope[CALLER] = caller
         await self._app(scope, receive, send)
 
     def _caller(self, scope: Scope) -> Caller | None:
-        given = next((v for name, v in scope["headers"] if name == b"authorization"), b"")
+        given = fields_of(scope).get(b"authorization", b"")
         scheme, _, key = given.partition(b" ")
         found = self._keys.find(key.strip()) if scheme.lower() == b"bearer" else None
         return Caller(found) if found is not None else None

@@ -59,5 +59,7 @@ def refuse_overload(config: Config, request_class: str, in_flight: int) -> None:
 
 def timeout_of(config: Config, options: RequestOptions) -> float:
     """Seconds within which an answer must be complete: what both sides allow."""
-    bounds = (config.server.request_timeout_s, options.timeout_s)
-    return min((bound for bound in bounds if bound is not None), default=math.inf)
+    ours, theirs = config.server.request_timeout_s, options.timeout_s
+    if theirs is None:
+        return math.inf if ours is None else ours
+    return theirs if ours is None else min(ours, theirs)

@@ -1,8 +1,8 @@
 """What every endpoint needs, and the small things all of them do."""
 
 import asyncio
-import secrets
-from collections.abc import Callable
+import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from starlette.requests import ClientDisconnect
@@ -25,9 +25,11 @@ from orchestrator.server.drain import Drain
 from orchestrator.server.telemetry.metrics import Metrics
 from orchestrator.server.telemetry.telemetry import Telemetry
 from orchestrator.server.wire.inflating import encodings_of, inflate
+from orchestrator.server.wire.layers import fields_of
 from routers.base import Router
 
-_CONTEXT = "coterie.context"
+CONTEXT = "coterie.context"
+"""Where the application notes in the ASGI scope what it serves a request with."""
 _REQUEST_ID = "coterie.request_id"
 _TRACED = "coterie.traced"
 
@@ -50,9 +52,9 @@ class Context:
     answers: Answers | None = None
     """What gives answers again; None where there is no cache."""
 
-    async def answer(self, asked: RequestContext, trace: Trace) -> StartedAnswer:
+    def answer(self, asked: RequestContext, trace: Trace) -> Awaitable[StartedAnswer]:
         """Begin to answer, or give an answer that is there already."""
-        return await (self.answers or self.pipeline).answer(asked, trace)
+        return (self.answers or self.pipeline).answer(asked, trace)
 
     async def leave_batches(self) -> None:
         """To other gateways, or to the next start: once nothing is loaded, lines would fail."""
@@ -67,9 +69,7 @@ class Context:
 
 def context_of(http: HttpRequest) -> Context:
     """What the application serves with: the same for one request from beginning to end."""
-    context: Context | None = http.scope.get(_CONTEXT)
-    if context is None:
-        context = http.scope[_CONTEXT] = http.app.state.context
+    context: Context = http.scope[CONTEXT]
     return context
 
 
@@ -83,21 +83,21 @@ def id_in(scope: Scope) -> str:
     known: str | None = scope.get(_REQUEST_ID)
     if known is not None:
         return known
-    sent = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    given = sent.decode("latin-1")
+    given = fields_of(scope).get(b"x-request-id", b"").decode("latin-1")
     if not (given.isascii() and given.isprintable()):
         given = "".join(letter for letter in given if letter.isascii() and letter.isprintable())
-    scope[_REQUEST_ID] = made = given[:MAX_REQUEST_ID] or f"req-{secrets.token_hex(16)}"
+    scope[_REQUEST_ID] = made = given[:MAX_REQUEST_ID] or f"req-{os.urandom(16).hex()}"
     return made
 
 
 def identity_of(http: HttpRequest, sample: float | None) -> Identity | None:
     """The trace that the client says its request belongs to, or one of ours if spans are made."""
-    parent = http.headers.get("traceparent")
+    parent = fields_of(http.scope).get(b"traceparent")
     told = None
     if parent is not None:
         # A header in several lines is one list.
-        told = read_identity(parent, ",".join(http.headers.getlist("tracestate")))
+        state = ",".join(http.headers.getlist("tracestate"))
+        told = read_identity(parent.decode("latin-1"), state)
     return told if sample is None else with_span(told, sample)
 
 
@@ -124,11 +124,12 @@ async def read_body(http: HttpRequest, max_mb: float) -> bytes:
     UnknownEncoding or RequestError where it cannot be unpacked.
     """
     limit = int(max_mb * (1 << 20))
-    headers = http.scope["headers"]
-    # A header in several lines is one list (RFC 9110, 5.3).
-    packed = b", ".join([value for name, value in headers if name == b"content-encoding"])
-    encodings = encodings_of(packed.decode("latin-1")) if packed else []
-    announced = next((value for name, value in headers if name == b"content-length"), b"")
+    fields = fields_of(http.scope)
+    encodings: list[str] = []
+    if b"content-encoding" in fields:
+        # A header in several lines is one list (RFC 9110, 5.3).
+        encodings = encodings_of(", ".join(http.headers.getlist("content-encoding")))
+    announced = fields.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > limit:
         raise _too_large(max_mb)
     body = await _whole_body(http, limit)

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from experts.errors import CoterieError
+from orchestrator.server.wire.layers import Layer
 
 
 class DirectRoute(APIRoute):
@@ -30,7 +31,7 @@ class DirectRoute(APIRoute):
         self.app = app
 
 
-class DirectGate:
+class DirectGate(Layer):
     """Answers what is posted to direct routes at once, by their whole path.
 
     The innermost layer: what lies behind it looks at one route after the other, and costs several
@@ -44,17 +45,18 @@ class DirectGate:
         refusal: Callable[[HttpRequest, CoterieError], Awaitable[Response]],
     ) -> None:
         """`refusal` makes the response of an error that an endpoint raises."""
-        self._app = app
+        super().__init__(app)
         self._refusal = refusal
         direct = (route for route in routes if isinstance(route, DirectRoute))
         self._routes = {route.path: route for route in direct if "{" not in route.path}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        posted = scope["type"] == "http" and scope["method"] == "POST"
-        route = self._routes.get(scope["path"]) if posted else None
-        if route is None:
-            await self._app(scope, receive, send)
-            return
+    def concerns(self, scope: Scope) -> bool:
+        """What is posted there."""
+        return scope["method"] == "POST" and scope["path"] in self._routes
+
+    async def passed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the endpoint answer."""
+        route = self._routes[scope["path"]]
         scope["route"], scope["endpoint"], scope["path_params"] = route, route.endpoint, {}
         http = HttpRequest(scope, receive, send)
         try:

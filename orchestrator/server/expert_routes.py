@@ -160,7 +160,7 @@ async def _pass_on(
 
 def _body(raw: bytes, kind: type[Strict]) -> dict[str, Any]:
     body = said(parse_object(raw))
-    return with_whole_numbers(body, validated(kind, body))
+    return with_whole_numbers(body, dict(validated(kind, body)))
 
 
 def _refusal(expert: str, reply: Reply) -> ExpertRefused:

@@ -21,7 +21,7 @@ from orchestrator.server.context import (
 from orchestrator.server.dialects.base import Dialect
 from orchestrator.server.direct import DirectRoute
 from orchestrator.server.keys.access import entry_of, require_model
-from orchestrator.server.keys.admission import admit
+from orchestrator.server.keys.admission import METERED, admit
 from orchestrator.server.openapi import endpoints
 from orchestrator.server.relay import Relay
 from orchestrator.server.schemas import parse
@@ -65,7 +65,8 @@ async def relayed(
     Raises LimitReached where the caller's key has not enough left for it.
     """
     context = context_of(http)
-    await admit(http.scope, context.config, asked.model, asked.request)
+    if METERED in http.scope:
+        await admit(http.scope, context.config, asked.model, asked.request)
     return Relay(context, asked, dialect)
 
 

@@ -74,16 +74,17 @@ class Relay(Response):
             unwatch()
 
     async def _run(self, send: Send) -> None:
-        settings, trace = self._server.config.server, self._trace
+        trace = self._trace
         trace.status = CLIENT_LEFT
-        notes = WaitNotes(send, self._early_head, self._doing, settings.comment_interval_s)
-        if self._asked.request.stream and settings.comment_after_s is not None:
-            notes.begin(settings.comment_after_s)  # A whole answer has no place for them.
+        # A whole answer has no place for them.
+        notes = self._begin_notes(send) if self._asked.request.stream else None
         try:
             async with await self._server.answer(self._asked, trace) as answer:
-                await notes.end()
+                if notes is not None:
+                    await notes.end()
                 trace.first_byte_ms = self._elapsed_ms()
-                trace.status = await self._send(answer, send, notes.head_sent)
+                told = notes is not None and notes.head_sent
+                trace.status = await self._send(answer, send, told)
         except asyncio.CancelledError:
             if not self._client_left:
                 await self._say_farewell(notes, send)
@@ -91,12 +92,21 @@ class Relay(Response):
         except Exception as error:
             ours = self._ours(error)
             trace.status = status_of(ours)
-            await notes.end()
+            if notes is not None:
+                await notes.end()
             await self._tell(ours, send)
         finally:
-            notes.stop()
+            if notes is not None:
+                notes.stop()
             trace.total_ms = self._elapsed_ms()
             self._server.telemetry.write(self._asked, trace)
+
+    def _begin_notes(self, send: Send) -> WaitNotes:
+        settings = self._server.config.server
+        notes = WaitNotes(send, self._early_head, self._doing, settings.comment_interval_s)
+        if settings.comment_after_s is not None:
+            notes.begin(settings.comment_after_s)
+        return notes
 
     def _ours(self, error: Exception) -> CoterieError:
         """The error that the client is told; a fault of ours is logged with its traceback."""
@@ -115,7 +125,7 @@ class Relay(Response):
         else:
             await send_error(error, self._asked.id, send, self._dialect.refusal(error))
 
-    async def _say_farewell(self, notes: WaitNotes, send: Send) -> None:
+    async def _say_farewell(self, notes: WaitNotes | None, send: Send) -> None:
         """The service stops: end the answer in the way that its client understands."""
         if self._complete:
             return
@@ -123,7 +133,8 @@ class Relay(Response):
         self._trace.error, self._trace.status = error.code, status_of(error)
         with suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_S):
-                await notes.end()
+                if notes is not None:
+                    await notes.end()
                 await self._tell(error, send)
 
     def _abort(self, work: "asyncio.Task[Any]") -> None:
@@ -151,8 +162,12 @@ class Relay(Response):
         else:
             first = self._dialect.whole(first, self._told)
         if not head_sent:
-            head = headers(self._asked, self._trace) | {"content-type": answer.content_type}
-            head |= STREAM_HEADERS if streaming else {"content-length": str(len(first))}
+            head = headers(self._asked, self._trace)
+            head["content-type"] = answer.content_type
+            if streaming:
+                head |= STREAM_HEADERS
+            else:
+                head["content-length"] = str(len(first))
             await send(response_start(200, head))
         else:
             first = self._belated() + first

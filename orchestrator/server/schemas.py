@@ -16,6 +16,7 @@ from orchestrator.server.bodies.extension import NO_EXTENSION, AskedBudget, Exte
 from orchestrator.server.bodies.numbers import with_whole_numbers
 from orchestrator.server.bodies.objects import parse_object, said
 from orchestrator.server.bodies.operations import BODIES
+from orchestrator.server.bodies.readers import read_fields
 from orchestrator.server.bodies.together import check_together
 from orchestrator.server.fields import FIELDS
 
@@ -56,13 +57,16 @@ def parse_body(
     if not isinstance(model, str) or not model:
         raise RequestError("`model` must be a non-empty string.", param="model")
     extension = _extension(body.pop("coterie", None))
-    for field in body:
-        if field not in FIELDS[operation]:
-            raise _unknown(field)
+    if not body.keys() <= FIELDS[operation]:
+        raise _unknown(next(field for field in body if field not in FIELDS[operation]))
     body = said(body)
     if expert is not None:
         body.pop("model", None)
-    body = with_whole_numbers(body, validated(BODIES[operation], body))
+    kind = BODIES[operation]
+    try:
+        body = with_whole_numbers(body, read_fields(kind, body))
+    except ValidationError as error:
+        raise _mistake(kind, error) from error
     if operation != EMBEDDINGS:
         check_together(body, operation)
     if extension.role is not None:
@@ -76,16 +80,21 @@ def validated(kind: type[Body], value: Any, *place: str) -> Body:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        inner = locate(kind, error.errors(include_url=False)[0]["loc"]).path
-        what = explain(kind, error)[0].removeprefix(".".join(inner))
-        # A mapping is what YAML calls it, and YAML is what it talks about.
-        what = what.replace("a mapping", "an object")
-        what = _OWN_CLASS.sub("", _INSTANCE.sub(r"\1.", _YAML.sub(".", what)))
-        if what.startswith(".type: "):  # Of one that does not exist, the key is the place.
-            inner, what = (*inner, "type"), what.removeprefix(".type")
-        path = path_of([*place, *inner])
-        # A mistake of the whole has no path.
-        raise RequestError(f"{path}{what}".removeprefix(": "), param=path or None) from error
+        raise _mistake(kind, error, *place) from error
+
+
+def _mistake(kind: type[BaseModel], error: ValidationError, *place: str) -> RequestError:
+    """The first one, with its path."""
+    inner = locate(kind, error.errors(include_url=False)[0]["loc"]).path
+    what = explain(kind, error)[0].removeprefix(".".join(inner))
+    # A mapping is what YAML calls it, and YAML is what it talks about.
+    what = what.replace("a mapping", "an object")
+    what = _OWN_CLASS.sub("", _INSTANCE.sub(r"\1.", _YAML.sub(".", what)))
+    if what.startswith(".type: "):  # Of one that does not exist, the key is the place.
+        inner, what = (*inner, "type"), what.removeprefix(".type")
+    path = path_of([*place, *inner])
+    # A mistake of the whole has no path.
+    return RequestError(f"{path}{what}".removeprefix(": "), param=path or None)
 
 
 def _unknown(field: str) -> RequestError:

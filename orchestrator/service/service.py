@@ -13,7 +13,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from starlette.applications import Starlette
 from threadpoolctl import threadpool_limits
 
 import orchestrator
@@ -33,7 +32,7 @@ from orchestrator.request.feedback import Feedback
 from orchestrator.request.pipeline import Pipeline
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.residency.machine.policy import Policy, decide
-from orchestrator.server.app import make_app
+from orchestrator.server.app import Application, make_app
 from orchestrator.server.clients import client_bounds
 from orchestrator.server.context import Context
 from orchestrator.server.gates.admin import admin_door
@@ -56,7 +55,7 @@ class Service:
 
     def __init__(
         self,
-        app: Starlette,
+        app: Application,
         reloader: Reloader,
         listener: Listener,
         back: Listener | None,
@@ -85,8 +84,7 @@ class Service:
 
     @property
     def _context(self) -> Context:
-        context: Context = self._app.state.context
-        return context
+        return self._app.context
 
     def listen(self) -> None:
         """Begin to accept connections."""
@@ -246,7 +244,7 @@ def _collect_rarely() -> None:
 
 
 def _reloader_of(
-    app: Starlette,
+    app: Application,
     applier: Applier,
     config: Config,
     file: ConfigFile | None,

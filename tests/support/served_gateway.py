@@ -88,7 +88,7 @@ class Gateway:
     async def start(self) -> None:
         await self.pool.start()
         answers = await self.reuse.answers(self.context.config, self.pipeline)
-        self.context = self.app.state.context = replace(self.context, answers=answers)
+        self.context = self.app.context = replace(self.context, answers=answers)
         # What `serve` does, less its signal handlers and its clock.
         self._server.config.load()
         self._server.lifespan = self._server.config.lifespan_class(self._server.config)

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ from experts.errors import RequestError
 from experts.types import Usage
 from experts.upstream.answers import JSON
 from orchestrator.config.model import ServerConfig
-from orchestrator.request.answer import StartedAnswer, no_bytes
+from orchestrator.request.answer import NO_BYTES, StartedAnswer
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import plan_expert
 from orchestrator.request.tracing.trace import Trace
@@ -53,7 +52,7 @@ class OwnEmbeddings:
         ]
         vectors = means(np.concatenate(found), texts)
         content = _content(vectors, tokens, context.model, body.get("encoding_format") == "base64")
-        return StartedAnswer(JSON, content, no_bytes(), AsyncExitStack())
+        return StartedAnswer(JSON, content, NO_BYTES)
 
     def _read(self, body: Any) -> list[list[list[int]]]:
         """The windows of each input, as token ids."""

@@ -10,7 +10,7 @@ from experts.errors import RequestError
 from experts.openai_format import EVENT_STREAM, JSON
 from experts.sse import DONE, events
 from orchestrator.config.model import ServerConfig
-from orchestrator.request.answer import StartedAnswer, no_bytes
+from orchestrator.request.answer import NO_BYTES, StartedAnswer
 from orchestrator.request.context import RequestContext
 from orchestrator.request.prompts.merging import Merging
 from orchestrator.request.prompts.token_ids import Detokenizer
@@ -118,7 +118,7 @@ class _Several:
         self._describe()
         experts = [trace.expert or "nobody" for trace in self._traces]
         whole = self._merging.whole(answers, experts)
-        return StartedAnswer(JSON, whole, no_bytes(), held)
+        return StartedAnswer(JSON, whole, NO_BYTES, held)
 
     async def _one(self, number: int) -> bytes:
         """The answer to one prompt; of a stream, its events go to the queue."""

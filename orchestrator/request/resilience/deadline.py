@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 
 from experts.errors import DeadlinePassed
-from orchestrator.request.answer import StartedAnswer
+from orchestrator.request.answer import NO_BYTES, StartedAnswer
 from orchestrator.request.context import RequestContext
 
 
@@ -24,9 +24,13 @@ async def in_time(context: RequestContext, starting: Awaitable[StartedAnswer]) -
         if not limit.expired():
             raise
         raise _passed(context) from error
+    if answer.rest is NO_BYTES:
+        return answer
+    held = AsyncExitStack()
+    await held.enter_async_context(answer)
     rest = _rest(context, answer.rest, ends)
-    await answer.held.enter_async_context(aclosing(rest))
-    return replace(answer, rest=rest)
+    await held.enter_async_context(aclosing(rest))
+    return replace(answer, rest=rest, held=held)
 
 
 async def _rest(

@@ -75,14 +75,13 @@ _EXPLAINING = (
 
 def headers(context: RequestContext, trace: Trace) -> dict[str, str]:
     """The response headers that tell who answered and what it took."""
-    source = {} if trace.source is None else trace.source.headers(early=False)
-    return early_headers(context, trace) | {
-        "x-coterie-queue-ms": f"{trace.queue_ms:.2f}",
-        "x-coterie-load-ms": f"{trace.load_ms:.2f}",
-        SLOT_WAIT_HEADER: f"{trace.slot_wait_ms:.2f}",
-        **({"x-coterie-grouping": trace.facts["grouping"]} if "grouping" in trace.facts else {}),
-        **source,
-    }
+    found = early_headers(context, trace)
+    found["x-coterie-queue-ms"] = f"{trace.queue_ms:.2f}"
+    found["x-coterie-load-ms"] = f"{trace.load_ms:.2f}"
+    found[SLOT_WAIT_HEADER] = f"{trace.slot_wait_ms:.2f}"
+    if "grouping" in trace.facts:
+        found["x-coterie-grouping"] = trace.facts["grouping"]
+    return found if trace.source is None else found | dict(trace.source.headers(early=False))
 
 
 def early_headers(context: RequestContext, trace: Trace) -> dict[str, str]:
@@ -176,8 +175,10 @@ def _told(context: RequestContext, trace: Trace) -> Told:
 
 def _expert_is_known(context: RequestContext, trace: Trace) -> bool:
     """The stream of a panel begins before any of its experts has, and the first may never."""
+    if not context.request.stream:
+        return True
     panel = trace.plan.panel if trace.plan is not None else None
-    return panel is None or trace.has_answered or not context.request.stream
+    return panel is None or trace.has_answered
 
 
 def _reasons(plan: Plan) -> Told:

@@ -6,13 +6,12 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any
 
 from typing_extensions import TypedDict
 
 from experts.errors import UnknownObject
-from experts.types import Request, Usage
+from experts.types import Usage
 from orchestrator.config.telemetry.section import RecentConfig
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import Plan
@@ -23,7 +22,6 @@ Asker = tuple[str | None, str]
 """The name of the API key, None where there are none, and the request's id."""
 RECORD_BYTES, CALL_BYTES, NAME_BYTES = 1500, 700, 250
 """What a record, each of its calls, and each name in it takes in memory, roughly."""
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Times(TypedDict):
@@ -89,7 +87,12 @@ class _Kept:
     It is kept for every request, and asked for of hardly any.
     """
 
-    asked: RequestContext
+    id: str
+    model: str
+    operation: str
+    request_class: str
+    started: float
+    """On the clock of `time.perf_counter`."""
     ended_at: float
     trace_id: str | None
     status: int | None
@@ -110,8 +113,11 @@ class _Kept:
     @property
     def size(self) -> int:
         """Bytes that it takes in memory, roughly."""
-        texts = sum(map(len, self.retried)) + len(self.plan.reason if self.plan else "")
-        texts += len(self.body or "")
+        texts = len(self.plan.reason) if self.plan is not None else 0
+        if self.retried:
+            texts += sum(map(len, self.retried))
+        if self.body is not None:
+            texts += len(self.body)
         names = len(self.scores) + len(self.usage)
         return RECORD_BYTES + CALL_BYTES * len(self.made) + NAME_BYTES * names + 2 * texts
 
@@ -131,9 +137,11 @@ class RecentRequests:
             return
         kept = _kept(context, trace, contents=self._config.contents)
         asker = (context.api_key_name, context.id)
-        self._forget(asker)
-        self._records[asker] = kept, kept.size
-        self._size += self._records[asker][1]
+        if asker in self._records:
+            self._forget(asker)
+        size = kept.size
+        self._records[asker] = kept, size
+        self._size += size
         while len(self._records) > self._config.remember or self._size > self._room:
             self._forget(next(iter(self._records)))
 
@@ -163,11 +171,14 @@ class RecentRequests:
 
 
 def _kept(context: RequestContext, trace: Trace, *, contents: bool) -> _Kept:
-    decision = trace.decision
-    asked = Request(context.id, context.request.operation, NOTHING)
-    body = json.dumps(context.request.body, default=str) if contents else None
+    decision, request = trace.decision, context.request
+    body = json.dumps(request.body, default=str) if contents else None
     return _Kept(
-        RequestContext(asked, context.model, context.request_class, started=context.started),
+        request.id,
+        context.model,
+        request.operation,
+        context.request_class,
+        context.started,
         time.time(),
         context.identity.trace_id if context.identity is not None else None,
         trace.status,
@@ -195,15 +206,15 @@ def _kept(context: RequestContext, trace: Trace, *, contents: bool) -> _Kept:
 
 
 def _record(kept: _Kept) -> RequestRecord:
-    asked, plan = kept.asked, kept.plan
+    plan = kept.plan
     ended_at = datetime.fromtimestamp(kept.ended_at, UTC)
     times: Any = dict(zip(Times.__annotations__, map(_rounded, kept.times_ms), strict=True))
     return {
-        "id": asked.id,
+        "id": kept.id,
         "ended_at": ended_at.isoformat(timespec="milliseconds"),
-        "model": asked.model,
-        "operation": asked.request.operation,
-        "class": asked.request_class,
+        "model": kept.model,
+        "operation": kept.operation,
+        "class": kept.request_class,
         "status": kept.status,
         "error": kept.error,
         "expert": kept.expert,
@@ -216,7 +227,7 @@ def _record(kept: _Kept) -> RequestRecord:
         "panel": list(plan.panel.experts) if plan is not None and plan.panel else None,
         "aggregator": plan.aggregator if plan is not None else None,
         "times": times,
-        "calls": [call_record(call, asked.started) for call in kept.made],
+        "calls": [call_record(call, kept.started) for call in kept.made],
         "retried": kept.retried,
         "cache": kept.cache,
         "budget_spent": dict(kept.budget_spent),

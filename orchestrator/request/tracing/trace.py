@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from experts.types import Usage
-from orchestrator.request.plan import Plan
+from orchestrator.request.plan import AskExpert, Plan
 from orchestrator.request.tracing.call import Call
 from orchestrator.request.tracing.identity import Identity
 from orchestrator.request.tracing.said import Said
@@ -15,6 +15,11 @@ from routers.base import Decision
 
 AUTHOR = "author"
 """The fact with which an aggregator tells who wrote the answer."""
+
+
+def _no_counts() -> Counter[str]:
+    """A counter; to let it find out that there is nothing to count yet takes five times as long."""
+    return Counter.__new__(Counter)
 
 
 def _choosing() -> str:
@@ -57,7 +62,7 @@ class Trace:
     """When a panel began to answer."""
     retried: list[str] = field(default_factory=list)
     """Why each failed attempt failed."""
-    retries: Counter[str] = field(default_factory=Counter)
+    retries: Counter[str] = field(default_factory=_no_counts)
     """How often each expert was asked again, after it had failed before its first token."""
     failed: dict[str, str] = field(default_factory=dict)
     """The experts that should have answered in place of this one, each with the code of its error:
@@ -80,9 +85,9 @@ class Trace:
     """The code of the error that it ended with, which may have come after a head with 200."""
     usage: dict[str, Usage] = field(default_factory=dict)
     """Tokens by expert, as far as the experts told them."""
-    calls: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=_no_counts)
     """How often a panel, or a tagger, asked each expert; the same request again is no new call."""
-    budget_spent: Counter[str] = field(default_factory=Counter)
+    budget_spent: Counter[str] = field(default_factory=_no_counts)
     """How often a call was not made, or was stopped, by the bound of the budget that did it."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What an aggregator has told of its work, as plain JSON."""
@@ -104,11 +109,12 @@ class Trace:
         """
         if self.source is not None:
             return self.source.expert
-        if self.plan is None:
+        plan = self.plan
+        if plan is None:
             return None
-        if self.plan.panel is not None:
-            return self._author or self.plan.expert
-        return self.plan.expert
+        if isinstance(plan.action, AskExpert) or plan.panel is None:
+            return plan.expert
+        return self._author or plan.expert
 
     @property
     def has_answered(self) -> bool:
@@ -126,13 +132,15 @@ class Trace:
         """Why the router's own choice did not answer: an alarm's action, or an error's code."""
         if self.decision is not None and self.decision.fallback:
             return self.decision.fallback
-        planned = self.plan.fallback if self.plan is not None else None
-        return next(iter(self.failed.values()), planned)
+        if self.failed:
+            return next(iter(self.failed.values()))
+        return self.plan.fallback if self.plan is not None else None
 
     @property
     def total_usage(self) -> Usage:
         """Of all calls together."""
-        return sum(self.usage.values(), Usage())
+        found = [*self.usage.values()]
+        return found[0] if len(found) == 1 else sum(found, Usage())
 
     def begins(self, expert: str, identity: Identity | None) -> Call:
         """Note that the expert is called, with an id of its own where the trace has spans."""

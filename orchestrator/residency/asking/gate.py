@@ -29,15 +29,16 @@ class Gate:
         """Requests that wait."""
         return len(self._hurried) + len(self._unhurried)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the next request begins at once."""
-        return self._free > 0
+    def entered(self) -> bool:
+        """Have a turn at once, which `leave` gives back; False where there is none."""
+        if not self._free:
+            return False
+        self._free -= 1
+        return True
 
     async def enter(self, unhurried: bool) -> None:
         """Wait for a turn, which `leave` gives back. Raises ExpertOverloaded for a full queue."""
-        if self._free:
-            self._free -= 1
+        if self.entered():
             return
         if self.queued >= self._max_queued and (unhurried or not self._displace()):
             raise self._full(f"{self.queued} requests wait for expert {self._expert} already.")

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
 _NUMBERS = (float, list)
 
 
@@ -21,10 +19,8 @@ def all_whole(value: Any) -> Any:
     return [all_whole(one) for one in value] if kinds & {float, list} else value
 
 
-def with_whole_numbers(body: Mapping[str, Any], read: BaseModel) -> dict[str, Any]:
-    """The body with its numbers as its model has read them: not every engine takes 5.0 for 5."""
-    found = {
-        name: getattr(read, name) for name, value in body.items() if isinstance(value, _NUMBERS)
-    }
+def with_whole_numbers(body: Mapping[str, Any], read: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with its numbers as they have been `read`: not every engine takes 5.0 for 5."""
+    found = {name: read[name] for name, value in body.items() if isinstance(value, _NUMBERS)}
     found.pop("messages", None)
     return {**body, **found}

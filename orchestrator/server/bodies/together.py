@@ -18,8 +18,9 @@ def check_together(body: Mapping[str, Any], operation: Operation) -> None:
 
     The body has the types that its model wants, and says nothing by null.
     """
-    for check in (*_ALL, *(_CHAT if operation == "chat/completions" else _COMPLETIONS)):
-        check(body)
+    for fields, check in _CHATS if operation == "chat/completions" else _COMPLETIONS:
+        if not fields or not fields.isdisjoint(body):
+            check(body)
 
 
 def _prompt(body: Mapping[str, Any]) -> None:
@@ -163,8 +164,28 @@ def _wrong(place: str, words: str) -> RequestError:
     return RequestError(f"{place}: {words}.", param=place)
 
 
-_Check = Callable[[Mapping[str, Any]], None]
-_ALL: tuple[_Check, ...] = (_stream_options, _best_of, _lengths, _bias, _form)
-_COMPLETIONS: tuple[_Check, ...] = (_prompt,)
-# The tools before the choice among them.
-_CHAT: tuple[_Check, ...] = (_messages, _tools, _tool_choice, _function_call, _top_logprobs)
+_Check = tuple[frozenset[str], Callable[[Mapping[str, Any]], None]]
+"""A check, and the fields without which there is nothing to check; none: always."""
+
+
+def _of(check: Callable[[Mapping[str, Any]], None], *fields: str) -> _Check:
+    return frozenset(fields), check
+
+
+_BOTH = (
+    _of(_stream_options, "stream_options"),
+    _of(_best_of, "best_of"),
+    _of(_lengths, "min_tokens"),
+    _of(_bias, "logit_bias"),
+    _of(_form, "response_format"),
+)
+_COMPLETIONS = (*_BOTH, _of(_prompt))
+_CHATS = (
+    *_BOTH,
+    _of(_messages),
+    # The tools before the choice among them.
+    _of(_tools, "tools", "functions"),
+    _of(_tool_choice, "tool_choice"),
+    _of(_function_call, "function_call"),
+    _of(_top_logprobs, "top_logprobs"),
+)

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from experts.errors import CoterieError
+from experts.types import encoded
 from orchestrator.request.context import RequestContext
 from orchestrator.request.tracing.presentation import Told
 from orchestrator.server.bodies.answers import ErrorBody
@@ -53,7 +54,7 @@ class OpenAIDialect:
 def _with_extension(body: bytes, told: Told) -> bytes:
     """Add our field to a JSON object without parsing it."""
     head = body.rstrip().removesuffix(b"}")
-    field = b'"coterie":' + json.dumps(told).encode() + b"}"
+    field = b'"coterie":' + encoded(told) + b"}"
     if head.rstrip() == b"{":
         return head + field
     return head + b"," + field

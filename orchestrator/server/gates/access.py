@@ -22,15 +22,17 @@ from orchestrator.server.errors import (
     status_of,
 )
 from orchestrator.server.telemetry.metrics import Metrics
+from orchestrator.server.wire.layers import Layer
 
 LOGGER = logging.getLogger("coterie.server")
 _PROBES = ("/health", "/health/liveness", "/health/readiness", "/metrics")
 """What monitoring asks every few seconds: told at level debug, and never counted."""
+_ID = b"x-request-id"
 _FILES = "/console/"
 """So are the files of the console, of which a browser asks for dozens at once."""
 
 
-class AccessGate:
+class AccessGate(Layer):
     """Logs the requests that leave no trace, and counts those of them that were refused.
 
     A client that leaves, a service that stops, and a fault of ours end here. A slash at the end of
@@ -38,14 +40,16 @@ class AccessGate:
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, drain: Drain) -> None:
-        self._app = app
+        super().__init__(app)
         self._metrics = metrics
         self._drain = drain
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+    def concerns(self, scope: Scope) -> bool:
+        """Everything."""
+        return True
+
+    async def passed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and tell of it."""
         started = time.perf_counter()
         # In place, for every layer; a redirect would name the scheme and host behind a proxy.
         scope["path"] = scope["path"].rstrip("/") or "/"
@@ -94,14 +98,10 @@ def _with_id(head: Message, request_id: str, *, last: bool) -> Message:
     After the `last` one, its connection is closed: the next request goes to another gateway.
     """
     headers = list(head.get("headers", ()))
-    added = [] if any(name == b"x-request-id" for name, _ in headers) else [_id(request_id)]
+    added = [] if _ID in dict(headers) else [(_ID, request_id.encode())]
     if last:
         added.append((b"connection", b"close"))
     return {**head, "headers": [*headers, *added]} if added else head
-
-
-def _id(request_id: str) -> tuple[bytes, bytes]:
-    return b"x-request-id", request_id.encode()
 
 
 def _fields(scope: Scope, request_id: str, status: int, seconds: float) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator.server.context import request_id_of
 from orchestrator.server.errors import envelope
+from orchestrator.server.wire.layers import Layer
 
 ADMIN = (
     "/coterie/routers",
@@ -30,23 +31,22 @@ def admin_door(app: ASGIApp) -> ASGIApp:
     return served
 
 
-class AdminGate:
+class AdminGate(Layer):
     """Answers 404 for what changes the service, unless it comes through the administrators' door.
 
     Before any key is looked at, so that the public listener tells nothing of it.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def concerns(self, scope: Scope) -> bool:
+        """What is not there for everybody."""
+        return DOOR not in scope and is_admin(scope["path"])
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and DOOR not in scope and is_admin(scope["path"]):
-            message = f"{scope['method']} {scope['path']}: Not Found."
-            body = envelope(message, NOT_FOUND, code="unknown_url")
-            headers = {"x-request-id": request_id_of(HttpRequest(scope))}
-            await JSONResponse(body, NOT_FOUND, headers)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+    async def passed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as if there were nothing."""
+        message = f"{scope['method']} {scope['path']}: Not Found."
+        body = envelope(message, NOT_FOUND, code="unknown_url")
+        headers = {"x-request-id": request_id_of(HttpRequest(scope))}
+        await JSONResponse(body, NOT_FOUND, headers)(scope, receive, send)
 
 
 def is_admin(path: str) -> bool:

@@ -3,30 +3,30 @@
 import json
 from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from orchestrator.server.dialects.anthropic_errors import anthropic_error
+from orchestrator.server.wire.layers import Layer, fields_of, with_headers
 
 _KEY, _BEARER, _ID = b"x-api-key", b"authorization", b"x-request-id"
 _ERROR = 400
 
 
-class AnthropicGate:
+class AnthropicGate(Layer):
     """Takes a key from `x-api-key`; below /v1/messages, tells every error in Anthropic's shape.
 
     It is outside the gates that refuse requests, whose errors are OpenAI's.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def concerns(self, scope: Scope) -> bool:
+        """Those that have such a key, or speak that protocol."""
+        return _KEY in fields_of(scope) or _is_anthropics(scope["path"])
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = dict(scope["headers"])
-        if _KEY in headers and _BEARER not in headers:
-            scope["headers"] = [*scope["headers"], (_BEARER, b"Bearer " + headers[_KEY])]
+    async def passed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Understand them, and be understood."""
+        fields = fields_of(scope)
+        if _KEY in fields and _BEARER not in fields:
+            with_headers(scope, [*scope["headers"], (_BEARER, b"Bearer " + fields[_KEY])])
         if _is_anthropics(scope["path"]):
             send = _Worded(send).send
         await self._app(scope, receive, send)

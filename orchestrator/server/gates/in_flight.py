@@ -4,8 +4,7 @@ Both are kept before anything of a request is read.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -17,6 +16,7 @@ from orchestrator.server.context import request_id_of
 from orchestrator.server.drain import Drain
 from orchestrator.server.errors import body_of, headers_of, status_of
 from orchestrator.server.telemetry.metrics import Metrics
+from orchestrator.server.wire.layers import Layer
 
 _CHEAP = ("/health", "/health/readiness", "/v1/models", "/openapi.json")
 """What reads our own state only, below an expert's path; the operators' pages do, too."""
@@ -40,36 +40,41 @@ class InFlight:
             return TooManyRequests("Too many requests are under way (server.max_in_flight).")
         return None
 
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """A request is under way."""
+    def enter(self) -> None:
+        """A request is under way, until `leave`."""
         self._metrics.in_flight += 1
         self._drain.entered()
-        try:
-            yield
-        finally:
-            self._metrics.in_flight -= 1
-            self._drain.left()
+
+    def leave(self) -> None:
+        """It has been answered."""
+        self._metrics.in_flight -= 1
+        self._drain.left()
 
 
-class InFlightGate:
+class InFlightGate(Layer):
     """Counts requests that cost something until their answer has ended.
 
     Refuses those that are too many, and all of them once the service stops.
     """
 
     def __init__(self, app: ASGIApp, in_flight: InFlight) -> None:
-        self._app = app
+        super().__init__(app)
         self._in_flight = in_flight
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _costs(scope["method"], scope["path"]):
-            await self._app(scope, receive, send)
-        elif (error := self._in_flight.refusal()) is not None:
+    def concerns(self, scope: Scope) -> bool:
+        """What costs something."""
+        return _costs(scope["method"], scope["path"])
+
+    async def passed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count it, or refuse it."""
+        if (error := self._in_flight.refusal()) is not None:
             await _refusal(scope, error)(scope, receive, send)
-        else:
-            with self._in_flight.counted():
-                await self._app(scope, receive, send)
+            return
+        self._in_flight.enter()
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._in_flight.leave()
 
 
 def _costs(method: str, path: str) -> bool:

@@ -9,17 +9,18 @@ from orchestrator.keys.estimate import LETTERS_PER_TOKEN
 from orchestrator.server.auth import caller_of
 from orchestrator.server.context import trace_of
 from orchestrator.server.keys.admission import ANSWERED, METERED, Metered, Prices, settle
+from orchestrator.server.wire.layers import Layer
 
 EVENT = b"data:"
 EVENT_STREAM = b"text/event-stream"
 
 
-class MeterGate:
+class MeterGate(Layer):
     """Inside the key gate, around everything that may refuse: every answer has the headers."""
 
     def __init__(self, app: ASGIApp, config: Callable[[], Config]) -> None:
         """`config` gives the one of now."""
-        self._app = app
+        super().__init__(app)
         self._config = config
         self._priced: tuple[Config, Prices] | None = None
 
@@ -29,11 +30,15 @@ class MeterGate:
             self._priced = config, Prices(config)
         return self._priced[1]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        caller = caller_of(scope) if scope["type"] == "http" else None
-        if caller is None or not caller.entry.limiter.has_limits:
-            await self._app(scope, receive, send)
-            return
+    def concerns(self, scope: Scope) -> bool:
+        """Those whose key has limits."""
+        caller = caller_of(scope)
+        return caller is not None and caller.entry.limiter.has_limits
+
+    async def passed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell what is left, and charge."""
+        caller = caller_of(scope)
+        assert caller is not None, "it concerns those that have a key"
         scope[METERED] = metered = Metered(caller.entry.limiter, self._prices())
         streams = counts = False
 

@@ -25,6 +25,7 @@ from orchestrator.server.reuse.idempotency_key import key_of, keys_given
 from orchestrator.server.reuse.ledger import Ledger
 from orchestrator.server.reuse.work import Follower, Work
 from orchestrator.server.wire.exchange import detach
+from orchestrator.server.wire.layers import Layer, with_headers
 
 _BODY_HEADERS = (b"content-encoding", b"content-length", b"transfer-encoding")
 _OK = 200
@@ -47,33 +48,35 @@ class Idempotency:
             await asyncio.wait(self.tasks)
 
 
-class IdempotencyGate:
+class IdempotencyGate(Layer):
     """Inside the key gate; around those that count what is under way and what it costs."""
 
     def __init__(
         self, app: ASGIApp, idempotency: Idempotency, in_flight: InFlight, max_body_mb: float
     ) -> None:
-        self._app = app
+        super().__init__(app)
         self._held = idempotency
         self._in_flight = in_flight
         self._max_body_mb = max_body_mb
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = keys_given(scope)
-        if not given:
-            await self._app(scope, receive, send)
-            return
+    def concerns(self, scope: Scope) -> bool:
+        """Those that have such a key, where it means anything."""
+        return bool(keys_given(scope))
+
+    async def passed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run it, or give the response of the first one."""
         http = HttpRequest(scope, receive)
         request_id = request_id_of(http)
         with ExitStack() as held:
             try:
                 if (refusal := self._in_flight.refusal()) is not None:
                     raise refusal  # Before its body is read.
-                name = key_of(given)
+                name = key_of(keys_given(scope))
                 raw = await read_body(http, self._max_body_mb)
                 work, again = await self._work(scope, name, raw)
                 if again:  # What runs is counted where it does; who waits for it is as well.
-                    held.enter_context(self._in_flight.counted())
+                    self._in_flight.enter()
+                    held.callback(self._in_flight.leave)
                     held.enter_context(_counted_for_its_key(scope))
             except CoterieError as error:
                 await send_error(error, request_id, send)
@@ -139,7 +142,7 @@ class IdempotencyGate:
         ledger, over = self._held.ledger, asyncio.Event()
         holding = asyncio.create_task(ledger.hold(key, work.fingerprint, over))
         detach(scope)
-        scope["headers"] = _with_length(scope["headers"], len(raw))
+        with_headers(scope, _with_length(scope["headers"], len(raw)))
         record = None
         try:
             await self._app(scope, _receiving(raw), work.send)

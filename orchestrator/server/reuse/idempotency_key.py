@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from starlette.types import Scope
 
 from experts.errors import RequestError
+from orchestrator.server.wire.layers import fields_of
 
 HEADER = b"idempotency-key"
 MAX_KEY = 255
@@ -41,7 +42,7 @@ def _is_printable(text: str) -> bool:
 
 def keys_given(scope: Scope) -> list[bytes]:
     """The lines of the header, where it means anything."""
-    if scope["type"] != "http" or scope["method"] != "POST":
+    if HEADER not in fields_of(scope) or scope["method"] != "POST":
         return []
     found = [value for name, value in scope["headers"] if name == HEADER]
-    return found if found and scope["path"].endswith(ENDPOINTS) else []
+    return found if scope["path"].endswith(ENDPOINTS) else []

@@ -2,18 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
 
 from orchestrator.request.context import RequestContext
 from orchestrator.request.plan import Plan
@@ -21,13 +13,11 @@ from orchestrator.request.tracing.call import Call
 from orchestrator.request.tracing.trace import Trace
 from orchestrator.server.telemetry.counts import Counts
 from orchestrator.server.telemetry.pool_metrics import BreakerCollector, PoolCollector
+from orchestrator.server.telemetry.tallies import Spread, Tally
 from routers.base import Decision
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 _TOKEN_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1)
-
-MOST_CHILDREN = 4096
-"""Metrics with their labels that are kept at hand; the registry has them all."""
 
 
 class Spent(NamedTuple):
@@ -53,8 +43,6 @@ class Metrics:
         flying.set_function(lambda: self.in_flight)
         self._make_counters()
         self._make_histograms()
-        # Finding a metric's child by its labels costs more than counting.
-        self._child = lru_cache(MOST_CHILDREN)(_child)
 
     def _make_counters(self) -> None:
         self.requests = self._counter(
@@ -133,66 +121,66 @@ class Metrics:
         # Without a plan the model is whatever the client wrote: no label for that.
         model = context.model if trace.plan or trace.source else ""
         outcome = (model, expert, context.request_class, trace.status)
-        self._child(self.requests, *outcome).inc()
+        self.requests.add(outcome)
         for name, tries in trace.retries.items():
-            self.retries.labels(name).inc(tries)
+            self.retries.add((name,), tries)
         for bound, times in trace.budget_spent.items():
-            self._budgets.labels(model, bound).inc(times)
+            self._budgets.add((model, bound), times)
         if trace.decision is not None and trace.plan is not None:
             self._count_decision(trace.decision, trace.plan, trace)
         for call in trace.made:
             self._count_call(call)
         for name, usage in trace.usage.items():
-            self._child(self._tokens, name, "prompt").inc(usage.prompt_tokens)
-            self._child(self._tokens, name, "completion").inc(usage.completion_tokens)
+            self._tokens.add((name, "prompt"), usage.prompt_tokens)
+            self._tokens.add((name, "completion"), usage.completion_tokens)
         if trace.first_byte_ms is None or trace.source is not None:
             return  # Of an answer that others got before, times tell nothing of its expert.
         if trace.error is not None:
-            self.broken_streams.labels(expert).inc()
+            self.broken_streams.add((expert,))
         self._measure(expert, context.request_class, trace, trace.first_byte_ms)
 
     def _measure(self, expert: str, request_class: str, trace: Trace, first_byte_ms: float) -> None:
         if trace.decision is not None:
-            self._child(self._route, trace.decision.router).observe(trace.route_ms / 1000)
+            self._route.add((trace.decision.router,), trace.route_ms / 1000)
         labels = (expert, request_class)
-        self._child(self._queue, *labels).observe(trace.queue_ms / 1000)
-        self._child(self._load, *labels).observe(trace.load_ms / 1000)
-        self._child(self._slot_wait, *labels).observe(trace.slot_wait_ms / 1000)
-        self._child(self._first_byte, *labels).observe(first_byte_ms / 1000)
+        self._queue.add(labels, trace.queue_ms / 1000)
+        self._load.add(labels, trace.load_ms / 1000)
+        self._slot_wait.add(labels, trace.slot_wait_ms / 1000)
+        self._first_byte.add(labels, first_byte_ms / 1000)
         if trace.total_ms is not None:
-            self._child(self._whole, *labels).observe(trace.total_ms / 1000)
+            self._whole.add(labels, trace.total_ms / 1000)
 
     def _count_decision(self, decision: Decision, plan: Plan, trace: Trace) -> None:
         asked = plan.panel.experts if plan.panel is not None else (plan.expert or "",)
         for expert in dict.fromkeys(asked):
-            self._decisions.labels(decision.router, expert).inc()
+            self._decisions.add((decision.router, expert))
         if decision.fallback is not None:
-            self._guards.labels(decision.router, decision.fallback).inc()
+            self._guards.add((decision.router, decision.fallback))
             return
         preferred = next(iter(trace.failed), plan.preferred)
         if plan.panel is None and plan.expert not in (None, preferred):
             reason = trace.fallback or "price"
-            self._fallbacks.labels(decision.router, preferred, reason).inc()
+            self._fallbacks.add((decision.router, preferred, reason))
 
     def _count_call(self, call: Call) -> None:
-        self._child(self._calls, call.expert, call.error or "ok").inc()
+        self._calls.add((call.expert, call.error or "ok"))
         further = call.usage.completion_tokens - 1 if call.usage is not None else 0
         if call.error is None and further > 0 and call.first and call.ended:
-            self._child(self._token, call.expert).observe((call.ended - call.first) / further)
+            self._token.add((call.expert,), (call.ended - call.first) / further)
 
     def spent(self) -> dict[str, Spent]:
         """What each expert has been asked so far, and has written."""
         calls: dict[str, float] = defaultdict(float)
         tokens: dict[str, float] = defaultdict(float)
-        for found, counter in ((calls, self._calls), (tokens, self._tokens)):
-            for sample in next(iter(counter.collect())).samples:
-                if sample.name.endswith("_total") and sample.labels.get("kind") != "prompt":
-                    found[sample.labels["expert"]] += sample.value
+        for (expert, _), number in self._calls.numbers.items():
+            calls[str(expert)] += number
+        for (expert, kind), number in self._tokens.numbers.items():
+            tokens[str(expert)] += number if kind == "completion" else 0.0
         return {name: Spent(calls[name], tokens[name]) for name in calls | tokens}
 
     def count_untraced(self, status: int) -> None:
         """Count a request that was refused before anything was known of it but its path."""
-        self.requests.labels("", "", "", status).inc()
+        self.requests.add(("", "", "", status))
 
     def text(self) -> bytes:
         """The exposition format: what this gateway has counted."""
@@ -202,14 +190,14 @@ class Metrics:
         """What is known of the pool, which all its gateways know."""
         return generate_latest(self._of_pool)
 
-    def _counter(self, name: str, about: str, labels: list[str]) -> Counter:
-        return Counter(name, about, labels, registry=self.registry)
+    def _counter(self, name: str, about: str, labels: list[str]) -> Tally:
+        tally = Tally(name, about, labels)
+        self.registry.register(tally)
+        return tally
 
     def _histogram(
         self, name: str, about: str, labels: list[str], buckets: tuple[float, ...] = _SECONDS
-    ) -> Histogram:
-        return Histogram(name, about, labels, buckets=buckets, registry=self.registry)
-
-
-def _child(metric: Any, *labels: object) -> Any:
-    return metric.labels(*labels)
+    ) -> Spread:
+        spread = Spread(name, about, labels, buckets)
+        self.registry.register(spread)
+        return spread

@@ -1,7 +1,7 @@
 """One request and its answer on a connection: how it is written, and who learns of a departure."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
@@ -29,9 +29,9 @@ class Exchange:
         self._left = 0
         """Bytes of the body that are still to come, where that is told."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         scope[_EXCHANGE] = self
-        await self._app(scope, receive, send if scope["method"] == "HEAD" else self.send)
+        return self._app(scope, receive, send if scope["method"] == "HEAD" else self.send)
 
     def watch(self, gone: Callable[[], None]) -> Callable[[], None]:
         """`watch_departure`."""
@@ -53,31 +53,30 @@ class Exchange:
         if cycle.disconnected:
             return
         if message["type"] == "http.response.start" and not cycle.response_started:
-            self._plain = any(name.lower() in _FRAMING for name, _ in message["headers"])
+            fields = {name.lower(): value for name, value in message["headers"]}
+            self._plain = not _FRAMING.isdisjoint(fields)
             if not self._plain:
-                self._begin(message["status"], message["headers"])
+                length = fields.get(b"content-length")
+                self._begin(message["status"], message["headers"], length)
                 return
-        if self._plain or not self._is_part(message):
+        begun = cycle.response_started and not cycle.response_complete
+        if self._plain or not begun or message["type"] != "http.response.body":
             await cycle.send(message)  # type: ignore[arg-type]
-            return
+            return  # uvicorn says what is wrong with one that cannot be sent now.
         self._write(message.get("body", b""), more=message.get("more_body", False))
 
-    def _is_part(self, message: Message) -> bool:
-        """Whether it can be sent now; uvicorn says what is wrong with one that cannot."""
-        begun = self._cycle.response_started and not self._cycle.response_complete
-        return begun and message["type"] == "http.response.body"
-
-    def _begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def _begin(
+        self, status: int, headers: Iterable[tuple[bytes, bytes]], length: bytes | None
+    ) -> None:
         cycle = self._cycle
         fields = [*cycle.default_headers, *headers]
-        length = next((value for name, value in fields if name.lower() == b"content-length"), None)
         self._chunked = length is None and status not in _EMPTY
         self._left = int(length or 0)
         if not cycle.keep_alive:
             fields.append((b"connection", b"close"))
         if self._chunked:
             fields.append((b"transfer-encoding", b"chunked"))
-        block = b"".join([b"%b: %b\r\n" % field for field in fields])
+        block = b"\r\n".join([*map(b": ".join, fields), b""])
         if not len(fields) == block.count(b"\n") == block.count(b"\r") or b"\0" in block:
             raise RuntimeError("Invalid HTTP header value.")
         cycle.response_started = True

@@ -51,6 +51,8 @@ class Protocol(HttpToolsProtocol):
     """When the head began that is being read."""
     _heard = 0.0
     """When bytes came last."""
+    _idle_since: float | None = None
+    """When the last answer ended, if no further request has begun since."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has come."""
@@ -75,7 +77,7 @@ class Protocol(HttpToolsProtocol):
             if line.rstrip(b"\r").endswith(b" HTTP/1.0"):
                 self._leave_to_h11(data)
                 return
-        self._unset_keepalive_if_required()
+        self._idle_since = None
         while data:
             data = self._feed(data)
 
@@ -107,6 +109,7 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone; of the requests on it, one is being answered."""
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn leaves it where the client broke off.
         if self._patience is not None:
             self._patience.end()
         if self._exchange is not None:
@@ -141,6 +144,37 @@ class Protocol(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             self._reading = NOTHING
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer has ended: the next request on the connection begins, or is waited for.
+
+        As uvicorn does it, but with one timer, which is not moved by every request.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._wait_for_requests(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that has not been used for long."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return  # The end of what is under way sets it again.
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._wait_for_requests(left)
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def _wait_for_requests(self, seconds: float) -> None:
+        handler = self.timeout_keep_alive_handler
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, handler)
 
     def _waiting_since(self) -> float | None:
         """Since when the rest of a head is awaited, or the next bytes of a body."""

@@ -73,7 +73,10 @@ async def client() -> AsyncIterator[WireClient]:
 
 
 async def _body(response: Response) -> bytes:
-    return b"".join([piece async for piece in response.pieces()])
+    read = b""
+    while piece := await response.more():
+        read += piece
+    return read
 
 
 async def _ask(client: WireClient, server: Server) -> bytes:

@@ -74,8 +74,16 @@ class Asked:
 
 
 async def _read(response: Response) -> bytes:
-    await response.started()
-    return b"".join([piece async for piece in response.pieces()])
+    while not response.status:
+        await response.news()
+    return b"".join(await _pieces(response))
+
+
+async def _pieces(response: Response) -> list[bytes]:
+    found = []
+    while piece := await response.more():
+        found.append(piece)
+    return found
 
 
 def _cut(data: bytes, places: Sequence[int]) -> list[bytes]:
@@ -162,8 +170,7 @@ async def test_a_server_waits_for_a_slow_reader() -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (3 * MOST_UNREAD)
     response = asked.get(head, b"x" * (MOST_UNREAD + 1))
     assert not asked.wire.reading
-    pieces = response.pieces()
-    assert len(await anext(pieces)) == MOST_UNREAD + 1
+    assert len(await response.more()) == MOST_UNREAD + 1
     assert asked.wire.reading
     await response.aclose()
     assert (asked.freed, asked.wire.gone) == (1, True)
@@ -171,8 +178,7 @@ async def test_a_server_waits_for_a_slow_reader() -> None:
 
 async def test_what_has_arrived_is_read_as_one_piece() -> None:
     asked = Asked()
-    pieces = asked.get(CHUNKED).pieces()
-    assert [piece async for piece in pieces] == [BODY]
+    assert await _pieces(asked.get(CHUNKED)) == [BODY]
 
 
 async def test_silence_is_told_from_a_slow_reader() -> None:

@@ -83,7 +83,8 @@ async def test_the_way_is_short_and_straight(serve: Any, model: str) -> None:
         answer = await gateway.pipeline.answer(context, Trace())
     finally:
         sys.setprofile(None)
-    await answer.held.aclose()
+    async with answer:
+        pass
     print("\n".join(entered))
     times = Counter(name for name in entered if Path(name).name not in DATA)
     assert len(times) <= 12, sorted(times)
