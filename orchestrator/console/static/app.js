@@ -19,7 +19,7 @@ let again = null;
 
 const health = new Health(new URL("health/readiness", ROOT), (words, state) => {
   const pool = h("a", { href: "#/pool" }, "Pool");
-  fill(banner, words, state === "stopping" && [" Its end is under ", pool, "."]);
+  fill(banner, words, state === "stopping" && [" End it under ", pool, "."]);
   if (state !== "away") again?.();
 });
 const api = new Api(currentKey, refused, () => health.look());
