@@ -4,6 +4,7 @@ import { Talks } from "./chat/talks.js";
 import { Api, ROOT } from "./lib/api.js";
 import { fill, h } from "./lib/dom.js";
 import { Health } from "./lib/health.js";
+import { learnColours } from "./lib/palette.js";
 import { currentKey, forget } from "./lib/session.js";
 import { PAGES } from "./pages/table.js";
 import { signIn } from "./sign-in.js";
@@ -77,6 +78,8 @@ async function show() {
   const root = h("div", { class: `page page-${page.name}` });
   fill(main, root);
   try {
+    await learnColours(api, signal);
+    if (signal.aborted) return;
     await page.render(root, { ...shell, path, signal });
   } catch (error) {
     if (!signal.aborted && error.name !== "AbortError") missing(page, error);

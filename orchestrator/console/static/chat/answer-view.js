@@ -6,7 +6,7 @@ import { markdown } from "../lib/markdown.js";
 import { coloured } from "../lib/palette.js";
 import { shown } from "../lib/text.js";
 import { options } from "./models.js";
-import { whyView } from "./why.js";
+import { failure, whyView } from "./why.js";
 
 /** Longer answers are shown up to here; the button that copies has all of them. */
 const MOST_SHOWN = 200_000;
@@ -18,8 +18,8 @@ const ENDS = { length: "ended at its limit of tokens", content_filter: "ended by
 
 /**
  * The view of an answer of `chat/exchange.js`. `acts` has what its buttons do: `stop()`,
- * `again(model)`, `say(words)`, and `remember(open)`, whether people want to know why; `grown(node)`
- * is called when something was added.
+ * `again(model)`, `say(words)`, and `remember(open)`, whether people want to know why;
+ * `grown(node)` is called when something was added.
  */
 export class AnswerView {
   #answer;
@@ -125,13 +125,14 @@ export class AnswerView {
 
   /** Only what is news is drawn, so that what people have opened stays open. */
   #explain() {
-    const { told, record, state } = this.#answer;
-    const news = record ?? told ?? state;
+    const { told, record, state, error } = this.#answer;
+    const news = record ?? error ?? told ?? state;
     if (news === this.#explained) return;
     this.#explained = news;
     const nothing = state === "running" ? "The service has not told yet." : "Nothing is known.";
     const known = told || record;
-    fill(this.#parts.why, known ? whyView(this.#answer) : h("p", { class: "muted" }, nothing));
+    const less = error ? failure(this.#answer) : h("p", { class: "muted" }, nothing);
+    fill(this.#parts.why, known ? whyView(this.#answer) : h("div", { class: "why" }, less));
   }
 
   #thoughts() {

@@ -41,7 +41,7 @@ export async function exchange(api, answer, messages, settings, { signal, change
     const stream = api.stream("/v1/chat/completions", { body, signal, started: headed });
     for await (const event of stream) {
       if (event.comment !== undefined) comment(answer, event.comment);
-      else if (event.data !== "[DONE]") chunk(answer, JSON.parse(event.data), started);
+      else if (event.data !== "[DONE]") chunk(answer, parsed(event.data), started);
       changed();
     }
     answer.state = "done";
@@ -64,6 +64,14 @@ function comment(answer, words) {
     const header = /^(x-coterie-[\w-]+|age) (.*)$/.exec(line);
     if (header) answer.headers[header[1]] = header[2];
     else answer.note = line;
+  }
+}
+
+function parsed(data) {
+  try {
+    return JSON.parse(data);
+  } catch {
+    throw new Error("The service sent a piece of the answer that cannot be read.");
   }
 }
 

@@ -25,7 +25,8 @@ function joinTurns(own, other, follow) {
   const before = own.answers.length;
   own.answers = union(own.answers, other.answers, ({ key }) => key, (mine, theirs) => {
     // Of one answer, the tab that asked knows how it ended; others know what was kept on the way.
-    const better = isLeft(mine) && (!isLeft(theirs) || theirs.text.length > mine.text.length);
+    const further = !isLeft(theirs) || theirs.text.length > mine.text.length;
+    const better = isLeft(mine) ? further : !mine.record && theirs.record;
     if (better) news = true;
     return better ? theirs : mine;
   });

@@ -69,7 +69,9 @@ export class Talks {
     this.save(conversation);
     changed();
     if (this.page?.shows(conversation.id)) this.page.ended(answer);
-    else if (answer.state === "done") this.#say(`${answer.model} has answered: “${conversation.title}”`);
+    else if (answer.state === "done") {
+      this.#say(`${answer.model} has answered: “${conversation.title}”`);
+    }
     if (answer.id) answer.record = await recordOf(this.#api, answer.id);
     if (answer.record) this.save(conversation);
     changed();
