@@ -82,8 +82,8 @@ async def test_an_error_is_told_in_the_services_words(
 async def test_a_very_long_question_is_folded(scripted: Any, visit: Any) -> None:
     visitor = await visit(scripted.base_url, key=KEY)
     page = await visitor.open()
-    await visitor.ask("say yes\n" + "abcdefgh " * 11_111, "tiny")
+    await visitor.ask("tiny: say yes\n" + "abcdefgh " * 11_111, "tiny")
     await visitor.answered()
     assert await page.evaluate("document.documentElement.scrollHeight") < 4000
-    await page.get_by_text("All 100,007 characters").click()
+    await page.get_by_text("All 100,013 characters").click()
     await expect(page.locator(".question-rest .whole")).to_contain_text("abcdefgh")

@@ -37,7 +37,9 @@ async def test_a_question_that_nobody_hears_says_so_in_plain_words(
     await house.stop()
     await visitor.ask("say hello", "tiny")
     await visitor.answered()
-    await expect(page.locator(".answer-main .fault")).to_contain_text("The service does not answer.")
+    await expect(page.locator(".answer-main .fault")).to_contain_text(
+        "The service does not answer."
+    )
     await house.start()
     await expect(page.locator("#banner")).to_be_empty(timeout=20_000)
     await page.get_by_role("button", name="Ask again").click()

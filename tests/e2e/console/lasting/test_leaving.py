@@ -99,3 +99,24 @@ async def test_a_conversation_deleted_in_another_tab_stays_deleted(
     await expect(page.locator(".conversations li")).to_have_count(0)
     assert await page.evaluate("Object.keys(localStorage).join()") == ""
     assert other.complaints == []
+
+
+async def test_what_another_tab_has_just_written_is_not_overwritten(visitor: Any) -> None:
+    """Also where the browser has not told of it yet: it never tells the tab that writes."""
+    page = visitor.page
+    await visitor.ask("say first", "tiny")
+    await visitor.answered()
+    await page.evaluate(
+        """() => {
+          const [name] = Object.keys(localStorage);
+          const kept = JSON.parse(localStorage.getItem(name));
+          kept.turns.push({ ...kept.turns[0], id: "theirs", question: "theirs" });
+          localStorage.setItem(name, JSON.stringify(kept));
+        }"""
+    )
+    await visitor.ask("say third", "tiny")
+    assert await visitor.answered(3) == ["first", "first", "third"]
+    await page.reload()
+    await visitor.answered(3)
+    questions = await page.locator(".question").all_inner_texts()
+    assert questions == ["say first", "theirs", "say third"]
