@@ -1,27 +1,45 @@
 /** The shell: navigation, signing in, and one page at a time, by the address's hash (`#/chat`). */
 
-import { Api } from "./lib/api.js";
+import { Talks } from "./chat/talks.js";
+import { Api, ROOT } from "./lib/api.js";
 import { fill, h } from "./lib/dom.js";
+import { Health } from "./lib/health.js";
+import { learnColours } from "./lib/palette.js";
 import { currentKey, forget } from "./lib/session.js";
 import { PAGES } from "./pages/table.js";
 import { signIn } from "./sign-in.js";
 
-const [main, nav, session, news] = ["main", "pages", "session", "news"].map((id) =>
-  document.getElementById(id),
+const [main, nav, session, news, banner] = ["main", "pages", "session", "news", "banner"].map(
+  (id) => document.getElementById(id),
 );
 let leaving = new AbortController();
+/** The form that asks for a key, while it is there. */
+let asking = null;
+/** A page that waits for a service that does not answer. */
+let again = null;
+
+const health = new Health(new URL("health/readiness", ROOT), (words, state) => {
+  const pool = h("a", { href: "#/pool" }, "Pool");
+  fill(banner, words, state === "stopping" && [" End it under ", pool, "."]);
+  if (state !== "away") again?.();
+});
+const api = new Api(currentKey, refused, () => health.look());
+const say = (words) => {
+  news.textContent = words;
+  clearTimeout(say.silence);
+  say.silence = setTimeout(() => (news.textContent = ""), 6000);
+};
 
 /**
  * What a page gets beside its root: `api`, `say(words)` for a short message, `go(path)`, `path`
- * (the parts of the hash behind the page's name), and `signal`, which aborts when it is left.
+ * (the parts of the hash behind the page's name), `talks` (`chat/talks.js`), `look()` after what
+ * changes whether the service is ready, and `signal`, which aborts when the page is left.
  */
 const shell = {
-  api: new Api(currentKey, () => refused()),
-  say: (words) => {
-    news.textContent = words;
-    clearTimeout(shell.silence);
-    shell.silence = setTimeout(() => (news.textContent = ""), 6000);
-  },
+  api,
+  say,
+  talks: new Talks(api, say),
+  look: () => health.look(),
   go: (path) => (location.hash = `#/${path}`),
 };
 
@@ -40,36 +58,70 @@ function named() {
   return { page: PAGES.find((one) => one.name === name) ?? PAGES[0], path };
 }
 
-async function show() {
+/** What is shown until now is left. */
+function leave() {
   leaving.abort();
   leaving = new AbortController();
-  const { signal } = leaving;
+  again = null;
+  asking = null;
+  return leaving.signal;
+}
+
+async function show() {
+  const signal = leave();
   const { page, path } = named();
   document.title = `${page.title} · Coterie`;
   for (const link of nav.children) {
     if (link.dataset.page === page.name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const module = await page.load();
-  if (signal.aborted) return;
   const root = h("div", { class: `page page-${page.name}` });
   fill(main, root);
-  await module.render(root, { ...shell, path, signal });
+  try {
+    await learnColours(api, signal);
+    if (signal.aborted) return;
+    await page.render(root, { ...shell, path, signal });
+  } catch (error) {
+    if (!signal.aborted && error.name !== "AbortError") missing(page, error);
+  }
+}
+
+/** A page that could not be shown says why, and comes by itself once the service answers. */
+function missing({ title }, error) {
+  leave();
+  if (!error.away && !error.status) console.error(error);
+  const words = error.away ? "This page comes once the service answers." : error.message;
+  const button = h("button", { type: "button", onclick: start }, "Try again");
+  const told = h("p", { class: error.away ? "muted" : "fault", role: "alert" }, words);
+  fill(main, h("div", { class: "page" }, h("h1", {}, title), told, button));
+  if (!error.away) return;
+  again = start;
+  // It may be back already, and its state the same as before.
+  health.look().then(() => health.state !== "away" && again === start && setTimeout(retry, 1000));
+}
+
+function retry() {
+  if (health.state !== "away") again?.();
 }
 
 /** The service wants a key, or another one: ask for it, then show the page again. */
 function refused() {
-  const wrong = currentKey() !== null;
+  const had = currentKey() !== null;
   forget();
-  leaving.abort();
-  leaving = new AbortController();
-  showSession();
-  fill(main, signIn(shell.api, wrong, start));
-  main.querySelector("input").focus();
+  const words = had && asking ? "This key is not known." : "This key is no longer accepted.";
+  if (asking === null) {
+    leave();
+    asking = signIn(api, start);
+    showSession();
+    fill(main, asking.node);
+  }
+  if (had) asking.fault(words);
+  asking.focus();
 }
 
 function showSession() {
   const out = () => {
+    shell.talks.stopAll();
     forget();
     refused();
   };
@@ -79,14 +131,8 @@ function showSession() {
 
 function start() {
   showSession();
-  show().catch(fault);
-}
-
-/** What nobody else has caught; that a page was left is no fault. */
-function fault(error) {
-  if (error.name === "AbortError" || error.status === 401) return;
-  console.error(error);
-  shell.say(error.message);
+  show();
+  health.look();
 }
 
 fill(

@@ -3,8 +3,11 @@
 import { h } from "./lib/dom.js";
 import { forget, keep } from "./lib/session.js";
 
-/** A form; `done` is called once a key works. */
-export function signIn(api, wrong, done) {
+/** What can be in a header; a browser sends no other key. */
+const SENT = /^[\x21-\x7e]+$/;
+
+/** A form: its `node`, `fault(words)` and `focus()`; `done` is called once a key works. */
+export function signIn(api, done) {
   const fault = h("p", { class: "fault", role: "alert", id: "key-fault" });
   const input = h("input", {
     type: "password",
@@ -12,27 +15,28 @@ export function signIn(api, wrong, done) {
     name: "key",
     autocomplete: "off",
     spellcheck: "false",
-    required: true,
     "aria-describedby": "key-fault key-about",
   });
-  if (wrong) fault.textContent = "This key is not known, or not any more.";
 
   async function submit(event) {
     event.preventDefault();
-    keep(input.value.trim());
+    const key = input.value.trim();
+    fault.textContent = mistakeIn(key);
+    if (fault.textContent) return input.focus();
+    keep(key);
     try {
       await api.json("/v1/models");
     } catch (error) {
       forget();
-      // A 401 has shown a form of its own by now.
-      fault.textContent = error.message;
+      // Of a 401 the shell has told by now.
+      if (error.status !== 401) fault.textContent = error.message;
       return;
     }
     done();
   }
 
   const about = "It stays in this tab, and is gone when the tab is closed.";
-  return h(
+  const node = h(
     "form",
     { class: "sign-in card", onsubmit: submit },
     h("h1", {}, "Sign in"),
@@ -43,4 +47,11 @@ export function signIn(api, wrong, done) {
     h("button", { type: "submit", class: "primary" }, "Sign in"),
     h("p", { class: "muted", id: "key-about" }, about),
   );
+  return { node, fault: (words) => (fault.textContent = words), focus: () => input.focus() };
+}
+
+function mistakeIn(key) {
+  if (!key) return "Enter a key: who runs this service gives them out.";
+  if (SENT.test(key)) return "";
+  return "A key is one word of Latin letters, digits and signs: this one has other characters.";
 }

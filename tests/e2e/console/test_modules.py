@@ -131,3 +131,32 @@ async def test_a_full_storage_drops_the_oldest_conversations(page: Any) -> None:
     assert [one["role"] for one in messages] == ["user", "assistant", "user"]
     assert messages[1]["content"][:2] == "aa"
     assert messages[2]["content"] == "next"
+
+
+async def test_two_versions_of_a_conversation_are_put_together(page: Any) -> None:
+    joined, news, again = await page.evaluate(
+        """async () => {
+          const { adopt } = await import("/console/chat/merge.js");
+          const answer = (key, state, text) => ({ key, state, text });
+          const turn = (id, ...answers) => ({ id, answers, chosen: 0 });
+          const left = answer("a", "left", "half");
+          const mine = { title: "old", turns: [
+            turn("1", answer("a", "done", "whole")),
+            turn("2", answer("b", "left", "ha")),
+            turn("4", answer("d", "running", "")),
+          ] };
+          mine.turns[0].chosen = 0;
+          const theirs = { title: "new", turns: [
+            turn("1", left, answer("x", "done", "other")),
+            turn("2", answer("b", "done", "half of it")),
+            turn("3", answer("c", "done", "theirs")),
+          ] };
+          theirs.turns[0].chosen = 1;
+          const news = adopt(mine, theirs, { follow: true });
+          const told = mine.turns.map(({ id, chosen, answers }) =>
+            [id, chosen, ...answers.map(({ text }) => text)].join(" "));
+          return [[mine.title, ...told], news, adopt(mine, theirs, { follow: true })];
+        }"""
+    )
+    assert joined == ["new", "1 1 whole other", "2 0 half of it", "3 0 theirs", "4 0 "]
+    assert (news, again) == (True, False)

@@ -73,4 +73,17 @@ async def test_an_error_is_told_in_the_services_words(
     page = await visitor.open()
     await visitor.ask("cut-error", "tiny")
     await visitor.answered()
-    await expect(page.locator(".answer .fault")).to_contain_text("tiny")
+    await expect(page.locator(".answer-main .fault")).to_contain_text("tiny")
+    why = page.get_by_role("group", name="Why")
+    await expect(why.get_by_role("heading", name="What failed")).to_be_visible()
+    await expect(why.locator("dt", has_text="Request")).to_be_visible()
+
+
+async def test_a_very_long_question_is_folded(scripted: Any, visit: Any) -> None:
+    visitor = await visit(scripted.base_url, key=KEY)
+    page = await visitor.open()
+    await visitor.ask("tiny: say yes\n" + "abcdefgh " * 11_111, "tiny")
+    await visitor.answered()
+    assert await page.evaluate("document.documentElement.scrollHeight") < 4000
+    await page.get_by_text("All 100,013 characters").click()
+    await expect(page.locator(".question-rest .whole")).to_contain_text("abcdefgh")

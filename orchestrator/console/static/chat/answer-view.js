@@ -6,17 +6,20 @@ import { markdown } from "../lib/markdown.js";
 import { coloured } from "../lib/palette.js";
 import { shown } from "../lib/text.js";
 import { options } from "./models.js";
-import { whyView } from "./why.js";
+import { failure, whyView } from "./why.js";
 
 /** Longer answers are shown up to here; the button that copies has all of them. */
 const MOST_SHOWN = 200_000;
 /** A text that grows is drawn again at most so often, and for a third of the time at most. */
 const LEAST_PAUSE_MS = 40;
+const LEFT = "not all of it: another tab waits for the rest, or the page was closed";
+const STATES = { stopped: "stopped", left: LEFT };
 const ENDS = { length: "ended at its limit of tokens", content_filter: "ended by a filter" };
 
 /**
  * The view of an answer of `chat/exchange.js`. `acts` has what its buttons do: `stop()`,
- * `again(model)`, `say(words)`, and `remember(open)`, whether people want to know why.
+ * `again(model)`, `say(words)`, and `remember(open)`, whether people want to know why;
+ * `grown(node)` is called when something was added.
  */
 export class AnswerView {
   #answer;
@@ -30,13 +33,14 @@ export class AnswerView {
     this.#answer = answer;
     this.#acts = acts;
     const why = fresh("why");
+    const stops = `Stop ${answer.model}`;
     const parts = {
       name: h("h3", { class: "answer-name" }),
       facts: h("span", { class: "muted small" }),
       text: h("div", { class: "text" }),
       waiting: h("p", { class: "waiting muted" }),
       fault: h("p", { class: "fault", role: "alert" }),
-      stop: h("button", { type: "button", onclick: () => acts.stop() }, "Stop"),
+      stop: h("button", { type: "button", class: "stop-one", onclick: () => acts.stop() }, stops),
       copy: h("button", { type: "button", class: "quiet", onclick: () => this.#copy() }, "Copy"),
       toggle: h(
         "button",
@@ -73,6 +77,7 @@ export class AnswerView {
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
       this.#draw();
+      this.#acts.grown(this.node.firstElementChild);
     }, Math.max(LEAST_PAUSE_MS, 2 * this.#took));
   }
 
@@ -97,7 +102,7 @@ export class AnswerView {
     const running = state === "running" || state === "waiting";
     const parts = this.#parts;
     fill(parts.name, this.#name());
-    const ended = [state === "stopped" && "stopped", ENDS[finish], duration(totalMs)];
+    const ended = [STATES[state], ENDS[finish], totalMs && duration(totalMs)];
     parts.facts.textContent = running ? "" : ended.filter(Boolean).join(" · ");
     fill(parts.text, this.#thoughts(), this.#body());
     const waits = note || (text ? "" : "waiting for the first token");
@@ -120,13 +125,14 @@ export class AnswerView {
 
   /** Only what is news is drawn, so that what people have opened stays open. */
   #explain() {
-    const { told, record, state } = this.#answer;
-    const news = record ?? told ?? state;
+    const { told, record, state, error } = this.#answer;
+    const news = record ?? error ?? told ?? state;
     if (news === this.#explained) return;
     this.#explained = news;
     const nothing = state === "running" ? "The service has not told yet." : "Nothing is known.";
     const known = told || record;
-    fill(this.#parts.why, known ? whyView(this.#answer) : h("p", { class: "muted" }, nothing));
+    const less = error ? failure(this.#answer) : h("p", { class: "muted" }, nothing);
+    fill(this.#parts.why, known ? whyView(this.#answer) : h("div", { class: "why" }, less));
   }
 
   #thoughts() {

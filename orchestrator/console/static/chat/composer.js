@@ -6,7 +6,10 @@ import { options, picker } from "./models.js";
 const MOST_HEIGHT = 240;
 const KEYS = "Enter sends, Shift+Enter is a new line, Esc stops";
 
-/** A form; `send(question, models, settings)` gets one model, or two side by side. */
+/**
+ * A form; `send(question, models, settings)` gets one model, or two side by side; `stop()` ends
+ * the answers that come.
+ */
 export class Composer {
   #send;
   #models;
@@ -16,8 +19,9 @@ export class Composer {
   #temperature;
   #longest;
   #button;
+  #stop;
 
-  constructor(models, send) {
+  constructor(models, send, stop) {
     this.#send = send;
     this.#models = models;
     this.#question = h("textarea", {
@@ -34,12 +38,13 @@ export class Composer {
     this.#temperature = number("temperature", "Temperature", { min: 0, max: 2, step: 0.1 });
     this.#longest = number("longest", "Most tokens", { min: 1, step: 1 });
     this.#button = h("button", { type: "submit", class: "primary" }, "Send");
+    this.#stop = h("button", { type: "button", hidden: true, onclick: stop }, "Stop");
     const form = { class: "composer card", onsubmit: (event) => this.#submit(event) };
     this.node = h(
       "form",
       form,
       h("label", { for: "question", class: "hidden-label" }, "Question"),
-      h("div", { class: "ask" }, this.#question, this.#button),
+      h("div", { class: "ask" }, this.#question, this.#button, this.#stop),
       h(
         "div",
         { class: "row fields" },
@@ -66,9 +71,21 @@ export class Composer {
     return [this.#first.select.value, this.#second.select.value].filter(Boolean);
   }
 
-  /** While answers come, no question can be sent. */
+  /** While answers come, they can be stopped, and no question can be sent. */
   set busy(busy) {
-    this.#button.disabled = busy;
+    if (!busy && document.activeElement === this.#stop) this.focus();
+    this.#button.hidden = busy;
+    this.#stop.hidden = !busy;
+  }
+
+  /** A question that is not sent yet. */
+  get draft() {
+    return this.#question.value;
+  }
+
+  set draft(text) {
+    this.#question.value = text;
+    this.#grow();
   }
 
   focus() {
@@ -85,10 +102,9 @@ export class Composer {
   #submit(event) {
     event.preventDefault();
     const question = this.#question.value;
-    if (this.#button.disabled || !question.trim()) return;
-    this.#question.value = "";
-    this.#grow();
-    this.focus(); // The button that was pressed is disabled now.
+    if (this.#button.hidden || !question.trim()) return;
+    this.draft = "";
+    this.focus(); // The button that was pressed is hidden now.
     this.#send(question, this.models, this.#settings());
   }
 

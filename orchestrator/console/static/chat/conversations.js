@@ -1,8 +1,8 @@
 /**
  * The conversations that this browser keeps. The service knows nothing of them.
  *
- * A conversation is `{id, title, at, models, turns}`, a turn `{question, answers, chosen}`: the
- * answer number `chosen` is what the next question follows on. Answers: `chat/exchange.js`.
+ * A conversation is `{id, title, at, models, turns}`, a turn `{id, question, answers, chosen}`:
+ * the answer number `chosen` is what the next question follows on. Answers: `chat/exchange.js`.
  */
 
 const PREFIX = "coterie.chat.";
@@ -32,12 +32,10 @@ export class Conversations {
 
   /** A new one, which is not kept before it has a question. */
   begin(models) {
-    // Not `randomUUID`, which a page has over https or on this machine only.
-    const id = [...crypto.getRandomValues(new Uint32Array(3))].map((part) => part.toString(36));
-    return { id: id.join(""), title: "", at: Date.now(), models, turns: [] };
+    return { id: randomId(), title: "", at: Date.now(), models, turns: [] };
   }
 
-  /** Keeps it, and drops the oldest where there is no room. */
+  /** Keeps it, and drops the oldest where there is no room; its title. */
   save(conversation) {
     conversation.at = Date.now();
     conversation.title ||= titleOf(conversation);
@@ -50,7 +48,7 @@ export class Conversations {
         const full = size > MOST_CHARACTERS && others.length > 0;
         if (full) throw new DOMException("There is no room.", "QuotaExceededError");
         this.#storage.setItem(PREFIX + conversation.id, text);
-        return;
+        return conversation.title;
       } catch (error) {
         if (error.name !== "QuotaExceededError" || !others.length) throw error;
         this.remove(others.pop().id);
@@ -69,6 +67,11 @@ export class Conversations {
     this.#storage.removeItem(PREFIX + id);
   }
 
+  /** Where it lies in the storage. */
+  nameOf(id) {
+    return PREFIX + id;
+  }
+
   #names() {
     const names = Array.from({ length: this.#storage.length }, (_, at) => this.#storage.key(at));
     return names.filter((name) => name.startsWith(PREFIX));
@@ -84,11 +87,31 @@ export class Conversations {
   #read(name) {
     try {
       const found = JSON.parse(this.#storage.getItem(name));
-      return Array.isArray(found?.turns) && found.models ? found : null;
+      return Array.isArray(found?.turns) && found.models ? named(found) : null;
     } catch {
       return null;
     }
   }
+}
+
+/** Turns and answers have names, by which tabs know them; those of an older version get some. */
+function named(conversation) {
+  conversation.turns.forEach((turn, number) => {
+    turn.id ??= `turn-${number}`;
+    turn.answers.forEach((answer, at) => (answer.key ??= `answer-${at}`));
+  });
+  return conversation;
+}
+
+/** A name that no other tab gives. Not `randomUUID`: pages have it over https or locally only. */
+export function randomId() {
+  const parts = [...crypto.getRandomValues(new Uint32Array(3))];
+  return parts.map((part) => part.toString(36)).join("");
+}
+
+/** A question without answers yet. */
+export function newTurn(question, settings) {
+  return { id: randomId(), question, answers: [], chosen: 0, settings };
 }
 
 function titleOf({ turns }) {

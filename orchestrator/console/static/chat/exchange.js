@@ -1,5 +1,7 @@
 /** One question to one model: the request, its stream, and what the service tells of it. */
 
+import { randomId } from "./conversations.js";
+
 /** Answers are kept up to this length; what is longer is cut when it is kept, never on the page. */
 const MOST_KEPT = 100_000;
 /** The record of a request is there when the request is over, a moment after its last byte. */
@@ -7,13 +9,14 @@ const RECORD_AFTER_MS = [20, 100, 400, 1500];
 
 /** An answer that has not begun. */
 export function newAnswer(model) {
-  return { model, state: "waiting", text: "", reasoning: "", note: "", headers: {}, tokens: [] };
+  const empty = { text: "", reasoning: "", note: "", headers: {}, tokens: [] };
+  return { key: randomId(), model, state: "waiting", ...empty };
 }
 
-/** What is kept of an answer; one that is kept while it comes was left. */
+/** What is kept of an answer; one that is kept while it comes is `left` for whoever reads it. */
 export function keptAnswer(answer) {
   const { note, ...kept } = answer;
-  if (kept.state === "running" || kept.state === "waiting") kept.state = "stopped";
+  if (kept.state === "running" || kept.state === "waiting") kept.state = "left";
   if (answer.text.length <= MOST_KEPT) return kept;
   return { ...kept, text: answer.text.slice(0, MOST_KEPT), tokens: [], cut: true };
 }
@@ -38,18 +41,21 @@ export async function exchange(api, answer, messages, settings, { signal, change
     const stream = api.stream("/v1/chat/completions", { body, signal, started: headed });
     for await (const event of stream) {
       if (event.comment !== undefined) comment(answer, event.comment);
-      else if (event.data !== "[DONE]") chunk(answer, JSON.parse(event.data), started);
+      else if (event.data !== "[DONE]") chunk(answer, parsed(event.data), started);
       changed();
     }
     answer.state = "done";
   } catch (error) {
     answer.state = signal.aborted ? "stopped" : "failed";
-    if (!signal.aborted) answer.error = { message: error.message, code: error.code ?? null };
+    if (!signal.aborted) answer.error = faultOf(error);
   }
   answer.note = "";
   answer.totalMs = performance.now() - started;
-  if (answer.id) answer.record = await recordOf(api, answer.id);
-  changed();
+}
+
+/** What went wrong: the service's words, its code, and the status where it refused at once. */
+function faultOf({ message, code, status, id }) {
+  return { message, code: code ?? null, status: status ?? null, id: id ?? null };
 }
 
 /** A comment says what the answer waits for, or is a header that was not known earlier. */
@@ -58,6 +64,14 @@ function comment(answer, words) {
     const header = /^(x-coterie-[\w-]+|age) (.*)$/.exec(line);
     if (header) answer.headers[header[1]] = header[2];
     else answer.note = line;
+  }
+}
+
+function parsed(data) {
+  try {
+    return JSON.parse(data);
+  } catch {
+    throw new Error("The service sent a piece of the answer that cannot be read.");
   }
 }
 
@@ -86,7 +100,7 @@ function chunk(answer, data, started) {
 }
 
 /** What happened to a request; null where the service does not remember it. */
-async function recordOf(api, id) {
+export async function recordOf(api, id) {
   for (const wait of RECORD_AFTER_MS) {
     await new Promise((done) => setTimeout(done, wait));
     try {

@@ -3,7 +3,7 @@
 import { fill, h } from "../lib/dom.js";
 import { shown } from "../lib/text.js";
 
-/** `acts` has `open(id)`, `begin()` and `removed(id)`; `draw(current)` shows the list as it is. */
+/** `acts` has `open(id)`, `begin()` and `remove(id)`; `draw(current)` shows the list as it is. */
 export class Sidebar {
   #conversations;
   #acts;
@@ -79,8 +79,7 @@ export class Sidebar {
   }
 
   #remove(id) {
-    this.#conversations.remove(id);
+    this.#acts.remove(id);
     this.draw(this.#current);
-    this.#acts.removed(id);
   }
 }

@@ -22,6 +22,7 @@ export function whyView(answer) {
   return h(
     "div",
     { class: "why" },
+    answer.error && failure(answer),
     decision(told, record, answer.headers ?? {}),
     scores(told, record),
     told.evidence?.skills?.length > 0 && skills(told.evidence),
@@ -34,6 +35,19 @@ export function whyView(answer) {
     spent(answer),
     folded("As the service tells it", raw({ told, record, headers: answer.headers })),
   );
+}
+
+/** What is known of an answer that did not come, or not whole. */
+export function failure({ error, model, id, headers }) {
+  const facts = [
+    ["Asked", model],
+    error.status && ["Status", String(error.status)],
+    error.code && ["Code", error.code],
+    headers?.["x-coterie-slot"] && ["Slot", headers["x-coterie-slot"]],
+    (id ?? error.id) && ["Request", id ?? error.id],
+  ].filter(Boolean);
+  const told = h("p", { class: "fault", dir: "auto" }, shown(error.message));
+  return section("What failed", told, h("dl", { class: "facts" }, facts.map(fact)));
 }
 
 /** The plan, in the service's own sentence. */

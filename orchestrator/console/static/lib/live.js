@@ -1,5 +1,7 @@
 /** The pool as it is told: one stream, which is taken up again where it breaks off. */
 
+import { pause } from "./wait.js";
+
 const SPARK = 60;
 const PAUSE_MS = 1000;
 const LONGEST_MS = 15000;
@@ -86,11 +88,4 @@ export class LivePool {
     const heard = this.rates.get(name)?.[kind] ?? [];
     return [...Array(SPARK - heard.length).fill(0), ...heard];
   }
-}
-
-function pause(milliseconds, signal) {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => resolve(clearTimeout(timer)), { once: true });
-  });
 }

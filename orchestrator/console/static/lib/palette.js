@@ -3,8 +3,18 @@
 const HUES = 10;
 const known = new Map();
 
+let learned = false;
+
+/** Asks once for the experts: in the order in which the service lists them, on whatever page. */
+export async function learnColours(api, signal) {
+  if (learned) return;
+  const { data } = await api.json("/v1/models", { signal });
+  introduce(data.filter(({ metadata }) => metadata.type !== "composition").map(({ id }) => id));
+  learned = true;
+}
+
 /** Gives the experts of the pool their colours, in this order. */
-export function introduce(names) {
+function introduce(names) {
   for (const name of names) if (!known.has(name)) known.set(name, known.size % HUES);
 }
 

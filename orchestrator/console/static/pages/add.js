@@ -6,6 +6,9 @@ import { verdictOn } from "./add/verdict.js";
 import { FIELDS, keysOf, TYPES, yamlOf } from "./add/yaml.js";
 
 const DEBOUNCE_MS = 250;
+const BY_HAND = "Edited by hand. A change in the form writes all of these lines anew.";
+const WHOLE = "A whole number, 0 or more; with none, as many as the service asks by itself.";
+const STAYS = " Its answers to the probe questions stay in the outcome table on the disk.";
 
 export async function render(root, { api, signal, say }) {
   if (!(await isAdmin(api, signal))) {
@@ -18,7 +21,10 @@ export async function render(root, { api, signal, say }) {
   }
   const yaml = h("textarea", { id: "yaml", class: "yaml", rows: 10, spellcheck: "false" });
   const checked = h("div", { class: "checked", "aria-live": "polite" });
-  const probes = h("input", { type: "number", id: "probes", min: 0, step: 1, value: 32 });
+  const whole = { type: "number", min: 0, step: 1, value: 32 };
+  const probes = h("input", { id: "probes", ...whole, "aria-describedby": "probes-fault" });
+  const probesFault = h("p", { class: "fault small", role: "alert", id: "probes-fault" });
+  const byHand = h("p", { class: "muted small", hidden: true }, BY_HAND);
   const add = h("button", { type: "submit", class: "primary", disabled: true }, "Add it");
   const result = h("div", { class: "result", "aria-live": "polite" });
   const fields = h("div");
@@ -29,6 +35,7 @@ export async function render(root, { api, signal, say }) {
   );
   let timer = 0;
   let right = null;
+  let added = null;
   let asking = new AbortController();
 
   function form() {
@@ -44,6 +51,7 @@ export async function render(root, { api, signal, say }) {
     const given = Object.fromEntries(
       [...fields.querySelectorAll("input")].map((one) => [one.name, one.value.trim()]),
     );
+    byHand.hidden = true;
     yaml.value = yamlOf(given.name || "new", keysOf(type.value, given));
     soon();
   }
@@ -65,13 +73,21 @@ export async function render(root, { api, signal, say }) {
     });
     if (both.aborted) return;
     add.disabled = !right.ok;
+    // What is told of one expert says nothing of the next.
+    if (right.ok && right.expert !== added) fill(result);
     fill(checked, right.ok ? fine(right) : mistakes(right));
   }
 
   async function apply(event) {
     event.preventDefault();
     if (!right?.ok) return;
+    probesFault.textContent = probes.validity.valid ? "" : WHOLE;
+    if (!probes.validity.valid) {
+      probes.focus();
+      return;
+    }
     add.disabled = true;
+    added = right.expert;
     const body = { ...right.keys, name: right.expert };
     if (probes.value !== "") body.probes = Number(probes.value);
     body.hold = true;
@@ -80,9 +96,9 @@ export async function render(root, { api, signal, say }) {
       h("p", { class: "doing" }, `Loading ${right.expert}, and asking it probe questions …`),
     );
     try {
-      const added = await api.json("/coterie/experts", { method: "POST", body, signal });
-      fill(result, verdictOn(added), added.held && choose(added.expert), takeBack());
-      say(`${added.expert} is in the pool.`);
+      const told = await api.json("/coterie/experts", { method: "POST", body, signal });
+      fill(result, verdictOn(told), told.held && choose(told.expert), takeBack(told.probed));
+      say(`${told.expert} is in the pool.`);
       fill(checked); // There is an expert of that name now: the next change is checked again.
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -117,7 +133,7 @@ export async function render(root, { api, signal, say }) {
   }
 
   /** The file knows nothing of it: whoever reads that again is rid of it. */
-  function takeBack() {
+  function takeBack(probed) {
     const words = "Take it back";
     const button = h("button", { type: "button", onclick: undo }, words);
     async function undo() {
@@ -141,7 +157,8 @@ export async function render(root, { api, signal, say }) {
     }
     const about =
       "The service reads its file again: all that was added or pinned by a call is gone.";
-    return h("p", { class: "row" }, button, h("span", { class: "muted small" }, about));
+    const stays = probed?.asked > 0 && STAYS;
+    return h("p", { class: "row" }, button, h("span", { class: "muted small" }, about, stays));
   }
 
   function fault(error) {
@@ -150,7 +167,10 @@ export async function render(root, { api, signal, say }) {
   }
 
   type.addEventListener("change", form);
-  yaml.addEventListener("input", soon);
+  yaml.addEventListener("input", () => {
+    byHand.hidden = false;
+    soon();
+  });
   signal.addEventListener("abort", () => clearTimeout(timer));
   fill(
     root,
@@ -162,7 +182,7 @@ export async function render(root, { api, signal, say }) {
     ),
     h(
       "form",
-      { class: "columns", onsubmit: apply },
+      { class: "columns", onsubmit: apply, novalidate: true },
       h(
         "div",
         { class: "card" },
@@ -174,6 +194,7 @@ export async function render(root, { api, signal, say }) {
         { class: "card" },
         h("label", { for: "yaml" }, "Its lines in the configuration's file"),
         yaml,
+        byHand,
         checked,
         h(
           "div",
@@ -184,6 +205,7 @@ export async function render(root, { api, signal, say }) {
             "Probe questions that it is asked, so that the routers know it",
           ),
           probes,
+          probesFault,
         ),
         add,
       ),

@@ -1,10 +1,12 @@
 /** Files of thousands of requests: upload one, see how far it is, and fetch the answers. */
 
 import { fill, h } from "../lib/dom.js";
-import { count } from "../lib/format.js";
+import { batchCard, OVER } from "./batches/card.js";
 
 const LOOK_MS = 1000;
-const OVER = new Set(["completed", "failed", "expired", "cancelled"]);
+const MOST = 50;
+/** Each batch has three files at most. */
+const MOST_FILES = 1000;
 const ENDPOINTS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"];
 
 export async function render(root, { api, signal, say }) {
@@ -19,6 +21,7 @@ export async function render(root, { api, signal, say }) {
   const list = h("div", { id: "batches" });
   const none = h("p", { class: "muted", hidden: true }, "There is none yet.");
   const cards = new Map();
+  let names = new Map();
 
   async function start(event) {
     event.preventDefault();
@@ -35,6 +38,7 @@ export async function render(root, { api, signal, say }) {
       const batch = await api.json("/v1/batches", { method: "POST", body, signal });
       say(`${file.files[0].name} is under way.`);
       event.target.reset();
+      names.set(kept.id, kept.filename);
       show(batch, true);
     } catch (error) {
       if (error.name !== "AbortError") fault.textContent = error.message;
@@ -53,17 +57,38 @@ export async function render(root, { api, signal, say }) {
       if (first) list.prepend(card);
       else list.append(card);
     }
-    if (card.dataset.told === JSON.stringify(batch)) return;
-    card.dataset.told = JSON.stringify(batch);
-    fill(
-      card,
-      told(batch, api, signal, say, (next) => show(next)),
-    );
+    const files = [batch.input_file_id, batch.output_file_id, batch.error_file_id];
+    const told = JSON.stringify([batch, files.map((id) => names.get(id))]);
+    if (card.dataset.told === told) return;
+    card.dataset.told = told;
+    card.dataset.status = batch.status;
+    fill(card, batchCard(batch, names, actsOf(batch)));
+  }
+
+  function actsOf({ id }) {
+    const fault = (error) => error.name === "AbortError" || say(error.message);
+    const doing = (act) => act().catch(fault);
+    const cancel = async () =>
+      show(await api.json(`/v1/batches/${id}/cancel`, { method: "POST", signal }));
+    const forget = async (files) => {
+      const gone = (file) => api.call(`/v1/files/${file}`, { method: "DELETE", signal });
+      await Promise.all(files.map(gone));
+      await look();
+    };
+    return {
+      cancel: () => doing(cancel),
+      fetch: (file, name) => doing(() => download(api, file, name, signal)),
+      forget: (files) => doing(() => forget(files)),
+    };
   }
 
   async function look() {
-    const { data } = await api.json("/v1/batches?limit=50", { signal });
-    for (const batch of data) show(batch);
+    const [batches, files] = await Promise.all([
+      api.json(`/v1/batches?limit=${MOST}`, { signal }),
+      api.json(`/v1/files?limit=${MOST_FILES}`, { signal }),
+    ]);
+    names = new Map(files.data.map(({ id, filename }) => [id, filename]));
+    for (const batch of batches.data) show(batch);
   }
 
   fill(
@@ -106,9 +131,7 @@ export async function render(root, { api, signal, say }) {
 
   /** Only what is under way is looked at again. */
   async function refresh() {
-    const open = [...cards.values()].some(
-      (card) => !OVER.has(JSON.parse(card.dataset.told).status),
-    );
+    const open = [...cards.values()].some((card) => !OVER.has(card.dataset.status));
     if (looking || !open) return;
     looking = true;
     try {
@@ -117,57 +140,6 @@ export async function render(root, { api, signal, say }) {
       looking = false;
     }
   }
-}
-
-function told(batch, api, signal, say, show) {
-  const { total, completed, failed } = batch.request_counts;
-  const done = completed + failed;
-  const label = `${done} of ${count(total, "request")}`;
-  const cancel = async () =>
-    show(await api.json(`/v1/batches/${batch.id}/cancel`, { method: "POST", signal }));
-  const fetchFile = (id, name) => () =>
-    download(api, id, name, signal).catch((error) => say(error.message));
-  const errors = (batch.errors?.data ?? [])
-    .slice(0, 5)
-    .map((one) => h("li", {}, one.line ? `line ${one.line}: ${one.message}` : one.message));
-  return [
-    h(
-      "div",
-      { class: "row spread" },
-      h("h3", {}, batch.id),
-      h("span", { class: batch.status === "completed" ? "badge on" : "badge" }, batch.status),
-    ),
-    h(
-      "p",
-      { class: "small muted" },
-      `${batch.endpoint}, begun ${new Date(1000 * batch.created_at).toLocaleString()}`,
-    ),
-    total > 0 && h("progress", { max: total, value: done, "aria-label": label }),
-    h("p", {}, label, failed > 0 && h("span", { class: "fault" }, `, ${failed} failed`)),
-    errors.length > 0 && h("ul", { class: "fault problems" }, errors),
-    h(
-      "div",
-      { class: "row" },
-      batch.output_file_id &&
-        h(
-          "button",
-          { type: "button", onclick: fetchFile(batch.output_file_id, `${batch.id}-answers.jsonl`) },
-          "Answers",
-        ),
-      batch.error_file_id &&
-        h(
-          "button",
-          { type: "button", onclick: fetchFile(batch.error_file_id, `${batch.id}-errors.jsonl`) },
-          "Errors",
-        ),
-      !OVER.has(batch.status) &&
-        h(
-          "button",
-          { type: "button", onclick: () => cancel().catch((error) => say(error.message)) },
-          "Cancel",
-        ),
-    ),
-  ];
 }
 
 /** Gives a file to the browser: a link could not carry the API key. */

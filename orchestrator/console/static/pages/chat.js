@@ -1,13 +1,14 @@
 /** Chat: conversations with any model or composition, and beside each answer why it is so. */
 
 import { Chat } from "../chat/chat.js";
-import { chatModels, isComposition } from "../chat/models.js";
-import { introduce } from "../lib/palette.js";
+import { chatModels } from "../chat/models.js";
 
-export async function render(root, { api, path, signal, say, go }) {
+export async function render(root, { api, path, signal, say, go, talks }) {
   const models = await chatModels(api, signal);
-  introduce(models.filter((model) => !isComposition(model)).map(({ id }) => id));
-  const chat = new Chat(models, { api, signal, say, go });
+  const chat = new Chat(models, { signal, say, go, talks });
   root.append(chat.node);
-  chat.open(path[0] ?? null);
+  // Whoever comes back from another page finds what they left; its answers went on.
+  const id = path[0] ?? talks.current;
+  chat.open(id);
+  if (!path[0] && id !== null) history.replaceState(null, "", `#/chat/${id}`);
 }

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.async_api import expect
 
@@ -45,6 +46,25 @@ async def test_from_a_file_to_its_answers(pool: Any, visit: Any, tmp_path: Path)
     }
     right = [said[str(number)] == answer for number, answer in enumerate(SUMS.values())]
     assert sum(right) >= len(right) - 1
+    await expect(card.get_by_role("heading")).to_have_text("sums.jsonl")
+    await card.get_by_role("button", name="Delete its files").click()
+    await card.get_by_role("button", name="Really delete all 2?").click()
+    await expect(card).to_contain_text("Its files were deleted.")
+    async with httpx.AsyncClient(base_url=pool.base_url) as http:
+        listed = (await http.get("/v1/files")).json()["data"]
+    assert "sums.jsonl" not in [file["filename"] for file in listed]
+
+
+async def test_a_batch_whose_lines_all_failed_is_no_success(
+    pool: Any, visit: Any, tmp_path: Path
+) -> None:
+    _write_lines(tmp_path / "nobody.jsonl", model="nobody")
+    visitor = await visit(pool.base_url)
+    page = await visitor.open("/#/batches")
+    await page.get_by_label("File of requests").set_input_files(tmp_path / "nobody.jsonl")
+    await page.get_by_role("button", name="Start the batch").click()
+    badge = page.locator(".batch").first.locator(".badge")
+    await expect(badge).to_have_text("completed: 24 of 24 failed", timeout=30_000)
 
 
 async def test_a_file_that_is_wrong_is_told_with_its_line(

@@ -41,6 +41,25 @@ async def test_slots_and_moves_are_told_while_they_happen(pool: Any, visit: Any)
     await visitor.picture("pool", whole=True)
 
 
+async def test_an_expert_has_one_colour_wherever_one_begins(pool: Any, visit: Any) -> None:
+    hues = []
+    for path, there in {"/": ".model-card", "/#/pool": ".lanes", "/#/add": "#yaml"}.items():
+        visitor = await visit(pool.base_url)
+        page = await visitor.open(path)
+        await expect(page.locator(there).first).to_be_visible()
+        hues.append(
+            await page.evaluate(
+                """async () => {
+                  const { coloured } = await import("/console/lib/palette.js");
+                  const hue = (name) => coloured(document.createElement("i"), name).style.cssText;
+                  return ["units", "logic", "strings", "arithmetic"].map(hue);
+                }"""
+            )
+        )
+    assert hues[0] == hues[1] == hues[2]
+    assert len(set(hues[0])) == 4
+
+
 async def test_rates_are_drawn_as_they_come(pool: Any, visit: Any) -> None:
     visitor = await visit(pool.base_url)
     page = await visitor.open("/#/pool")
@@ -86,11 +105,15 @@ async def test_an_administrator_takes_the_gateway_out_and_puts_it_back(
     pool: Any, visit: Any
 ) -> None:
     visitor = await visit(pool.base_url)
+    visitor.may_complain = True  # A readiness of 503 is in the browser's log.
     page = await visitor.open("/#/pool")
     await page.get_by_role("button", name="Drain", exact=True).click()
+    await page.get_by_role("button", name="Really take this gateway out?").click()
     await expect(page.locator("#news")).to_contain_text("not ready any more")
+    await expect(page.locator("#banner")).to_contain_text("This gateway is drained")
     await page.get_by_role("button", name="End the drain").click()
     await expect(page.get_by_role("button", name="Drain", exact=True)).to_be_visible()
+    await expect(page.locator("#banner")).to_be_empty()
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -113,3 +136,26 @@ async def test_a_phone_shows_it_without_sideways_scrolling(pool: Any, visit: Any
     widths = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert widths[0] <= widths[1]
     await visitor.picture("phone-pool", whole=True)
+
+
+async def test_the_narrowest_phone_breaks_no_words(pool: Any, visit: Any) -> None:
+    visitor = await visit(pool.base_url, size=(320, 640), has_touch=True, is_mobile=True)
+    page = await visitor.open("/#/pool/units")
+    await expect(page.get_by_role("region", name="Accuracy by task").first).to_be_visible()
+    # A heading of one word is one line high.
+    heights = await page.evaluate(
+        """() => ["Task", "Asked"].map((words) => {
+          const cell = [...document.querySelectorAll("th")].find((one) => one.innerText === words);
+          const range = document.createRange();
+          range.selectNodeContents(cell);
+          return range.getClientRects().length;
+        })"""
+    )
+    assert heights == [1, 1]
+    links = await page.locator("#pages a").evaluate_all(
+        "all => all.every((one) => one.getBoundingClientRect().right <= innerWidth)"
+    )
+    assert links, "every page can be seen to be there"
+    widths = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert widths[0] <= widths[1]
+    await visitor.picture("phone-expert", whole=True)
