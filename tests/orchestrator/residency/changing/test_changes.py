@@ -223,7 +223,7 @@ async def test_an_adapter_that_comes_loads_its_base_anew(rig: Rig, make_config: 
     assert rig.slot.loads == ["a", "b", "a"]
     await rig.become(make_config({"a": 1, "b": 1}))
     assert rig.slot.loads == ["a", "b", "a", "a"]
-    with pytest.raises(KeyError):
+    with pytest.raises(ExpertUnavailable, match="no longer in the pool"):
         await rig.use("l")
 
 
