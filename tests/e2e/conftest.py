@@ -18,6 +18,7 @@ APART = ("batches", "cluster", "console", "deploy", "gateways", "reload")
 """Folders whose tests start processes of their own, and mostly wait for them."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in this hook, too.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of two workers, one has the zoo's service, and whoever starts an engine in its process."""
     here = Path(__file__).parent

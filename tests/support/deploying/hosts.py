@@ -28,6 +28,12 @@ NETWORK = "10.78.0"
 PATIENCE_S = 240.0
 _ROOT = "/mnt/root"
 # A copy of this machine's files that the host may write to; /tmp, /proc, /dev/shm of its own.
+_BACK = (
+    f"mkdir -p {_ROOT}{ROOT} && mount --bind {ROOT} {_ROOT}{ROOT}"
+    if ROOT.is_relative_to("/tmp")
+    else ""
+)
+"""A clone below /tmp is hidden with it."""
 _SCRIPT = f"""
 hostname NAME
 mount -t tmpfs tmpfs /mnt
@@ -38,6 +44,7 @@ mount --rbind /dev {_ROOT}/dev
 mount --rbind /sys {_ROOT}/sys
 mount -t tmpfs tmpfs {_ROOT}/dev/shm
 mount -t tmpfs tmpfs {_ROOT}/tmp
+{_BACK}
 FILES
 exec chroot {_ROOT} "$@"
 """
