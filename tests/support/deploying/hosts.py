@@ -110,9 +110,12 @@ class Host:
 
     def kill(self) -> None:
         """As when its machine loses power."""
-        with suppress(ProcessLookupError):
+        there: list[psutil.Process] = []
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            there = psutil.Process(self.process.pid).children(recursive=True)
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        psutil.wait_procs(there, PATIENCE_S)  # Until then it might take requests.
 
 
 def until(condition: Any, what: str) -> None:
