@@ -99,7 +99,7 @@ zoo: $(READY) ## retrain every specialist from its seed
 test: $(READY) redis chromium ## all tests, the real engine included (ARGS=PATH: only those)
 ifeq ($(ARGS),)
 	@$(BIN)/python -m pytest -q -n 2 -m "not e2e"
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m e2e
+	@$(BIN)/python -m pytest -q -m e2e
 else
 	@$(BIN)/python -m pytest -q $(ARGS)
 endif

@@ -1,7 +1,6 @@
 """One running coterie over the real zoo for all end-to-end tests."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -12,21 +11,6 @@ from orchestrator.config.model import load_config
 from orchestrator.service import Service, start_service
 
 ZOO = ROOT / "examples" / "zoo.yaml"
-
-
-APART = ("batches", "cluster", "console", "deploy", "gateways", "reload")
-"""Folders whose tests start processes of their own, and mostly wait for them."""
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in this hook, too.
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of two workers, one has the zoo's service, and whoever starts an engine in its process."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            alone = item.path.relative_to(here).parts[0] in APART
-            apart = alone and "service" not in getattr(item, "fixturenames", ())
-            item.add_marker(pytest.mark.xdist_group("apart" if apart else "zoo"))
 
 
 @pytest.fixture(scope="session")
