@@ -93,6 +93,8 @@ class _LineHandler(logging.StreamHandler[TextIO]):
         try:
             self.stream.write(self.format(record) + self.terminator)
             self.stream.flush()
+        except RecursionError:  # As in `StreamHandler`: to tell of it would recurse, too.
+            raise
         except Exception:
             self.handleError(record)
 

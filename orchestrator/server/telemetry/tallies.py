@@ -8,6 +8,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -83,7 +84,7 @@ class Spread(Collector):
         bounds = [*map(str, self._bounds), "+Inf"]
         for labels, entry in self._entries.items():
             words = [str(one) for one in labels]
-            sums = [sum(entry.counts[: number + 1]) for number in range(len(bounds))]
+            sums = accumulate(entry.counts)
             family.add_metric(words, list(zip(bounds, sums, strict=True)), entry.total)
             told = dict(zip(self._labels, words, strict=True))
             family.add_sample(f"{self._name}_created", told, entry.created)
