@@ -28,11 +28,14 @@ FOREVER = {"ignore_eos": True}
 
 
 def _slot_process() -> psutil.Process:
-    """The slot's process of the service in this very process."""
-    for process in psutil.Process().children(recursive=True):
-        if "SlotActor" in " ".join(process.cmdline()):
-            return process
-    raise AssertionError("no slot process")
+    """The slot's process of the service in this very process.
+
+    Services of other tests that still run are children too, with raylets and slots of their own.
+    """
+    raylets = [child for child in psutil.Process().children() if child.name() == "raylet"]
+    workers = [worker for raylet in raylets for worker in raylet.children()]
+    (slot,) = [worker for worker in workers if "SlotActor" in " ".join(worker.cmdline())]
+    return slot
 
 
 async def _read(stream: AsyncIterator[Any]) -> None:
