@@ -1,6 +1,7 @@
 """The ASGI application: routes, and the one place where errors become responses."""
 
 import json
+from collections.abc import Awaitable
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -25,6 +26,7 @@ from orchestrator.server.errors import body_of, envelope, headers_of, status_of
 from orchestrator.server.gates.access import AccessGate
 from orchestrator.server.gates.admin import AdminGate
 from orchestrator.server.gates.anthropic import AnthropicGate
+from orchestrator.server.gates.forwarded import ForwardedGate
 from orchestrator.server.gates.in_flight import InFlight, InFlightGate
 from orchestrator.server.keys import routes as key_routes
 from orchestrator.server.keys.metering import MeterGate
@@ -63,12 +65,14 @@ class Application(FastAPI):
     context: Context
     """What it serves with, from the next request on; `adopt` changes it."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(  # type: ignore[override]
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
         """ASGI's call."""
         scope["app"], scope[CONTEXT] = self, self.context
         if self.middleware_stack is None:
             self.middleware_stack = self.build_middleware_stack()
-        await self.middleware_stack(scope, receive, send)
+        return self.middleware_stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Less the outermost: what fails is answered by the access gate."""
@@ -127,6 +131,7 @@ def make_app(context: Context, idempotency: Idempotency | None = None) -> Applic
             expose_headers=["*"],
             max_age=context.config.server.cors.max_age_s,
         )
+    app.add_middleware(ForwardedGate)
     app.add_exception_handler(CoterieError, _ours)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)

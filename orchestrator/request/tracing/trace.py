@@ -112,7 +112,10 @@ class Trace:
         plan = self.plan
         if plan is None:
             return None
-        if isinstance(plan.action, AskExpert) or plan.panel is None:
+        action = plan.action
+        if isinstance(action, AskExpert):
+            return action.expert
+        if plan.panel is None:
             return plan.expert
         return self._author or plan.expert
 

@@ -19,9 +19,14 @@ class Layer(ABC):
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """ASGI's call."""
-        if scope["type"] == "http" and self.concerns(scope):
-            return self.passed(scope, receive, send)
-        return self._app(scope, receive, send)
+        if scope["type"] != "http":
+            return self._app(scope, receive, send)
+        layer: ASGIApp = self
+        while isinstance(layer, Layer):  # In a loop: a call for each layer takes twice as long.
+            if layer.concerns(scope):
+                return layer.passed(scope, receive, send)
+            layer = layer._app
+        return layer(scope, receive, send)
 
     @abstractmethod
     def concerns(self, scope: Scope) -> bool:

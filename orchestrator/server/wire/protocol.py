@@ -217,6 +217,8 @@ class Protocol(HttpToolsProtocol):
 
 LISTENER: Mapping[str, Any] = {
     "http": Protocol,
+    "interface": "asgi3",
+    "proxy_headers": False,  # The application has a layer for them.
     "ws": "none",  # There is no WebSocket here: an offer of one is not taken up.
     "lifespan": "off",
     "log_level": "error",
