@@ -103,7 +103,7 @@ class Exchange:
         cycle = self._cycle
         self._on_departure = None
         # The cycle has the scope: all of them would stay until garbage is looked for.
-        cycle.scope.pop(_EXCHANGE, None)  # type: ignore[typeddict-item]
+        cycle.scope.pop(_EXCHANGE, None)  # type: ignore[misc]
         cycle.response_complete = True
         cycle.message_event.set()
         if not cycle.keep_alive:

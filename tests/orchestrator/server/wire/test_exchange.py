@@ -1,6 +1,8 @@
 """How answers leave: in as few packets as they can, framed as they say, and not to who has left."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -193,3 +195,25 @@ async def test_what_is_watched_no_more_is_not_asked_for() -> None:
     await asked.wait()
     unwatch()
     await ended.wait()
+
+
+async def test_what_a_request_has_left_is_gone_without_a_search_for_garbage() -> None:
+    """A thousand streams would hold it until the collector comes by."""
+    left: list[weakref.ref[Any]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["state"] = mark = asyncio.Event()
+        left.append(weakref.ref(mark))
+        watch_departure(scope, receive, mark.set)
+        await send(_start((b"content-length", b"0")))
+        await send(_part(b"", more=False))
+
+    protocol, _, state = _connected(app)
+    gc.disable()
+    try:
+        for _ in range(2):  # The connection keeps the last one.
+            protocol.data_received(POST)
+            await asyncio.gather(*state.tasks)
+        assert [mark() is None for mark in left] == [True, False]
+    finally:
+        gc.enable()
