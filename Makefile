@@ -1,5 +1,6 @@
 # Every target does its own set-up; a second run does no work twice. `make help` lists them.
-PYTHON ?= python3.11
+# Which Python 3.11 environments are made of: PYTHON=/path/to/it, or what deploy/python.sh finds.
+PYTHON ?=
 CONFIG ?= examples/zoo.yaml
 VENV := .venv
 BIN := $(VENV)/bin

@@ -12,6 +12,8 @@ import tomllib
 from pathlib import Path
 
 LEFT_OUT = {"torchvision", "torchaudio", "torchcodec", "coterie"}
+EARLIEST = ["async-timeout>=4.0.3"]
+"""What packages want on early Pythons 3.11 only: redis before 3.11.3, and Debian 12 has 3.11.2."""
 NO_LOCAL_WHEELS = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
 TORCH = {"cpu": "torch==2.13.0+cpu", "cuda": "torch==2.13.0"}
 
@@ -23,7 +25,7 @@ def requirements(engine: str) -> list[str]:
     extras = project["optional-dependencies"]
     build = [*tree["build-system"]["requires"], "editables"]
     declared = [*project["dependencies"], *extras[engine], *extras["zoo"]]
-    return [TORCH[engine], *declared, *tree["dependency-groups"]["dev"], *build]
+    return [TORCH[engine], *declared, *EARLIEST, *tree["dependency-groups"]["dev"], *build]
 
 
 def resolve(engine: str, folder: Path, index: str | None) -> list[str]:

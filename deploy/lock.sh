@@ -1,8 +1,7 @@
 #!/bin/sh
 # Resolve pyproject.toml into deploy/locks/{cpu,cuda}.txt; reads PYTHON and TORCH_INDEX.
 set -eu
-python=$PYTHON
-command -v "$python" >/dev/null || python=python3
+python=$(NAME=lock sh deploy/python.sh)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "$python" -m venv "$folder/venv"

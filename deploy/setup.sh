@@ -1,14 +1,7 @@
 #!/bin/sh
 # Make the virtual environment from the pinned lock. Called by `make`; reads PYTHON, VENV, LOCK, TORCH_INDEX.
 set -eu
-python=$PYTHON
-command -v "$python" >/dev/null || python=python3
-"$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || {
-    echo "setup: Python 3.11 is needed (the lock is pinned for it); set PYTHON=/path/to/python3.11" >&2
-    exit 1
-}
-echo "setup: $VENV from $LOCK (a few minutes the first time)"
-[ -x "$VENV/bin/python" ] || "$python" -m venv "$VENV"
+NAME=setup sh deploy/venv.sh
 pip="$VENV/bin/python -m pip -qq --disable-pip-version-check"
 extra=${TORCH_INDEX:+--extra-index-url $TORCH_INDEX}
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
@@ -35,7 +34,7 @@ from orchestrator.config.yaml_tree import (
     variables_of,
     with_its_variable,
 )
-from orchestrator.store.urls import addresses_of
+from orchestrator.store.urls import addresses_of, split_url
 
 __all__ = [
     "BATCH_CLASS",
@@ -195,7 +194,7 @@ def _place(problem: str) -> str:
 def _is_redis(url: str) -> bool:
     """Whether a URL names a host, and no part of a password is taken for something else."""
     try:
-        parts: SplitResult = urlsplit(url)
+        parts = split_url(url)
         named = parts.scheme in ("redis", "rediss") and bool(addresses_of(url))
         return named and "@" not in parts.path + parts.query + parts.fragment
     except ValueError:

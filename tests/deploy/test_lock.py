@@ -1,35 +1,40 @@
-"""The lock of this environment, on the oldest Python that it is for: Debian 12's."""
+"""The locks serve every Python 3.11, whichever one resolved them."""
 
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distributions
-from typing import Any
 
 import pytest
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from repository import ROOT
 
-from orchestrator.cli.doctor.engine import locked_of, normalised
-
-OLDEST = "3.11.2"
-LEFT_OUT = {"torchaudio", "torchcodec", "torchvision"}
-"""What the engine declares, and does not need for text."""
-LOCKED = locked_of((ROOT / "deploy/locks/cpu.txt").read_text(encoding="utf-8"))
-INSTALLED = {normalised(one.name): one for one in distributions() if one.metadata["Name"]}
+DEBIANS = "3.11.2"
+"""Debian 12's, on which many servers are."""
+LOCKS = ("cpu", "cuda", "gateways", "harness")
 
 
-def _wanted(found: Distribution) -> Iterator[str]:
-    """What it needs there, beside what only its extras need."""
-    where: Any = {**default_environment(), "python_full_version": OLDEST, "extra": ""}
-    for text in found.requires or ():
-        needs = Requirement(text)
-        if needs.marker is None or needs.marker.evaluate(where):
-            yield normalised(needs.name)
+def _wanted(package: Distribution, python: str) -> Iterator[str]:
+    for line in package.requires or ():
+        asked = Requirement(line)
+        given = {"python_full_version": python, "python_version": "3.11", "extra": ""}
+        if asked.marker is None or asked.marker.evaluate(given):
+            yield canonicalize_name(asked.name)
 
 
-@pytest.mark.parametrize("name", sorted(LOCKED.keys() & INSTALLED.keys()))
-def test_what_is_locked_runs_there_with_what_else_is_locked(name: str) -> None:
-    found = INSTALLED[name]
-    assert OLDEST in SpecifierSet(found.metadata.get("Requires-Python") or "")
-    assert set(_wanted(found)) <= LOCKED.keys() | LEFT_OUT
+@pytest.mark.parametrize("lock", LOCKS)
+def test_what_is_wanted_on_the_first_python_3_11_only_is_locked_too(lock: str) -> None:
+    lines = (ROOT / "deploy" / "locks" / f"{lock}.txt").read_text(encoding="utf-8").splitlines()
+    locked = {canonicalize_name(line.partition("==")[0]) for line in lines if "==" in line}
+    packages = [one for one in distributions() if canonicalize_name(one.name) in locked]
+    first, last = (
+        {(one.name, name) for one in packages for name in _wanted(one, python)}
+        for python in ("3.11.0", "3.11.99")
+    )
+    assert packages
+    assert {(by, name) for by, name in first - last if name not in locked} == set()
+
+
+def test_what_is_installed_here_says_that_it_runs_on_debians() -> None:
+    told = {one.name: one.metadata.get("Requires-Python") or "" for one in distributions()}
+    assert {name for name, said in told.items() if DEBIANS not in SpecifierSet(said)} == set()

@@ -1,11 +1,10 @@
 """Whether a configuration lets in whom it should not: keys, TLS, tokens. Pure."""
 
 from collections.abc import Iterator, Mapping
-from urllib.parse import urlsplit
 
 from orchestrator.cli.doctor.finding import Finding, ok, warning
 from orchestrator.config.model import Config
-from orchestrator.store.urls import addresses_of, redacted, secrets_of
+from orchestrator.store.urls import addresses_of, redacted, secrets_of, split_url
 
 LOCAL = ("127.", "localhost", "::1")
 SHORTEST_KEY = 20
@@ -56,6 +55,6 @@ def _store(url: str) -> Iterator[Finding]:
     if not secrets_of(url):
         advice = "Set a password (requirepass, or an ACL) and name it in `store`."
         yield warning("store password", f"{redacted(url)} asks for none", advice)
-    if urlsplit(url).scheme == "redis":
+    if split_url(url).scheme == "redis":
         advice = "rediss://, or a network that nobody else is in."
         yield warning("store tls", f"{redacted(url)} is not encrypted", advice)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from orchestrator.cli.doctor.interpreter import this_is_optimized
+
 GIB = 1 << 30
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (Ray's and NCCL's own place)
 CGROUPS = (
@@ -54,6 +56,9 @@ class Machine:
     """Everything that was read."""
 
     python: tuple[int, int, int]
+    python_home: str
+    """Where it is installed; an environment has it from there."""
+    python_is_optimized: bool
     cpus: int
     memory_gb: float
     """What this process may use: the machine's, or its container's bound."""
@@ -79,6 +84,8 @@ def read_machine(folders: tuple[Path, ...]) -> Machine:
     bound = min([memory.total, *_bounds()])
     return Machine(
         python=sys.version_info[:3],
+        python_home=sys.base_prefix,
+        python_is_optimized=this_is_optimized(),
         cpus=len(os.sched_getaffinity(0)),
         memory_gb=bound / GIB,
         free_gb=min(memory.available, bound) / GIB,

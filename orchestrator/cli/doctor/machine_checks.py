@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.cli.doctor.finding import Finding, fault, ok, warning
+from orchestrator.cli.doctor.interpreter import LOCKED_PYTHON, UNOPTIMIZED_COST
 from orchestrator.cli.doctor.machine import SHARED_MEMORY, Disk, Gpu, Machine
 
 SHM = str(SHARED_MEMORY)
 OLDEST_PYTHON = (3, 11)
-LOCKED_PYTHON = (3, 11)
-"""For which the locks are resolved."""
 RAY_SHARE = 0.3
 """Of the memory: what a `ray start` that is told nothing takes for its objects, in /dev/shm."""
 OWN_RAY_GB = 0.08
@@ -50,6 +49,7 @@ class Needs:
 def check_machine(machine: Machine, needs: Needs) -> Iterator[Finding]:
     """Everything but the engine that is installed."""
     yield check_python(machine.python)
+    yield check_python_build(machine.python_home, machine.python_is_optimized)
     yield from check_processors(machine, needs)
     yield check_memory(machine, needs)
     yield check_shared_memory(machine, needs)
@@ -66,6 +66,19 @@ def check_python(found: tuple[int, int, int]) -> Finding:
     if found[:2] != LOCKED_PYTHON:
         return warning("python", f"{words}; the locks are for 3.11", "Use Python 3.11.")
     return ok("python", words)
+
+
+def check_python_build(home: str, is_optimized: bool) -> Finding:
+    """Whether the gateway, which is Python, is as fast as it can be."""
+    if is_optimized:
+        return ok("python build", f"optimized ({home})")
+    return warning(
+        "python build",
+        f"{home} was built without optimizations: the gateway takes about {UNOPTIMIZED_COST:g} "
+        "times the processor time",
+        "`rm -r .venv && make setup PYTHON=/usr/bin/python3.11`, or first build one with "
+        "PYTHON_CONFIGURE_OPTS='--enable-optimizations --with-lto' (pyenv).",
+    )
 
 
 def check_processors(machine: Machine, needs: Needs) -> Iterator[Finding]:

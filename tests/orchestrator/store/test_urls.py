@@ -110,5 +110,22 @@ def test_a_url_names_one_server_or_several() -> None:
     assert with_one_host("redis://a/0") == "redis://a/0"
 
 
+@pytest.mark.parametrize("hosts", ["[::1],a", "a,[::1]", "[::1]:1,[::2]:2", "a:1,[::1]:2,b"])
+def test_any_of_several_servers_may_be_an_ipv6_address(hosts: str) -> None:
+    url = f"redis://me:pw@{hosts}/0"
+    assert len(addresses_of(url)) == hosts.count(",") + 1
+    assert ("::1" in {host for host, _ in addresses_of(url)}) == ("[::1]" in hosts)
+    assert Config.model_validate({"experts": {"far": REMOTE}, "store": url}).store == url
+    assert redacted(url) == f"redis://{hosts}/0"
+
+
+@pytest.mark.parametrize("url", ["redis://me:p[w@a,b/0", "redis://a,[::1/0", "redis://a,b/c:d,[/0"])
+def test_brackets_that_enclose_no_address_are_refused(url: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 (its words are Python's, and differ)
+        addresses_of(url)
+    with pytest.raises(ValidationError):
+        Config.model_validate({"experts": {"far": REMOTE}, "store": url})
+
+
 def test_what_is_no_secret_is_not_hidden() -> None:
     assert secrets_of("redis://a/0?db=0&ssl_ca_certs=ca.pem") == ()

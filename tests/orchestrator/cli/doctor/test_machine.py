@@ -1,10 +1,12 @@
 """What is read of a machine: of this one, and of what nvidia-smi prints on others."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.doctor.interpreter import lacking
 from orchestrator.cli.doctor.machine import Gpu, gpus_of, read_gpus, read_machine
 
 PRINTED = """NVIDIA H200, 143771, 1203, 580.65.06
@@ -14,6 +16,8 @@ NVIDIA H200, 143771, [N/A], 580.65.06
 
 def test_this_machine_is_read(tmp_path: Path) -> None:
     machine = read_machine((tmp_path / "not" / "yet",))
+    assert machine.python_home == sys.base_prefix
+    assert machine.python_is_optimized == ("optimizations" not in lacking())
     assert machine.cpus == len(os.sched_getaffinity(0))
     assert 0 < machine.free_gb <= machine.memory_gb
     assert machine.disks

@@ -19,6 +19,8 @@ from orchestrator.cli.doctor.machine_checks import (
 
 SOUND = Machine(
     python=(3, 11, 7),
+    python_home="/usr",
+    python_is_optimized=True,
     cpus=8,
     memory_gb=64,
     free_gb=60,
@@ -47,6 +49,12 @@ def test_a_sound_machine_has_nothing_to_be_said_of() -> None:
     [
         ({"python": (3, 10, 2)}, "python", Level.FAULT, "Install Python 3.11"),
         ({"python": (3, 12, 0)}, "python", Level.WARNING, "Use Python 3.11"),
+        (
+            {"python_is_optimized": False},
+            "python build",
+            Level.WARNING,
+            "make setup PYTHON=/usr/bin/python3.11",
+        ),
         ({"cpus": 3}, "cpus", Level.WARNING, "slots.cpus"),
         ({"memory_gb": 16}, "memory", Level.FAULT, "slots.count"),
         ({"free_gb": 15}, "memory", Level.WARNING, "End what else"),
@@ -71,6 +79,13 @@ def test_what_is_broken_says_what_to_do(
     assert said[about][0] is level
     assert words in said[about][2]
     assert {name for name, (got, _, _) in said.items() if got is not Level.OK} == {about}
+
+
+def test_a_slow_build_is_named_with_what_it_costs() -> None:
+    slow = replace(SOUND, python_home="/opt/python", python_is_optimized=False)
+    found = _said(slow, NEEDS)["python build"][1]
+    assert found.startswith("/opt/python was built without optimizations")
+    assert "1.4 times the processor time" in found
 
 
 @pytest.mark.parametrize(
