@@ -31,6 +31,8 @@ SHOWN_CHARACTERS = 200
 
 _QUOTED = re.compile(r'"[^"]*"')
 _WORD = re.compile(r"[^\W\d_]+")
+_FORMULA = re.compile(r"[\d)] ?(?:[+*\xd7\xf7^=<>]|(?<= )[-\u2212/x](?= )) ?[\d(?]")
+"""A sign of arithmetic between numbers; dates, ranges and shares have theirs without spaces."""
 _FUNCTION_WORDS = frozenset(
     _WORD.findall(
         "a about again also an and are but do does did for how in is it let more next now of ok"
@@ -64,8 +66,11 @@ def user_turns(request: Request) -> tuple[str, ...]:
 def leans(turn: str) -> bool:
     """Whether a turn has too few words of its own to be understood alone.
 
-    Quotations, numbers and English function words are none: they say with what, not what.
+    Quotations, numbers and English function words are none: they say with what, not what. A formula
+    says what.
     """
+    if _FORMULA.search(turn):
+        return False
     words = _WORD.findall(_QUOTED.sub(" ", turn).casefold())
     return sum(word not in _FUNCTION_WORDS for word in words) < FEWEST_WORDS
 

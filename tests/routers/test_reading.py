@@ -15,7 +15,7 @@ from routers.reading import EARLIER_TURNS, leans, read, reading, together, user_
 
 METRES = "How many metres are 3 kilometres?"
 WHOLE = st.sampled_from([METRES, "Who wrote Hamlet?", "Compute the sum of 4 and 5."])
-ELLIPTIC = st.sampled_from(["And 5?", "", "What about Peru?", 'Now with "grass".', "7 + 8 = ?"])
+ELLIPTIC = st.sampled_from(["And 5?", "", "What about Peru?", 'Now with "grass".', "Add 7 and 8."])
 TURNS = st.lists(st.one_of(WHOLE, ELLIPTIC, st.text()), min_size=1, max_size=8)
 
 
@@ -59,6 +59,26 @@ def test_a_turn_is_read_with_those_that_it_leans_on(turns: tuple[str, ...], text
     assert read([_chat(*turns)], Letters()).texts == (text,)
 
 
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "What is 12 + 35?",
+        "7*8",
+        "57 + 66 = ?",
+        "And 9 - 4?",
+        "3 \N{MULTIPLICATION SIGN} (4 + 5)",
+        "And 6 / 2?",
+    ],
+)
+def test_a_turn_with_a_formula_is_whole(turn: str) -> None:
+    assert reading(_chat(METRES, turn)) == turn
+
+
+@pytest.mark.parametrize("turn", ["And 2026-11-28?", "Now 3-4.", "And 1/2?", "And C++?", "Add 5."])
+def test_a_date_a_range_and_a_share_are_no_formulas(turn: str) -> None:
+    assert leans(turn)
+
+
 @given(TURNS, st.integers(0, 5))
 def test_what_is_read_ends_with_the_last_turn_and_goes_no_further_than_it_must(
     turns: list[str], most: int
@@ -82,7 +102,7 @@ def test_single_turns_are_read_as_they_are_in_one_call(texts: list[str]) -> None
 
 @given(st.lists(TURNS, max_size=5))
 def test_a_batch_is_read_as_each_alone(conversations: list[list[str]]) -> None:
-    known = Letters().encode(["7 + 8 = ?", METRES])
+    known = Letters().encode(["Add 7 and 8.", METRES])
 
     def similarity(vectors: Floats) -> Floats:
         return np.asarray((vectors @ known.T).max(axis=1))
