@@ -11,7 +11,17 @@ from typing import Any
 from rich.console import Console
 
 from evals.benchmarks.sizing.pool import Pool
-from evals.benchmarks.sizing.search import BOTH, COMPUTE, MEMORY, Answer, Measured, Row, Wish
+from evals.benchmarks.sizing.search import (
+    AND,
+    BURST,
+    COMPUTE,
+    MEMORY,
+    SHARED,
+    Answer,
+    Measured,
+    Row,
+    Wish,
+)
 from evals.benchmarks.sizing.traffic import Traffic
 from evals.reporting.table import percent, print_table, say
 
@@ -73,7 +83,7 @@ def conclusion(found: Sizing) -> str:
     parts = [_enough(found)] if answer.enough else [_not_enough(found)]
     if answer.limit is not None:
         parts.append(_limit(found, answer.limit))
-    return " ".join([*parts, *_hot(found), *_cold(found)])
+    return " ".join([*parts, *_worse(found), *_hot(found), *_cold(found)])
 
 
 def as_json(found: Sizing) -> dict[str, Any]:
@@ -193,16 +203,42 @@ def _not_enough(found: Sizing) -> str:
 
 def _limit(found: Sizing, limit: str) -> str:
     enough = found.answer.enough
-    fewer = [row.slots for row in found.answer.rows if not enough or row.slots < enough]
-    few = found.devices(fewer[-1])
-    which = f"With {few}," if enough else "There,"
-    return {
-        MEMORY: f"{which} memory is what limits: engines make room for each other, and their loads"
-        " are waited for.",
-        COMPUTE: f"{which} compute is what limits: more is asked for than they can answer in time.",
-        BOTH: f"{which} both limit: memory, since engines are loaded again and again, and compute,"
-        " since it would not be enough without any loads.",
-    }[limit]
+    row = [row for row in found.answer.rows if not enough or row.slots < enough][-1]
+    which = f"With {found.devices(row.slots)}," if enough else "There,"
+    first, both, second = limit.partition(AND)
+    if first == MEMORY and not both:
+        return (
+            f"{which} memory is what limits: engines make room for each other, and their loads are"
+            " waited for."
+        )
+    asked = percent(min(row.computing, 1.0))
+    other = {
+        COMPUTE: "compute is what limits: more is asked for than they can answer in time.",
+        SHARED: "compute is what limits: all begin in time, but answers that are written at the"
+        f" same time share it and take longer than wished (--slowdown), though only {asked} % of"
+        " it is asked for.",
+        BURST: "bursts are what limits: calls come so many at a time that they wait for each"
+        f" other, though only {asked} % of the compute is asked for.",
+    }[second or first]
+    if not both:
+        return f"{which} {other}"
+    return (
+        f"{which} memory limits, since engines are loaded again and again; and without any loads,"
+        f" {other}"
+    )
+
+
+def _worse(found: Sizing) -> Iterator[str]:
+    """Larger numbers than the one that is enough, and not enough themselves."""
+    enough = found.answer.enough
+    more = [row for row in found.answer.rows if enough and row.slots > enough and not row.enough]
+    if more and enough:
+        few = found.devices(more[0].slots)
+        yield (
+            f"But with {few} it is not as wished, although there are more: {found.devices(enough)}"
+            f" {_are(enough, found)} enough by chance, so close to the wish. Leave some room, and"
+            " try other numbers."
+        )
 
 
 def _hot(found: Sizing) -> Iterator[str]:
