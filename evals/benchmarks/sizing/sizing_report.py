@@ -23,6 +23,7 @@ from evals.benchmarks.sizing.search import (
     Wish,
 )
 from evals.benchmarks.sizing.traffic import Traffic
+from evals.reporting.numbers import counted, number
 from evals.reporting.table import percent, print_table, say
 
 MANY_COLD = 0.1
@@ -50,8 +51,8 @@ class Sizing:
     def devices(self, slots: int) -> str:
         """So many slots, as what is bought."""
         if not self.pool.on_gpu:
-            return _count(slots, "slot")
-        return _count(slots * self.pool.device.gpus, "GPU")
+            return counted(slots, "slot")
+        return counted(slots * self.pool.device.gpus, "GPU")
 
 
 def print_sizing(console: Console, found: Sizing) -> int:
@@ -117,17 +118,17 @@ def write_json(path: Path, found: Sizing) -> None:
 def _head(found: Sizing) -> Iterator[str]:
     traffic, pool = found.traffic, found.pool
     sizes = [engine.memory_gb for engine in pool.engines]
-    rate = f", {traffic.rate:.3g} a second" if traffic.span_s else ", all at once"
+    rate = f", {number(traffic.rate)} a second" if traffic.span_s else ", all at once"
     yield (
-        f"Traffic  {traffic.source}: {_count(traffic.requests, 'request')},"
-        f" {_count(len(traffic.calls), 'call')} of experts in {_duration(traffic.span_s)}{rate}"
+        f"Traffic  {traffic.source}: {counted(traffic.requests, 'request')},"
+        f" {counted(len(traffic.calls), 'call')} of experts in {_duration(traffic.span_s)}{rate}"
     )
-    low, high = f"{min(sizes):.2g}", f"{max(sizes):.2g}"
+    low, high = number(min(sizes)), number(max(sizes))
     each = f"{low} GB" if low == high else f"{low} to {high} GB"
     kind = "GPU" if pool.on_gpu else "slot"
     yield (
-        f"Pool     {_count(len(pool.engines), 'engine')} of {each}, {sum(sizes):.3g} GB together;"
-        f" a {kind} has {pool.room_gb:.3g} GB for them"
+        f"Pool     {counted(len(pool.engines), 'engine')} of {each}, {number(sum(sizes))} GB"
+        f" together; a {kind} has {number(pool.room_gb)} GB for them"
     )
     wishes = ", ".join(f"{kind} within {s:g} s" for kind, s in found.wish.p95_s.items())
     yield (
@@ -260,7 +261,7 @@ def _cold(found: Sizing) -> Iterator[str]:
         return
     longest = max(engine.load_s for engine in pool.engines)
     yield (
-        f"With {found.devices(row.slots)}, {row.cold_loads} of {_count(row.loads, 'load')} are"
+        f"With {found.devices(row.slots)}, {row.cold_loads} of {counted(row.loads, 'load')} are"
         f" cold, up to {longest:.0f} s each: an expert only wakes where it sleeps, host memory for"
         f" that is {pool.host_gb:g} GB a slot (slots.host_memory_gb), and each that sleeps keeps"
         f" {pool.asleep_gb:g} GB of its GPU."
@@ -299,10 +300,6 @@ def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _wrapped(text: str, width: int = WIDTH) -> list[str]:

@@ -32,7 +32,8 @@ export async function render(root, shell) {
       if (signal.aborted) return;
       fill(parts.state, ...stateOf(live));
       const stale = live.heard !== null && !live.connected;
-      for (const part of [parts.slots, parts.experts]) part.classList.toggle("stale", stale);
+      for (const part of [parts.slots, parts.experts, parts.timeline])
+        part.classList.toggle("stale", stale);
       drain?.show(live.draining);
       if (live.pool === null) return;
       refill(parts.slots, slotCards(live));

@@ -118,6 +118,12 @@ def test_what_the_trace_has_waited_stands_below(capsys: pytest.CaptureFixture[st
     assert "- Something is assumed.\n" in printed
 
 
+def test_large_sizes_are_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    many = pool(on_gpus(2), 600.0, 1140.0)
+    print_sizing(Console(width=160), replace(FOUND, pool=many))
+    assert "2 engines of 600 to 1,140 GB, 1,740 GB together" in capsys.readouterr().out
+
+
 def test_json_has_no_infinity() -> None:
     unplayed = Row(1, math.inf, {})
     text = json.dumps(as_json(replace(FOUND, answer=Answer((unplayed, FINE), 2))), allow_nan=False)
