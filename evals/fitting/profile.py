@@ -16,6 +16,7 @@ from evals.fitting import symbolic_moe as symbolic
 from evals.fitting.grading import score_answers
 from evals.fitting.probes import Probe, probes_of, scored
 from evals.fitting.zero_scores import zero_score_warnings
+from evals.reporting.numbers import counted
 from evals.reporting.table import Finish, say
 from evals.tasks.judged import check_judges
 from evals.tasks.task import find_tasks
@@ -185,7 +186,7 @@ def print_profile(console: Console, profile: Profile) -> int:
     say(
         console,
         f"{profile.path}: {profile.rows} outcomes ({profile.kept} were there),"
-        f" {profile.asked} questions asked, {len(profile.failures)} failed",
+        f" {counted(profile.asked, 'question')} asked, {len(profile.failures)} failed",
     )
     for sentence in profile.warnings:
         say(console, f"Warning: {sentence}", "bold yellow")

@@ -6,6 +6,7 @@ import httpx
 
 from evals.client.ask import Answer, Question, ask_many
 from evals.client.progress import Progress
+from evals.reporting.numbers import counted
 from experts.prompts import fill
 from routers.base import Tagging
 from routers.outcomes import OutcomeTable, Query
@@ -33,7 +34,7 @@ async def tag(
     if not missing:
         return table, []
     questions = [one for query in missing for one in _samples(query, tagging)]
-    text = f"asking {tagging.expert} for the skills of {len(missing)} questions"
+    text = f"asking {tagging.expert} for the skills of {counted(len(missing), 'question')}"
     answers = await ask_many(
         client,
         f"{base_url}/v1",
@@ -48,7 +49,7 @@ async def tag(
         samples = answers[number * count : (number + 1) * count]
         if all(sample.error is None for sample in samples):
             found[query.id] = agreed(parse(sample.text) for sample in samples)
-    progress.say(f"{tagging.expert} named the skills of {len(found)} questions")
+    progress.say(f"{tagging.expert} named the skills of {counted(len(found), 'question')}")
     return table.with_skills(found, tagger), [one for one in answers if one.error is not None]
 
 

@@ -68,7 +68,7 @@ def _in_sentences(expert: str, answers: Sequence[_Scored]) -> str | None:
         return None
     how = "exact text" if task.spec.scorer == "exact" else f"by `{task.spec.scorer}`"
     return (
-        f"{expert} scored 0 on all {len(answers)} questions of {task.name}, but"
+        f"{expert} scored 0 on {_all(answers)} of {task.name}, but"
         f" {shares[best]:.0%} of its answers are right by the scorer `{best}`: it answers in"
         f" sentences; this task scores {how}. Set `scorer: {best}` in the YAML file of the task"
         f" {task.name} and profile again: answers that are there are scored, not asked, again."
@@ -91,12 +91,16 @@ def _share(scorer: str, answers: Sequence[_Scored]) -> float:
     return sum(score(one.probe.sample, one.text) for one in answers) / len(answers)
 
 
+def _all(answers: Sequence[_Scored]) -> str:
+    return "its one question" if len(answers) == 1 else f"all {len(answers)} questions"
+
+
 def _never_right(expert: str, answers: Sequence[_Scored]) -> str:
     tasks = ", ".join(dict.fromkeys(one.probe.task.name for one in answers))
     first = answers[0]
     said = " ".join(first.text.split())[:SHOWN_CHARACTERS]
     return (
-        f"{expert} scored 0 on all {len(answers)} questions ({tasks}), so no router will choose it."
+        f"{expert} scored 0 on {_all(answers)} ({tasks}), so no router will choose it."
         f" To {first.probe.sample.question[:SHOWN_CHARACTERS]!r} it says {said!r}; right is"
         f" {first.probe.sample.answer[:SHOWN_CHARACTERS]!r}."
     )

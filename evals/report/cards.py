@@ -6,6 +6,7 @@ from evals.report import words
 from evals.report.reading import Run
 from evals.report.sections import Card
 from evals.report.statistics.scores import RIGHT
+from evals.reporting.numbers import number
 from evals.runs.record import Row
 
 MOST_CARDS = 300
@@ -65,7 +66,7 @@ def _in_turns(rows: Sequence[Row], most: int) -> Iterator[Row]:
 
 def _card(row: Row, kind: str) -> Card:
     draw = f", draw {row.draw}" if row.draw else ""
-    tags = [f"score {row.score:g}", f"{words.number(row.seconds)} s"]
+    tags = [f"score {row.score:g}", f"{number(row.seconds)} s"]
     if row.expert is not None and row.expert != row.subject:
         tags.append(f"by {words.name(row.expert)}")
     if row.confidence is not None:

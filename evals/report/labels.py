@@ -12,6 +12,7 @@ from evals.report import words
 from evals.report.reading import Key, Run
 from evals.report.report import Corrected
 from evals.report.statistics.intervals import Interval
+from evals.reporting.numbers import counted
 from evals.runs.record import Row
 from evals.scoring.corrected import LEAST_GOLD, corrected
 from experts.errors import ConfigError
@@ -68,7 +69,7 @@ def corrections(run: Run, labels: Labels) -> tuple[Corrected, list[str]]:
         where = f"{words.name(subject)}, {words.name(task)}"
         if len(one.gold) < LEAST_GOLD:
             notices.append(
-                f"{where}: {words.counted(len(one.gold), 'labelled question')}; fewer than"
+                f"{where}: {counted(len(one.gold), 'labelled question')}; fewer than"
                 f" {LEAST_GOLD} correct nothing."
             )
             continue

@@ -14,6 +14,7 @@ from evals.report.statistics.intervals import Interval
 from evals.report.statistics.references import best_single, oracle
 from evals.report.statistics.routing import Audit, audit
 from evals.report.statistics.scores import TaskScores, by_task
+from evals.reporting.numbers import counted
 from evals.runs.record import Row, RunInfo
 from evals.runs.scoring import UNSCORED
 from evals.scoring.registry import JUDGE
@@ -132,18 +133,20 @@ class _Maker:
         unasked = [expert for expert in self.pool if expert not in self.experts]
         found = []
         if self.experts and unasked:
+            few = len(self.experts)
+            alone = "the only expert that was" if few == 1 else f"the {few} experts that were"
             found.append(
-                f"The best single expert and the oracle are of the {len(self.experts)} experts"
-                f" that were asked alone, among {len(self.pool)} of the pool."
+                f"The best single expert and the oracle are of {alone} asked alone, among"
+                f" {len(self.pool)} of the pool."
             )
         errors = [
             row.error for rows in self._rows.values() for row in rows if row.error is not None
         ]
         unscored = sum(error.startswith(UNSCORED) for error in errors)
         if lost := len(errors) - unscored:
-            found.append(f"{lost:,} answers are failed calls; they count as wrong.")
+            found.append(f"{counted(lost, 'failed call')}, counted as wrong.")
         if unscored:
-            found.append(f"{unscored:,} answers could not be scored; they count as wrong.")
+            found.append(f"{counted(unscored, 'answer')} could not be scored: counted as wrong.")
         uncorrected = [
             task
             for task, scorer in self.scorers.items()

@@ -3,6 +3,7 @@
 import re
 
 from evals.report.statistics.intervals import Interval
+from evals.reporting.numbers import number
 
 NONE = "-"
 SECONDS = "s in run"
@@ -67,13 +68,6 @@ def difference(found: Interval | None, *, marked: bool = True) -> str:
     return f"{points(found.mean)} ({points(found.low)} to {points(found.high)}){mark}"
 
 
-def number(value: float) -> str:
-    """Three significant digits, whole above a hundred, with thousands apart."""
-    if abs(value) >= 100 or value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) >= 1e-3 else f"{value:.1e}"
-
-
 def usd(value: float) -> str:
     """Dollars; free is 0."""
     return number(value)
@@ -86,8 +80,3 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """A count with its noun."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -4,7 +4,6 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evals.report import words
 from evals.report.cards import MOST_CARDS, cards
 from evals.report.chapters.document import document
 from evals.report.labels import corrections, read_labels
@@ -13,6 +12,7 @@ from evals.report.page.page import page
 from evals.report.reading import read_run
 from evals.report.report import Report, make_report
 from evals.report.tree import written
+from evals.reporting.numbers import counted
 from experts.errors import CoterieError
 
 MARKDOWN, JSON, HTML = "report.md", "report.json", "report.html"
@@ -41,7 +41,7 @@ def write_report(folder: Path, *, labels: Path | None = None, samples: int = MOS
         report = make_report(replace(run, notices=(*run.notices, *notices)), corrected)
     shown = cards(run, samples)
     note = (
-        f"{words.counted(len(shown), 'answer')} of {len(run.rows):,}, failures first; all are in"
+        f"{counted(len(shown), 'answer')} of {len(run.rows):,}, failures first; all are in"
         " samples.jsonl."
     )
     whole = document(report, shown, note)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from aggregators.base import with_logprobs
 from evals.client.progress import Progress
+from evals.reporting.numbers import counted
 from evals.reporting.table import Finish, print_table, say
 from evals.runs.asking.cache import AnswerCache
 from evals.runs.asking.keys import call_key
@@ -137,15 +138,15 @@ def print_dry_run(console: Console, dry: DryRun) -> int:
     asked = sum(share.calls.total() for share in dry.shares)
     seconds = "-" if dry.seconds is None else f"{dry.seconds:.1f}"
     price = sum(_price(share, dry.prices) for share in dry.shares)
-    grades = f" and {dry.grades} grades" if dry.grades else ""
+    grades = f" and {counted(dry.grades, 'grade')}" if dry.grades else ""
     say(console)
     if rows:
         print_table(console, columns, rows)
         say(console)
     say(
         console,
-        f"{dry.questions} questions, at most {dry.calls} calls of the subjects{grades}: {asked}"
-        f" to ask, {dry.cached} in the cache.",
+        f"{counted(dry.questions, 'question')}, at most {counted(dry.calls, 'call')} of the"
+        f" subjects{grades}: {asked:,} to ask, {dry.cached} in the cache.",
     )
     say(console, f"loads {dry.loads}, seconds {seconds}, at most {price:.4f} USD; nothing was run")
     say(

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from evals.reporting import intervals
 from evals.reporting.intervals import Accuracy
+from evals.reporting.numbers import counted
 from evals.reporting.table import interval, print_table, say, tenths
 from evals.runs.record import RUN_FILE, SAMPLES_FILE, Row, RunInfo
 from evals.runs.scoring import failed, hopeless
@@ -75,11 +76,12 @@ def _totals(info: RunInfo) -> list[str]:
     totals = info.totals
     assert totals is not None, "a run that has ended has totals"
     questions = sum(task.questions for task in info.tasks)
-    loads = f", {len(totals.loads)} loads" if totals.loads else ""
-    graded = f" and {totals.graded} answers to grade" if totals.graded else ""
+    loads = f", {counted(len(totals.loads), 'load')}" if totals.loads else ""
+    graded = f" and {counted(totals.graded, 'answer')} to grade" if totals.graded else ""
     return [
-        f"{questions} questions, {totals.calls} calls of the subjects{graded}: {totals.asked} asked"
-        f" in {totals.seconds:.1f} s{loads}, {totals.cached} from the cache.",
+        f"{counted(questions, 'question')}, {counted(totals.calls, 'call')} of the"
+        f" subjects{graded}: {totals.asked:,} asked in {totals.seconds:.1f} s{loads},"
+        f" {totals.cached} from the cache.",
         f"Asked: {totals.tokens.prompt} tokens read, {totals.tokens.completion} written"
         + (f", {totals.price_usd:.4f} USD." if info.experts else "."),
     ]

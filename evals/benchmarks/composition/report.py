@@ -14,6 +14,7 @@ from evals.benchmarks.composition.fallback import FallbackLine
 from evals.benchmarks.composition.labels import LabelsLine
 from evals.benchmarks.composition.sweep import Kind, Point
 from evals.reporting.intervals import Accuracy, accuracy_of
+from evals.reporting.numbers import number
 from evals.reporting.table import interval, print_table, say, tenths
 
 WORDS: Mapping[Kind, str] = {
@@ -130,10 +131,10 @@ def _print_sweep(
     columns += ["beats all", *(["by lot", "over lot"] if kind == "active" else [])]
     rows = [
         [
-            f"{point.budget:.3g}",
+            number(point.budget),
             f"{point.experts:.1f}",
-            f"{point.total:.3g}",
-            f"{point.active:.3g}",
+            number(point.total),
+            number(point.active),
             tenths(float(point.scores.mean())),
             interval(accuracy_of(point.scores)),
             tenths(float(point.single.mean())),
@@ -186,7 +187,7 @@ def _print_fallback(console: Console, name: str, lines: Sequence[FallbackLine]) 
         [
             line.way,
             tenths(line.fired),
-            f"{line.active:.3g}",
+            number(line.active),
             tenths(line.accuracy.mean),
             _signed(line.gain),
             _signed(line.chosen_well),

@@ -14,6 +14,7 @@ from rich.console import Console
 from evals.benchmarks.routing.experiment import ORACLE, ROUTERS, SINGLE, Experiment, Way
 from evals.benchmarks.routing.quality_cost import aiq, hull
 from evals.reporting.intervals import Accuracy, paired_gain
+from evals.reporting.numbers import number
 from evals.reporting.table import interval, print_table, say, tenths
 
 FAR = 10.0
@@ -165,7 +166,7 @@ def _cells(line: Line) -> list[str]:
         f"{100 * line.gain.mean:+.1f}",
         interval(line.gain),
         f"{100 * line.of_the_gap:.0f}",
-        f"{line.calls:.3g}",
+        number(line.calls),
         f"{line.price:.4g}",
         "-" if line.aiq is None else tenths(line.aiq),
     ]

@@ -17,6 +17,7 @@ from evals.benchmarks.sizing.speeds import Given, find_speeds
 from evals.benchmarks.sizing.trace_file import read_traffic, sampled_share
 from evals.benchmarks.sizing.traffic import Traffic, busiest, times, with_tokens
 from evals.client.progress import Progress
+from evals.reporting.numbers import number
 from evals.reporting.outputs import check_outputs
 from evals.reporting.table import make_console, say
 from experts.errors import ConfigError
@@ -180,7 +181,7 @@ def pool_notes(pool: Pool) -> Iterator[str]:
     loads = sorted(engine.load_s for engine in pool.engines)
     wakes = sorted(engine.wake_s for engine in pool.engines)
     yield (
-        f"Engines may take {pool.room_gb:.3g} GB of a {'GPU' if pool.on_gpu else 'slot'}:"
+        f"Engines may take {number(pool.room_gb)} GB of a {'GPU' if pool.on_gpu else 'slot'}:"
         f" slots.memory_gb, or {USABLE:.0%} of --gpu-memory, less what a process takes on a CPU."
     )
     yield "What an engine takes is derived from its files, unless experts.NAME.memory_gb says it."
@@ -217,5 +218,5 @@ def _seconds(option: str, text: str) -> float:
 
 
 def _range(ordered: Sequence[float]) -> str:
-    low, high = f"{ordered[0]:.2g}", f"{ordered[-1]:.2g}"
+    low, high = number(ordered[0]), number(ordered[-1])
     return low if low == high else f"{low} to {high}"

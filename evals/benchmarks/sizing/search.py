@@ -19,8 +19,12 @@ ONE_BY_ONE = 8
 """Else, up to so many slots, each number is tried; then they grow by a quarter."""
 BUSY = 0.9
 """An engine that takes so much of a slot by itself needs a second replica."""
+SPARE = 0.5
+"""Where less of the compute is asked for, calls that wait have come in a burst."""
 Limit = str
-MEMORY, COMPUTE, BOTH = "memory", "compute", "memory and compute"
+MEMORY, COMPUTE, SHARED, BURST = "memory", "compute", "shared compute", "burst"
+AND = " and "
+"""Between memory and what would limit without any loads, where both do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +122,21 @@ class Study:
         """What keeps so many from being enough: memory, if without any loads they were."""
         if row.computing > 1.0:
             return COMPUTE
-        if not row.waits or self.row(row.slots, roomy(self._pool)).enough:
+        if not row.waits:
             return MEMORY
-        return COMPUTE if not row.loads else BOTH
+        free = self.row(row.slots, roomy(self._pool))
+        if free.enough:
+            return MEMORY
+        other = self._without_loads(free)
+        return f"{MEMORY}{AND}{other}" if row.loads else other
+
+    def _without_loads(self, free: Row) -> Limit:
+        """What limits where there is room for all: waits, or only how long the answers take."""
+        wished = self._wish.p95_s
+        late = free.refused or any(one.p95 > wished[kind] for kind, one in free.waits.items())
+        if not late:
+            return SHARED
+        return BURST if free.computing < SPARE else COMPUTE
 
     def next_after(self, row: Row) -> int:
         """How many slots to try after so many that were not enough."""

@@ -11,8 +11,19 @@ from typing import Any
 from rich.console import Console
 
 from evals.benchmarks.sizing.pool import Pool
-from evals.benchmarks.sizing.search import BOTH, COMPUTE, MEMORY, Answer, Measured, Row, Wish
+from evals.benchmarks.sizing.search import (
+    AND,
+    BURST,
+    COMPUTE,
+    MEMORY,
+    SHARED,
+    Answer,
+    Measured,
+    Row,
+    Wish,
+)
 from evals.benchmarks.sizing.traffic import Traffic
+from evals.reporting.numbers import counted, number
 from evals.reporting.table import percent, print_table, say
 
 MANY_COLD = 0.1
@@ -40,8 +51,8 @@ class Sizing:
     def devices(self, slots: int) -> str:
         """So many slots, as what is bought."""
         if not self.pool.on_gpu:
-            return _count(slots, "slot")
-        return _count(slots * self.pool.device.gpus, "GPU")
+            return counted(slots, "slot")
+        return counted(slots * self.pool.device.gpus, "GPU")
 
 
 def print_sizing(console: Console, found: Sizing) -> int:
@@ -73,7 +84,7 @@ def conclusion(found: Sizing) -> str:
     parts = [_enough(found)] if answer.enough else [_not_enough(found)]
     if answer.limit is not None:
         parts.append(_limit(found, answer.limit))
-    return " ".join([*parts, *_hot(found), *_cold(found)])
+    return " ".join([*parts, *_worse(found), *_hot(found), *_cold(found)])
 
 
 def as_json(found: Sizing) -> dict[str, Any]:
@@ -107,17 +118,17 @@ def write_json(path: Path, found: Sizing) -> None:
 def _head(found: Sizing) -> Iterator[str]:
     traffic, pool = found.traffic, found.pool
     sizes = [engine.memory_gb for engine in pool.engines]
-    rate = f", {traffic.rate:.3g} a second" if traffic.span_s else ", all at once"
+    rate = f", {number(traffic.rate)} a second" if traffic.span_s else ", all at once"
     yield (
-        f"Traffic  {traffic.source}: {_count(traffic.requests, 'request')},"
-        f" {_count(len(traffic.calls), 'call')} of experts in {_duration(traffic.span_s)}{rate}"
+        f"Traffic  {traffic.source}: {counted(traffic.requests, 'request')},"
+        f" {counted(len(traffic.calls), 'call')} of experts in {_duration(traffic.span_s)}{rate}"
     )
-    low, high = f"{min(sizes):.2g}", f"{max(sizes):.2g}"
+    low, high = number(min(sizes)), number(max(sizes))
     each = f"{low} GB" if low == high else f"{low} to {high} GB"
     kind = "GPU" if pool.on_gpu else "slot"
     yield (
-        f"Pool     {_count(len(pool.engines), 'engine')} of {each}, {sum(sizes):.3g} GB together;"
-        f" a {kind} has {pool.room_gb:.3g} GB for them"
+        f"Pool     {counted(len(pool.engines), 'engine')} of {each}, {number(sum(sizes))} GB"
+        f" together; a {kind} has {number(pool.room_gb)} GB for them"
     )
     wishes = ", ".join(f"{kind} within {s:g} s" for kind, s in found.wish.p95_s.items())
     yield (
@@ -193,16 +204,42 @@ def _not_enough(found: Sizing) -> str:
 
 def _limit(found: Sizing, limit: str) -> str:
     enough = found.answer.enough
-    fewer = [row.slots for row in found.answer.rows if not enough or row.slots < enough]
-    few = found.devices(fewer[-1])
-    which = f"With {few}," if enough else "There,"
-    return {
-        MEMORY: f"{which} memory is what limits: engines make room for each other, and their loads"
-        " are waited for.",
-        COMPUTE: f"{which} compute is what limits: more is asked for than they can answer in time.",
-        BOTH: f"{which} both limit: memory, since engines are loaded again and again, and compute,"
-        " since it would not be enough without any loads.",
-    }[limit]
+    row = [row for row in found.answer.rows if not enough or row.slots < enough][-1]
+    which = f"With {found.devices(row.slots)}," if enough else "There,"
+    first, both, second = limit.partition(AND)
+    if first == MEMORY and not both:
+        return (
+            f"{which} memory is what limits: engines make room for each other, and their loads are"
+            " waited for."
+        )
+    asked = percent(min(row.computing, 1.0))
+    other = {
+        COMPUTE: "compute is what limits: more is asked for than they can answer in time.",
+        SHARED: "compute is what limits: all begin in time, but answers that are written at the"
+        f" same time share it and take longer than wished (--slowdown), though only {asked} % of"
+        " it is asked for.",
+        BURST: "bursts are what limits: calls come so many at a time that they wait for each"
+        f" other, though only {asked} % of the compute is asked for.",
+    }[second or first]
+    if not both:
+        return f"{which} {other}"
+    return (
+        f"{which} memory limits, since engines are loaded again and again; and without any loads,"
+        f" {other}"
+    )
+
+
+def _worse(found: Sizing) -> Iterator[str]:
+    """Larger numbers than the one that is enough, and not enough themselves."""
+    enough = found.answer.enough
+    more = [row for row in found.answer.rows if enough and row.slots > enough and not row.enough]
+    if more and enough:
+        few = found.devices(more[0].slots)
+        yield (
+            f"But with {few} it is not as wished, although there are more: {found.devices(enough)}"
+            f" {_are(enough, found)} enough by chance, so close to the wish. Leave some room, and"
+            " try other numbers."
+        )
 
 
 def _hot(found: Sizing) -> Iterator[str]:
@@ -224,7 +261,7 @@ def _cold(found: Sizing) -> Iterator[str]:
         return
     longest = max(engine.load_s for engine in pool.engines)
     yield (
-        f"With {found.devices(row.slots)}, {row.cold_loads} of {_count(row.loads, 'load')} are"
+        f"With {found.devices(row.slots)}, {row.cold_loads} of {counted(row.loads, 'load')} are"
         f" cold, up to {longest:.0f} s each: an expert only wakes where it sleeps, host memory for"
         f" that is {pool.host_gb:g} GB a slot (slots.host_memory_gb), and each that sleeps keeps"
         f" {pool.asleep_gb:g} GB of its GPU."
@@ -263,10 +300,6 @@ def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _wrapped(text: str, width: int = WIDTH) -> list[str]:

@@ -32,8 +32,8 @@ class _Line:
 def read_traffic(path: Path, config: Config) -> Traffic:
     """The calls of a file of traces to experts of our slots.
 
-    Raises ConfigError with each line that is wrong, with experts that the configuration lacks, and
-    where there is nothing to size for.
+    Calls to experts that the configuration lacks are left out, with a note. Raises ConfigError with
+    each line that is wrong, and where there is nothing to size for.
     """
     lines = read_jsonl(path, lambda row: _line(row, config))
     if not lines:
@@ -42,7 +42,9 @@ def read_traffic(path: Path, config: Config) -> Traffic:
             hint="`traces: {file: traces.jsonl}` has the service write them, from its next start.",
         )
     calls = [call for line in lines.values() for call in line.calls]
-    _check_names(path, lines, config)
+    gone = Counter(call.expert for call in calls if call.expert not in config.experts)
+    if gone.total() == len(calls) > 0:
+        raise _only_gone(path, lines, gone)
     hosted = config.hosted()
     ours = [call for call in calls if call.expert in hosted]
     if not ours:
@@ -50,8 +52,8 @@ def read_traffic(path: Path, config: Config) -> Traffic:
             f"{path} has {len(lines):,} requests, and none of them called an expert of the slots.",
             hint="Experts of other servers, and answers that were kept, need no GPU.",
         )
-    notes = [*_of_order(path, lines), *_of_sample(path, config, len(lines))]
-    if elsewhere := len(calls) - len(ours):
+    notes = [*_of_gone(gone), *_of_order(path, lines), *_of_sample(path, config, len(lines))]
+    if elsewhere := len(calls) - gone.total() - len(ours):
         notes.append(f"{elsewhere:,} calls to experts of other servers need no GPU: left out.")
     return Traffic(str(path), len(lines), in_order(ours), tuple(notes))
 
@@ -150,23 +152,27 @@ def _name(row: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _check_names(path: Path, lines: Mapping[int, _Line], config: Config) -> None:
+def _only_gone(path: Path, lines: Mapping[int, _Line], gone: Counter[str]) -> ConfigError:
+    """Each expert with its first line: none of the trace's calls is to one of the pool."""
     first: dict[str, int] = {}
-    counts: Counter[str] = Counter()
     for number, line in lines.items():
         for call in line.calls:
-            if call.expert not in config.experts:
-                first.setdefault(call.expert, number)
-                counts[call.expert] += 1
-    if first:
-        raise wrong_lines(
-            path,
-            [
-                f"line {number}: the pool has no expert `{name}` ({_times(counts[name])});"
-                " add it to `experts`, or size the pool that wrote the trace"
-                for name, number in first.items()
-            ],
-        )
+            first.setdefault(call.expert, number)
+    return wrong_lines(
+        path,
+        [
+            f"line {number}: the pool has no expert `{name}` ({_times(gone[name])});"
+            " add it to `experts`, or size the pool that wrote the trace"
+            for name, number in first.items()
+        ],
+    )
+
+
+def _of_gone(gone: Counter[str]) -> Sequence[str]:
+    if not gone:
+        return ()
+    names = ", ".join(f"`{name}` ({_times(times)})" for name, times in sorted(gone.items()))
+    return (f"Left out, since the pool has no such expert (any more): {names}.",)
 
 
 def _times(count: int) -> str:

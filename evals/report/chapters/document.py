@@ -6,6 +6,7 @@ from evals.report.chapters.routing import choices, confidence
 from evals.report.chapters.spending import loads, price
 from evals.report.report import Report
 from evals.report.sections import Card, Document, Section
+from evals.reporting.numbers import counted, number
 
 READING = Section(
     "How to read this",
@@ -53,13 +54,13 @@ def document(report: Report, cards: tuple[Card, ...] = (), cards_note: str = "")
 def _lead(report: Report) -> tuple[str, ...]:
     run, totals = report.run, report.run.totals
     drawn = f", {run.samples} draws of each question" if run.samples > 1 else ""
-    limit = f", at most {run.limit:,} questions of a task" if run.limit is not None else ""
+    limit = f", at most {counted(run.limit, 'question')} of a task" if run.limit is not None else ""
     said = [
         f"Begun {words.name(run.created)}; seed {run.seed}{drawn}{limit};"
         f" configuration {words.name(run.config, 16)}."
     ]
     versions = [
-        f"{words.name(task.name)} (version {task.version}, {task.questions:,} questions,"
+        f"{words.name(task.name)} (version {task.version}, {counted(task.questions, 'question')},"
         f" scorer {words.name(task.scorer)})"
         for task in run.tasks[:12]
     ]
@@ -68,9 +69,9 @@ def _lead(report: Report) -> tuple[str, ...]:
     if totals is not None:
         tokens = totals.tokens.prompt + totals.tokens.completion
         said.append(
-            f"{totals.calls:,} calls of all subjects; {totals.asked:,} asked,"
+            f"{counted(totals.calls, 'call')} of all subjects; {totals.asked:,} asked,"
             f" {totals.cached:,} from the cache; {tokens:,} tokens,"
-            f" {words.number(totals.price_usd)} USD, {words.duration(totals.seconds)},"
-            f" {words.counted(len(totals.loads), 'load')}."
+            f" {number(totals.price_usd)} USD, {words.duration(totals.seconds)},"
+            f" {counted(len(totals.loads), 'load')}."
         )
     return tuple(said)

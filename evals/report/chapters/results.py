@@ -6,6 +6,7 @@ from evals.report import words
 from evals.report.pictures.accuracies import accuracies
 from evals.report.report import Block, Line, Report
 from evals.report.sections import Section, Table, heat_table
+from evals.reporting.numbers import counted, number
 
 MOST_CATEGORIES = 60
 """Categories in a table; the largest ones. The JSON has all."""
@@ -64,7 +65,7 @@ def _section(title: str, block: Block, notes: Sequence[str], *, folded: bool = F
         return Section(title, ("There is nothing to count.",))
     return Section(
         title,
-        (*notes, f"{words.counted(block.questions, 'question')}."),
+        (*notes, f"{counted(block.questions, 'question')}."),
         tables=(result_table(block),),
         pictures=(accuracies(block),),
         folded=folded,
@@ -79,10 +80,10 @@ def _cells(line: Line, opponent: str, *, corrected: bool) -> tuple[str, ...]:
         words.NONE if line.subject == opponent else words.difference(line.gain),
         words.points(line.unbiased_gain if line.kind == "composition" else None),
         words.difference(line.regret, marked=False),
-        words.number(cost.per_answer(cost.calls)),
-        words.number(cost.per_answer(cost.tokens)),
-        words.number(cost.per_answer(1000 * cost.price_usd)),
-        words.number(cost.per_answer(cost.seconds)),
+        number(cost.per_answer(cost.calls)),
+        number(cost.per_answer(cost.tokens)),
+        number(cost.per_answer(1000 * cost.price_usd)),
+        number(cost.per_answer(cost.seconds)),
         str(cost.loads),
     ]
     if corrected:
@@ -109,8 +110,8 @@ def _reference_words(block: Block) -> str:
     if best.oracle is not None:
         said += (
             f" The per-query oracle has {words.share(best.oracle)} % on the"
-            f" {best.oracle.questions:,} questions that every expert answered; it counts lucky"
-            " guesses."
+            f" {counted(best.oracle.questions, 'question')} that every expert answered; it counts"
+            " lucky guesses."
         )
     return said
 
@@ -150,5 +151,5 @@ def _categories(report: Report) -> Table:
         [f"{words.name(c, 40)} ({block.sizes[c]:,})" for c in shown],
         ["category (questions)", *(words.name(s, 30) for s in subjects)],
         [[block.categories[c].get(s) for s in subjects] for c in shown],
-        f"{words.counted(left, 'smaller category', 'smaller categories')} left out." * (left > 0),
+        f"{counted(left, 'smaller category', 'smaller categories')} left out." * (left > 0),
     )

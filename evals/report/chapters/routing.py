@@ -6,6 +6,7 @@ from evals.report.pictures.reliability import diagram
 from evals.report.report import Report
 from evals.report.sections import Section, Table, heat_table
 from evals.report.statistics.routing import Audit
+from evals.reporting.numbers import counted
 
 MOST_EXPERTS = 24
 """Experts in a table of choices, those with most answers; the JSON has all."""
@@ -97,5 +98,5 @@ def _chosen_table(one: Audit) -> Table:
         [f"{words.name(c, 40)} ({sizes[c]:,.0f})" for c in shown],
         ["category (answers)", *(words.name(e, 30) for e in experts)],
         [[one.chosen[c].get(e, 0.0) / sizes[c] for e in experts] for c in shown],
-        f"{words.counted(left, 'expert')} with fewer answers left out." * (left > 0),
+        f"{counted(left, 'expert')} with fewer answers left out." * (left > 0),
     )

@@ -5,6 +5,7 @@ from evals.report.pictures.frontier import scatter
 from evals.report.pictures.timeline import timeline
 from evals.report.report import Report
 from evals.report.sections import Section, Table
+from evals.reporting.numbers import counted, number
 
 
 def price(report: Report) -> list[Section]:
@@ -14,7 +15,7 @@ def price(report: Report) -> list[Section]:
     rows = tuple(
         (
             words.name(point.subject),
-            words.number(point.price),
+            number(point.price),
             words.percent(point.quality),
             "yes" if point.best else "",
         )
@@ -49,9 +50,9 @@ def loads(report: Report) -> list[Section]:
         Section(
             "Loads",
             (
-                f"{words.counted(len(totals.loads), 'load')} of"
-                f" {words.counted(len(by_expert), 'expert')} into"
-                f" {words.counted(slots, 'slot')}, {words.duration(spent)} together:"
+                f"{counted(len(totals.loads), 'load')} of"
+                f" {counted(len(by_expert), 'expert')} into"
+                f" {counted(slots, 'slot')}, {words.duration(spent)} together:"
                 f" {100 * share:.1f} % of the slots' time.",
             ),
             tables=(Table("", ("expert", "loads", "seconds", "longest, s"), rows),),

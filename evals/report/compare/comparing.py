@@ -9,7 +9,7 @@ from evals.report.compare.pairs import Answers, Flip, Pair, flips, pairs
 from evals.report.reading import Run
 from evals.report.statistics.costs import Costs, costs
 from evals.report.statistics.intervals import Interval, interval, mean_of
-from evals.report.words import counted
+from evals.reporting.numbers import counted
 from evals.runs.record import RunInfo, TaskInfo
 from experts.errors import ConfigError
 

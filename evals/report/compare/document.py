@@ -9,6 +9,7 @@ from evals.report.compare.pairs import Flip, Side
 from evals.report.compare.picture import differences
 from evals.report.sections import Card, Document, Section, Table
 from evals.report.statistics.costs import Costs
+from evals.reporting.numbers import counted, number
 from evals.runs.record import RunInfo
 
 MOST_CARDS = 300
@@ -38,7 +39,7 @@ def document(found: Comparison, a: str, b: str) -> Document:
         sections=tuple(sections),
         cards=cards,
         cards_title="What flipped",
-        cards_note=f"{len(cards)} of {words.counted(len(found.flips), 'flip')}; --json has all.",
+        cards_note=f"{len(cards)} of {counted(len(found.flips), 'flip')}; --json has all.",
     )
 
 
@@ -107,7 +108,7 @@ def _loads(one: Spent) -> str:
 def _both(measure: Callable[[Costs], float], one: Spent) -> str:
     before, after = measure(one.before), measure(one.after)
     change = f" ({100 * (after / before - 1):+.0f} %)" if before and after != before else ""
-    return f"{words.number(before)} to {words.number(after)}{change}"
+    return f"{number(before)} to {number(after)}{change}"
 
 
 def _runs(before: RunInfo, after: RunInfo) -> Section:
@@ -125,7 +126,7 @@ def _runs(before: RunInfo, after: RunInfo) -> Section:
                 f"{totals.asked:,}",
                 f"{totals.cached:,}",
                 f"{tokens:,}",
-                words.number(totals.price_usd),
+                number(totals.price_usd),
                 f"{len(totals.loads):,}",
             )
         )

@@ -10,6 +10,7 @@ from evals.report import words
 from evals.report.pictures.svg import CHAR, Scale, element, line, picture, text, ticks
 from evals.report.sections import Picture
 from evals.report.statistics.costs import Point
+from evals.reporting.numbers import number
 
 WIDTH, HEIGHT = 500, 340
 LEFT, RIGHT, TOP, BOTTOM = 44, 14, 16, 46
@@ -97,10 +98,7 @@ def _steps(points: Sequence[Point], places: Sequence[tuple[float, float]]) -> Ma
 
 
 def _dot(point: Point, x: float, y: float) -> Markup:
-    said = (
-        f"{words.name(point.subject)}: {words.percent(point.quality)} %,"
-        f" {words.number(point.price)}"
-    )
+    said = f"{words.name(point.subject)}: {words.percent(point.quality)} %, {number(point.price)}"
     kind = "dot full" if point.best else "dot"
     return element("circle", element("title", said), cx=x, cy=y, r=5, class_=kind)
 

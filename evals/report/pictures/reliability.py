@@ -6,6 +6,7 @@ from evals.report import words
 from evals.report.pictures.svg import Scale, element, line, picture, text
 from evals.report.sections import Picture
 from evals.report.statistics.calibration import BINS, Bin, Reliability
+from evals.reporting.numbers import counted
 
 WIDTH, SIDE, LEFT, TOP, BARS = 320, 250, 40, 10, 46
 HEIGHT = TOP + SIDE + 34 + BARS + 22
@@ -41,7 +42,7 @@ def _axes(across: Scale, up: Scale) -> Markup:
 def _point(across: Scale, up: Scale, one: Bin) -> Markup:
     x = across.at(one.predicted)
     said = (
-        f"{words.counted(one.count, 'prediction')} of {words.percent(one.predicted)} % on average:"
+        f"{counted(one.count, 'prediction')} of {words.percent(one.predicted)} % on average:"
         f" {words.percent(one.right)} % right"
     )
     return element(

@@ -10,6 +10,7 @@ import numpy as np
 from evals.report.statistics.intervals import Floats
 from evals.report.statistics.scores import TaskScores
 from evals.reporting.intervals import accuracy, accuracy_of
+from evals.reporting.numbers import counted
 from evals.runs.record import Row
 
 CROWDED = 0.9
@@ -90,7 +91,7 @@ def _crowded(shares: Mapping[str, float], questions: int) -> Iterable[str]:
         verb = "get" if shares.get(second) else "gets"
         yield (
             f"{who} {verb} {100 * share:.0f} % of all answers, in a pool of {len(shares)} experts"
-            f" ({questions:,} questions)"
+            f" ({counted(questions, 'question')})"
         )
 
 
@@ -109,7 +110,7 @@ def _overlooked(
             yield (
                 f"{best} is never chosen, though it is the best at {category}:"
                 f" {100 * alone[best]:.0f} % right, {subject} {100 * scores[subject].mean():.0f} %"
-                f" ({gain.count:,} questions)"
+                f" ({counted(gain.count, 'question')})"
             )
 
 

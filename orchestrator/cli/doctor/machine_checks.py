@@ -88,7 +88,8 @@ def check_processors(machine: Machine, needs: Needs) -> Iterator[Finding]:
     if wanted > machine.cpus:
         yield warning(
             "cpus",
-            f"{found}; {needs.slots} slots ask for {wanted}",
+            f"{found}; {'1 slot asks' if needs.slots == 1 else f'{needs.slots} slots ask'} for"
+            f" {wanted}",
             "Lower slots.count or slots.cpus: slots that share a core take turns on it.",
         )
     else:

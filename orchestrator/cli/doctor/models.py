@@ -46,7 +46,7 @@ def _present(name: str, spec: HostedSpec, folder: Path) -> Finding:
         return fault(about, words, "Copy the model again, or correct its path.")
     files = [file for file in folder.iterdir() if file.is_file()]
     gb = sum(file.stat().st_size for file in files) / GIB
-    return ok(about, f"{folder}, {len(files)} files, {gb:.3g} GB")
+    return ok(about, f"{folder}, {len(files)} files, {gb:,.{0 if gb >= 100 else 1}f} GB")
 
 
 def _licences(name: str, folder: Path) -> Iterator[Finding]:

@@ -36,7 +36,9 @@ def diff(before: Path, after: Path) -> None:
         try:
             configs.append(load_config(file))
         except ConfigError as error:
-            problems += [f"{file}: {problem}" for problem in error.problems or (str(error),)]
+            said = error.problems or (str(error),)
+            named = (problem.removeprefix(f"{file}: ") for problem in said)
+            problems += [f"{file}: {problem}" for problem in named]
     if problems:
         raise ConfigError("A file has mistakes.", problems=tuple(problems))
     old, new = configs

@@ -6,12 +6,17 @@ import { fill, h } from "./lib/dom.js";
 import { Health } from "./lib/health.js";
 import { learnColours } from "./lib/palette.js";
 import { currentKey, forget } from "./lib/session.js";
+import { timeOfDay } from "./lib/units.js";
 import { PAGES } from "./pages/table.js";
 import { signIn } from "./sign-in.js";
 
 const [main, nav, session, news, banner] = ["main", "pages", "session", "news", "banner"].map(
   (id) => document.getElementById(id),
 );
+// What stays at the top of the page stays below the banner, however high that is.
+new ResizeObserver(() => {
+  document.documentElement.style.setProperty("--banner", `${banner.offsetHeight}px`);
+}).observe(banner);
 let leaving = new AbortController();
 /** The form that asks for a key, while it is there. */
 let asking = null;
@@ -20,7 +25,10 @@ let again = null;
 
 const health = new Health(new URL("health/readiness", ROOT), (words, state) => {
   const pool = h("a", { href: "#/pool" }, "Pool");
-  fill(banner, words, state === "stopping" && [" End it under ", pool, "."]);
+  const until = ` What is shown is as of ${timeOfDay(Date.now() / 1000)} at the latest.`;
+  const more = { stopping: [" End it under ", pool, "."], away: until };
+  fill(banner, words, more[state]);
+  main.classList.toggle("away", state === "away");
   if (state !== "away") again?.();
 });
 const api = new Api(currentKey, refused, () => health.look());

@@ -160,3 +160,20 @@ async def test_two_versions_of_a_conversation_are_put_together(page: Any) -> Non
     )
     assert joined == ["new", "1 1 whole other", "2 0 half of it", "3 0 theirs", "4 0 "]
     assert (news, again) == (True, False)
+
+
+async def test_a_held_expert_is_asked_by_those_that_do_not_choose_by_its_scores(page: Any) -> None:
+    none, one = await page.evaluate(
+        """async () => {
+          const { untilThen } = await import("/console/pages/add/verdict.js");
+          const opinions = (considered) => ({
+            compositions: [
+              { composition: "pool/auto", considered: false },
+              { composition: "pool/random", considered },
+            ],
+          });
+          return [untilThen(opinions(false)), untilThen(opinions(true))];
+        }"""
+    )
+    assert none == "Until then it is asked by its name only."
+    assert one == "Until then it is asked by its name, and by pool/random."

@@ -60,7 +60,7 @@ def test_a_regret_is_unknown_where_an_expert_failed(tmp_path: Path) -> None:
     line = _line(report, "pool/auto")
     assert line.regret is not None
     assert (line.regret.questions, line.accuracy.questions) == (29, 30)
-    assert report.notices == ("1 answers are failed calls; they count as wrong.",)
+    assert report.notices == ("1 failed call, counted as wrong.",)
 
 
 def test_all_tasks_count_the_same_and_who_lacks_one_is_not_in_the_mean(tmp_path: Path) -> None:
@@ -100,6 +100,14 @@ def test_experts_that_were_not_asked_alone_are_told(tmp_path: Path) -> None:
     made = [row for row in rows(Setting()) if row.subject != "gamma"]
     [notice] = make_report(read_run(write_run(tmp_path, few, made))).notices
     assert notice.endswith("of the 2 experts that were asked alone, among 3 of the pool.")
+
+
+def test_one_expert_is_not_counted_as_many(tmp_path: Path) -> None:
+    head = info(Setting())
+    few = head.model_copy(update={"subjects": head.subjects[:3]})
+    made = [row for row in rows(Setting()) if row.subject not in ("beta", "gamma")]
+    [notice] = make_report(read_run(write_run(tmp_path, few, made))).notices
+    assert notice.endswith("of the only expert that was asked alone, among 3 of the pool.")
 
 
 def test_without_experts_there_is_nothing_to_gain_over(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ async def test_nonsense_is_asked_again_and_then_told_in_the_row(
     assert verdicts(experts) == 2 * QUESTIONS + QUESTIONS // 2
     assert "judge_failed" in printed
     report = write_report(given.out).report
-    assert "8 answers could not be scored; they count as wrong." in report.notices
+    assert "8 answers could not be scored: counted as wrong." in report.notices
 
 
 async def test_a_judge_that_fails_is_asked_again_by_the_same_command(

@@ -1,12 +1,15 @@
 """The files of the console: all there, small, and none that calls another origin."""
 
+import json
 import re
 
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 from repository import ROOT
 
+from orchestrator.batch.line import ENDPOINTS
 from orchestrator.console.assets import PAGE, POLICY, Asset, load_assets
+from orchestrator.server.batch.desk import OPERATIONS
 
 ASSETS = load_assets()
 SCRIPTS = {path: one.content.decode() for path, one in ASSETS.items() if path.endswith(".js")}
@@ -82,3 +85,8 @@ def test_a_file_is_known_by_its_content() -> None:
 def test_the_wheel_has_every_file() -> None:
     packed = {one.distribution_path for one in WheelBuilder(str(ROOT)).recurse_included_files()}
     assert {f"orchestrator/console/static/{path}" for path in ASSETS} <= packed
+
+
+def test_the_page_of_batches_offers_the_endpoints_that_a_batch_takes() -> None:
+    (offered,) = re.findall(r"const ENDPOINTS = (\[[^\]]*\]);", SCRIPTS["pages/batches.js"])
+    assert json.loads(offered) == list(ENDPOINTS) == list(OPERATIONS)

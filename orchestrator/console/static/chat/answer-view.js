@@ -151,7 +151,10 @@ export class AnswerView {
 
   #again(models) {
     const id = fresh("again");
-    const select = h("select", { id, class: "small" }, options(models, this.#answer.model));
+    const chosen = this.#answer.model;
+    // The pool may have changed since the answer came.
+    const onfocus = () => fill(select, options(models, select.value));
+    const select = h("select", { id, class: "small", onfocus }, options(models, chosen));
     const ask = () => this.#acts.again(select.value);
     const button = h("button", { type: "button", class: "quiet", onclick: ask }, "Ask again");
     return h("span", { class: "row again" }, button, h("label", { for: id }, "with"), select);

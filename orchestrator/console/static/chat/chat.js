@@ -27,7 +27,7 @@ export class Chat {
   #follower;
 
   constructor(models, shell) {
-    this.#models = models;
+    this.#models = [...models];
     this.#shell = shell;
     this.#talks = shell.talks;
     this.#sidebar = new Sidebar(this.#talks.kept, {
@@ -36,7 +36,7 @@ export class Chat {
       remove: (id) => this.#remove(id),
     });
     const stop = () => this.#talks.stopIn(this.#conversation.id);
-    this.#composer = new Composer(models, (...asked) => this.#ask(...asked), stop);
+    this.#composer = new Composer(this.#models, (...asked) => this.#ask(...asked), stop);
     this.node = h(
       "div",
       { class: "chat" },
@@ -92,6 +92,16 @@ export class Chat {
     this.#sidebar.draw(this.#conversation.id);
     this.#composer.focus();
     if (this.#conversation.turns.length > 1) this.#follower.begin(this.#thread.lastChild);
+  }
+
+  /** The pool has changed: other models can be asked. All parts of the page share the list. */
+  offer(models) {
+    const asked = this.#composer.models;
+    this.#models.splice(0, this.#models.length, ...models);
+    const gone = asked.filter((id) => !models.some((model) => model.id === id));
+    this.#composer.choose(asked);
+    if (gone.length > 0) this.#shell.say(`${gone.join(" and ")} cannot be asked any more.`);
+    if (this.#conversation.turns.length === 0) this.#drawThread();
   }
 
   #begin() {

@@ -9,6 +9,12 @@ export async function chatModels(api, signal) {
   return data.filter((model) => model.capabilities.includes("chat"));
 }
 
+/** Whether two lists offer the same, in the same words. */
+export function sameModels(before, after) {
+  const told = ({ id, metadata }) => [id, metadata.type, metadata.about, metadata.failed];
+  return JSON.stringify(before.map(told)) === JSON.stringify(after.map(told));
+}
+
 export function isComposition(model) {
   return model.metadata.type === "composition";
 }

@@ -17,6 +17,8 @@ export class LivePool {
     this.rates = new Map();
     this.connected = false;
     this.fault = null;
+    /** When the last event came, in seconds since 1970. */
+    this.heard = null;
     /** What the service's clock is ahead of ours, in seconds. */
     this.ahead = 0;
   }
@@ -45,6 +47,7 @@ export class LivePool {
   take(told) {
     if (!this.connected) this.moves = [];
     this.connected = true;
+    this.heard = told.at;
     this.fault = null;
     this.ahead = told.at - Date.now() / 1000;
     if (told.type === "pool") this.pool = told;

@@ -2,7 +2,7 @@
 
 import { isAdmin } from "../lib/admin.js";
 import { fill, fresh, h } from "../lib/dom.js";
-import { verdictOn } from "./add/verdict.js";
+import { untilThen, verdictOn } from "./add/verdict.js";
 import { FIELDS, keysOf, TYPES, yamlOf } from "./add/yaml.js";
 
 const DEBOUNCE_MS = 250;
@@ -97,7 +97,7 @@ export async function render(root, { api, signal, say }) {
     );
     try {
       const told = await api.json("/coterie/experts", { method: "POST", body, signal });
-      fill(result, verdictOn(told), told.held && choose(told.expert), takeBack(told.probed));
+      fill(result, verdictOn(told), told.held && choose(told), takeBack(told.probed));
       say(`${told.expert} is in the pool.`);
       fill(checked); // There is an expert of that name now: the next change is checked again.
     } catch (error) {
@@ -108,15 +108,15 @@ export async function render(root, { api, signal, say }) {
   }
 
   /** The routers have learned of it, and decide as before until somebody says so. */
-  function choose(expert) {
+  function choose(added) {
     const words = "Let the routers choose it";
     const button = h("button", { type: "button", class: "primary", onclick: apply }, words);
-    const about = h("span", { class: "muted small" }, "Until then it is asked by its name only.");
+    const about = h("span", { class: "muted small" }, untilThen(added));
     const row = h("p", { class: "row" }, button, about);
     async function apply() {
       button.disabled = true;
       try {
-        const path = `/coterie/experts/${encodeURIComponent(expert)}/routing`;
+        const path = `/coterie/experts/${encodeURIComponent(added.expert)}/routing`;
         const told = await api.json(path, { method: "POST", body: {}, signal });
         fill(
           row,

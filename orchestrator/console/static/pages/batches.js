@@ -7,7 +7,8 @@ const LOOK_MS = 1000;
 const MOST = 50;
 /** Each batch has three files at most. */
 const MOST_FILES = 1000;
-const ENDPOINTS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"];
+/** What the service takes in a batch. */
+const ENDPOINTS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"];
 
 export async function render(root, { api, signal, say }) {
   const file = h("input", { type: "file", id: "file", accept: ".jsonl", required: true });

@@ -4,7 +4,7 @@ import { isAdmin } from "../lib/admin.js";
 import { fill, h } from "../lib/dom.js";
 import { LivePool } from "../lib/live.js";
 import { refill } from "../lib/refill.js";
-import { rate } from "../lib/units.js";
+import { rate, timeOfDay } from "../lib/units.js";
 import { drainButton } from "./pool/drain.js";
 import { renderExpert } from "./pool/expert.js";
 import { expertsTable } from "./pool/experts.js";
@@ -31,6 +31,9 @@ export async function render(root, shell) {
       due = 0;
       if (signal.aborted) return;
       fill(parts.state, ...stateOf(live));
+      const stale = live.heard !== null && !live.connected;
+      for (const part of [parts.slots, parts.experts, parts.timeline])
+        part.classList.toggle("stale", stale);
       drain?.show(live.draining);
       if (live.pool === null) return;
       refill(parts.slots, slotCards(live));
@@ -77,6 +80,10 @@ function stateOf(live) {
   );
   const fault = live.fault && h("span", { class: "fault" }, live.fault);
   if (live.pool === null) return [fault, badge];
+  if (!live.connected) {
+    const words = `The last that was heard, as of ${timeOfDay(live.heard)}`;
+    return [h("span", { id: "as-of" }, words), fault, badge];
+  }
   return [
     h("span", {}, `${live.inFlight} in flight`),
     h("span", {}, `${rate(live.rate("requests"))} requests/s`),

@@ -32,6 +32,14 @@ class House:
         if service is not None:
             await service.stop()
 
+    async def become(self, *experts: str) -> None:
+        """Another pool, of the same kind of experts, at the same address."""
+        await self.stop()
+        one = next(iter(self._config.experts.values()))
+        pool = {name: one.model_copy(update={"model": "tiny"}) for name in experts}
+        self._config = self._config.model_copy(update={"experts": pool})
+        await self.start()
+
     async def ask(self, method: str, path: str, **settings: Any) -> dict[str, Any]:
         """A call of the administrator."""
         headers = {"authorization": f"Bearer {BOSS}"}

@@ -1,5 +1,6 @@
 """A service that is down, drained or forgets a key: every page says so, and comes back."""
 
+import re
 from typing import Any
 
 import pytest
@@ -26,6 +27,43 @@ async def test_pages_opened_while_the_service_is_down_come_when_it_is_back(
     await house.start()
     await expect(page.locator(".model-card").first).to_be_visible(timeout=20_000)
     await expect(page.locator("#banner")).to_be_empty()
+
+
+async def test_a_pool_that_is_away_is_shown_as_it_was(house: Any, visitor: Any) -> None:
+    page = visitor.page
+    visitor.may_complain = True
+    await page.get_by_role("link", name="Pool", exact=True).click()
+    await expect(page.locator("#connection")).to_have_text("live")
+    await expect(page.locator("[data-expert=tiny]")).to_be_visible()
+    await expect(page.locator(".stale")).to_have_count(0)
+    await house.stop()
+    await expect(page.locator("#as-of")).to_contain_text(re.compile(r"as of \d\d:\d\d:\d\d"))
+    await expect(page.locator(".stale [data-expert=tiny]")).to_be_visible()
+    await expect(page.locator("main")).not_to_contain_text("in flight")
+    await expect(page.locator("#banner")).to_contain_text("What is shown is as of")
+    await visitor.picture("pool-away")
+    await house.start()
+    await expect(page.locator("#connection")).to_have_text("live", timeout=20_000)
+    await expect(page.locator(".stale")).to_have_count(0)
+
+
+async def test_the_banner_covers_nothing_of_a_page_that_has_scrolled(
+    house: Any, visitor: Any
+) -> None:
+    page = visitor.page
+    visitor.may_complain = True
+    for number in (1, 2):
+        await visitor.ask(f"say {number}", "tiny")
+        await visitor.answered(number)
+    await house.stop()
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(page.locator("#banner")).to_contain_text("The service does not answer")
+    await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    assert await page.evaluate("scrollY") > 0
+    banner = await page.locator("#banner").bounding_box()
+    begin = await page.get_by_role("button", name="New conversation").bounding_box()
+    await visitor.picture("banner")
+    assert begin["y"] >= banner["y"] + banner["height"]
 
 
 async def test_a_question_that_nobody_hears_says_so_in_plain_words(

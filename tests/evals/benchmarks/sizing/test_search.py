@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from evals.benchmarks.sizing.pool import Engine, Pool
 from evals.benchmarks.sizing.search import (
-    BOTH,
+    BURST,
     COMPUTE,
     MEMORY,
+    SHARED,
     Answer,
     Study,
     Wish,
@@ -79,8 +80,25 @@ def test_both_limit_where_one_of_them_would_not_be_enough() -> None:
     names = ("a", "b", "c", "d")
     busy = Needs(alone_s=0.21, work_s=0.19)
     answer, _ = find(pool(names, 1.0), in_turn(names, 200, 0.2), busy, within(0.01, 1.1), most=1)
-    assert (answer.enough, answer.limit) == (None, BOTH)
+    assert (answer.enough, answer.limit) == (None, f"memory and {SHARED}")
     assert len(answer.rows) == 1
+
+
+def test_a_burst_limits_where_calls_wait_for_each_other_and_the_slot_is_idle() -> None:
+    calls = tuple(
+        Call(600.0 * burst + 0.001 * n, "a", "interactive") for burst in range(3) for n in range(40)
+    )
+    one, traffic = pool(("a",), 9.0, in_flight=1), Traffic("made", len(calls), calls)
+    answer, _ = find(one, traffic, Needs(0.5, 0.5), within(1.0), most=1)
+    assert (answer.enough, answer.limit) == (None, BURST)
+    assert answer.rows[0].computing < 0.1
+
+
+def test_compute_is_shared_where_all_begin_in_time_and_take_too_long() -> None:
+    calls = tuple(Call(60.0 * n, "a", "interactive") for n in range(10) for _ in range(4))
+    traffic = Traffic("made", len(calls), calls)
+    answer, _ = find(pool(("a",), 9.0), traffic, Needs(0.5, 0.5), within(1.0, 1.5), most=1)
+    assert (answer.enough, answer.limit) == (None, SHARED)
 
 
 def test_one_busy_engine_is_named_since_more_slots_do_not_help_it() -> None:

@@ -8,7 +8,17 @@ import pytest
 from rich.console import Console
 
 from evals.benchmarks.sizing.pool import Engine, Pool
-from evals.benchmarks.sizing.search import BOTH, COMPUTE, MEMORY, Answer, Measured, Row, Waits, Wish
+from evals.benchmarks.sizing.search import (
+    BURST,
+    COMPUTE,
+    MEMORY,
+    SHARED,
+    Answer,
+    Measured,
+    Row,
+    Waits,
+    Wish,
+)
 from evals.benchmarks.sizing.sizing_report import Sizing, as_json, conclusion, print_sizing
 from evals.benchmarks.sizing.traffic import Call, Traffic
 from experts.footprint.device import Device, on_gpus
@@ -52,7 +62,17 @@ def test_gpus_are_counted_and_not_slots() -> None:
     assert as_json(FOUND)["gpus"] == 4
 
 
-@pytest.mark.parametrize(("limit", "words"), [(COMPUTE, "compute is what"), (BOTH, "both limit")])
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (COMPUTE, "There, compute is what limits: more is asked for"),
+        (SHARED, "There, compute is what limits: all begin in time"),
+        (BURST, "There, bursts are what limits"),
+        (BURST, "though only 40 % of the compute is asked for"),
+        (f"memory and {BURST}", "There, memory limits, since"),
+        (f"memory and {COMPUTE}", "without any loads, compute is what limits"),
+    ],
+)
 def test_what_limits_is_said(limit: str, words: str) -> None:
     one = replace(FOUND, answer=Answer((SHORT,), None, limit, (("a", 1.8),)))
     said = conclusion(one)
@@ -60,6 +80,13 @@ def test_what_limits_is_said(limit: str, words: str) -> None:
     assert words in said
     assert "a alone takes 1.8 of a GPU's compute" in said
     assert one.code == 1
+
+
+def test_a_larger_number_that_is_not_enough_is_said() -> None:
+    three = row(3, 5.0, enough=False)
+    said = conclusion(replace(FOUND, answer=Answer((SHORT, FINE, three), 2, MEMORY)))
+    assert "But with 6 GPUs it is not as wished, although there are more: 4 GPUs are" in said
+    assert "But with" not in conclusion(FOUND)
 
 
 def test_slots_on_a_cpu_are_slots() -> None:
@@ -89,6 +116,12 @@ def test_what_the_trace_has_waited_stands_below(capsys: pytest.CaptureFixture[st
     assert "\n3, real" in printed
     assert "0.50  1.25  2.00\n" in printed
     assert "- Something is assumed.\n" in printed
+
+
+def test_large_sizes_are_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    many = pool(on_gpus(2), 600.0, 1140.0)
+    print_sizing(Console(width=160), replace(FOUND, pool=many))
+    assert "2 engines of 600 to 1,140 GB, 1,740 GB together" in capsys.readouterr().out
 
 
 def test_json_has_no_infinity() -> None:

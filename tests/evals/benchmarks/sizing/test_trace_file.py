@@ -121,12 +121,20 @@ def test_every_mistake_is_named_with_its_line(tmp_path: Path) -> None:
 
 
 def test_experts_that_the_pool_lacks_are_named_once(tmp_path: Path) -> None:
-    rows = [line(0), line(1, expert="gone"), line(2, expert="gone"), line(3, expert="new")]
+    rows = [line(0, expert="gone"), line(1, expert="gone"), line(2, expert="new")]
     found = problems(write(tmp_path / "t.jsonl", *rows))
     assert [problem.partition(";")[0] for problem in found] == [
-        "line 2: the pool has no expert `gone` (called 2 times)",
-        "line 4: the pool has no expert `new` (called once)",
+        "line 1: the pool has no expert `gone` (called 2 times)",
+        "line 3: the pool has no expert `new` (called once)",
     ]
+
+
+def test_calls_to_experts_that_the_pool_lacks_are_left_out_with_one_note(tmp_path: Path) -> None:
+    gone = [line(1, expert="gone"), line(2, expert="new"), line(3, expert="gone")]
+    traffic = read_traffic(write(tmp_path / "t.jsonl", line(0), *gone, line(4)), CONFIG)
+    assert [call.expert for call in traffic.calls] == ["law", "law"]
+    [note] = traffic.notes
+    assert "`gone` (called 2 times), `new` (called once)" in note
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,12 @@ def test_what_is_broken_says_what_to_do(
     assert {name for name, (got, _, _) in said.items() if got is not Level.OK} == {about}
 
 
+def test_one_slot_asks_alone() -> None:
+    many = replace(NEEDS, slots=1, cpus=64)
+    assert "; 1 slot asks for 64" in _said(SOUND, many)["cpus"][1]
+    assert "; 2 slots ask for 128" in _said(SOUND, replace(many, slots=2))["cpus"][1]
+
+
 def test_a_slow_build_is_named_with_what_it_costs() -> None:
     slow = replace(SOUND, python_home="/opt/python", python_is_optimized=False)
     found = _said(slow, NEEDS)["python build"][1]

@@ -34,6 +34,13 @@ export function verdictOn(added) {
   );
 }
 
+/** Whom it is asked by while the routers decide as before: by chance, for one, or by all. */
+export function untilThen({ compositions }) {
+  const asking = compositions.filter((one) => one.considered).map((one) => one.composition);
+  if (asking.length === 0) return "Until then it is asked by its name only.";
+  return `Until then it is asked by its name, and by ${asking.join(", ")}.`;
+}
+
 function probed(told, held) {
   if (told.why) return h("p", { class: "warn" }, told.why);
   return [

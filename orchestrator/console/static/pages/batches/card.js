@@ -30,10 +30,10 @@ export function batchCard(batch, names, acts) {
   ];
 }
 
-/** That all lines were tried is no success where all have failed. */
+/** All lines were tried: it is ended, and no success where all of them have failed. */
 function stateOf({ status, request_counts: { total, failed } }) {
   if (status === "completed" && failed > 0) {
-    const words = `completed: ${failed} of ${total} failed`;
+    const words = failed === total ? "ended: none was answered" : `ended: ${failed} failed`;
     return h("span", { class: failed === total ? "badge fault" : "badge warn" }, words);
   }
   return h("span", { class: status === "completed" ? "badge on" : "badge" }, status);
