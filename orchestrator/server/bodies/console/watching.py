@@ -31,7 +31,7 @@ class RatesEvent(TypedDict):
     type: Literal["rates"]
     at: At
     in_flight: Annotated[int, Field(description="Requests that are under way.")]
-    draining: Annotated[bool, Field(description="Whether this gateway is taken out.")]
+    draining: Annotated[bool, Field(description="Whether the gateway is taken out.")]
     experts: Annotated[dict[str, Rate], Field(description="Those that have answered.")]
 
 
