@@ -159,6 +159,9 @@ def _refusal(scope: Scope) -> JSONResponse:
     http = HttpRequest(scope)
     wrong = "authorization" in http.headers
     message = "This API key is not known." if wrong else "There is no API key in the request."
-    hint = "Send `Authorization: Bearer KEY` with a key of this service (server.api_keys)."
+    hint = (
+        "Send `Authorization: Bearer KEY` with a key of this service (one of server.api_keys, or"
+        " one that `coterie key create` has made)."
+    )
     headers = {"www-authenticate": "Bearer", "x-request-id": request_id_of(http)}
     return JSONResponse(envelope(f"{message} {hint}", 401, code="invalid_api_key"), 401, headers)

@@ -12,6 +12,7 @@ from orchestrator.server.auth import goes_on, require_unrestricted
 from orchestrator.server.bodies.console.watching import ExpertStanding
 from orchestrator.server.context import Context, context_of
 from orchestrator.server.openapi import endpoints
+from orchestrator.server.reload.residence import fixed
 from orchestrator.server.watching.events import Events, EventStream
 from orchestrator.server.watching.standing import latency, learned
 
@@ -50,6 +51,7 @@ async def standing(http: HttpRequest, expert: str) -> ExpertStanding:
         "price_usd_per_mtok": spec.price_usd_per_mtok,
         "context_length": (await context.pool.context_lengths()).get(expert),
         "pinned": engine["pinned"],
+        "fixed": fixed(context, engine["pinned"]),
         "failed": context.pool.failed.get(expert),
         # In a thread: there may be many questions.
         "learned": await asyncio.to_thread(learned, routers, expert),

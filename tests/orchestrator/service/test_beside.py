@@ -1,6 +1,7 @@
-"""Workers of one service are drained together, whichever of them was asked."""
+"""Workers of one service are drained together; what would reach one only is told before."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from orchestrator.config.model import Config
+from orchestrator.reload.config_file import ConfigFile
 from orchestrator.server.telemetry.siblings import Siblings
 from orchestrator.service.service import Service, start_service
 
@@ -16,20 +17,25 @@ from orchestrator.service.service import Service, start_service
 class Workers:
     """Several in this process, each on a port of its own, so that a test can choose one."""
 
-    def __init__(self, config: Config, folder: Path) -> None:
-        self._config = config
+    def __init__(self, file: ConfigFile, folder: Path) -> None:
+        self._file = file
         self._folder = folder
         self.services: list[Service] = []
 
     async def start(self, number: int) -> None:
         siblings = Siblings(self._folder, number)
-        service = await start_service(self._config, on_event=lambda _: None, siblings=siblings)
+        service = await start_service(
+            self._file.started.config,
+            on_event=lambda _: None,
+            siblings=siblings,
+            file=self._file,
+        )
         self.services.append(service)
 
-    async def call(self, number: int, method: str, path: str) -> tuple[int, Any]:
+    async def call(self, number: int, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         url = f"{self.services[number - 1].base_url}{path}"
         async with httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.request(method, url)
+            answer = await client.request(method, url, json=body)
             return answer.status_code, answer.json()
 
     async def readiness(self) -> list[int]:
@@ -41,7 +47,9 @@ class Workers:
 async def workers(upstream: Any, tmp_path: Path) -> AsyncIterator[Workers]:
     tiny = {"type": "openai", "base_url": upstream.base_url, "model": "tiny-model"}
     tree = {"experts": {"tiny": tiny}, "server": {"port": 0}, "store": "memory"}
-    made = Workers(Config.model_validate(tree), tmp_path)
+    path = tmp_path / "pool.yaml"
+    path.write_text(json.dumps(tree), encoding="utf-8")
+    made = Workers(ConfigFile(path), tmp_path)
     for number in (1, 2):
         await made.start(number)
     yield made
@@ -79,3 +87,24 @@ async def test_requests_under_way_are_counted_in_all_workers(
             assert told == {"draining": True, "in_flight": 1}
             upstream.release("until-counted")
         assert asking.result().status_code == 200
+
+
+async def test_what_would_reach_one_worker_is_told_before_it_is_asked_for(
+    workers: Workers,
+) -> None:
+    body = {"name": "law", "type": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    status, told = await workers.call(1, "POST", "/coterie/experts", body)
+    assert status == 409
+    why = told["error"]["message"]
+    lines = "law: {type: openai, base_url: 'http://127.0.0.1:9/v1', model: m}"
+    status, told = await workers.call(1, "POST", "/coterie/experts/check", {"yaml": lines})
+    assert (status, told["ok"], told["problems"]) == (200, False, [why])
+    assert (told["expert"], told["difference"]) == ("law", ["expert law added"])
+    wrong = {"yaml": "law: {type: openai, model: m}"}
+    status, told = await workers.call(1, "POST", "/coterie/experts/check", wrong)
+    assert (told["problems"][0].startswith("experts.law.base_url"), told["problems"][-1]) == (
+        True,
+        why,
+    )
+    _, told = await workers.call(1, "GET", "/coterie/pool/experts/tiny")
+    assert "would not keep it" in told["fixed"]

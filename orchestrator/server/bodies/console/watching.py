@@ -96,6 +96,9 @@ class ExpertStanding(TypedDict):
     price_usd_per_mtok: float
     context_length: int | None
     pinned: bool
+    fixed: Annotated[
+        str | None, Field(description="Why no call may pin or unpin it; null: a call may.")
+    ]
     failed: str | None
     learned: list[Record]
     latency: Latency
