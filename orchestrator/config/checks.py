@@ -204,13 +204,21 @@ def unwritable_files(files: Mapping[str, Path | None]) -> list[str]:
         if file is None:
             continue
         try:
-            if not file.parent.exists():
-                problems.append(f"{key}: {file} cannot be written: {_no_folder(file)}.")
-                continue
             file.open("ab").close()
         except OSError as error:
-            problems.append(f"{key}: {file} cannot be written ({error.strerror or error}).")
+            missing = missing_folders({key: file})
+            why = f"{key}: {file} cannot be written ({error.strerror or error})."
+            problems += missing or [why]
     return problems
+
+
+def missing_folders(files: Mapping[str, Path | None]) -> list[str]:
+    """The files, by the key that names them, whose folder is not there."""
+    return [
+        f"{key}: {file} cannot be written: {_no_folder(file)}."
+        for key, file in files.items()
+        if file is not None and _is_missing(file.parent)
+    ]
 
 
 def unusable_store(store: str) -> list[str]:
@@ -230,6 +238,16 @@ def unusable_store(store: str) -> list[str]:
     else:
         return []
     return [f"store: {file} cannot be used: {why}."]
+
+
+def _is_missing(folder: Path) -> bool:
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # It may be there.
+    return False
 
 
 def _no_folder(file: Path) -> str:
