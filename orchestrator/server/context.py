@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.types import Scope
 
-from experts.errors import BodyTooLarge
+from experts.errors import BodyTooLarge, ReloadRefused
 from orchestrator.batch.runner import Batching
 from orchestrator.config.model import Config
 from orchestrator.keys.ring import KeyRing
@@ -72,6 +72,16 @@ class Context:
         siblings.drained = out
         own, told = await asyncio.gather(self.follow_drain(), siblings.ask({"what": DRAIN}))
         return own + sum(int(count or 0) for count in told.values())
+
+    def reaches_one(self, would: str) -> ReloadRefused | None:
+        """Why no call may change the configuration of this worker, where there are others.
+
+        `would` says what those would do; told also before somebody asks for the change.
+        """
+        if self.telemetry.siblings is None:
+            return None
+        message = f"The other workers of this service {would}."
+        return ReloadRefused(message, hint="Write it into the file, and reload.")
 
     async def follow_drain(self) -> int:
         """Do as all workers of the service do; returns the requests that are under way here."""

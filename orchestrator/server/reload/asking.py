@@ -25,17 +25,8 @@ def reloads_of(http: HttpRequest) -> Reloads:
 
 def alone(context: Context, would: str) -> None:
     """Raise ReloadRefused where other workers of the service know nothing of the change."""
-    if why := of_workers(context, would):
+    if why := context.reaches_one(would):
         raise why
-
-
-def of_workers(context: Context, would: str) -> ReloadRefused | None:
-    """What `alone` raises, if anything: told before somebody asks for the change."""
-    if context.telemetry.siblings is None:
-        return None
-    return ReloadRefused(
-        f"The other workers of this service {would}.", hint="Write it into the file, and reload."
-    )
 
 
 def in_words(error: ConfigError) -> RequestError:

@@ -9,17 +9,9 @@ from orchestrator.config.model import DEFAULT_CLASS
 from orchestrator.server.bodies.reload import Chosen, Loaded, Pinned
 from orchestrator.server.context import Context
 from orchestrator.server.openapi import endpoints
-from orchestrator.server.reload.asking import administered, alone, in_words, of_workers, reloads_of
+from orchestrator.server.reload.asking import administered, alone, in_words, reloads_of
 
 router = APIRouter(prefix="/coterie/experts", tags=["configuration"])
-PINNING, UNPINNING = "would not keep it", "would keep it"
-"""What the other workers would do after a pin, and after its end."""
-
-
-def fixed(context: Context, pinned: bool) -> str | None:
-    """Why no call may pin an expert, or let a pinned one leave, if none may."""
-    why = of_workers(context, UNPINNING if pinned else PINNING)
-    return None if why is None else str(why)
 
 
 @router.post("/{expert}/load", openapi_extra=endpoints.LOAD_EXPERT)
@@ -41,7 +33,7 @@ async def pin(http: HttpRequest, expert: str) -> Pinned:
     """Load an expert, and let it leave its slot no more; all that is pinned must fit together."""
     context = administered(http)
     _with_weights(_hosted(context, expert), expert)
-    alone(context, PINNING)
+    alone(context, "would not keep it")
     told = await _pinned(http, expert, True)
     try:
         with await context.pool.lease(expert, DEFAULT_CLASS):
@@ -57,7 +49,7 @@ async def unpin(http: HttpRequest, expert: str) -> Pinned:
     """Let an expert leave its slot again when others need the room."""
     context = administered(http)
     _with_weights(_hosted(context, expert), expert)
-    alone(context, UNPINNING)
+    alone(context, "would keep it")
     return await _pinned(http, expert, False)
 
 

@@ -15,7 +15,7 @@ from orchestrator.server.bodies.reload import (
 )
 from orchestrator.server.context import read_body
 from orchestrator.server.openapi import endpoints
-from orchestrator.server.reload.asking import administered, alone, in_words, of_workers, reloads_of
+from orchestrator.server.reload.asking import administered, alone, in_words, reloads_of
 from orchestrator.server.reload.fragment import one_expert
 from orchestrator.server.schemas import parse_object, validated
 
@@ -82,7 +82,7 @@ async def check_expert(http: HttpRequest) -> ExpertChecked:
     context = administered(http)
     raw = await read_body(http, context.config.server.max_body_mb)
     body = validated(YamlBody, parse_object(raw))
-    why = of_workers(context, WITHOUT)
+    why = context.reaches_one(WITHOUT)
     refused = [] if why is None else [str(why)]
     try:
         name, keys = one_expert(body.yaml)

@@ -12,7 +12,6 @@ from orchestrator.server.auth import goes_on, require_unrestricted
 from orchestrator.server.bodies.console.watching import ExpertStanding
 from orchestrator.server.context import Context, context_of
 from orchestrator.server.openapi import endpoints
-from orchestrator.server.reload.residence import fixed
 from orchestrator.server.watching.events import Events, EventStream
 from orchestrator.server.watching.standing import latency, learned
 
@@ -42,6 +41,7 @@ async def standing(http: HttpRequest, expert: str) -> ExpertStanding:
         known = ", ".join(context.config.experts)
         raise UnknownModel(f"There is no expert `{expert}` (known: {known}).", param="expert")
     engine = _engine_of(context, expert)
+    fixed = context.reaches_one("would keep it" if engine["pinned"] else "would not keep it")
     routers = context.pipeline.routers
     return {
         "expert": expert,
@@ -51,7 +51,7 @@ async def standing(http: HttpRequest, expert: str) -> ExpertStanding:
         "price_usd_per_mtok": spec.price_usd_per_mtok,
         "context_length": (await context.pool.context_lengths()).get(expert),
         "pinned": engine["pinned"],
-        "fixed": fixed(context, engine["pinned"]),
+        "fixed": None if fixed is None else str(fixed),
         "failed": context.pool.failed.get(expert),
         # In a thread: there may be many questions.
         "learned": await asyncio.to_thread(learned, routers, expert),
