@@ -13,7 +13,7 @@ from experts.footprint.specs import arguments
 from experts.spec import TorchSpec, VllmSpec
 from orchestrator.cli.tables import print_table
 from orchestrator.cli.unreadable import unreadable_files
-from orchestrator.config.checks import missing_files, unusable_store
+from orchestrator.config.checks import missing_files, missing_folders, unusable_store
 from orchestrator.config.memory_checks import describe, footprints
 from orchestrator.config.model import Config, load_config
 from orchestrator.config.slot_checks import this_machine, warnings
@@ -24,7 +24,8 @@ def validate(file: Path) -> None:
     config = load_config(file)
     if problems := missing_files(config.routers):
         raise ConfigError(f"{file} names files that do not exist.", problems=tuple(problems))
-    if problems := [*unreadable_files(config), *unusable_store(config.store)]:
+    written = missing_folders(config.written())
+    if problems := [*unreadable_files(config), *unusable_store(config.store), *written]:
         raise ConfigError(f"{file} names files that cannot be used.", problems=tuple(problems))
     parts = [_count(config.experts, "expert"), _count(config.compositions, "composition")]
     typer.echo(f"{file} is valid: {', '.join(parts)}")

@@ -195,17 +195,30 @@ def strangers(
 
 
 def unwritable_files(files: Mapping[str, Path | None]) -> list[str]:
-    """Files, by the key that names them, to which no line can be added; makes those missing."""
+    """Files, by the key that names them, to which no line can be added; makes those missing.
+
+    Their folders are not made: they may be misspelt.
+    """
     problems: list[str] = []
     for key, file in files.items():
         if file is None:
             continue
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
             file.open("ab").close()
         except OSError as error:
-            problems.append(f"{key}: {file} cannot be written ({error.strerror or error}).")
+            missing = missing_folders({key: file})
+            why = f"{key}: {file} cannot be written ({error.strerror or error})."
+            problems += missing or [why]
     return problems
+
+
+def missing_folders(files: Mapping[str, Path | None]) -> list[str]:
+    """The files, by the key that names them, whose folder is not there."""
+    return [
+        f"{key}: {file} cannot be written: {_no_folder(file)}."
+        for key, file in files.items()
+        if file is not None and _is_missing(file.parent)
+    ]
 
 
 def unusable_store(store: str) -> list[str]:
@@ -217,7 +230,7 @@ def unusable_store(store: str) -> list[str]:
     if file.is_dir():
         why = "it is a folder"
     elif not file.parent.is_dir():
-        why = f"there is no folder {file.parent}; make it first"
+        why = _no_folder(file)
     elif not os.access(file.parent, os.W_OK | os.X_OK):
         why = f"the folder {file.parent} cannot be written, where SQLite keeps files of its own"
     elif file.exists() and not os.access(file, os.W_OK):
@@ -225,6 +238,20 @@ def unusable_store(store: str) -> list[str]:
     else:
         return []
     return [f"store: {file} cannot be used: {why}."]
+
+
+def _is_missing(folder: Path) -> bool:
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # It may be there.
+    return False
+
+
+def _no_folder(file: Path) -> str:
+    return f"there is no folder {file.parent}; make it first"
 
 
 def _writer(name: str, settings: Mapping[str, Any], key: str) -> str:

@@ -143,6 +143,10 @@ class Config(Section):
         """The experts that our slots run."""
         return {n: s for n, s in self.experts.items() if isinstance(s, HostedSpec)}
 
+    def written(self) -> dict[str, Path | None]:
+        """The files to which a service adds lines, by the keys that name them."""
+        return {"traces.file": self.traces.file, "feedback.file": self.feedback.file}
+
 
 def load_config(path: Path) -> Config:
     """Read and check a file. Raises ConfigError with every problem found."""

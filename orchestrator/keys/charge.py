@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from experts.errors import LimitReached
 from experts.types import Usage
 from orchestrator.keys.estimate import Estimate
 from orchestrator.keys.limiter import Amounts, KeyLimiter
@@ -52,7 +53,28 @@ async def charged(
 ) -> Charge:
     """Reserve what a request may cost. Raises LimitReached."""
     amounts = _amounts(limiter, guess, price)
-    return Charge(limiter, await limiter.take(amounts, share), guess, price)
+    try:
+        reserved = await limiter.take(amounts, share)
+    except LimitReached as error:
+        if guess is not None:
+            error.hint += _advice(limiter, guess, amounts, error)
+        raise
+    return Charge(limiter, reserved, guess, price)
+
+
+def _advice(limiter: KeyLimiter, guess: Estimate, amounts: Amounts, error: LimitReached) -> str:
+    """That a smaller bound of the answer would let the request in now, where it would."""
+    left = min((m.remaining for m in limiter.meters if m.kind == "tokens"), default=0)
+    answer = amounts.get("tokens", 0) - guess.prompt
+    if (
+        error.kind != "tokens"
+        or error.retry_after_s is None
+        or not 0 < left - guess.prompt < answer
+    ):
+        return ""
+    if guess.stated:
+        return " Or set a smaller `max_tokens`: less is left than it asks for."
+    return f" Or set `max_tokens`: without it, {answer} tokens are counted for the answer."
 
 
 def _amounts(limiter: KeyLimiter, guess: Estimate | None, price: float) -> Amounts:

@@ -212,7 +212,7 @@ class KeyLimiter:
 
 def _asked(meter: Meter, need: int) -> str:
     """What a request asks for; of tokens, how that is counted."""
-    how = " (the prompt as estimated, and max_tokens)" if meter.kind == "tokens" else ""
+    how = " (the prompt as estimated, and the longest answer)" if meter.kind == "tokens" else ""
     return f"{meter.told(need)}{how}"
 
 

@@ -116,10 +116,9 @@ class Applier:
 
 def check_files(config: Config) -> None:
     """Raise ConfigError for files without which a configuration cannot be served."""
-    written = {"traces.file": config.traces.file, "feedback.file": config.feedback.file}
     problems = missing_files(config.routers)
     problems = problems or list(
         strangers(config.routers, tuple(config.answering), config.embedders)
     )
-    if problems := problems or unwritable_files(written):
+    if problems := problems or unwritable_files(config.written()):
         raise ConfigError(" ".join(problems))

@@ -88,7 +88,7 @@ class Reloader:
         """What one expert more would change; see `Reloads.check_expert`."""
         file = self._named_file()
         version = await asyncio.to_thread(file.with_expert, self._version, name, keys)
-        return self._lines(self._compared(version))
+        return self._lines(self._takeable(version))
 
     async def pin(self, name: str, pinned: bool) -> Outcome:
         """Keep an expert in its slot, or no more; see `Reloads.pin`."""
@@ -199,12 +199,7 @@ class Reloader:
 
     async def _take(self, version: Version) -> Outcome:
         """Serve another version. Raises ConfigError and ReloadRefused."""
-        if self._applier.context.drain.refuses:
-            raise ReloadRefused("The service stops.")
-        found = self._compared(version)
-        if found.restart:
-            words = ". ".join(map(str, found.restart))
-            raise ReloadRefused(ended(words), hint="Nothing was changed.")
+        found = self._takeable(version)
         if not found.changes:
             self._version = version
             self.results["unchanged"] += 1
@@ -225,6 +220,16 @@ class Reloader:
         self.results["applied"] += 1
         log.info("configuration: generation %d runs", self.generation)
         return Outcome("applied", self.generation, lines, warnings_of(routers))
+
+    def _takeable(self, version: Version) -> Difference:
+        """What is otherwise in it. Raises ReloadRefused where it cannot be taken over."""
+        if self._applier.context.drain.refuses:
+            raise ReloadRefused("The service stops.")
+        found = self._compared(version)
+        if found.restart:
+            words = ". ".join(map(str, found.restart))
+            raise ReloadRefused(ended(words), hint="Nothing was changed.")
+        return found
 
     def _compared(self, version: Version) -> Difference:
         now = self._version

@@ -20,6 +20,10 @@ _BELOW = tuple(f"{prefix}/" for prefix in GUARDED)
 
 CALLER = "coterie.caller"
 """Where the ASGI scope holds whose key a request has; nothing where there are no keys."""
+_MAKE_ADMIN = (
+    "make an administrator's key: `coterie key create NAME --admin`, or one of server.api_keys with"
+    " `admin: true`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +100,12 @@ def require_admin(keys: KeyRing, scope: Scope) -> None:
     elif not _is_local(scope.get("client")):
         raise AdminOnly(
             "This call changes the service and is accepted from its own machine only.",
-            hint="Call it there, or configure server.api_keys with an `admin: true`.",
+            hint=f"Call it there, or {_MAKE_ADMIN}.",
         )
     elif not _is_of_our_own(Headers(raw=scope.get("headers", []))):
         raise AdminOnly(
             "This call changes the service and is not accepted from pages of another origin.",
-            hint="Call it at localhost or an IP address, or configure server.api_keys with an"
-            " `admin: true`.",
+            hint=f"Call it at localhost or an IP address, or {_MAKE_ADMIN}.",
         )
 
 
@@ -159,6 +162,9 @@ def _refusal(scope: Scope) -> JSONResponse:
     http = HttpRequest(scope)
     wrong = "authorization" in http.headers
     message = "This API key is not known." if wrong else "There is no API key in the request."
-    hint = "Send `Authorization: Bearer KEY` with a key of this service (server.api_keys)."
+    hint = (
+        "Send `Authorization: Bearer KEY` with a key of this service (one of server.api_keys, or"
+        " one that `coterie key create` has made)."
+    )
     headers = {"www-authenticate": "Bearer", "x-request-id": request_id_of(http)}
     return JSONResponse(envelope(f"{message} {hint}", 401, code="invalid_api_key"), 401, headers)

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.types import Scope
 
-from experts.errors import BodyTooLarge
+from experts.errors import BodyTooLarge, ReloadRefused
 from orchestrator.batch.runner import Batching
 from orchestrator.config.model import Config
 from orchestrator.keys.ring import KeyRing
@@ -23,7 +23,7 @@ from orchestrator.residency.pool import ExpertPool
 from orchestrator.server.bodies.feedback import MAX_REQUEST_ID
 from orchestrator.server.drain import Drain
 from orchestrator.server.telemetry.metrics import Metrics
-from orchestrator.server.telemetry.telemetry import Telemetry
+from orchestrator.server.telemetry.telemetry import DRAIN, Telemetry
 from orchestrator.server.wire.inflating import encodings_of, inflate
 from orchestrator.server.wire.layers import fields_of
 from routers.base import Router
@@ -60,6 +60,43 @@ class Context:
         """To other gateways, or to the next start: once nothing is loaded, lines would fail."""
         if self.batching is not None:
             await self.batching.runner.stop()
+
+    async def set_drained(self, out: bool) -> int:
+        """Take the service out of its load balancer, with all of its workers, or put it back.
+
+        Returns how many requests are under way. A worker that stops stays out.
+        """
+        siblings = self.telemetry.siblings
+        if siblings is None:
+            return await self._turn(out)
+        siblings.drained = out
+        own, told = await asyncio.gather(self.follow_drain(), siblings.ask({"what": DRAIN}))
+        return own + sum(int(count or 0) for count in told.values())
+
+    def reaches_one(self, would: str) -> ReloadRefused | None:
+        """Why no call may change the configuration of this worker, where there are others.
+
+        `would` says what those would do; told also before somebody asks for the change.
+        """
+        if self.telemetry.siblings is None:
+            return None
+        message = f"The other workers of this service {would}."
+        return ReloadRefused(message, hint="Write it into the file, and reload.")
+
+    async def follow_drain(self) -> int:
+        """Do as all workers of the service do; returns the requests that are under way here."""
+        siblings = self.telemetry.siblings
+        return await self._turn(siblings is not None and siblings.drained)
+
+    async def _turn(self, out: bool) -> int:
+        if out:
+            self.drain.begin()
+            await self.leave_batches()
+        else:
+            self.drain.end()
+            if self.batching is not None and not self.drain.begun:
+                self.batching.runner.start()
+        return self.drain.in_flight
 
     @property
     def metrics(self) -> Metrics:

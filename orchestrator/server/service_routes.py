@@ -108,23 +108,22 @@ async def reload(http: HttpRequest, name: str) -> Reloaded:
 
 @router.post("/coterie/drain", openapi_extra=endpoints.DRAIN)
 async def drain(http: HttpRequest) -> Draining:
-    """Take this gateway out: not ready, and without batches, it still answers what comes."""
+    """Take this gateway out: not ready, and without batches, it still answers what comes.
+
+    So do all workers of the service, and those that are started again meanwhile.
+    """
     context = context_of(http)
     require_admin(context.keys, http.scope)
-    context.drain.begin()
-    await context.leave_batches()
-    return {"draining": True, "in_flight": context.drain.in_flight}
+    return {"draining": True, "in_flight": await context.set_drained(True)}
 
 
 @router.delete("/coterie/drain", openapi_extra=endpoints.DRAIN)
 async def end_drain(http: HttpRequest) -> Draining:
-    """Put it back, unless the service stops."""
+    """Put it back with all its workers, unless the service stops."""
     context = context_of(http)
     require_admin(context.keys, http.scope)
-    context.drain.end()
-    if context.batching is not None and not context.drain.begun:
-        context.batching.runner.start()
-    return {"draining": context.drain.begun, "in_flight": context.drain.in_flight}
+    in_flight = await context.set_drained(False)
+    return {"draining": context.drain.begun, "in_flight": in_flight}
 
 
 @router.get("/coterie/learned", openapi_extra=endpoints.LEARNED)

@@ -51,7 +51,11 @@ async def with_the_rest(
     context = replace(context, answers=await reuse.answers(context.config, context.pipeline))
     desk = _desk_of(context)
     batching = _begin_batching(context, desk, store, undo)
-    return replace(context, batching=batching), desk, reuse.idempotency
+    context = replace(context, batching=batching)
+    if context.telemetry.siblings is not None:
+        context.telemetry.drains = context.follow_drain
+        await context.follow_drain()  # A worker that was started again may come into a drain.
+    return context, desk, reuse.idempotency
 
 
 def _desk_of(context: Context) -> BatchDesk:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from experts.errors import ConfigError
 from experts.mistakes import explain
+from orchestrator.cli.keys.consequences import of_making, of_revoking
 from orchestrator.cli.remote import call
 from orchestrator.cli.serve import with_store
 from orchestrator.cli.tables import print_table
@@ -34,23 +35,27 @@ def create(
     """Print a new key. Raises ConfigError, ServiceError, NameTaken, StoreError."""
     _check_name(name)
     if url is not None:
+        before = call("GET", url, PATH, api_key)["keys"]
         secret = call("POST", url, PATH, api_key, {"name": name, **given})["key"]
     else:
         config = load_config(file)
         terms = _terms(given, config)
-        secret = _with_keys(config, file, lambda keys: keys.create(name, terms))
+        before, secret = _changed(config, file, lambda keys: keys.create(name, terms))
     typer.echo(f"The key of {name}, which is shown this once; only its hash is kept:", err=True)
     typer.echo(secret)
+    _warn(of_making(before, admin=bool(given.get("admin"))))
 
 
 def revoke(name: str, file: Path, url: str | None, api_key: str | None) -> None:
     """Revoke a key. Raises ConfigError, ServiceError, UnknownObject, StoreError."""
     _check_name(name)
     if url is not None:
+        before = call("GET", url, PATH, api_key)["keys"]
         call("DELETE", url, f"{PATH}/{name}", api_key)
     else:
-        _with_keys(load_config(file), file, lambda keys: keys.revoke(name))
+        before, _ = _changed(load_config(file), file, lambda keys: keys.revoke(name))
     typer.echo(f"{name}: revoked")
+    _warn(of_revoking(before, name))
 
 
 def show(file: Path, url: str | None, api_key: str | None, as_json: bool) -> None:
@@ -69,6 +74,22 @@ def show(file: Path, url: str | None, api_key: str | None, as_json: bool) -> Non
         for one in found
     ]
     print_table(("key", "source", "made", "revoked", "terms"), rows)
+
+
+def _changed(
+    config: Config, file: Path, change: Callable[[KeyRing], Awaitable[Done]]
+) -> tuple[Sequence[Mapping[str, Any]], Done]:
+    """All keys as they were before a change, and what came of it."""
+
+    async def work(keys: KeyRing) -> tuple[Sequence[Mapping[str, Any]], Done]:
+        return listed(config.server.api_keys, await keys.stored()), await change(keys)
+
+    return _with_keys(config, file, work)
+
+
+def _warn(words: str) -> None:
+    if words:
+        typer.echo(f"warning: {words}", err=True)
 
 
 def _words(one: Mapping[str, Any]) -> str:

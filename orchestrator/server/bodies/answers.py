@@ -101,7 +101,7 @@ class Reloaded(TypedDict):
 
 
 class Draining(TypedDict):
-    """Whether the gateway is taken out, and how many requests it still answers."""
+    """Whether the gateway is taken out, and how many requests all its workers still answer."""
 
     draining: bool
     in_flight: int

@@ -50,10 +50,13 @@ class YamlBody(Section):
 
 
 class ExpertChecked(TypedDict):
-    """Whether the lines of an expert are right."""
+    """Whether the lines of an expert are right, and would be taken."""
 
     ok: bool
-    problems: Annotated[list[str], Field(description="Every mistake, each with its path.")]
+    problems: Annotated[
+        list[str],
+        Field(description="Every mistake, each with its path; what else it would be refused for."),
+    ]
     expert: Annotated[str | None, Field(description="Its name; null where that is not known.")]
     keys: Annotated[dict[str, Any], Field(description="Its keys: the body that adds it.")]
     difference: Annotated[list[str], Field(description="What adding it would change.")]

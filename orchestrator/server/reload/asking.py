@@ -25,11 +25,8 @@ def reloads_of(http: HttpRequest) -> Reloads:
 
 def alone(context: Context, would: str) -> None:
     """Raise ReloadRefused where other workers of the service know nothing of the change."""
-    if context.telemetry.siblings is not None:
-        raise ReloadRefused(
-            f"The other workers of this service {would}.",
-            hint="Write it into the file, and reload.",
-        )
+    if why := context.reaches_one(would):
+        raise why
 
 
 def in_words(error: ConfigError) -> RequestError:

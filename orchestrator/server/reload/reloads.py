@@ -64,7 +64,7 @@ class Reloads(Protocol):
         ...
 
     async def check_expert(self, name: str, keys: Mapping[str, Any]) -> list[str]:
-        """What one expert more would change. Raises ConfigError, NameTaken and ReloadRefused."""
+        """What one expert more would change. Raises what `add_expert` would without a load."""
         ...
 
     async def pin(self, name: str, pinned: bool) -> Outcome:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
 
-from experts.errors import ConfigError, NameTaken, RequestError
+from experts.errors import ConfigError, NameTaken, ReloadRefused, RequestError
 from orchestrator.server.bodies.reload import (
     ConfigStatus,
     ExpertAdded,
@@ -21,6 +21,8 @@ from orchestrator.server.schemas import parse_object, validated
 
 router = APIRouter(prefix="/coterie", tags=["configuration"])
 UNTIL = "the next reload of the file, or a restart: write it into the file to keep it"
+WITHOUT = "would not have the expert"
+"""What the other workers would do after an addition."""
 
 
 @router.post("/reload", openapi_extra=endpoints.RELOAD_CONFIG)
@@ -51,7 +53,7 @@ async def add_expert(http: HttpRequest) -> ExpertAdded:
     # A page of another origin cannot send this without asking; without keys, it is on this machine.
     if not http.headers.get("content-type", "").startswith("application/json"):
         raise RequestError("An expert is added with `content-type: application/json`.")
-    alone(context, "would not have the expert")
+    alone(context, WITHOUT)
     raw = await read_body(http, context.config.server.max_body_mb)
     body = validated(ExpertBody, parse_object(raw))
     try:
@@ -74,19 +76,28 @@ async def add_expert(http: HttpRequest) -> ExpertAdded:
 async def check_expert(http: HttpRequest) -> ExpertChecked:
     """Tell every mistake in the lines of one more expert, and what they would change.
 
-    Nothing changes. The lines are those of the configuration's file, with or without `experts:`.
+    Also why this service would not add it, however right they are. Nothing changes.
+    The lines are those of the configuration's file, with or without `experts:`.
     """
     context = administered(http)
     raw = await read_body(http, context.config.server.max_body_mb)
     body = validated(YamlBody, parse_object(raw))
+    why = context.reaches_one(WITHOUT)
+    refused = [] if why is None else [str(why)]
     try:
         name, keys = one_expert(body.yaml)
         found = await reloads_of(http).check_expert(name, keys)
-    except (ConfigError, NameTaken) as error:
+    except (ConfigError, NameTaken, ReloadRefused) as error:
         problems = error.problems if isinstance(error, ConfigError) else ()
-        told = list(problems) or [" ".join(filter(None, (error.message, error.hint)))]
+        told = [*(problems or [str(error)]), *refused]
         return {"ok": False, "problems": told, "expert": None, "keys": {}, "difference": []}
-    return {"ok": True, "problems": [], "expert": name, "keys": dict(keys), "difference": found}
+    return {
+        "ok": not refused,
+        "problems": refused,
+        "expert": name,
+        "keys": dict(keys),
+        "difference": found,
+    }
 
 
 @router.get("/config", openapi_extra=endpoints.CONFIG)

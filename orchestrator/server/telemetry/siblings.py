@@ -1,4 +1,4 @@
-"""What the workers of one service ask each other: their metrics, and requests that one answered.
+"""What the workers of one service ask each other: metrics, requests that one answered, to drain.
 
 Over sockets in a folder that only their user can enter, since all of them share one port.
 """
@@ -26,6 +26,7 @@ class Siblings:
         """Each has a socket in the folder, under its number."""
         self.number = number
         self._folder = folder
+        self._drained = folder / "drained"
         self._server: asyncio.Server | None = None
 
     async def start(self, answer: Answer) -> None:
@@ -50,6 +51,18 @@ class Siblings:
     def reload(self) -> None:
         """Let all of them reload: their parent hands on the signal."""
         os.kill(os.getppid(), signal.SIGHUP)
+
+    @property
+    def drained(self) -> bool:
+        """Whether the service was taken out of its load balancer; workers that come later ask."""
+        return self._drained.exists()
+
+    @drained.setter
+    def drained(self, out: bool) -> None:
+        if out:
+            self._drained.touch()
+        else:
+            self._drained.unlink(missing_ok=True)
 
     async def stop(self) -> None:
         """Answer no more."""

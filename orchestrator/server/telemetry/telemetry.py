@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +24,7 @@ from orchestrator.server.telemetry.metrics import Metrics
 from orchestrator.server.telemetry.reuse_metrics import ReuseCollector
 from orchestrator.server.telemetry.siblings import Siblings
 
-METRICS, REQUEST = "metrics", "request"
+METRICS, REQUEST, DRAIN = "metrics", "request", "drain"
 """What workers ask each other."""
 
 
@@ -39,6 +39,8 @@ class Telemetry:
     """Share of the requests that get spans; None where there are no spans."""
     siblings: Siblings | None = None
     """The other workers of the service, where there are any."""
+    drains: Callable[[], Awaitable[int]] | None = None
+    """What follows the other workers' drain; None while this one starts, which then looks."""
     engines: EngineScraper | None = None
     """What asks the slots for their engines' metrics, where they are wanted."""
 
@@ -78,6 +80,8 @@ class Telemetry:
         """What another worker asks; nothing where it is not known here."""
         if question["what"] == METRICS:
             return self.metrics.text()
+        if question["what"] == DRAIN:
+            return b"0" if self.drains is None else str(await self.drains()).encode()
         try:
             return json.dumps(self.recent.find(question["id"], question["name"])).encode()
         except UnknownObject:

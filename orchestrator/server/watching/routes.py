@@ -41,6 +41,7 @@ async def standing(http: HttpRequest, expert: str) -> ExpertStanding:
         known = ", ".join(context.config.experts)
         raise UnknownModel(f"There is no expert `{expert}` (known: {known}).", param="expert")
     engine = _engine_of(context, expert)
+    fixed = context.reaches_one("would keep it" if engine["pinned"] else "would not keep it")
     routers = context.pipeline.routers
     return {
         "expert": expert,
@@ -50,6 +51,7 @@ async def standing(http: HttpRequest, expert: str) -> ExpertStanding:
         "price_usd_per_mtok": spec.price_usd_per_mtok,
         "context_length": (await context.pool.context_lengths()).get(expert),
         "pinned": engine["pinned"],
+        "fixed": None if fixed is None else str(fixed),
         "failed": context.pool.failed.get(expert),
         # In a thread: there may be many questions.
         "learned": await asyncio.to_thread(learned, routers, expert),

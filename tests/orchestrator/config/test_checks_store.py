@@ -1,4 +1,4 @@
-"""The file of a store: told before anything starts, and no folder is made for it."""
+"""The files of a store and of lines: told before a start, and no folder is made for them."""
 
 from __future__ import annotations
 
@@ -32,6 +32,19 @@ def test_a_folder_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> Non
         validate(file)
     (problem,) = caught.value.problems
     assert problem.startswith("store: ")
+    assert f"there is no folder {tmp_path / 'nodir'}" in problem
+    assert not (tmp_path / "nodir").exists()
+
+
+@pytest.mark.parametrize("key", ["traces", "feedback"])
+def test_neither_is_one_made_for_lines(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "pool.yaml"
+    tree = {"experts": {"a": REMOTE}, key: {"file": "nodir/lines.jsonl"}}
+    file.write_text(yaml.safe_dump(tree))
+    with pytest.raises(ConfigError) as caught:
+        validate(file)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{key}.file: ")
     assert f"there is no folder {tmp_path / 'nodir'}" in problem
     assert not (tmp_path / "nodir").exists()
 

@@ -62,6 +62,7 @@ async def test_without_a_key_there_is_no_answer(locked: Any, method: str, path: 
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (401, "invalid_api_key")
     assert error["type"] == "authentication_error"
+    assert "coterie key create" in error["message"]
     assert answer.headers["www-authenticate"] == "Bearer"
     assert answer.headers["x-request-id"]
 

@@ -153,3 +153,15 @@ async def test_a_file_that_cannot_be_written_is_found_at_the_start(
     broken = config.model_copy(update={key: section})
     with pytest.raises(ConfigError, match=rf"^{key}\.file: .*lines\.jsonl cannot be written \("):
         await start_service(broken, on_event=lambda event: None)
+
+
+@pytest.mark.parametrize("key", ["traces", "feedback"])
+async def test_a_folder_that_is_not_there_is_not_made(
+    key: str, config: Config, tmp_path: Path
+) -> None:
+    file = tmp_path / "misspelt" / "lines.jsonl"
+    section = getattr(config, key).model_copy(update={"file": file})
+    broken = config.model_copy(update={key: section})
+    with pytest.raises(ConfigError, match=rf"^{key}\.file: .*there is no folder {file.parent};"):
+        await start_service(broken, on_event=lambda event: None)
+    assert list(tmp_path.iterdir()) == []

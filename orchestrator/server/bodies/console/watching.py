@@ -31,7 +31,7 @@ class RatesEvent(TypedDict):
     type: Literal["rates"]
     at: At
     in_flight: Annotated[int, Field(description="Requests that are under way.")]
-    draining: Annotated[bool, Field(description="Whether this gateway is taken out.")]
+    draining: Annotated[bool, Field(description="Whether the gateway is taken out.")]
     experts: Annotated[dict[str, Rate], Field(description="Those that have answered.")]
 
 
@@ -96,6 +96,9 @@ class ExpertStanding(TypedDict):
     price_usd_per_mtok: float
     context_length: int | None
     pinned: bool
+    fixed: Annotated[
+        str | None, Field(description="Why no call may pin or unpin it; null: a call may.")
+    ]
     failed: str | None
     learned: list[Record]
     latency: Latency

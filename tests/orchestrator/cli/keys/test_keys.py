@@ -112,3 +112,34 @@ async def test_a_running_service_is_asked_with_an_administrators_key(
         await run(keys.revoke, "ann", *at)
     with pytest.raises(ServiceError, match="--api-key"):
         await run(keys.show, pool, gateway.base_url, None, False)
+
+
+def test_what_shuts_the_service_is_told_beside_the_output(
+    pool: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool.write_text(json.dumps({"experts": {"far": REMOTE}, "store": "sqlite:store.db"}))
+    keys.create("bob", {}, pool, None, None)
+    made = capsys.readouterr()
+    assert len(made.out.split()) == 1
+    assert "warning: every request to the service needs a key" in made.err
+    keys.create("ann", {}, pool, None, None)
+    assert "warning" not in capsys.readouterr().err
+    keys.revoke("ann", pool, None, None)
+    assert capsys.readouterr() == ("ann: revoked\n", "")
+    keys.revoke("bob", pool, None, None)
+    gone = capsys.readouterr()
+    assert gone.out == "bob: revoked\n"
+    assert "warning: it was the last key. The service stays shut" in gone.err
+
+
+async def test_a_running_service_is_asked_what_keys_there_are(
+    serve: Any, pool: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway = await serve()
+    await asyncio.to_thread(keys.create, "bob", {"admin": True}, pool, gateway.base_url, None)
+    made = capsys.readouterr()
+    assert "warning: every request" in made.err
+    secret = made.out.strip()
+    await asyncio.to_thread(keys.revoke, "bob", pool, gateway.base_url, secret)
+    assert "stays shut" in capsys.readouterr().err
+    assert (await gateway.http.get("/v1/models")).status_code == 401

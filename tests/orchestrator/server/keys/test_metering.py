@@ -101,6 +101,26 @@ async def test_openais_client_does_not_ask_again_for_a_quota(limited: Any) -> No
     assert caught.value.code == "insufficient_quota"
 
 
+@pytest.mark.parametrize("limit", ["tokens_per_day", "tokens_per_minute"])
+async def test_it_is_told_that_a_smaller_bound_would_fit(limited: Any, limit: str) -> None:
+    gateway = await limited(**{limit: 200})
+    assert (await gateway.chat("stream 3", max_tokens=50)).status_code == 200
+    await gateway.settled()
+    refused = await gateway.chat("stream 3")  # Nobody has said how long the answer may be.
+    message = refused.json()["error"]["message"]
+    assert "192 left, requested 200 (the prompt as estimated, and the longest answer)" in message
+    assert message.endswith(
+        "Or set `max_tokens`: without it, 194 tokens are counted for the answer."
+    )
+    refused = await gateway.chat("stream 3", max_tokens=190)
+    assert "Or set a smaller `max_tokens`" in refused.json()["error"]["message"]
+    assert (await gateway.chat("stream 3", max_tokens=186)).status_code == 200
+    await gateway.settled()
+    long = await gateway.chat("x" * 760, max_tokens=1)  # 194 tokens, and 184 are left.
+    assert long.status_code == 429
+    assert "max_tokens`" not in long.json()["error"]["message"]
+
+
 async def test_tokens_are_reserved_and_then_corrected(limited: Any) -> None:
     gateway = await limited(tokens_per_minute=1000)
     answer = await gateway.chat("stream 3", max_tokens=100)

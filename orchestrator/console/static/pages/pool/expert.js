@@ -77,7 +77,7 @@ function controls(api, told, redraw, say) {
       ? `${told.expert} may leave its slot.`
       : `${told.expert} stays until the next reload of the file.`;
   };
-  const mayPin = told.engine === told.expert;
+  const hasPin = told.engine === told.expert;
   return h(
     "div",
     { class: "card" },
@@ -85,8 +85,9 @@ function controls(api, told, redraw, say) {
       "div",
       { class: "row" },
       button("Load", load),
-      mayPin && button(told.pinned ? "Unpin" : "Pin", pin),
+      hasPin && !told.fixed && button(told.pinned ? "Unpin" : "Pin", pin),
     ),
+    hasPin && told.fixed && h("p", { class: "muted small" }, `No pins here: ${told.fixed}`),
     fault,
   );
 }
