@@ -97,8 +97,10 @@ async def test_workers_share_a_pool_and_outlive_each_other(
     await served.says("restarting")
     assert await ask_many(url, 30) == expected
 
-    async with httpx.AsyncClient(base_url=url) as http:
-        page = (await http.get("/metrics")).text
+    async with asyncio.timeout(60), httpx.AsyncClient(base_url=url) as http:
+        page = ""
+        while page.count("coterie_info{") < 2:  # The other one answers while this one starts.
+            page = (await http.get("/metrics")).text
         loads = (await http.get("/coterie/pool")).json()["loads"]
     assert {'worker="1"', 'worker="2"'} <= {
         part for line in page.splitlines() for part in line.partition("{")[2].split(",")
