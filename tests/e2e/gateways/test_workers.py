@@ -106,7 +106,8 @@ async def test_workers_share_a_pool_and_outlive_each_other(
         part for line in page.splitlines() for part in line.partition("{")[2].split(",")
     }
     assert page.count("coterie_info{") == 2
-    assert loads["arithmetic"]["count"] >= 1
+    # The controller counts from its restart on; since then, one of the three had to be loaded.
+    assert sum(one["count"] for one in loads.values()) >= 1
 
     # A reload that one worker is asked for reaches all of them.
     grown = {**CONFIG["experts"], "logic": expert("logic")}
