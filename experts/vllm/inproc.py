@@ -44,6 +44,15 @@ class InprocEngineClient(InprocClient):  # type: ignore[misc]
     def busy(self) -> bool:
         return bool(self.engine_core.scheduler.has_requests())
 
+    @property
+    def hurried(self) -> bool:
+        """By their priority: vLLM's default is 0, and what may come later has a larger one."""
+        return any(one.priority <= 0 for one in self.engine_core.scheduler.requests.values())
+
+    @property
+    def requests(self) -> frozenset[str]:
+        return frozenset(self.engine_core.scheduler.requests)
+
     def step(self) -> None:
         """One scheduler step; its outputs go to the event loop. An engine that raises is dead."""
         if not self.busy:

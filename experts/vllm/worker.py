@@ -169,7 +169,10 @@ class Worker:
     def _enter(self, resident: _Resident) -> None:
         self._residents[resident.load.expert] = resident
         core = getattr(resident.engine, "engine_core", resident.engine)
-        worked = partial(self._stepper.worked_s, core) if self._stepper.steps(core) else None
+        worked = None
+        if self._stepper.steps(core):
+            worked = partial(self._stepper.worked_s, core)
+            self._stepper.welcome(core)
         self._dispatcher.add(resident.load.experts, resident.app, worked)
 
     async def unload(self, expert: str) -> float:
@@ -188,6 +191,14 @@ class Worker:
             del resident, asleep
             await self._exclusively(_give_back_memory)
             return time.perf_counter() - started
+
+    def hasten(self, expert: str) -> None:
+        """Let an engine that leaves finish what it has before others do what may come later."""
+        if (resident := self._residents.get(expert)) is None:
+            return
+        core = getattr(resident.engine, "engine_core", resident.engine)
+        if self._stepper.steps(core):
+            self._stepper.hasten(core)
 
     async def sleep(self, expert: str, level: int) -> float:
         """Free the device's memory but keep the engine; returns seconds. CUDA only.

@@ -5,7 +5,8 @@ engines that are there stay. Where everything fits into the slots, or a group as
 one engine, groups are opened longest first, as many as fit together: what is open stays loaded, and
 every engine is loaded once for all its lines. Panels whose engines cannot all be loaded together
 come first, many of them at once, so that each engine is loaded once for what all of them ask it;
-meanwhile the other lines of an engine are asked while it is there.
+meanwhile the other lines of an engine are asked while it is there. Within a group, an expert's
+lines follow one another: a step with several adapters of an engine takes longer than one with one.
 """
 
 import math
@@ -13,7 +14,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+WAITING = 2
+"""With those whose engine has left after they were asked, so many times the window is under way."""
+
 Engines = frozenset[str]
+Experts = frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +58,43 @@ def repeated_loads(groups: Mapping[Engines, int], room: Room, panels: int) -> in
     return max(0, turns - 1) * len(frozenset[str]().union(*taking_turns))
 
 
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A line, by its number, and whom it asks."""
+
+    number: int
+    experts: Experts = field(default_factory=Experts)
+    engines: Engines = field(default_factory=Engines)
+    """What has to be loaded for them."""
+
+
 @dataclass(slots=True)
 class Group:
-    """The lines that ask the same engines, in their order."""
+    """The lines that ask the same engines: one expert's after the other's, each in their order."""
 
     engines: Engines
-    waiting: deque[int] = field(default_factory=deque)
+    waiting: int = 0
     in_flight: int = 0
     opened: bool = False
     """Whether there is room for its engines beside those of others that are open."""
+    came: bool = False
+    """Whether its engines have been there."""
+    _lines: dict[Experts, deque[int]] = field(default_factory=dict)
+
+    def add(self, line: Routed) -> None:
+        """It waits to be asked."""
+        self._lines.setdefault(line.experts, deque()).append(line.number)
+        self.waiting += 1
+
+    def take(self) -> int:
+        """The number of the line that is asked now."""
+        experts, numbers = next(iter(self._lines.items()))
+        number = numbers.popleft()
+        if not numbers:
+            del self._lines[experts]
+        self.waiting -= 1
+        self.in_flight += 1
+        return number
 
 
 class Feeder:
@@ -72,7 +105,8 @@ class Feeder:
     ) -> None:
         """At most `window` lines are under way, and beside them `panels` panels that take turns.
 
-        Those are the panels whose engines cannot all be loaded together. `resident` tells which
+        As many lines again may wait for engines that had to leave. Panels that take turns are
+        those whose engines cannot all be loaded together. `resident` tells which
         engines are loaded, or on their way in, and in which slot.
         """
         self._room = room
@@ -85,15 +119,15 @@ class Feeder:
         self._panels: list[Group] = []
         self._others: list[Group] = []
 
-    def add(self, lines: Iterable[tuple[int, Engines]]) -> None:
-        """Lines, which are numbers with the engines that they ask."""
-        for number, engines in lines:
-            group = self._by_engines.setdefault(engines, Group(engines))
-            group.waiting.append(number)
-            self._groups[number] = group
+    def add(self, lines: Iterable[Routed]) -> None:
+        """Lines that are to be asked."""
+        for line in lines:
+            group = self._by_engines.setdefault(line.engines, Group(line.engines))
+            group.add(line)
+            self._groups[line.number] = group
         taking_turns = panels_in_turns(self._by_engines, self._room)
         left = [group for group in self._by_engines.values() if group.waiting or group.in_flight]
-        left.sort(key=lambda group: -len(group.waiting))
+        left.sort(key=lambda group: -group.waiting)
         self._panels = [one for one in left if one.engines in taking_turns]
         self._others = [one for one in left if one.engines not in taking_turns]
         self._open_more()
@@ -116,8 +150,18 @@ class Feeder:
         if not self._complete:
             return frozenset[str]().union(*self._by_engines)
         there = self._resident().keys()
-        busy = (one.engines for one in self._others if one.in_flight or one.engines <= there)
+        # Those that cannot be asked any more make room for what the others wait for.
+        idle_stay = self._under_way < WAITING * self._window
+        busy = (
+            one.engines
+            for one in self._others
+            if one.in_flight or (idle_stay and one.engines <= there)
+        )
         return frozenset[str]().union(*busy)
+
+    @property
+    def _under_way(self) -> int:
+        return sum(group.in_flight for group in self._others)
 
     def next(self) -> int | None:
         """The line to ask now; None while enough are under way, or none is left.
@@ -125,10 +169,7 @@ class Feeder:
         Panels come first.
         """
         group = self._next_panel() or self._next_other()
-        if group is None:
-            return None
-        group.in_flight += 1
-        return group.waiting.popleft()
+        return None if group is None else group.take()
 
     def done(self, number: int) -> None:
         """A line that was asked has its result."""
@@ -144,9 +185,11 @@ class Feeder:
         return next((group for group in self._panels if group.waiting), None)
 
     def _next_other(self) -> Group | None:
-        if sum(group.in_flight for group in self._others) >= self._window:
-            return None
         resident = self._resident()
+        for one in self._others:
+            one.came = one.came or one.engines <= resident.keys()
+        if self._is_full(resident):
+            return None
         asking = [one for one in self._others if one.waiting and self._may_ask(one, resident)]
         busy: Counter[str] = Counter()
         for one in self._others:
@@ -164,6 +207,16 @@ class Feeder:
             return there or group.in_flight > 0, not there, least, -group.in_flight
 
         return min(asking, key=rank, default=None)
+
+    def _is_full(self, resident: Mapping[str, str]) -> bool:
+        """Lines whose engine had to leave for others wait, and the rest need not wait with them."""
+        under_way = self._under_way
+        if under_way < self._window or under_way >= WAITING * self._window:
+            return under_way >= self._window
+        left = (
+            group for group in self._others if group.came and not group.engines <= resident.keys()
+        )
+        return under_way - sum(group.in_flight for group in left) >= self._window
 
     def _may_ask(self, group: Group, resident: Mapping[str, str]) -> bool:
         """While panels take turns, one line of each group waits for its engine to come."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from experts.errors import RequestError
 from orchestrator.batch.batch import Batch
 from orchestrator.batch.desk import Answered, Desk
-from orchestrator.batch.feeding import Engines
+from orchestrator.batch.feeding import Engines, Experts, Routed
 from orchestrator.batch.line import Result, mistake, parse_line
 from orchestrator.request.context import RequestContext
 from routers.base import Decision
@@ -49,8 +49,8 @@ class LineReader:
     _parsed: dict[int, Asked] = field(default_factory=dict)
     _bytes: int = 0
 
-    async def route(self, numbers: list[int], calls: Counter[str]) -> list[tuple[int, Engines]]:
-        """The lines with the engines that they ask, routed together.
+    async def route(self, numbers: list[int], calls: Counter[str]) -> list[Routed]:
+        """The lines with those whom they ask, routed together.
 
         `calls` are counted, of each expert, as many as there may be.
         """
@@ -59,19 +59,20 @@ class LineReader:
             if (asked := self._parse(number, raw)) is not None:
                 contexts[number] = asked.context
                 self._remember(number, asked)
-        grouped: list[tuple[int, Engines]] = []
+        routed: list[Routed] = []
         foreseen = await self.desk.foresee(list(contexts.values()))
         for number, one in zip(contexts, foreseen, strict=True):
             if isinstance(one, Answered):
                 # Asked anew, it fails in the same way or does not.
-                grouped.append((number, Engines()))
+                routed.append(Routed(number))
                 continue
             if one.decision is not None and len(self._decisions) < MOST_DECISIONS:
                 self._decisions[number] = one.decision
             calls += one.calls
             engines = (self.desk.engine(expert) for expert in one.calls)
-            grouped.append((number, Engines(filter(None, engines))))
-        return grouped
+            found = Routed(number, Experts(one.calls), Engines(filter(None, engines)))
+            routed.append(found)
+        return routed
 
     async def take(self, number: int) -> Asked | None:
         """A line that is asked now; None where its request is refused."""

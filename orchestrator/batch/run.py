@@ -189,9 +189,9 @@ class Run:
         resident = self.desk.resident()
         for start in range(0, len(numbers), LINES_PER_ROUTING):
             some = numbers[start : start + LINES_PER_ROUTING]
-            grouped = await reader.route(some, calls)
-            lines.update(engines for _, engines in grouped)
-            feeder.add(grouped)
+            found = await reader.route(some, calls)
+            lines.update(line.engines for line in found)
+            feeder.add(found)
             routed.set()
         feeder.complete()
         again = repeated_loads(lines, self.desk.room(), self.settings.panels_in_flight)

@@ -148,6 +148,7 @@ class HostedEngine:
             "load_s": round(costs.load_s, 3),
             "wake_s": round(costs.wake_s, 3),
             "leave_s": round(costs.leave_s, 3),
+            "drain_s": round(costs.finishing_s, 3),
             "service_s": round(costs.service_s, 3),
             "share_s": round(costs.share_s, 6),
             "evictions": self.evictions,

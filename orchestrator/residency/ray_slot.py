@@ -226,6 +226,9 @@ class RaySlot:
         report: LoadReport = await self._call("load", (load,), self._load_timeout_s)
         return report
 
+    async def hasten(self, engine: str) -> None:
+        await self._call("hasten", (engine,), CALL_TIMEOUT_S)
+
     async def unload(self, engine: str) -> float:
         return float(await self._call("unload", (engine,), self._load_timeout_s))
 
@@ -239,8 +242,7 @@ class RaySlot:
         return float(await self._call("memory_gb", (), CALL_TIMEOUT_S))
 
     async def running(self) -> dict[str, int]:
-        running: dict[str, int] = await self._call("running", (), CALL_TIMEOUT_S)
-        return running
+        return dict(await self._call("running", (), CALL_TIMEOUT_S))
 
     async def lost(self) -> None:
         life = self._life

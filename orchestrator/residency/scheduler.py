@@ -327,6 +327,7 @@ class Scheduler:
             case Begin(transition):
                 names = ", ".join(replica.engine.name for replica in transition.leaving)
                 self._slots[transition.slot.id].begins(names, transition.reason, now)
+                self._transitions.hasten(transition)
                 logger.info("%s: %s", transition.slot.id, transition.words)
             case End(slot):
                 self._slots[slot.id].does(None, now)

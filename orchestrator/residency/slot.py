@@ -66,6 +66,10 @@ class Slot(Protocol):
         """Make an engine resident. Raises RuntimeError with the engine's own words."""
         ...
 
+    async def hasten(self, engine: str) -> None:
+        """Let an engine that leaves finish what it has before others do what may come later."""
+        ...
+
     async def unload(self, engine: str) -> float:
         """Drop an engine, with the requests that it still has; returns seconds."""
         ...

@@ -102,6 +102,15 @@ class TorchEngine:
     def busy(self) -> bool:
         return bool(self._running)
 
+    @property
+    def hurried(self) -> bool:
+        """It does not know which of them may come later."""
+        return self.busy
+
+    @property
+    def requests(self) -> frozenset[int]:
+        return frozenset(map(id, self._running))
+
     def step(self) -> None:
         """One token for each of the first `max_num_seqs` requests; the others wait."""
         for running in self._running[: self._most]:

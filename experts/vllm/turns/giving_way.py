@@ -2,8 +2,8 @@
 
 A load takes seconds, and vLLM keeps what it does meanwhile in module globals, so no other engine
 may step. But a load is made of many small parts: a layer built, a tensor read, a layer's weights
-packed. Between two of them, its thread sets vLLM's globals aside, lets every engine step once, and
-goes on.
+packed. Between two of them, its thread sets vLLM's globals aside, lets every engine step once of
+whose requests somebody waits for one, and goes on (`pace.py`).
 """
 
 import time
@@ -19,40 +19,42 @@ from vllm.config import vllm as config_state
 from vllm.model_executor.layers.linear import LinearBase, UnquantizedLinearMethod
 from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
 
+from experts.vllm.turns.pace import Pace
+
 PARTS: tuple[tuple[type, str], ...] = (
     (LinearBase, "__init__"),
     (UnquantizedLinearMethod, "process_weights_after_loading"),
 )
 """What is called often while a model is built, and its weights packed."""
-EVERY_S = 0.02
-"""Between two turns of the others, at least: a turn costs a change of threads."""
 
 
 class GivingWay:
     """Tells a load when it is time to let others step."""
 
     def __init__(self, others_step: Callable[[], None]) -> None:
-        """`others_step` returns when every other engine has made a step."""
+        """`others_step` returns when every other engine that is waited for has made a step."""
         self._others_step = others_step
         self._thread: int | None = None
-        self._last = 0.0
+        self._pace = Pace()
 
     @contextmanager
     def loading(self) -> Iterator[None]:
         """What runs inside, in this thread, gives way to others."""
-        self._thread, self._last = get_ident(), time.monotonic()
+        self._thread = get_ident()
+        self._pace.begins(time.monotonic())
         try:
             yield
         finally:
             self._thread = None
 
     def now(self) -> None:
-        """Let the others step, unless they just did; does nothing outside a load."""
-        if get_ident() != self._thread or time.monotonic() - self._last < EVERY_S:
+        """Let the others step, unless it is too early for it; does nothing outside a load."""
+        began = time.monotonic()
+        if get_ident() != self._thread or not self._pace.allows(began):
             return
         with _set_aside():
             self._others_step()
-        self._last = time.monotonic()
+        self._pace.took(began, time.monotonic())
 
     def install(self) -> None:
         """Call `now` between the parts of every load from now on."""

@@ -10,9 +10,10 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from dataclasses import dataclass
 from threading import Event
 from typing import Any, Protocol, TypeVar
 
@@ -25,6 +26,8 @@ REST_SHARE = 0.1
 A request takes a dozen turns of the loop from its socket to its engine, and as many back. With one
 turn between two steps, each would take as long as a step.
 """
+WELCOME_S = 0.5
+"""For as long, one that has come may be asked, and answer, before what may come later goes on."""
 OTHERS_SHARE = 0.5
 """After a long step, engines with short ones have this share of its time to themselves."""
 
@@ -34,6 +37,16 @@ class Steppable(Protocol):
 
     @property
     def busy(self) -> bool: ...
+
+    @property
+    def hurried(self) -> bool:
+        """Whether somebody waits for one of its requests: not all may come later than others."""
+        ...
+
+    @property
+    def requests(self) -> frozenset[Hashable]:
+        """What tells its requests apart."""
+        ...
 
     def step(self) -> None: ...
 
@@ -55,6 +68,9 @@ class Stepper:
         """What all steps of each client took."""
         self._long_at = -math.inf
         """When the next long step may begin, while others have work."""
+        self._leaving: dict[int, frozenset[Hashable]] = {}
+        """Clients that leave, with the requests that they had then."""
+        self._new: Newcomer | None = None
         self._executor = ThreadPoolExecutor(1, "engines")
         self._blocked = 0
         self._quick: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
@@ -87,15 +103,20 @@ class Stepper:
         self._loop.call_soon_threadsafe(function)
 
     def give_way(self) -> None:
-        """Called by `function` in its thread: returns when every engine has made a step."""
-        if not self._quick and not any(client.busy for client in self._clients):
+        """Called by `function` in its thread: returns when every engine has made a step.
+
+        But for those that have only what may come later: somebody waits for the load.
+        """
+        if not self._quick and not any(client.hurried for client in self._clients):
             return
         stepped = Event()
 
         def turn() -> None:
             try:
                 self._run_quick()
-                self._step_clients()
+                for client in tuple(self._clients):
+                    if client.hurried:
+                        self._step_one(client)
             finally:
                 stepped.set()
 
@@ -175,7 +196,7 @@ class Stepper:
         Returns the seconds of a long step, or 0.
         """
         longest_s = 0.0
-        busy = [client for client in self._clients if client.busy]
+        busy = self._first([client for client in self._clients if client.busy])
         slow = [client for client in busy if self._took_s.get(id(client), 0.0) > LONG_S]
         quick = [client for client in busy if client not in slow]
         for client in quick:
@@ -198,9 +219,41 @@ class Stepper:
             self._worked_s[id(client)] += took_s
         return took_s
 
-    def _step_clients(self) -> None:
-        for client in tuple(self._clients):
-            self._step_one(client)
+    def hasten(self, client: Steppable) -> None:
+        """Let `client`, which leaves, finish what it has before others do what may come later.
+
+        Else its last requests would share the time with all that the others have, and whoever waits
+        for its place would wait for that as well.
+        """
+        self._leaving[id(client)] = client.requests
+
+    def welcome(self, client: Steppable) -> None:
+        """Let `client`, which has come, answer its first request before others do what may wait.
+
+        That one finds out whether it answers rightly, and whoever waits for it waits for that, too.
+        """
+        self._new = Newcomer(client, self._clock() + WELCOME_S)
+
+    def _first(self, busy: list[Steppable]) -> list[Steppable]:
+        """Those that may step now: all, unless one comes or leaves and the others can wait."""
+        if not self._leaving and self._new is None:
+            return busy
+        first = [client for client in busy if self._leaves(client)]
+        if self._new is not None and not self._new.settles(self._clock()):
+            self._new = None
+        if not first and self._new is None:
+            return busy
+        return [client for client in busy if client in first or client.hurried]
+
+    def _leaves(self, client: Steppable) -> bool:
+        """Whether it still has one of the requests that it had when it was to leave."""
+        had = self._leaving.get(id(client))
+        if had is None:
+            return False
+        if had.isdisjoint(client.requests):
+            del self._leaving[id(client)]
+            return False
+        return True
 
     def steps(self, client: Steppable) -> bool:
         """Whether `client` is stepped here."""
@@ -221,6 +274,22 @@ class Stepper:
             self._clients.remove(client)
             self._took_s.pop(id(client), None)
             self._worked_s.pop(id(client), None)
+            self._leaving.pop(id(client), None)
+
+
+@dataclass(slots=True)
+class Newcomer:
+    """A client that has come, until it has answered something, or nobody asks it."""
+
+    client: Steppable
+    until: float
+    _asked: bool = False
+
+    def settles(self, now: float) -> bool:
+        """Whether it has yet to answer."""
+        busy = self.client.busy
+        self._asked = self._asked or busy
+        return now < self.until and (busy or not self._asked)
 
 
 ARRIVAL: ContextVar["Arrival | None"] = ContextVar("ARRIVAL", default=None)

@@ -186,6 +186,8 @@ class Admission(ABC):
         if replica.in_use:
             return effects
         if replica.phase is Phase.DRAINING:
+            if replica.drains_from < now:
+                replica.engine.costs.drained(now - replica.drains_from)
             return effects + self._step(slot)
         if not slot.in_transition and (
             self._waiting or self._expected or replica.engine.max_idle_s < math.inf

@@ -11,8 +11,9 @@ MANY = 4.0
 MOST_WEIGHT = 20_000.0
 """Of what is known of shares: a hundred and fifty requests among as many, or more among fewer."""
 
-WEIGHT = "weight"
-"""What is kept beside the fields: else an estimate of five calls would be recalled as certain."""
+DRAIN, WEIGHT = "drain_s", "weight"
+"""What is kept beside the fields: without the weight, what five calls told would be recalled as
+certain."""
 FIELDS = ("load_s", "wake_s", "leave_s", "service_s", "share_s")
 
 
@@ -27,11 +28,13 @@ class Costs:
     leave_s: float = 0.05
     """From drained to gone (or asleep)."""
     service_s: float = 0.1
-    """One request from its admission to its last token, beside others: what a drain waits for."""
+    """One request from its admission to its last token, beside others."""
     known: set[str] = field(default_factory=set)
     """The fields that have been measured; the others are guesses."""
     share_s: float = 0.1
     """The slot's time that one request takes where many run, divided equally among them."""
+    drain_s: float | None = None
+    """From the decision that it leaves to the end of its last request; None until one was seen."""
     weight: float = 0.0
     """Of what is behind `share_s`: requests count by how many ran beside them."""
 
@@ -56,6 +59,16 @@ class Costs:
             self.known.add("service_s")
             self.service_s = seconds
 
+    @property
+    def finishing_s(self) -> float:
+        """What it takes to finish what has begun: a request, until a drain has been seen."""
+        return self.service_s if self.drain_s is None else self.drain_s
+
+    def drained(self, seconds: float) -> None:
+        """Requests that had begun have ended, while nothing new began."""
+        before = seconds if self.drain_s is None else self.drain_s
+        self.drain_s = before + NEWEST_SHARE * (seconds - before)
+
     def recall(self, known: dict[str, float]) -> None:
         """Take over what was measured before."""
         for what in FIELDS:
@@ -63,11 +76,17 @@ class Costs:
                 setattr(self, what, float(known[what]))
                 self.known.add(what)
         self.weight = min(float(known.get(WEIGHT, 0.0)), MOST_WEIGHT)
+        if DRAIN in known:
+            self.drain_s = float(known[DRAIN])
         self._follow()
 
     def measurements(self) -> dict[str, float]:
         """Field -> seconds, of what has been measured, and the weight of the shares."""
-        found = {what: getattr(self, what) for what in FIELDS if what in self.known}
+        found: dict[str, float] = {
+            what: getattr(self, what) for what in FIELDS if what in self.known
+        }
+        if self.drain_s is not None:
+            found[DRAIN] = self.drain_s
         return found | ({WEIGHT: self.weight} if "share_s" in found else {})
 
     def _follow(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from orchestrator.residency.machine.admission import AT_ONCE, Effects
 from orchestrator.residency.machine.effects import Begin, End, MakeRoom, Refusal, Vacant
-from orchestrator.residency.machine.policy import AHEAD, Policy, Rules, Transition, decide
+from orchestrator.residency.machine.policy import AHEAD, DUE, Policy, Rules, Transition, decide
 from orchestrator.residency.machine.progress import Progress, begin
 from orchestrator.residency.machine.queues import EngineQueue
 from orchestrator.residency.machine.state import (
@@ -72,11 +72,9 @@ class Machine(Succession):
             decision = self._policy(self.slots, concerned, now, self._rules)
             recheck_at = decision.recheck_at
             for transition in decision.transitions:
-                effects += self._begin(transition, now)
-                if decision.crowded:
-                    transition.slot.crowded = True
-                else:
-                    effects += self._relieve((transition.slot,), now)
+                # What begins now would slow a load down that is not to be late.
+                crowded = decision.crowded or transition.reason == DUE
+                effects += self._begin(transition, now, crowded=crowded)
         effects += self._relieve((slot for slot in self.slots if not slot.in_transition), now)
         due = (progress.due_at for progress in self._progress.values())
         self.tick_at = min(self.tick_at, recheck_at, *due)
@@ -280,6 +278,10 @@ class Machine(Succession):
         engine.failed, engine.failures_in_a_row, engine.losses_in_a_row = None, 0, 0
         if not slot.sleeps and not engine.retired:
             slot.asleep[engine.name] = 0.0  # From now on, its files and classes are warm here.
+        # If another load is due, it would have to wait for all that begins now: what has no age
+        # bound begins when it is known what is next.
+        waiting = self._waiting.values()
+        slot.crowded |= any(one.deadline < math.inf and not one.resident for one in waiting)
         return self._step(slot) + self._admit(self._queues[engine], now)
 
     def memory_short(self, replica: Replica, reason: str, now: float) -> Effects:
@@ -312,7 +314,9 @@ class Machine(Succession):
         there = replica in replica.slot.replicas
         return self._progress.get(replica.slot.id) if there else None
 
-    def _begin(self, transition: Transition, now: float, may_sleep: bool = True) -> Effects:
+    def _begin(
+        self, transition: Transition, now: float, may_sleep: bool = True, crowded: bool = False
+    ) -> Effects:
         drain_by = now + self._bounds.drain_timeout_s
         slot = transition.slot
         if transition.engine is not None:
@@ -321,7 +325,11 @@ class Machine(Succession):
         self.tick_at = min(self.tick_at, self._progress[slot.id].due_at)
         if any(replica.engine.waiting for replica in transition.leaving):
             self.tick_at = AT_ONCE  # Another slot may serve them.
-        return [Begin(transition), *self._step(slot)]
+        effects = [Begin(transition), *self._step(slot)]
+        if not crowded:
+            return effects + self._relieve((slot,), now)
+        slot.crowded = True
+        return effects
 
     def _call_off(self, progress: Progress, now: float) -> Effects:
         """Nothing comes after all: those that were to leave for it stay, if none has yet."""

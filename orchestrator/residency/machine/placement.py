@@ -81,7 +81,7 @@ class Placement:
         present, coming, exposed_s = 0.0, 0.0, 0.0
         for replica in slot.replicas:
             if replica in leaving:
-                drain_s = replica.engine.costs.service_s if replica.in_use else 0.0
+                drain_s = replica.engine.costs.finishing_s if replica.in_use else 0.0
                 gone_s = drain_s + seconds + replica.engine.costs.wake_s
                 present += replica.engine.waiting
                 coming += self._value(replica, gone_s)
@@ -90,8 +90,9 @@ class Placement:
                 present += replica.in_use
                 coming += self._expected_requests(replica, seconds)
                 exposed_s += seconds
-        drain_s = max((c.engine.costs.service_s for c in leaving if c.in_use), default=0.0)
-        held_up, seconds = present + coming, seconds + drain_s
+        drain_s = max((c.engine.costs.finishing_s for c in leaving if c.in_use), default=0.0)
+        leave_s = sum(replica.engine.costs.leave_s for replica in leaving)
+        held_up, seconds = present + coming, drain_s + leave_s + seconds
         rank = (held_up, seconds, len(leaving), -slot.free_gb, slot.id)
         return Option(slot, leaving, held_up, coming, exposed_s, seconds, rank)
 

@@ -47,8 +47,11 @@ from orchestrator.residency.machine.state import (
 
 WORTH_IT = "worth it"
 """The reason of a load that nothing but its worth has caused."""
-MARGIN = 1.5
-"""Costs are means, and a deadline should be met by more than half of all loads."""
+LATE = 0.75
+"""Costs are means, and a deadline should be met by more than half of all loads: of some that follow
+one another, one may take so much longer."""
+DUE = "its age bound is near"
+"""The reason of a load that somebody has waited for nearly as long as may be."""
 AHEAD = "expected soon"
 """The reason of a load that nobody waits for."""
 
@@ -178,12 +181,12 @@ class _Decision:
         bounded = sorted(
             (e for e in contenders if e.deadline < math.inf), key=lambda e: (e.deadline, e.name)
         )
-        work_s, due, drain_s = 0.0, 0, self._drain_s()
+        work_s, slowest_s, due, drain_s = 0.0, 0.0, 0, self._drain_s()
         for position, engine in enumerate(bounded, start=1):
-            takes_s = MARGIN * max(self._cost_s(engine), self._moves_s(engine) + drain_s)
-            work_s += takes_s
+            takes_s = max(self._cost_s(engine), self._moves_s(engine) + drain_s)
+            work_s, slowest_s = work_s + takes_s, max(slowest_s, takes_s)
             # The last round of parallel loads takes a whole load, however many slots there are.
-            ahead_s = max(work_s / self._parallel, takes_s)
+            ahead_s = max(work_s / self._parallel, takes_s) + LATE * slowest_s
             begin_at = engine.deadline - ahead_s
             if begin_at <= self._now:
                 due = position
@@ -208,7 +211,7 @@ class _Decision:
     def _drain_s(self) -> float:
         """The longest that something may have to finish before it can leave for what is due."""
         replicas = (replica for slot in self._placement.free for replica in slot.replicas)
-        busy = (r.engine.costs.service_s for r in replicas if r.in_use and movable(r))
+        busy = (r.engine.costs.finishing_s for r in replicas if r.in_use and movable(r))
         return max(busy, default=0.0)
 
     def _place_due(self, engine: EngineState) -> None:
@@ -216,7 +219,7 @@ class _Decision:
             return movable(replica) and replica.engine.deadline > engine.deadline
 
         if option := self._placement.cheapest(engine, must_yield):
-            self._change(option.slot, option.leaving, engine, "its age bound is near")
+            self._change(option.slot, option.leaving, engine, DUE)
 
     # Loads that are worth it.
 
@@ -261,7 +264,9 @@ class _Decision:
 
     def _in_the_way(self, option: Option) -> bool:
         """The last free slot would still be moving when a load that is due by then must begin."""
-        return len(self._placement.free) == 1 and self._next_due < self._now + option.seconds
+        if len(self._placement.free) > 1:
+            return False
+        return self._next_due < self._now + (1 + LATE) * option.seconds
 
     def _should_gather(self, engine: EngineState, option: Option) -> bool:
         """It would drive somebody out, and serves more if it waits; unless nothing else happens."""

@@ -156,6 +156,7 @@ def begin(transition: Transition, drain_by: float, may_sleep: bool, now: float) 
     slot.in_transition = True
     for replica in transition.leaving:
         replica.phase = Phase.DRAINING
+        replica.drains_from = now if replica.in_use else math.inf
     coming = None
     if transition.engine is not None:
         assert all(r.slot is not slot for r in transition.engine.replicas), f"{slot.id} has it"

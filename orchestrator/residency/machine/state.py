@@ -230,6 +230,8 @@ class Replica:
     since: float = 0.0
     """When it became ready: its stage began."""
     last_used: float = 0.0
+    drains_from: float = math.inf
+    """When it was decided that it leaves, if requests ran then."""
     running: "set[Ticket]" = field(default_factory=set)
     """The requests behind `in_use`."""
     lent: dict[int, int] = field(default_factory=dict)

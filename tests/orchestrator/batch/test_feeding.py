@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.batch.feeding import Engines, Feeder, Room, panels_in_turns, repeated_loads
+from orchestrator.batch.feeding import (
+    Engines,
+    Feeder,
+    Room,
+    Routed,
+    panels_in_turns,
+    repeated_loads,
+)
 
 NAMES = "abcdef"
 GROUPS = st.lists(st.frozensets(st.sampled_from(NAMES), max_size=3), max_size=60)
@@ -25,9 +32,14 @@ def made(
 ) -> Feeder:
     """With all lines in it."""
     one = Feeder(Room(ONE_GB, budgets), window, panels, resident)
-    one.add(enumerate(groups))
+    one.add(lines(enumerate(groups)))
     one.complete()
     return one
+
+
+def lines(asks: Iterable[tuple[int, Engines]]) -> list[Routed]:
+    """Of experts that have engines of their own."""
+    return [Routed(number, engines, engines) for number, engines in asks]
 
 
 def feeder(groups: list[Engines], budgets: list[float], there: str = "") -> Feeder:
@@ -47,7 +59,7 @@ def test_every_line_is_asked_once_within_the_bounds(
     while to_come or one.left:
         if to_come and (not running or data.draw(st.booleans())):
             some = data.draw(st.integers(1, len(to_come)))
-            one.add(to_come[:some])
+            one.add(lines(to_come[:some]))
             del to_come[:some]
             if not to_come:
                 one.complete()
@@ -102,14 +114,28 @@ def test_a_slot_answers_one_group_after_the_other_and_no_slot_is_without_work() 
     assert one.kept == {"a", "b", "c"}, "b stays, although nobody asks it yet"
 
 
+@given(st.lists(st.sampled_from(["base", "law", "code"]), max_size=40), st.integers(1, 8))
+def test_an_engine_answers_one_adapter_after_the_other(experts: list[str], window: int) -> None:
+    engine = frozenset({"base"})
+    one = Feeder(Room({"base": 1.0}, [1.0]), window, 5, lambda: {"base": "s"})
+    one.add(Routed(n, frozenset({expert}), engine) for n, expert in enumerate(experts))
+    one.complete()
+    asked: list[int] = []
+    while one.left:
+        asked += asked_by(one)
+        one.done(asked[len(experts) - one.left])
+    order = list(dict.fromkeys(experts))
+    assert asked == sorted(range(len(experts)), key=lambda n: (order.index(experts[n]), n))
+
+
 def test_what_is_known_is_asked_before_the_rest_has_come() -> None:
     a, b = frozenset("a"), frozenset("b")
     one = Feeder(Room(ONE_GB, [1.0]), 4, 5, lambda: {"a": "s"})
-    one.add([(0, a), (1, b)])
+    one.add(lines([(0, a), (1, b)]))
     assert one.next() == 0
     one.done(0)
     assert one.kept == {"a", "b"}, "more lines may come for each"
-    one.add([(2, a)])
+    one.add(lines([(2, a)]))
     one.complete()
     assert asked_by(one) == [1, 2], "the first of b makes its engine come"
 
@@ -127,6 +153,22 @@ def asked_by(one: Feeder) -> list[int]:
     while (number := one.next()) is not None:
         found.append(number)
     return found
+
+
+def test_lines_whose_engine_had_to_leave_do_not_hold_up_others() -> None:
+    a, b, c = frozenset("a"), frozenset("b"), frozenset("c")
+    there = {"a"}
+    one = made([a] * 9 + [b] * 9 + [c] * 9, [1.0], lambda: dict.fromkeys(there, "s"))
+    assert asked_by(one) == [0, 1, 2, 3]
+    there = {"b"}
+    assert asked_by(one) == [9, 10, 11, 12], "those of a wait, and b is there"
+    assert one.kept == {"a", "b"}
+    there = {"c"}
+    assert asked_by(one) == [], "there is a bound to it"
+    assert one.kept == {"a", "b"}, "so c need not stay"
+    there = {"b"}
+    one.done(9)
+    assert asked_by(one) == [13]
 
 
 def test_panels_that_take_turns_come_first_and_all_at_once() -> None:

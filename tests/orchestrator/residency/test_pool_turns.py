@@ -95,6 +95,7 @@ async def test_who_has_served_all_that_waited_makes_room_though_it_is_busy(make_
     await rig.done(third)
     await rig.settle()
     assert rig.pool.snapshot()["slots"][0]["replicas"][0]["phase"] == "draining"
+    assert rig.slot.hastened == ["a"]
     second.release()
     third.result().release()
     await rig.done(waiter)

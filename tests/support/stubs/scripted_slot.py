@@ -24,6 +24,7 @@ class ScriptedSlot:
         self.url = f"http://{slot_id}.test"
         self.loads: list[str] = []
         self.unloads: list[str] = []
+        self.hastened: list[str] = []
         self.sleeping: list[tuple[str, int]] = []
         self.woken: list[str] = []
         self.base_gb, self.budget_gb = 0.0, math.inf
@@ -91,6 +92,9 @@ class ScriptedSlot:
         report = LoadReport(0.5, self._sizes[load.expert], refused=refused)
         self.known[load.expert] = load, report
         return report
+
+    async def hasten(self, engine: str) -> None:
+        self.hastened.append(engine)
 
     async def unload(self, engine: str) -> float:
         await self._moves("unload", engine, self._holds.get(f"unload {engine}"))

@@ -9,7 +9,7 @@ from evals.benchmarks.simulation.baselines import collate, first_come
 from evals.benchmarks.simulation.events import Contestant, Outcome, Simulation, StarvedError
 from evals.benchmarks.simulation.service import Machine
 from evals.benchmarks.simulation.traces import BATCH, INTERACTIVE, Trace, zipf_trace
-from orchestrator.residency.machine.policy import MARGIN, PolicyDecision, Rules, decide
+from orchestrator.residency.machine.policy import LATE, PolicyDecision, Rules, decide
 from orchestrator.residency.machine.state import EngineState, SlotState
 
 MACHINE = Machine(
@@ -96,7 +96,7 @@ def test_the_age_bound_ends_an_endless_stream() -> None:
     outcome = run(requests, OURS, bound_s=5.0)
     b = requests.at_s.index(20.25)
     # It begins one and a half times a load and drain before the bound, and no earlier.
-    assert 5.0 - MARGIN * (1.0 + 0.25 + 1.0) < outcome.waits_s[b] <= 5.0 + 1.0 + 1.0
+    assert 5.0 - (1.0 + LATE) * (1.0 + 0.25 + 1.0) < outcome.waits_s[b] <= 5.0 + 1.0 + 1.0
     assert max(outcome.waits_s) <= 5.0 + 1.0 + 1.0
 
 

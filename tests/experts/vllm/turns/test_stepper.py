@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from experts.vllm.turns.stepper import ARRIVAL, Stepper
+from experts.vllm.turns.stepper import ARRIVAL, WELCOME_S, Stepper
 
 PATIENCE_S = 5.0
 NEVER_S = 3600.0
@@ -19,9 +19,15 @@ class Core:
         self.steps: list[list[str]] = []
         self.stepped = asyncio.Event()
 
+        self.hurried = True
+
     @property
     def busy(self) -> bool:
         return bool(self.waiting)
+
+    @property
+    def requests(self) -> frozenset[str]:
+        return frozenset(self.waiting)
 
     def step(self) -> None:
         if self.waiting:
@@ -51,6 +57,8 @@ class TimedCore:
     def __init__(self, name: str, clock: Clock, step_s: float, steps: int, log: list[str]) -> None:
         self.name, self.clock, self.step_s, self.left, self.log = name, clock, step_s, steps, log
         self.over = asyncio.Event()
+        self.hurried = False
+        self.requests: frozenset[str] = frozenset({name})
 
     @property
     def busy(self) -> bool:
@@ -63,6 +71,7 @@ class TimedCore:
         self.clock.now += self.step_s
         self.log.append(self.name)
         if not self.left:
+            self.requests = frozenset()
             self.over.set()
 
 
@@ -102,6 +111,64 @@ async def test_what_an_engine_worked_is_counted_for_it_alone() -> None:
     assert (stepper.worked_s(one), stepper.worked_s(two)) == pytest.approx((3, 0.03))
     stepper.remove(one)
     assert not stepper.steps(one)
+
+
+async def _order(stepper: Stepper, *cores: TimedCore) -> str:
+    """Who steps, by name, until all are done."""
+    for core in cores:
+        if not stepper.steps(core):
+            stepper.add(core)
+    stepper.wake()
+    await asyncio.wait_for(asyncio.gather(*(core.over.wait() for core in cores)), PATIENCE_S)
+    return "".join(cores[0].log)
+
+
+def _three(clock: Clock) -> tuple[TimedCore, TimedCore, TimedCore]:
+    """Of which somebody waits for b only."""
+    log = list[str]()
+    a, b, c = (TimedCore(name, clock, 0.001, 3, log) for name in "abc")
+    b.hurried = True
+    return a, b, c
+
+
+async def test_one_that_leaves_is_done_before_what_may_come_later() -> None:
+    clock = Clock()
+    stepper, (a, b, c) = Stepper(NEVER_S, clock), _three(clock)
+    stepper.add(c)
+    stepper.hasten(c)
+    assert await _order(stepper, a, b, c) == "cbcbcbaaa"
+
+
+async def test_it_is_first_with_the_requests_that_it_had() -> None:
+    clock = Clock()
+    stepper, (a, b, c) = Stepper(NEVER_S, clock), _three(clock)
+    stepper.add(c)
+    stepper.hasten(c)
+    c.requests = frozenset({"later"})
+    assert await _order(stepper, a, b, c) == "cabcabcab"
+
+
+async def test_one_that_has_come_answers_once_before_what_may_come_later() -> None:
+    clock = Clock()
+    stepper, (a, b, c) = Stepper(NEVER_S, clock), _three(clock)
+    c.hurried, b.left = True, 0
+    stepper.add(c)
+    stepper.welcome(c)
+    assert await _order(stepper, a, c) == "cccaaa"
+    a.left = c.left = 2
+    a.over.clear()
+    c.over.clear()
+    assert await _order(stepper, a, c) == "cccaaacaca"
+
+
+async def test_nor_do_they_wait_for_one_that_nobody_asks() -> None:
+    clock = Clock()
+    stepper, (a, _, c) = Stepper(NEVER_S, clock), _three(clock)
+    c.left = 0
+    stepper.add(c)
+    stepper.welcome(c)
+    clock.now += WELCOME_S
+    assert await _order(stepper, a) == "aaa"
 
 
 def _stepper(core: Core, gather_s: float = NEVER_S) -> Stepper:
@@ -192,6 +259,21 @@ async def test_a_load_that_gives_way_lets_others_begin_and_step() -> None:
     await asyncio.wait_for(calling, PATIENCE_S)
     await asyncio.wait_for(loading, PATIENCE_S)
     assert order == [[["only"]]]
+
+
+async def test_nor_does_a_load_give_way_to_what_may_come_later() -> None:
+    core = Core()
+    core.waiting, core.hurried = ["of a batch"], False
+    stepper = _stepper(core)
+    steps: list[list[list[str]]] = []
+
+    def load() -> None:
+        stepper.give_way()
+        steps.append(list(core.steps))
+
+    await asyncio.wait_for(stepper.submit(load), PATIENCE_S)
+    assert steps == [[]]
+    assert await core.next_step() == ["of a batch"]
 
 
 async def test_what_came_during_a_load_begins_when_it_is_over() -> None:

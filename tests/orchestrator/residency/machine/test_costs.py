@@ -75,3 +75,15 @@ def test_few_requests_are_recalled_as_few() -> None:
     for _ in range(10):
         after.served(0.4, 0.004)
     assert after.share_s < 0.02, "ten of a hundred at once outweigh five of five"
+
+
+def test_until_a_drain_was_seen_it_takes_as_long_as_a_request() -> None:
+    costs = Costs()
+    costs.served(3.0, 0.1)
+    assert (costs.finishing_s, costs.measurements().get("drain_s")) == (3.0, None)
+    costs.drained(1.0)
+    costs.drained(2.0)
+    assert costs.finishing_s == pytest.approx(1.0 + NEWEST_SHARE)
+    after = Costs()
+    after.recall(costs.measurements())
+    assert after.finishing_s == costs.finishing_s
