@@ -14,8 +14,9 @@ class BatchesConfig(Section):
     in_flight: int = Field(
         128,
         ge=1,
-        description="Lines of a batch that are asked at the same time. More fill larger GPUs; live"
-        " requests wait for those of their expert that are under way.",
+        description="Lines of a batch that are asked at the same time, and as many again that wait"
+        " for an expert which had to leave for others. More fill larger GPUs; live requests wait"
+        " for those of their expert that are under way.",
     )
     panels_in_flight: int = Field(
         1000,
