@@ -77,9 +77,9 @@ def bench_batch(
 ) -> None:
     """Measure a batch beside the bare engines.
 
-    A file for every expert, a router and a panel, in a slot that fits three experts; and again
-    beside live requests. The exit code
-    is 1 if a target is missed.
+    A file for every expert, a router and a panel, in a slot that fits three experts: twice through
+    a gateway, twice to the bare engines between, and once beside live requests. The exit code is 1
+    if a target is missed.
     """
     launch("evals.benchmarks.batches.command:batches", config, lines, rate, seed, json_out)
 

@@ -1,22 +1,27 @@
 """`coterie bench-batch`: the whole benchmark, one measurement after the other."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from evals.benchmarks.batches.bare import ask_engines
+from evals.benchmarks.batches.bare import Bare, ask_engines
 from evals.benchmarks.batches.batch_report import BatchBench, Live, print_batches, write_json
 from evals.benchmarks.batches.live import live_requests
 from evals.benchmarks.batches.served import Served, read_answers, serve_file
 from evals.benchmarks.batches.work import ROOM, Work, calls_of, make_work
 from evals.client.ask import Question
-from evals.client.gateway_process import gateway
+from evals.client.gateway_process import Gateway, gateway
 from evals.client.progress import Progress
 from evals.reporting.table import Finish
 from evals.tasks.task import load_tasks
 from orchestrator.config.model import DEFAULT_CLASS, Config
 
 STAGES = 1
+BARE_RUNS = 2
+"""Between two runs of the gateway: what the machine loses of its speed meanwhile, both lose."""
+FILE = "lines.jsonl"
 
 
 async def batches(
@@ -31,33 +36,48 @@ async def batches(
     work = make_work(settings, load_tasks(), lines, seed)
     with TemporaryDirectory(prefix="coterie-batch-") as made:
         folder = Path(made)
-        alone, beside, live = await _through_gateway(work, rate, folder, progress)
-        calls = calls_of(work.questions, read_answers(folder / "alone.jsonl"))
-    bare = await ask_engines(work.config, calls, work.config.batches.in_flight, progress)
-    progress.say(f"bare engines: {bare.seconds:.1f} s")
-    bench = BatchBench(len(work.config.experts), STAGES, alone, beside, bare, live)
+        (folder / FILE).write_bytes(work.file())
+        config = work.config.model_copy(update={"store": f"sqlite:{folder / 'store.db'}"})
+        work = replace(work, config=config)
+        first = await _first(work, folder, progress)
+        calls = calls_of(work.questions, read_answers(folder / "first.jsonl"))
+        bare = tuple([await _bare(work, calls, progress) for _ in range(BARE_RUNS)])
+        last, beside, live = await _last(work, rate, folder, progress)
+    bench = BatchBench(len(config.experts), STAGES, (first, last), beside, bare, live)
     if json_out:
         write_json(json_out, bench)
     return partial(print_batches, bench=bench)
 
 
-async def _through_gateway(
+async def _bare(work: Work, calls: Mapping[str, Sequence[Question]], progress: Progress) -> Bare:
+    bare = await ask_engines(work.config, calls, work.config.batches.in_flight, progress)
+    progress.say(f"bare engines: {bare.seconds:.1f} s")
+    return bare
+
+
+async def _first(work: Work, folder: Path, progress: Progress) -> Served:
+    """The file by itself, and nothing is known of its engines."""
+    progress.doing("starting the gateway")
+    async with gateway(work.config, folder) as served:
+        return await _alone(served, served.memory_mb(), folder, "first.jsonl", progress)
+
+
+async def _last(
     work: Work, rate: float, folder: Path, progress: Progress
 ) -> tuple[Served, Served, Live]:
-    """The file by itself, then again beside live requests."""
-    file = folder / "lines.jsonl"
-    file.write_bytes(work.file())
-    config = work.config.model_copy(update={"store": f"sqlite:{folder / 'store.db'}"})
+    """The file by itself, then beside live requests, by a gateway that knows the costs."""
     progress.doing("starting the gateway")
-    async with gateway(config, folder) as served:
+    async with gateway(work.config, folder) as served:
         idle_mb = served.memory_mb()
-        alone = await serve_file(
-            served, idle_mb, file, folder / "alone.jsonl", "the batch", progress
-        )
-        progress.say(f"the batch: {alone.seconds:.1f} s, {sum(alone.loads.values())} loads")
+        alone = await _alone(served, idle_mb, folder, "last.jsonl", progress)
         async with live_requests(served.url, _live(work), rate) as stream:
             beside = await serve_file(
-                served, idle_mb, file, folder / "beside.jsonl", "beside live requests", progress
+                served,
+                idle_mb,
+                folder / FILE,
+                folder / "beside.jsonl",
+                "beside live requests",
+                progress,
             )
         progress.say(f"beside live requests: {beside.seconds:.1f} s")
     bound_s = work.config.classes[DEFAULT_CLASS].max_wait_s
@@ -65,6 +85,16 @@ async def _through_gateway(
     failed = sum(answer.error is not None for answer in stream.answers)
     assert bound_s is not None, "the class of live requests has an age bound"
     return alone, beside, Live(len(waits_s), failed, bound_s, waits_s)
+
+
+async def _alone(
+    served: Gateway, idle_mb: float, folder: Path, answers: str, progress: Progress
+) -> Served:
+    alone = await serve_file(
+        served, idle_mb, folder / FILE, folder / answers, "the batch", progress
+    )
+    progress.say(f"the batch: {alone.seconds:.1f} s, {sum(alone.loads.values())} loads")
+    return alone
 
 
 def _live(work: Work) -> list[Question]:

@@ -28,7 +28,12 @@ TOLD = {
 }
 SERVED = Served(100, 0, 10.0, {"a": 1, "b": 1}, MEMORY, TOLD)
 LIVE = Live(asked=100, failed=0, bound_s=10.0, waits_s=(0.0,) * 98 + (9.0, 30.0))
-GOOD = BatchBench(3, 1, SERVED, SERVED, Bare(120, 9.0), LIVE)
+BARE = (Bare(120, 8.0), Bare(120, 10.0))
+GOOD = BatchBench(3, 1, (SERVED, SERVED), SERVED, BARE, LIVE)
+
+
+def told(seconds: float) -> dict[str, Any]:
+    return {**TOLD, "predicted": {**TOLD["predicted"], "seconds": seconds}}
 
 
 def test_all_targets_are_met(tmp_path: Path) -> None:
@@ -37,6 +42,8 @@ def test_all_targets_are_met(tmp_path: Path) -> None:
     assert print_batches(Console(file=out, width=120), GOOD) == 0
     assert "99 % waited at most 9.0 s" in out.getvalue()
     assert "0.90 of the engines' own throughput" in out.getvalue()
+    assert "2 and 2 loads, of which 2 and 2 were predicted" in out.getvalue()
+    assert "9.0 s were predicted of 10.0 s (target: within 30%)" in out.getvalue()
     write_json(tmp_path / "all.json", GOOD)
     assert len(json.loads((tmp_path / "all.json").read_text())["verdicts"]) == len(verdicts(GOOD))
 
@@ -44,13 +51,15 @@ def test_all_targets_are_met(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "missed"),
     [
-        ({"alone": replace(SERVED, memory=replace(MEMORY, most=801.0))}, 0),
+        ({"alone": (replace(SERVED, memory=replace(MEMORY, most=801.0)), SERVED)}, 0),
         ({"beside": replace(SERVED, memory=replace(MEMORY, last_third=581.0))}, 1),
-        ({"bare": Bare(120, 8.9)}, 2),
-        ({"alone": replace(SERVED, loads={"a": 2, "b": 0})}, 3),
-        ({"alone": replace(SERVED, loads={"a": 1, "b": 0})}, 4),
-        ({"live": replace(LIVE, waits_s=(0.0,) * 98 + (10.1, 30.0))}, 5),
-        ({"beside": replace(SERVED, failed=1)}, 6),
+        ({"bare": (Bare(120, 8.0), Bare(120, 9.9))}, 2),
+        ({"alone": (SERVED, replace(SERVED, loads={"a": 2, "b": 0}))}, 3),
+        ({"alone": (SERVED, replace(SERVED, loads={"a": 1, "b": 0}))}, 4),
+        ({"alone": (SERVED, replace(SERVED, forecast=told(seconds=6.9)))}, 5),
+        ({"alone": (SERVED, replace(SERVED, forecast=told(seconds=13.1)))}, 5),
+        ({"live": replace(LIVE, waits_s=(0.0,) * 98 + (10.1, 30.0))}, 6),
+        ({"beside": replace(SERVED, failed=1)}, 7),
     ],
 )
 def test_each_target_can_be_missed(changes: dict[str, Any], missed: int) -> None:

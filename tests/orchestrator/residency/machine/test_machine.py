@@ -1,18 +1,15 @@
 """The machine, event by event; no clock, no event loop."""
 
 import ast
-import math
 from pathlib import Path
-from typing import Any
 
 import pytest
+from one_slot import Pool, kinds
 
 from orchestrator.residency.machine import machine as module
-from orchestrator.residency.machine.costs import FIELDS, Costs
 from orchestrator.residency.machine.effects import (
     Abort,
     Begin,
-    Effect,
     End,
     Grant,
     Load,
@@ -22,47 +19,12 @@ from orchestrator.residency.machine.effects import (
     Unload,
     Vacant,
 )
-from orchestrator.residency.machine.machine import AT_ONCE, Bounds, Machine
-from orchestrator.residency.machine.policy import DUE
-from orchestrator.residency.machine.queues import EngineQueue
-from orchestrator.residency.machine.state import EngineState, Phase, SlotState, Ticket
+from orchestrator.residency.machine.machine import AT_ONCE
+from orchestrator.residency.machine.state import Phase
 from orchestrator.residency.machine.succession import GIVEN_BACK
 
 FOLDER = Path(module.__file__).parent
 PURE = [*FOLDER.glob("*.py"), FOLDER.with_name("forecast.py"), FOLDER.with_name("lru_baseline.py")]
-
-
-class Pool:
-    """A machine over one slot of 4 GB; engines take 3 GB, load in 1 s and serve in 0.5 s."""
-
-    def __init__(self, *engines: str, max_queued: int = 9, limit: int = 2, **bounds: Any) -> None:
-        self.slot = SlotState("s", 4.0)
-        self.engines = {
-            name: EngineState(name, 3.0, limit, costs=Costs(1.0, 1.0, 0.0, 0.5, set(FIELDS)))
-            for name in engines
-        }
-        queues = [
-            EngineQueue(state, {name: limit}, {name: max_queued})
-            for name, state in self.engines.items()
-        ]
-        self.machine = Machine(queues, [self.slot], bounds=Bounds(**bounds))
-
-    def arrive(self, name: str, now: float, bound_s: float = math.inf) -> tuple[Ticket, Any]:
-        ticket = Ticket(name, now, now + bound_s)
-        return ticket, self.machine.arrived(ticket, now)
-
-    def load(self, name: str, now: float) -> Ticket:
-        """A request that has begun at `now`, in an engine that was not there."""
-        ticket, effects = self.arrive(name, now)
-        assert effects == []
-        effects = self.machine.tick(now)
-        assert kinds(effects) == [Begin, Load]
-        assert Grant(ticket) in self.machine.loaded(effects[1].replica, now)
-        return ticket
-
-
-def kinds(effects: list[Effect]) -> list[type]:
-    return [type(effect) for effect in effects]
 
 
 def test_a_request_for_nothing_resident_loads_its_engine_and_begins() -> None:
@@ -99,70 +61,6 @@ def test_a_drain_that_takes_too_long_is_ended() -> None:
     assert load.replica.engine.name == "b"
 
 
-def test_while_loads_are_late_what_has_no_age_bound_begins_nowhere() -> None:
-    pool = Pool("a", "b", "c", limit=4)
-    running = pool.load("a", 0.0)
-    patient, _ = pool.arrive("b", 1.0)
-    pool.arrive("b", 1.0, bound_s=1.0)
-    pool.arrive("c", 1.0, bound_s=1.0)
-    assert kinds(pool.machine.tick(1.0)) == [Begin]
-    (unload,) = pool.machine.finished(running, 1.5)
-    (load,) = pool.machine.left(unload.replica)
-    (end, grant) = pool.machine.loaded(load.replica, 2.5)
-    assert (end, grant.ticket.deadline) == (End(pool.slot), 2.0)
-    # b is there, and c is late: a live request for b begins, those of a batch do not.
-    late, effects = pool.arrive("b", 2.5, bound_s=9.0)
-    assert effects == [Grant(late)]
-    assert pool.arrive("b", 2.5)[1] == []
-    assert kinds(pool.machine.tick(2.5)) == [Begin]
-    pool.machine.finished(late, 2.6)
-    (unload,) = pool.machine.finished(grant.ticket, 2.6)
-    (load,) = pool.machine.left(unload.replica)
-    _, grant = pool.machine.loaded(load.replica, 3.6)
-    pool.machine.finished(grant.ticket, 3.7)
-    begin, unload = pool.machine.tick(3.7)
-    assert begin.transition.engine.name == "b", "nothing is late any more"
-    (load,) = pool.machine.left(unload.replica)
-    assert Grant(patient) in pool.machine.loaded(load.replica, 4.7)
-
-
-def test_nor_does_it_begin_where_it_would_slow_down_a_load_that_is_due() -> None:
-    pool = Pool("a", "b", "c", limit=4)
-    pool.slot.budget_gb = 7.0
-    for name in "ab":
-        running = pool.load(name, 0.0)
-        pool.machine.finished(running, 0.5)
-        pool.machine.follows(name, 1)
-    pool.arrive("c", 1.0, bound_s=2.0)
-    begin, unload = pool.machine.tick(1.0)
-    assert (begin.transition.reason, unload.replica.engine.name) == (DUE, "a")
-    patient, effects = pool.arrive("b", 1.1)
-    assert effects == []
-    hurried, effects = pool.arrive("b", 1.1, bound_s=9.0)
-    assert effects == [Grant(hurried)]
-    (load,) = pool.machine.left(unload.replica)
-    assert pool.machine.loaded(load.replica, 2.1)[0] == End(pool.slot)
-    assert pool.machine.tick(2.1) == [Grant(patient)]
-
-
-def test_after_a_load_it_waits_for_the_decision_whether_another_one_is_due() -> None:
-    pool = Pool("a", "b", limit=4)
-    batch, _ = pool.arrive("a", 0.0)
-    _, load = pool.machine.tick(0.0)
-    pool.arrive("b", 0.5, bound_s=60.0)
-    assert pool.machine.loaded(load.replica, 1.0) == [End(pool.slot)]
-    assert pool.machine.tick_at == AT_ONCE
-    assert pool.machine.tick(1.0) == [Grant(batch)], "not for a while"
-    pool = Pool("a", "b", limit=4)
-    live, _ = pool.arrive("a", 0.0, bound_s=9.0)
-    pool.arrive("a", 0.0)
-    _, load = pool.machine.tick(0.0)
-    pool.arrive("b", 0.5, bound_s=1.0)
-    assert pool.machine.loaded(load.replica, 1.0) == [End(pool.slot), Grant(live)]
-    (begin,) = pool.machine.tick(1.0)
-    assert begin.transition.leaving == (load.replica,), "with one request to wait for"
-
-
 def test_how_long_a_drain_takes_is_learnt() -> None:
     pool = Pool("a", "b")
     running = pool.load("a", 0.0)
@@ -172,28 +70,6 @@ def test_how_long_a_drain_takes_is_learnt() -> None:
     pool.machine.tick(1.0)
     pool.machine.finished(running, 4.0)
     assert costs.finishing_s == 3.0
-
-
-def test_what_was_held_back_begins_when_loads_are_late_no_more() -> None:
-    pool = Pool("a", "b", "c", limit=4)
-    pool.load("a", 0.0)
-    pool.slot.crowded = True
-    patient, effects = pool.arrive("a", 1.0)
-    assert effects == []
-    assert pool.machine.tick(1.0) == [Grant(patient)]
-
-
-def test_nor_is_it_held_back_by_a_load_that_makes_nothing_else_late() -> None:
-    pool = Pool("a", "b", limit=4)
-    pool.slot.budget_gb = 7.0
-    pool.load("a", 0.0)
-    pool.slot.crowded = True
-    patient, effects = pool.arrive("a", 1.0)
-    assert effects == []
-    pool.arrive("b", 1.0, bound_s=60.0)
-    pool.arrive("b", 1.0, bound_s=60.0)
-    assert Grant(patient) in pool.machine.tick(1.0)
-    assert pool.slot.in_transition
 
 
 def test_a_sooner_age_bound_behind_a_queue_is_thought_about_at_once() -> None:
