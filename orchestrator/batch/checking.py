@@ -1,18 +1,19 @@
 """Reads the file of a batch, once: its lines are kept by number, and what is wrong is told."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from experts.errors import RequestError
-from orchestrator.batch.batch import Batch
 from orchestrator.batch.files import lines
-from orchestrator.batch.line import custom_id_of, mistake, parse_line, too_long
-from orchestrator.store.base import Store
+from orchestrator.batch.line import Result, custom_id_of, mistake, parse_line, too_long
 
 LINES_AT_ONCE = 500
 """Records that are stored in one step."""
 MOST_BYTES_AT_ONCE = 4 << 20
+
+Keep = Callable[[dict[int, bytes], dict[int, Result]], Awaitable[None]]
+"""Gets lines by their numbers, and the results of those that are wrong; both are emptied then."""
 
 
 @dataclass(slots=True)
@@ -36,16 +37,22 @@ def results_log(batch: str) -> str:
 
 
 async def check(
-    batch: Batch, content: AsyncIterator[bytes], store: Store, longest: int, most_lines: int
+    endpoint: str, content: AsyncIterator[bytes], longest: int, most_lines: int, keep: Keep
 ) -> Checked:
-    """Keep every line, and an error as the result of those that are wrong.
+    """Give away every line of a file, and an error as the result of those that are wrong.
 
-    A line may have `longest` bytes, a file `most_lines` lines. Raises StoreError.
+    A line may have `longest` bytes, a file `most_lines` lines. Raises what `keep` raises.
     """
     found, first_seen = Checked(), dict[str, int]()
     good: dict[int, bytes] = {}
-    bad: dict[int, bytes] = {}
+    bad: dict[int, Result] = {}
     size = 0
+
+    async def give() -> None:
+        await keep(good, bad)
+        good.clear()
+        bad.clear()
+
     async for number, raw in lines(content, longest):
         found.total += 1
         if found.total > most_lines:
@@ -55,31 +62,22 @@ async def check(
         try:
             if len(raw) > longest:
                 raise too_long(longest / (1 << 20))
-            line = parse_line(raw, batch.endpoint)
+            line = parse_line(raw, endpoint)
         except RequestError as error:
             found.mistakes += 1
-            bad[number] = mistake(error, custom_id_of(raw[:longest]), number).to_record(
-                batch.id, number
-            )
+            bad[number] = mistake(error, custom_id_of(raw[:longest]), number)
         else:
             if (earlier := first_seen.setdefault(line.custom_id, number)) != number:
                 found.errors.append(_twice(line.custom_id, number, earlier))
             good[number] = raw
             size += len(raw)
         if len(good) + len(bad) >= LINES_AT_ONCE or size >= MOST_BYTES_AT_ONCE:
-            await _keep(batch, store, good, bad)
+            await give()
             size = 0
-    await _keep(batch, store, good, bad)
+    await give()
     if not found.total:
         found.errors.append({"code": "empty_file", "message": "The file has no line in it."})
     return found
-
-
-async def _keep(batch: Batch, store: Store, good: dict[int, bytes], bad: dict[int, bytes]) -> None:
-    await store.add(lines_log(batch.id), good)
-    await store.add(results_log(batch.id), bad)
-    good.clear()
-    bad.clear()
 
 
 def _twice(custom_id: str, number: int, earlier: int) -> dict[str, Any]:

@@ -110,8 +110,16 @@ class Run:
         )
         longest, most = int(self.settings.max_line_mb * (1 << 20)), self.settings.max_lines
         return await self._kept(
-            lambda: check(self.batch, self.files.content(source), self.store, longest, most)
+            lambda: check(
+                self.batch.endpoint, self.files.content(source), longest, most, self._keep_lines
+            )
         )
+
+    async def _keep_lines(self, good: dict[int, bytes], bad: dict[int, Result]) -> None:
+        identifier = self.batch.id
+        records = {number: one.to_record(identifier, number) for number, one in bad.items()}
+        await self.store.add(lines_log(identifier), good)
+        await self.store.add(results_log(identifier), records)
 
     async def _fail(self, errors: list[dict[str, object]]) -> None:
         shown = tuple(errors[: self.settings.max_errors])

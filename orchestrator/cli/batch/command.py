@@ -4,14 +4,17 @@ import asyncio
 import hashlib
 import json
 import shutil
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import typer
 import uvloop
 
 from experts.errors import ConfigError, ServiceError
+from orchestrator.batch.checking import check
 from orchestrator.batch.line import ENDPOINTS
 from orchestrator.cli import logs
 from orchestrator.cli.batch.arrivals import Arrivals
@@ -19,6 +22,7 @@ from orchestrator.cli.batch.costs import forecast_words, tell_costs
 from orchestrator.cli.batch.own_service import remove, started
 from orchestrator.cli.batch.remote_batch import Gone, Progress, RemoteBatch
 from orchestrator.cli.signals import Interrupted, StopSignals
+from orchestrator.config.batches_section import BatchesConfig
 from orchestrator.config.model import Config, load_config
 
 CHUNK_BYTES = 1 << 20
@@ -83,6 +87,8 @@ async def _run(
                 digest = await asyncio.to_thread(_digest, wanted.file)
                 known = _known(wanted.output, digest, where)  # Before anything is started.
                 if settings is not None:
+                    if known is None:
+                        await signals.unless_asked(refuse_useless(wanted, settings.batches))
                     own = started(settings, config, store_of(wanted.output), stack)
                     url, api_key = await signals.unless_asked(own), None
                 assert url is not None
@@ -97,6 +103,32 @@ async def _run(
                 return signals.exit_code
         remove(store_of(wanted.output))
         return code
+
+
+async def refuse_useless(wanted: Wanted, bounds: BatchesConfig) -> None:
+    """Before a service is started for it: a file of which no line would be asked.
+
+    Raises ConfigError.
+    """
+    endpoint = wanted.endpoint or endpoint_of(wanted.file)
+    longest, content = int(bounds.max_line_mb * (1 << 20)), _pieces(wanted.file)
+    found = await check(endpoint, content, longest, bounds.max_lines, _keep_nothing)
+    if found.errors:
+        raise _useless(wanted.file, found.errors[: bounds.max_errors])
+
+
+async def _pieces(file: Path) -> AsyncIterator[bytes]:
+    with file.open("rb") as opened:
+        while chunk := await asyncio.to_thread(opened.read, CHUNK_BYTES):
+            yield chunk
+
+
+async def _keep_nothing(*_: object) -> None:
+    """The service reads it again."""
+
+
+def _useless(file: Path, errors: Iterable[dict[str, Any]]) -> ConfigError:
+    return ConfigError(f"{file} cannot be run as a batch.", problems=tuple(map(_told, errors)))
 
 
 async def _answered(remote: RemoteBatch, wanted: Wanted, begun: State) -> int:
@@ -120,8 +152,7 @@ async def _answered(remote: RemoteBatch, wanted: Wanted, begun: State) -> int:
     shown.end()
     if found["status"] == "failed":
         state_of(output).unlink()
-        problems = tuple(_told(error) for error in found["errors"]["data"])
-        raise ConfigError(f"{file} cannot be run as a batch.", problems=problems)
+        raise _useless(file, found["errors"]["data"])
     counts = found["request_counts"]
     answers, errors = found["output_file_id"], found["error_file_id"]
     wrong = output.with_suffix(f".errors{output.suffix}")
