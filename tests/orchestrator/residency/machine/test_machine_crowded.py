@@ -91,3 +91,17 @@ def test_nor_is_it_held_back_by_a_load_that_makes_nothing_else_late() -> None:
     pool.arrive("b", 1.0, bound_s=60.0)
     assert Grant(patient) in pool.machine.tick(1.0)
     assert pool.slot.in_transition
+
+
+def test_a_load_that_slows_nobody_down_holds_nobody_back() -> None:
+    pool = Pool("a", "b", "c", limit=4)
+    pool.slot.budget_gb, pool.slot.load_blocks = 7.0, False
+    for name in "ab":
+        running = pool.load(name, 0.0)
+        pool.machine.finished(running, 0.5)
+        pool.machine.follows(name, 1)
+    pool.arrive("c", 1.0, bound_s=2.0)
+    begin, _ = pool.machine.tick(1.0)
+    assert begin.transition.reason == DUE
+    patient, effects = pool.arrive("b", 1.1)
+    assert effects == [Grant(patient)]
