@@ -50,6 +50,8 @@ async def test_a_table_is_asked_in_parts_and_what_is_known_is_not(
     odd: OddUpstream, encoder: Any
 ) -> None:
     odd.sent["far"] = _lengths
+    # It may be asked how long its vectors are, unless it was before.
+    assert await asyncio.to_thread(lambda: encoder.dimension) == 2
     odd.bodies["far"].clear()
     texts = [f"text {number}" for number in range(AT_ONCE + 5)]
     for _ in range(2):
