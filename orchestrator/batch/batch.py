@@ -91,8 +91,10 @@ class Batch:
                 "failed": self.failed,
             },
             "usage": {
-                "prompt_tokens": self.tokens.get("prompt_tokens", 0),
-                "completion_tokens": self.tokens.get("completion_tokens", 0),
+                "input_tokens": self.tokens.get("prompt_tokens", 0),
+                "input_tokens_details": {"cached_tokens": 0},
+                "output_tokens": self.tokens.get("completion_tokens", 0),
+                "output_tokens_details": {"reasoning_tokens": 0},
                 "total_tokens": sum(self.tokens.values()),
             },
             "metadata": dict(self.metadata) if self.metadata is not None else None,
@@ -133,4 +135,7 @@ def claimed(
     free = holder in (None, gateway) or batch.held_until <= now or is_gone(str(holder))
     if batch.ended or not free:
         return None
-    return replace(batch, holder=gateway, held_until=now + HELD_S)
+    held = replace(batch, holder=gateway, held_until=now + HELD_S)
+    if holder == gateway or batch.status != "in_progress":
+        return held
+    return replace(held, predicted=None, real=None)  # An earlier run's: much of it is done.

@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from experts.errors import RequestError
 from orchestrator.batch.feeding import Room
 from orchestrator.batch.line import Line
 from orchestrator.request.context import RequestContext
@@ -39,6 +40,10 @@ class Desk(Protocol):
 
     def read(self, line: Line, endpoint: str, request_id: str, owner: str | None) -> RequestContext:
         """The request of a line. Raises RequestError for a body that is refused."""
+        ...
+
+    def refused(self, error: RequestError, request_id: str) -> Answered:
+        """What a client would get for such a body."""
         ...
 
     async def foresee(self, contexts: Sequence[RequestContext]) -> Sequence[Foreseen | Answered]:

@@ -75,6 +75,12 @@ def parse_entry(raw: bytes) -> dict[str, Any]:
 
 def line_of(entry: Mapping[str, Any], urls: Sequence[str] = ENDPOINTS) -> Line:
     """Raises RequestError, whose `param` is the key that is wrong."""
+    if "body" not in entry and "model" in entry:
+        raise RequestError(
+            "This is the body of a request: a line has `custom_id`, `method`, `url`, and that as"
+            " its `body`.",
+            param=None,
+        )
     if unknown := [key for key in entry if key not in KEYS]:
         raise RequestError(f"Unknown key `{unknown[0]}` (known: {', '.join(KEYS)}).", param=None)
     custom_id, url, body = entry.get("custom_id"), entry.get("url"), entry.get("body")

@@ -8,7 +8,7 @@ from experts.errors import RequestError
 from orchestrator.batch.batch import Batch
 from orchestrator.batch.desk import Answered, Desk
 from orchestrator.batch.feeding import Engines, Experts, Routed
-from orchestrator.batch.line import Result, mistake, parse_line
+from orchestrator.batch.line import Result, parse_line
 from orchestrator.request.context import RequestContext
 from routers.base import Decision
 
@@ -100,7 +100,9 @@ class LineReader:
         try:
             context = self.desk.read(line, self.batch.endpoint, identifier, self.batch.owner)
         except RequestError as error:
-            self.refused(number, mistake(error, line.custom_id, number))
+            told = self.desk.refused(error, identifier)
+            result = Result(line.custom_id, told.status, told.request_id, told.body)
+            self.refused(number, result)
             return None
         return Asked(line.custom_id, context, len(raw))
 

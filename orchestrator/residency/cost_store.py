@@ -1,5 +1,6 @@
 """Keeps the measured costs of engines in the store, so that a restart does not forget them."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from orchestrator.store.opening import MEMORY, open_store
 
 logger = logging.getLogger("coterie.residency")
 
+KEPT_EVERY_S = 10.0
 MAX_S = 1e9
 """Nothing takes longer than this: a larger number in the store is something else."""
 
@@ -44,6 +46,17 @@ class CostStore:
             await self._store.put(_key(engine), costs.measurements())
         except StoreError as error:
             self._complain(f"The costs of {engine} could not be stored: {error}")
+
+    async def follow(self, engines: Callable[[], Iterable[tuple[str, Costs]]]) -> None:
+        """Write what has changed, now and then: a process that is killed writes nothing more."""
+        kept = dict[str, dict[str, float]]()
+        while True:
+            await asyncio.sleep(KEPT_EVERY_S)
+            for name, costs in tuple(engines()):
+                found = costs.measurements()
+                if found != kept.get(name):
+                    await self.keep(name, costs)
+                    kept[name] = found
 
     def _complain(self, words: str) -> None:
         logger.warning(words)

@@ -19,6 +19,7 @@ from orchestrator.residency.changing.roster import Roster
 from orchestrator.residency.cost_store import CostStore
 from orchestrator.residency.engines import HostedSlot, hosted_engines
 from orchestrator.residency.lru_baseline import LruBaseline
+from orchestrator.residency.machine.costs import Costs
 from orchestrator.residency.machine.effects import (
     Abort,
     Begin,
@@ -59,6 +60,9 @@ class Place:
 
 class Scheduler:
     """The experts that our slots run. `acquire` is the one way to use one."""
+
+    _keeping: asyncio.Task[None] | None = None
+    """Writes costs down while it is open."""
 
     def __init__(
         self,
@@ -148,6 +152,7 @@ class Scheduler:
         self._machine.fill(plan)
         self._live, self._strict = True, strict
         self._arm()
+        self._keeping = asyncio.create_task(self._costs.follow(self._measured))
         self._upkeep.open()
         await self._filled.wait()
         for engine in self._engines.values():
@@ -177,6 +182,9 @@ class Scheduler:
         self._live = False
         if self._timer is not None:
             self._timer.cancel()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait((self._keeping,))
         await self._transitions.stop()
         self._apply(self._machine.stop("the service stops"))
         kept = (self._costs.keep(e.name, e.state.costs) for e in self._engines.values())
@@ -270,6 +278,9 @@ class Scheduler:
         engine = self._engines.serving(expert)
         name = engine.name if engine is not None else expert
         return await self._upkeep.suspect(self._slots[slot_id], name)
+
+    def _measured(self) -> Iterator[tuple[str, Costs]]:
+        return ((engine.name, engine.state.costs) for engine in self._engines.values())
 
     async def refresh(self) -> None:
         """Ask every slot that is up how much memory it holds and what runs in it."""

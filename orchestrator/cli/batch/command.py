@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -111,13 +111,14 @@ async def refuse_useless(wanted: Wanted, bounds: BatchesConfig) -> None:
     Raises ConfigError.
     """
     endpoint = wanted.endpoint or endpoint_of(wanted.file)
-    longest, content = int(bounds.max_line_mb * (1 << 20)), _pieces(wanted.file)
-    found = await check(endpoint, content, longest, bounds.max_lines, _keep_nothing)
+    longest = int(bounds.max_line_mb * (1 << 20))
+    async with aclosing(_pieces(wanted.file)) as content:
+        found = await check(endpoint, content, longest, bounds.max_lines, _keep_nothing)
     if found.errors:
         raise _useless(wanted.file, found.errors[: bounds.max_errors])
 
 
-async def _pieces(file: Path) -> AsyncIterator[bytes]:
+async def _pieces(file: Path) -> AsyncGenerator[bytes, None]:
     with file.open("rb") as opened:
         while chunk := await asyncio.to_thread(opened.read, CHUNK_BYTES):
             yield chunk
@@ -136,9 +137,10 @@ async def _answered(remote: RemoteBatch, wanted: Wanted, begun: State) -> int:
     file, output = wanted.file, wanted.output
     identifier = begun.batch
     if not identifier:
+        remember(output, begun)  # Before anything is asked that nobody could go on with.
         typer.echo(f"sending {file}", err=True)
         identifier = await remote.create(file, wanted.endpoint or endpoint_of(file))
-        state_of(output).write_text(json.dumps(asdict(replace(begun, batch=identifier))))
+        remember(output, replace(begun, batch=identifier))
     else:
         typer.echo(f"going on with {identifier}", err=True)
     shown = Shown()
@@ -232,6 +234,18 @@ def state_of(output: Path) -> Path:
 def store_of(output: Path) -> Path:
     """Where a service of our own keeps lines and results."""
     return output.with_name(f".{output.name}.store")
+
+
+def remember(output: Path, state: State) -> None:
+    """Raises ConfigError where it cannot be written."""
+    path = state_of(output)
+    try:
+        path.write_text(json.dumps(asdict(state)))
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}.",
+            hint="What a run needs to go on lies beside its output: name another folder.",
+        ) from error
 
 
 def _known(output: Path, digest: str, where: str) -> State | None:

@@ -73,8 +73,8 @@ class Machine(Succession):
             recheck_at = decision.recheck_at
             for transition in decision.transitions:
                 # What begins where engines take turns slows a load down that must not be late.
-                due = transition.reason == DUE and transition.slot.load_blocks
-                effects += self._begin(transition, now, crowded=due or decision.crowded)
+                in_turns = transition.reason == DUE and transition.slot.load_blocks
+                effects += self._begin(transition, now, crowded=in_turns or decision.crowded)
         effects += self._relieve((slot for slot in self.slots if not slot.in_transition), now)
         due = (progress.due_at for progress in self._progress.values())
         self.tick_at = min(self.tick_at, recheck_at, *due)

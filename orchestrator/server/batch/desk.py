@@ -94,6 +94,10 @@ class BatchDesk:
         own_s = math.inf if options.timeout_s is None else options.timeout_s
         return RequestContext(request, model, asked, options, owner, patient=True, timeout_s=own_s)
 
+    def refused(self, error: RequestError, request_id: str) -> Answered:
+        """As the endpoint says it."""
+        return Answered(status_of(error), request_id, body_of(error))
+
     async def foresee(self, contexts: Sequence[RequestContext]) -> Sequence[Foreseen | Answered]:
         """Routes them together: the routers' queues put them into batches."""
         found = await asyncio.gather(

@@ -1,11 +1,13 @@
 """Costs in the store: kept, found again, and garbage that is told and left alone."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from experts.errors import StoreError
+from orchestrator.residency import cost_store
 from orchestrator.residency.cost_store import CostStore, carry_costs, known_costs
 from orchestrator.residency.machine.costs import Costs
 from orchestrator.store.base import Store
@@ -89,3 +91,27 @@ async def test_costs_are_carried_from_one_store_to_another(tmp_path: Path) -> No
     measured = ["load_s", "service_s", "share_s"]
     costs_of_a = {"load_s": 4.0, "service_s": 0.5, "share_s": 0.0625, "weight": 8.0}
     assert found == {"a": {**costs_of_a, "measured": measured}}
+
+
+async def test_what_has_changed_is_written_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost_store, "KEPT_EVERY_S", 0.0)
+    written = asyncio.Event()
+
+    class Watched(MemoryStore):
+        async def put(self, key: str, value: Any) -> None:
+            await super().put(key, value)
+            written.set()
+
+    store, costs = Watched(), Costs()
+    following = asyncio.create_task(CostStore(store, print).follow(lambda: [("a", costs)]))
+    for load_s in (2.0, 4.0):
+        costs.measured("load_s", load_s)
+        written.clear()
+        async with asyncio.timeout(5):
+            await written.wait()
+        assert (await store.get("costs:a"))["load_s"] == costs.load_s
+    written.clear()
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert not written.is_set(), "it has not changed"
+    following.cancel()

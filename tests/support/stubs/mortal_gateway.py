@@ -61,6 +61,9 @@ class PlainDesk:
             raise ZeroDivisionError
         return RequestContext(Request(request_id, "chat/completions", line.body), "any")
 
+    def refused(self, error: RequestError, request_id: str) -> Answered:
+        return Answered(400, request_id, {"error": {"message": error.message}})
+
     async def foresee(self, contexts: Sequence[RequestContext]) -> Sequence[Foreseen | Answered]:
         return [Foreseen(Counter({one.request.body["model"]: 1})) for one in contexts]
 

@@ -6,7 +6,7 @@ import pytest
 from batch_lines import asked, written
 
 from experts.errors import ConfigError
-from orchestrator.cli.batch.command import Wanted, refuse_useless
+from orchestrator.cli.batch.command import State, Wanted, refuse_useless, remember
 from orchestrator.config.batches_section import BatchesConfig
 
 BOUNDS = BatchesConfig(max_lines=3, max_errors=1)
@@ -43,3 +43,9 @@ async def test_some_wrong_lines_are_no_reason(tmp_path: Path) -> None:
     file = tmp_path / "in.jsonl"
     file.write_bytes(written(asked("one", "m", "?")) + b"{}\nnonsense\n")
     await refuse_useless(Wanted(file, tmp_path / "out", None, as_they_come=False), BOUNDS)
+
+
+def test_a_state_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    output = tmp_path / "missing" / "out.jsonl"
+    with pytest.raises(ConfigError, match=r"\.out\.jsonl\.batch cannot be written: No such file"):
+        remember(output, State("digest", "where", ""))
