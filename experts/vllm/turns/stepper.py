@@ -26,6 +26,8 @@ REST_SHARE = 0.1
 A request takes a dozen turns of the loop from its socket to its engine, and as many back. With one
 turn between two steps, each would take as long as a step.
 """
+PAUSE_S = 0.002
+"""Until it is looked again whether one that has come is asked, while all others wait for it."""
 WELCOME_S = 0.5
 """For as long, one that has come may be asked, and answer, before what may come later goes on."""
 OTHERS_SHARE = 0.5
@@ -179,24 +181,30 @@ class Stepper:
     def _step_all(self) -> None:
         if self._blocked:
             return
-        took_s = self._step_in_turn()
+        busy = [client for client in self._clients if client.busy]
+        first = self._first(busy)
+        took_s = self._step_in_turn(first)
         if took_s > LONG_S:
-            self._resting = True
-            self._loop.call_later(REST_SHARE * took_s, self._rested)
+            self._rest(REST_SHARE * took_s)
+        elif busy and not first:
+            self._rest(PAUSE_S)
         elif any(client.busy for client in self._clients):
             self.wake()
+
+    def _rest(self, seconds: float) -> None:
+        self._resting = True
+        self._loop.call_later(seconds, self._rested)
 
     def _rested(self) -> None:
         self._resting = False
         self.wake()
 
-    def _step_in_turn(self) -> float:
+    def _step_in_turn(self, busy: list[Steppable]) -> float:
         """Step the engines whose steps are short; the others take turns.
 
         Returns the seconds of a long step, or 0.
         """
         longest_s = 0.0
-        busy = self._first([client for client in self._clients if client.busy])
         slow = [client for client in busy if self._took_s.get(id(client), 0.0) > LONG_S]
         quick = [client for client in busy if client not in slow]
         for client in quick:
