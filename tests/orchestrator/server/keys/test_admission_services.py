@@ -158,7 +158,7 @@ async def test_lines_count_to_the_days_budget(start: Any, terms: Any) -> None:
 async def test_lines_keep_to_the_models_of_their_key(start: Any) -> None:
     service = await start({"ann": {"key": "sk-ann", "models": ["sums"]}})
     found = await run_batch(service, *lines(1), asked("other", "cities", "2 + 3?"))
-    assert found == [(200, None), (None, "model_not_found")]
+    assert found == [(200, None), (404, "model_not_found")]
 
 
 async def test_lines_of_a_revoked_key_are_not_answered(start: Any) -> None:
