@@ -22,7 +22,7 @@ from experts.vllm.versions import require_known_vllm
 
 require_known_vllm()  # Before these, which import private parts that another version may lack.
 
-from experts.vllm import adapter_math, inproc, seeds  # noqa: E402
+from experts.vllm import adapter_math, inproc, lean_loads, seeds  # noqa: E402
 from experts.vllm.counting import Page  # noqa: E402
 from experts.vllm.device_memory import DeviceMemory, Nvml  # noqa: E402
 from experts.vllm.dispatch import Dispatcher  # noqa: E402
@@ -95,6 +95,7 @@ class Worker:
             adapter_math.install()
             inproc.install(self._stepper, settings.step_ms / 1000)
             seeds.install()
+            lean_loads.install()
 
     async def serve(self, host: str, token: str | None = None) -> int:
         """Start the HTTP server, for requests with the token if there is one; returns its port."""
