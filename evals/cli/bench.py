@@ -72,16 +72,17 @@ def bench_batch(
     rate: Annotated[
         float, typer.Option(min=0.01, help="Live requests a second, to four experts in turn.")
     ] = 2.0,
+    rounds: own.Rounds = 2,
     seed: Annotated[int, typer.Option(help="Seed of the order of the lines.")] = 0,
     json_out: own.JsonOut = None,
 ) -> None:
     """Measure a batch beside the bare engines.
 
-    A file for every expert, a router and a panel, in a slot that fits three experts: twice through
-    a gateway, twice to the bare engines between, and once beside live requests. The exit code is 1
-    if a target is missed.
+    A file for every expert, a router and a panel, in a slot that fits three experts: through a
+    gateway, in each round twice to the bare engines and again through a gateway, and in the end
+    beside live requests. The exit code is 1 if a target is missed.
     """
-    launch("evals.benchmarks.batches.command:batches", config, lines, rate, seed, json_out)
+    launch("evals.benchmarks.batches.command:batches", config, lines, rate, rounds, seed, json_out)
 
 
 def bench_slot(

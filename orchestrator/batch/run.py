@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -24,6 +24,8 @@ from orchestrator.store.base import Store
 
 LOGGER = logging.getLogger("coterie.batch")
 LINES_PER_ROUTING = 1000
+FIRST_LINES = 125
+"""The engines load and begin while the others are routed."""
 COUNTED_EVERY_S = 1.0
 GATHERED_S = 0.05
 """Results that come within it are written together; what dies meanwhile is asked again."""
@@ -195,8 +197,7 @@ class Run:
         calls: Counter[str] = Counter()
         lines: Counter[Engines] = Counter()
         resident = self.desk.resident()
-        for start in range(0, len(numbers), LINES_PER_ROUTING):
-            some = numbers[start : start + LINES_PER_ROUTING]
+        for some in _portions(numbers):
             found = await reader.route(some, calls)
             lines.update(line.engines for line in found)
             feeder.add(found)
@@ -355,6 +356,14 @@ class Run:
     def _check_memory(self) -> None:
         if self.store.forgotten != self.forgotten:
             raise Forgotten
+
+
+def _portions(numbers: list[int]) -> Iterator[list[int]]:
+    """Those that are routed in one step each."""
+    if numbers:
+        yield numbers[:FIRST_LINES]
+    for start in range(FIRST_LINES, len(numbers), LINES_PER_ROUTING):
+        yield numbers[start : start + LINES_PER_ROUTING]
 
 
 async def _ended(*tasks: "asyncio.Task[None]") -> None:

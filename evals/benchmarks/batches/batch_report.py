@@ -18,6 +18,8 @@ MOST_MB = 300.0
 FLAT_MB = 40.0
 """What the last third may have more than the first: less than the lines of the batch take."""
 THROUGHPUT_AT_LEAST = 0.9
+BARE_RUNS = 2
+"""Between two runs of the gateway: what the machine loses of its speed meanwhile, both lose."""
 OFF_BY = 0.3
 """What a prediction may be off by, as a part of the real time, once costs are known."""
 
@@ -44,12 +46,12 @@ class BatchBench:
     experts: int
     stages: int
     """Calls that wait for one another: a panel's answers wait for nobody."""
-    alone: tuple[Served, Served]
-    """First and last, each by a gateway that has just started; the second one knows the costs."""
+    alone: tuple[Served, ...]
+    """Each by a gateway that has just started; all but the first one know the costs."""
     beside: Served
     """The same with live requests."""
     bare: tuple[Bare, ...]
-    """Between the two."""
+    """Two between each of these and the next."""
     live: Live
 
     @property
@@ -65,7 +67,7 @@ def verdicts(bench: BatchBench) -> list[Verdict]:
     most = max(max(one.loads.values()) for one in bench.alone)
     predicted = [one.forecast["predicted"]["loads"] for one in bench.alone]
     live = bench.live
-    failed = sum(one.failed for one in (*bench.alone, bench.beside, live))
+    failed = live.failed + sum(one.failed for one in (*bench.alone, bench.beside))
     return [
         *_memory(bench),
         Verdict(
@@ -83,7 +85,7 @@ def verdicts(bench: BatchBench) -> list[Verdict]:
             f"{_and(loads)} loads, of which {_and(predicted)} were predicted (target: all, and no"
             " more)",
         ),
-        _prediction(bench.alone[1]),
+        _prediction(bench.alone[-1]),
         Verdict(
             live.p99_s <= live.bound_s,
             f"of {live.asked} live requests meanwhile, 99 % waited at most {live.p99_s:.1f} s"
@@ -103,7 +105,8 @@ def _prediction(known: Served) -> Verdict:
 
 
 def _and(counts: Sequence[int]) -> str:
-    return " and ".join(map(str, counts))
+    *before, last = map(str, counts)
+    return f"{', '.join(before)} and {last}"
 
 
 def _memory(bench: BatchBench) -> list[Verdict]:
@@ -125,19 +128,19 @@ def _memory(bench: BatchBench) -> list[Verdict]:
 
 def print_batches(console: Console, bench: BatchBench) -> int:
     """Print the table and the verdicts; returns the exit code."""
-    (first, last), bare = bench.alone, bench.bare
+    first, bare = bench.alone[0], bench.bare
     say(console)
     say(
         console,
         f"{first.lines} lines for {bench.experts} experts, a router and a panel:"
         f" {bare[0].calls} calls.",
     )
-    rows = [
-        _row("the gateway", first),
-        *(_bare_row(one, first.lines) for one in bare),
-        _row("the gateway again", last),
-        _row("beside live requests", bench.beside),
-    ]
+    rows = [_row("the gateway", first)]
+    for number, again in enumerate(bench.alone[1:]):
+        between = bare[BARE_RUNS * number : BARE_RUNS * (number + 1)]
+        rows += [_bare_row(one, first.lines) for one in between]
+        rows.append(_row("the gateway again", again))
+    rows.append(_row("beside live requests", bench.beside))
     columns = (
         "",
         "seconds",

@@ -7,7 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from evals.benchmarks.batches.bare import Bare, ask_engines
-from evals.benchmarks.batches.batch_report import BatchBench, Live, print_batches, write_json
+from evals.benchmarks.batches.batch_report import (
+    BARE_RUNS,
+    BatchBench,
+    Live,
+    print_batches,
+    write_json,
+)
 from evals.benchmarks.batches.live import live_requests
 from evals.benchmarks.batches.served import Served, read_answers, serve_file
 from evals.benchmarks.batches.work import ROOM, Work, calls_of, make_work
@@ -19,9 +25,7 @@ from evals.tasks.task import load_tasks
 from orchestrator.config.model import DEFAULT_CLASS, Config
 
 STAGES = 1
-BARE_RUNS = 2
-"""Between two runs of the gateway: what the machine loses of its speed meanwhile, both lose."""
-FILE = "lines.jsonl"
+FILE, ANSWERS = "lines.jsonl", "answers.jsonl"
 
 
 async def batches(
@@ -29,21 +33,27 @@ async def batches(
     settings: Config,
     lines: int,
     rate: float,
+    rounds: int,
     seed: int,
     json_out: Path | None,
 ) -> Finish:
-    """`coterie bench-batch`."""
+    """`coterie bench-batch`: the bare engines `rounds` times, each between two of the gateway."""
     work = make_work(settings, load_tasks(), lines, seed)
     with TemporaryDirectory(prefix="coterie-batch-") as made:
         folder = Path(made)
         (folder / FILE).write_bytes(work.file())
         config = work.config.model_copy(update={"store": f"sqlite:{folder / 'store.db'}"})
         work = replace(work, config=config)
-        first = await _first(work, folder, progress)
-        calls = calls_of(work.questions, read_answers(folder / "first.jsonl"))
-        bare = tuple([await _bare(work, calls, progress) for _ in range(BARE_RUNS)])
+        alone = [await _fresh(work, folder, progress)]
+        calls = calls_of(work.questions, read_answers(folder / ANSWERS))
+        bare: list[Bare] = []
+        for left in reversed(range(rounds)):
+            bare += [await _bare(work, calls, progress) for _ in range(BARE_RUNS)]
+            if left:
+                alone.append(await _fresh(work, folder, progress))
         last, beside, live = await _last(work, rate, folder, progress)
-    bench = BatchBench(len(config.experts), STAGES, (first, last), beside, bare, live)
+    runs = (*alone, last)
+    bench = BatchBench(len(config.experts), STAGES, runs, beside, tuple(bare), live)
     if json_out:
         write_json(json_out, bench)
     return partial(print_batches, bench=bench)
@@ -55,11 +65,11 @@ async def _bare(work: Work, calls: Mapping[str, Sequence[Question]], progress: P
     return bare
 
 
-async def _first(work: Work, folder: Path, progress: Progress) -> Served:
-    """The file by itself, and nothing is known of its engines."""
+async def _fresh(work: Work, folder: Path, progress: Progress) -> Served:
+    """The file by itself; the first time, nothing is known of its engines."""
     progress.doing("starting the gateway")
     async with gateway(work.config, folder) as served:
-        return await _alone(served, served.memory_mb(), folder, "first.jsonl", progress)
+        return await _alone(served, served.memory_mb(), folder, progress)
 
 
 async def _last(
@@ -69,7 +79,7 @@ async def _last(
     progress.doing("starting the gateway")
     async with gateway(work.config, folder) as served:
         idle_mb = served.memory_mb()
-        alone = await _alone(served, idle_mb, folder, "last.jsonl", progress)
+        alone = await _alone(served, idle_mb, folder, progress)
         async with live_requests(served.url, _live(work), rate) as stream:
             beside = await serve_file(
                 served,
@@ -87,12 +97,9 @@ async def _last(
     return alone, beside, Live(len(waits_s), failed, bound_s, waits_s)
 
 
-async def _alone(
-    served: Gateway, idle_mb: float, folder: Path, answers: str, progress: Progress
-) -> Served:
-    alone = await serve_file(
-        served, idle_mb, folder / FILE, folder / answers, "the batch", progress
-    )
+async def _alone(served: Gateway, idle_mb: float, folder: Path, progress: Progress) -> Served:
+    file, answers = folder / FILE, folder / ANSWERS
+    alone = await serve_file(served, idle_mb, file, answers, "the batch", progress)
     progress.say(f"the batch: {alone.seconds:.1f} s, {sum(alone.loads.values())} loads")
     return alone
 

@@ -65,3 +65,20 @@ def test_all_targets_are_met(tmp_path: Path) -> None:
 def test_each_target_can_be_missed(changes: dict[str, Any], missed: int) -> None:
     found = verdicts(replace(GOOD, **changes))
     assert [number for number, one in enumerate(found) if not one.met] == [missed]
+
+
+def test_rounds_are_shown_in_their_order() -> None:
+    bare = (*BARE, Bare(120, 7.0), Bare(120, 11.0))
+    bench = replace(GOOD, alone=(SERVED, SERVED, replace(SERVED, seconds=9.0)), bare=bare)
+    out = io.StringIO()
+    print_batches(Console(file=out, width=120), bench)
+    lines = out.getvalue().splitlines()
+    found = [
+        line.split("  ")[0] for line in lines if line.startswith(("the gateway ", "bare", "beside"))
+    ]
+    again, engines = "the gateway again", "bare engines"
+    expected = ["the gateway", engines, engines, again, engines, engines, again]
+    assert [name.strip() for name in found][: len(expected)] == expected
+    # Of all runs: (8 + 10 + 7 + 11) / 4 of (10 + 10 + 9) / 3.
+    assert bench.ratio == pytest.approx(9 / (29 / 3))
+    assert "2, 2 and 2 loads, of which 2, 2 and 2 were predicted" in out.getvalue()
