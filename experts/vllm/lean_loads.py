@@ -1,11 +1,27 @@
 """Loads on CPU without what vLLM does again in each of them, though a process needs it once."""
 
 from functools import wraps
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 from vllm.model_executor.model_loader import base_loader
 from vllm.platforms.cpu import CpuPlatform
+
+FIRST_IMPORTED = (
+    "vllm.v1.worker.cpu_worker",
+    "vllm.models.deepseek_v4",
+    "vllm.model_executor.layers.quantization.compressed_tensors.utils",
+    "mistral_common.tokens.tokenizers.tekken",
+    "transformers.modeling_layers",
+)
+"""What the first loads import."""
+
+
+def import_early() -> None:
+    """Import what the first loads would, before what is there is frozen for the collector."""
+    for name in FIRST_IMPORTED:
+        import_module(name)
 
 
 def install() -> None:

@@ -80,6 +80,8 @@ class Worker:
         self._loading = asyncio.Lock()
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
+        if not self._cuda:
+            lean_loads.import_early()
         # What is imported by now stays: later collections need not look at its million objects.
         gc.freeze()
         # Steps vLLM's engines on CPU only, engines in torch everywhere.

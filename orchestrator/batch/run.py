@@ -291,7 +291,8 @@ class Run:
         cancelled = self.batch.status == "cancelling"
         await self._change(self._with_files)
         await self._write("output_file_id", "output", answers=True)
-        await self._write("error_file_id", "errors", answers=False)
+        if self.batch.failed:
+            await self._write("error_file_id", "errors", answers=False)
         left = self.batch.completed + self.batch.failed < self.batch.total
         status: Status = "cancelled" if cancelled else "expired" if left else "completed"
         await self._change(lambda one: moved(self._with_counts(one), status, self.clock()))

@@ -14,7 +14,7 @@ from experts.errors import ServiceError
 NEXT_HEADER = "x-coterie-next"
 NOT_FOUND = 404
 ENDED = ("completed", "failed", "expired", "cancelled")
-LOOKS_EVERY_S = 0.5
+LOOKS_EVERY_S = 0.25
 PATIENCE_S = 60.0
 TIMEOUT_S = 120.0
 BOUNDARY_BYTES = 1 << 18
