@@ -56,7 +56,7 @@ async def check(
     async for number, raw in lines(content, longest):
         found.total += 1
         if found.total > most_lines:
-            message = f"The file has more than {most_lines} lines (batches.max_lines)."
+            message = f"The file has more than {most_lines} lines (batches.max_lines): split it."
             found.errors.append({"code": "too_many_lines", "message": message})
             return found
         try:

@@ -202,7 +202,7 @@ async def _bounded(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
         size += len(piece)
         if size > limit:
             raise BodyTooLarge(
-                f"The file is larger than {limit / (1 << 20):g} MB (batches.max_file_mb)."
+                f"The file is larger than {limit / (1 << 20):g} MB (batches.max_file_mb): split it."
             )
         yield piece
 

@@ -12,7 +12,7 @@ import httpx
 from experts.errors import ServiceError
 
 NEXT_HEADER = "x-coterie-next"
-NOT_FOUND = 404
+UNAUTHORIZED, NOT_FOUND = 401, 404
 ENDED = ("completed", "failed", "expired", "cancelled")
 LOOKS_EVERY_S = 0.25
 PATIENCE_S = 60.0
@@ -204,7 +204,8 @@ class RemoteBatch:
             said = tree.get("error") if isinstance(tree, dict) else None
             words = said.get("message") if isinstance(said, dict) else ""
             kind = Gone if answer.status_code == NOT_FOUND else ServiceError
-            raise kind(f"{self._base}{path} answered {answer.status_code}: {words}")
+            hint = "Name a key with --api-key." if answer.status_code == UNAUTHORIZED else ""
+            raise kind(f"{self._base}{path} answered {answer.status_code}: {words}", hint=hint)
         return dict(tree)
 
 

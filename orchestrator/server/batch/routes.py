@@ -180,7 +180,7 @@ async def _bounded(http: HttpRequest, limit: int) -> AsyncGenerator[bytes, None]
         size += len(piece)
         if size > limit + FRAME_BYTES:
             most = f"{limit / (1 << 20):g} MB (batches.max_file_mb)"
-            raise BodyTooLarge(f"The file is larger than {most}.")
+            raise BodyTooLarge(f"The file is larger than {most}: split it.")
         yield piece
 
 

@@ -23,7 +23,7 @@ BOUNDS = BatchesConfig(max_lines=3, max_errors=1)
         ),
         (
             written(*(asked(str(n), "m", "?") for n in range(4))),
-            "The file has more than 3 lines (batches.max_lines).",
+            "The file has more than 3 lines (batches.max_lines): split it.",
         ),
     ],
 )
