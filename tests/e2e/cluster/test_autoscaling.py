@@ -24,7 +24,7 @@ CONFIG: dict[str, Any] = {
     "slots": {
         "count": 1,
         "max_count": 2,
-        "grow_after_s": 1,
+        "grow_after_s": 0.3,
         "give_back_after_s": 20,
         "memory_gb": 4.5,
         "engine_args": {"dtype": "float32", "max_model_len": 256},
