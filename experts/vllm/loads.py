@@ -72,3 +72,14 @@ class LoadReport:
     """None where the engine does not tell."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Adapter's expert -> why it is not served, though its base is."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadReport:
+    """What it took to drop an engine or to put it to sleep, and the slot's memory in GiB."""
+
+    seconds: float
+    freed_gb: float | None
+    """By how much it shrank; None where nothing was left to do."""
+    memory_gb: float
+    """What is held afterwards."""

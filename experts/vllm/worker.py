@@ -35,7 +35,13 @@ from experts.vllm.launch import (  # noqa: E402
     register_architectures,
     unservable,
 )
-from experts.vllm.loads import EngineLoad, Limits, LoadReport, WorkerSettings  # noqa: E402
+from experts.vllm.loads import (  # noqa: E402
+    EngineLoad,
+    Limits,
+    LoadReport,
+    UnloadReport,
+    WorkerSettings,
+)
 from experts.vllm.parsers.files import with_parsers  # noqa: E402
 from experts.vllm.parsers.settle import settle_parsers  # noqa: E402
 from experts.vllm.turns.giving_way import GivingWay  # noqa: E402
@@ -178,22 +184,19 @@ class Worker:
             self._stepper.welcome(core)
         self._dispatcher.add(resident.load.experts, resident.app, worked)
 
-    async def unload(self, expert: str) -> float:
-        """Drop an engine, awake or asleep, and return the seconds it took.
-
-        Requests that it still has are aborted.
-        """
+    async def unload(self, expert: str) -> UnloadReport:
+        """Drop an engine, awake or asleep. Requests that it still has are aborted."""
         async with self._loading:
-            started = time.perf_counter()
+            started, before = time.perf_counter(), self.memory_gb()
             asleep, _ = self._asleep.pop(expert, (None, 0))
             resident = self._residents.pop(expert, asleep)
             if resident is None:  # An earlier call took too long, and did it in the end.
-                return 0.0
+                return UnloadReport(0.0, None, before)
             await self._dispatcher.remove(resident.load.experts)
             await self._exclusively(resident.engine.shutdown)
             del resident, asleep
             await self._exclusively(_give_back_memory)
-            return time.perf_counter() - started
+            return self._report(started, before)
 
     def hasten(self, expert: str) -> None:
         """Let an engine that leaves finish what it has before others do what may come later."""
@@ -203,21 +206,25 @@ class Worker:
         if self._stepper.steps(core):
             self._stepper.hasten(core)
 
-    async def sleep(self, expert: str, level: int) -> float:
-        """Free the device's memory but keep the engine; returns seconds. CUDA only.
+    async def sleep(self, expert: str, level: int) -> UnloadReport:
+        """Free the device's memory but keep the engine. CUDA only.
 
         Level 1 keeps the weights in host memory, level 2 reads them from disk again.
         """
         async with self._loading:
+            started, before = time.perf_counter(), self.memory_gb()
             if expert in self._asleep:
-                return 0.0
-            started = time.perf_counter()
+                return UnloadReport(0.0, None, before)
             resident = self._residents.pop(expert)
             await self._dispatcher.remove(resident.load.experts)
             async with self._all_or_nothing(resident.engine):
                 await resident.engine.sleep(level)
             self._asleep[expert] = (resident, level)
-            return time.perf_counter() - started
+            return self._report(started, before)
+
+    def _report(self, started: float, before_gb: float) -> UnloadReport:
+        seconds, memory_gb = time.perf_counter() - started, self.memory_gb()
+        return UnloadReport(seconds, before_gb - memory_gb, memory_gb)
 
     async def wake(self, expert: str) -> float:
         """Make an engine that sleeps resident again; returns seconds."""

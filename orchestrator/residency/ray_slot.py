@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from ray.core.generated.gcs_pb2 import ActorTableData
 from experts.errors import ServiceError
 from experts.footprint.device import on_gpus, this_cpu
 from experts.vllm import environment
-from experts.vllm.loads import EngineLoad, LoadReport, WorkerSettings
+from experts.vllm.loads import EngineLoad, LoadReport, UnloadReport, WorkerSettings
 from orchestrator.config.model import RayConfig, SlotsConfig
 from orchestrator.residency.ray_cluster import has_process
 from orchestrator.residency.ray_folder import die_with_parent
@@ -229,11 +229,13 @@ class RaySlot:
     async def hasten(self, engine: str) -> None:
         await self._call("hasten", (engine,), CALL_TIMEOUT_S)
 
-    async def unload(self, engine: str) -> float:
-        return float(await self._call("unload", (engine,), self._load_timeout_s))
+    async def unload(self, engine: str) -> UnloadReport:
+        report: UnloadReport = await self._call("unload", (engine,), self._load_timeout_s)
+        return report
 
-    async def sleep(self, engine: str, level: int) -> float:
-        return float(await self._call("sleep", (engine, level), self._load_timeout_s))
+    async def sleep(self, engine: str, level: int) -> UnloadReport:
+        report: UnloadReport = await self._call("sleep", (engine, level), self._load_timeout_s)
+        return report
 
     async def wake(self, engine: str) -> float:
         return float(await self._call("wake", (engine,), self._load_timeout_s))
@@ -270,9 +272,8 @@ class RaySlot:
             ray.kill(handle)
 
     async def _call(self, method: str, arguments: tuple[Any, ...], timeout_s: float) -> Any:
-        life = self._life
         # By name: Ray knows no positions of the methods of an actor that it has found.
-        told = {"life": life, "method": method, "arguments": arguments}
+        told = {"life": self._life, "method": method, "arguments": arguments}
         return await self._repeat(lambda: self._actor.call.remote(**told), timeout_s)
 
     async def _repeat(self, call: Callable[[], Awaitable[Any]], timeout_s: float | None) -> Any:
@@ -367,7 +368,7 @@ def _make_actor(
 def make_slots(
     ray_config: RayConfig,
     config: SlotsConfig,
-    models: Iterable[str] = (),
+    models: tuple[str, ...] = (),
     temporary: str | None = None,
     *,
     counts: bool = False,
@@ -393,8 +394,7 @@ def make_slots(
         )
     # Elsewhere in a cluster others could reach the slots: only this service knows the token.
     token = None if ray_config.address is None else secrets.token_urlsafe(32)
-    wanted = tuple(models)
     return [
-        RaySlot(f"slot-{i}", config, gpus, token, wanted, temporary, counts, pool)
+        RaySlot(f"slot-{i}", config, gpus, token, models, temporary, counts, pool)
         for i in range(config.most)
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from experts.footprint.device import Device
-from experts.vllm.loads import EngineLoad, LoadReport
+from experts.vllm.loads import EngineLoad, LoadReport, UnloadReport
 
 LOOPBACK = "127.0.0.1"
 """Where Ray and the slots listen that only this machine should reach."""
@@ -70,12 +70,12 @@ class Slot(Protocol):
         """Let an engine that leaves finish what it has before others do what may come later."""
         ...
 
-    async def unload(self, engine: str) -> float:
-        """Drop an engine, with the requests that it still has; returns seconds."""
+    async def unload(self, engine: str) -> UnloadReport:
+        """Drop an engine, with the requests that it still has."""
         ...
 
-    async def sleep(self, engine: str, level: int) -> float:
-        """Free the device's memory, keep the engine; returns seconds. Only where it `sleeps`."""
+    async def sleep(self, engine: str, level: int) -> UnloadReport:
+        """Free the device's memory, keep the engine. Only where it `sleeps`."""
         ...
 
     async def wake(self, engine: str) -> float:

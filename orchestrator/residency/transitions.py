@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
 
-from experts.vllm.loads import LoadReport
+from experts.vllm.loads import LoadReport, UnloadReport
 from experts.vllm.reasons import in_our_words
 from orchestrator.config.model import SlotsConfig
 from orchestrator.residency.canary import Canary, alike
@@ -134,9 +134,7 @@ class Transitions:
         slot, engine = self._slots[replica.slot.id], self._engines.of(replica.engine)
         slot.does(f"dropping {engine.name}", time.monotonic())
         try:
-            before_gb = await self._measure_gb(slot)
-            seconds, level = await self._drop(slot, engine, may_sleep)
-            after_gb = await self._measure_gb(slot)
+            report, level = await self._drop(slot, engine, may_sleep)
         except SlotLost:
             raise
         except Exception as error:
@@ -144,13 +142,12 @@ class Transitions:
             self._say(f"{slot.slot.id}: {engine.name} could not leave: {reason}")
             self._apply(self._machine.unload_failed(replica, reason, time.monotonic()))
             return
-        kept_gb = engine.taken_gb
-        if before_gb is not None and after_gb is not None:
-            kept_gb = max(engine.taken_gb - (before_gb - after_gb), 0.0)
+        slot.memory_gb, seconds = report.memory_gb, report.seconds
+        kept_gb = max(engine.taken_gb - (report.freed_gb or 0.0), 0.0)
         if replica.since:  # Else it is what a failed load has left behind.
             engine.evictions += 1
             engine.state.costs.measured("leave_s", seconds)
-            if before_gb is not None and after_gb is not None:
+            if report.freed_gb is not None:
                 self._check_freed(engine, kept_gb, level)
         verb = "sleeps" if level else "left"
         self._say(f"{slot.slot.id}: {engine.name} {verb} in {seconds:.2f} s")
@@ -162,8 +159,8 @@ class Transitions:
 
     async def _drop(
         self, slot: HostedSlot, engine: HostedEngine, may_sleep: bool
-    ) -> tuple[float, int]:
-        """Seconds, and the level at which it sleeps; 0: it is gone."""
+    ) -> tuple[UnloadReport, int]:
+        """What it took, and the level at which it sleeps; 0: it is gone."""
         level = self._level(slot, engine) if may_sleep else 0
         if level == 0:
             return await slot.slot.unload(engine.name), 0

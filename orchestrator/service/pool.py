@@ -52,7 +52,7 @@ def _connect(
     on_event(f"Ray is up in {time.perf_counter() - started:.1f} s")
     if config.ray.pool is not None:
         return [], _join_pool(config, config.ray.pool, client, on_event)
-    models = (spec.model for spec in config.hosted().values())
+    models = tuple(spec.model for spec in config.hosted().values())
     folder = ray_cluster.own_folder()
     counts = config.metrics.engines
     slots = ray_slot.make_slots(config.ray, config.slots, models, folder, counts=counts)

@@ -16,7 +16,7 @@ async def run(rig: Rig) -> Found:
         await life.ask()
         light = await life.nap(1)
         deep = await life.nap(2)
-        life.note("unload", await held.worker.unload(EXPERT))
+        life.note("unload", (await held.worker.unload(EXPERT)).seconds)
         life.note("second load", await held.load(EXPERT, ZOO / EXPERT, args))
         afresh = await life.ask()
     figures = {"log": life.log, "level_1_keeps_answers": light, "level_2_keeps_answers": deep}

@@ -37,7 +37,7 @@ class Life:
 
     async def nap(self, level: int) -> bool:
         """Let it sleep and wake; whether it still gives its first answer."""
-        self.note(f"sleep {level}", await self.held.worker.sleep(self.name, level))
+        self.note(f"sleep {level}", (await self.held.worker.sleep(self.name, level)).seconds)
         self.note(f"wake {level}", await self.held.worker.wake(self.name))
         return await self.ask()
 
@@ -57,7 +57,7 @@ async def run(rig: Rig) -> Found:
             for level in (1, 2) if rig.cuda and time == "first" else ():
                 if not await life.nap(level):
                     changed.append(f"sleep level {level}")
-            life.note(f"{time} unload", await held.worker.unload(EXPERT))
+            life.note(f"{time} unload", (await held.worker.unload(EXPERT)).seconds)
     figures = {"log": life.log}
     if changed:
         raise Failure(f"another answer after {', '.join(changed)}", figures)

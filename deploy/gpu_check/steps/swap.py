@@ -22,10 +22,10 @@ async def run(rig: Rig) -> Found:
         life.note("cold load", await held.load(DENSE, folder, _args(rig.cuda)))
         same = [await life.ask()]
         same += [await life.nap(level) for level in NAPS if rig.cuda]
-        life.note("unload", await held.worker.unload(DENSE))
+        life.note("unload", (await held.worker.unload(DENSE)).seconds)
         life.note("warm load", await held.load(DENSE, folder, _args(rig.cuda)))
         same.append(await life.ask())
-        life.note("last unload", await held.worker.unload(DENSE))
+        life.note("last unload", (await held.worker.unload(DENSE)).seconds)
     figures = {"log": life.log, "weights_gb": round(_size_gb(folder), 2)}
     if not all(same):
         raise Failure("the model's answer changed on the way", figures)

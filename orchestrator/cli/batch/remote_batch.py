@@ -15,6 +15,8 @@ NEXT_HEADER = "x-coterie-next"
 UNAUTHORIZED, NOT_FOUND = 401, 404
 ENDED = ("completed", "failed", "expired", "cancelled")
 LOOKS_EVERY_S = 0.25
+LOADS_EVERY_S = 1.0
+"""Counting them asks every slot, which has other work."""
 PATIENCE_S = 60.0
 TIMEOUT_S = 120.0
 BOUNDARY_BYTES = 1 << 18
@@ -92,15 +94,18 @@ class RemoteBatch:
         where the service does not know the batch.
         """
         started, loads = time.monotonic(), await self._loaded()
+        now, counted = loads, started
         before: tuple[int, int] | None = None
         taken = 0
         while True:
             found, waited = await self._patiently(f"/v1/batches/{identifier}")
             if waited:  # What is measured begins again: it may be another process by now.
                 started, loads, before = time.monotonic(), await self._loaded(), None
+                now, counted = loads, started
             counts, tokens = found["request_counts"], found["usage"]["total_tokens"]
             before = before or (counts["completed"] + counts["failed"], tokens)
-            now = await self._loaded()
+            if found["status"] in ENDED or time.monotonic() - counted >= LOADS_EVERY_S:
+                now, counted = await self._loaded(), time.monotonic()
             progress = Progress(
                 found["status"],
                 counts["total"],

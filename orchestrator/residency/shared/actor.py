@@ -117,7 +117,7 @@ class ControllerActor:
         with suppress(ServiceError):
             self._store = await open_store(pool.store)
         client = ExpertClient(CONNECTIONS)
-        models = [spec.model for spec in specs.values()]
+        models = tuple(spec.model for spec in specs.values())
         slots = make_slots(pool.ray, pool.slots, models, counts=pool.counts, pool=pool.name)
 
         def make(say: Callable[[str], None], changed: Callable[[], None]) -> Lender:

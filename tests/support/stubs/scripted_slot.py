@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from experts.footprint.device import Device
-from experts.vllm.loads import EngineLoad, LoadReport
+from experts.vllm.loads import EngineLoad, LoadReport, UnloadReport
 from orchestrator.residency.slot import Held, NoPlace, SlotLost
 
 PATIENCE_S = 5.0
@@ -96,22 +96,24 @@ class ScriptedSlot:
     async def hasten(self, engine: str) -> None:
         self.hastened.append(engine)
 
-    async def unload(self, engine: str) -> float:
+    async def unload(self, engine: str) -> UnloadReport:
         await self._moves("unload", engine, self._holds.get(f"unload {engine}"))
         _raise_next(self.unload_errors)
         self.unloads.append(engine)
+        before_gb = self._held_gb
         if engine in self._asleep:
             self._asleep.remove(engine)
-            return 0.1
-        self._forget(engine)
-        return 0.1
+        else:
+            self._forget(engine)
+        return UnloadReport(0.1, before_gb - self._held_gb, self._held_gb)
 
-    async def sleep(self, engine: str, level: int) -> float:
+    async def sleep(self, engine: str, level: int) -> UnloadReport:
         await self._moves("sleep", engine, None)
         self.sleeping.append((engine, level))
+        before_gb = self._held_gb
         self._forget(engine)
         self._asleep.append(engine)
-        return 0.05
+        return UnloadReport(0.05, before_gb - self._held_gb, self._held_gb)
 
     async def wake(self, engine: str) -> float:
         self.woken.append(engine)
@@ -126,6 +128,10 @@ class ScriptedSlot:
     async def memory_gb(self) -> float:
         await self._alive_until(None)
         _raise_next(self.memory_errors)
+        return self._held_gb
+
+    @property
+    def _held_gb(self) -> float:
         held_gb = sum(self._sizes[name] for name in self._residents)
         return self.base_gb + self._lost_gb + held_gb + self.kept_gb * len(self._asleep)
 
