@@ -251,7 +251,8 @@ class Stepper:
             self._new = None
         if not first and self._new is None:
             return busy
-        return [client for client in busy if client in first or client.hurried]
+        new = None if self._new is None else self._new.client
+        return [one for one in busy if one in first or one is new or one.hurried]
 
     def _leaves(self, client: Steppable) -> bool:
         """Whether it still has one of the requests that it had when it was to leave."""
@@ -287,17 +288,20 @@ class Stepper:
 
 @dataclass(slots=True)
 class Newcomer:
-    """A client that has come, until it has answered something, or nobody asks it."""
+    """A client that has come, until it has answered its first requests, or nobody asks it."""
 
     client: Steppable
     until: float
-    _asked: bool = False
+    _first: frozenset[Hashable] = frozenset()
 
     def settles(self, now: float) -> bool:
-        """Whether it has yet to answer."""
-        busy = self.client.busy
-        self._asked = self._asked or busy
-        return now < self.until and (busy or not self._asked)
+        """Whether it has yet to answer.
+
+        That it is busy does not tell: of what has ended, a core reports in its next step.
+        """
+        has = self.client.requests
+        self._first = self._first or has
+        return now < self.until and not (self._first and self._first.isdisjoint(has))
 
 
 ARRIVAL: ContextVar["Arrival | None"] = ContextVar("ARRIVAL", default=None)

@@ -164,11 +164,44 @@ async def test_one_that_has_come_answers_once_before_what_may_come_later() -> No
 async def test_nor_do_they_wait_for_one_that_nobody_asks() -> None:
     clock = Clock()
     stepper, (a, _, c) = Stepper(NEVER_S, clock), _three(clock)
-    c.left = 0
+    c.left, c.requests = 0, frozenset()
     stepper.add(c)
     stepper.welcome(c)
     clock.now += WELCOME_S
     assert await _order(stepper, a) == "aaa"
+
+
+class Reporting(TimedCore):
+    """One that is busy until it has reported its end, for which nobody waits."""
+
+    reported = False
+
+    @property
+    def busy(self) -> bool:
+        return not self.reported
+
+    def step(self) -> None:
+        self.reported = not self.left
+        super().step()
+        self.hurried = bool(self.left)
+
+
+async def test_nor_for_one_that_has_answered_and_reports_its_end_later() -> None:
+    clock = Clock()
+    stepper, (a, _, _) = Stepper(NEVER_S, clock), _three(clock)
+    new = Reporting("n", clock, 0.001, 2, a.log)
+    new.hurried = True
+    stepper.add(new)
+    stepper.welcome(new)
+    assert await _order(stepper, a, new) == "nnaaa"
+
+
+async def test_one_that_comes_answers_though_its_first_request_may_wait() -> None:
+    clock = Clock()
+    stepper, (a, _, c) = Stepper(NEVER_S, clock), _three(clock)
+    stepper.add(c)
+    stepper.welcome(c)
+    assert await _order(stepper, a, c) == "cccaaa"
 
 
 def _stepper(core: Core, gather_s: float = NEVER_S) -> Stepper:
