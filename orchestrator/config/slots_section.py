@@ -69,7 +69,7 @@ class SlotsConfig(Section):
         10.0,
         ge=0,
         description="How long a step of a CPU engine waits for requests that are just arriving, in"
-        " milliseconds.",
+        " milliseconds; ten times as long where it has only what may come later, as batches.",
     )
     step_ms: float = Field(
         150.0,

@@ -1,11 +1,12 @@
 """Engines take turns, loads stop them, and requests that come together start together."""
 
 import asyncio
+import math
 import threading
 
 import pytest
 
-from experts.vllm.turns.stepper import ARRIVAL, WELCOME_S, Stepper
+from experts.vllm.turns.stepper import ARRIVAL, GATHERS, WELCOME_S, Stepper
 
 PATIENCE_S = 5.0
 NEVER_S = 3600.0
@@ -239,6 +240,56 @@ async def test_the_wait_has_an_end() -> None:
     with stepper.expect():
         await stepper.call(lambda: core.waiting.append("first"))
         assert await core.next_step() == ["first"]
+
+
+class Unhurried(Core):
+    """One for whose requests nobody waits, until it was asked so many times whether somebody does.
+
+    `asked` counts that.
+    """
+
+    def __init__(self, until: float = math.inf) -> None:
+        super().__init__()
+        self.until, self.asked = until, 0
+
+    @property
+    def hurried(self) -> bool:
+        self.asked += 1
+        return self.asked > self.until
+
+    @hurried.setter
+    def hurried(self, _: bool) -> None:
+        """Only others are told."""
+
+
+async def test_the_wait_is_longer_where_nobody_waits_for_an_answer() -> None:
+    core = Unhurried()
+    stepper = _stepper(core, gather_s=0.001)
+    with stepper.expect():
+        await stepper.call(lambda: core.waiting.append("first"))
+        assert await core.next_step() == ["first"]
+    assert core.asked == GATHERS - 1
+
+
+async def test_and_not_when_somebody_does() -> None:
+    core = Unhurried(until=2)
+    stepper = _stepper(core, gather_s=0.001)
+    with stepper.expect():
+        await stepper.call(lambda: core.waiting.append("first"))
+        assert await core.next_step() == ["first"]
+    assert core.asked == 3
+
+
+async def test_the_long_wait_ends_with_the_last_arrival() -> None:
+    core = Unhurried()
+    stepper = _stepper(core, gather_s=0.05)
+    with stepper.expect():
+        await stepper.call(lambda: core.waiting.append("first"))
+        while not core.asked:
+            await asyncio.sleep(0)
+        await stepper.call(lambda: core.waiting.append("second"))
+    assert await core.next_step() == ["first", "second"]
+    assert core.asked < GATHERS - 1
 
 
 async def test_nobody_on_the_way_nothing_to_wait_for() -> None:
