@@ -48,7 +48,10 @@ class Batches:
         if completion_window != WINDOW:
             raise RequestError(f"`completion_window` must be {WINDOW}.", param="completion_window")
         check_metadata(metadata)
-        source = await self._files.get(owner, input_file_id)
+        try:
+            source = await self._files.get(owner, input_file_id)
+        except UnknownObject as error:
+            raise UnknownObject(error.message, param="input_file_id") from None
         if source.purpose != "batch":
             raise RequestError(
                 f"`input_file_id`: the file's purpose is {source.purpose}, not batch.",

@@ -201,10 +201,14 @@ async def _bounded(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
     async for piece in pieces:
         size += len(piece)
         if size > limit:
-            raise BodyTooLarge(
-                f"The file is larger than {limit / (1 << 20):g} MB (batches.max_file_mb): split it."
-            )
+            raise too_large(limit)
         yield piece
+
+
+def too_large(limit: int) -> BodyTooLarge:
+    """Of a file with more than so many bytes."""
+    most = f"{limit / (1 << 20):g} MB (batches.max_file_mb)"
+    return BodyTooLarge(f"The file is larger than {most}: split it.")
 
 
 def _log(identifier: str) -> str:

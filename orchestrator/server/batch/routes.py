@@ -10,8 +10,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
-from experts.errors import BodyTooLarge, RequestError
-from orchestrator.batch.files import CHUNK_BYTES, PURPOSES
+from experts.errors import RequestError
+from orchestrator.batch.files import CHUNK_BYTES, PURPOSES, too_large
 from orchestrator.batch.runner import Batching
 from orchestrator.server.auth import caller_of
 from orchestrator.server.bodies.batches import BatchBody
@@ -179,8 +179,7 @@ async def _bounded(http: HttpRequest, limit: int) -> AsyncGenerator[bytes, None]
     async for piece in http.stream():
         size += len(piece)
         if size > limit + FRAME_BYTES:
-            most = f"{limit / (1 << 20):g} MB (batches.max_file_mb)"
-            raise BodyTooLarge(f"The file is larger than {most}: split it.")
+            raise too_large(limit)
         yield piece
 
 

@@ -280,8 +280,9 @@ async def test_what_is_refused_at_once(serve: Any) -> None:
         for keys in bad:
             with pytest.raises(openai.BadRequestError, match=next(iter(keys))):
                 await client.batches.create(**{**good, **keys})
-        with pytest.raises(openai.NotFoundError):
+        with pytest.raises(openai.NotFoundError) as unknown:
             await client.batches.create(**{**good, "input_file_id": "file-0"})
+        assert unknown.value.param == "input_file_id"
         with pytest.raises(openai.NotFoundError):
             await client.batches.cancel("batch_0")
 
