@@ -31,9 +31,9 @@ PAUSE_S = 0.002
 WELCOME_S = 0.5
 """For as long, one that has come may be asked, and answer, before what may come later goes on."""
 GATHERS = 10
-"""So many times as long steps wait for what is arriving, where nobody waits for what is there.
+"""So many times as long steps wait for what is arriving, where nobody is in a hurry.
 
-A step costs the most by itself, so that fewer and fuller ones do the same work in less time.
+Much of a step's time is its own and not its requests': fewer and fuller ones take less together.
 """
 OTHERS_SHARE = 0.5
 """After a long step, engines with short ones have this share of its time to themselves."""
@@ -185,10 +185,14 @@ class Stepper:
         self._gathering = self._loop.call_later(self._gather_s, self._gathered, times - 1)
 
     def _gathered(self, times: int) -> None:
-        if times and self._arriving and not any(client.hurried for client in self._clients):
+        if times and self._arriving and not self._hurried():
             self._gather(times)
         else:
             self._stop_gathering()
+
+    def _hurried(self) -> bool:
+        """Whether somebody waits for an answer, or for an engine to leave."""
+        return bool(self._leaving) or any(client.hurried for client in self._clients)
 
     def _stop_gathering(self) -> None:
         self._gathering = None

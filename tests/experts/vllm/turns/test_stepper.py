@@ -280,6 +280,16 @@ async def test_and_not_when_somebody_does() -> None:
     assert core.asked == 3
 
 
+async def test_nor_when_somebody_waits_for_it_to_leave() -> None:
+    core = Unhurried()
+    stepper = _stepper(core, gather_s=0.001)
+    with stepper.expect():
+        await stepper.call(lambda: core.waiting.append("first"))
+        stepper.hasten(core)
+        assert await core.next_step() == ["first"]
+    assert core.asked == 0
+
+
 async def test_the_long_wait_ends_with_the_last_arrival() -> None:
     core = Unhurried()
     stepper = _stepper(core, gather_s=0.05)
