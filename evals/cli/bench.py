@@ -80,7 +80,8 @@ def bench_batch(
 
     A file for every expert, a router and a panel, in a slot that fits three experts: through a
     gateway, in each round twice to the bare engines and again through a gateway, and in the end
-    beside live requests. The exit code is 1 if a target is missed.
+    beside live requests. Then a file of 200 MB until it is checked. The exit code is 1 if a target
+    is missed.
     """
     launch("evals.benchmarks.batches.command:batches", config, lines, rate, rounds, seed, json_out)
 

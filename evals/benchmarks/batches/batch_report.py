@@ -10,14 +10,19 @@ from pathlib import Path
 from rich.console import Console
 
 from evals.benchmarks.batches.bare import Bare
+from evals.benchmarks.batches.large import Large
 from evals.benchmarks.batches.served import Served
 from evals.reporting.table import print_table, say
 from evals.reporting.verdicts import Verdict, print_verdicts
 
 MOST_MB = 300.0
 FLAT_MB = 40.0
-"""What the last third may have more than the first: less than the lines of the batch take."""
+"""What the last third may have more than the first, or a large file more than nothing.
+
+Less than the lines take.
+"""
 THROUGHPUT_AT_LEAST = 0.9
+LARGE_WITHIN_S = 30.0
 BARE_RUNS = 2
 """Between two runs of the gateway: what the machine loses of its speed meanwhile, both lose."""
 OFF_BY = 0.3
@@ -53,6 +58,7 @@ class BatchBench:
     bare: tuple[Bare, ...]
     """Two between each of these and the next."""
     live: Live
+    large: Large
 
     @property
     def ratio(self) -> float:
@@ -92,6 +98,22 @@ def verdicts(bench: BatchBench) -> list[Verdict]:
             f" (target: their age bound, {live.bound_s:g} s)",
         ),
         Verdict(failed == 0, f"{failed} requests failed (target: none)"),
+        *_large(bench.large),
+    ]
+
+
+def _large(large: Large) -> list[Verdict]:
+    what, grown = f"{large.lines} lines of {large.mb:.0f} MB", large.most_mb - large.idle_mb
+    return [
+        Verdict(
+            large.seconds <= LARGE_WITHIN_S,
+            f"{what} were accepted, checked and listed in {large.seconds:.1f} s (target: within"
+            f" {LARGE_WITHIN_S:g} s)",
+        ),
+        Verdict(
+            grown <= FLAT_MB,
+            f"they took {grown:.0f} MB of the gateway's memory (target: at most {FLAT_MB:g})",
+        ),
     ]
 
 

@@ -14,6 +14,7 @@ from evals.benchmarks.batches.batch_report import (
     print_batches,
     write_json,
 )
+from evals.benchmarks.batches.large import Large, large_file
 from evals.benchmarks.batches.live import live_requests
 from evals.benchmarks.batches.served import Served, read_answers, serve_file
 from evals.benchmarks.batches.work import ROOM, Work, calls_of, make_work
@@ -52,8 +53,9 @@ async def batches(
             if left:
                 alone.append(await _fresh(work, folder, progress))
         last, beside, live = await _last(work, rate, folder, progress)
+        large = await _large(work, folder, progress)
     runs = (*alone, last)
-    bench = BatchBench(len(config.experts), STAGES, runs, beside, tuple(bare), live)
+    bench = BatchBench(len(config.experts), STAGES, runs, beside, tuple(bare), live, large)
     if json_out:
         write_json(json_out, bench)
     return partial(print_batches, bench=bench)
@@ -102,6 +104,15 @@ async def _alone(served: Gateway, idle_mb: float, folder: Path, progress: Progre
     alone = await serve_file(served, idle_mb, file, answers, "the batch", progress)
     progress.say(f"the batch: {alone.seconds:.1f} s, {sum(alone.loads.values())} loads")
     return alone
+
+
+async def _large(work: Work, folder: Path, progress: Progress) -> Large:
+    """A file as large as may be, by a gateway that has just started."""
+    progress.doing("starting the gateway")
+    async with gateway(work.config, folder) as served:
+        large = await large_file(served, work.questions[0].model, folder, progress)
+    progress.say(f"a file of {large.mb:.0f} MB: {large.seconds:.1f} s")
+    return large
 
 
 def _live(work: Work) -> list[Question]:

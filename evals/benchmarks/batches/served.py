@@ -62,7 +62,7 @@ async def serve_file(
 
     try:
         before = await remote.loads()
-        async with _sampled(gateway) as samples:
+        async with sampled(gateway) as samples:
             started = time.perf_counter()
             batch = await remote.followed(await remote.create(file, "/v1/chat/completions"), show)
             seconds = time.perf_counter() - started
@@ -85,7 +85,7 @@ def read_answers(file: Path) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def _sampled(gateway: Gateway) -> AsyncIterator[list[float]]:
+async def sampled(gateway: Gateway) -> AsyncIterator[list[float]]:
     """The gateway's memory now and then, as long as the context lasts."""
     samples: list[float] = []
 
