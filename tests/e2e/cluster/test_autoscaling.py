@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -92,25 +93,30 @@ async def test_a_slot_comes_with_a_node_of_its_own_and_goes_when_nobody_needs_it
     nodes: Nodes, served: ServedProcess
 ) -> None:
     url = await served.url(240)
-    async with Clients(nodes, [url], EXPERTS) as clients:
+    async with AsyncExitStack() as stack:
+        # Each asks one expert, and four are asked in a slot for two: some always wait.
+        every = [
+            await stack.enter_async_context(Clients(nodes, [url], (expert,))) for expert in EXPERTS
+        ]
         began = time.monotonic()
-        clients.begin(whole=8, streams=0)  # Four experts in a slot for two: some always wait.
+        for clients in every:
+            clients.begin(whole=2, streams=0)
         await served.says("slot-1 is asked for")
         asked_s = time.monotonic() - began
         await served.says("slot-1: engine process ready", within_s=240)
         up_s = time.monotonic() - began
         async with asyncio.timeout(60):
-            while not [a for a in clients.asked if a.slot == "slot-1"]:
+            while not [a for clients in every for a in clients.asked if a.slot == "slot-1"]:
                 await asyncio.sleep(0.05)
-        asked = await clients.end()
+        asked = [a for clients in every for a in await clients.end()]
         ended = time.monotonic()
         assert {a.how for a in asked} == {"answered"}
         await served.says("is given back")
         back_s = time.monotonic() - ended
         async with asyncio.timeout(60):
-            while len(await wanted(clients, url)) > 1:
+            while len(await wanted(every[0], url)) > 1:
                 await asyncio.sleep(0.1)
-        for expert in EXPERTS:
+        for clients, expert in zip(every, EXPERTS, strict=True):
             assert (await clients.one(url, expert)).how == "answered"
     print(
         f"asked for after {asked_s:.1f} s, up after {up_s:.1f} s, given back {back_s:.1f} s later"
