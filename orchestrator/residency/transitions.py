@@ -195,13 +195,10 @@ class Transitions:
             self._say(f"{slot.slot.id}: {name} could not be dropped: {_words(error, name)}")
         self._apply(self._machine.forgotten(slot.state, name))
 
-    async def _measure_gb(self, slot: HostedSlot) -> float | None:
-        """None where the slot cannot tell, or is too busy: the number from before stays."""
-        try:
+    async def _measure_gb(self, slot: HostedSlot) -> None:
+        """Where the slot cannot tell, or is too busy, the number from before stays."""
+        with suppress(TimeoutError, RuntimeError):
             slot.memory_gb = await slot.slot.memory_gb()
-        except (TimeoutError, RuntimeError):
-            return None
-        return slot.memory_gb
 
     def _check_freed(self, engine: HostedEngine, kept_gb: float, level: int) -> None:
         """An engine that sleeps keeps its context and graphs; one that is gone keeps nothing."""
