@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from evals.benchmarks.batches.served import sampled
 from evals.benchmarks.batches.work import URL
 from evals.client.gateway_process import MB, Gateway
 from evals.client.progress import Progress
 from experts.errors import ServiceError
+from orchestrator.cli.batch.remote_batch import RemoteBatch
 
 LINES, MEGABYTES = 100_000, 200
 LOOKS_EVERY_S = 0.05
@@ -35,11 +34,9 @@ class Large:
 
 def write_lines(path: Path, model: str, lines: int = LINES, mb: float = MEGABYTES) -> None:
     """So many lines for one expert, together `mb` MB or a little less, all of one length."""
-    length = int(mb * MB) // lines
+    text = "x" * (int(mb * MB) // lines - len(_line(0, model, "")))
     with path.open("wb") as file:
-        for number in range(lines):
-            bare = _line(number, model, "")
-            file.write(_line(number, model, "x" * (length - len(bare))))
+        file.writelines(_line(number, model, text) for number in range(lines))
 
 
 async def large_file(
@@ -53,40 +50,30 @@ async def large_file(
     write_lines(file, model, lines, MEGABYTES * lines / LINES)
     progress.doing(f"a file of {file.stat().st_size / MB:.0f} MB")
     idle_mb = gateway.memory_mb()
-    async with (
-        httpx.AsyncClient(
-            base_url=f"{gateway.url}/v1", timeout=PATIENCE_S, trust_env=False
-        ) as http,
-        sampled(gateway) as samples,
-    ):
-        started = time.perf_counter()
-        with file.open("rb") as opened:
-            sent = {"file": (file.name, opened)}
-            uploaded = await _call(http, "POST", "files", data={"purpose": "batch"}, files=sent)
-        asked = {"input_file_id": uploaded["id"], "endpoint": URL, "completion_window": "24h"}
-        batch = await _checked(http, await _call(http, "POST", "batches", json=asked))
-        listed = await _call(http, "GET", "files", params={"purpose": "batch", "limit": 1})
-        seconds = time.perf_counter() - started
-        if batch["request_counts"]["total"] != lines or listed["data"][0]["id"] != uploaded["id"]:
+    remote = RemoteBatch(gateway.url, None)
+    try:
+        async with sampled(gateway) as samples:
+            started = time.perf_counter()
+            batch = await _checked(remote, await remote.create(file, URL))
+            newest = {"purpose": "batch", "limit": 1}
+            [listed] = (await remote.call("GET", "/v1/files", params=newest))["data"]
+            seconds = time.perf_counter() - started
+        if batch["request_counts"]["total"] != lines or listed["id"] != batch["input_file_id"]:
             raise ServiceError(f"The gateway counts other lines than {lines}: {json.dumps(batch)}")
-        await _call(http, "POST", f"batches/{batch['id']}/cancel")
-    mb = uploaded["bytes"] / MB
-    return Large(lines, mb, seconds, idle_mb, max([*samples, gateway.memory_mb()]))
+        await remote.call("POST", f"/v1/batches/{batch['id']}/cancel")
+    finally:
+        await remote.close()
+    most_mb = max([*samples, gateway.memory_mb()])
+    return Large(lines, listed["bytes"] / MB, seconds, idle_mb, most_mb)
 
 
-async def _checked(http: httpx.AsyncClient, batch: dict[str, Any]) -> dict[str, Any]:
+async def _checked(remote: RemoteBatch, identifier: str) -> dict[str, Any]:
     async with asyncio.timeout(PATIENCE_S):
-        while batch["status"] == "validating":
+        while True:
+            batch = await remote.call("GET", f"/v1/batches/{identifier}")
+            if batch["status"] != "validating":
+                return batch
             await asyncio.sleep(LOOKS_EVERY_S)
-            batch = await _call(http, "GET", f"batches/{batch['id']}")
-    return batch
-
-
-async def _call(http: httpx.AsyncClient, method: str, path: str, **parts: Any) -> dict[str, Any]:
-    answer = await http.request(method, path, **parts)
-    if answer.status_code >= httpx.codes.BAD_REQUEST:
-        raise ServiceError(f"{method} {path} answered {answer.status_code}: {answer.text}")
-    return dict(answer.json())
 
 
 def _line(number: int, model: str, text: str) -> bytes:

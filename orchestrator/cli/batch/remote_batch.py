@@ -78,9 +78,9 @@ class RemoteBatch:
         """The id of a new batch. Raises ServiceError."""
         with file.open("rb") as opened:
             sent = {"file": (file.name, opened, "application/jsonl")}
-            uploaded = await self._call("POST", "/v1/files", data={"purpose": "batch"}, files=sent)
+            uploaded = await self.call("POST", "/v1/files", data={"purpose": "batch"}, files=sent)
         body = {"input_file_id": uploaded["id"], "endpoint": endpoint, "completion_window": "24h"}
-        return str((await self._call("POST", "/v1/batches", json=body))["id"])
+        return str((await self.call("POST", "/v1/batches", json=body))["id"])
 
     async def followed(
         self,
@@ -170,7 +170,7 @@ class RemoteBatch:
         until, waited = time.monotonic() + PATIENCE_S, False
         while True:
             try:
-                return await self._call("GET", path), waited
+                return await self.call("GET", path), waited
             except Gone:
                 raise
             except ServiceError:
@@ -183,7 +183,7 @@ class RemoteBatch:
 
     async def loads(self) -> dict[str, int]:
         """Engine -> its loads so far. Raises ServiceError."""
-        pool = await self._call("GET", "/coterie/pool")
+        pool = await self.call("GET", "/coterie/pool")
         return {name: int(entry["count"]) for name, entry in pool["loads"].items()}
 
     async def _loaded(self) -> int | None:
@@ -192,7 +192,8 @@ class RemoteBatch:
         except (ServiceError, KeyError, TypeError):
             return None  # A service that is not ours, or a key that may not see it.
 
-    async def _call(self, method: str, path: str, **parts: Any) -> dict[str, Any]:
+    async def call(self, method: str, path: str, **parts: Any) -> dict[str, Any]:
+        """The JSON that the service answers. Raises ServiceError, and Gone for a 404."""
         try:
             answer = await self._http.request(method, path, **parts)
             tree = answer.json()
