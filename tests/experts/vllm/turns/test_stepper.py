@@ -15,12 +15,12 @@ NEVER_S = 3600.0
 class Core:
     """An engine core that notes the requests of every step; each request takes one step."""
 
+    hurried = True
+
     def __init__(self) -> None:
         self.waiting: list[str] = []
         self.steps: list[list[str]] = []
         self.stepped = asyncio.Event()
-
-        self.hurried = True
 
     @property
     def busy(self) -> bool:
@@ -256,10 +256,6 @@ class Unhurried(Core):
     def hurried(self) -> bool:
         self.asked += 1
         return self.asked > self.until
-
-    @hurried.setter
-    def hurried(self, _: bool) -> None:
-        """Only others are told."""
 
 
 async def test_the_wait_is_longer_where_nobody_waits_for_an_answer() -> None:
